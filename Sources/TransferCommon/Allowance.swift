@@ -1,5 +1,5 @@
 /// Token bucket: burst `atOnce`, refill `perSecond`.
-package struct Allowance: Equatable, Sendable {
+package struct Allowance: Hashable, Sendable {
     /// Time in which the bucket regains one token, and all `atOnce` tokens.
     private let nanosecondsEach: UInt64
     private let nanosecondsAll: UInt64

@@ -41,7 +41,7 @@ extension GatewayShell {
     private func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
         enrolments[id] = nil
         lookAtDevices()
-        machine.enrolled(outcome, on: id, now: now)
+        machine.handle(.enrolled(outcome, on: id), now: now)
         perform()
     }
 }

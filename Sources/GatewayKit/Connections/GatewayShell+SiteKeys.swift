@@ -19,7 +19,7 @@ extension GatewayShell {
     /// Sets the announced key of the site; `nil` if none is announced.
     func announce(_ next: Fingerprint?) {
         guard machine.nextSiteKey != next?.digest else { return }
-        machine.nextSiteKey = next?.digest
+        machine.handle(.nextSiteKeyChanged(next?.digest), now: now)
         let text = next.map { "\($0)" } ?? "none"
         logger.notice("The site's next key", metadata: ["fingerprint": "\(text)"])
     }
@@ -34,7 +34,7 @@ extension GatewayShell {
         replaceSigner()
         guard isOtherKey else { return }
         logger.notice("The gateway now proves another key", metadata: ["key": "\(newest.fingerprint)"])
-        machine.siteKeyChanged(now: now)
+        machine.handle(.siteKeyChanged, now: now)
         perform()
     }
 

@@ -98,8 +98,10 @@ actor GatewayShell {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         channels[id] = channel
-        if let name = peer?.name, let device = certified.connected(id, name: name) { machine.deviceVouchedFor(device) }
-        machine.accepted(id, now: now)
+        if let name = peer?.name, let device = certified.connected(id, name: name) {
+            machine.handle(.deviceVouchedFor(device), now: now)
+        }
+        machine.handle(.accepted(id), now: now)
         perform()
         return id
     }
@@ -107,8 +109,8 @@ actor GatewayShell {
     func connectionLost(_ id: ConnectionID) {
         channels[id] = nil
         outbound[id] = nil
-        machine.connectionLost(id, now: now)
-        if let device = certified.connectionLost(id) { machine.deviceLeft(device) }
+        machine.handle(.connectionLost(id), now: now)
+        if let device = certified.connectionLost(id) { machine.handle(.deviceLeft(device), now: now) }
         perform()
     }
 
@@ -127,36 +129,37 @@ actor GatewayShell {
         default:
             break
         }
-        machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
+        machine.handle(.frame(frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds), now: now)
         perform()
         if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
     }
 
     /// Records that bytes have arrived, of any kind.
     func heard(_ byteCount: Int, from id: ConnectionID) {
-        machine.heard(UInt64(byteCount), from: id, now: now)
+        machine.handle(.heard(bytes: UInt64(byteCount), from: id), now: now)
     }
 
     /// Bytes of one read from the socket of a known device.
     var readBytes: Int { machine.limits.readBytes }
 
     /// - Returns: how long to pause reading from the connection; `nil` for no pause.
-    func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.pauseAfterFrame(from: id, now: now) }
+    func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.handle(.frameCounted(from: id), now: now).pause }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
-        machine.receivedMalformed(code, message: message, from: id, now: now)
+        machine.handle(.malformed(code, message: message, from: id), now: now)
         perform()
     }
 
     func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
-        let verdict = machine.receivedData(header, slot: slot, from: id, now: now)
+        let verdict = machine.handle(.data(header, slot: slot, from: id), now: now).partData
         perform()
         return verdict
     }
 
     /// - Returns: whether the bytes were wanted.
     func receivedBytes(_ bytes: ByteBuffer, flow: FlowID, from id: ConnectionID) -> Bool {
-        let isWanted = machine.receivedBytes(UInt64(bytes.readableBytes), flow: flow, from: id, now: now)
+        let event = GatewayEvent.bytes(UInt64(bytes.readableBytes), flow: flow, from: id)
+        let isWanted = machine.handle(event, now: now).areBytesWanted
         if isWanted { flows[flow]?.append(bytes) }
         perform()
         return isWanted
@@ -168,7 +171,7 @@ actor GatewayShell {
         let now = now
         dropSilentFlows(now)
         guard let deadline = machine.nextDeadline, deadline <= now else { return }
-        machine.tick(now: now)
+        machine.handle(.tick, now: now)
         perform()
     }
 
@@ -185,7 +188,7 @@ actor GatewayShell {
     }
 
     func devicesChanged(_ list: DeviceList) {
-        machine.devicesChanged(certified.listChanged(list), now: now)
+        machine.handle(.devicesChanged(certified.listChanged(list)), now: now)
         perform()
     }
 
@@ -203,7 +206,7 @@ actor GatewayShell {
 
     /// Tells agents to go away; parts under way are finished until the deadline.
     func drain(within duration: Duration) {
-        machine.drain(within: duration, now: now)
+        machine.handle(.drain(within: duration), now: now)
         perform()
     }
 
@@ -279,7 +282,7 @@ actor GatewayShell {
     }
 
     private func consumed(_ total: UInt64, flow: FlowID) {
-        machine.consumed(total, flow: flow, now: now)
+        machine.handle(.consumed(total: total, flow: flow), now: now)
         perform()
     }
 
@@ -315,7 +318,7 @@ actor GatewayShell {
         if case .failed(let failure) = answer, failure != .cancelled {
             logger.info("The store failed", metadata: ["store.failure": "\(failure)"])
         }
-        machine.storeAnswered(id, answer, now: now, wallMilliseconds: wallMilliseconds)
+        machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }
 

@@ -1,43 +1,26 @@
 package import TransferCommon
-package import WireProtocol
+import WireProtocol
 
-// The whole gateway but its sockets, files and clocks: connections, slots, runs, budgets and sessions.
-//
-// How to use it: hand it one event, with the time; then take `takeActions()` and do them in order; only then hand it
-// the next. It never waits, never asks for the time, and no input ends the process: whatever a peer or a store says is
-// answered or ended with a code.
-
-/// The gateway's machine.
-package struct Gateway {
+/// The gateway's machine: connections, slots, runs, budgets and sessions, without sockets, files and clocks.
+///
+/// The shell calls `handle` with one event and the time, then performs `takeActions()` in order, and only then reports
+/// the next event. The machine never waits and never reads a clock. No input traps: the machine answers whatever a peer
+/// or a store sends, or ends the connection with a code.
+package struct Gateway: Hashable {
     var context: GatewayContext
-    var connections: [ConnectionID: GatewayConnection] = [:]
-    /// Changed by `add` and `tidy` only, but for what a session does to itself.
-    var sessions: [SessionID: GatewaySession] = [:]
-    var sessionCounts: [SHA256Digest: Int] = [:]
-    private var connectionsOfDevices: [SHA256Digest: Set<ConnectionID>] = [:]
-    /// When to look at sessions; some of it may have become pointless.
-    var wakes = Heap<SessionWake>()
-    /// No connection has anything to do before that.
-    private var connectionsCheckedAt: Instant?
-    /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
-    var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
-    /// Of devices on the list only.
-    var paces: [SHA256Digest: DevicePace] = [:]
-    /// When progress is judged next, as long as there are connections.
-    var judgesAt: Instant?
-    /// What makes room if there is none; the next one last.
-    var slowParts: [SlowPart] = []
-    /// Objects that are read back, and those that wait for it.
+    var connections = ConnectionTable()
+    var sessions = SessionTable()
+    var progress = ProgressCheck()
+    /// The objects that the gateway reads back, and those that wait.
     var readBacks = ReadBackQueue()
-    /// PROVEs under way, of each device.
-    var proveCounts: [SHA256Digest: Int] = [:]
+    var proves = ProveTable()
     /// The newest REPORT of each device.
     var reports = DeviceReports()
-    /// When the gateway goes away; `nil` while it stays.
+    /// When a stopping gateway closes its connections; `nil` while it serves.
     package private(set) var drainDeadline: Instant?
     let software: String
-    /// The fingerprint of the key that will be the site's next one, for WELCOME; `nil` while none is announced.
-    package var nextSiteKey: SHA256Digest?
+    /// Fingerprint of the site's next key, for WELCOME; `nil` while none is announced.
+    package private(set) var nextSiteKey: SHA256Digest?
 
     static let drainMessage = "the gateway is being stopped"
     private static let fencedMessage = "a newer run of this device has taken over"
@@ -50,29 +33,29 @@ package struct Gateway {
     // MARK: Read-outs
 
     package var limits: GatewayLimits { context.limits }
-    package var bytesReserved: UInt64 { context.budget.bytesReserved }
-    /// How many parts may be on their way to the store at once, by what it has said.
+    package var bytesReserved: UInt64 { context.reservations.bytesReserved }
+    /// How many parts may be on their way to the store at once, by the store's answers.
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
 
-    /// What a device has of what `DeviceLimits` limits.
+    /// What a device uses of the resources that `DeviceLimits` limits.
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
-            connectionsOfDevices[device]?.count ?? 0, sessionCounts[device] ?? 0,
-            context.budget.bytesReserved(device: device)
+            context.devices.connectionCount(of: device), sessions.count(of: device),
+            context.reservations.bytesReserved(device: device)
         )
     }
     /// Slots that carry a session or a PROVE, over all connections.
-    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count + $1.proves.count } }
-    /// Requests to the store that have not been answered.
+    package var slotsInUse: Int { connections.slotCount }
+    /// Requests that the store has not answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
 
-    /// Whether a draining gateway has nothing more to finish.
+    /// Whether a stopping gateway has nothing left to finish.
     package var isDrained: Bool { drainDeadline != nil && !sessions.values.contains { $0.isBusy } }
 
-    /// What is to be done, in order; taken after every event.
+    /// Takes the actions that the shell performs, in order. Called after every event.
     package mutating func takeActions() -> [GatewayAction] {
         defer { context.actions = [] }
         return context.actions
@@ -80,15 +63,44 @@ package struct Gateway {
 
     // MARK: Events
 
-    /// The device list was read, at start or again: devices that are gone lose their connections, and those that have
-    /// changed connect anew.
-    package mutating func devicesChanged(_ list: [AuthorisedDevice], now: Instant) {
+    /// Handles one event to its end. Every change of the machine goes through here.
+    @discardableResult
+    package mutating func handle(_ event: GatewayEvent, now: Instant) -> OnEvent {
         context.now = now
-        context.devices = [:]
-        for device in list { context.devices[device.fingerprint] = device }
-        currentRuns = currentRuns.filter { context.devices[$0.key] != nil }
-        paces = paces.filter { context.devices[$0.key] != nil }
-        for id in connections.keys.sorted() {
+        switch event {
+        case .devicesChanged(let list): devicesChanged(list)
+        case .deviceVouchedFor(let device): context.devices.add(device)
+        case .deviceLeft(let fingerprint): context.devices.remove(fingerprint)
+        case .siteKeyChanged: siteKeyChanged()
+        case .nextSiteKeyChanged(let fingerprint): nextSiteKey = fingerprint
+        case .enrolled(let outcome, let id): enrolled(outcome, on: id)
+        case .reportsRestored(let kept): reports.restore(kept, limits)
+        case .accepted(let id): accepted(id)
+        case .heard(let bytes, let id): connections[id]?.heard(bytes: bytes, now: now)
+        case .frame(let frame, let slot, let id, let wallMilliseconds):
+            context.wallMilliseconds = wallMilliseconds
+            receivedFrame(frame, slot: slot, from: id)
+        case .frameCounted(let id): return .pause(pauseAfterFrame(from: id))
+        case .malformed(let code, let message, let id):
+            end(id, code, message)
+            settleSlots()
+        case .data(let header, let slot, let id): return .data(receivedData(header, slot: slot, from: id))
+        case .bytes(let count, let flow, let id):
+            return .bytes(areWanted: receivedBytes(count, flow: flow, from: id))
+        case .connectionLost(let id): connectionLost(id)
+        case .consumed(let total, let flow): consumed(total, flow: flow)
+        case .storeAnswered(let request, let answer, let wallMilliseconds):
+            context.wallMilliseconds = wallMilliseconds
+            storeAnswered(request, answer)
+        case .tick: tick()
+        case .drain(let duration): drain(within: duration)
+        }
+        return .none
+    }
+
+    private mutating func devicesChanged(_ list: [AuthorisedDevice]) {
+        context.devices.replace(by: list)
+        for id in connections.ids {
             guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
             if context.devices[device.fingerprint] == nil {
                 end(id, .notAuthorised, "the device is no longer on the list")
@@ -99,18 +111,16 @@ package struct Gateway {
         settleSlots()
     }
 
-    /// Whether a connection's device was welcomed, and is still.
+    /// Whether a connection is open: it was sent WELCOME, and has not ended.
     package func isOpen(_ id: ConnectionID) -> Bool { connections[id]?.device != nil }
 
-    /// Whether a device is on the list.
+    /// Whether a device may use the site.
     package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
 
-    /// A peer has connected.
-    package mutating func accepted(_ id: ConnectionID, now: Instant) {
-        context.now = now
-        if connections.isEmpty { judgesAt = now + context.limits.progressWindow }
-        connections[id] = GatewayConnection(now: now, limits: context.limits)
-        checkConnections(by: now + context.limits.helloLimit)
+    private mutating func accepted(_ id: ConnectionID) {
+        if connections.isEmpty { progress.began(limits.progress, now: context.now) }
+        connections.add(GatewayConnection(now: context.now, helloLimit: limits.helloLimit), id)
+        connections.check(at: context.now + limits.helloLimit)
         if drainDeadline != nil {
             end(id, .draining, Self.drainMessage)
         } else if connections.count > context.limits.connectionsMax {
@@ -118,16 +128,9 @@ package struct Gateway {
         }
     }
 
-    /// A frame has arrived. Frames of connections that were ended are ignored: their bytes were under way.
-    ///
-    /// - Parameter wallMilliseconds: the gateway's clock, milliseconds since 1970.
-    package mutating func receivedFrame(
-        _ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant, wallMilliseconds: Int64
-    ) {
-        context.now = now
-        context.wallMilliseconds = wallMilliseconds
+    private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         guard let phase = connections[id]?.phase else { return }
-        connections[id]?.heardAt = now
+        connections[id]?.heard(now: context.now)
         switch phase {
         case .silent:
             switch frame {
@@ -143,80 +146,42 @@ package struct Gateway {
         settleSlots()
     }
 
-    /// The peer sent something that is no frame of the protocol.
-    ///
-    /// - Parameter message: what is wrong with it, for people; never empty.
-    package mutating func receivedMalformed(
-        _ code: ErrorCode, message: String, from id: ConnectionID, now: Instant
-    ) {
-        context.now = now
-        end(id, code, message)
-        settleSlots()
-    }
-
-    /// The header of a PART DATA frame has arrived; its payload follows.
-    package mutating func receivedData(
-        _ header: PartDataHeader, slot: Slot, from id: ConnectionID, now: Instant
-    ) -> OnPartData {
-        context.now = now
-        guard let phase = connections[id]?.phase else { return .discard }
-        connections[id]?.heardAt = now
-        guard case .open = phase else { return violation(id, .unexpectedFrame, "PART DATA before WELCOME") }
-        guard slot.value <= context.limits.slotsMax else {
-            return violation(id, .badSlot, "slot \(slot), at most \(context.limits.slotsMax)")
+    private mutating func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
+        connections[id]?.heard(now: context.now)
+        guard let connection = connections[id] else { return .discard }
+        let session: SessionID
+        switch connection.judge(header, slot: slot, limits) {
+        case .violation(let violation): return end(id, violation)
+        case .discard: return .discard
+        case .pass(let passed): session = passed
         }
-        guard header.plainBytes <= context.limits.chunkBytesMax else {
-            return violation(
-                id, .badValue, "PART DATA of \(header.plainBytes) plain bytes, at most \(context.limits.chunkBytesMax)")
-        }
-        if header.isCompressed, connections[id]?.capabilities.contains(.lz4) != true {
-            return violation(id, .badCompression, "PART DATA in LZ4, which HELLO and WELCOME do not agree on")
-        }
-        let state = connections[id]?.state(of: slot) ?? .closed
-        guard state.effect(of: .partData) != .unexpectedFrame else {
-            return violation(id, .unexpectedFrame, state.objection(to: .partData, in: slot))
-        }
-        guard state != .closed, let session = connections[id]?.slots[slot]?.session,
-            let result = sessions[session]?.receivedData(
-                header, from: Attachment(connection: id, slot: slot), creditBytes: connections[id]?.creditBytes ?? 0,
-                &context)
-        else { return .discard }
+        let attachment = Attachment(connection: id, slot: slot)
+        let result = sessions[session]?.receivedData(
+            header, from: attachment, creditBytes: connection.creditBytes, &context)
         switch result {
         case .success(let verdict): return verdict
-        case .failure(let failure): return violation(id, failure.code, failure.message)
+        case .failure(let violation): return end(id, violation)
+        case nil: return .discard
         }
     }
 
-    /// Plain bytes of an accepted chunk are about to go to their flow.
-    ///
-    /// - Returns: whether they still may.
-    package mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID, now: Instant) -> Bool {
-        context.now = now
-        connections[id]?.heardAt = now
+    private mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID) -> Bool {
+        connections[id]?.heard(now: context.now)
         guard connections[id] != nil, let session = context.flowOwners[flow] else { return false }
         return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
     }
 
-    /// The connection is gone.
-    package mutating func connectionLost(_ id: ConnectionID, now: Instant) {
-        context.now = now
+    mutating func connectionLost(_ id: ConnectionID) {
         forget(id)
         settleSlots()
     }
 
-    /// The store's side has taken bytes of a flow; `total` counts from the flow's beginning.
-    package mutating func consumed(_ total: UInt64, flow: FlowID, now: Instant) {
-        context.now = now
+    private mutating func consumed(_ total: UInt64, flow: FlowID) {
         guard let session = context.flowOwners[flow] else { return }
         sessions[session]?.consumed(total, flow: flow, &context)
     }
 
-    /// The store has answered. Every request is answered once, also a cancelled one.
-    package mutating func storeAnswered(
-        _ request: StoreRequestID, _ answer: StoreAnswer, now: Instant, wallMilliseconds: Int64
-    ) {
-        context.now = now
-        context.wallMilliseconds = wallMilliseconds
+    private mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer) {
         let owner = context.ownerOfAnswered(request)
         context.storeAnswered(request, answer, device: owner.flatMap(device))
         guard let owner else { return }
@@ -232,17 +197,11 @@ package struct Gateway {
         settleSlots()
     }
 
-    /// Called at `nextDeadline`, or at any time.
-    package mutating func tick(now: Instant) {
-        context.now = now
-        if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
-        if let judgesAt, judgesAt <= now { judgeProgress() }
-        // Taken out before any is put in: each is looked at once.
-        var due: [SessionWake] = []
-        while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
-        for wake in due where sessions[wake.session]?.wakesAt == wake.at {
-            // One that was overtaken by an earlier one, or by the session's end, says nothing.
-            sessions[wake.session]?.wakesAt = nil
+    private mutating func tick() {
+        let now = context.now
+        for due in connections.tick(idleLimit: limits.idleLimit, now: now) { apply(due) }
+        if let nextAt = progress.nextDeadline, nextAt <= now { judgeProgress() }
+        for wake in sessions.takeDue(now: now) where sessions.take(wake) {
             sessions[wake.session]?.tick(&context)
             settleSlots()
             tidy(wake.session)
@@ -253,68 +212,40 @@ package struct Gateway {
             tidy(owner)
         }
         if let drainDeadline, drainDeadline <= now {
-            for id in connections.keys.sorted() { end(id, .draining, Self.drainMessage) }
+            for id in connections.ids { end(id, .draining, Self.drainMessage) }
         }
         settleSlots()
     }
 
-    /// The next moment at which `tick` may have something to do; cheap to ask.
+    /// When `tick` may have something to do. Cheap to ask after every event.
     package var nextDeadline: Instant? {
         var deadlines: [Instant] = []
-        if let wake = wakes.first { deadlines.append(wake.at) }
-        if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
-        if !connections.isEmpty { deadlines += [drainDeadline, judgesAt].compactMap { $0 } }
+        if let wake = sessions.nextDeadline { deadlines.append(wake) }
+        if let check = connections.nextDeadline { deadlines.append(check) }
+        if !connections.isEmpty { deadlines += [drainDeadline, progress.nextDeadline].compactMap { $0 } }
         if let slow = context.pace.nextDeadline { deadlines.append(slow) }
         if let closing = context.breaker.nextDeadline { deadlines.append(closing) }
         return deadlines.min()
     }
 
-    /// The gateway is going away: agents are told, parts under way are finished until the deadline.
-    package mutating func drain(within duration: Duration, now: Instant) {
-        context.now = now
+    private mutating func drain(within duration: Duration) {
         guard drainDeadline == nil else { return }
-        drainDeadline = now + duration
+        drainDeadline = context.now + duration
         let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: Self.drainMessage)
-        for id in connections.keys.sorted() {
+        for id in connections.ids {
             if connections[id]?.device != nil { context.actions.append(.send(id, .connection, .goAway(away))) }
         }
     }
 
     // MARK: Connections
 
-    private var pingAfter: Duration { context.limits.idleLimit / 3 }
-
-    /// Looks at every connection, and notes when to do so again: what is heard meanwhile only makes that later.
-    private mutating func tickConnections() {
-        connectionsCheckedAt = nil
-        for id in connections.keys.sorted() {
-            tick(connection: id)
-            guard let connection = connections[id] else { continue }
-            switch connection.phase {
-            case .silent(let deadline), .enrolling(let deadline): checkConnections(by: deadline)
-            case .open:
-                checkConnections(by: max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
-            }
-        }
-    }
-
-    mutating func checkConnections(by moment: Instant) {
-        connectionsCheckedAt = min(connectionsCheckedAt ?? moment, moment)
-    }
-
-    private mutating func tick(connection id: ConnectionID) {
-        guard let connection = connections[id] else { return }
-        switch connection.phase {
-        case .silent(let deadline), .enrolling(let deadline):
-            if deadline <= context.now { end(id, .idle, "no HELLO in time") }
-        case .open:
-            if connection.heardAt + context.limits.idleLimit <= context.now {
-                return end(id, .idle, "nothing was heard for the idle limit")
-            }
-            let quietSince = max(connection.heardAt, connection.pingedAt ?? connection.heardAt)
-            guard quietSince + pingAfter <= context.now else { return }
-            connections[id]?.pingedAt = context.now
-            context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+    private mutating func apply(_ due: ConnectionTable.Due) {
+        switch due.result {
+        case .wait: break
+        case .sendPing:
+            let ping = Ping(nonce: context.now.nanoseconds)
+            context.actions.append(.send(due.id, .connection, .ping(ping)))
+        case .close(let reason): end(due.id, .idle, reason)
         }
     }
 
@@ -325,40 +256,37 @@ package struct Gateway {
         guard let device = context.devices[hello.fingerprint] else {
             return end(id, .notAuthorised, "the device is not known here")
         }
-        if let current = currentRuns[device.fingerprint], current.run != hello.run {
-            // A HELLO that was long on its way, of a connection from before, takes nothing over.
-            guard id > current.first else { return end(id, .fenced, Self.fencedMessage) }
-            fenceOlderRuns(of: device)
+        switch context.devices.judge(hello.run, on: id, of: device.fingerprint) {
+        case .current: break
+        case .fences(let older): for id in older { fence(id, of: device) }
+        case .fenced: return end(id, .fenced, Self.fencedMessage)
         }
         if drainDeadline != nil {
-            // The older run has been turned away all the same, and its frames that are still under way with it.
-            if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
+            context.devices.keep(hello.run, on: id, of: device.fingerprint)
             return end(id, .draining, Self.drainMessage)
         }
-        let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
+        let siblings = context.devices.connectionCount(of: device.fingerprint)
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
             return end(id, .tooManyConnections, "the device has as many connections as it may have")
         }
-        if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
-        connectionsOfDevices[device.fingerprint, default: []].insert(id)
+        context.devices.keep(hello.run, on: id, of: device.fingerprint)
+        context.devices.opened(id, of: device.fingerprint)
         let credit = reserveCredit(for: device)
-        connections[id]?.phase = .open(device: device, run: hello.run)
-        connections[id]?.creditBytes = credit
-        checkConnections(by: context.now + pingAfter)
-        welcome(hello, from: id, device: device, creditBytes: credit)
+        let capabilities = hello.capabilities.intersection(.lz4)
+        connections[id]?.opened(by: device, run: hello.run, capabilities: capabilities, creditBytes: credit)
+        connections.check(at: context.now + limits.idleLimit / 3)
+        welcome(hello, from: id, device: device, capabilities: capabilities, creditBytes: credit)
     }
 
-    /// The newer run has the device: nothing more is taken from the older ones, and nobody waits for them.
-    private mutating func fenceOlderRuns(of device: AuthorisedDevice) {
-        for id in (connectionsOfDevices[device.fingerprint] ?? []).sorted() {
-            context.actions.append(.note(.fenced(id, device: device.name)))
-            end(id, .fenced, Self.fencedMessage)
-        }
+    /// Ends a connection of an older run.
+    private mutating func fence(_ id: ConnectionID, of device: AuthorisedDevice) {
+        context.actions.append(.note(.fenced(id, device: device.name)))
+        end(id, .fenced, Self.fencedMessage)
     }
 
-    /// Ends a connection with a code. Whatever else arrives on it is ignored.
+    /// Ends a connection with a code. Frames that still arrive on it are ignored.
     ///
-    /// - Parameter message: what was wrong, for people; never empty.
+    /// - Parameter message: what is wrong, in words for a person; never empty.
     mutating func end(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
         guard connections[id] != nil else { return }
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
@@ -368,32 +296,31 @@ package struct Gateway {
         forget(id)
     }
 
-    private mutating func violation(_ id: ConnectionID, _ code: ErrorCode, _ message: String) -> OnPartData {
-        end(id, code, message)
+    private mutating func end(_ id: ConnectionID, _ violation: Violation) -> OnPartData {
+        end(id, violation.code, violation.message)
         return .violation
     }
 
-    /// Closes a connection that has served its purpose, once everything sent has been flushed.
+    /// Closes a connection that has nothing left to do, once everything sent has been flushed.
     mutating func close(_ id: ConnectionID) {
         context.actions.append(.close(id))
         forget(id)
     }
 
-    /// The one place where a connection's slots, credit and budget are given back.
+    /// The only place that returns the slots, the credit and the budget of a connection.
     private mutating func forget(_ id: ConnectionID) {
         endProves(of: id)
-        guard let connection = connections.removeValue(forKey: id) else { return }
-        context.slotsWithReceipt.subtract(connection.slots.keys.map { Attachment(connection: id, slot: $0) })
-        for use in connection.slots.sorted(by: { $0.key.value < $1.key.value }).map(\.value) {
+        guard let connection = connections.remove(id) else { return }
+        context.slotsWithReceipt.subtract(connection.slots.inUse.map { Attachment(connection: id, slot: $0) })
+        for use in connection.slots.inUse.compactMap({ connection.slots[session: $0] }) {
             sessions[use.session]?.connectionLost(id, &context)
             tidy(use.session)
             guard let device = connection.device else { continue }
-            context.budget.release(use.listBytes, device: device.fingerprint)
+            context.reservations.release(use.list.bytesReserved, device: device.fingerprint)
         }
-        context.undecidedBytes[id] = nil
+        context.reservations.closed(id)
         guard let device = connection.device else { return }
-        context.budget.release(UInt64(connection.creditBytes), device: device.fingerprint)
-        connectionsOfDevices[device.fingerprint]?.remove(id)
-        if connectionsOfDevices[device.fingerprint]?.isEmpty == true { connectionsOfDevices[device.fingerprint] = nil }
+        context.reservations.release(UInt64(connection.creditBytes), device: device.fingerprint)
+        context.devices.closed(id, of: device.fingerprint)
     }
 }

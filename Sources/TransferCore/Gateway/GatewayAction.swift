@@ -1,7 +1,8 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Names one connection for as long as it lasts; given by the shell in the order of accepting, never used again.
+/// Names one connection. The shell numbers connections in the order in which it accepts them, and never uses a number
+/// again.
 package struct ConnectionID: Hashable, Comparable, Sendable {
     package let value: UInt64
 
@@ -12,12 +13,12 @@ package struct ConnectionID: Hashable, Comparable, Sendable {
     package static func < (left: ConnectionID, right: ConnectionID) -> Bool { left.value < right.value }
 }
 
-/// A device that may use this site, as the device list has it, or as an authority vouches for it.
-package struct AuthorisedDevice: Equatable, Sendable {
-    /// What sessions belong to, for as long as they live: no two devices have one name at a time.
+/// A device that may use this site: named by the device list, or by an authority.
+package struct AuthorisedDevice: Hashable, Sendable {
+    /// Sessions belong to the device of this name. No two devices have one name at a time.
     package var name: String
-    /// What a device is told apart by, and what its HELLO is handed over with: the fingerprint of its key. Where an
-    /// authority vouches for its name, a digest of that, so that with another key it is the same device.
+    /// Identifies the device; its HELLO carries it. It is the fingerprint of the key of a listed device. For a device
+    /// that an authority names it is a digest of the name, so that the device is the same with another key.
     package var fingerprint: SHA256Digest
     /// Empty, or ending in `/`.
     package var prefix: String
@@ -31,19 +32,18 @@ package struct AuthorisedDevice: Equatable, Sendable {
     }
 }
 
-/// What one device may use, more or less than others of its site; `nil` where the site's limit is the device's.
-///
-/// What holds for all devices together (`GatewayLimits`) holds whatever stands here.
-package struct DeviceLimits: Equatable, Sendable {
+/// The limits of one device, if they differ from the site's; `nil` where the site's limit counts. The limits of all
+/// devices together (`GatewayLimits`) hold in any case.
+package struct DeviceLimits: Hashable, Sendable {
     /// At least 1.
     package var connectionsMax: Int?
     /// At least 1.
     package var sessionsMax: Int?
-    /// Bytes of parts under way and of part lists; at least `budgetBytesMin`.
+    /// Bytes of parts and part lists that the gateway holds; at least `budgetBytesMin`.
     package var budgetBytes: UInt64?
 
-    /// A quarter of it holds the list of 10,000 parts, so that every upload can be gone on with, whatever the budget
-    /// was when it began.
+    /// A quarter of it holds the list of 10,000 parts, so that every upload can be resumed, also one that began under a
+    /// larger budget.
     package static let budgetBytesMin: UInt64 = 8 << 20
 
     package init(connectionsMax: Int? = nil, sessionsMax: Int? = nil, budgetBytes: UInt64? = nil) {
@@ -53,27 +53,27 @@ package struct DeviceLimits: Equatable, Sendable {
     }
 }
 
-/// What the gateway's machine wants done. The shell does these in order.
-package enum GatewayAction: Equatable, Sendable {
+/// What the shell does for the machine. The shell performs actions in order.
+package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
-    /// After what was sent has been flushed.
+    /// Close the connection after everything sent has been flushed.
     case close(ConnectionID)
-    /// Answered by `storeAnswered`, once, also after a cancellation.
+    /// Answered by the event `storeAnswered`, once, also after a cancellation.
     case store(StoreRequestID, StoreRequest)
     case cancel(StoreRequestID)
-    /// Bytes of this flow will come. Where `holdsLast`, the store gets the last of them only after `releaseFlow`.
+    /// Make a flow for bytes that follow. If `holdsLast`, the store gets the last bytes only after `releaseFlow`.
     case openFlow(FlowID, size: UInt64, holdsLast: Bool)
     case releaseFlow(FlowID)
-    /// The flow ends here; a store call that reads from it fails.
+    /// End the flow; a store call that reads from it fails.
     case dropFlow(FlowID)
-    /// Somebody with this key has an invitation, it says. Answered by `enrolled`, once.
+    /// A peer with this key shows an invitation. Answered by the event `enrolled`, once.
     case enrol(ConnectionID, fingerprint: SHA256Digest, InvitationSecret)
-    /// A line for the log; names and numbers only.
+    /// Write a line to the log; it has names and numbers only.
     case note(GatewayNote)
 }
 
-/// What is worth a line in the gateway's log.
-package enum GatewayNote: Equatable, Sendable {
+/// One line of the gateway's log.
+package enum GatewayNote: Hashable, Sendable {
     case welcomed(ConnectionID, device: String, run: RunID)
     case fenced(ConnectionID, device: String)
     case refused(ConnectionID, ErrorCode)
@@ -83,21 +83,12 @@ package enum GatewayNote: Equatable, Sendable {
     case aborted(SessionID, key: String)
     case lost(SessionID, key: String)
     case failed(SessionID, key: String, ErrorCode)
-    /// A receipt was asked for, and could not be signed.
+    /// An agent asked for a receipt, and the gateway could not sign it.
     case unsigned(device: String)
     /// A part that held memory and did not move was evicted.
     case partEvicted(SessionID, PartNumber)
-    /// The store is down or full: parts wait from now on.
+    /// The store is down or full: agents wait with parts from now on.
     case storeUnavailable(StoreBreaker.Cause)
-    /// It takes parts again.
+    /// The store takes parts again.
     case storeRecovered
-}
-
-/// What to do with the payload of a PART DATA frame.
-package enum OnPartData: Equatable, Sendable {
-    /// Give the plain bytes to the flow, without the first `skip`.
-    case accept(FlowID, skip: UInt64)
-    case discard
-    /// The connection has been ended with a code.
-    case violation
 }

@@ -1,43 +1,38 @@
 import TransferCommon
 import WireProtocol
 
-/// What a session's machine may use while it handles one event: limits, budget, ids and the queue of actions.
-struct GatewayContext {
+/// What all sessions share: limits, devices, budget, ids, and the queue of actions.
+struct GatewayContext: Hashable {
     let limits: GatewayLimits
-    let cryptography: any TransferCryptography
-    /// All that may use the site, with the limits of each.
-    var devices: [SHA256Digest: AuthorisedDevice] = [:]
-    var budget: ByteBudget
+    private let uncompared: UncomparedCryptography
+    var devices = DeviceTable()
+    var reservations: Reservations
     var pace: StorePace
     var breaker: StoreBreaker
     var now = Instant(nanoseconds: 0)
-    /// The gateway's wall clock, in milliseconds since 1970: a label, never compared.
+    /// The gateway's wall clock, in milliseconds since 1970. It only labels tokens, receipts and reports.
     var wallMilliseconds: Int64 = 0
     var actions: [GatewayAction] = []
-    /// Whose answer each request to the store is.
+    /// The owner of the answer to each request.
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
-    /// Slots whose opening frame asked for a receipt. They stay until the slot is closed.
+    /// Slots whose opening frame asked for a receipt, until they are closed.
     var slotsWithReceipt: Set<Attachment> = []
-    /// The session whose bytes a flow carries.
+    /// The session that each flow belongs to.
     private(set) var flowOwners: [FlowID: SessionID] = [:]
-    /// Undecided plain bytes of each connection, held against its initial credit.
-    var undecidedBytes: [ConnectionID: UInt64] = [:]
-    /// How many parts of each connection wait for a decision.
-    private(set) var undecidedParts: [ConnectionID: Int] = [:]
-    /// A reservation failed because all devices together hold the budget; the gateway looks for room after the event.
-    var isShort = false
-    /// What became of slots; the gateway applies it after each event.
+    /// Changes of slots that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
 
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
-        self.cryptography = cryptography
-        self.budget = ByteBudget(bytesMax: limits.budgetBytes)
+        self.uncompared = UncomparedCryptography(value: cryptography)
+        self.reservations = Reservations(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
         self.breaker = StoreBreaker(limits: limits.breaker)
     }
+
+    var cryptography: any TransferCryptography { uncompared.value }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))
@@ -68,7 +63,7 @@ struct GatewayContext {
         return id
     }
 
-    /// The bytes of a flow are another session's from here on.
+    /// Another session takes over a flow.
     mutating func moveFlow(_ flow: FlowID, to session: SessionID) {
         if flowOwners[flow] != nil { flowOwners[flow] = session }
     }
@@ -78,7 +73,7 @@ struct GatewayContext {
         actions.append(.dropFlow(flow))
     }
 
-    /// What holds for a device: one that is no longer known has what the site's devices have.
+    /// The limits of a device. A device that may no longer use the site has the site's.
     func limits(of device: SHA256Digest) -> GatewayLimits {
         devices[device].map { limits.of($0.limits) } ?? limits
     }
@@ -86,14 +81,10 @@ struct GatewayContext {
     /// Reserves all of `bytes` or nothing.
     mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
         let deviceMax = limits(of: device).budgetBytesPerDevice
-        if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
-        // Room that others make is of no use to who has all that it may have.
-        let isWithinOwn = bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
-        if isWithinOwn, budget.isShort(of: bytes) { isShort = true }
-        return false
+        return reservations.reserve(bytes, device: device, deviceMax: deviceMax)
     }
 
-    /// A fresh token for a session; `nil` where it would not fit, or nothing seals.
+    /// Seals a token for a session; `nil` if it is too long, or no key seals.
     func token(for facts: SessionRecordFacts, device: AuthorisedDevice) -> [UInt8]? {
         let token = SessionToken(
             device: device.name, session: facts.session, terms: facts.terms, issuedMilliseconds: wallMilliseconds,
@@ -103,39 +94,21 @@ struct GatewayContext {
         else { return nil }
         return sealed
     }
-
-    /// A part was offered that is not decided yet.
-    mutating func partAwaitsDecision(_ connection: ConnectionID) {
-        undecidedParts[connection, default: 0] += 1
-    }
-
-    /// A part was decided or dropped of which so many bytes had come.
-    mutating func partIsDecided(_ connection: ConnectionID, received bytes: UInt64) {
-        if let count = undecidedParts[connection] { undecidedParts[connection] = count > 1 ? count - 1 : nil }
-        guard let held = undecidedBytes[connection] else { return }
-        undecidedBytes[connection] = held > bytes ? held - bytes : nil
-    }
 }
 
-/// Whose answer a request to the store is.
+/// The owner of the answer to a request to the store.
 enum RequestOwner: Hashable {
     case session(SessionID)
     /// The look-up of a PROVE, and the device that sent it.
     case prove(Attachment, device: SHA256Digest)
-    /// An object that is read back for a device; `ReadBackQueue` knows for what.
+    /// An object is read back for a device; `ReadBackQueue` knows its reader.
     case readBack(device: SHA256Digest)
 }
 
-/// Where a session is reached: a slot of a connection.
-struct Attachment: Hashable {
-    var connection: ConnectionID
-    var slot: Slot
-}
-
-/// What became of a slot.
-enum SlotChange: Equatable {
+/// A change of a slot.
+enum SlotChange: Hashable {
     case open(Attachment)
     case completing(Attachment)
-    /// - Parameter isFruitful: an object is under the key, and the agent was told of it.
+    /// - Parameter isFruitful: the answer tells the agent of an object under its key.
     case closed(Attachment, isFruitful: Bool)
 }

@@ -4,7 +4,7 @@ package import TransferCommon
 ///
 /// The gateway reserves every byte that a peer may send and that the gateway must hold. A reservation succeeds or fails
 /// at once. If it fails, the gateway defers the part.
-package struct ByteBudget: Equatable, Sendable {
+package struct ByteBudget: Hashable, Sendable {
     package let bytesMax: UInt64
     package private(set) var bytesReserved: UInt64 = 0
     private var byDevice: [SHA256Digest: UInt64] = [:]

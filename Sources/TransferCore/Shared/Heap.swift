@@ -1,5 +1,5 @@
 /// A priority queue that returns its least element first.
-struct Heap<Element: Comparable & Hashable>: Hashable {
+struct Heap<Element: Comparable> {
     private var elements: [Element] = []
 
     var first: Element? { elements.first }
@@ -30,3 +30,7 @@ struct Heap<Element: Comparable & Hashable>: Hashable {
         }
     }
 }
+
+extension Heap: Equatable where Element: Equatable {}
+
+extension Heap: Hashable where Element: Hashable {}

@@ -3,7 +3,7 @@ import WireProtocol
 
 /// The plain text of a session token (specification §11): all that a gateway must know to continue a session that it
 /// has never seen.
-package struct SessionToken: Equatable, Sendable {
+package struct SessionToken: Hashable, Sendable {
     /// Most bytes of a sealed token. The gateway refuses an upload id that does not fit when the session opens.
     package static let sealedBytesMax = 4_096
     /// Upper bound of the bytes that sealing adds.
@@ -66,7 +66,7 @@ package struct SessionToken: Equatable, Sendable {
 
 extension SessionToken {
     /// Result of reading a plain text.
-    package enum Reading: Equatable, Sendable {
+    package enum Reading: Hashable, Sendable {
         case token(SessionToken)
         /// A newer version of the gateway wrote it. Another gateway of the site can read it.
         case unknownFormat

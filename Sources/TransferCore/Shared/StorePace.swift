@@ -11,9 +11,9 @@ package import TransferCommon
 /// gateway gives the request up and asks the agent for the part again. The part then goes out on another connection and
 /// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would
 /// only add load to a slow store.
-package struct StorePace: Equatable, Sendable {
+package struct StorePace: Hashable, Sendable {
     /// Whether another part may begin.
-    package enum Admission: Equatable, Sendable {
+    package enum Admission: Hashable, Sendable {
         case admitted
         /// The limit is reached.
         case full(retryAfter: Duration)
@@ -21,7 +21,7 @@ package struct StorePace: Equatable, Sendable {
         case paused(retryAfter: Duration)
     }
 
-    private struct Part: Equatable {
+    private struct Part: Hashable {
         var begunAt: Instant
         /// When the store connection had taken the last byte.
         var handedOverAt: Instant?
@@ -141,7 +141,7 @@ package struct StorePace: Equatable, Sendable {
 }
 
 /// Settings of `StorePace`.
-package struct StorePaceLimits: Equatable, Sendable {
+package struct StorePaceLimits: Hashable, Sendable {
     /// Upper bound of the limit. Many small files are many parts; the budgets bound them, too.
     package var partsMax = 1_024
     /// Length of a pause that the store does not specify. Each further one doubles it, up to `pauseLongest`.

@@ -27,7 +27,7 @@ package struct FlowID: Hashable, Comparable, Sendable {
 }
 
 /// Metadata of an object that is fixed when its upload begins.
-package struct ObjectLabel: Equatable, Sendable {
+package struct ObjectLabel: Hashable, Sendable {
     package var session: SessionID
     package var partBytes: UInt64
     package var modification: ModificationTime
@@ -45,7 +45,7 @@ package struct ObjectLabel: Equatable, Sendable {
 }
 
 /// The bytes of one part: size and digest as announced, and the flow that carries them.
-package struct PartBytes: Equatable, Sendable {
+package struct PartBytes: Hashable, Sendable {
     package var flow: FlowID
     package var size: UInt64
     package var digest: SHA256Digest
@@ -60,7 +60,7 @@ package struct PartBytes: Equatable, Sendable {
 }
 
 /// One call to the store. Each case names its answer (`StoreAnswer`); any call may also be answered by `failed`.
-package enum StoreRequest: Equatable, Sendable {
+package enum StoreRequest: Hashable, Sendable {
     /// What is under the key → `object`. The object's bytes are not read.
     ///
     /// - plan: the parts of the file that the object is compared with.
@@ -74,22 +74,22 @@ package enum StoreRequest: Equatable, Sendable {
     case writeRecord(SessionRecordFacts)
     /// → `done`, also if there is no record.
     case removeRecord(key: String, session: SessionID)
-    /// → `uploadCreated`.
+    /// Begins an upload → `uploadCreated`.
     case createUpload(key: String, label: ObjectLabel)
     /// All parts that the store lists → `parts`.
     case listParts(key: String, upload: String)
-    /// → `partStored`.
+    /// Stores a part of an upload → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
     /// A whole one-part file. The flow holds its last bytes back until it is released → `objectStored`.
     case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, condition: PutCondition)
-    /// Exactly these parts → `objectStored`.
+    /// Completes an upload with exactly these parts → `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
     /// → `done`, also if the upload is gone.
     case abort(key: String, upload: String)
 }
 
 /// The answer to a call to the store. `StoreRequest` says which case answers which request.
-package enum StoreAnswer: Equatable, Sendable {
+package enum StoreAnswer: Hashable, Sendable {
     case done
     case object(ObjectFacts?)
     case records([SessionRecordFacts])
@@ -101,7 +101,7 @@ package enum StoreAnswer: Equatable, Sendable {
 }
 
 /// Why a call to the store failed, in the distinctions that the machine needs.
-package enum StoreFailure: Equatable, Sendable {
+package enum StoreFailure: Hashable, Sendable {
     /// The store does not know the upload. Not success, and not yet *lost*.
     case uploadUnknown
     /// The store is busy or unreachable; the request itself may be right. A time above zero is a pause that the store
@@ -130,7 +130,7 @@ package enum StoreFailure: Equatable, Sendable {
 }
 
 /// The store's description of an object.
-package struct ObjectFacts: Equatable, Sendable {
+package struct ObjectFacts: Hashable, Sendable {
     package var size: UInt64
     /// The part size that `evidence` depends on; 0 if it depends on none.
     package var partBytes: UInt64
@@ -158,7 +158,7 @@ package struct ObjectFacts: Equatable, Sendable {
 }
 
 /// The store's answer after it has written an object.
-package struct StoreReceipt: Equatable, Sendable {
+package struct StoreReceipt: Hashable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
@@ -173,8 +173,8 @@ package struct StoreReceipt: Equatable, Sendable {
     }
 }
 
-/// The record of an unfinished session, kept in the store where any gateway finds it (`.sluice/sessions/`).
-package struct SessionRecordFacts: Equatable, Sendable {
+/// The record of an unfinished session. It lies in the store (`.sluice/sessions/`), where any gateway finds it.
+package struct SessionRecordFacts: Hashable, Sendable {
     package var device: String
     package var session: SessionID
     /// With the whole key, prefix included.

@@ -23,8 +23,18 @@ package protocol TransferCryptography: RootDigesting {
     func signature(of statement: [UInt8]) -> [UInt8]?
 }
 
+/// Cryptography that a machine calls. It is no part of the machine's state: two are always equal, so that states
+/// compare by what the machine has seen.
+struct UncomparedCryptography: Hashable {
+    let value: any TransferCryptography
+
+    static func == (left: UncomparedCryptography, right: UncomparedCryptography) -> Bool { true }
+
+    func hash(into hasher: inout Hasher) {}
+}
+
 /// The public half of the key that signs receipts.
-package struct ReceiptKey: Equatable, Sendable {
+package struct ReceiptKey: Hashable, Sendable {
     /// DER SubjectPublicKeyInfo, as WELCOME carries it.
     package let publicKey: [UInt8]
     /// SHA-256 over `publicKey`, as each statement contains it.
@@ -37,7 +47,7 @@ package struct ReceiptKey: Equatable, Sendable {
 }
 
 /// Result of opening a token.
-package enum TokenOpening: Equatable, Sendable {
+package enum TokenOpening: Hashable, Sendable {
     case opened([UInt8])
     /// Too short, too long, tampered with, or of an unknown form.
     case invalid

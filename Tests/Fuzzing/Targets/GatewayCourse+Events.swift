@@ -21,7 +21,7 @@ extension GatewayCourse {
         case .accept: accept()
         case .lose:
             if let id = connection() {
-                machine.connectionLost(id, now: now)
+                machine.handle(.connectionLost(id), now: now)
                 forget(id)
             }
         case .payload: try deliver(to: connection())
@@ -34,14 +34,14 @@ extension GatewayCourse {
         case .consume: consume()
         case .time:
             now = now + .milliseconds([1, 50, 1_000, 5_000, 20_000, 60_000][input.choice(6)])
-            machine.tick(now: now)
+            machine.handle(.tick, now: now)
         case .devices:
             let mask = input.choice(4)
             let listed = Self.devices.indices.filter { mask >> $0 & 1 == 0 }.map { Self.devices[$0] }
-            machine.devicesChanged(listed, now: now)
+            machine.handle(.devicesChanged(listed), now: now)
         case .drain:
             // Draining ends the input soon, so it must be rare; otherwise the search would reach nothing else.
-            if input.byte() == 0xD0 { machine.drain(within: .seconds(5), now: now) }
+            if input.byte() == 0xD0 { machine.handle(.drain(within: .seconds(5)), now: now) }
         default:
             try frameEvent(kind)
         }
@@ -54,7 +54,10 @@ extension GatewayCourse {
         while chunks[id] != nil { try deliver(to: id, all: true) }
         guard living.contains(id) else { return }
         if kind == .hello { return receive(.hello(drawnHello()), 0, from: id) }
-        if kind == .malformed { return machine.receivedMalformed(.badValue, message: "m", from: id, now: now) }
+        if kind == .malformed {
+            machine.handle(.malformed(.badValue, message: "m", from: id), now: now)
+            return
+        }
         if kind == .rawFrame { return try receiveRaw(from: id) }
         if kind == .ping { return receivePing(input.integer(), from: id) }
         // The decoder rejects slot 0 for a session's frames, but accepts slots beyond the limit in WELCOME.
@@ -101,7 +104,7 @@ extension GatewayCourse {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         living.append(id)
-        machine.accepted(id, now: now)
+        machine.handle(.accepted(id), now: now)
     }
 
     private mutating func connection() -> ConnectionID? {
@@ -110,7 +113,7 @@ extension GatewayCourse {
     }
 
     private mutating func receive(_ frame: Frame, _ slot: UInt16, from id: ConnectionID) {
-        machine.receivedFrame(frame, slot: Slot(slot), from: id, now: now, wallMilliseconds: 0)
+        machine.handle(.frame(frame, slot: Slot(slot), from: id, wallMilliseconds: 0), now: now)
     }
 
     /// Delivers any frame that the decoder accepts.
@@ -126,7 +129,7 @@ extension GatewayCourse {
             if case .sessionOpen(let open) = frame { note(open) }
             receive(frame, slot.value, from: id)
         } catch {
-            machine.receivedMalformed(error.code, message: error.description, from: id, now: now)
+            machine.handle(.malformed(error.code, message: error.description, from: id), now: now)
         }
     }
 
@@ -146,7 +149,7 @@ extension GatewayCourse {
         guard let part = PartNumber(UInt32(input.choice(4) + 1)) else { return }
         let header = PartDataHeader(
             part: part, offset: offset, plainBytes: count, isCompressed: false, payloadBytes: count)
-        switch machine.receivedData(header, slot: Slot(slot), from: id, now: now) {
+        switch machine.handle(.data(header, slot: Slot(slot), from: id), now: now).partData {
         case .accept(let flow, let skip):
             try hold(skip < UInt64(count), "\(skip) of \(count) bytes are skipped")
             try hold(flows[flow] != nil, "bytes are wanted for a flow that is not there")
@@ -163,7 +166,7 @@ extension GatewayCourse {
         guard let id, let chunk = chunks[id] else { return }
         let count = all ? chunk.bytesLeft : min(chunk.bytesLeft, UInt64(input.byte()) + 1)
         chunks[id] = chunk.bytesLeft == count ? nil : Chunk(flow: chunk.flow, bytesLeft: chunk.bytesLeft - count)
-        guard machine.receivedBytes(count, flow: chunk.flow, from: id, now: now) else {
+        guard machine.handle(.bytes(count, flow: chunk.flow, from: id), now: now).areBytesWanted else {
             chunks[id] = nil
             return
         }
@@ -181,7 +184,7 @@ extension GatewayCourse {
         guard var flow = flows[id] else { return }
         flow.consumed = min(flow.appended, flow.consumed + UInt64(input.byte()) * 4)
         flows[id] = flow
-        machine.consumed(flow.consumed, flow: id, now: now)
+        machine.handle(.consumed(total: flow.consumed, flow: id), now: now)
     }
 
     private mutating func takeRequest(_ index: Int) -> (StoreRequestID, StoreRequest)? {
@@ -191,6 +194,6 @@ extension GatewayCourse {
     }
 
     private mutating func answer(_ id: StoreRequestID, _ answer: StoreAnswer) {
-        machine.storeAnswered(id, answer, now: now, wallMilliseconds: 0)
+        machine.handle(.storeAnswered(id, answer, wallMilliseconds: 0), now: now)
     }
 }

@@ -32,7 +32,7 @@ extension GatewayCourse {
             known[id, default: [:]][slot] = Known(plan: plan)
         }
         note(open)
-        machine.receivedFrame(.sessionOpen(open), slot: Slot(slot), from: id, now: now, wallMilliseconds: 0)
+        machine.handle(.frame(.sessionOpen(open), slot: Slot(slot), from: id, wallMilliseconds: 0), now: now)
     }
 
     private static func condition(_ choice: UInt8) -> WriteCondition {

@@ -74,7 +74,7 @@ struct GatewayCourse {
         // The input's length decides whether the store checks conditions, so that no event changes its meaning.
         limits.conditions = bytes.count.isMultiple(of: 2) ? .all : .none
         machine = Gateway(limits: limits, cryptography: ToyCryptography(), software: "g")
-        machine.devicesChanged(Self.devices, now: now)
+        machine.handle(.devicesChanged(Self.devices), now: now)
     }
 
     // MARK: Invariants
@@ -186,19 +186,19 @@ struct GatewayCourse {
     mutating func comeToRest() throws(FuzzFinding) {
         event = "rest"
         for id in living {
-            machine.connectionLost(id, now: now)
+            machine.handle(.connectionLost(id), now: now)
             forget(id)
             try perform()
         }
         for _ in 0..<400 {
             while let first = requests.first {
                 requests.removeFirst()
-                machine.storeAnswered(first.id, .failed(.cancelled), now: now, wallMilliseconds: 0)
+                machine.handle(.storeAnswered(first.id, .failed(.cancelled), wallMilliseconds: 0), now: now)
                 try perform()
             }
             guard let deadline = machine.nextDeadline else { break }
             now = max(now, deadline)
-            machine.tick(now: now)
+            machine.handle(.tick, now: now)
             try perform()
         }
         try hold(machine.nextDeadline == nil, "the gateway does not come to rest")

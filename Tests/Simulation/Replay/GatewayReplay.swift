@@ -82,7 +82,7 @@ final class GatewayReplay: HostWorld {
         limits.slotsMax = 64
         let host = GatewayHost(world: self, store: store) { [unowned self] in
             var machine = Gateway(limits: limits, cryptography: self.cryptography, software: "sluice-gateway/1.0")
-            machine.devicesChanged(self.devices, now: self.schedule.now)
+            machine.handle(.devicesChanged(self.devices), now: self.schedule.now)
             return machine
         }
         host.clockOffsetMilliseconds = ReplaySite.wallMilliseconds
@@ -130,7 +130,7 @@ final class GatewayReplay: HostWorld {
             }
         case .restart: host.restart()
         case .drain(let milliseconds):
-            host.change { $0.drain(within: .milliseconds(Int64(milliseconds)), now: schedule.now) }
+            host.change { $0.handle(.drain(within: .milliseconds(Int64(milliseconds))), now: schedule.now) }
         case .invitation(let name, let prefix, let secret):
             invitation = ({ AuthorisedDevice(name: name, fingerprint: $0, prefix: prefix) }, secret)
         case .store(let event): perform(event)

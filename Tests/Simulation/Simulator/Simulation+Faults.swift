@@ -124,12 +124,12 @@ extension Simulation {
 
     private func reload(_ devices: [AuthorisedDevice], at number: Int) {
         guard !gateways[number].isDown, !isHealed || !devices.isEmpty else { return }
-        gateways[number].change { $0.devicesChanged(devices, now: self.schedule.now) }
+        gateways[number].change { $0.handle(.devicesChanged(devices), now: self.schedule.now) }
     }
 
     private func drain(_ number: Int) {
         guard !gateways[number].isDown else { return }
-        gateways[number].change { $0.drain(within: .seconds(2), now: self.schedule.now) }
+        gateways[number].change { $0.handle(.drain(within: .seconds(2)), now: self.schedule.now) }
         schedule.after(.milliseconds(2_500)) { [unowned self] in
             guard self.gateways[number].machine.drainDeadline != nil else { return }
             self.kill(gateway: number, downMilliseconds: 10)

@@ -94,9 +94,8 @@ extension Simulation {
             count("PROVE")
             let (now, slot) = (schedule.now, proveSlot(gateway))
             gateway.change {
-                $0.receivedFrame(
-                    .prove(prove), slot: slot, from: id, now: now,
-                    wallMilliseconds: Int64(now.nanoseconds / 1_000_000))
+                let wallMilliseconds = Int64(now.nanoseconds / 1_000_000)
+                $0.handle(.frame(.prove(prove), slot: slot, from: id, wallMilliseconds: wallMilliseconds), now: now)
             }
         }
     }

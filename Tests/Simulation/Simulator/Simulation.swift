@@ -91,7 +91,7 @@ package final class Simulation {
         let key = sealingKeys[number]
         let ring = ToyCryptography(sealingKey: key, openingKeys: Set(0...key))
         var machine = Gateway(limits: scenario.gatewayLimits, cryptography: ring, software: "g")
-        machine.devicesChanged(devices, now: schedule.now)
+        machine.handle(.devicesChanged(devices), now: schedule.now)
         return machine
     }
 
@@ -209,7 +209,7 @@ package final class Simulation {
                 gateway.kill()
             }
             gateway.start()
-            gateway.change { $0.devicesChanged(self.devices, now: self.schedule.now) }
+            gateway.change { $0.handle(.devicesChanged(self.devices), now: self.schedule.now) }
         }
         for job in jobs { job.file.isMissing = false }
     }

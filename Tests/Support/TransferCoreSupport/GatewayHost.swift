@@ -112,26 +112,26 @@ package final class GatewayHost {
         let id = ConnectionID(lastConnection + UInt64(life) * 1_000_000)
         let wire = make(id)
         ends[id] = End(wire: wire)
-        machine.accepted(id, now: now)
+        machine.handle(.accepted(id), now: now)
         perform()
         return wire
     }
 
     func connectionLost(_ id: ConnectionID) {
         guard !isDown, ends.removeValue(forKey: id) != nil else { return }
-        machine.connectionLost(id, now: now)
+        machine.handle(.connectionLost(id), now: now)
         perform()
     }
 
     func received(_ bytes: ByteBuffer, from id: ConnectionID) {
-        machine.heard(UInt64(bytes.readableBytes), from: id, now: now)
+        machine.handle(.heard(bytes: UInt64(bytes.readableBytes), from: id), now: now)
         ends[id]?.decoder.append(bytes)
         do throws(WireError) {
             while ends[id]?.isEnded == false, let inbound = try ends[id]?.decoder.next() { receive(inbound, from: id) }
         } catch {
             ends[id]?.isEnded = true
             world.violation("the agent sent \(error.code.name)")
-            machine.receivedMalformed(error.code, message: error.description, from: id, now: now)
+            machine.handle(.malformed(error.code, message: error.description, from: id), now: now)
             perform()
         }
     }
@@ -142,10 +142,11 @@ package final class GatewayHost {
             world.received(frame, slot: slot, on: id, at: self)
             // The simulation may have killed the process.
             guard ends[id] != nil else { return }
-            machine.receivedFrame(
-                tamperInbound?(frame) ?? frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
+            let event = GatewayEvent.frame(
+                tamperInbound?(frame) ?? frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds)
+            machine.handle(event, now: now)
         case .dataBegan(let slot, let header):
-            switch machine.receivedData(header, slot: slot, from: id, now: now) {
+            switch machine.handle(.data(header, slot: slot, from: id), now: now).partData {
             case .accept(let flow, let skip):
                 ends[id]?.flow = (flow, skip)
                 if header.isCompressed { ends[id]?.block = ([], Int(header.plainBytes)) }
@@ -170,7 +171,7 @@ package final class GatewayHost {
     private func deliver(_ block: (bytes: [UInt8], plainBytes: Int), from id: ConnectionID) {
         if let plain = decompress?(block.bytes, block.plainBytes) { return deliver(plain, from: id) }
         ends[id]?.isEnded = true
-        machine.receivedMalformed(.badCompression, message: "PART DATA holds no block", from: id, now: now)
+        machine.handle(.malformed(.badCompression, message: "PART DATA holds no block", from: id), now: now)
     }
 
     private func deliver(_ bytes: [UInt8], from id: ConnectionID) {
@@ -179,7 +180,7 @@ package final class GatewayHost {
         ends[id]?.flow = (flow, skip - skipped)
         let wanted = Array(bytes.dropFirst(Int(skipped)))
         guard !wanted.isEmpty else { return }
-        if machine.receivedBytes(UInt64(wanted.count), flow: flow, from: id, now: now) {
+        if machine.handle(.bytes(UInt64(wanted.count), flow: flow, from: id), now: now).areBytesWanted {
             if flows[flow] == nil { world.violation("bytes were wanted for a flow that is not there") }
             flows[flow]?.append(wanted)
         } else {
@@ -224,7 +225,7 @@ package final class GatewayHost {
             let outcome = enrol?(fingerprint, secret) ?? .invalid
             world.schedule.after(.zero) { [weak self, life] in
                 guard let self, life == self.life else { return }
-                self.machine.enrolled(outcome, on: id, now: self.now)
+                self.machine.handle(.enrolled(outcome, on: id), now: self.now)
                 self.perform()
             }
         case .note(let note):
@@ -260,7 +261,7 @@ package final class GatewayHost {
             origin: StoreOrigin(gateway: number, life: life),
             reportConsumed: { [weak self] total in
                 guard let self, life == self.life, let flow = request.bytes?.flow else { return }
-                self.machine.consumed(total, flow: flow, now: self.now)
+                self.machine.handle(.consumed(total: total, flow: flow), now: self.now)
                 self.perform()
             },
             reportAnswer: { [weak self] answer in
@@ -286,7 +287,7 @@ package final class GatewayHost {
     }
 
     private func tell(_ id: StoreRequestID, _ answer: StoreAnswer, _ request: StoreRequest) {
-        machine.storeAnswered(id, answer, now: now, wallMilliseconds: wallMilliseconds)
+        machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }
 
@@ -299,7 +300,7 @@ package final class GatewayHost {
             self.timerAt = nil
             if let due = self.machine.nextDeadline, due <= self.now {
                 self.world.ticked("gateway")
-                self.machine.tick(now: self.now)
+                self.machine.handle(.tick, now: self.now)
             }
             self.perform()
         }

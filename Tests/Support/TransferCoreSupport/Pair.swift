@@ -93,7 +93,7 @@ package final class Pair: HostWorld {
             gateways.append(
                 GatewayHost(world: self, store: store) { [schedule] in
                     var machine = Gateway(limits: options.gatewayLimits, cryptography: cryptography, software: "g")
-                    machine.devicesChanged([Pair.device], now: schedule.now)
+                    machine.handle(.devicesChanged([Pair.device]), now: schedule.now)
                     return machine
                 })
         }

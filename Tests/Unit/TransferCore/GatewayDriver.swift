@@ -32,14 +32,14 @@ struct GatewayDriver {
         var limits = PairOptions().gatewayLimits
         change(&limits)
         machine = Gateway(limits: limits, cryptography: cryptography, software: "g")
-        machine.devicesChanged([Self.device], now: now)
+        machine.handle(.devicesChanged([Self.device]), now: now)
     }
 
     // MARK: Events
 
     @discardableResult
     mutating func frame(_ frame: Frame, slot: Slot = slot, from id: ConnectionID = connection) -> [GatewayAction] {
-        machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: 0)
+        machine.handle(.frame(frame, slot: slot, from: id, wallMilliseconds: 0), now: now)
         return collect()
     }
 
@@ -47,7 +47,7 @@ struct GatewayDriver {
     mutating func connect(
         _ id: ConnectionID = connection, run: UInt64 = 1, of device: AuthorisedDevice = device
     ) -> [GatewayAction] {
-        machine.accepted(id, now: now)
+        machine.handle(.accepted(id), now: now)
         return frame(.hello(Self.hello(run: run, of: device)), slot: .connection, from: id)
     }
 
@@ -68,7 +68,7 @@ struct GatewayDriver {
     ) -> [GatewayAction] {
         var told = frame(.sessionOpen(open), slot: slot, from: id)
         if let index = requests.lastIndex(where: { if case .lookUpObject = $0.request { true } else { false } }) {
-            machine.storeAnswered(requests.remove(at: index).id, .object(nil), now: now, wallMilliseconds: 0)
+            machine.handle(.storeAnswered(requests.remove(at: index).id, .object(nil), wallMilliseconds: 0), now: now)
             told += collect()
         }
         return told
@@ -98,9 +98,9 @@ struct GatewayDriver {
         let header = PartDataHeader(
             part: number, offset: offset, plainBytes: bytes, isCompressed: isCompressed,
             payloadBytes: isCompressed ? bytes / 2 : bytes)
-        let verdict = machine.receivedData(header, slot: slot, from: id, now: now)
+        let verdict = machine.handle(.data(header, slot: slot, from: id), now: now).partData
         if case .accept(let flow, let skip) = verdict {
-            _ = machine.receivedBytes(UInt64(bytes) - skip, flow: flow, from: id, now: now)
+            machine.handle(.bytes(UInt64(bytes) - skip, flow: flow, from: id), now: now)
         }
         _ = collect()
         return verdict
@@ -110,20 +110,20 @@ struct GatewayDriver {
     @discardableResult
     mutating func answer(_ answer: StoreAnswer) -> [GatewayAction] {
         guard !requests.isEmpty else { return [] }
-        machine.storeAnswered(requests.removeFirst().id, answer, now: now, wallMilliseconds: 0)
+        machine.handle(.storeAnswered(requests.removeFirst().id, answer, wallMilliseconds: 0), now: now)
         let actions = collect()
         guard readsTellNothing, let last = requests.last, case .readObject = last.request,
             actions.contains(.store(last.id, last.request))
         else { return actions }
         requests.removeLast()
-        machine.storeAnswered(last.id, answer, now: now, wallMilliseconds: 0)
+        machine.handle(.storeAnswered(last.id, answer, wallMilliseconds: 0), now: now)
         return actions.filter { $0 != .store(last.id, last.request) } + collect()
     }
 
     @discardableResult
     mutating func tick(after duration: Duration) -> [GatewayAction] {
         now = now + duration
-        machine.tick(now: now)
+        machine.handle(.tick, now: now)
         return collect()
     }
 
@@ -150,7 +150,7 @@ struct GatewayDriver {
 
     /// Closes all connections, answers the store requests, and advances the clock until no deadline is left.
     mutating func comeToRest() {
-        for id in 1...lastConnection { change { $0.connectionLost(ConnectionID(id), now: $1) } }
+        for id in 1...lastConnection { change { $0.handle(.connectionLost(ConnectionID(id)), now: $1) } }
         for _ in 0..<200 {
             while !requests.isEmpty { answer(.failed(.cancelled)) }
             guard let deadline = machine.nextDeadline else { return }

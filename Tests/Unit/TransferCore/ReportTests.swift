@@ -52,7 +52,7 @@ import WireProtocol
     @Test func savedReportsAreKept() throws {
         var driver = GatewayDriver()
         let restored = DeviceReport(device: "device-9", arrivedMilliseconds: 3, report: GatewayDriver.report("old"))
-        driver.machine.restoreReports([restored])
+        driver.machine.handle(.reportsRestored([restored]), now: driver.now)
         #expect(driver.changedReports() == nil)
         driver.connect()
         driver.report("new", at: 7)

@@ -164,7 +164,7 @@ import WireProtocol
     @Test func welcomeNamesTheAnnouncedKey() {
         var driver = GatewayDriver()
         for next in [nil, Self.key(2), nil] {
-            driver.machine.nextSiteKey = next
+            driver.machine.handle(.nextSiteKeyChanged(next), now: driver.now)
             let id = driver.newConnection()
             let welcomes = frames(driver.connect(id), to: id).compactMap { frame -> Welcome? in
                 if case .welcome(let welcome) = frame { welcome } else { nil }

@@ -368,7 +368,7 @@ import WireProtocol
     /// The transition table at the top of the source names every state and no other.
     @Test func theTableNamesTheStates() throws {
         let names: Set<String> = ["closed", "open", "trying", "rising"]
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/StoreBreaker.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Store/StoreBreaker.swift")
         #expect(rows.count == 10)
         #expect(Set(rows.map(\.from)) == names)
         #expect(Set(rows.map(\.to)) == names)

@@ -32,15 +32,15 @@ import WireProtocol
     @Test func certifiedDeviceIsWelcomeUntilItLeaves() {
         var driver = GatewayDriver()
         #expect(!isWelcome(connect(Self.unlisted, &driver).1))
-        driver.change { machine, _ in machine.deviceVouchedFor(Self.unlisted) }
+        driver.change { $0.handle(.deviceVouchedFor(Self.unlisted), now: $1) }
         #expect(isWelcome(connect(Self.unlisted, &driver).1))
-        driver.change { machine, _ in machine.deviceLeft(Self.unlisted.fingerprint) }
+        driver.change { $0.handle(.deviceLeft(Self.unlisted.fingerprint), now: $1) }
         #expect(!isWelcome(connect(Self.unlisted, &driver).1))
     }
 
     @Test func removedDeviceLosesItsConnections() {
         var driver = GatewayDriver()
-        driver.change { machine, _ in machine.deviceVouchedFor(Self.unlisted) }
+        driver.change { $0.handle(.deviceVouchedFor(Self.unlisted), now: $1) }
         let (id, _) = connect(Self.unlisted, &driver)
         let kept = driver.change { $0.devicesChanged([GatewayDriver.device, Self.unlisted], now: $1) }
         #expect(frames(kept, to: id).isEmpty)

@@ -1,0 +1,69 @@
+package import TransferCommon
+package import WireProtocol
+
+/// What COMPLETE must agree with (specification §9.1): the numbers of the session, the list or the part that it stands
+/// on, and the root digest. Each check says what to refuse; `nil` if nothing.
+package struct CompleteRule {
+    private let plan: PartPlan
+    private let extent: StreamExtent
+
+    /// - Parameter extent: what the offers say of a stream's length.
+    package init(plan: PartPlan, extent: StreamExtent = StreamExtent()) {
+        self.plan = plan
+        self.extent = extent
+    }
+
+    /// Checks the numbers.
+    package func objection(to complete: Complete) -> SessionRefused? {
+        objectionToNumbers(of: complete).map { SessionRefused(.listInvalid, message: $0) }
+    }
+
+    private func objectionToNumbers(of complete: Complete) -> String? {
+        let named = "COMPLETE names \(complete.partCount) parts and \(complete.size) bytes"
+        if let bytes = plan.fileBytes, bytes != complete.size { return "\(named); the session has \(bytes) bytes" }
+        let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
+        guard whole?.partCount == complete.partCount else { return "\(named), in parts of \(plan.partBytes)" }
+        return plan.isStream ? extent.objection(to: complete) : nil
+    }
+
+    /// Checks the list of several parts: numbers without a gap, sizes that fit, digests that give the root digest.
+    package func objection(
+        to list: [PartListEntry], of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
+    ) -> SessionRefused? {
+        guard list.count == Int(complete.partCount),
+            let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
+        else {
+            let message = "COMPLETE names \(complete.partCount) parts, its list \(list.count)"
+            return SessionRefused(.listInvalid, message: message)
+        }
+        var digests: [SHA256Digest] = []
+        for (index, entry) in list.enumerated() {
+            guard Int(entry.part.value) == index + 1, entry.size == whole.bytes(of: entry.part), !entry.etag.isEmpty,
+                let digest = entry.digest
+            else {
+                let message = "entry \(index + 1) of the list is not that part, whole and with digest and ETag"
+                return SessionRefused(.listInvalid, message: message)
+            }
+            digests.append(digest)
+        }
+        guard rootDigest(digests) == complete.root else {
+            return SessionRefused(.rootMismatch, message: "the digests of the parts do not give the root digest")
+        }
+        return nil
+    }
+
+    /// Checks the part of a one-part file.
+    package func objection(
+        to part: IncomingPart, of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
+    ) -> SessionRefused? {
+        guard part.isWhole else {
+            let message = "COMPLETE of a part of which \(part.received) of \(part.offer.size) bytes are there"
+            return SessionRefused(.listInvalid, message: message)
+        }
+        guard rootDigest([part.offer.digest]) == complete.root else {
+            return SessionRefused(
+                .rootMismatch, message: "the digest of the part does not give the root digest")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,188 @@
+package import TransferCommon
+package import WireProtocol
+
+/// Completing a session of several parts in the store (specification §9.1).
+///
+///     from        event                                                       to
+///     comparing   the store lists the parts as the agent does                 looking
+///     comparing   as above, and no look is needed                             completing
+///     comparing   the store lists a part in another form                      wanted
+///     comparing   the store is unavailable                                    pausing
+///     comparing   the store does not know the upload                          searching
+///     comparing   the store fails otherwise                                   failed
+///     looking     the key holds nothing that forbids the completion           completing
+///     looking     the store is unavailable                                    pausing
+///     looking     the store does not know the upload                          searching
+///     looking     the store fails otherwise                                   failed
+///     completing  the store has completed the object                          stored
+///     completing  the outcome is unknown                                      looking
+///     completing  the store does not find listed parts                        wanted
+///     completing  a condition failed; a conflict; the upload is unknown       searching
+///     completing  the store is unavailable                                    pausing
+///     completing  the store fails otherwise; all attempts have failed         failed
+///     pausing     the pause is over before a comparison                       comparing
+///     pausing     the pause is over before a look, or a look is needed        looking
+///     pausing     the pause is over before a completion                       completing
+///
+/// - `wanted`, `searching`, `stored` and `failed` are no phases: the session continues with them.
+/// - Exactly the ETags that the agent listed are completed, whatever else the store lists.
+/// - An unknown upload or a failed condition may come from an earlier attempt of this session whose answer was lost. So
+///   neither is judged here; a search for the object follows.
+package struct Completion: Hashable, Sendable {
+    /// One question to the store.
+    package enum Step: Hashable, Sendable {
+        /// The store lists its parts, to be compared with the agent's list.
+        case comparing
+        /// The store looks up the key, right before the upload is completed, or because the answer to an earlier
+        /// completion was lost.
+        case looking
+        case completing
+    }
+
+    /// The phases of the table above.
+    package enum Phase: Hashable, Sendable {
+        case asking(Step)
+        /// The step is repeated at this time.
+        case pausing(Step, until: Instant)
+    }
+
+    /// What the session does after an answer.
+    package enum OnAnswer: Hashable, Sendable {
+        /// Complete the upload, or look up the key before (`prepare`).
+        case prepare
+        /// Judge the object under the key, if any; then complete the upload (`complete`).
+        case found(ObjectFacts?)
+        /// Look up the key.
+        case look
+        /// Nothing: the step is repeated after a pause.
+        case pause
+        /// The store holds these parts in another form, or not at all: the agent sends them again.
+        case wanted([PartNumber])
+        case stored(StoreReceipt)
+        case search(ObjectSearch.Cause, isPatient: Bool)
+        case failed
+    }
+
+    package let upload: String
+    package let list: [PartListEntry]
+    package let complete: Complete
+    package private(set) var phase = Phase.asking(.comparing)
+    /// Completions that the store was asked for, and failed steps before them.
+    private var attempts = 0
+    /// Listed parts that the store's listing lacks: it may lag, or they may be gone.
+    private var unlisted: [PartNumber] = []
+
+    /// The session has asked the store for its list of parts.
+    package init(of upload: String, list: [PartListEntry], complete: Complete) {
+        self.upload = upload
+        self.list = list
+        self.complete = complete
+    }
+
+    /// What the completed object holds.
+    package var content: ContentEvidence { .root(complete.root) }
+
+    /// The question that the store is asked, or is asked next.
+    package var step: Step {
+        switch phase {
+        case .asking(let step), .pausing(let step, _): step
+        }
+    }
+
+    /// What the store is asked in this step.
+    ///
+    /// - Parameter condition: what the store checks when it completes the object.
+    package func question(key: String, plan: PartPlan, condition: PutCondition) -> StoreRequest {
+        switch step {
+        case .comparing: .listParts(key: key, upload: upload)
+        case .looking: .lookUpObject(key: key, plan: plan)
+        case .completing:
+            .complete(key: key, upload: upload, parts: list, size: complete.size, condition: condition)
+        }
+    }
+
+    /// When `resumed` is due; `nil` except while pausing.
+    package var nextDeadline: Instant? {
+        guard case .pausing(_, let until) = phase else { return nil }
+        return until
+    }
+
+    /// The store has answered the question of `step`.
+    package mutating func answered(_ answer: StoreAnswer, attemptsMax: Int, now: Instant) -> OnAnswer {
+        switch (step, answer) {
+        case (.comparing, .parts(let listing)):
+            return compare(listing)
+        case (.completing, .objectStored(let receipt)):
+            return .stored(receipt)
+        case (.completing, .failed(.partsInvalid(let named))):
+            return .wanted(suspects(named))
+        case (.looking, .object(let object)):
+            return .found(object)
+        case (_, .failed(.uploadUnknown)):
+            // After the first COMPLETE, and without a request of this completion that may still be at work, no other
+            // request completes the upload.
+            return .search(.uploadUnknown, isPatient: !complete.isFirst || attempts > 1)
+        case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
+            return .search(.conditionFailed, isPatient: true)
+        case (.completing, .failed(.conflict)):
+            return .search(.conflict, isPatient: true)
+        case (.completing, .failed(.outcomeUnknown)):
+            phase = .asking(.looking)
+            return .look
+        case (_, .failed(.unavailable(let retryAfter))) where attempts < attemptsMax:
+            if step != .completing { attempts += 1 }
+            phase = .pausing(step, until: now + max(retryAfter, .milliseconds(250 << min(attempts, 6))))
+            return .pause
+        default:
+            return .failed
+        }
+    }
+
+    /// Takes the step before the completion.
+    ///
+    /// - Parameter mustLook: whether the session looks up the key before it completes the upload.
+    /// - Returns: whether the store may be asked; not, if it was asked often enough.
+    package mutating func prepare(mustLook: Bool, attemptsMax: Int) -> Bool {
+        guard mustLook else { return completes(attemptsMax: attemptsMax) }
+        phase = .asking(.looking)
+        return true
+    }
+
+    /// Takes the step of the completion itself.
+    ///
+    /// - Returns: whether the store may be asked; not, if it was asked often enough.
+    package mutating func completes(attemptsMax: Int) -> Bool {
+        guard attempts < attemptsMax else { return false }
+        attempts += 1
+        phase = .asking(.completing)
+        return true
+    }
+
+    /// The pause is over: the session asks the question of `step` again. Before a completion it calls `prepare`.
+    package mutating func resumed() {
+        phase = .asking(step)
+    }
+
+    private mutating func compare(_ listing: [PartListEntry]) -> OnAnswer {
+        var listed: [PartNumber: PartListEntry] = [:]
+        for entry in listing { listed[entry.part] = entry }
+        let overwritten = list.filter { entry in
+            guard let known = listed[entry.part] else { return false }
+            // The store has checked the digests of its own listing; elsewhere a digest may be an agent's word.
+            let isOfOtherContent = known.digest != nil && known.digest != entry.digest
+            return isOfOtherContent || !known.isSameAsStored(entry)
+        }
+        guard overwritten.isEmpty else { return .wanted(overwritten.map(\.part)) }
+        unlisted = list.map(\.part).filter { listed[$0] == nil }
+        return .prepare
+    }
+
+    /// The listed parts that the store's answer speaks against. Only listed parts can be sent again, and each once,
+    /// whatever the store names.
+    private func suspects(_ named: [PartNumber]) -> [PartNumber] {
+        let named = Set(named)
+        let listed = list.map(\.part).filter(named.contains)
+        let suspects = listed.isEmpty ? unlisted : listed
+        return suspects.isEmpty ? list.map(\.part) : suspects
+    }
+}

@@ -1,0 +1,110 @@
+package import TransferCommon
+
+/// Dropping a session's upload in the store, after ABORT (specification §9.3).
+///
+///     from             event                                                         to
+///     asking           the store has dropped the upload                              listing
+///     asking           the store fails and may succeed later                         pausing
+///     asking           the store does not know the upload, and no part may land      finished
+///     asking           the store refuses; all attempts have failed                   failed
+///     listing          the store has dropped the upload                              listing
+///     listing          the store lists a part; a part may still land; it fails       pausing
+///     listing          the store lists no part, and no part may land                 finished
+///     listing          the store refuses; all attempts have failed                   failed
+///     pausing          the pause is over                                             asking
+///     awaitingGivenUp  the store has answered every request that was given up        finished
+///
+/// - A request that was given up may still take effect until the store answers it. A part that lands after the abort
+///   makes the upload reappear, so the abort is repeated until the store lists nothing and no such request is left.
+/// - `finished` and `failed` are no phases: the session ends with them.
+package struct UploadAbort: Hashable, Sendable {
+    /// The phases of the table above.
+    package enum Phase: Hashable, Sendable {
+        /// The store is dropping the upload.
+        case asking(upload: String)
+        /// The store is listing what is left of the upload.
+        case listing(upload: String)
+        /// The abort is repeated at this time.
+        case pausing(upload: String, until: Instant)
+        /// A file of one part has no upload, but its requests that were given up may still store the object.
+        case awaitingGivenUp
+    }
+
+    /// What the session does after an answer.
+    package enum OnAnswer: Hashable, Sendable {
+        /// Ask the store `question`.
+        case ask
+        /// Nothing: the abort is repeated after a pause.
+        case pause
+        case finished
+        case failed
+    }
+
+    /// Repetitions of the abort while no request that was given up is left.
+    private static let attemptsMax = 8
+
+    package private(set) var phase: Phase
+    private var attempts = 1
+
+    private init(_ phase: Phase) {
+        self.phase = phase
+    }
+
+    /// The session asks the store to drop its upload.
+    package init(of upload: String) {
+        self.init(.asking(upload: upload))
+    }
+
+    /// The session has no upload, and waits for the answers to requests that were given up.
+    package static var ofOnePart: UploadAbort { UploadAbort(.awaitingGivenUp) }
+
+    /// What the store is asked in this phase; `nil` while it is asked nothing.
+    package func question(key: String) -> StoreRequest? {
+        switch phase {
+        case .asking(let upload): .abort(key: key, upload: upload)
+        case .listing(let upload): .listParts(key: key, upload: upload)
+        case .pausing, .awaitingGivenUp: nil
+        }
+    }
+
+    /// The store has answered `question`. An answer in another phase changes nothing.
+    ///
+    /// - Parameter mayLand: whether a request that was given up has no answer yet.
+    package mutating func answered(_ answer: StoreAnswer, mayLand: Bool, now: Instant) -> OnAnswer {
+        let upload: String
+        switch phase {
+        case .asking(let asked), .listing(let asked): upload = asked
+        case .pausing, .awaitingGivenUp: return .pause
+        }
+        let attempt = attempts
+        // Waiting for these requests is no failure, so it uses up no attempt.
+        if mayLand { attempts = min(attempts, 5) }
+        switch answer {
+        case .done:
+            phase = .listing(upload: upload)
+            return .ask
+        case .failed(.uploadUnknown) where !mayLand, .parts([]) where !mayLand:
+            return .finished
+        case .failed where mayLand, .parts where mayLand || attempt < Self.attemptsMax,
+            .failed(.unavailable) where attempt < Self.attemptsMax,
+            .failed(.outcomeUnknown) where attempt < Self.attemptsMax:
+            phase = .pausing(upload: upload, until: now + .milliseconds(100 << min(attempt, 5)))
+            return .pause
+        default:
+            return .failed
+        }
+    }
+
+    /// When `resumed` is due; `nil` except while pausing.
+    package var nextDeadline: Instant? {
+        guard case .pausing(_, let until) = phase else { return nil }
+        return until
+    }
+
+    /// The pause is over: the session asks the store again to drop the upload.
+    package mutating func resumed() {
+        guard case .pausing(let upload, _) = phase else { return }
+        attempts += 1
+        phase = .asking(upload: upload)
+    }
+}

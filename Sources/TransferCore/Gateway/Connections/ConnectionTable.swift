@@ -1,0 +1,57 @@
+import TransferCommon
+
+/// The connections of the gateway, and when one of them has something to do.
+///
+/// `checkAt` is the earliest deadline of any connection. What arrives meanwhile moves a deadline only to a later time,
+/// so it changes nothing here: `tick` then finds nothing to do and looks again.
+struct ConnectionTable: Hashable {
+    /// A connection with something to do.
+    struct Due: Hashable {
+        var id: ConnectionID
+        var result: GatewayConnection.OnTick
+    }
+
+    private var connections: [ConnectionID: GatewayConnection] = [:]
+    private var checkAt: Instant?
+
+    /// Only `add` and `remove` add or remove connections; through the subscript a connection changes itself.
+    subscript(id: ConnectionID) -> GatewayConnection? {
+        get { connections[id] }
+        _modify { yield &connections[id] }
+    }
+
+    var count: Int { connections.count }
+    var isEmpty: Bool { connections.isEmpty }
+    /// In the order of accepting.
+    var ids: [ConnectionID] { connections.keys.sorted() }
+    /// Slots in use, over all connections.
+    var slotCount: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
+
+    mutating func add(_ connection: GatewayConnection, _ id: ConnectionID) {
+        connections[id] = connection
+    }
+
+    mutating func remove(_ id: ConnectionID) -> GatewayConnection? { connections.removeValue(forKey: id) }
+
+    /// A connection has a deadline at this time.
+    mutating func check(at deadline: Instant) {
+        checkAt = min(checkAt ?? deadline, deadline)
+    }
+
+    /// When `tick` may have something to do.
+    var nextDeadline: Instant? { checkAt }
+
+    /// Ticks every connection, and notes when to do so again.
+    ///
+    /// - Returns: the connections with something to do, in order. The gateway removes those to close.
+    mutating func tick(idleLimit: Duration, now: Instant) -> [Due] {
+        guard let due = checkAt, due <= now else { return [] }
+        checkAt = nil
+        return ids.compactMap { id in
+            let result = connections[id]?.tick(idleLimit: idleLimit, now: now) ?? .wait
+            if case .close = result { return Due(id: id, result: result) }
+            if let deadline = connections[id]?.nextDeadline(idleLimit: idleLimit) { check(at: deadline) }
+            return result == .wait ? nil : Due(id: id, result: result)
+        }
+    }
+}

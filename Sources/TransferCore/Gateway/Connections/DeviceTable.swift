@@ -1,0 +1,127 @@
+package import TransferCommon
+
+/// The devices that may use the site, with the connections, the run and the rates of each (specification §5, §5.3).
+///
+/// - Only one run of a device is current. The run that has connected last fences the others, and does not wait for
+///   them. The order of connections decides which run that is; no clock does.
+/// - A connection whose HELLO was long on its way fences nothing: the current run has connected after it.
+/// - Rates outlive the connections of a device, so that a device gains nothing by connecting again.
+package struct DeviceTable: Hashable, Sendable {
+    /// What HELLO means to the runs of its device.
+    package enum OnHello: Hashable, Sendable {
+        /// The run is current, or the device has none.
+        case current
+        /// The run fences these connections of older runs.
+        case fences([ConnectionID])
+        /// A newer run has connected.
+        case fenced
+    }
+
+    /// The newest run of a device.
+    private struct Run: Hashable {
+        var id: RunID
+        /// The first connection on which the run said HELLO.
+        var first: ConnectionID
+    }
+
+    private var devices: [SHA256Digest: AuthorisedDevice] = [:]
+    private var connections: [SHA256Digest: Set<ConnectionID>] = [:]
+    private var runs: [SHA256Digest: Run] = [:]
+    private var paces: [SHA256Digest: DevicePace] = [:]
+
+    /// A table without devices.
+    package init() {}
+
+    /// The device of a key; `nil` if it may not use the site.
+    package subscript(fingerprint: SHA256Digest) -> AuthorisedDevice? { devices[fingerprint] }
+
+    // MARK: Devices
+
+    /// The device list was read. Connections of devices that are gone stay until the gateway ends them.
+    package mutating func replace(by list: [AuthorisedDevice]) {
+        devices = [:]
+        for device in list { devices[device.fingerprint] = device }
+        runs = runs.filter { devices[$0.key] != nil }
+        paces = paces.filter { devices[$0.key] != nil }
+    }
+
+    /// An authority vouches for a device.
+    package mutating func add(_ device: AuthorisedDevice) {
+        devices[device.fingerprint] = device
+    }
+
+    /// The last connection of a device that an authority vouched for is gone.
+    package mutating func remove(_ fingerprint: SHA256Digest) {
+        devices[fingerprint] = nil
+        // No connection is left that an older run could use.
+        runs[fingerprint] = nil
+    }
+
+    // MARK: Connections and runs
+
+    /// How many connections of a device are open.
+    package func connectionCount(of fingerprint: SHA256Digest) -> Int { connections[fingerprint]?.count ?? 0 }
+
+    /// Judges HELLO of a run on a connection.
+    package func judge(_ run: RunID, on id: ConnectionID, of fingerprint: SHA256Digest) -> OnHello {
+        guard let current = runs[fingerprint], current.id != run else { return .current }
+        guard id > current.first else { return .fenced }
+        return .fences((connections[fingerprint] ?? []).sorted())
+    }
+
+    /// The run is current from here on. Called also for a connection that is refused because the gateway stops: the
+    /// older run stays fenced, and its frames that are still on their way with it.
+    package mutating func keep(_ run: RunID, on id: ConnectionID, of fingerprint: SHA256Digest) {
+        if runs[fingerprint]?.id != run { runs[fingerprint] = Run(id: run, first: id) }
+    }
+
+    /// A connection of the device is open.
+    package mutating func opened(_ id: ConnectionID, of fingerprint: SHA256Digest) {
+        connections[fingerprint, default: []].insert(id)
+    }
+
+    /// A connection of the device is gone.
+    package mutating func closed(_ id: ConnectionID, of fingerprint: SHA256Digest) {
+        connections[fingerprint]?.remove(id)
+        if connections[fingerprint]?.isEmpty == true { connections[fingerprint] = nil }
+    }
+
+    // MARK: Rates
+
+    /// Counts SESSION OPEN, RESUME QUERY, ABORT and PROVE.
+    ///
+    /// - Returns: `nil` if the device may begin; otherwise how long it has to wait.
+    package mutating func countBeginning(
+        of fingerprint: SHA256Digest, _ limits: GatewayLimits, now: Instant
+    ) -> Duration? {
+        paces[fingerprint, default: DevicePace(limits)].beginnings.take(now: now)
+    }
+
+    /// A use of a slot has shown an object: it does not count.
+    package mutating func giveBackBeginning(of fingerprint: SHA256Digest) {
+        paces[fingerprint]?.beginnings.giveBack()
+    }
+
+    /// Counts one frame.
+    ///
+    /// - Returns: how long the shell reads nothing more from the connection; `nil` if it reads on at once.
+    package mutating func countFrame(
+        of fingerprint: SHA256Digest, _ limits: GatewayLimits, now: Instant
+    ) -> Duration? {
+        let debt = paces[fingerprint, default: DevicePace(limits)].frames.takeInAdvance(now: now)
+        return debt > .zero ? max(debt, limits.framePause) : nil
+    }
+}
+
+/// What a device has taken of its rates, over all its connections.
+private struct DevicePace: Hashable {
+    /// Uses of slots that come to nothing.
+    var beginnings: Allowance
+    var frames: Allowance
+
+    init(_ limits: GatewayLimits) {
+        beginnings = Allowance(
+            atOnce: limits.fruitlessBeginningsAtOnce, perSecond: limits.fruitlessBeginningsPerSecond)
+        frames = Allowance(atOnce: limits.framesAtOnce, perSecond: limits.framesPerSecond)
+    }
+}

@@ -1,0 +1,139 @@
+package import TransferCommon
+package import WireProtocol
+
+/// One connection: the device at its other end, its slots, its credit and its liveness (specification §5).
+///
+///     from       event                                                 to
+///     silent     HELLO is accepted                                     open
+///     silent     ENROL                                                 enrolling
+///     silent     the deadline; HELLO is refused; any other frame       closed
+///     enrolling  the invitation is answered; the deadline; a frame     closed
+///     open       the peer is lost; a violation; the gateway ends it    closed
+///
+/// The gateway removes a connection when it closes it, so `closed` is no phase.
+package struct GatewayConnection: Hashable {
+    /// The phases of the table above.
+    package enum Phase: Hashable {
+        /// The peer has sent no frame; the gateway closes the connection at the deadline.
+        case silent(deadline: Instant)
+        /// The shell is looking up an invitation; the gateway closes the connection at the deadline.
+        case enrolling(deadline: Instant)
+        case open(device: AuthorisedDevice, run: RunID)
+    }
+
+    /// What the gateway does after a tick.
+    package enum OnTick: Hashable {
+        case wait
+        case sendPing
+        /// End the connection as idle; the text says why.
+        case close(String)
+    }
+
+    /// What the gateway does with the header of PART DATA.
+    enum OnData {
+        case violation(Violation)
+        case discard
+        /// Pass it to the session of the slot.
+        case pass(SessionID)
+    }
+
+    package private(set) var phase: Phase
+    var slots = SlotTable()
+    /// What HELLO and WELCOME agree on.
+    private var capabilities: Capabilities = []
+    /// The initial credit that WELCOME grants; reserved in the budget.
+    private(set) var creditBytes: UInt32 = 0
+    /// Counts from the first byte of the connection; judged once the connection is open.
+    private var liveness: PeerLiveness
+    /// Bytes that have arrived since the end of the last window of progress.
+    private var heardBytes: UInt64 = 0
+
+    /// A connection that the shell has just accepted.
+    package init(now: Instant, helloLimit: Duration) {
+        self.phase = .silent(deadline: now + helloLimit)
+        self.liveness = PeerLiveness(now: now)
+    }
+
+    /// `nil` before HELLO.
+    var device: AuthorisedDevice? {
+        guard case .open(let device, _) = phase else { return nil }
+        return device
+    }
+
+    // MARK: Events
+
+    /// HELLO is accepted.
+    package mutating func opened(
+        by device: AuthorisedDevice, run: RunID, capabilities: Capabilities, creditBytes: UInt32
+    ) {
+        phase = .open(device: device, run: run)
+        self.capabilities = capabilities
+        self.creditBytes = creditBytes
+    }
+
+    /// ENROL has arrived.
+    package mutating func enrols(until deadline: Instant) {
+        phase = .enrolling(deadline: deadline)
+    }
+
+    /// Something has arrived.
+    package mutating func heard(bytes: UInt64 = 0, now: Instant) {
+        liveness.heard(now: now)
+        heardBytes &+= bytes
+    }
+
+    /// Takes the bytes that have arrived since the last call, at the end of a window of progress.
+    mutating func takeHeardBytes() -> UInt64 {
+        defer { heardBytes = 0 }
+        return heardBytes
+    }
+
+    /// Judges the header of PART DATA by everything but its part.
+    func judge(_ header: PartDataHeader, slot: Slot, _ limits: GatewayLimits) -> OnData {
+        guard case .open = phase else {
+            return .violation(Violation(code: .unexpectedFrame, message: "PART DATA before WELCOME"))
+        }
+        guard slot.value <= limits.slotsMax else {
+            return .violation(Violation(code: .badSlot, message: "slot \(slot), at most \(limits.slotsMax)"))
+        }
+        guard header.plainBytes <= limits.chunkBytesMax else {
+            let message = "PART DATA of \(header.plainBytes) plain bytes, at most \(limits.chunkBytesMax)"
+            return .violation(Violation(code: .badValue, message: message))
+        }
+        if header.isCompressed, !capabilities.contains(.lz4) {
+            let message = "PART DATA in LZ4, which HELLO and WELCOME do not agree on"
+            return .violation(Violation(code: .badCompression, message: message))
+        }
+        let state = slots.state(of: slot)
+        guard state.effect(of: .partData) != .unexpectedFrame else {
+            let message = state.objection(to: .partData, in: slot)
+            return .violation(Violation(code: .unexpectedFrame, message: message))
+        }
+        guard let session = slots[session: slot]?.session else { return .discard }
+        return .pass(session)
+    }
+
+    // MARK: Time
+
+    /// Called at `nextDeadline`, or at any time.
+    package mutating func tick(idleLimit: Duration, now: Instant) -> OnTick {
+        switch phase {
+        case .silent(let deadline), .enrolling(let deadline):
+            return deadline <= now ? .close("no HELLO in time") : .wait
+        case .open:
+            switch liveness.tick(idleLimit: idleLimit, now: now) {
+            case .wait: return .wait
+            case .sendPing: return .sendPing
+            case .close: return .close("nothing was heard for the idle limit")
+            }
+        }
+    }
+
+    /// When `tick` has something to do; `nil` once the peer is lost.
+    package func nextDeadline(idleLimit: Duration) -> Instant? {
+        switch phase {
+        case .silent(let deadline), .enrolling(let deadline): deadline
+        case .open: liveness.nextDeadline(idleLimit: idleLimit)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+import TransferCommon
+
+// Adoption (specification §8.3): the part that concerns two sessions at once.
+
+extension Gateway {
+    /// Called after each answer of the store. If an opening session has found an unfinished one whose upload the store
+    /// lists, its slots turn to that one, and the opening session ends.
+    mutating func adoptIfFound(by id: SessionID) {
+        guard let session = sessions[id], case .opening(let opening) = session.phase,
+            case .found(let candidate, let listed, _) = opening.phase
+        else { return }
+        // No slot waits for the answer.
+        guard !session.attached.isEmpty else { return sessions.remove(session) }
+        let record = candidate.record
+        let adopted = record.session
+        // An agent may have resumed it since the store was asked.
+        guard sessions[adopted]?.isAdoptable != false,
+            let plan = PartPlan(fileBytes: record.terms.size, partBytes: record.terms.partBytes)
+        else {
+            sessions[id]?.passOver(opening, &context)
+            return
+        }
+        sessions.remove(session)
+        if sessions[adopted] == nil {
+            sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
+        }
+        for slot in session.attached.attachments {
+            self[slot]?.session = adopted
+        }
+        sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
+        settleSlots()
+        tidy(adopted)
+    }
+}

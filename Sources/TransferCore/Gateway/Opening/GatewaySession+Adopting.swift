@@ -1,0 +1,49 @@
+import TransferCommon
+import WireProtocol
+
+// Adoption (specification §8.3): an opening session gives way to an unfinished session with equal terms, which the
+// agent's journal has lost. The slots of the opening session turn to the other one, with everything that the agent has
+// sent ahead.
+
+extension GatewaySession {
+    /// Called by the gateway: this session takes over the slots of an opening one, and the parts that were sent ahead
+    /// in them.
+    ///
+    /// - Parameter listed: the parts that the store has of this session.
+    mutating func adoptSlots(
+        of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
+    ) {
+        phase = .open
+        stored.adopted(listed, plan: plan)
+        writeGuard.inherit(opening.writeGuard)
+        attached.takeOver(opening.attached)
+        var opening = opening
+        for number in opening.parts.numbers() { adoptPart(number, of: &opening, &context) }
+        context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
+        answerAllNowOpen(&context)
+        decideWaitingParts(&context)
+    }
+
+    /// Takes over a part that was offered ahead. If this session has bytes of the same part with the same digest, it
+    /// keeps whichever part reaches further. A chunk that is still arriving counts as a whole, because the agent sends
+    /// only the rest of it.
+    private mutating func adoptPart(
+        _ number: PartNumber, of opening: inout GatewaySession, _ context: inout GatewayContext
+    ) {
+        guard let offered = opening.parts[number], let owner = offered.owner else { return }
+        if let own = parts[number] {
+            if own.isSame(as: offered.offer), own.received >= offered.reach {
+                opening.dropPart(number, &context)
+                return takeOver(number, from: owner, &context)
+            }
+            dropPart(number, &context)
+        }
+        guard parts.count < context.limits.partsPerSessionMax else {
+            opening.dropPart(number, &context)
+            return decide(number, .later(.busy, after: context.limits.laterAdvice), for: owner, &context)
+        }
+        opening.parts[number] = nil
+        parts[number] = offered
+        context.moveFlow(offered.flow, to: id)
+    }
+}

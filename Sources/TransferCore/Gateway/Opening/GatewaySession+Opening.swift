@@ -1,0 +1,90 @@
+import TransferCommon
+import WireProtocol
+
+// Opening and resuming (specification §6.3, §8.1). `SessionOpening` says what the store is asked; this file says what
+// the answers mean to the session.
+
+extension GatewaySession {
+    /// Asks the store the question of an opening's phase.
+    mutating func ask(_ opening: SessionOpening, _ context: inout GatewayContext) {
+        phase = .opening(opening)
+        request = context.request(opening.question(facts, plan: plan), for: id)
+    }
+
+    mutating func receivedOpeningAnswer(
+        _ answer: StoreAnswer, _ opening: SessionOpening, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
+    ) {
+        var opening = opening
+        switch opening.answered(answer) {
+        case .judge(let object):
+            guard !ends(with: object, &context) else { return }
+            if opening.proceed(isOnePart: isOnePart) { ask(opening, &context) } else { becomeOpen(&context) }
+        case .choose(let records): choose(among: records, opening, isBusy: isBusy, &context)
+        case .ask: ask(opening, &context)
+        case .adopt: phase = .opening(opening)
+        case .created(let upload):
+            facts.upload = upload
+            ask(opening, &context)
+        case .opened:
+            context.actions.append(.note(.opened(id, device: device.name, key: facts.key)))
+            becomeOpen(&context)
+        case .resumed(let entries):
+            stored.listed(entries, plan: plan)
+            context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
+            becomeOpen(&context)
+        case .uploadUnknown:
+            search(.uploadUnknown, isPatient: mayBeCompletedElsewhere, &context)
+        case .failed:
+            fail(answer.refusal(in: .session), &context)
+        }
+    }
+
+    private mutating func choose(
+        among records: [SessionRecordFacts], _ opening: SessionOpening, isBusy: (SessionID) -> Bool,
+        _ context: inout GatewayContext
+    ) {
+        var opening = opening
+        if let own = records.first(where: { $0.session == id }) {
+            // Without an upload id there may be an upload that only cleaning finds, as long as its record names it.
+            guard let upload = own.upload, own.isSameUpload(as: facts) else {
+                return fail(
+                    SessionRefused(.sessionLost, message: "the record of the session names no upload of these terms"),
+                    &context)
+            }
+            facts.upload = upload
+            opening.resume(upload: upload)
+        } else {
+            opening.probe(candidates(among: records.filter { !isBusy($0.session) }, context.limits))
+        }
+        ask(opening, &context)
+    }
+
+    /// The sessions that this one may give way to, the lowest session id first.
+    private func candidates(
+        among records: [SessionRecordFacts], _ limits: GatewayLimits
+    ) -> [SessionOpening.Candidate] {
+        // A slot that resumes this very session must not be turned to another one.
+        guard attached.areAllOpening else { return [] }
+        return records.filter(isAdoptable).compactMap { SessionOpening.Candidate($0) }
+            .sorted { left, right in
+                let (left, right) = (left.record.session, right.record.session)
+                return (left.high, left.low) < (right.high, right.low)
+            }
+            .prefix(limits.probesMax).map { $0 }
+    }
+
+    /// Whether a record is that of a session with equal terms that this one may give way to.
+    private func isAdoptable(_ record: SessionRecordFacts) -> Bool {
+        // A record may outlast its session if removing it failed. A damaged record names no plan: the gateway would
+        // refuse its token, and the agent would be offered the session again and again.
+        record.hasPlan && record.session != id && record.session != writeGuard.objectSession
+            && record.isSameUpload(as: facts)
+    }
+
+    /// Called by the gateway if the session that was found is in use by now.
+    mutating func passOver(_ opening: SessionOpening, _ context: inout GatewayContext) {
+        var opening = opening
+        opening.passOver()
+        ask(opening, &context)
+    }
+}

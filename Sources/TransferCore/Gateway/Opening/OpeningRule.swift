@@ -1,0 +1,84 @@
+import TransferCommon
+import WireProtocol
+
+/// What SESSION OPEN and a session token must agree with before the gateway attaches a slot to a session
+/// (specification §6.2, §6.3, §11).
+struct OpeningRule {
+    /// The judgement of SESSION OPEN.
+    enum OnOpen {
+        case agreed(SessionRecordFacts, PartPlan)
+        case refused(SessionRefused)
+    }
+
+    /// The judgement of a token.
+    enum OnToken {
+        case agreed(SessionToken)
+        case refused(SessionRefused)
+    }
+
+    let device: AuthorisedDevice
+    /// What WELCOME has told the device.
+    let parts: PartRule
+
+    func judge(_ open: SessionOpen) -> OnOpen {
+        var terms: SessionTerms
+        do {
+            terms = try open.terms
+        } catch {
+            return .refused(SessionRefused(.metadataInvalid, message: error.description))
+        }
+        do {
+            terms.key = try KeyRule.wholeKey(prefix: device.prefix, key: terms.key)
+        } catch {
+            return .refused(SessionRefused(.keyInvalid, message: error.message))
+        }
+        guard terms.partBytes >= parts.partBytesMin, terms.partBytes <= parts.partBytesMax else {
+            let bounds = "parts have \(parts.partBytesMin) to \(parts.partBytesMax) bytes here"
+            return .refused(SessionRefused(.partSizeUnsupported, message: "\(bounds), not \(terms.partBytes)"))
+        }
+        guard parts.allows(fileBytes: terms.size, partBytes: terms.partBytes),
+            let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
+        else {
+            let bounds = "at most \(parts.objectBytesMax) bytes and \(parts.partsMax) parts"
+            return .refused(SessionRefused(.sizeUnsupported, message: "the gateway takes files of \(bounds)"))
+        }
+        let facts = SessionRecordFacts(device: device.name, session: open.session, terms: terms, upload: nil)
+        return .agreed(facts, plan)
+    }
+
+    /// Reads a token that was opened, and compares it with the device.
+    ///
+    /// - Parameter owner: the name of the device to which a session of this gateway belongs.
+    func judge(_ opening: TokenOpening, owner: (SessionID) -> String?) -> OnToken {
+        switch opening {
+        case .opened(let plain):
+            switch SessionToken.read(plain) {
+            case .token(let token): return judge(token, owner: owner)
+            case .unknownFormat: return unreadable("the token is of a form that this gateway does not know")
+            case .malformed: return .refused(SessionRefused(.tokenInvalid, message: "the token holds no session"))
+            }
+        case .invalid:
+            return .refused(SessionRefused(.tokenInvalid, message: "the token is not one that this site sealed"))
+        case .keyUnknown: return unreadable("this gateway does not have the key of the token")
+        }
+    }
+
+    /// Another gateway of the site may read it.
+    private func unreadable(_ message: String) -> OnToken {
+        .refused(SessionRefused(.tokenKeyUnknown, retryAfter: .seconds(1), message: message))
+    }
+
+    private func judge(_ token: SessionToken, owner: (SessionID) -> String?) -> OnToken {
+        // Several parts without an upload could only be stored as if each were the file.
+        guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
+            plan.isOnePart || !token.upload.isEmpty
+        else { return .refused(SessionRefused(.tokenInvalid, message: "the token names no upload")) }
+        guard token.device == device.name, token.terms.key.utf8.starts(with: device.prefix.utf8),
+            owner(token.session) ?? device.name == device.name
+        else {
+            let message = "the token is another device's, or of a prefix that the device does not have"
+            return .refused(SessionRefused(.tokenForeign, message: message))
+        }
+        return .agreed(token)
+    }
+}

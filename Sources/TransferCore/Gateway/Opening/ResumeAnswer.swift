@@ -1,0 +1,38 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The stored parts that a slot learns of when its session continues there (specification §8.1, §8.3).
+package struct ResumeAnswer: Hashable, Sendable {
+    /// Parts that the store has and the agent has not listed, in order.
+    package let candidates: [PartListEntry]
+    /// Parts that the agent has listed and the store has in another form, in order.
+    package let wanted: [PartNumber]
+
+    /// - Parameters:
+    ///   - listed: what the agent holds as stored.
+    ///   - joins: whether another slot of the run is open already. The agent then knows all parts that this gateway has
+    ///     stored, but not those without a digest, because an offer cannot prove them.
+    package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
+        let named = Set(listed.map(\.part))
+        candidates = stored.values
+            .filter { !named.contains($0.part) && (!joins || $0.digest == nil) }
+            .sorted { $0.part < $1.part }
+        wanted = listed.filter { entry in stored[entry.part].map { !$0.isSameAsStored(entry) } ?? false }
+            .map(\.part).sorted()
+    }
+
+    /// RESUME STATE of a session that continues.
+    package func resumeState(partBytes: UInt64, partials: [PartialPart], token: [UInt8]) -> ResumeState {
+        ResumeState(
+            phase: .ongoing, partBytes: partBytes, candidateParts: UInt32(clamping: candidates.count),
+            partials: partials, wanted: wanted, token: token)
+    }
+
+    /// The part of SESSION OPENED that stands for RESUME STATE after an adoption.
+    package func adoption(partials: [PartialPart]) -> SessionOpened.Adoption {
+        SessionOpened.Adoption(candidateParts: UInt32(clamping: candidates.count), partials: partials)
+    }
+
+    /// PART LIST pages with the candidates, to be sent after RESUME STATE or SESSION OPENED.
+    package var pages: [PartList] { candidates.isEmpty ? [] : PartList.pages(of: candidates) }
+}

@@ -1,0 +1,354 @@
+package import TransferCommon
+package import WireProtocol
+
+/// One offered part on its way through the gateway (specification §7).
+///
+///     from      event                                                           to
+///     waiting   the part is decided *send*                                      sending
+///     waiting   any other decision; its agent leaves; its connection is lost    dropped
+///     sending   the same part is offered again, or named as a partial           sending
+///     sending   its connection is lost                                          orphaned
+///     sending   its connection is lost after the release                        dropped
+///     sending   the store answers; its agent leaves; it is evicted              dropped
+///     orphaned  the same part is offered again, or named as a partial           sending
+///     orphaned  the store answers; the grace is over                            dropped
+///
+/// - The session drops a part and returns what it holds in one place, so `dropped` is no phase.
+/// - Data beyond `limit` is a violation. The limit rises as the store takes bytes, and everything below it is reserved
+///   in the budget.
+/// - The bytes of an orphaned part stay for a while, so that its agent sends only the rest.
+package struct IncomingPart: Hashable, Sendable {
+    /// Whether the part is decided, with what exists only since.
+    package enum Phase: Hashable, Sendable {
+        case waiting(owner: Attachment)
+        case sending(Sending)
+    }
+
+    /// A store call takes the bytes.
+    package struct Sending: Hashable, Sendable {
+        package let call: StoreRequestID
+        /// What the call of a one-part file has asked the store to check. Later looks at the key do not change it.
+        package let condition: PutCondition
+        package fileprivate(set) var holder: Holder
+        /// The agent may send up to here.
+        package fileprivate(set) var limit: ByteOffset
+        /// Budget held.
+        package fileprivate(set) var bytesReserved: UInt64
+        /// What was received at the end of the last window of progress; `nil` if not only the agent was awaited since.
+        fileprivate var mark: Mark?
+    }
+
+    /// Who sends the part.
+    package enum Holder: Hashable, Sendable {
+        case slot(Attachment)
+        /// Its connection is lost.
+        case orphaned(since: Instant)
+    }
+
+    /// The last bytes of a one-part file, without which the store makes no object.
+    ///
+    ///     from           event                                        to
+    ///     held           COMPLETE of the owner passes the checks      wanted
+    ///     wanted         COMPLETE becomes void                        held
+    ///     wanted         the store looks up the key before            looking
+    ///     wanted         no look is needed                            released
+    ///     looking        COMPLETE becomes void                        lookingInVain
+    ///     looking        the key may be written                       released
+    ///     lookingInVain  COMPLETE of the owner passes the checks      looking
+    ///     lookingInVain  the key may be written                       held
+    ///
+    /// COMPLETE becomes void when the part is offered again, fails, or loses its connection. The next COMPLETE causes
+    /// another look, unless one is under way.
+    package enum Tail: Hashable, Sendable {
+        /// The session has several parts: nothing is held back.
+        case unheld
+        case held
+        /// COMPLETE has arrived, and the part is not decided yet.
+        case wanted
+        case looking(StoreRequestID)
+        case lookingInVain(StoreRequestID)
+        /// The store may have the last bytes.
+        case released
+    }
+
+    fileprivate struct Mark: Hashable {
+        var received: ByteOffset
+        var creditBytes: UInt64
+    }
+
+    /// What the session does about data.
+    package enum OnData: Hashable, Sendable {
+        /// Give the plain bytes to the flow, without the first `skip`.
+        case accept(skip: UInt64)
+        case discard
+        /// End the connection: the text says what is wrong.
+        case violation(ErrorCode, String)
+    }
+
+    /// What the session does after the store has taken bytes.
+    package struct OnConsumed: Hashable, Sendable {
+        /// The call whose last byte the store has taken.
+        package var handedOver: StoreRequestID?
+        /// Budget to return.
+        package var bytesReleased: UInt64 = 0
+        /// RECEIVED tells the new limit.
+        package var isLimitRaised = false
+
+        package init() {}
+    }
+
+    package let offer: PartOffer
+    package let flow: FlowID
+    package private(set) var phase: Phase
+    package private(set) var tail: Tail
+    /// Plain bytes that have arrived.
+    package private(set) var received: ByteOffset = 0
+    /// Those of them that the store has taken.
+    private var consumed: ByteOffset = 0
+    /// The end of the newest accepted chunk, which may still be arriving.
+    private var announced: ByteOffset = 0
+
+    /// - Parameter holdsTail: whether the part is a whole file.
+    package init(offer: PartOffer, owner: Attachment, flow: FlowID, holdsTail: Bool) {
+        self.offer = offer
+        self.flow = flow
+        self.phase = .waiting(owner: owner)
+        self.tail = holdsTail ? .held : .unheld
+    }
+
+    // MARK: Read-outs
+
+    /// The slot that sends the part; `nil` while its connection is lost.
+    package var owner: Attachment? {
+        switch phase {
+        case .waiting(let owner): owner
+        case .sending(let sending):
+            switch sending.holder {
+            case .slot(let owner): owner
+            case .orphaned: nil
+            }
+        }
+    }
+
+    /// What exists since the decision *send*.
+    package var sending: Sending? {
+        switch phase {
+        case .waiting: nil
+        case .sending(let sending): sending
+        }
+    }
+
+    package var isUndecided: Bool { sending == nil }
+    package var isWhole: Bool { received == offer.size }
+    /// The agent may send up to here; 0 before the decision.
+    package var limit: ByteOffset { sending?.limit ?? 0 }
+    package var bytesReserved: UInt64 { sending?.bytesReserved ?? 0 }
+    /// All bytes that have arrived or are arriving.
+    package var reach: ByteOffset { max(received, announced) }
+
+    /// Whether the same bytes are offered.
+    package func isSame(as offer: PartOffer) -> Bool {
+        self.offer.digest == offer.digest && self.offer.size == offer.size
+    }
+
+    /// When the part is given up; `nil` while it has an owner. A whole part of several ends with the store's answer.
+    package func nextDeadline(grace: Duration) -> Instant? {
+        guard case .sending(let sending) = phase, case .orphaned(let since) = sending.holder else { return nil }
+        return isWhole && tail == .unheld ? nil : since + grace
+    }
+
+    // MARK: Decision
+
+    /// The budget that the part needs, to be reserved before `decided`.
+    package func bytesNeeded(window: UInt64) -> UInt64 { max(min(offer.size, window), received) }
+
+    /// The part is decided *send*, and a store call takes its bytes.
+    ///
+    /// - Parameters:
+    ///   - bytes: what was reserved.
+    ///   - bytesFirst: what the agent may send before the store has taken some.
+    package mutating func decided(
+        call: StoreRequestID, condition: PutCondition, reserved bytes: UInt64, bytesFirst: UInt64
+    ) {
+        guard case .waiting(let owner) = phase else { return }
+        let limit = max(received, min(offer.size, consumed + min(bytes, max(bytesFirst, 1))))
+        phase = .sending(
+            Sending(
+                call: call, condition: condition, holder: .slot(owner), limit: limit, bytesReserved: bytes, mark: nil))
+    }
+
+    /// The part continues in another slot, or in one of a newer connection.
+    package mutating func takenOver(by owner: Attachment) {
+        switch phase {
+        case .waiting: phase = .waiting(owner: owner)
+        case .sending(var sending):
+            sending.holder = .slot(owner)
+            sending.mark = nil
+            phase = .sending(sending)
+        }
+    }
+
+    /// The part is named as a partial, which decides it.
+    package mutating func named(to owner: Attachment) {
+        takenOver(by: owner)
+        guard case .sending(var sending) = phase else { return }
+        // What came before the decision may lie beyond the limit of a part that is sent cautiously.
+        sending.limit = max(sending.limit, received)
+        phase = .sending(sending)
+    }
+
+    /// The owner's connection is lost.
+    ///
+    /// - Returns: the call that no agent feeds now; `nil` if the session drops the part. A one-part file that was
+    ///   released must not appear long after its agent has gone (specification §9.2).
+    package mutating func connectionLost(now: Instant) -> StoreRequestID? {
+        guard case .sending(var sending) = phase, tail != .released else { return nil }
+        sending.holder = .orphaned(since: now)
+        phase = .sending(sending)
+        completionVoided()
+        return sending.call
+    }
+
+    // MARK: Data
+
+    /// The header of PART DATA from the owner has arrived.
+    ///
+    /// - Parameters:
+    ///   - creditBytes: the initial credit of the connection.
+    ///   - undecidedBytes: what the connection has sent of it.
+    package mutating func receivedData(
+        _ header: PartDataHeader, creditBytes: UInt64, undecidedBytes: UInt64
+    ) -> OnData {
+        let (end, overflow) = header.offset.addingReportingOverflow(UInt64(header.plainBytes))
+        guard !overflow, end <= offer.size else {
+            return .violation(.creditExceeded, "the part has \(offer.size) bytes")
+        }
+        guard header.offset <= received else { return .violation(.offsetGap, "\(received) bytes are there") }
+        guard end > received else { return .discard }
+        switch phase {
+        case .waiting:
+            guard undecidedBytes + (end - received) <= creditBytes else {
+                let message = "\(undecidedBytes) bytes are undecided, of at most \(creditBytes)"
+                return .violation(.creditExceeded, message)
+            }
+        case .sending(let sending):
+            // What was sent before the agent read the decision may lie beyond the limit of a part that is sent
+            // cautiously; it is within what the part has reserved.
+            let early = min(creditBytes, consumed + sending.bytesReserved)
+            guard end <= max(sending.limit, early) else {
+                return .violation(.creditExceeded, "the limit is \(sending.limit)")
+            }
+        }
+        announced = end
+        return .accept(skip: received - header.offset)
+    }
+
+    /// Plain bytes of an accepted chunk go to the flow.
+    ///
+    /// - Returns: whether they fit; not, if the part has been offered anew in the middle of a chunk.
+    package mutating func receivedBytes(_ count: UInt64) -> Bool {
+        guard count <= offer.size - received else { return false }
+        received += count
+        guard case .sending(var sending) = phase else { return true }
+        // From here on the store is awaited.
+        if received >= sending.limit { sending.mark = nil }
+        phase = .sending(sending)
+        return true
+    }
+
+    /// The store has taken bytes; `total` counts from the beginning of the flow.
+    ///
+    /// - Parameters:
+    ///   - heldBytesMax: a part of this size stays in memory until the store has answered.
+    ///   - window: what a part may hold.
+    package mutating func consumed(_ total: UInt64, heldBytesMax: UInt64, window: UInt64) -> OnConsumed? {
+        guard total > consumed, total <= received else { return nil }
+        consumed = total
+        var result = OnConsumed()
+        guard case .sending(var sending) = phase else { return result }
+        if total == offer.size { result.handedOver = sending.call }
+        let rest = offer.size <= heldBytesMax ? offer.size : offer.size - total
+        if sending.bytesReserved > rest {
+            result.bytesReleased = sending.bytesReserved - rest
+            sending.bytesReserved = rest
+        }
+        let limit = min(offer.size, total + sending.bytesReserved)
+        // Small steps are saved up: each costs a frame.
+        let step = min(window / 4, offer.size - sending.limit)
+        if limit > sending.limit, limit - sending.limit >= step {
+            sending.limit = limit
+            result.isLimitRaised = true
+        }
+        phase = .sending(sending)
+        return result
+    }
+
+    // MARK: The tail
+
+    /// The look at the key that is under way before the tail may go.
+    package var look: StoreRequestID? {
+        switch tail {
+        case .looking(let look), .lookingInVain(let look): look
+        case .unheld, .held, .wanted, .released: nil
+        }
+    }
+
+    /// COMPLETE of the owner has passed the checks.
+    package mutating func completed() {
+        switch tail {
+        case .held: tail = .wanted
+        case .lookingInVain(let look): tail = .looking(look)
+        case .unheld, .wanted, .looking, .released: break
+        }
+    }
+
+    /// COMPLETE is void. A release cannot be taken back.
+    package mutating func completionVoided() {
+        switch tail {
+        case .wanted: tail = .held
+        case .looking(let look): tail = .lookingInVain(look)
+        case .unheld, .held, .lookingInVain, .released: break
+        }
+    }
+
+    /// The store looks up the key before the tail may go.
+    package mutating func looks(_ look: StoreRequestID) {
+        if tail == .wanted { tail = .looking(look) }
+    }
+
+    /// The look has found that the key may be written: the tail is released, unless COMPLETE became void meanwhile.
+    package mutating func looked() {
+        switch tail {
+        case .looking: tail = .released
+        case .lookingInVain: tail = .held
+        case .unheld, .held, .wanted, .released: break
+        }
+    }
+
+    /// The tail may go without a look.
+    package mutating func released() {
+        if tail == .wanted { tail = .released }
+    }
+
+    // MARK: Progress
+
+    /// What the agent might send now, if nothing but the agent is awaited: bytes below the limit, or the COMPLETE of a
+    /// one-part file that is whole; else 0.
+    package var creditToUse: UInt64 {
+        guard case .sending(let sending) = phase, owner != nil else { return 0 }
+        if isWhole { return tail == .held ? 1 : 0 }
+        return sending.limit > received ? sending.limit - received : 0
+    }
+
+    /// Called at the end of each window of progress.
+    ///
+    /// - Returns: what the part took in since the last call; `nil` if it is not measured over the whole window.
+    package mutating func measure() -> ProgressCheck.Gain? {
+        guard case .sending(var sending) = phase else { return nil }
+        let credit = creditToUse
+        let gain = sending.mark.map { ProgressCheck.Gain(bytes: received - $0.received, creditBytes: $0.creditBytes) }
+        sending.mark = credit > 0 ? Mark(received: received, creditBytes: credit) : nil
+        phase = .sending(sending)
+        return credit > 0 ? gain : nil
+    }
+}

@@ -1,0 +1,69 @@
+package import TransferCommon
+import WireProtocol
+
+/// The parts of a session that are offered and not answered, found by what an event names.
+package struct PartTable: Hashable, Sendable {
+    private var parts: [PartNumber: IncomingPart] = [:]
+
+    /// A session without offers.
+    package init() {}
+
+    /// Changes a part in its place; `nil` removes it.
+    package subscript(number: PartNumber) -> IncomingPart? {
+        get { parts[number] }
+        _modify { yield &parts[number] }
+    }
+
+    package var count: Int { parts.count }
+    package var isEmpty: Bool { parts.isEmpty }
+    /// Parts that a store call takes.
+    package var decidedCount: Int { parts.values.count { !$0.isUndecided } }
+    /// Whether a store call takes a part whose agent is connected.
+    package var isFed: Bool { parts.values.contains { !$0.isUndecided && $0.owner != nil } }
+
+    /// The numbers of the parts that fulfil a condition, in order.
+    package func numbers(where condition: (IncomingPart) -> Bool = { _ in true }) -> [PartNumber] {
+        parts.filter { condition($0.value) }.keys.sorted()
+    }
+
+    /// The part that a store call takes.
+    package func number(ofCall request: StoreRequestID) -> PartNumber? {
+        parts.first { $0.value.sending?.call == request }?.key
+    }
+
+    /// The part whose last bytes wait for a look at the key.
+    package func number(ofLook request: StoreRequestID) -> PartNumber? {
+        parts.first { $0.value.look == request }?.key
+    }
+
+    /// The part whose bytes a flow carries.
+    package func number(ofFlow flow: FlowID) -> PartNumber? {
+        parts.first { $0.value.flow == flow }?.key
+    }
+
+    /// Whether COMPLETE has passed for a part of the slot, and the part is not released.
+    package func isWanted(by attachment: Attachment) -> Bool {
+        parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
+    }
+
+    /// When the first orphaned part is given up.
+    package func nextDeadline(grace: Duration) -> Instant? {
+        parts.values.compactMap { $0.nextDeadline(grace: grace) }.min()
+    }
+
+    /// The orphaned parts to give up now, in order.
+    package func due(grace: Duration, now: Instant) -> [PartNumber] {
+        numbers { part in part.nextDeadline(grace: grace).map { $0 <= now } ?? false }
+    }
+
+    /// Measures the parts that only their agents can move, at the end of a window of progress.
+    package mutating func measure(session: SessionID, device: SHA256Digest) -> [ProgressCheck.HeldPart] {
+        numbers().compactMap { number in
+            let gain = parts[number]?.measure()
+            guard let part = parts[number], part.creditToUse > 0, let owner = part.owner else { return nil }
+            return ProgressCheck.HeldPart(
+                session: session, number: number, owner: owner, flow: part.flow, device: device,
+                bytesReserved: part.bytesReserved, isWhole: part.isWhole, gain: gain)
+        }
+    }
+}

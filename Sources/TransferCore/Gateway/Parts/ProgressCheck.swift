@@ -1,0 +1,171 @@
+package import TransferCommon
+import WireProtocol
+
+/// Finds the parts and lists that hold memory and do not move (specification §7.4).
+///
+///     from      event                                            to
+///     idle      the first connection is accepted                 watching
+///     watching  a window has passed                              watching
+///     watching  a connection is accepted while there is none     watching
+///
+/// - A part or list counts only while nothing but its agent can move it. The gateway measures all of them at the end of
+///   a window and evicts the stagnant ones.
+/// - On a slow link parts take turns. So nothing is stagnant on a connection that brought `progressBytesMin` for each
+///   part and list that it holds.
+/// - A part that took in less than it holds is slow. Slow parts are evicted only while others need room, and only
+///   beyond the share that slow parts may hold together.
+package struct ProgressCheck: Hashable, Sendable {
+    /// The phases of the table above.
+    package enum Phase: Hashable, Sendable {
+        case idle
+        case watching(nextAt: Instant)
+    }
+
+    /// One part at the end of a window.
+    package struct HeldPart: Hashable, Sendable {
+        package var session: SessionID
+        package var number: PartNumber
+        package var owner: Attachment
+        /// Names the offer: the part may be offered again before it is evicted.
+        package var flow: FlowID
+        package var device: SHA256Digest
+        /// Budget held.
+        package var bytesReserved: UInt64
+        /// All bytes have arrived.
+        package var isWhole: Bool
+        /// `nil` if the part was not measured at the end of the window before.
+        package var gain: Gain?
+
+        package init(
+            session: SessionID, number: PartNumber, owner: Attachment, flow: FlowID, device: SHA256Digest,
+            bytesReserved: UInt64, isWhole: Bool, gain: Gain?
+        ) {
+            self.session = session
+            self.number = number
+            self.owner = owner
+            self.flow = flow
+            self.device = device
+            self.bytesReserved = bytesReserved
+            self.isWhole = isWhole
+            self.gain = gain
+        }
+    }
+
+    /// What a part took in during a window.
+    package struct Gain: Hashable, Sendable {
+        package var bytes: UInt64
+        /// What its agent might have sent at the beginning of the window.
+        package var creditBytes: UInt64
+
+        package init(bytes: UInt64, creditBytes: UInt64) {
+            self.bytes = bytes
+            self.creditBytes = creditBytes
+        }
+    }
+
+    /// One list at the end of a window.
+    package struct HeldList: Hashable, Sendable {
+        package var attachment: Attachment
+        package var hasMoved: Bool
+
+        package init(attachment: Attachment, hasMoved: Bool) {
+            self.attachment = attachment
+            self.hasMoved = hasMoved
+        }
+    }
+
+    /// The limits of `GatewayLimits` that progress is measured by.
+    package struct Limits: Hashable, Sendable {
+        package var window: Duration
+        /// What each part or list moves in a window.
+        package var bytesMin: UInt64
+        /// What slow parts may hold together.
+        package var slowBytesMax: UInt64
+
+        package init(window: Duration, bytesMin: UInt64, slowBytesMax: UInt64) {
+            self.window = window
+            self.bytesMin = bytesMin
+            self.slowBytesMax = slowBytesMax
+        }
+    }
+
+    /// What the gateway evicts now.
+    package struct OnWindow: Hashable, Sendable {
+        package var parts: [HeldPart] = []
+        package var lists: [HeldList] = []
+    }
+
+    package private(set) var phase = Phase.idle
+    /// Slow parts that give way if there is no room; the next one last.
+    private var slowParts: [HeldPart] = []
+
+    /// The gateway has accepted no connection yet.
+    package init() {}
+
+    /// A connection is accepted while there is no other.
+    package mutating func began(_ limits: Limits, now: Instant) {
+        phase = .watching(nextAt: now + limits.window)
+    }
+
+    /// When `windowPassed` is due. Without connections nothing is measured, and the deadline does not count.
+    package var nextDeadline: Instant? {
+        guard case .watching(let nextAt) = phase else { return nil }
+        return nextAt
+    }
+
+    /// A window has passed.
+    ///
+    /// - Parameter heardBytes: bytes that arrived on each connection during the window.
+    /// - Returns: what does not move, in the order of `parts` and `lists`.
+    package mutating func windowPassed(
+        parts: [HeldPart], lists: [HeldList], heardBytes: [ConnectionID: UInt64], _ limits: Limits, now: Instant
+    ) -> OnWindow {
+        phase = .watching(nextAt: now + limits.window)
+        var holders: [ConnectionID: UInt64] = [:]
+        for part in parts { holders[part.owner.connection, default: 0] += 1 }
+        for list in lists { holders[list.attachment.connection, default: 0] += 1 }
+        let moving = heardBytes.filter { $0.value >= limits.bytesMin * (holders[$0.key] ?? 0) }
+        let stagnant = OnWindow(
+            parts: parts.filter { part in
+                guard let gain = part.gain, moving[part.owner.connection] == nil else { return false }
+                return gain.bytes < min(limits.bytesMin, gain.creditBytes)
+            },
+            lists: lists.filter { !$0.hasMoved && moving[$0.attachment.connection] == nil })
+        let slow = parts.filter { part in
+            guard let gain = part.gain else { return false }
+            return gain.bytes < part.bytesReserved && !part.isWhole
+        }
+        slowParts = Self.firstToEvict(among: slow, bytesMax: limits.slowBytesMax)
+        return stagnant
+    }
+
+    /// The budget is full.
+    ///
+    /// - Returns: the slow part to evict next; `nil` if none has to.
+    package mutating func nextSlowPart() -> HeldPart? { slowParts.popLast() }
+
+    /// The slow parts that have to make room until the rest hold no more than their share, the first one last. Each
+    /// time it is the slowest of the device that holds the most, and never a device's only one.
+    private static func firstToEvict(among slow: [HeldPart], bytesMax: UInt64) -> [HeldPart] {
+        var held = slow.reduce(0) { $0 + $1.bytesReserved }
+        guard held > bytesMax else { return [] }
+        // The slowest last. The order of `slow` decides between equals, so that the result is always the same.
+        var ofDevices = Dictionary(grouping: slow, by: \.device).mapValues { $0.sorted { gained($0) > gained($1) } }
+        var bytes = ofDevices.mapValues { $0.reduce(0) { $0 + $1.bytesReserved } }
+        let devices = slow.map(\.device)
+        var leaving: [HeldPart] = []
+        while held > bytesMax {
+            var greatest: SHA256Digest?
+            for device in devices where (ofDevices[device]?.count ?? 0) > 1 {
+                if bytes[device] ?? 0 > greatest.flatMap({ bytes[$0] }) ?? 0 { greatest = device }
+            }
+            guard let greatest, let slowest = ofDevices[greatest]?.popLast() else { break }
+            bytes[greatest] = (bytes[greatest] ?? 0) - slowest.bytesReserved
+            held -= slowest.bytesReserved
+            leaving.append(slowest)
+        }
+        return leaving.reversed()
+    }
+
+    private static func gained(_ part: HeldPart) -> UInt64 { part.gain?.bytes ?? 0 }
+}

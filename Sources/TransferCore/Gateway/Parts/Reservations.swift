@@ -1,0 +1,95 @@
+package import TransferCommon
+
+/// The memory that the gateway has promised: the budget, and the initial credit that undecided parts have used up
+/// (specification §7.2).
+///
+///     from    event                                                              to
+///     enough  a reservation fails although its device is within its own limit    short
+///     short   the gateway has evicted a slow part                                enough
+///
+/// Initial credit is reserved when its connection opens. Undecided bytes are counted against it, and hold no further
+/// budget until their part is decided.
+package struct Reservations: Hashable, Sendable {
+    /// Whether all devices together hold too much; the states of the table above.
+    package enum State: Hashable, Sendable {
+        case enough
+        case short
+    }
+
+    package private(set) var state = State.enough
+    private var budget: ByteBudget
+    private var undecidedBytes: [ConnectionID: UInt64] = [:]
+    private var undecidedParts = Tally<ConnectionID>()
+
+    package init(bytesMax: UInt64) {
+        budget = ByteBudget(bytesMax: bytesMax)
+    }
+
+    // MARK: Budget
+
+    package var bytesReserved: UInt64 { budget.bytesReserved }
+
+    /// What one device holds.
+    package func bytesReserved(device: SHA256Digest) -> UInt64 { budget.bytesReserved(device: device) }
+
+    /// Reserves all of `bytes` or nothing.
+    ///
+    /// - Parameter deviceMax: what the device may hold, `bytes` included.
+    package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
+        if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
+        // A device at its own limit gains nothing if others make room.
+        let isWithinOwn = bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
+        if isWithinOwn, budget.isShort(of: bytes) { state = .short }
+        return false
+    }
+
+    /// Reserves the initial credit of a connection, which keeps half of both budgets free; all of it or nothing.
+    package mutating func reserveCredit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
+        guard budget.bytesReserved + bytes <= budget.bytesMax / 2,
+            budget.bytesReserved(device: device) + bytes <= deviceMax / 2
+        else { return false }
+        return budget.reserve(bytes, device: device, deviceMax: deviceMax)
+    }
+
+    /// Returns reserved bytes, at most those that the device holds.
+    package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
+        budget.release(bytes, device: device)
+    }
+
+    /// The gateway has evicted what it can.
+    package mutating func madeRoom() {
+        state = .enough
+    }
+
+    // MARK: Undecided parts
+
+    /// Bytes that a connection has sent of undecided parts.
+    package func undecidedBytes(on id: ConnectionID) -> UInt64 { undecidedBytes[id] ?? 0 }
+
+    /// How many parts of a connection wait for a decision.
+    package func undecidedParts(on id: ConnectionID) -> Int { undecidedParts[id] }
+
+    /// A part is offered, and waits for its decision.
+    package mutating func offered(on id: ConnectionID) {
+        undecidedParts.add(id)
+    }
+
+    /// Bytes of an undecided part have arrived.
+    package mutating func receivedUndecided(_ bytes: UInt64, on id: ConnectionID) {
+        undecidedBytes[id, default: 0] += bytes
+    }
+
+    /// An undecided part was decided or dropped.
+    ///
+    /// - Parameter bytes: what has arrived of it.
+    package mutating func decided(on id: ConnectionID, received bytes: UInt64) {
+        undecidedParts.remove(id)
+        guard let held = undecidedBytes[id] else { return }
+        undecidedBytes[id] = held > bytes ? held - bytes : nil
+    }
+
+    /// The connection is gone.
+    package mutating func closed(_ id: ConnectionID) {
+        undecidedBytes[id] = nil
+    }
+}

@@ -1,0 +1,121 @@
+import TransferCommon
+
+// Which objects are read back, and in which order (specification §9.6). The number of readings is bounded, in all and
+// for one device. Devices take turns; the device with the fewest readings comes first. The objects of one device are
+// read in the order in which they were requested.
+
+/// The objects that are being read back, and those that wait.
+///
+/// The caller bounds how many wait: sessions and PROVEs are bounded, and each of them waits for one object at a time.
+struct ReadBackQueue: Hashable {
+    /// What needs the content of an object.
+    enum Reader: Hashable {
+        /// A session, whose look at the key is answered when the object has been read.
+        case session(SessionID, look: StoreRequestID)
+        case prove(Attachment)
+    }
+
+    /// One object to be read.
+    struct Reading: Hashable {
+        var reader: Reader
+        var device: SHA256Digest
+        /// The whole key, prefix included.
+        var key: String
+        /// Size of the object, by the look-up.
+        var size: UInt64
+        /// Part size of the root digest.
+        var partBytes: UInt64
+    }
+
+    /// A reading that has begun.
+    struct Running: Hashable {
+        /// `nil` once its PROVE has ended. The reading counts until the store call has ended.
+        var reader: Reader?
+        var device: SHA256Digest
+        /// Budget held.
+        var reserved: UInt64
+        /// The store call has been cancelled.
+        var isAbandoned = false
+    }
+
+    private var waiting: [SHA256Digest: [Reading]] = [:]
+    /// Devices with an object that waits, in the order of their turns.
+    private var turns: [SHA256Digest] = []
+    private(set) var running: [StoreRequestID: Running] = [:]
+    private var runningCounts = Tally<SHA256Digest>()
+
+    var waitingCount: Int { waiting.values.reduce(0) { $0 + $1.count } }
+
+    mutating func add(_ reading: Reading) {
+        if waiting[reading.device] == nil { turns.append(reading.device) }
+        waiting[reading.device, default: []].append(reading)
+    }
+
+    /// Takes the next object out of the queue; `nil` if none may be read now.
+    mutating func next(_ limits: GatewayLimits) -> Reading? {
+        // The first of the devices with the fewest readings.
+        let counts = turns.map { runningCounts[$0] }
+        guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
+            let turn = counts.firstIndex(of: fewest)
+        else { return nil }
+        let device = turns.remove(at: turn)
+        guard var readings = waiting.removeValue(forKey: device), !readings.isEmpty else { return nil }
+        let next = readings.removeFirst()
+        if !readings.isEmpty {
+            waiting[device] = readings
+            turns.append(device)
+        }
+        return next
+    }
+
+    /// Puts an object back to the front of its device's queue, because there is no memory for it.
+    mutating func putBack(_ reading: Reading) {
+        turns.removeAll { $0 == reading.device }
+        turns.insert(reading.device, at: 0)
+        waiting[reading.device, default: []].insert(reading, at: 0)
+    }
+
+    mutating func began(_ reading: Reading, request: StoreRequestID, reserved: UInt64) {
+        running[request] = Running(reader: reading.reader, device: reading.device, reserved: reserved)
+        runningCounts.add(reading.device)
+    }
+
+    /// The store call has ended.
+    mutating func ended(_ request: StoreRequestID) -> Running? {
+        guard let ended = running.removeValue(forKey: request) else { return nil }
+        runningCounts.remove(ended.device)
+        return ended
+    }
+
+    /// The running readings that are not abandoned, in order.
+    var awaited: [(request: StoreRequestID, reader: Reader)] {
+        guard !running.isEmpty else { return [] }
+        return running.compactMap { request, reading in
+            reading.isAbandoned ? nil : reading.reader.map { (request, $0) }
+        }.sorted { $0.request < $1.request }
+    }
+
+    /// The store call is being cancelled, because its session or PROVE no longer needs the result.
+    mutating func abandon(_ request: StoreRequestID) {
+        running[request]?.isAbandoned = true
+    }
+
+    /// A PROVE has ended, and with it its reading.
+    ///
+    /// - Returns: the store call to cancel, if the reading has begun.
+    mutating func remove(_ reader: Reader, device: SHA256Digest) -> StoreRequestID? {
+        if let request = running.first(where: { $0.value.reader == reader })?.key {
+            running[request]?.reader = nil
+            running[request]?.isAbandoned = true
+            return request
+        }
+        guard var readings = waiting.removeValue(forKey: device) else { return nil }
+        readings.removeAll { $0.reader == reader }
+        if readings.isEmpty {
+            turns.removeAll { $0 == device }
+        } else {
+            waiting[device] = readings
+        }
+        return nil
+    }
+}

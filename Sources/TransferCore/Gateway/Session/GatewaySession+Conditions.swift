@@ -1,0 +1,41 @@
+import TransferCommon
+import WireProtocol
+
+// The write condition (specification §6.3): what a look at the key means to the session. `WriteGuard` judges it.
+
+extension GatewaySession {
+    /// Applies a look at the key. The session ends if the object is its own, if it must not be replaced, or if the
+    /// agent compares with it before it sends anything.
+    ///
+    /// - Parameters:
+    ///   - content: what the session's own object holds; `.none` while that is not known.
+    ///   - isUploadGone: the store has said that it does not know the session's upload.
+    /// - Returns: whether the session has ended.
+    mutating func ends(
+        with object: ObjectFacts?, content: ContentEvidence = .none, isUploadGone: Bool = false,
+        _ context: inout GatewayContext
+    ) -> Bool {
+        let isFirst = phase == .opening(.lookingUp)
+        let result = writeGuard.looked(object, content: content, isUploadGone: isUploadGone, isFirst: isFirst)
+        guard let object else { return false }
+        switch result {
+        case .own(let leavesUpload):
+            let receipt = object.receipt(partBytes: plan.partBytes)
+            settle(receipt, bytes: object.size, leavesUpload: leavesUpload, &context)
+            return true
+        case .exists:
+            answerExisting(object, &context)
+            return true
+        case .free: return false
+        }
+    }
+
+    /// Whether the session still waits for the answer to a look at the key.
+    func awaitsLook(_ request: StoreRequestID) -> Bool {
+        self.request == request || parts.number(ofLook: request) != nil
+    }
+
+    /// Whether the session has only looked at the key so far, and no agent waits for it. An agent opens a session of
+    /// several parts anew under another id, so this one has no use.
+    var isLookAbandoned: Bool { phase == .opening(.lookingUp) && attached.isEmpty && !isOnePart }
+}

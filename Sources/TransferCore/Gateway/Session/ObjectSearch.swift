@@ -1,0 +1,84 @@
+package import TransferCommon
+
+/// Looking for a session's object after the store's answer to a write left open what the key holds.
+///
+///     from     event                                                              to
+///     looking  the key holds nothing of the session: first looks, or patience     pausing
+///     looking  the key holds nothing of the session, and a condition had failed   writeAgain
+///     looking  the key holds nothing of the session, at last, after a conflict    writeAgain
+///     looking  the key holds nothing of the session, at last                      lost
+///     pausing  the pause is over                                                  looking
+///
+/// - `writeAgain` and `lost` are no phases: the session continues with them. A look that finds the session's object, or
+///   one that the session may not replace, ends the search too.
+/// - The limits of looks and of patience are in this type alone, so that no caller can forget them.
+package struct ObjectSearch: Hashable, Sendable {
+    /// The store's answer to the write.
+    package enum Cause: Hashable, Sendable {
+        /// The store does not know the upload. Another gateway may be completing it, and the store may hide the upload
+        /// meanwhile.
+        case uploadUnknown
+        /// The key held an object, or another one than the condition named, or none any more.
+        case conditionFailed
+        /// Another request for the key was under way, which may have been this session's own. If the key holds nothing
+        /// after some looks, the session sends the same request again; if the other request has taken the upload away
+        /// meanwhile, the store says so.
+        case conflict
+    }
+
+    /// The phases of the table above.
+    package enum Phase: Hashable, Sendable {
+        /// The store is looking up the key.
+        case looking
+        /// The next look is at this time.
+        case pausing(until: Instant)
+    }
+
+    /// What the session does after a look that ends nothing.
+    package enum OnNothing: Hashable, Sendable {
+        /// Nothing: the next look follows after a pause.
+        case pause
+        /// Nothing forbids the write. The session repeats it; if it cannot, it is lost.
+        case writeAgain
+        case lost
+    }
+
+    package let cause: Cause
+    package private(set) var phase = Phase.looking
+    private var looks = 1
+    /// Until then another request may make an object of this session.
+    private let patientUntil: Instant
+
+    /// The session has asked the store for the first look.
+    ///
+    /// - Parameter patience: how long another gateway may take to complete the upload. Counts only if the store does
+    ///   not know the upload.
+    package init(cause: Cause, patience: Duration, now: Instant) {
+        self.cause = cause
+        self.patientUntil = cause == .uploadUnknown ? now + patience : now
+    }
+
+    /// The key holds no object of this session, and none that the session may not replace.
+    ///
+    /// - Parameters:
+    ///   - looksMin: looks before the search ends, if no patience is left.
+    ///   - interval: the first pause; each is longer by as much.
+    package mutating func foundNothing(looksMin: Int, interval: Duration, now: Instant) -> OnNothing {
+        if cause == .conditionFailed { return .writeAgain }
+        guard looks < looksMin || now < patientUntil else { return cause == .conflict ? .writeAgain : .lost }
+        phase = .pausing(until: now + interval * min(looks, 10))
+        return .pause
+    }
+
+    /// When `resumed` is due; `nil` except while pausing.
+    package var nextDeadline: Instant? {
+        guard case .pausing(let until) = phase else { return nil }
+        return until
+    }
+
+    /// The pause is over: the session asks the store for the next look.
+    package mutating func resumed() {
+        looks += 1
+        phase = .looking
+    }
+}

@@ -1,0 +1,128 @@
+package import TransferCommon
+package import WireProtocol
+
+/// A slot that carries a session, as the session sees it.
+///
+///     from        event                                                       to
+///     unanswered  its session gives way to another one, which takes it over   unanswered
+///     unanswered  the session is open                                         open
+///     unanswered  RESUME QUERY finds the session completing                   completing
+///     open        COMPLETE has passed the checks                              completing
+///     completing  parts are wanted; COMPLETE becomes void                     open
+///
+/// - ABORT attaches a slot as `aborting`, and the slot stays so. Every other answer closes the slot and detaches it.
+/// - An agent skips decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot
+///   holds them, and they follow the answer.
+package struct AttachedSlot: Hashable, Sendable {
+    /// The phases of the table above.
+    package enum Phase: Hashable, Sendable {
+        case unanswered(Question, held: [PartNumber: PartDecision.Decision])
+        case open
+        case completing
+        case aborting
+    }
+
+    /// The answer that an unanswered slot gets when the session is open.
+    package enum Question: Hashable, Sendable {
+        /// SESSION OPENED.
+        case open
+        /// SESSION OPENED that names this session in place of the one that the agent opened.
+        case adopt
+        /// RESUME STATE.
+        case resume(listed: [PartListEntry], asksForPartials: Bool)
+    }
+
+    package let attachment: Attachment
+    package private(set) var phase: Phase
+    /// Whether part 1 was offered in this slot, or named there as a partial: COMPLETE of a one-part file stands on it.
+    package private(set) var hasOffered = false
+
+    /// A slot with SESSION OPEN or RESUME QUERY.
+    package init(_ attachment: Attachment, asks question: Question) {
+        self.attachment = attachment
+        self.phase = .unanswered(question, held: [:])
+    }
+
+    /// A slot with ABORT.
+    package init(aborting attachment: Attachment) {
+        self.attachment = attachment
+        self.phase = .aborting
+    }
+
+    // MARK: Read-outs
+
+    /// What the slot waits for before it is open; `nil` if it was answered, or aborts.
+    package var question: Question? {
+        guard case .unanswered(let question, _) = phase else { return nil }
+        return question
+    }
+
+    /// The list of a RESUME QUERY that is not answered.
+    package var listed: [PartListEntry] {
+        guard case .resume(let listed, _) = question else { return [] }
+        return listed
+    }
+
+    /// How many decisions wait for the answer.
+    package var heldCount: Int {
+        guard case .unanswered(_, let held) = phase else { return 0 }
+        return held.count
+    }
+
+    /// The frame that closes the slot with a refusal, in the form that the slot's state has for it.
+    package func refusing(_ refusal: SessionRefused) -> Frame {
+        switch phase {
+        case .open, .completing: .error(refusal.asSessionError)
+        case .unanswered, .aborting: .sessionRefused(refusal)
+        }
+    }
+
+    // MARK: Events
+
+    /// The session is open.
+    ///
+    /// - Returns: the decisions that follow the answer, in order.
+    package mutating func answered() -> [PartDecision] {
+        guard case .unanswered(_, let held) = phase else { return [] }
+        phase = .open
+        return held.sorted { $0.key < $1.key }.map { PartDecision(part: $0.key, decision: $0.value) }
+    }
+
+    /// The slot turns to the session that its own one gives way to.
+    package mutating func turnedToAdopted() {
+        guard case .unanswered(_, let held) = phase else { return }
+        phase = .unanswered(.adopt, held: held)
+    }
+
+    /// The slot waits for the outcome of COMPLETE.
+    package mutating func completes() {
+        phase = .completing
+    }
+
+    /// COMPLETE is void, or parts are wanted.
+    ///
+    /// - Returns: whether the slot was completing, and is open now.
+    package mutating func reopens() -> Bool {
+        guard phase == .completing else { return false }
+        phase = .open
+        return true
+    }
+
+    /// A part is offered in the slot, which voids its held decision; or it is named there as a partial.
+    package mutating func offered(_ part: PartNumber) {
+        hasOffered = true
+        guard case .unanswered(let question, var held) = phase else { return }
+        held[part] = nil
+        phase = .unanswered(question, held: held)
+    }
+
+    /// Holds a decision until the slot is answered.
+    ///
+    /// - Returns: whether it is held; otherwise it is sent at once.
+    package mutating func hold(_ decision: PartDecision) -> Bool {
+        guard case .unanswered(let question, var held) = phase else { return false }
+        held[decision.part] = decision.decision
+        phase = .unanswered(question, held: held)
+        return true
+    }
+}

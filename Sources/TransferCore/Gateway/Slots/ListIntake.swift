@@ -1,0 +1,149 @@
+import TransferCommon
+package import WireProtocol
+
+/// The pages of PART LIST that arrive in one slot, and the budget that they hold (specification §8.1, §9.1).
+///
+///     from       event                                                   to
+///     empty      RESUME QUERY announces entries                          announced
+///     empty      a page, not the last                                    partial
+///     empty      the last page                                           whole
+///     announced  a page                                                  announced
+///     announced  the gateway takes the entries after the last page       empty
+///     partial    a page, not the last                                    partial
+///     partial    the last page                                           whole
+///     partial    COMPLETE, or the slot opens                             empty
+///     whole      a page begins the next list                             partial
+///     whole      a page is the next list                                 whole
+///     whole      COMPLETE, or the slot opens                             empty
+///
+/// The budget outlives the entries: the session that takes them still holds them. `release` returns the budget when the
+/// slot opens or closes.
+package struct ListIntake: Hashable, Sendable {
+    /// The phases of the table above.
+    package enum Phase: Hashable, Sendable {
+        case empty
+        /// RESUME QUERY has announced entries; `missing` is the number that has not arrived. The budget of all of them
+        /// is reserved.
+        case announced(missing: UInt32)
+        /// Pages before COMPLETE, without the last one.
+        case partial
+        /// All pages before COMPLETE.
+        case whole
+    }
+
+    /// What the gateway does with a page.
+    package enum OnPage: Hashable, Sendable {
+        /// Reserve the bytes, then `append` the page.
+        case fits(excess: UInt64)
+        /// End the connection; the text says what is wrong with the page.
+        case violation(String)
+        /// Refuse the list: its parts do not ascend from page to page.
+        case unordered
+    }
+
+    /// Memory of one entry, rounded up, with an ETag of usual length.
+    static let entryBytes: UInt64 = 192
+
+    package private(set) var phase = Phase.empty
+    /// The entries since the last query or COMPLETE.
+    package private(set) var entries: [PartListEntry] = []
+    /// Budget held.
+    package private(set) var bytesReserved: UInt64 = 0
+    /// Number of entries when progress was judged last.
+    private var mark: Int?
+
+    /// A slot without a list.
+    package init() {}
+
+    /// RESUME QUERY has announced entries, and `bytes(announced:)` are reserved.
+    package init(announced count: UInt32) {
+        phase = .announced(missing: count)
+        bytesReserved = Self.bytes(announced: count)
+    }
+
+    /// What announced entries reserve.
+    package static func bytes(announced count: UInt32) -> UInt64 { UInt64(count) * entryBytes }
+
+    /// What entries reserve; a long ETag counts more.
+    private static func bytes(of entries: [PartListEntry]) -> UInt64 {
+        entries.reduce(0) { $0 + entryBytes + UInt64(max(0, $1.etag.utf8.count - 80)) }
+    }
+
+    /// Judges a page before it is kept.
+    ///
+    /// - Parameter partsMax: the parts that a session may have.
+    package func judge(_ page: PartList, partsMax: UInt32) -> OnPage {
+        switch phase {
+        case .announced(let missing):
+            let count = UInt32(clamping: page.entries.count)
+            guard count <= missing, page.isLast == (count == missing) else {
+                let page = "a page of \(count) parts, \(page.isLast ? "" : "not ")the last"
+                return .violation("PART LIST: \(page), where \(missing) are missing")
+            }
+            guard continues(page) else { return .unordered }
+            return .fits(excess: Self.bytes(of: page.entries) - Self.bytes(announced: count))
+        case .empty, .partial, .whole:
+            // A page after the last one begins the list anew.
+            let kept = phase == .whole ? [] : entries
+            guard kept.count + page.entries.count <= Int(partsMax) else {
+                return .violation("PART LIST: more than \(partsMax) parts")
+            }
+            let needed = Self.bytes(of: kept) + Self.bytes(of: page.entries)
+            return .fits(excess: needed > bytesReserved ? needed - bytesReserved : 0)
+        }
+    }
+
+    /// Keeps a page that fits.
+    ///
+    /// - Parameter bytes: what was reserved for it beyond `bytesReserved`.
+    package mutating func append(_ page: PartList, reserved bytes: UInt64) {
+        if phase == .whole { entries = [] }
+        entries += page.entries
+        bytesReserved += bytes
+        switch phase {
+        case .announced(let missing):
+            phase = .announced(missing: missing - min(UInt32(clamping: page.entries.count), missing))
+        case .empty, .partial, .whole: phase = page.isLast ? .whole : .partial
+        }
+    }
+
+    /// Hands over the announced entries, after the last page.
+    package mutating func takeAnnounced() -> [PartListEntry] {
+        defer { empty() }
+        return entries
+    }
+
+    /// COMPLETE has arrived.
+    ///
+    /// - Returns: the list; `nil` if its last page is missing.
+    package mutating func takeWhole() -> [PartListEntry]? {
+        defer { empty() }
+        return phase == .whole ? entries : nil
+    }
+
+    /// The slot opens or closes.
+    ///
+    /// - Returns: budget to return.
+    package mutating func release() -> UInt64 {
+        defer { bytesReserved = 0 }
+        empty()
+        return bytesReserved
+    }
+
+    /// Whether entries have arrived since the last call. Called once in each window of progress.
+    package mutating func hasMoved() -> Bool {
+        defer { mark = entries.count }
+        return mark != entries.count
+    }
+
+    private mutating func empty() {
+        entries = []
+        phase = .empty
+    }
+
+    /// Whether the page's parts come after those of the pages before.
+    private func continues(_ page: PartList) -> Bool {
+        guard let last = entries.last, let first = page.entries.first else { return true }
+        return last.part < first.part
+    }
+}

@@ -1,0 +1,66 @@
+import TransferCommon
+import WireProtocol
+
+// Whether the store gets another part: its pace and its circuit breaker decide.
+
+extension GatewayContext {
+    /// Whether a part may begin.
+    enum PartAdmission: Hashable {
+        /// - isCautious: the agent sends little until the store has taken it.
+        case admitted(isCautious: Bool)
+        case later(ErrorCode, after: Duration)
+    }
+
+    mutating func partAdmission() -> PartAdmission {
+        switch breaker.admission(now: now) {
+        case .deferred(let cause, let delay):
+            return .later(cause.code, after: delay)
+        case .admitted(let isCautious):
+            switch pace.admission(now: now) {
+            case .admitted: return .admitted(isCautious: isCautious)
+            case .full(let delay): return .later(.busy, after: delay)
+            case .paused(let delay): return .later(.storeUnavailable, after: delay)
+            }
+        }
+    }
+
+    /// A part's request has gone to the store.
+    mutating func partBegan(_ request: StoreRequestID) {
+        pace.began(request, now: now)
+        breaker.began(request, now: now)
+    }
+
+    /// The store has answered a request.
+    ///
+    /// - Parameter device: the device that caused the request.
+    mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?) {
+        pace.answered(request, answer, now: now)
+        note(breaker.answered(request, answer, device: device, now: now))
+    }
+
+    mutating func tickBreaker() {
+        note(breaker.tick(now: now))
+    }
+
+    private mutating func note(_ change: StoreBreaker.Change?) {
+        switch change {
+        case .opened(let cause): actions.append(.note(.storeUnavailable(cause)))
+        case .closed: actions.append(.note(.storeRecovered))
+        case nil: break
+        }
+    }
+
+    /// Adds to a refusal because of the store how long the agent waits until a part may begin.
+    func advised(_ refusal: SessionRefused) -> SessionRefused {
+        guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
+        let pause = breaker.pause(now: now).wireMilliseconds
+        return SessionRefused(
+            code: refusal.code, retryAfterMilliseconds: max(refusal.retryAfterMilliseconds, pause),
+            message: refusal.message)
+    }
+}
+
+extension StoreBreaker.Cause {
+    /// The code that tells an agent.
+    var code: ErrorCode { self == .full ? .storeFull : .storeUnavailable }
+}

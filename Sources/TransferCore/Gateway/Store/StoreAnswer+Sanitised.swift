@@ -1,0 +1,74 @@
+import TransferCommon
+import WireProtocol
+
+// A store is another program: a value in its answer may be too long for a frame, or empty where an empty value means
+// something else. Each answer is sanitised here, before any machine sees it, so that frames can carry all of it.
+
+extension StoreAnswer {
+    /// The answer without values that no frame can carry. A part with an unusable ETag cannot be completed later: it
+    /// counts as one that the store refuses, or that it does not list.
+    var sanitised: StoreAnswer {
+        switch self {
+        case .partStored(let etag) where !isPartETag(etag):
+            .failed(.refused(message: "the store's ETag of a part is empty or too long"))
+        case .uploadCreated(let upload) where upload.isEmpty:
+            .failed(.refused(message: "the store's upload id is empty"))
+        case .parts(let entries):
+            .parts(entries.filter { isPartETag($0.etag) && $0.part.value <= WireLimits.partsMax })
+        case .records(let records):
+            .records(records.map(\.sanitised))
+        case .object(let facts):
+            .object(facts?.sanitised)
+        case .objectStored(let receipt):
+            .objectStored(receipt.sanitised)
+        case .failed(.unavailable(let retryAfter)):
+            .failed(.unavailable(retryAfter: min(retryAfter, retryAfterMax)))
+        case .done, .partStored, .uploadCreated, .failed:
+            self
+        }
+    }
+}
+
+extension SessionRecordFacts {
+    /// An empty upload id counts as none.
+    fileprivate var sanitised: SessionRecordFacts {
+        var facts = self
+        if facts.upload?.isEmpty == true { facts.upload = nil }
+        return facts
+    }
+}
+
+extension ObjectFacts {
+    fileprivate var sanitised: ObjectFacts {
+        var facts = self
+        facts.evidence = evidence.sanitised
+        facts.etag = short(etag)
+        facts.version = short(version)
+        return facts
+    }
+}
+
+extension StoreReceipt {
+    fileprivate var sanitised: StoreReceipt {
+        StoreReceipt(evidence: evidence.sanitised, etag: short(etag), version: short(version))
+    }
+}
+
+extension ContentEvidence {
+    fileprivate var sanitised: ContentEvidence {
+        guard case .compositeMD5(let etag) = self, etag.utf8.count > WireLimits.partETagBytesMax else { return self }
+        return .none
+    }
+}
+
+/// The longest pause that one answer of a store may ask for.
+private let retryAfterMax = Duration.seconds(300)
+
+private func isPartETag(_ etag: String) -> Bool {
+    (1...WireLimits.partETagBytesMax).contains(etag.utf8.count)
+}
+
+/// Leaves out a name that is too long for a frame. No decision depends on such a name.
+private func short(_ name: String) -> String {
+    name.utf8.count <= WireLimits.partETagBytesMax ? name : ""
+}

@@ -1,0 +1,370 @@
+package import TransferCommon
+import WireProtocol
+
+/// The circuit breaker of one store: while the store is known to be down or full, agents get *later* before they send a
+/// byte of a part (specification §7.5).
+///
+/// The breaker distinguishes four answers: *stored* (the store holds a part that it was sent), *alive* (any other
+/// answer, also a refusal of the request itself), *refused* (the store is full, or asks for a pause), and *lost* (no
+/// answer, or one that reports a failure of the store). A cancelled request is no evidence.
+///
+///     from    event                                            to
+///     closed  answers lost in a row; refusals in a row         open
+///     open    the wait is over, and a part begins              trying, with that part as the trial
+///     open    the wait is over, and a call begun since fails   open, for twice as long
+///     open    a part is stored, or a lost store answers again  open, with its wait over
+///     trying  a part is stored, or a lost store answers        rising
+///     trying  the trial fails                                  open, for twice as long
+///     trying  the trial ends without a word of the store       open, with its wait over
+///     rising  a part of its own is stored                      rising, one more part at once; beyond 8 closed
+///     rising  answers lost in a row; refusals in a row         open, for twice as long
+///     rising  30 s have passed                                 closed
+///
+/// - *In a row* means without evidence for the store in between. Any answer is evidence against lost ones. Only a
+///   stored part is evidence against refusals, because a full store still looks objects up. So one lost request does
+///   not open the breaker while others succeed, and neither does a device that has used up its own quota while other
+///   devices store. Two refusals are enough if they are of two devices.
+/// - Requests for a pause count once for each flight of parts: a request that was sent before the last counted one
+///   tells nothing new. `StorePace` does the rest.
+/// - The waits double from a second to half a minute: most outages are restarts and last for seconds, and a long one
+///   costs no more than a trial every 30 s. There is one breaker for each gateway and one trial at a time, so the waits
+///   need no randomness; `spread` keeps the agents apart.
+/// - After its wait the breaker tries the store with the next part that is offered. Without an offer it stays open,
+///   which costs nothing.
+/// - A trial that has no result after 30 s does not block others: it may be a large part on a slow link.
+package struct StoreBreaker: Hashable, Sendable {
+    /// Why the breaker is open.
+    package enum Cause: Hashable, Sendable {
+        /// The store does not answer, or fails.
+        case unavailable
+        /// The store asks for a pause.
+        case throttled
+        case full
+    }
+
+    /// Whether a part may begin.
+    package enum Admission: Hashable, Sendable {
+        /// - isCautious: there is evidence against the store; the agent sends little until the store has taken it.
+        case admitted(isCautious: Bool)
+        case deferred(Cause, retryAfter: Duration)
+    }
+
+    /// A change that the log tells.
+    package enum Change: Hashable, Sendable {
+        case opened(Cause)
+        case closed
+    }
+
+    /// The states of the table above.
+    package enum State: Hashable, Sendable {
+        case closed
+        case open(Outage)
+        case trying(Outage, trial: StoreRequestID, begunAt: Instant)
+        /// - parts: parts on their way that began in this state.
+        case rising(Outage, partsMax: Int, parts: Set<StoreRequestID>, closesAt: Instant)
+    }
+
+    /// Why the breaker is not closed, and when it tries the store again.
+    package struct Outage: Hashable, Sendable {
+        package var cause: Cause
+        /// Length of the newest wait.
+        package var wait: Duration
+        /// End of the newest wait.
+        package var trialAt: Instant
+        /// The first request after the wait.
+        var firstSince: StoreRequestID?
+    }
+
+    /// Evidence against the store since the last evidence for it.
+    private struct Evidence: Hashable {
+        var lostCount = 0
+        var refusalCount = 0
+        var refusedDevices: Set<SHA256Digest> = []
+        /// The newest request at the last request for a pause that counted.
+        var flightEnd: StoreRequestID?
+
+        var isEmpty: Bool { lostCount == 0 && refusalCount == 0 }
+    }
+
+    private enum Word {
+        case stored, alive, lost, nothing
+        case refused(Cause)
+    }
+
+    private let limits: StoreBreakerLimits
+    package private(set) var state = State.closed
+    private var evidence = Evidence()
+    /// Whether the newest answer to a call without a part was *lost*, or there was none since the breaker opened.
+    private var isSilent = false
+    /// All unanswered requests that carry a part.
+    private var parts: Set<StoreRequestID> = []
+    private var newestRequest: StoreRequestID?
+    /// Parts and sessions that were deferred since a part last began.
+    private var deferredCount = 0
+
+    package init(limits: StoreBreakerLimits) {
+        self.limits = limits
+    }
+
+    /// Whether agents may send data before a decision.
+    package var isTrusting: Bool {
+        switch state {
+        case .closed, .rising: true
+        case .open, .trying: false
+        }
+    }
+
+    /// How long no part is admitted, as far as the breaker knows now.
+    package func pause(now: Instant) -> Duration {
+        guard case .open(let outage) = state else { return .zero }
+        return outage.trialAt.since(now)
+    }
+
+    /// When `tick` has something to do.
+    package var nextDeadline: Instant? {
+        guard case .rising(_, _, _, let closesAt) = state else { return nil }
+        return closesAt
+    }
+
+    // MARK: Asking
+
+    /// Called before a part begins. Counts a deferral: the caller answers *later*.
+    package mutating func admission(now: Instant) -> Admission {
+        switch state {
+        case .closed:
+            return .admitted(isCautious: !evidence.isEmpty)
+        case .open(let outage):
+            guard outage.trialAt > now else { return .admitted(isCautious: true) }
+            return .deferred(outage.cause, retryAfter: outage.trialAt.since(now) + spread())
+        case .trying(let outage, _, let begunAt):
+            let next = begunAt + limits.trialPatience
+            guard next > now else { return .admitted(isCautious: true) }
+            return .deferred(outage.cause, retryAfter: min(outage.wait, next.since(now)) + spread())
+        case .rising(let outage, let partsMax, let parts, _):
+            guard parts.count >= partsMax else { return .admitted(isCautious: true) }
+            return .deferred(outage.cause, retryAfter: limits.risingAdvice + spread())
+        }
+    }
+
+    /// Called before a new session asks the store.
+    ///
+    /// - Returns: `nil` if the session may ask. A full store still tells which objects it has, and an unavailable store
+    ///   is asked again after the wait.
+    package mutating func openingRefusal(now: Instant) -> (cause: Cause, retryAfter: Duration)? {
+        guard case .open(let outage) = state, outage.cause != .full, outage.trialAt > now else { return nil }
+        return (outage.cause, outage.trialAt.since(now) + spread())
+    }
+
+    /// Keeps agents that were deferred together from coming back together.
+    private mutating func spread() -> Duration {
+        deferredCount += 1
+        return limits.spread * min(deferredCount, limits.spreadCountMax)
+    }
+
+    /// A request of any kind has gone to the store. Numbers ascend.
+    package mutating func asked(_ request: StoreRequestID, now: Instant) {
+        newestRequest = request
+        guard case .open(var outage) = state, outage.trialAt <= now, outage.firstSince == nil else { return }
+        outage.firstSince = request
+        state = .open(outage)
+    }
+
+    /// A request that carries a part, and was admitted, has gone to the store.
+    package mutating func began(_ request: StoreRequestID, now: Instant) {
+        deferredCount = 0
+        parts.insert(request)
+        switch state {
+        case .closed:
+            break
+        case .open(let outage), .trying(let outage, _, _):
+            state = .trying(outage, trial: request, begunAt: now)
+        case .rising(let outage, let partsMax, var parts, let closesAt):
+            parts.insert(request)
+            state = .rising(outage, partsMax: partsMax, parts: parts, closesAt: closesAt)
+        }
+    }
+
+    /// A part was given up, or its connection is lost: nothing waits for it any more.
+    package mutating func abandoned(_ request: StoreRequestID, now: Instant) {
+        switch state {
+        case .trying(let outage, request, _):
+            endWait(outage, now: now)
+        case .rising(let outage, let partsMax, var parts, let closesAt):
+            parts.remove(request)
+            state = .rising(outage, partsMax: partsMax, parts: parts, closesAt: closesAt)
+        case .closed, .open, .trying:
+            break
+        }
+    }
+
+    // MARK: Answers
+
+    /// The store has answered a request, or the request was cancelled.
+    ///
+    /// - Parameter device: the device that caused the request; `nil` if its session is gone.
+    package mutating func answered(
+        _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, now: Instant
+    ) -> Change? {
+        let isPart = parts.remove(request) != nil
+        let word = Self.word(answer, isPart: isPart)
+        switch state {
+        case .closed:
+            return weigh(word, of: request, device).flatMap { open($0, now: now) }
+        case .open(let outage):
+            return answered(word, to: request, isPart: isPart, while: outage, now: now)
+        case .trying(let outage, let trial, _):
+            return answered(word, isPart: isPart, isTrial: trial == request, while: outage, now: now)
+        case .rising(let outage, let partsMax, var parts, let closesAt):
+            let isOwn = parts.remove(request) != nil
+            if let cause = weigh(word, of: request, device) { return openAgain(outage, cause, now: now) }
+            guard isOwn, case .stored = word else {
+                state = .rising(outage, partsMax: partsMax, parts: parts, closesAt: closesAt)
+                return nil
+            }
+            guard partsMax < limits.partsMaxRising else { return close() }
+            state = .rising(outage, partsMax: partsMax + 1, parts: parts, closesAt: closesAt)
+            return nil
+        }
+    }
+
+    /// Called at `nextDeadline`, or at any time.
+    package mutating func tick(now: Instant) -> Change? {
+        guard let nextDeadline, nextDeadline <= now else { return nil }
+        return close()
+    }
+
+    private mutating func answered(
+        _ word: Word, to request: StoreRequestID, isPart: Bool, while outage: Outage, now: Instant
+    ) -> Change? {
+        // A call that began after the wait is as good a trial as a part, and carries no byte of one.
+        let isSince = outage.firstSince.map { $0 <= request } ?? false
+        switch word {
+        case .stored:
+            endWait(outage, now: now)
+        case .alive:
+            let isNews = isSilent && outage.cause == .unavailable
+            isSilent = false
+            if isNews { endWait(outage, now: now) }
+        case .lost:
+            if !isPart { isSilent = true }
+            if isSince { return openAgain(outage, .unavailable, now: now) }
+        case .refused(let cause):
+            if isSince { return openAgain(outage, cause, now: now) }
+        case .nothing:
+            break
+        }
+        return nil
+    }
+
+    private mutating func answered(
+        _ word: Word, isPart: Bool, isTrial: Bool, while outage: Outage, now: Instant
+    ) -> Change? {
+        switch word {
+        case .stored:
+            rise(outage, now: now)
+        case .alive where isTrial && outage.cause == .unavailable:
+            rise(outage, now: now)
+        case .lost where isTrial:
+            return openAgain(outage, .unavailable, now: now)
+        case .refused(let cause) where isTrial:
+            return openAgain(outage, cause, now: now)
+        case .alive where isTrial, .nothing where isTrial:
+            endWait(outage, now: now)
+        case .alive where !isPart:
+            isSilent = false
+        case .lost where !isPart:
+            isSilent = true
+        case .alive, .lost, .refused, .nothing:
+            break  // The part began before the breaker opened, or is too old.
+        }
+        return nil
+    }
+
+    // MARK: Transitions
+
+    private mutating func open(_ cause: Cause, now: Instant) -> Change? {
+        let wait = limits.waitFirst(cause)
+        evidence = Evidence()
+        isSilent = true
+        state = .open(Outage(cause: cause, wait: wait, trialAt: now + wait))
+        return .opened(cause)
+    }
+
+    private mutating func openAgain(_ outage: Outage, _ cause: Cause, now: Instant) -> Change? {
+        let wait = max(min(outage.wait * 2, limits.waitLongest), limits.waitFirst(cause))
+        if case .rising = state { isSilent = true }
+        if cause != outage.cause { isSilent = true }
+        evidence = Evidence()
+        state = .open(Outage(cause: cause, wait: wait, trialAt: now + wait))
+        return cause == outage.cause ? nil : .opened(cause)
+    }
+
+    private mutating func endWait(_ outage: Outage, now: Instant) {
+        state = .open(Outage(cause: outage.cause, wait: outage.wait, trialAt: min(outage.trialAt, now)))
+    }
+
+    private mutating func rise(_ outage: Outage, now: Instant) {
+        evidence = Evidence()
+        state = .rising(outage, partsMax: 2, parts: [], closesAt: now + limits.waitLongest)
+    }
+
+    private mutating func close() -> Change {
+        state = .closed
+        return .closed
+    }
+
+    // MARK: Evidence
+
+    private static func word(_ answer: StoreAnswer, isPart: Bool) -> Word {
+        switch answer {
+        case .partStored, .objectStored:
+            // A store that completes an upload may have no room for another part.
+            return isPart ? .stored : .alive
+        case .done, .object, .records, .uploadCreated, .parts:
+            return .alive
+        case .failed(let failure):
+            switch failure {
+            case .unavailable(let retryAfter): return retryAfter > .zero ? .refused(.throttled) : .lost
+            case .outcomeUnknown: return .lost
+            case .full: return .refused(.full)
+            case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .objectGone, .conflict,
+                .keyUnsupported, .refused:
+                return .alive
+            // The gateway may have found the wrong digest without the store.
+            case .digestMismatch, .cancelled: return .nothing
+            }
+        }
+    }
+
+    /// - Returns: why the breaker opens; `nil` if it does not.
+    private mutating func weigh(_ word: Word, of request: StoreRequestID, _ device: SHA256Digest?) -> Cause? {
+        switch word {
+        case .stored:
+            evidence = Evidence()
+        case .alive:
+            evidence.lostCount = 0
+        case .lost:
+            evidence.lostCount += 1
+            return evidence.lostCount >= limits.lostMax ? .unavailable : nil
+        case .refused(let cause):
+            evidence.lostCount = 0
+            return weighRefusal(cause, of: request, device)
+        case .nothing:
+            break
+        }
+        return nil
+    }
+
+    private mutating func weighRefusal(
+        _ cause: Cause, of request: StoreRequestID, _ device: SHA256Digest?
+    ) -> Cause? {
+        if cause == .throttled {
+            if let flightEnd = evidence.flightEnd, request <= flightEnd { return nil }
+            evidence.flightEnd = newestRequest
+        }
+        evidence.refusalCount += 1
+        if let device { evidence.refusedDevices.insert(device) }
+        let most = evidence.refusedDevices.count > 1 ? limits.refusalsMaxOfSeveral : limits.refusalsMax
+        return evidence.refusalCount >= most ? cause : nil
+    }
+}

@@ -1,0 +1,20 @@
+/// Counts by key. A key without a count takes no memory.
+struct Tally<Key: Hashable & Sendable>: Hashable, Sendable {
+    private var counts: [Key: Int] = [:]
+    /// Of all keys together.
+    private(set) var total = 0
+
+    subscript(key: Key) -> Int { counts[key] ?? 0 }
+
+    mutating func add(_ key: Key) {
+        counts[key, default: 0] += 1
+        total += 1
+    }
+
+    /// Ignored if there is none.
+    mutating func remove(_ key: Key) {
+        guard let count = counts[key] else { return }
+        counts[key] = count > 1 ? count - 1 : nil
+        total -= 1
+    }
+}

@@ -1,0 +1,138 @@
+import RepositoryFiles
+import Testing
+import TransferCommon
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+@Suite struct CompletionTests {
+    private static let now = Instant(nanoseconds: 1_000_000_000)
+    private static let attemptsMax = 4
+    private static let list = GatewayDriver.entries(of: 2_500)
+
+    private static let answers: [StoreAnswer] =
+        [
+            .parts(list), .parts([]), .parts(list.map { otherForm(of: $0) }), .object(nil),
+            .object(GatewayDriver.object()), .objectStored(GatewayDriver.receipt), .done,
+        ]
+        + [
+            .uploadUnknown, .unavailable(retryAfter: .zero), .outcomeUnknown, .partsInvalid([]), .keyTaken,
+            .objectGone, .conflict, .denied,
+        ].map { .failed($0) }
+
+    private static func otherForm(of entry: PartListEntry) -> PartListEntry {
+        PartListEntry(part: entry.part, size: entry.size, digest: nil, etag: "other")
+    }
+
+    private static func comparing(isFirst: Bool = false) -> Completion {
+        Completion(of: "upload-1", list: list, complete: GatewayDriver.complete(2_500, isFirst: isFirst))
+    }
+
+    private static func looking() -> Completion {
+        var completion = comparing()
+        _ = completion.prepare(mustLook: true, attemptsMax: attemptsMax)
+        return completion
+    }
+
+    /// - Parameter attempts: how often the store was asked to complete.
+    private static func completing(attempts: Int = 1) -> Completion {
+        var completion = comparing()
+        for _ in 0..<attempts { _ = completion.completes(attemptsMax: attemptsMax) }
+        return completion
+    }
+
+    private static func answer(_ answer: StoreAnswer, to completion: inout Completion) -> Completion.OnAnswer {
+        completion.answered(answer, attemptsMax: attemptsMax, now: now)
+    }
+
+    private static func name(of phase: Completion.Phase) -> String {
+        switch phase {
+        case .asking(.comparing): "comparing"
+        case .asking(.looking): "looking"
+        case .asking(.completing): "completing"
+        case .pausing: "pausing"
+        }
+    }
+
+    /// The rows that follow from one answer, and from the end of a pause after it.
+    private static func rows(after completion: Completion, _ given: StoreAnswer) -> [TransitionTable.Row] {
+        let from = name(of: completion.phase)
+        var next = completion
+        switch answer(given, to: &next) {
+        case .prepare: return prepared(next, from: from)
+        case .found:
+            let isAsked = next.completes(attemptsMax: attemptsMax)
+            return [TransitionTable.Row(from: from, to: isAsked ? name(of: next.phase) : "failed")]
+        case .look: return [TransitionTable.Row(from: from, to: name(of: next.phase))]
+        case .pause:
+            let pausing = TransitionTable.Row(from: from, to: name(of: next.phase))
+            next.resumed()
+            guard next.step == .completing else {
+                return [pausing, TransitionTable.Row(from: "pausing", to: name(of: next.phase))]
+            }
+            return [pausing] + prepared(next, from: "pausing")
+        case .wanted: return [TransitionTable.Row(from: from, to: "wanted")]
+        case .stored: return [TransitionTable.Row(from: from, to: "stored")]
+        case .search: return [TransitionTable.Row(from: from, to: "searching")]
+        case .failed: return [TransitionTable.Row(from: from, to: "failed")]
+        }
+    }
+
+    private static func prepared(_ completion: Completion, from: String) -> [TransitionTable.Row] {
+        [false, true].map { mustLook in
+            var next = completion
+            let isAsked = next.prepare(mustLook: mustLook, attemptsMax: attemptsMax)
+            return TransitionTable.Row(from: from, to: isAsked ? name(of: next.phase) : "failed")
+        }
+    }
+
+    /// The table at the top of the source contains exactly the transitions that occur.
+    @Test func theTableIsTrue() throws {
+        let phases = [Self.comparing(), Self.looking(), Self.completing(), Self.completing(attempts: 4)]
+        let changes = Set(phases.flatMap { phase in Self.answers.flatMap { Self.rows(after: phase, $0) } })
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Completing/Completion.swift")
+        #expect(rows.count == Set(rows).count)
+        #expect(Set(rows) == changes)
+    }
+
+    @Test func partsInAnotherFormAreWanted() {
+        var completion = Self.comparing()
+        let wanted = Self.list.dropFirst().map(\.part)
+        let listing = Self.list.prefix(1) + Self.list.dropFirst().map { Self.otherForm(of: $0) }
+        #expect(Self.answer(.parts(Array(listing)), to: &completion) == .wanted(wanted))
+    }
+
+    /// The store may name parts that were not listed, or name none: then what its own listing lacks is suspect, and
+    /// after that every listed part.
+    @Test func invalidPartsAreThoseThatWereListed() {
+        let named = [2, 9, 2].compactMap { PartNumber($0) }
+        for (answer, listing, wanted) in [
+            (.partsInvalid(named), Self.list, [2]), (.partsInvalid([]), Array(Self.list.dropLast()), [3]),
+            (.partsInvalid([]), Self.list, [1, 2, 3]),
+        ] as [(StoreFailure, [PartListEntry], [UInt32])] {
+            var completion = Self.comparing()
+            #expect(Self.answer(.parts(listing), to: &completion) == .prepare)
+            #expect(completion.prepare(mustLook: false, attemptsMax: Self.attemptsMax) == true)
+            #expect(Self.answer(.failed(answer), to: &completion) == .wanted(wanted.compactMap { PartNumber($0) }))
+        }
+    }
+
+    @Test func onlyTheFirstCompleteNeedsNoPatience() {
+        var first = Self.comparing(isFirst: true)
+        #expect(Self.answer(.failed(.uploadUnknown), to: &first) == .search(.uploadUnknown, isPatient: false))
+        var later = Self.comparing()
+        #expect(Self.answer(.failed(.uploadUnknown), to: &later) == .search(.uploadUnknown, isPatient: true))
+    }
+
+    @Test func theStoreIsAskedFourTimes() {
+        var completion = Self.comparing()
+        #expect(completion.prepare(mustLook: false, attemptsMax: Self.attemptsMax) == true)
+        for attempt in 1..<Self.attemptsMax {
+            #expect(Self.answer(.failed(.unavailable(retryAfter: .zero)), to: &completion) == .pause)
+            #expect(completion.nextDeadline == Self.now + .milliseconds(250 << attempt))
+            completion.resumed()
+            #expect(completion.prepare(mustLook: false, attemptsMax: Self.attemptsMax) == true)
+        }
+        #expect(Self.answer(.failed(.unavailable(retryAfter: .zero)), to: &completion) == .failed)
+    }
+}

@@ -1,0 +1,64 @@
+import Testing
+import TransferCommon
+import TransferCore
+import WireProtocol
+
+@Suite struct DeviceTableTests {
+    private static let device = GatewayDriver.device
+    private static let fingerprint = device.fingerprint
+    private static let now = Instant(nanoseconds: 1_000_000_000)
+
+    private static func run(_ number: UInt64) -> RunID { RunID(high: number, low: number) }
+
+    /// Run 1 has connections 3 and 5.
+    private static func table() -> DeviceTable {
+        var table = DeviceTable()
+        table.replace(by: [device])
+        for id in [3, 5] as [UInt64] {
+            table.keep(run(1), on: ConnectionID(id), of: fingerprint)
+            table.opened(ConnectionID(id), of: fingerprint)
+        }
+        return table
+    }
+
+    @Test func theRunThatConnectsLaterFencesTheOlderOne() {
+        let table = Self.table()
+        for (run, id, result) in [
+            (1, 9, .current), (2, 6, .fences([ConnectionID(3), ConnectionID(5)])), (2, 2, .fenced),
+        ] as [(UInt64, UInt64, DeviceTable.OnHello)] {
+            #expect(table.judge(Self.run(run), on: ConnectionID(id), of: Self.fingerprint) == result)
+        }
+    }
+
+    /// What decides is the first connection of the current run, not its newest.
+    @Test func theFirstConnectionOfARunCounts() {
+        let late = Self.table().judge(Self.run(2), on: ConnectionID(4), of: Self.fingerprint)
+        #expect(late == .fences([ConnectionID(3), ConnectionID(5)]))
+    }
+
+    @Test func aRunOutlivesItsConnectionsButNotItsDevice() {
+        var table = Self.table()
+        for id in [3, 5] as [UInt64] { table.closed(ConnectionID(id), of: Self.fingerprint) }
+        #expect(table.connectionCount(of: Self.fingerprint) == 0)
+        #expect(table.judge(Self.run(2), on: ConnectionID(1), of: Self.fingerprint) == .fenced)
+        for removal in [{ $0.replace(by: []) }, { $0.remove(Self.fingerprint) }] as [(inout DeviceTable) -> Void] {
+            var removed = table
+            removal(&removed)
+            #expect(removed[Self.fingerprint] == nil)
+            #expect(removed.judge(Self.run(2), on: ConnectionID(1), of: Self.fingerprint) == .current)
+        }
+    }
+
+    @Test func aDeviceWaitsAfterItsBeginningsAtOnce() {
+        var limits = GatewayDriver().machine.limits
+        limits.fruitlessBeginningsAtOnce = 2
+        limits.fruitlessBeginningsPerSecond = 1
+        var table = Self.table()
+        func count() -> Duration? { table.countBeginning(of: Self.fingerprint, limits, now: Self.now) }
+        #expect(count() == nil)
+        #expect(count() == nil)
+        #expect(count() == .seconds(1))
+        table.giveBackBeginning(of: Self.fingerprint)
+        #expect(count() == nil)
+    }
+}

@@ -1,0 +1,53 @@
+import RepositoryFiles
+import Testing
+import TransferCommon
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// A search over the gateway's states compares them: equal events give equal states.
+@Suite struct GatewayStateTests {
+    private static func driver() throws -> GatewayDriver {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
+        driver.data(bytes: 200)
+        return driver
+    }
+
+    @Test func equalEventsGiveEqualStates() throws {
+        let (one, other) = (try Self.driver(), try Self.driver())
+        #expect(one.machine == other.machine)
+        #expect(Set([one.machine, other.machine]).count == 1)
+    }
+
+    @Test func everyFurtherEventGivesAnotherState() throws {
+        var driver = try Self.driver()
+        var states: Set<Gateway> = [driver.machine]
+        driver.data(offset: 200, bytes: 200)
+        states.insert(driver.machine)
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        states.insert(driver.machine)
+        driver.tick(after: .seconds(10))
+        states.insert(driver.machine)
+        #expect(states.count == 4)
+    }
+
+    /// The transition table of the session names every phase and no other.
+    @Test func theTableOfTheSessionNamesItsPhases() throws {
+        let names: Set<String> = [
+            "new", "opening", "open", "searching", "completing", "aborting", "settled", "taken", "ended",
+        ]
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Session/GatewaySession.swift")
+        #expect(Set(rows).count == rows.count)
+        #expect(Set(rows.flatMap { [$0.from, $0.to] }) == names.union(["any"]))
+    }
+
+    /// The transition table of PROVE names every phase and no other.
+    @Test func theTableOfProveNamesItsPhases() throws {
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Proving/GatewayProve.swift")
+        #expect(Set(rows.map(\.from)) == ["lookingUp", "reading"])
+        #expect(Set(rows.map(\.to)) == ["reading", "answered"])
+    }
+}

@@ -1,0 +1,41 @@
+import Testing
+import TransferCommon
+import TransferCore
+import WireProtocol
+
+@Suite struct ResumeAnswerTests {
+    private static let entries = GatewayDriver.entries(of: 2_500)
+    private static let stored = Dictionary(uniqueKeysWithValues: entries.map { ($0.part, $0) })
+
+    private static func entry(_ index: Int, etag: String? = nil, digest: SHA256Digest?) -> PartListEntry {
+        PartListEntry(
+            part: entries[index].part, size: entries[index].size, digest: digest, etag: etag ?? entries[index].etag)
+    }
+
+    @Test func candidatesAreStoredPartsThatAreNotListed() {
+        let answer = ResumeAnswer(stored: Self.stored, listed: [Self.entries[1]], joins: false)
+        #expect(answer.candidates == [Self.entries[0], Self.entries[2]])
+        #expect(answer.wanted == [])
+        #expect(answer.pages == [PartList(entries: answer.candidates, isLast: true)])
+        #expect(answer.resumeState(partBytes: 1_000, partials: [], token: [1]).candidateParts == 2)
+    }
+
+    /// Stores write ETags with and without quotes.
+    @Test func listedPartsInAnotherFormAreWanted() {
+        let digest = Self.entries[0].digest
+        let listed = [
+            Self.entry(1, etag: "other", digest: digest), Self.entry(0, etag: "\"etag-1\"", digest: nil),
+        ]
+        let answer = ResumeAnswer(stored: Self.stored, listed: listed, joins: false)
+        #expect(answer.wanted == [Self.entries[1].part])
+    }
+
+    /// The run knows what was stored here, but an offer cannot prove a part without a digest.
+    @Test func aJoiningSlotLearnsOnlyOfPartsWithoutADigest() {
+        var stored = Self.stored
+        stored[Self.entries[2].part] = Self.entry(2, digest: nil)
+        let answer = ResumeAnswer(stored: stored, listed: [], joins: true)
+        #expect(answer.candidates.map(\.part) == [Self.entries[2].part])
+        #expect(ResumeAnswer(stored: Self.stored, listed: [], joins: true).pages == [])
+    }
+}

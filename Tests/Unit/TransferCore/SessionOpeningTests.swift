@@ -1,0 +1,127 @@
+import RepositoryFiles
+import Testing
+import TransferCommon
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+@Suite struct SessionOpeningTests {
+    private static let facts = SessionRecordFacts(
+        device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(), upload: "upload-1")
+    private static let plan = PartPlan(fileBytes: 2_500, partBytes: 1_000)
+
+    private static let answers: [StoreAnswer] = [
+        .object(nil), .records([]), .done, .uploadCreated(upload: "upload-1"), .parts([]), .failed(.uploadUnknown),
+        .failed(.unavailable(retryAfter: .zero)),
+    ]
+
+    private static func candidate(_ number: UInt64) throws -> SessionOpening.Candidate {
+        try #require(SessionOpening.Candidate(AdoptionTests.record(number)))
+    }
+
+    private static func opening(after answers: StoreAnswer...) -> SessionOpening {
+        var opening = SessionOpening.lookingUp
+        _ = opening.proceed(isOnePart: false)
+        opening.probe([])
+        for answer in answers { _ = opening.answered(answer) }
+        return opening
+    }
+
+    private static func probing(_ candidates: [SessionOpening.Candidate]) -> SessionOpening {
+        var opening = SessionOpening.lookingUp
+        opening.probe(candidates)
+        return opening
+    }
+
+    private static func name(of opening: SessionOpening) -> String {
+        switch opening.phase {
+        case .lookingUp: "lookingUp"
+        case .findingRecords: "findingRecords"
+        case .probing: "probing"
+        case .found: "found"
+        case .recording: "recording"
+        case .creating: "creating"
+        case .recordingUpload: "recordingUpload"
+        case .listing: "listing"
+        }
+    }
+
+    /// The phases after an answer, as far as the session's decisions lead.
+    private static func names(after opening: SessionOpening, _ answer: StoreAnswer) throws -> [String] {
+        var next = opening
+        switch next.answered(answer) {
+        case .judge:
+            return [true, false].map { isOnePart in
+                var judged = next
+                return judged.proceed(isOnePart: isOnePart) ? name(of: judged) : "open"
+            }
+        case .choose:
+            var (resumed, probed, begun) = (next, next, next)
+            resumed.resume(upload: "upload-1")
+            probed.probe([try candidate(3)])
+            begun.probe([])
+            return [resumed, probed, begun].map(name)
+        case .ask, .adopt, .created: return [name(of: next)]
+        case .opened, .resumed: return ["open"]
+        case .uploadUnknown: return ["searching"]
+        case .failed: return ["failed"]
+        }
+    }
+
+    /// The table at the top of the source contains exactly the transitions that occur.
+    @Test func theTableIsTrue() throws {
+        var finding = SessionOpening.lookingUp
+        #expect(finding.proceed(isOnePart: false) == true)
+        let candidates = [try Self.candidate(3), try Self.candidate(4)]
+        var changes: Set<TransitionTable.Row> = []
+        let openings = [
+            .lookingUp, finding, Self.probing(candidates), Self.probing(Array(candidates.prefix(1))), Self.opening(),
+            Self.opening(after: .done), Self.opening(after: .done, .uploadCreated(upload: "upload-1")),
+            .listing(upload: "upload-1"),
+        ]
+        for opening in openings {
+            for answer in Self.answers {
+                for name in try Self.names(after: opening, answer) {
+                    changes.insert(TransitionTable.Row(from: Self.name(of: opening), to: name))
+                }
+            }
+        }
+        for count in 1...2 {
+            var found = Self.probing(Array(candidates.prefix(count)))
+            #expect(found.answered(.parts([])) == .adopt)
+            found.passOver()
+            changes.insert(TransitionTable.Row(from: "found", to: Self.name(of: found)))
+        }
+        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Opening/SessionOpening.swift"))
+        #expect(rows == changes)
+    }
+
+    /// Cleaning finds an upload by its record. So the record exists before the upload does, and then names it.
+    @Test func theRecordIsWrittenBeforeAndAfterTheUploadIsCreated() throws {
+        let plan = try #require(Self.plan)
+        var opening = Self.opening()
+        var questions: [StoreRequest] = []
+        for answer in [.done, .uploadCreated(upload: "upload-1"), .done] as [StoreAnswer] {
+            questions.append(opening.question(Self.facts, plan: plan))
+            _ = opening.answered(answer)
+        }
+        let label = Self.facts.label
+        #expect(
+            questions == [
+                .writeRecord(Self.facts), .createUpload(key: "site/file", label: label), .writeRecord(Self.facts),
+            ])
+    }
+
+    @Test func candidatesAreAskedForOneAfterAnother() throws {
+        let plan = try #require(Self.plan)
+        let candidates = [try Self.candidate(3), try Self.candidate(4)]
+        var opening = Self.probing(candidates)
+        for candidate in candidates {
+            #expect(
+                opening.question(Self.facts, plan: plan)
+                    == .listParts(key: candidate.record.key, upload: candidate.upload))
+            #expect(opening.answered(.failed(.uploadUnknown)) == .ask)
+        }
+        #expect(opening.phase == .recording)
+    }
+}

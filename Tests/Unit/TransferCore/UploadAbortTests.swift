@@ -1,0 +1,79 @@
+import RepositoryFiles
+import Testing
+import TransferCommon
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+@Suite struct UploadAbortTests {
+    private static let now = Instant(nanoseconds: 1_000_000_000)
+
+    private static let answers: [StoreAnswer] =
+        [.done, .parts([]), .parts(GatewayDriver.entries(of: 900))]
+        + [.uploadUnknown, .unavailable(retryAfter: .zero), .outcomeUnknown, .denied].map { .failed($0) }
+
+    private static func name(of phase: UploadAbort.Phase) -> String {
+        switch phase {
+        case .asking: "asking"
+        case .listing: "listing"
+        case .pausing: "pausing"
+        case .awaitingGivenUp: "awaitingGivenUp"
+        }
+    }
+
+    private static func name(after abort: UploadAbort, _ result: UploadAbort.OnAnswer) -> String {
+        switch result {
+        case .ask, .pause: name(of: abort.phase)
+        case .finished: "finished"
+        case .failed: "failed"
+        }
+    }
+
+    /// The table at the top of the source contains exactly the transitions that occur.
+    @Test func theTableIsTrue() throws {
+        // The session ends it, with the answer to the last request that was given up.
+        var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "awaitingGivenUp", to: "finished")]
+        var listing = UploadAbort(of: "upload-1")
+        #expect(listing.answered(.done, mayLand: false, now: Self.now) == .ask)
+        for abort in [UploadAbort(of: "upload-1"), listing] {
+            for answer in Self.answers {
+                for mayLand in [false, true] {
+                    var next = abort
+                    let result = next.answered(answer, mayLand: mayLand, now: Self.now)
+                    changes.insert(
+                        TransitionTable.Row(from: Self.name(of: abort.phase), to: Self.name(after: next, result)))
+                    guard next.nextDeadline != nil else { continue }
+                    next.resumed()
+                    changes.insert(TransitionTable.Row(from: "pausing", to: Self.name(of: next.phase)))
+                }
+            }
+        }
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Completing/UploadAbort.swift")
+        #expect(rows.count == Set(rows).count)
+        #expect(Set(rows) == changes)
+    }
+
+    @Test func isRepeatedUntilNothingIsListed() {
+        var abort = UploadAbort(of: "upload-1")
+        let parts = StoreAnswer.parts(GatewayDriver.entries(of: 900))
+        for attempt in 1...7 {
+            #expect(abort.answered(.done, mayLand: false, now: Self.now) == .ask)
+            #expect(abort.answered(parts, mayLand: false, now: Self.now) == .pause)
+            #expect(abort.nextDeadline == Self.now + .milliseconds(100 << min(attempt, 5)))
+            abort.resumed()
+        }
+        #expect(abort.answered(.done, mayLand: false, now: Self.now) == .ask)
+        #expect(abort.answered(parts, mayLand: false, now: Self.now) == .failed)
+    }
+
+    @Test func waitingForRequestsThatWereGivenUpUsesNoAttempt() {
+        var abort = UploadAbort(of: "upload-1")
+        for _ in 0..<20 {
+            #expect(abort.answered(.failed(.uploadUnknown), mayLand: true, now: Self.now) == .pause)
+            abort.resumed()
+        }
+        #expect(abort.answered(.failed(.unavailable(retryAfter: .zero)), mayLand: false, now: Self.now) == .pause)
+        abort.resumed()
+        #expect(abort.answered(.failed(.uploadUnknown), mayLand: false, now: Self.now) == .finished)
+    }
+}
