@@ -32,8 +32,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
-    /// The device has sent more frames than it may: what has arrived waits.
-    private var isPaused = false
+    /// Nothing is read: the lists are not up to date yet, or the device has sent more frames than it may.
+    private var isPaused = true
 
     /// - Parameters:
     ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
@@ -50,6 +50,11 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         let channel = context.channel
         unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
+        // A device that was added, and an invitation that was made, a moment ago must be known to the handshake.
+        shell.assumeIsolated { $0.refreshLists() }.assumeIsolated().whenComplete { [self] _ in
+            isPaused = false
+            readIfWanted(channel)
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
