@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import SystemSupport
 import TransferCommon
 import TransferCore
 import WireProtocol
@@ -23,11 +24,11 @@ extension AgentShell {
 
     /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
     func sendChunk(_ chunk: Chunk) {
-        guard let channel = channels[chunk.connection] else {
+        guard let channel = state.frames.channel(of: chunk.connection) else {
             // It counted against the rate when it was decided on.
             return machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0, now: now)
         }
-        flush()
+        writeFrames()
         let key = PartKey(upload: chunk.upload, part: chunk.part)
         guard let source = sources[chunk.upload], let start = reads[key]?.start else {
             return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)

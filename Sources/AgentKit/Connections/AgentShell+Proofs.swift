@@ -1,3 +1,4 @@
+import SystemSupport
 import TransferCore
 
 // Files of which gateways are asked whether the store holds them.
