@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import SystemSupport
 import TransferCommon
 import TransferCore
 import WireProtocol
@@ -11,11 +12,11 @@ extension AgentShell {
 
     /// Encodes the frame (on the loop for plain bytes in memory, else on a thread) and writes it in its turn.
     func sendChunk(_ chunk: Chunk) {
-        guard let channel = channels[chunk.connection] else {
+        guard let channel = state.frames.channel(of: chunk.connection) else {
             // The machine counted the chunk against the rate when it decided to send it.
             return machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0), now: now)
         }
-        flush()
+        writeFrames()
         let key = PartKey(upload: chunk.upload, part: chunk.part)
         guard let source = sources[chunk.upload], let start = reads[key]?.start else {
             return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)

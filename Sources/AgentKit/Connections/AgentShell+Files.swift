@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import SystemSupport
 import TransferCore
 import WireProtocol
 

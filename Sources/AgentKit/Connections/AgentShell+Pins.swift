@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import SecureChannel
+import SystemSupport
 import TransferCommon
 import TransferCore
 

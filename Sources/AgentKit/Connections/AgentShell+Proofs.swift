@@ -1,3 +1,4 @@
+import SystemSupport
 import TransferCore
 
 // Asking gateways whether the store holds a file.

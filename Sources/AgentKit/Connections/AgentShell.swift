@@ -11,7 +11,7 @@ import WireProtocol
 ///
 /// The shell and its connections share one event loop. Reading, hashing and compressing run on a thread pool and return
 /// to this loop.
-actor AgentShell {
+actor AgentShell: MachineShell {
     struct Configuration: Sendable {
         var host: String
         var port: Int
@@ -55,7 +55,7 @@ actor AgentShell {
     /// Completes when the current write of pins has succeeded or failed; `nil` if none runs.
     var pinning: EventLoopFuture<Void>?
     var hasToldOfPins = false
-    var channels: [ConnectionID: any Channel] = [:]
+    var state = ShellState<ConnectionID>()
     private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
     /// Files that gateways are asked about.
@@ -64,7 +64,6 @@ actor AgentShell {
     var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
     var lastRead: UInt64 = 0
     var kept: [PartKey: ByteBuffer] = [:]
-    private var outbound: [ConnectionID: ByteBuffer] = [:]
     /// Write of the last chunk on each connection. It keeps chunks in order, although several threads encode them.
     var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
     /// Bytes written to sockets in total, frames and data.
@@ -73,10 +72,6 @@ actor AgentShell {
     var turn: Turn?
     var roomWaiters: [CheckedContinuation<Void, Never>] = []
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
-    private var isPerforming = false
-    private var ticker: RepeatedTask?
-    private let clock = ContinuousClock()
-    private let startedAt: ContinuousClock.Instant
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -93,17 +88,9 @@ actor AgentShell {
         self.eventLoop = eventLoop
         self.threads = threads
         self.logger = logger
-        self.startedAt = clock.now
     }
 
     // MARK: Commands
-
-    /// Starts the clock.
-    func start() {
-        ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(10)) {
-            [weak self] _ in self?.assumeIsolated { $0.handle(.tick) }
-        }
-    }
 
     /// Waits until there is room for one more upload.
     ///
@@ -162,9 +149,9 @@ actor AgentShell {
 
     /// Closes the remaining connections.
     func finish() async {
-        ticker?.cancel()
+        stopTimer()
         await finishPinning()
-        for channel in channels.values {
+        for channel in state.frames.openChannels {
             // Closing fails only if the channel is closed already.
             try? await channel.close()
         }
@@ -174,8 +161,7 @@ actor AgentShell {
 
     func connectionLost(_ id: ConnectionID) {
         interfaces.free(id)
-        channels[id] = nil
-        outbound[id] = nil
+        state.frames.lost(id)
         lastWrites[id] = nil
         handle(.connectionLost(id))
     }
@@ -214,7 +200,9 @@ actor AgentShell {
 
     // MARK: Performing
 
-    var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
+    func takeActions() -> [AgentAction] { machine.takeActions() }
+
+    func framesWritten(bytes: UInt64) { wireBytes += bytes }
 
     /// Passes an event to the machine and performs what the machine decides.
     func handle(_ event: AgentEvent) {
@@ -222,36 +210,23 @@ actor AgentShell {
         perform()
     }
 
-    /// Performs the actions of the machine in order. A write may complete at once and cause new actions. The running
-    /// loop performs these later, so that no action overtakes an earlier one.
-    func perform() {
-        guard !isPerforming else { return }
-        isPerforming = true
-        var actions = machine.takeActions()
-        while !actions.isEmpty {
-            for action in actions { perform(action) }
-            flush()
-            actions = machine.takeActions()
-        }
-        isPerforming = false
+    func actionsPerformed() {
         if machine.room > 0, !roomWaiters.isEmpty { atTurnsEnd { $0.hasRoom = true } }
     }
 
-    func flush() {
-        let frames = outbound
-        outbound.removeAll(keepingCapacity: true)
-        for (id, buffer) in frames {
-            wireBytes += UInt64(buffer.readableBytes)
-            channels[id]?.writeAndFlush(buffer, promise: nil)
-        }
-    }
+    var nextDeadline: Instant? { machine.nextDeadline }
 
-    private func perform(_ action: AgentAction) {
+    func tick() { machine.handle(.tick, now: now) }
+
+    func perform(_ action: AgentAction) {
         switch action {
         case .connect(let id): connect(id)
         case .send(let id, let slot, let frame): send(frame, slot: slot, on: id)
         case .sendChunk(let chunk): sendChunk(chunk)
-        case .close(let id): close(id)
+        case .close(let id):
+            // Free it now. On a dead link the system may take minutes to close the connection.
+            interfaces.free(id)
+            closeConnection(id)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
             readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
         case .releasePart(let upload, let part):
@@ -306,7 +281,7 @@ actor AgentShell {
             self.assumeIsolated { shell in
                 switch result {
                 case .success(let channel):
-                    shell.channels[id] = channel
+                    shell.state.frames.opened(id, channel)
                     CongestionControl.choose(for: channel)
                     if tls == nil { shell.connected(id, by: nil) }
                 case .failure(let error):
@@ -318,22 +293,10 @@ actor AgentShell {
     }
 
     private func send(_ frame: Frame, slot: Slot, on id: ConnectionID) {
-        guard channels[id] != nil else { return }
-        var buffer = outbound[id] ?? ByteBuffer()
         do {
-            try frame.encode(slot: slot, into: &buffer)
+            try state.frames.append(to: id) { try frame.encode(slot: slot, into: &$0) }
         } catch {
             logger.error("Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
-        }
-        outbound[id] = buffer
-    }
-
-    private func close(_ id: ConnectionID) {
-        // Free it now. On a dead link the system may take minutes to close the connection.
-        interfaces.free(id)
-        guard let channel = channels.removeValue(forKey: id) else { return }
-        channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in
-            channel.close(promise: nil)
         }
     }
 }

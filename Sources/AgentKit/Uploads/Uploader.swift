@@ -126,7 +126,6 @@ package struct Uploader: Sendable {
         let shell = makeShell(
             identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
             continuation, group, threads)
-        await shell.start()
         await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

@@ -32,8 +32,9 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
-    /// Whether reading is paused because the device exceeded its frame rate. Received bytes wait.
-    private var isPaused = false
+    /// Whether reading is paused, because the lists may be out of date or the device has exceeded its frame rate. Received
+    /// bytes wait.
+    private var isPaused = true
 
     /// - Parameters:
     ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
@@ -50,6 +51,11 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         let channel = context.channel
         unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
+        // A device that was added, and an invitation that was made, a moment ago must be known to the handshake.
+        shell.assumeIsolated { $0.refreshLists() }.assumeIsolated().whenComplete { [self] _ in
+            isPaused = false
+            readIfWanted(channel)
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

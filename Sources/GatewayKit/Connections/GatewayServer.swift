@@ -101,7 +101,7 @@ package struct GatewayServer: Service {
         await shell.restoreReports(home.reports())
         await shell.devicesChanged(devices)
         // Devices on the list do not need invitations, so the gateway serves without them and logs the failure.
-        await shell.lookAtInvitations()
+        try await shell.refreshLists().get()
         await tell(shell, of: siteKeys)
         let makeShown = { @Sendable [configuration] (identity: Identity) throws(CryptographyError) in
             ShownIdentity.Shown(
@@ -114,7 +114,7 @@ package struct GatewayServer: Service {
         let listener = try await listen(group, shell, shown)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await keepTime(shell) }
+            tasks.addTask { await dropSilentFlows(of: shell) }
             tasks.addTask { await followFiles(shell, keyFile, cryptography) }
             tasks.addTask { await keepReports(of: shell) }
             tasks.addTask { await followSiteKeys(shell, keys, shown, cryptography, makeShown) }
@@ -137,7 +137,7 @@ package struct GatewayServer: Service {
     /// Handshakes run on the shell's event loop, so they may call the shell directly.
     private static func trust(of shell: GatewayShell, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
         let isPinned: @Sendable (Fingerprint) -> Bool = { key in shell.assumeIsolated { $0.knows(key) } }
-        let isAwaited: @Sendable () -> Bool = { shell.assumeIsolated { $0.isAwaitingSomebody } }
+        let isAwaited: @Sendable () -> Bool = { shell.assumeIsolated { $0.hasOpenInvitation } }
         guard let authority else { return .pinnedKeys { isPinned($0.fingerprint) || isAwaited() } }
         return .authority(authority, isPinned: isPinned, isAwaited: isAwaited) { peer in
             shell.assumeIsolated { $0.knows(name: peer.name ?? "") }
@@ -157,6 +157,8 @@ package struct GatewayServer: Service {
             // Read one buffer, then serve the next connection. A channel keeps as many buffers as it may read in one
             // turn, so it keeps only its first small one.
             .childChannelOption(.maxMessagesPerRead, value: 1)
+            // The handler reads once the lists of devices and invitations are known to be up to date.
+            .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
@@ -171,8 +173,8 @@ package struct GatewayServer: Service {
         return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
     }
 
-    private func keepTime(_ shell: GatewayShell) async {
-        while await Self.sleeps(for: .milliseconds(50)) { await shell.tick() }
+    private func dropSilentFlows(of shell: GatewayShell) async {
+        while await Self.sleeps(for: shell.silenceCheckInterval) { await shell.dropSilentFlows() }
     }
 
     /// - Returns: whether the time has passed; `false` if the task was cancelled.
@@ -190,7 +192,7 @@ package struct GatewayServer: Service {
         _ shell: GatewayShell, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
-            await shell.lookAtDevices()
+            await shell.refreshLists()
             if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
         }
     }
@@ -240,12 +242,6 @@ package struct GatewayServer: Service {
     private func drain(_ shell: GatewayShell) async {
         logger.info("Draining", metadata: ["limit": "\(configuration.drainLimit)"])
         await shell.drain(within: configuration.drainLimit)
-        let deadline = ContinuousClock.now + configuration.drainLimit
-        while ContinuousClock.now < deadline {
-            guard await !shell.isDrained else { return }
-            // A cancelled sleep does no harm: the loop ends at the deadline.
-            try? await Task.sleep(for: .milliseconds(20))
-        }
     }
 
     private static func text(_ address: SocketAddress?) -> String {

@@ -1,7 +1,9 @@
 import Cryptography
 import FoundationEssentials
 import Logging
+import NIOCore
 import NIOPosix
+import SystemSupport
 import TransferCommon
 import TransferCore
 import WireProtocol
@@ -34,13 +36,19 @@ extension GatewayShell {
             if case .registered(let device) = outcome {
                 logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])
             }
+            // The machine learns of the new device before it answers the connection that enrolled.
+            await self.listsRefreshed()
             self.enrolled(outcome, on: id)
         }
     }
 
+    private func listsRefreshed() async {
+        // The future never fails.
+        try? await refreshLists().get()
+    }
+
     private func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
         enrolments[id] = nil
-        lookAtDevices()
         machine.handle(.enrolled(outcome, on: id), now: now)
         perform()
     }

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import Logging
+import SystemSupport
 import TransferCore
 import WireProtocol
 

@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import ObjectStore
 import SecureChannel
+import SystemSupport
 import TransferCommon
 import TransferCore
 import WireProtocol
@@ -13,15 +14,14 @@ import WireProtocol
 ///
 /// The shell and its connections share one event loop, so a frame is answered without a change of thread. Calls to the
 /// store run on other threads and return to this loop.
-actor GatewayShell {
-    private nonisolated let eventLoop: any EventLoop
+actor GatewayShell: MachineShell {
+    nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
     let files: Files
     let logger: Logger
     var machine: Gateway
-    private var channels: [ConnectionID: any Channel] = [:]
+    var state = ShellState<ConnectionID>()
     private var flows: [FlowID: PartFlow] = [:]
-    private var flowsCheckedAt = Instant(nanoseconds: 0)
     /// Running calls to the store. They are unstructured tasks, because each may be cancelled alone; `finishCalls`
     /// waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
@@ -29,18 +29,16 @@ actor GatewayShell {
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     /// Running writes of the records of resumed sessions.
     private var renewals: [SessionID: Task<Void, Never>] = [:]
-    private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
-    private var isPerforming = false
     var invitations = InvitationList()
+    var listReading = ListReading.idle
     private var certified = CertifiedDevices()
     private var preAuthenticationLimiter: PreAuthenticationLimiter
     private var unauthenticatedPeers: [PreAuthenticationLimiter.Peer: any Channel] = [:]
     /// Limits the log lines that peers can cause.
     private var notices = Allowance(atOnce: 200, perSecond: 10)
     private var unwrittenNotices = 0
-    private let clock = ContinuousClock()
-    private let startedAt: ContinuousClock.Instant
+    private var draining: CheckedContinuation<Void, Never>?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -48,12 +46,12 @@ actor GatewayShell {
         machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
+        self.silenceCheckInterval = machine.limits.progressWindow / 6
         self.preAuthenticationLimiter = PreAuthenticationLimiter(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
         self.logger = logger
-        self.startedAt = clock.now
     }
 
     // MARK: Connections, called on the loop
@@ -73,23 +71,14 @@ actor GatewayShell {
         preAuthenticationLimiter.left(peer)
     }
 
-    /// Whether a device's key is on the list, as it is now.
-    func knows(_ device: Fingerprint) -> Bool {
-        lookAtDevices()
-        return machine.knows(device.digest)
-    }
+    /// Whether a device's key is on the list.
+    func knows(_ device: Fingerprint) -> Bool { machine.knows(device.digest) }
 
     /// Whether an invitation is open, so that unauthenticated peers may show its secret (specification §5.2).
-    var isAwaitingSomebody: Bool {
-        lookAtInvitations()
-        return invitations.hasLive(at: Date())
-    }
+    var hasOpenInvitation: Bool { invitations.hasLive(at: Date()) }
 
-    /// Whether a device may connect that has a certificate with this name; the list is as it is now.
-    func knows(name: String) -> Bool {
-        lookAtDevices()
-        return certified.device(named: name) != nil
-    }
+    /// Whether a device whose certificate has this name may connect.
+    func knows(name: String) -> Bool { certified.device(named: name) != nil }
 
     /// Registers a connection and returns its number.
     ///
@@ -97,7 +86,7 @@ actor GatewayShell {
     func accepted(_ channel: any Channel, peer: TLSPeer?) -> ConnectionID {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
-        channels[id] = channel
+        state.frames.opened(id, channel)
         if let name = peer?.name, let device = certified.connected(id, name: name) {
             machine.handle(.deviceVouchedFor(device), now: now)
         }
@@ -107,8 +96,7 @@ actor GatewayShell {
     }
 
     func connectionLost(_ id: ConnectionID) {
-        channels[id] = nil
-        outbound[id] = nil
+        state.frames.lost(id)
         machine.handle(.connectionLost(id), now: now)
         if let device = certified.connectionLost(id) { machine.handle(.deviceLeft(device), now: now) }
         perform()
@@ -118,17 +106,6 @@ actor GatewayShell {
     func isOpen(_ id: ConnectionID) -> Bool { machine.isOpen(id) }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        switch frame {
-        case .hello:
-            // A device that was just added may connect before the next check of the list.
-            lookAtDevices()
-        case .enrol:
-            // Enrolment writes the list first, then the invitations. Reading in the opposite order misses no device.
-            lookAtInvitations()
-            lookAtDevices()
-        default:
-            break
-        }
         machine.handle(.frame(frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds), now: now)
         perform()
         if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
@@ -167,21 +144,14 @@ actor GatewayShell {
 
     // MARK: Time and devices
 
-    func tick() {
-        let now = now
-        dropSilentFlows(now)
-        guard let deadline = machine.nextDeadline, deadline <= now else { return }
-        machine.handle(.tick, now: now)
-        perform()
-    }
+    /// How often `dropSilentFlows` is called.
+    nonisolated let silenceCheckInterval: Duration
 
     /// Drops flows whose device sends nothing. A small part occupies a place among the store's requests before it is
     /// complete, and no HTTP client watches it. The HTTP client watches large parts, because it sends them as they
     /// arrive.
-    private func dropSilentFlows(_ now: Instant) {
+    func dropSilentFlows() {
         let limits = machine.limits
-        guard limits.heldPartBytesMax > 0, flowsCheckedAt + limits.progressWindow / 6 <= now else { return }
-        flowsCheckedAt = now
         for flow in flows.values where flow.size <= limits.heldPartBytesMax {
             flow.dropIfSilent(for: limits.progressWindow)
         }
@@ -192,75 +162,61 @@ actor GatewayShell {
         perform()
     }
 
-    /// Applies a changed device list. Only this function may check the file, because a change is reported once.
-    func lookAtDevices() {
-        if let newest = files.devices.changed() { devicesChanged(newest) }
-    }
-
-    /// Applies changed invitations.
-    func lookAtInvitations() {
-        if let newest = files.invitations.changed() { invitations = newest }
-    }
-
     // MARK: Stopping
 
-    /// Tells agents to go away; parts under way are finished until the deadline.
-    func drain(within duration: Duration) {
-        machine.handle(.drain(within: duration), now: now)
+    /// Asks agents to go away, and waits until their parts under way are finished or the limit has passed.
+    func drain(within limit: Duration) async {
+        machine.handle(.drain(within: limit), now: now)
         perform()
+        guard !machine.isDrained else { return }
+        let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) { self.assumeIsolated { $0.endDraining() } }
+        await withCheckedContinuation { draining = $0 }
+        timer.cancel()
     }
 
-    var isDrained: Bool { machine.isDrained }
+    private func endDraining() {
+        draining.take()?.resume()
+    }
 
     /// Closes the remaining connections, cancels the calls to the store and waits until they have ended.
     func finish() async {
-        for channel in channels.values { channel.close(promise: nil) }
+        stopTimer()
+        for channel in state.frames.openChannels { channel.close(promise: nil) }
         let rest = Array(tasks.values) + Array(renewals.values)
         for flow in flows.values { flow.drop() }
         for task in rest { task.cancel() }
         for task in rest { await task.value }
         for task in Array(enrolments.values) { await task.value }
+        await finishReadingLists()
     }
 
     // MARK: Performing
 
-    var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
-
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
-    /// Performs the actions of the machine in order. A close or a write may cause new actions at once. The running loop
-    /// performs these later, so that no action overtakes an earlier one.
-    func perform() {
-        guard !isPerforming else { return }
-        isPerforming = true
-        var actions = machine.takeActions()
-        while !actions.isEmpty {
-            for action in actions { perform(action) }
-            let frames = outbound
-            outbound.removeAll(keepingCapacity: true)
-            for (id, buffer) in frames { channels[id]?.writeAndFlush(buffer, promise: nil) }
-            actions = machine.takeActions()
-        }
-        isPerforming = false
+    func takeActions() -> [GatewayAction] { machine.takeActions() }
+
+    func framesWritten(bytes: UInt64) {}
+
+    func actionsPerformed() {
+        if draining != nil, machine.isDrained { endDraining() }
     }
 
-    private func perform(_ action: GatewayAction) {
+    var nextDeadline: Instant? { machine.nextDeadline }
+
+    func tick() { machine.handle(.tick, now: now) }
+
+    func perform(_ action: GatewayAction) {
         switch action {
         case .send(let id, let slot, let frame):
-            guard channels[id] != nil else { return }
-            var buffer = outbound[id] ?? ByteBuffer()
             do {
-                try frame.encode(slot: slot, into: &buffer)
+                try state.frames.append(to: id) { try frame.encode(slot: slot, into: &$0) }
             } catch {
                 logger.error(
                     "Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
             }
-            outbound[id] = buffer
         case .close(let id):
-            guard let channel = channels.removeValue(forKey: id) else { return }
-            channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in
-                channel.close(promise: nil)
-            }
+            closeConnection(id)
         case .store(let id, let request):
             call(id, request)
         case .cancel(let id):
