@@ -54,7 +54,7 @@ import WireProtocol
     }
 
     @Test func storedBytesFollowTheParts() throws {
-        var stored = StoredParts()
+        var stored = AgentStoredParts()
         for entry in GatewayDriver.entries(of: 2_500) { stored.keep(entry) }
         let first = try #require(PartNumber(1))
         stored.keep(PartListEntry(part: first, size: 900, digest: nil, etag: "e"))

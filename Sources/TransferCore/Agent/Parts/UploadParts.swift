@@ -7,7 +7,7 @@ import WireProtocol
 /// values alone. The upload performs what the methods return.
 struct UploadParts: Hashable, Sendable {
     var underWay: [PartNumber: OutgoingPart] = [:]
-    private(set) var stored = StoredParts()
+    private(set) var stored = AgentStoredParts()
     private var queue = PartQueue()
     var window = SendWindow()
     /// What gateways have said of parts without an offer.

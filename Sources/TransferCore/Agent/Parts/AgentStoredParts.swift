@@ -2,7 +2,7 @@ package import TransferCommon
 package import WireProtocol
 
 /// The parts of an upload that are known to be in the store, by the gateway's word or by the journal's.
-package struct StoredParts: Hashable, Sendable {
+package struct AgentStoredParts: Hashable, Sendable {
     private var entries: [PartNumber: PartListEntry] = [:]
     /// Bytes of the stored parts.
     package private(set) var bytes: UInt64 = 0
@@ -40,5 +40,5 @@ package struct StoredParts: Hashable, Sendable {
     }
 
     /// No part counts as stored any more.
-    package mutating func removeAll() { self = StoredParts() }
+    package mutating func removeAll() { self = AgentStoredParts() }
 }
