@@ -21,8 +21,6 @@ actor AgentShell: MachineShell {
         var pinKeeper: PinKeeper?
         /// Whether the certificates of gateways are kept with their receipts, for verifiers that trust the authority.
         var keepsCertificates: Bool
-        /// Interfaces to which connections are bound in turn; empty to follow the system's routes.
-        var interfaces: [String]
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
         var keptPartBytesMax: UInt64
@@ -56,7 +54,6 @@ actor AgentShell: MachineShell {
     var pinning: EventLoopFuture<Void>?
     var hasToldOfPins = false
     var state = ShellState<ConnectionID>()
-    private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
     /// Files that gateways are asked about.
     var provenFiles: [UploadID: SourceFile] = [:]
@@ -82,7 +79,6 @@ actor AgentShell: MachineShell {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration
         self.tls = configuration.tls
-        self.interfaces = NetworkInterfaces(configuration.interfaces)
         self.journal = journal
         self.events = events
         self.eventLoop = eventLoop
@@ -160,7 +156,6 @@ actor AgentShell: MachineShell {
     // MARK: Connections, called on the loop
 
     func connectionLost(_ id: ConnectionID) {
-        interfaces.free(id)
         state.frames.lost(id)
         lastWrites[id] = nil
         handle(.connectionLost(id))
@@ -179,8 +174,6 @@ actor AgentShell: MachineShell {
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        // The connection that replaces this one uses the same interface.
-        if case .goAway = frame { interfaces.free(id) }
         handle(.receivedFrame(frame, slot: slot, from: id))
     }
 
@@ -220,13 +213,10 @@ actor AgentShell: MachineShell {
 
     func perform(_ action: AgentAction) {
         switch action {
-        case .connect(let id): connect(id)
+        case .connect(let id, let interface): connect(id, by: interface)
         case .send(let id, let slot, let frame): send(frame, slot: slot, on: id)
         case .sendChunk(let chunk): sendChunk(chunk)
-        case .close(let id):
-            // Free it now. On a dead link the system may take minutes to close the connection.
-            interfaces.free(id)
-            closeConnection(id)
+        case .close(let id): closeConnection(id)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
             readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
         case .releasePart(let upload, let part):
@@ -259,9 +249,8 @@ actor AgentShell: MachineShell {
 
     // MARK: Connecting and sending
 
-    private func connect(_ id: ConnectionID) {
+    private func connect(_ id: ConnectionID, by interface: String?) {
         let (tls, keepsCertificates) = (tls, configuration.keepsCertificates)
-        let interface = interfaces.choose(for: id)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(20))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -7,33 +7,9 @@ package import TransferCore
     import Glibc
 #endif
 
-/// Assigns a network interface to each connection, if the user names interfaces.
-///
-/// The system's routes alone would send all connections through one interface. A connection that is bound to an
-/// interface stays with it and fails with it; the other connections continue.
-package struct NetworkInterfaces {
-    private let names: [String]
-    private var uses: [ConnectionID: String] = [:]
-
-    /// - Parameter names: in the order of assignment; empty to bind no connection.
-    package init(_ names: [String]) {
-        self.names = names
-    }
-
-    /// The interface with the fewest connections, the first of several; `nil` if none is named.
-    package mutating func choose(for id: ConnectionID) -> String? {
-        let counts = Dictionary(grouping: uses.values, by: \.self).mapValues(\.count)
-        // `min` returns the first of equal elements.
-        let chosen = names.min { counts[$0, default: 0] < counts[$1, default: 0] }
-        uses[id] = chosen
-        return chosen
-    }
-
-    /// Frees the interface of a connection that has ended.
-    package mutating func free(_ id: ConnectionID) {
-        uses[id] = nil
-    }
-
+/// The network interfaces of the machine, as far as connections are bound to them. `InterfacePlan` says which connection
+/// uses which.
+package enum NetworkInterfaces {
     /// The named interfaces that are missing now. An interface may appear and disappear at any time.
     ///
     /// - Throws: if all named interfaces are missing, because then the names are probably wrong.

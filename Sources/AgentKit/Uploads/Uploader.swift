@@ -205,6 +205,7 @@ package struct Uploader: Sendable {
             software: configuration.software)
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
+        limits.interfaces = configuration.interfaces
         return AgentShell(
             machine: { [limits] now in
                 Agent(
@@ -215,7 +216,7 @@ package struct Uploader: Sendable {
                 host: configuration.host, port: configuration.port, tls: tls,
                 pinKeeper: pins.isEmpty ? nil : PinKeeper(home: home, identity: identity, limits: Self.tlsLimits),
                 keepsCertificates: keepsCertificates,
-                interfaces: configuration.interfaces, compression: configuration.compression,
+                compression: configuration.compression,
                 keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }

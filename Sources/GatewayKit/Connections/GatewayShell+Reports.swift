@@ -1,3 +1,4 @@
+import SystemSupport
 import TransferCore
 
 // Reports of devices (specification §5.5). The server writes them into the home, on another thread.

@@ -66,15 +66,17 @@ extension Agent {
     }
 
     /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
+    ///
+    /// An idle agent keeps its connections alive, so it has deadlines too.
     package var nextDeadline: Instant? {
-        guard !isIdle else { return nil }
-        var deadlines: [Instant]
+        var deadlines: [Instant] = []
         switch phase {
-        case .running:
+        case .running where !isIdle:
             let giveUpAt = context.progressAt + context.limits.retryFor
             deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
             if let wake = scheduler.nextWake { deadlines.append(wake) }
-        case .stopping(let deadline): deadlines = [deadline]
+        case .stopping(let deadline) where !isIdle: deadlines = [deadline]
+        case .running, .stopping: break
         case .ended, .journalLost: return nil
         }
         if let next = context.connections.nextDeadline(scheduler.pacer, now: context.now) { deadlines.append(next) }
@@ -193,7 +195,10 @@ extension Agent {
         guard !isIdle else { return }
         let (limit, now) = (context.limits.connectLimit, context.now)
         for id in context.connections.ids where context.connections[id]?.connectIfDue(within: limit, now: now) == true {
-            context.actions.append(.connect(id))
+            let used = context.connections.values.compactMap(\.interfaceInUse)
+            let interface = InterfacePlan.choose(among: context.limits.interfaces, used: used)
+            context.connections[id]?.interface = interface
+            context.actions.append(.connect(id, interface: interface))
         }
     }
 

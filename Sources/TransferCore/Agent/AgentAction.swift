@@ -3,8 +3,9 @@ package import WireProtocol
 
 /// What the agent's machine wants the shell to do. The shell performs the actions in order.
 package enum AgentAction: Hashable, Sendable {
-    /// Connect to a gateway. Answered by `connected`, `connectionLost` or `rejected`.
-    case connect(ConnectionID)
+    /// Connect to a gateway, by this network interface or, if it is `nil`, by the system's routes. Answered by `connected`,
+    /// `connectionLost` or `rejected`.
+    case connect(ConnectionID, interface: String? = nil)
     case send(ConnectionID, Slot, Frame)
     /// Read the bytes if they are not held, compress them if it pays, and send them as one PART DATA frame. Chunks of
     /// one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or `chunkFailed`.

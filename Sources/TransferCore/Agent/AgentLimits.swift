@@ -8,6 +8,8 @@ package struct AgentLimits: Hashable, Sendable {
     package var offersAheadMax = 64
     /// Connections at once.
     package var connections = 1
+    /// Network interfaces that connections are bound to (`InterfacePlan`); empty to follow the system's routes.
+    package var interfaces: [String] = []
     /// Sessions at once; beyond that, files wait in the journal.
     package var sessionsMax = 256
     /// Bytes passed to a connection that its socket has not taken.

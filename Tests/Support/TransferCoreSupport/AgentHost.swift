@@ -182,7 +182,7 @@ package final class AgentHost {
 
     private func perform(_ action: AgentAction) {
         switch action {
-        case .connect(let id): connect(id)
+        case .connect(let id, _): connect(id)
         case .send(let id, let slot, let frame): send(frame, slot: slot, to: id)
         case .sendChunk(let chunk):
             guard ends[chunk.connection] != nil else { return }
@@ -333,7 +333,8 @@ package final class AgentHost {
     }
 
     private func arm() {
-        guard let deadline = machine.nextDeadline else { return }
+        // An idle agent would send PING for ever, and a simulated run ends when nothing is left to happen.
+        guard !machine.isIdle, let deadline = machine.nextDeadline else { return }
         guard timerAt.map({ deadline < $0 }) ?? true else { return }
         timerAt = deadline
         let life = life

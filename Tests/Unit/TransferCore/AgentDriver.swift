@@ -171,7 +171,7 @@ struct AgentDriver {
 
     private mutating func note(_ action: AgentAction) {
         switch action {
-        case .connect(let id): connections.append(id)
+        case .connect(let id, _): connections.append(id)
         case .close(let id):
             connections.removeAll { $0 == id }
             chunks.removeAll { $0.connection == id }

@@ -78,7 +78,20 @@ import WireProtocol
         let prove = Prove(size: Self.size, partBytes: 1_000, root: Self.root, key: "file", readsBack: false)
         #expect(Self.connect(&driver) == [.send(ConnectionID(1), Slot(1), .prove(prove))])
         #expect(driver.frame(.proven(.absent)) == [.answered(Self.id, .absent)])
-        #expect(driver.machine.isIdle && driver.machine.slotsInUse == 0 && driver.machine.nextDeadline == nil)
+        #expect(driver.machine.isIdle && driver.machine.slotsInUse == 0)
+    }
+
+    /// The gateway closes connections on which it hears nothing, also those of an agent that has nothing to do.
+    @Test func idleAgentKeepsItsConnectionAlive() throws {
+        var driver = AgentDriver()
+        _ = Self.ask(&driver)
+        _ = Self.connect(&driver)
+        _ = driver.frame(.proven(.absent))
+        #expect(driver.machine.isIdle)
+        let deadline = try #require(driver.machine.nextDeadline)
+        #expect(deadline == driver.now + .seconds(20), "a third of the idle limit")
+        let actions = driver.tick(after: .seconds(20))
+        #expect(actions.contains { if case .send(_, .connection, .ping) = $0 { true } else { false } })
     }
 
     /// With a known part size the agent reads the file before it has a connection; otherwise it waits for the gateway's

@@ -36,6 +36,8 @@ package struct AgentConnection: Hashable, Sendable {
     package private(set) var phase: Phase
     /// Attempts in a row that failed before this one, for the back-off.
     package private(set) var failures: Int
+    /// The network interface that the connection is bound to; `nil` before it connects, or to follow the system's routes.
+    var interface: String?
 
     package init(awayUntil moment: Instant, failures: Int = 0) {
         self.phase = .away(until: moment)
@@ -112,6 +114,14 @@ package struct AgentConnection: Hashable, Sendable {
     }
 
     // MARK: Read-outs
+
+    /// The interface for which the connection counts when another one is chosen.
+    var interfaceInUse: String? {
+        switch phase {
+        case .connecting, .greeting, .open: interface
+        case .away, .leaving: nil
+        }
+    }
 
     /// The data of an open connection; `nil` before WELCOME.
     var opened: OpenConnection? {
