@@ -8,8 +8,6 @@ import WireProtocol
 // Sending parts: chunks are encoded on the cheapest thread and written in the order of their connection.
 
 extension AgentShell {
-    private typealias Pieces = (head: ByteBuffer, payload: ByteBuffer)
-
     /// Encodes the frame (on the loop for plain bytes in memory, else on a thread) and writes it in its turn.
     func sendChunk(_ chunk: Chunk) {
         guard let channel = state.frames.channel(of: chunk.connection) else {
@@ -17,32 +15,22 @@ extension AgentShell {
             return machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0), now: now)
         }
         writeFrames()
-        let key = PartKey(upload: chunk.upload, part: chunk.part)
-        guard let source = sources[chunk.upload], let start = reads[key]?.start else {
+        guard let source = sources.partSource(.init(upload: chunk.upload, part: chunk.part)) else {
             return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
         }
-        let held = kept[key]
-        let encoder = source.encoder
         // Ask for each connection: another gateway of the site may have other capabilities.
         let isLZ4Agreed = machine.agreedCapabilities(on: chunk.connection).contains(.lz4)
-        let made: EventLoopFuture<Pieces>
-        if let held, !(isLZ4Agreed && encoder.compressesNext) {
-            made = eventLoop.makeCompletedFuture { try Self.pieces(of: chunk, held: held, encoder, isLZ4Agreed) }
+        let made: EventLoopFuture<ChunkPieces>
+        if source.isEncodedAtOnce(mayCompress: isLZ4Agreed) {
+            made = eventLoop.makeCompletedFuture { try source.pieces(of: chunk, mayCompress: isLZ4Agreed) }
         } else {
-            made = threads.runIfActive(eventLoop: eventLoop) {
-                if let held { return try Self.pieces(of: chunk, held: held, encoder, isLZ4Agreed) }
-                guard let file = source.file,
-                    let plain = try file.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
-                else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
-                return try encoder.encode(
-                    plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: isLZ4Agreed)
-            }
+            made = threads.runIfActive(eventLoop: eventLoop) { try source.pieces(of: chunk, mayCompress: isLZ4Agreed) }
         }
         inTurn(chunk, made, on: channel)
     }
 
     /// Writes a chunk after all earlier chunks of its connection have been written or have failed.
-    private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<Pieces>, on channel: any Channel) {
+    private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<ChunkPieces>, on channel: any Channel) {
         let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
         let turn = previous.flatMap { made }.map { pieces in
             self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
@@ -52,17 +40,7 @@ extension AgentShell {
         lastWrites[chunk.connection] = turn.recover { _ in }
     }
 
-    private static func pieces(
-        of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder, _ isLZ4Agreed: Bool
-    ) throws -> Pieces {
-        guard
-            let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
-        else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
-        return try encoder.encode(
-            plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: isLZ4Agreed)
-    }
-
-    private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {
+    private func write(_ pieces: ChunkPieces, of chunk: Chunk, on channel: any Channel) {
         let wireBytes = UInt64(pieces.head.readableBytes + pieces.payload.readableBytes)
         self.wireBytes += wireBytes
         machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes), now: now)

@@ -9,13 +9,13 @@ extension AgentShell {
 
     func prove(_ questions: [Question]) {
         for (request, file) in questions {
-            provenFiles[request.id] = file
+            sources.add(file, askedAboutAs: request.id)
             handle(.asked(request))
         }
     }
 
     func answered(_ id: UploadID, _ outcome: ProofOutcome) {
-        guard provenFiles.removeValue(forKey: id) != nil else { return }
+        guard sources.removeAsked(id) else { return }
         atTurnsEnd { $0.events.append(.answered(id, outcome)) }
     }
 }

@@ -26,19 +26,6 @@ actor AgentShell: MachineShell {
         var keptPartBytesMax: UInt64
     }
 
-    struct PartKey: Hashable {
-        var upload: UploadID
-        var part: PartNumber
-    }
-
-    /// The file of an upload, with its request and its readers.
-    struct Source {
-        var file: SourceFile?
-        var stream: SourceStream?
-        var encoder: ChunkEncoder
-        var request: UploadRequest
-    }
-
     nonisolated let eventLoop: any EventLoop
     let threads: NIOThreadPool
     let configuration: Configuration
@@ -54,13 +41,7 @@ actor AgentShell: MachineShell {
     var pinning: EventLoopFuture<Void>?
     var hasToldOfPins = false
     var state = ShellState<ConnectionID>()
-    var sources: [UploadID: Source] = [:]
-    /// Files that gateways are asked about.
-    var provenFiles: [UploadID: SourceFile] = [:]
-    /// Parts that are being read, or were read and are still needed: number of the read, and start of the part.
-    var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
-    var lastRead: UInt64 = 0
-    var kept: [PartKey: ByteBuffer] = [:]
+    var sources: SourceTable
     /// Write of the last chunk on each connection. It keeps chunks in order, although several threads encode them.
     var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
     /// Bytes written to sockets in total, frames and data.
@@ -79,6 +60,7 @@ actor AgentShell: MachineShell {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration
         self.tls = configuration.tls
+        self.sources = SourceTable(keptPartBytesMax: configuration.keptPartBytesMax)
         self.journal = journal
         self.events = events
         self.eventLoop = eventLoop
@@ -104,8 +86,7 @@ actor AgentShell: MachineShell {
     func submit(_ submissions: [Submission]) {
         for (request, source) in submissions {
             let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
-            sources[request.id] = Source(
-                file: source?.file, stream: source?.stream, encoder: encoder, request: request)
+            sources.add(.init(file: source?.file, stream: source?.stream, encoder: encoder, request: request))
             handle(.submitted(request))
         }
     }
@@ -114,7 +95,7 @@ actor AgentShell: MachineShell {
     ///
     /// - Returns: whether the upload is active in this run.
     func drop(_ id: UploadID) -> Bool {
-        guard sources[id] != nil else { return false }
+        guard sources.contains(id) else { return false }
         handle(.dropped(id))
         return true
     }
@@ -125,13 +106,7 @@ actor AgentShell: MachineShell {
     /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {
         while true {
-            // Keys are bytes: texts that only look alike are different keys.
-            let underWay = sources.values.map(\.request.key)
-            let alike = Set(underWay)
-            let isFree = { (key: String) in
-                !alike.contains(key) || !underWay.contains { $0.hasSameBytes(as: key) }
-            }
-            let count = keys.prefix(while: isFree).count
+            let count = machine.freeKeyCount(of: keys)
             if count > 0 || keys.isEmpty { return count }
             await withCheckedContinuation { endWaiters.append($0) }
         }
@@ -139,7 +114,7 @@ actor AgentShell: MachineShell {
 
     /// Stops and keeps all uploads: the first call within the grace period, the second at once.
     func stop() {
-        for source in sources.values { source.stream?.stop() }
+        for stream in sources.streams { stream.stop() }
         handle(.stopped)
     }
 
@@ -218,10 +193,8 @@ actor AgentShell: MachineShell {
         case .sendChunk(let chunk): sendChunk(chunk)
         case .close(let id): closeConnection(id)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
-            readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
-        case .releasePart(let upload, let part):
-            kept[PartKey(upload: upload, part: part)] = nil
-            reads[PartKey(upload: upload, part: part)] = nil
+            readPart(.init(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
+        case .releasePart(let upload, let part): sources.releasePart(.init(upload: upload, part: part))
         case .computeEvidence(let upload, let bytes, let partBytes, let kind):
             computeEvidence(upload, bytes: bytes, partBytes: partBytes, like: kind)
         case .checkFile(let upload): checkFile(upload)
@@ -238,7 +211,7 @@ actor AgentShell: MachineShell {
     }
 
     private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ figures: UploadProgress) {
-        guard let source = sources.removeValue(forKey: id) else { return }
+        guard let source = sources.remove(id) else { return }
         source.stream?.stop()
         journal.forget(id)
         atTurnsEnd { $0.events.append(.finished(id, outcome, figures)) }

@@ -35,9 +35,7 @@ actor GatewayShell: MachineShell {
     private var certified = CertifiedDevices()
     private var preAuthenticationLimiter: PreAuthenticationLimiter
     private var unauthenticatedPeers: [PreAuthenticationLimiter.Peer: any Channel] = [:]
-    /// Limits the log lines that peers can cause.
-    private var notices = Allowance(atOnce: 200, perSecond: 10)
-    private var unwrittenNotices = 0
+    private var log: GatewayLog
     private var draining: CheckedContinuation<Void, Never>?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -52,6 +50,7 @@ actor GatewayShell: MachineShell {
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
         self.logger = logger
+        self.log = GatewayLog(logger)
     }
 
     // MARK: Connections, called on the loop
@@ -232,7 +231,7 @@ actor GatewayShell: MachineShell {
         case .enrol(let id, let fingerprint, let secret):
             enrol(id, Fingerprint(fingerprint), secret)
         case .note(let note):
-            log(note)
+            log.write(note, now: now)
             if case .resumed(let session, _, let key) = note { renewRecord(of: session, key) }
         }
     }
@@ -276,48 +275,5 @@ actor GatewayShell: MachineShell {
         }
         machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
-    }
-
-    private func log(_ note: GatewayNote) {
-        switch note {
-        case .welcomed(let id, let device, _):
-            logger.info("Welcomed", metadata: ["connection": "\(id.value)", "device": "\(device)"])
-        case .fenced(let id, let device):
-            notice("Fenced an older run", ["connection": "\(id.value)", "device": "\(device)"])
-        case .refused(let id, let code):
-            notice("Refused", ["connection": "\(id.value)", "code": "\(code.name)"])
-        case .opened(let session, let device, _):
-            logger.info("Opened", metadata: ["session": "\(session)", "device": "\(device)"])
-        case .resumed(let session, let device, _):
-            logger.info("Resumed", metadata: ["session": "\(session)", "device": "\(device)"])
-        case .completed(let session, _, let bytes):
-            logger.info("Completed", metadata: ["session": "\(session)", "bytes": "\(bytes)"])
-        case .aborted(let session, _):
-            logger.info("Aborted", metadata: ["session": "\(session)"])
-        case .lost(let session, _):
-            logger.warning("The store lost a session", metadata: ["session": "\(session)"])
-        case .failed(let session, _, let code):
-            notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
-        case .partEvicted(let session, let part):
-            logger.info("Evicted a part", metadata: ["session": "\(session)", "part": "\(part.value)"])
-        case .unsigned(let device):
-            notice("Could not sign a receipt", ["device": "\(device)"])
-        case .storeUnavailable(let cause):
-            logger.warning("The store takes no data; agents wait", metadata: ["cause": "\(cause)"])
-        case .storeRecovered:
-            logger.notice("The store takes data again")
-        }
-    }
-
-    /// Logs a line that a peer can cause at will. Lines above the limit are only counted.
-    private func notice(_ message: Logger.Message, _ metadata: Logger.Metadata) {
-        guard notices.take(now: now) == nil else {
-            unwrittenNotices += 1
-            return
-        }
-        var metadata = metadata
-        if unwrittenNotices > 0 { metadata["unwritten.before"] = "\(unwrittenNotices)" }
-        unwrittenNotices = 0
-        logger.notice(message, metadata: metadata)
     }
 }

@@ -26,7 +26,7 @@ import WireProtocol
             limits.connections = 2
             limits.interfaces = Self.names
         }
-        let actions = driver.submit()
+        let actions = driver.submit(size: 2_500)
         return (driver, actions)
     }
 

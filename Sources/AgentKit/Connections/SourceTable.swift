@@ -1,0 +1,174 @@
+import NIOCore
+import TransferCommon
+import TransferCore
+import WireProtocol
+
+/// Examines a file, on a thread that may block.
+typealias FileLook = @Sendable () -> FileFinding
+
+/// Result of examining a file.
+enum FileFinding: Sendable {
+    /// - Parameter number: number of the read.
+    case part(SourceTable.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
+    case stamp(UploadID, Result<FileStamp, UploadFailure>)
+    case evidence(UploadID, EvidenceReading)
+}
+
+/// The open files of a run, and the parts of them that are being read or are kept in memory.
+///
+/// The table makes closures that examine a file; `AgentShell` runs them on threads.
+struct SourceTable {
+    struct PartKey: Hashable {
+        var upload: UploadID
+        var part: PartNumber
+    }
+
+    /// The file of an upload, with its request and its readers.
+    struct Source {
+        var file: SourceFile?
+        var stream: SourceStream?
+        var encoder: ChunkEncoder
+        var request: UploadRequest
+    }
+
+    /// What a chunk of a part is made from.
+    struct PartSource {
+        var encoder: ChunkEncoder
+        var file: SourceFile?
+        /// Where the part begins in the file.
+        var start: UInt64
+        /// The bytes of the part, if they are kept in memory.
+        var kept: ByteBuffer?
+    }
+
+    /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
+    private let keptPartBytesMax: UInt64
+    private var sources: [UploadID: Source] = [:]
+    /// Files that gateways are asked about.
+    private var provenFiles: [UploadID: SourceFile] = [:]
+    /// Parts that are being read, or were read and are still needed: number of the read, and start of the part.
+    private var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
+    private var lastRead: UInt64 = 0
+    private var kept: [PartKey: ByteBuffer] = [:]
+
+    init(keptPartBytesMax: UInt64) {
+        self.keptPartBytesMax = keptPartBytesMax
+    }
+
+    // MARK: Files
+
+    mutating func add(_ source: Source) { sources[source.request.id] = source }
+
+    mutating func add(_ file: SourceFile, askedAboutAs id: UploadID) { provenFiles[id] = file }
+
+    /// - Returns: the removed source; `nil` if there is none.
+    mutating func remove(_ id: UploadID) -> Source? { sources.removeValue(forKey: id) }
+
+    /// - Returns: whether a gateway was asked about the file.
+    mutating func removeAsked(_ id: UploadID) -> Bool { provenFiles.removeValue(forKey: id) != nil }
+
+    func contains(_ id: UploadID) -> Bool { sources[id] != nil }
+
+    func isFile(_ id: UploadID) -> Bool { sources[id]?.file != nil }
+
+    var streams: [SourceStream] { sources.values.compactMap(\.stream) }
+
+    // MARK: Examining
+
+    /// Begins the read of a part.
+    ///
+    /// - Parameters:
+    ///   - bytes: size of the part; of a stream, its maximum.
+    ///   - keep: whether the bytes will be sent soon.
+    /// - Returns: `nil` if the upload has ended.
+    mutating func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> FileLook? {
+        guard let source = sources[key.upload] else { return nil }
+        let keeps = keep && bytes <= keptPartBytesMax
+        lastRead += 1
+        let number = lastRead
+        reads[key] = (number, start)
+        return {
+            let reading: (reading: PartReading, kept: ByteBuffer?) =
+                if let file = source.file {
+                    PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
+                } else if let stream = source.stream {
+                    stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
+                } else {
+                    (.failed(UploadFailure(.stopped, "stopped")), nil)
+                }
+            return .part(key, number: number, reading.reading, kept: reading.kept)
+        }
+    }
+
+    /// Ends the read of a part.
+    ///
+    /// - Returns: whether the part is still needed. It is not if it was released, or released and requested again.
+    mutating func partRead(_ key: PartKey, number: UInt64, kept bytes: ByteBuffer?) -> Bool {
+        guard reads[key]?.number == number else { return false }
+        kept[key] = bytes
+        return true
+    }
+
+    mutating func releasePart(_ key: PartKey) {
+        kept[key] = nil
+        reads[key] = nil
+    }
+
+    /// What chunks of the part are made from; `nil` if the upload has ended or the part was released.
+    func partSource(_ key: PartKey) -> PartSource? {
+        guard let source = sources[key.upload], let start = reads[key]?.start else { return nil }
+        return PartSource(encoder: source.encoder, file: source.file, start: start, kept: kept[key])
+    }
+
+    /// Reads the whole file for comparison.
+    ///
+    /// - Returns: `nil` if the file is not in the table.
+    func evidence(
+        of id: UploadID, bytes: UInt64, partBytes: UInt64, like kind: ContentEvidence
+    ) -> FileLook? {
+        guard let file = sources[id]?.file ?? provenFiles[id] else { return nil }
+        return { .evidence(id, PartReader(file: file).evidence(fileBytes: bytes, partBytes: partBytes, like: kind)) }
+    }
+
+    /// Reads the stamp of the file once more.
+    ///
+    /// - Returns: `nil` if the upload has ended.
+    func stamp(of id: UploadID) -> FileLook? {
+        guard let source = sources[id] else { return nil }
+        return {
+            do throws(UploadFailure) {
+                // A stream has no stamp of its own and keeps that of its request.
+                guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
+                    throw UploadFailure(.stopped, "stopped")
+                }
+                return .stamp(id, .success(stamp))
+            } catch {
+                return .stamp(id, .failure(error))
+            }
+        }
+    }
+}
+
+/// One PART DATA frame: its header, and its payload.
+typealias ChunkPieces = (head: ByteBuffer, payload: ByteBuffer)
+
+extension SourceTable.PartSource {
+    private static let cutShort = UploadFailure(.changed, "the file was cut short while it was being sent")
+
+    /// Whether a chunk needs neither the disk nor the compressor.
+    func isEncodedAtOnce(mayCompress: Bool) -> Bool { kept != nil && !(mayCompress && encoder.compressesNext) }
+
+    /// Makes the frame of a chunk. May read the file and compress.
+    func pieces(of chunk: Chunk, mayCompress: Bool) throws -> ChunkPieces {
+        let plain: ByteBuffer?
+        if let kept {
+            let index = kept.readerIndex + Int(clamping: chunk.offset)
+            plain = kept.getSlice(at: index, length: Int(chunk.plainBytes))
+        } else {
+            plain = try file?.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
+        }
+        guard let plain else { throw Self.cutShort }
+        return try encoder.encode(
+            plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: mayCompress)
+    }
+}

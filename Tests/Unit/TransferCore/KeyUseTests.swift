@@ -1,0 +1,37 @@
+import Testing
+import TransferCommon
+import TransferCore
+import WireProtocol
+
+/// One upload for each key at a time: a second one waits until the first has ended.
+@Suite struct KeyUseTests {
+    @Test func keyIsFreeUntilAnUploadBegins() {
+        var driver = AgentDriver()
+        #expect(driver.machine.freeKeyCount(of: ["file", "other"]) == 2)
+        driver.submit(size: 2_500)
+        #expect(driver.machine.freeKeyCount(of: ["file", "other"]) == 0)
+        #expect(driver.machine.freeKeyCount(of: ["other", "file", "third"]) == 1)
+        #expect(driver.machine.freeKeyCount(of: []) == 0)
+    }
+
+    @Test func keyIsFreeAgainWhenItsUploadHasEnded() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500)
+        driver.handle(.dropped(AgentDriver.upload))
+        driver.commit()
+        #expect(driver.outcomes == [.dropped])
+        #expect(driver.machine.freeKeyCount(of: ["file"]) == 1)
+    }
+
+    /// Swift takes both texts for equal, because they show the same characters.
+    @Test func keysAreComparedByTheirBytes() {
+        var driver = AgentDriver()
+        let request = UploadRequest(
+            id: AgentDriver.upload, purpose: .push, key: "caf\u{E9}", stamp: AgentDriver.stamp, policy: .verify,
+            partBytesWish: nil, saved: nil, wasStoredBefore: false)
+        driver.handle(.submitted(request))
+        #expect("caf\u{E9}" == "cafe\u{301}")
+        #expect(driver.machine.freeKeyCount(of: ["cafe\u{301}"]) == 1)
+        #expect(driver.machine.freeKeyCount(of: ["caf\u{E9}"]) == 0)
+    }
+}
