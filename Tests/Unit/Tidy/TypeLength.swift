@@ -10,6 +10,11 @@ struct TypeLength: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
+/// Types that are longer than `ShapeLimit.typeLines` and must not become longer: the most lines of each.
+private let longTypesMax = [
+    "AgentUpload": 1276, "GatewaySession": 1223, "Gateway": 1038, "AgentShell": 434, "GatewayShell": 423,
+]
+
 /// The types of the programs and libraries that are longer than `ShapeLimit.typeLines`, sorted by target and name.
 ///
 /// A type nested in another one counts for the outer one, also where an extension names both (`extension A.B`). An
@@ -24,7 +29,7 @@ func longTypes(in files: [SourceFile]) -> [TypeLength] {
     return lineCounts.flatMap { target, types in
         types.map { TypeLength(target: target, type: $0.key, lineCount: $0.value) }
     }
-    .filter { $0.lineCount > ShapeLimit.typeLines }
+    .filter { $0.lineCount > longTypesMax[$0.type] ?? ShapeLimit.typeLines }
     .sorted { ($0.target, $0.type) < ($1.target, $1.type) }
 }
 
