@@ -69,18 +69,18 @@ extension Agent {
     ///
     /// An idle agent keeps its connections alive, so it has deadlines too.
     package var nextDeadline: Instant? {
-        var deadlines: [Instant] = []
+        var next: Instant?
         switch phase {
         case .running where !isIdle:
             let giveUpAt = context.progressAt + context.limits.retryFor
-            deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
-            if let wake = scheduler.nextWake { deadlines.append(wake) }
-        case .stopping(let deadline) where !isIdle: deadlines = [deadline]
+            next = giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor
+            next = earlier(next, scheduler.nextWake)
+        case .stopping(let deadline) where !isIdle: next = deadline
         case .running, .stopping: break
         case .ended, .journalLost: return nil
         }
-        if let next = context.connections.nextDeadline(scheduler.pacer, now: context.now) { deadlines.append(next) }
-        return deadlines.min().map { max($0, context.now) }
+        next = earlier(next, context.connections.nextDeadline(scheduler.pacer, now: context.now))
+        return next.map { max($0, context.now) }
     }
 }
 

@@ -219,13 +219,9 @@ package struct Gateway: Hashable {
 
     /// When `tick` may have something to do. Cheap to ask after every event.
     package var nextDeadline: Instant? {
-        var deadlines: [Instant] = []
-        if let wake = sessions.nextDeadline { deadlines.append(wake) }
-        if let check = connections.nextDeadline { deadlines.append(check) }
-        if !connections.isEmpty { deadlines += [drainDeadline, progress.nextDeadline].compactMap { $0 } }
-        if let slow = context.pace.nextDeadline { deadlines.append(slow) }
-        if let closing = context.breaker.nextDeadline { deadlines.append(closing) }
-        return deadlines.min()
+        let ofStore = earlier(context.pace.nextDeadline, context.breaker.nextDeadline)
+        let next = earlier(earlier(sessions.nextDeadline, connections.nextDeadline), ofStore)
+        return connections.isEmpty ? next : earlier(next, earlier(drainDeadline, progress.nextDeadline))
     }
 
     private mutating func drain(within duration: Duration) {

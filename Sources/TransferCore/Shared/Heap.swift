@@ -4,6 +4,7 @@ struct Heap<Element: Comparable> {
 
     var first: Element? { elements.first }
     var isEmpty: Bool { elements.isEmpty }
+    var count: Int { elements.count }
 
     mutating func push(_ element: Element) {
         elements.append(element)
@@ -30,6 +31,8 @@ struct Heap<Element: Comparable> {
         }
     }
 }
+
+extension Heap: Sendable where Element: Sendable {}
 
 extension Heap: Equatable where Element: Equatable {}
 

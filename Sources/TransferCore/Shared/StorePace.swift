@@ -27,8 +27,20 @@ package struct StorePace: Hashable, Sendable {
         var handedOverAt: Instant?
     }
 
+    /// A part that waits for the store's answer.
+    private struct HandedOver: Hashable, Comparable {
+        var at: Instant
+        var request: StoreRequestID
+
+        static func < (left: HandedOver, right: HandedOver) -> Bool {
+            (left.at, left.request) < (right.at, right.request)
+        }
+    }
+
     private let limits: StorePaceLimits
     private var parts: [StoreRequestID: Part] = [:]
+    /// The parts with a time of handing over, and later some without one. The first has one.
+    private var handedOver = Heap<HandedOver>()
     /// The limit. It is fractional: several stored parts raise it by one.
     private var allowed: Double
     private var pausedUntil: Instant?
@@ -75,13 +87,15 @@ package struct StorePace: Hashable, Sendable {
 
     /// Records that the store connection has taken a part's last byte.
     package mutating func handedOver(_ request: StoreRequestID, now: Instant) {
-        guard parts[request]?.handedOverAt == nil else { return }
+        guard let part = parts[request], part.handedOverAt == nil else { return }
         parts[request]?.handedOverAt = now
+        handedOver.push(HandedOver(at: now, request: request))
     }
 
     /// Records the store's answer to any request.
     package mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer, now: Instant) {
         let part = parts.removeValue(forKey: request)
+        removeAnswered()
         switch answer {
         case .failed(.unavailable(let retryAfter)) where retryAfter > .zero:
             slowDown(retryAfter: retryAfter, begunAt: part?.begunAt, now: now)
@@ -124,8 +138,8 @@ package struct StorePace: Hashable, Sendable {
 
     /// Time at which `takeSlow` may find a slow part.
     package var nextDeadline: Instant? {
-        guard let slowAfter else { return nil }
-        return parts.values.compactMap(\.handedOverAt).min().map { $0 + slowAfter }
+        guard let slowAfter, let first = handedOver.first else { return nil }
+        return first.at + slowAfter
     }
 
     /// Returns the part that has waited longest, if it is slow. Returns each part once.
@@ -135,9 +149,24 @@ package struct StorePace: Hashable, Sendable {
         guard let request = slow.keys.min() else { return nil }
         // The request stays under way until the store answers, but it is not reported as slow again.
         parts[request]?.handedOverAt = nil
+        removeAnswered()
         storedSinceRepeat = 0
         return request
     }
+
+    /// Keeps a part that still waits at the front of the queue, so that the next deadline is found at once.
+    private mutating func removeAnswered() {
+        while let first = handedOver.first, !isWaiting(first) { _ = handedOver.popFirst() }
+        // Behind a part that waits for long, many answered ones may have gathered.
+        guard handedOver.count > 2 * parts.count + 64 else { return }
+        var waiting = Heap<HandedOver>()
+        for (request, part) in parts {
+            if let at = part.handedOverAt { waiting.push(HandedOver(at: at, request: request)) }
+        }
+        handedOver = waiting
+    }
+
+    private func isWaiting(_ entry: HandedOver) -> Bool { parts[entry.request]?.handedOverAt == entry.at }
 }
 
 /// Settings of `StorePace`.

@@ -167,6 +167,31 @@ import WireProtocol
         #expect(pace.takeSlow(now: late) == StoreRequestID(21))
     }
 
+    /// The deadline is that of the part that waits longest, whatever the store has answered in between.
+    @Test func deadlineFollowsThePartThatWaitsLongest() {
+        var pace = pace()
+        settle(&pace, 1...8, time: .milliseconds(100))
+        let moments = (0...2).map { start + .seconds($0) }
+        for (number, moment) in zip(UInt64(10)..., moments) {
+            begin(number...number, &pace, at: start)
+            pace.handedOver(StoreRequestID(number), now: moment)
+        }
+        #expect(pace.nextDeadline == moments[0] + .seconds(5))
+        answer(11...11, Self.stored, &pace, at: moments[1])
+        #expect(pace.nextDeadline == moments[0] + .seconds(5))
+        answer(10...10, Self.stored, &pace, at: moments[2])
+        #expect(pace.nextDeadline == moments[2] + .seconds(5))
+        // Many parts pass one that waits.
+        for number in 100...1_000 as ClosedRange<UInt64> {
+            begin(number...number, &pace, at: moments[2])
+            pace.handedOver(StoreRequestID(number), now: moments[2])
+            answer(number...number, Self.stored, &pace, at: moments[2])
+        }
+        #expect(pace.nextDeadline == moments[2] + .seconds(5))
+        answer(12...12, Self.stored, &pace, at: moments[2])
+        #expect(pace.nextDeadline == nil)
+    }
+
     @Test func noPartIsSlowWithoutMeasurements() {
         var pace = pace()
         begin(1...1, &pace, at: start)

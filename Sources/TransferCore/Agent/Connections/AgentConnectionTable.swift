@@ -66,9 +66,10 @@ struct AgentConnectionTable: Hashable {
     ///
     /// - Parameter pacer: a connection with data sends when the pacer lets it.
     func nextDeadline(_ pacer: ChunkPacer, now: Instant) -> Instant? {
-        var deadlines = connections.values.compactMap { $0.nextDeadline(now: now) }
-        let hasData = connections.values.contains { $0.opened?.turns.isEmpty == false }
-        if pacer.isLimited, hasData, let ready = pacer.nextDeadline(now: now) { deadlines.append(ready) }
-        return deadlines.min()
+        let next = connections.values.reduce(nil) { earlier($0, $1.nextDeadline(now: now)) }
+        guard pacer.isLimited, connections.values.contains(where: { $0.opened?.turns.isEmpty == false }) else {
+            return next
+        }
+        return earlier(next, pacer.nextDeadline(now: now))
     }
 }

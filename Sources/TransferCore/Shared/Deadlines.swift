@@ -1,0 +1,8 @@
+import TransferCommon
+
+/// The earlier of two deadlines; `nil` stands for none. Shells ask for deadlines after every event, so this makes no
+/// array.
+func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
+    guard let left, let right else { return left ?? right }
+    return min(left, right)
+}
