@@ -39,6 +39,7 @@ package struct DeadlineTimer {
         state = .idle
     }
 
+    /// Cancels the timer, if it is set.
     package mutating func cancel() {
         if case .armed(_, let scheduled) = state { scheduled.cancel() }
         state = .idle

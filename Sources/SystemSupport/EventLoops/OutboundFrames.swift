@@ -9,6 +9,7 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
 
     package init() {}
 
+    /// Adds a connection. Frames for it are accepted from now on.
     package mutating func opened(_ id: ID, _ channel: any Channel) {
         channels[id] = channel
     }
