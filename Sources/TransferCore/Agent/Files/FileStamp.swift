@@ -21,7 +21,7 @@ package struct FileStamp: Hashable, Sendable {
     /// How a later look at the file differs.
     package enum Difference: Hashable, Sendable {
         case none
-        /// The size is the same; only digests can show whether the bytes are.
+        /// The size is the same; only digests can show whether the bytes are the same.
         case touched
         case changed
     }
