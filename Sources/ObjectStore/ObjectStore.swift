@@ -87,7 +87,7 @@ package protocol ObjectStore: Sendable {
     ///
     /// - Parameters:
     ///   - name: 1 to 200 of the characters `a-z A-Z 0-9 . _ -`, not beginning with a full stop.
-    /// - bytes: at most `StoreLimits.recordBytesMax` bytes.
+    ///   - bytes: at most `StoreLimits.recordBytesMax` bytes.
     func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError)
 
     /// A record's bytes and modification time, or `nil` if there is no record.

@@ -167,7 +167,7 @@ struct SSLConnection: ~Copyable {
     }
 }
 
-// What OpenSSL calls, through the callbacks of `SSLContext`.
+// The functions that OpenSSL calls, through the callbacks of `SSLContext`.
 
 extension SSLConnection {
     /// Verifies the peer's certificate. By now a server has sent the protocol that it chose.

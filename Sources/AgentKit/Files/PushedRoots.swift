@@ -23,7 +23,7 @@ struct PushedRoots {
     /// The named paths without duplicates.
     let all: [Root]
     private let directories: [Root]
-    /// Named files by key.
+    /// The files that the user named, by their keys.
     private let files: [[UInt8]: [Root]]
     private let filter: FileFilter
     private let home: FileIdentity?

@@ -21,7 +21,7 @@ import WireProtocol
 ///   condition `ifAbsent` holds even against such programs, because the kernel checks it. But a write with `ifMatch`
 ///   can replace a file that another program wrote within the same microseconds.
 /// - If the file system cannot keep these promises, the store does not open (`FileSystemRules`).
-/// - A description names the inode of the file that it describes (`ObjectDescription`), so it can always be recognised
+/// - A description names the inode of the file that it describes (`ObjectDescription`), so a reader can always tell
 ///   whether the description belongs to the present file. If it does not, it is void.
 /// - Only the holder of an upload's lock (`flock` on its folder) completes or aborts it. Writing and listing parts
 ///   needs no lock, because both fail when the folder is gone.

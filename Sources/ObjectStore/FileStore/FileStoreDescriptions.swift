@@ -80,8 +80,7 @@ struct UploadDescription: Codable {
     var metadata: EncodedMetadata
 }
 
-/// Object metadata as the description of an object (`ObjectDescription`) and of an upload (`UploadDescription`) contain
-/// it.
+/// Object metadata in the form in which `ObjectDescription` and `UploadDescription` contain it.
 struct EncodedMetadata: Codable {
     var session: String
     var partBytes: UInt64

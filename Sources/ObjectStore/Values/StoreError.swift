@@ -1,7 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-/// Why a store call failed.
+/// Why a call to the store failed.
 ///
 /// The plain description is one general sentence without paths, keys or a server's text, so it may go into logs and
 /// to the device. `String(reflecting:)` adds the cause.

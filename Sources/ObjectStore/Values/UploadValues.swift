@@ -55,7 +55,7 @@ package struct UploadSummary: Hashable, Sendable {
     package var upload: String
     /// Time of creation, by the store's clock.
     package var created: Date
-    /// The upload's session; `nil` if the store does not name it; S3 does not.
+    /// The upload's session; `nil` if the store, like S3, does not name it.
     package var sessionID: SessionID?
 
     package init(upload: String, created: Date, sessionID: SessionID?) {

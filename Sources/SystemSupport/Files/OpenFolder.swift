@@ -203,7 +203,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         } catch {
             switch error.code {
             case ENOENT: return false
-            // It is not a folder, or it lies on another file system.
+            // The entry is not a folder, or it lies on another file system, so it counts as content.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }

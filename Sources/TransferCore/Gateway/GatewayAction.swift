@@ -67,7 +67,7 @@ package enum GatewayAction: Hashable, Sendable {
     /// `releaseFlow`.
     case openFlow(FlowID, size: UInt64, holdsLast: Bool)
     case releaseFlow(FlowID)
-    /// End the flow; a store call that reads from it fails.
+    /// End the flow; a call to the store that reads from the flow fails.
     case dropFlow(FlowID)
     /// A peer with this key shows an invitation: look it up. Answered by exactly one event `enrolled`.
     case enrol(ConnectionID, fingerprint: SHA256Digest, InvitationSecret)

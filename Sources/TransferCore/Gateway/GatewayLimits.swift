@@ -64,7 +64,7 @@ package struct GatewayLimits: Hashable, Sendable {
     package var windowBytes: UInt64 = 2 << 20
     /// Bytes that a connection may send of undecided parts; reserved in the budget.
     package var initialCreditBytes: UInt32 = 1 << 20
-    /// Plain bytes of a chunk, also of a compressed one.
+    /// Plain bytes of a chunk, whether or not the chunk is compressed.
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
     /// Decisions that one slot holds until SESSION OPEN or RESUME QUERY is answered. No budget counts their memory, so

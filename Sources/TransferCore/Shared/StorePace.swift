@@ -8,9 +8,9 @@ package import TransferCommon
 /// same time are refused, the limit is halved once.
 ///
 /// The pace also measures the time from a part's last byte to the store's answer. If a part waits far longer, the
-/// gateway gives the request up and asks the agent for the part again. The part then goes out on another connection and
-/// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would
-/// only add load to a slow store.
+/// gateway gives the request up and asks the agent for the part again. The part is then sent on another connection and
+/// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would only
+/// add load to a slow store.
 package struct StorePace: Hashable, Sendable {
     /// Whether another part may begin.
     package enum Admission: Hashable, Sendable {

@@ -1,9 +1,9 @@
 import TransferCommon
 
-/// Whose turn it is on one connection: the parts whose data may go out, one chunk of each in turn, and the account of
+/// Whose turn it is on one connection: the parts whose data may be sent, one chunk of each in turn, and the account of
 /// the initial credit (specification §7.2).
 package struct PartTurns: Hashable, Sendable {
-    /// Parts with data that may go out now, next one first.
+    /// Parts with data that may be sent now, the next one first.
     package private(set) var sending: [UploadPart] = []
     /// Undecided parts that wait until other parts return initial credit, first one first.
     package private(set) var awaitingCredit: [UploadPart] = []

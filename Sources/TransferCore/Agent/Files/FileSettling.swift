@@ -101,7 +101,8 @@ package struct FileSettling: Hashable, Sendable {
     private let waitingMax: Int
     /// The first look at each waiting file, for comparison with the next.
     private var looks: [FileID: Look] = [:]
-    /// The waiting files with the moments of their next looks. The order of the moments is that of the latest looks.
+    /// The waiting files with the moments of their next looks, the earliest first: each file waits equally long, and
+    /// new entries are appended.
     private var waiting: [Waiting] = []
     /// How many entries at the front of `waiting` have been taken.
     private var taken = 0

@@ -26,8 +26,9 @@ package struct FileStamp: Hashable, Sendable {
         case changed
     }
 
-    /// The difference while the file is being read. If only the change time moves (by a rename, a new link, another
-    /// mode), digests decide. Any other difference is another version.
+    /// The difference from a stamp that was taken later while the file was being read. If only the change time has
+    /// moved (by a rename, a new link, another mode), digests decide. Any other difference means another version of the
+    /// file.
     package func difference(whileReading later: FileStamp) -> Difference {
         guard self != later else { return .none }
         var same = later

@@ -88,7 +88,7 @@ package struct OutgoingPart: Hashable, Sendable {
         }
     }
 
-    /// What the owner does when data may go out again.
+    /// What the owner does when data of the part may be sent again.
     package enum OnCredit: Hashable, Sendable {
         case nothing
         /// The part takes turns on its connection.

@@ -27,7 +27,7 @@ package struct StoreTrust: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether data may go out before the gateway's decision.
+    /// Whether data may be sent before the gateway's decision.
     package var allowsEarlyData: Bool { state == .trusting }
 
     /// A gateway has said that the store is not available, or full.

@@ -36,8 +36,8 @@ package struct PutLimit: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether a gateway has named the limit. The upload begins its session only after the wait, so no earlier version
-    /// can appear then.
+    /// Whether a gateway has named the limit. In a session this means that the limit has passed and no earlier version
+    /// can appear, because an upload begins its session only after the wait.
     package var wasAwaited: Bool {
         if case .waiting = state { true } else { false }
     }

@@ -40,8 +40,8 @@ package struct UploadAbort: Hashable, Sendable {
         case failed
     }
 
-    /// Attempts after which the abort fails. While a request that was given up has no answer yet (`mayLand`), the count
-    /// stays at 5 or below, so that the abort goes on.
+    /// Attempts after which the abort fails. While a request that was given up has no answer yet (`mayLand`), each
+    /// answer sets the count back to at most 5, so that the abort goes on.
     private static let attemptsMax = 8
 
     package private(set) var phase: Phase

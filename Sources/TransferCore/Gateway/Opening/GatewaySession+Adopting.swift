@@ -1,9 +1,9 @@
 import TransferCommon
 import WireProtocol
 
-// Adoption (specification §8.3): an opening session gives way to an unfinished session with equal terms, which the
-// agent's journal has lost. The unfinished session takes over the slots of the opening one, with everything that the
-// agent has sent ahead.
+// Adoption (specification §8.3): instead of an opening session, an unfinished session with equal terms continues, which
+// the agent's journal has lost. The unfinished session takes over the slots of the opening one, with everything that
+// the agent has sent ahead.
 
 extension GatewaySession {
     /// Called by the gateway: this session takes over the slots of an opening one, and the parts that were sent ahead

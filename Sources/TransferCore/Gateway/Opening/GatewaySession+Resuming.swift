@@ -24,7 +24,7 @@ extension GatewaySession {
         for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
-    /// SESSION OPENED *adopted*: its fields stand for RESUME STATE.
+    /// Sends SESSION OPENED of an adopted session. Its fields contain what RESUME STATE would contain.
     mutating func sendAdopted(token: [UInt8], to attachment: Attachment, _ context: inout GatewayContext) {
         let answer = ResumeAnswer(stored: stored.entries, listed: [], joins: false)
         let adoption = answer.adoption(partials: namePartials(in: attachment, except: []))

@@ -165,7 +165,7 @@ package struct IncomingPart: Hashable, Sendable {
     /// The budget that the part needs, to be reserved before `decided`.
     package func bytesNeeded(window: UInt64) -> UInt64 { max(min(offer.size, window), received) }
 
-    /// The part is decided *send*, and a store call takes its bytes.
+    /// The part is decided *send*, and a call to the store takes its bytes from now on.
     ///
     /// - Parameters:
     ///   - bytes: the number of bytes that were reserved.

@@ -34,9 +34,9 @@ struct ReadBackQueue: Hashable {
         /// has ended.
         var reader: Reader?
         var device: SHA256Digest
-        /// Budget held.
+        /// The budget that the reading holds, in bytes.
         var reserved: UInt64
-        /// The store call has been cancelled.
+        /// The call to the store has been cancelled.
         var isAbandoned = false
     }
 
@@ -82,7 +82,7 @@ struct ReadBackQueue: Hashable {
         runningCounts.add(reading.device)
     }
 
-    /// The store call has ended.
+    /// The call to the store has ended.
     mutating func ended(_ request: StoreRequestID) -> Running? {
         guard let ended = running.removeValue(forKey: request) else { return nil }
         runningCounts.remove(ended.device)
