@@ -190,7 +190,8 @@ let package = Package(
     ]
 )
 
-// `make fuzz` builds with what libFuzzer is led by: which of our own branches an input takes.
+// `make fuzz` sets SLUICE_FUZZ: our own code is then built with the coverage counters and traced comparisons by which
+// libFuzzer chooses its next inputs.
 if Context.environment["SLUICE_FUZZ"] != nil {
     let coverage = ["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"]
     for target in package.targets where target.type != .system {

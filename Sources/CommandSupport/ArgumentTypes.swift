@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cryptography
 
-// Command-line forms of values from the lower targets.
+// How values of the lower targets are written on the command line.
 
 extension Fingerprint: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }

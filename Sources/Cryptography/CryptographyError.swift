@@ -2,7 +2,8 @@ import COpenSSL
 
 /// OpenSSL could not perform an operation: it lacks the algorithm, memory or randomness.
 ///
-/// Bytes of a peer never cause it: they have errors of their own (`TokenOpeningError`, `IdentityError`, `TLSError`).
+/// Bytes of a peer never cause this error: problems with them have errors of their own (`TokenOpeningError`,
+/// `IdentityError`, `TLSError`).
 package struct CryptographyError: Error, Hashable {
     /// The operation that failed.
     package enum Operation: Hashable, Sendable {
@@ -82,13 +83,13 @@ package enum OpenSSLErrorQueue {
     /// Returns the text of the oldest entry, which is nearest to the cause, and empties the queue.
     package static func takeReason() -> String? {
         let code = ERR_get_error()
-        /// Forgets what earlier calls left, so that the next reason read is the next call's own.
+        /// Empties the queue, so that the next reason that is read belongs to the next call.
         clear()
         guard code != 0, let text = ERR_reason_error_string(code) else { return nil }
         return String(cString: text)
     }
 
-    /// Forgets what earlier calls left, so that the next reason read is the next call's own.
+    /// Empties the queue, so that the next reason that is read belongs to the next call.
     package static func clear() {
         ERR_clear_error()
     }

@@ -1,7 +1,8 @@
 import Logging
 import ObjectStore
 
-/// What an operator may see and do of a store's unfinished uploads, with or without a gateway running on it.
+/// What an operator can do with the unfinished uploads and the objects of a store: list, remove and verify them.
+/// Whether a gateway is serving the store does not matter.
 package struct UploadAdministration: Sendable {
     private let site: SiteStore
     private let logger = Logger.silent
@@ -10,7 +11,7 @@ package struct UploadAdministration: Sendable {
         self.site = site
     }
 
-    /// Reads an object back and compares it with what the store has kept of it.
+    /// Reads an object back and compares its bytes with the evidence that the store keeps of the object.
     ///
     /// - Parameter key: whole, prefix included.
     /// - Returns: the exit code: 0 whole, 1 damaged or unproven, 66 missing.
@@ -32,12 +33,12 @@ package struct UploadAdministration: Sendable {
         }
     }
 
-    /// The store, for what only lists and removes.
+    /// Opens the store without the probe that writes to it. Listing and removing need no probe.
     private func openUntried() async throws -> any ObjectStore {
         try await site.open(triesOut: false, logger: logger)
     }
 
-    /// One line an upload: session, age, parts, bytes stored, device, key.
+    /// Prints one line for each upload: session, age, parts, bytes stored, device, key.
     package func list(_ print: @Sendable (String) -> Void) async throws {
         let store = try await openUntried()
         let cleaner = UploadCleaner(store: store, logger: logger)

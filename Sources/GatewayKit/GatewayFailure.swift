@@ -11,8 +11,8 @@ import S3Store
 
 /// What an error that ends a command of the gateway means to an operator, and what to do about it.
 package struct GatewayFailure: Equatable, Sendable {
-    /// 64: what was asked makes no sense · 66: the home is missing or damaged · 69: the store refuses the gateway, or
-    /// its bucket is missing · 75: it may be different in a while.
+    /// 64: the arguments make no sense · 66: the home is missing or damaged · 69: the store refuses the gateway, or its
+    /// bucket is missing · 75: a later attempt may succeed.
     package let exitCode: Int32
     /// One sentence, or two.
     package let sentence: String
@@ -22,7 +22,7 @@ package struct GatewayFailure: Equatable, Sendable {
         self.sentence = sentence
     }
 
-    /// - Returns: `nil` for an error that says nothing an operator could act on.
+    /// - Returns: `nil` for an error that gives an operator no hint what to do.
     package init?(_ error: any Error) {
         switch error {
         case let error as StoreError: self.init(error)

@@ -11,17 +11,17 @@ package struct GatewayProgram: Sendable {
     package var home: GatewayHome
     package var site: SiteStore
     package var host: String
-    /// 0 for one that is free.
+    /// The port to listen on; 0 for any free port.
     package var port: Int
-    /// Without TLS, on loopback only.
+    /// Whether to serve without TLS, on loopback only.
     package var isPlaintext = false
-    /// A file of the authority's certificates, where devices are known by theirs.
+    /// A file with the authority's certificates, if certificates identify devices; `nil` otherwise.
     package var authorityPath: String?
     /// Memory for parts under way; `nil` for the default.
     package var budgetBytes: UInt64?
     /// How long agents have to finish after SIGTERM; `nil` for the default.
     package var drainLimit: Duration?
-    /// How long an unfinished upload may be left alone.
+    /// Age without a new part at which an unfinished upload is removed.
     package var unfinishedExpiry = Duration.seconds(7 * 86_400)
     /// Name and version.
     package var software: String
@@ -34,7 +34,7 @@ package struct GatewayProgram: Sendable {
         self.software = software
     }
 
-    /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` once agents may come.
+    /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` when agents can connect.
     package func run(logger: Logger) async throws {
         DescriptorLimit.raise()
         let store = try await site.open(logger: logger)
@@ -49,7 +49,7 @@ package struct GatewayProgram: Sendable {
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
         }
-        // The group's own logger would tell the whole configuration at start.
+        // The group's own logger would log the whole configuration at start.
         let services = ServiceGroup(
             services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
             logger: .silent)
@@ -57,7 +57,7 @@ package struct GatewayProgram: Sendable {
         await SiteStore.close(store)
     }
 
-    /// A store that forgets sooner than we do decides for us.
+    /// Logs a notice if the store itself removes unfinished uploads sooner than the gateway would.
     private func tell(of store: any ObjectStore, _ logger: Logger) {
         guard let theirs = (store as? S3Store)?.provider.uploadExpiry, theirs < unfinishedExpiry else { return }
         logger.notice(

@@ -11,16 +11,16 @@ import WireProtocol
 ///   or is cancelled leaves nothing behind.
 /// - A returned ETag, receipt, listing or summary describes data that survives a power cut.
 /// - Keys, upload ids and record names are compared byte by byte; Unicode equivalence does not count.
-/// - A store repeats requests by itself where that is useful, but never sends a body twice that cannot be replayed.
-///   `StoreError.isRetryable` is about later attempts by the caller.
+/// - A store repeats requests by itself if that is useful, except requests whose body cannot be read a second time.
+///   `StoreError.isRetryable` only concerns later attempts by the caller.
 /// - Cancelling the calling task ends a call early with `.cancelled`, unless its effect is irrevocable: then the call
 ///   ends as if the task had not been cancelled.
 package protocol ObjectStore: Sendable {
-    /// Limits and checks of this store. Constant for the life of the value.
+    /// Limits and checks of this store. They never change.
     var limits: StoreLimits { get }
 
-    /// Identifies the store: equal for every gateway on it, different for each store (specification §11.3). Constant
-    /// for the life of the value.
+    /// Identifies the store: equal for every gateway on it, different for each store (specification §11.3). It never
+    /// changes.
     var identity: StoreIdentity { get throws(StoreError) }
 
     /// The summary of the object under a key (HEAD), or `nil` if there is none.
@@ -31,9 +31,10 @@ package protocol ObjectStore: Sendable {
     /// Stores a whole object by one request and replaces the key's object, if the condition allows it.
     ///
     /// - Parameters:
-    /// - metadata: the store adds the body's digest as `partDigest`, which later is the object's evidence.
-    /// - condition: if it does not hold, the call throws `.alreadyExists`, or `.preconditionGone` if it names an
-    ///   object and the key holds none. `StoreLimits.conditions` says which conditions the store really checks.
+    ///   - metadata: the store adds the body's digest as `partDigest`, which later is the object's evidence.
+    ///   - condition: if the condition does not hold, the call throws `.alreadyExists`; or `.preconditionGone`, if the
+    ///     condition names an object and the key holds none. `StoreLimits.conditions` says which conditions the store
+    ///     really checks.
     func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
@@ -58,7 +59,7 @@ package protocol ObjectStore: Sendable {
 
     /// One page of an upload's parts, in the order of their numbers.
     ///
-    /// - Parameter after: the last page's `PartPage.next`; `nil` for the first page.
+    /// - Parameter after: `PartPage.next` of the previous page; `nil` for the first page.
     func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage
 
     /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
@@ -68,9 +69,9 @@ package protocol ObjectStore: Sendable {
     /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (the upload still exists)
     /// and `.outcomeUnknown`.
     /// - Parameters:
-    /// - parts: numbered from 1 without a gap, all of one size but the last.
-    /// - size: bytes of the whole object. Throws `.sizeMismatch` if the parts' sizes have another sum.
-    /// - condition: as for `putObject`.
+    ///   - parts: numbered from 1 without a gap, all of one size but the last.
+    ///   - size: bytes of the whole object. Throws `.sizeMismatch` if the parts' sizes have another sum.
+    ///   - condition: as for `putObject`.
     func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
@@ -86,23 +87,24 @@ package protocol ObjectStore: Sendable {
     ///
     /// - Parameters:
     ///   - name: 1 to 200 of the characters `a-z A-Z 0-9 . _ -`, not beginning with a full stop.
-    /// - bytes: at most `StoreLimits.recordBytesMax` bytes.
+    ///   - bytes: at most `StoreLimits.recordBytesMax` bytes.
     func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError)
 
     /// A record's bytes and modification time, or `nil` if there is no record.
     func readRecord(name: String) async throws(StoreError) -> StoredRecord?
 
-    /// Removes a record. A missing record is no error, so two gateways may remove the same one.
+    /// Removes a record. A missing record is no error, so two gateways may remove the same record.
     func deleteRecord(name: String) async throws(StoreError)
 
     /// One page of the record names that begin with `prefix`, in the order of their bytes.
     ///
-    /// - Parameter after: the last page's `RecordNamePage.next`; `nil` for the first page.
+    /// - Parameter after: `RecordNamePage.next` of the previous page; `nil` for the first page.
     func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage
 
     /// Removes the uploads and objects of interrupted store probes.
     ///
-    /// - Parameter limit: by the store's clock; a younger upload or object may belong to a gateway that is starting.
+    /// - Parameter limit: a time of the store's clock. An upload or object that is younger may belong to a gateway that
+    ///   is starting, and stays.
     /// - Returns: the number of removed uploads and objects; 0 for a store that needs no probe.
     func removeProbes(before limit: Date) async throws(StoreError) -> Int
 

@@ -33,15 +33,16 @@ struct BufferStream: ~Copyable {
     /// Cipher text that OpenSSL has not read yet.
     var inboundByteCount: Int { buffers.pointee.inbound.readableBytes }
 
-    /// How many bytes OpenSSL has read since `forgetReadByteCount`: the part of an incomplete record that it holds.
+    /// How many bytes OpenSSL has read since `forgetReadByteCount`. These belong to an incomplete record that OpenSSL
+    /// holds.
     var readByteCount: Int { buffers.pointee.readByteCount }
 
-    /// Called when OpenSSL has returned a whole record and so holds nothing of the next one.
+    /// Called when OpenSSL has returned a whole record, and so holds no bytes of the next one.
     func forgetReadByteCount() {
         buffers.pointee.readByteCount = 0
     }
 
-    /// Adds cipher text from the network. It is not copied where OpenSSL has read everything before it.
+    /// Adds cipher text from the network. If OpenSSL has read all earlier bytes, the new bytes are not copied.
     func append(_ bytes: ByteBuffer) {
         if buffers.pointee.inbound.readableBytes == 0 {
             buffers.pointee.inbound = bytes
@@ -79,7 +80,7 @@ struct BufferStream: ~Copyable {
 // What OpenSSL calls, through `BufferStreamMethod`.
 
 extension BufferStream {
-    /// - Returns: 1, or 0 with the stream marked for another try.
+    /// - Returns: 1; or 0 if no bytes are there, and then the stream is marked so that OpenSSL tries again later.
     static func read(
         from stream: OpaquePointer, into space: UnsafeMutableRawPointer, byteCountMax: Int,
         byteCount: UnsafeMutablePointer<Int>

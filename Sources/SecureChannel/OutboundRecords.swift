@@ -5,10 +5,11 @@ struct OutboundRecords {
     /// The longest plain text of one record that TLS allows.
     private static let recordBytesMax = 16 * 1024
 
-    /// Header, content type and tag; the same for each of the ciphers.
+    /// The bytes that a record adds: header, content type and tag. Their number is the same for each of the ciphers.
     private static let recordOverheadBytes = 22
 
-    /// As many records as fit into half a mebibyte, the size of the buffer that they are encrypted into.
+    /// The number of records in one slice. So many encrypted records fit into half a mebibyte, the size of the buffer
+    /// for them.
     static let sliceRecordCount = 31
 
     /// The most plain text that is encrypted at once.
@@ -43,15 +44,15 @@ struct OutboundRecords {
         queue.removeAll(keepingFlushed: keepingFlushed)
     }
 
-    /// Removes and returns the promises of writes that have been encrypted; none while some of their bytes may wait in
-    /// the record that is being put together.
+    /// Removes and returns the promises of writes that have been encrypted; none while the record that is being put
+    /// together may hold some of their bytes.
     mutating func takeFinishedPromises() -> [EventLoopPromise<Void>] {
         gathered.readableBytes == 0 ? queue.takeFinishedPromises() : []
     }
 
-    /// Makes full records and a shorter last one, however the plain text was cut into writes. A write that fills
-    /// records is encrypted without a copy; only the rest at its beginning and end is copied together with its
-    /// neighbours.
+    /// Makes full records and a shorter last one, wherever one write ends and the next begins. The part of a write that
+    /// fills whole records is encrypted without a copy. Only the bytes at its beginning and end are copied, to join
+    /// them with those of the neighbouring writes.
     mutating func encryptSlice(
         with connection: borrowing SSLConnection, _ allocator: ByteBufferAllocator
     ) -> SSLConnection.OnWrite {
@@ -97,7 +98,7 @@ struct OutboundRecords {
 }
 
 extension EventLoopPromise<Void> {
-    /// One promise that completes all of them.
+    /// One promise that completes all given promises.
     static func joining(_ promises: [EventLoopPromise<Void>]) -> EventLoopPromise<Void>? {
         guard let first = promises.first else { return nil }
         for promise in promises.dropFirst() { first.futureResult.cascade(to: promise) }

@@ -7,7 +7,7 @@ import Cryptography
 final class PeerVerifier: Sendable {
     /// What makes a certificate trusted.
     enum Trust: Sendable {
-        /// Its key alone. Name and dates are ignored.
+        /// Its key alone makes a certificate trusted. Name and dates are ignored.
         case key
         /// A chain of signatures from the authority.
         /// - Parameters:
@@ -61,7 +61,8 @@ final class PeerVerifier: Sendable {
         if case .authority(let checksDates, let isPinned, let isAwaited) = trust, !isPinned(fingerprint) {
             if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
             if X509_verify_cert(store) == 1 {
-                // The device list is searched by name. An empty name is in no list.
+                // The device list is searched by name. A certificate without a name gets the empty name, which no list
+                // contains.
                 name = certificate.name ?? ""
             } else if !isAwaited() {
                 return refuseChain(store)
@@ -90,7 +91,7 @@ final class PeerVerifier: Sendable {
                 from: certificate.certificate, through: X509_STORE_CTX_get0_untrusted(store), to: pins)
     }
 
-    /// The alert says whether a date is the cause, and nothing else about the chain.
+    /// Refuses a peer because of its chain. The alert tells the peer only whether a date is the cause.
     private func refuseChain(_ store: OpaquePointer) -> Finding {
         let error = X509_STORE_CTX_get_error(store)
         if error != X509_V_ERR_CERT_HAS_EXPIRED, error != X509_V_ERR_CERT_NOT_YET_VALID {

@@ -7,8 +7,8 @@ import Cryptography
 /// Only keys and signatures are verified: names, dates and authority flags are ignored, because a site's own
 /// certificates do not use them.
 package enum PinnedChain {
-    /// How many certificates are searched, including the gateway's own; each but the first costs one signature check. A
-    /// gateway shows no longer chain.
+    /// How many certificates are searched, including the gateway's own; each but the first costs one signature check.
+    /// No gateway shows a longer chain.
     package static let certificatesMax = 8
 
     /// Whether one of the certificates after the first has a pinned key, and each certificate before it is signed by

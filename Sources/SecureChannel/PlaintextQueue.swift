@@ -17,7 +17,7 @@ struct PlaintextQueue {
     /// Whether a write has been flushed. It may be an empty one.
     var hasFlushed: Bool { flushedWriteCount > 0 }
 
-    /// The bytes left of the first flushed write; `nil` where there is none.
+    /// The number of bytes that are left of the first flushed write; `nil` if there is no such write.
     var firstByteCount: Int? {
         hasFlushed ? writes.first?.bytes.readableBytes : nil
     }

@@ -10,8 +10,8 @@
 ///     answeredAndWanted  bytes are delivered        answered
 ///     answeredAndWanted  the burst is complete      wanted
 ///
-/// It outlives the phases of the connection: bytes that were delivered before a failure are followed by
-/// `channelReadComplete` after it.
+/// The demand does not depend on the phase of the connection: if a failure follows the delivery of bytes,
+/// `channelReadComplete` is still fired after the failure.
 package enum ReadDemand: Hashable, Sendable {
     case none
     case wanted
@@ -34,9 +34,9 @@ package enum ReadDemand: Hashable, Sendable {
         self = .answered
     }
 
-    /// `channelReadComplete` is about to be fired, where a burst is under way.
+    /// Ends a burst, if one is under way. The caller then fires `channelReadComplete`.
     ///
-    /// - Returns: whether one was.
+    /// - Returns: whether a burst was under way.
     package mutating func completeBurst() -> Bool {
         guard isInBurst else { return false }
         self = isWanted ? .wanted : .none

@@ -27,7 +27,7 @@ struct SSLConnection: ~Copyable {
     enum OnWrite {
         case written
         /// Only a part of one of the peer's TLS messages has arrived. The same bytes have to be written again when the
-        /// rest is there.
+        /// rest of that message has arrived.
         case wantsMore
         case failed(TLSError)
     }
@@ -43,8 +43,9 @@ struct SSLConnection: ~Copyable {
     private let finding: UnsafeMutablePointer<PeerVerifier.Finding>
 
     private static let plainBytesEstimateMin = 256
-    /// As many bytes as one read of the socket returns. Capacities are powers of two, so a slightly larger buffer would
-    /// be twice as long, and code that keeps its bytes would keep a buffer that is half empty.
+    /// The limit of `plainBytesEstimate`: as many bytes as one read of the socket returns. Capacities are powers of
+    /// two, so a slightly larger buffer would be twice as long, and code that keeps its bytes would keep a buffer that
+    /// is half empty.
     private static let plainBytesEstimateMax = 256 << 10
 
     init(_ context: borrowing SSLContext) throws(CryptographyError) {
@@ -96,7 +97,7 @@ struct SSLConnection: ~Copyable {
     /// Whether bytes have arrived that `read` has not returned.
     var hasUnread: Bool { stream.inboundByteCount > 0 || SSL_pending(connection) > 0 }
 
-    /// How long a buffer has to be for the plain bytes that `read` can return now, up to a limit.
+    /// The length of a buffer for the plain bytes that `read` can return now, up to `plainBytesEstimateMax`.
     var plainBytesEstimate: Int {
         let byteCount = stream.inboundByteCount + stream.readByteCount + Int(SSL_pending(connection))
         return min(max(byteCount, Self.plainBytesEstimateMin), Self.plainBytesEstimateMax)
@@ -146,7 +147,7 @@ struct SSLConnection: ~Copyable {
     /// Writes the goodbye. Nothing can be written after it. Called once, after the handshake, if nothing has failed.
     func sendCloseNotify() {
         OpenSSLErrorQueue.clear()
-        // The result says whether the peer's goodbye has arrived; reading finds that out.
+        // The result says whether the peer's goodbye has arrived. It is ignored, because `read` reports that, too.
         _ = SSL_shutdown(connection)
         OpenSSLErrorQueue.clear()
     }
@@ -166,7 +167,7 @@ struct SSLConnection: ~Copyable {
     }
 }
 
-// What OpenSSL calls, through the callbacks of `SSLContext`.
+// The functions that OpenSSL calls, through the callbacks of `SSLContext`.
 
 extension SSLConnection {
     /// Verifies the peer's certificate. By now a server has sent the protocol that it chose.

@@ -18,11 +18,12 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
 
     let side: Side
 
-    /// The chains of devices and gateways are short, and the peer is not authenticated while its chain is read.
+    /// Longer chains are refused: those of devices and gateways are short, and a peer is not authenticated yet while
+    /// its chain is read.
     private static let certificateBytesMax = 32 * 1024
 
-    /// The fastest first: no weakness is known in any of them. ChaCha20 is for machines without AES instructions; a
-    /// FIPS provider does not have it.
+    /// The fastest cipher first; no weakness is known in any of the three. ChaCha20 is for machines without AES
+    /// instructions; a FIPS provider does not offer it.
     private static let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
     /// - Parameters:
@@ -59,8 +60,8 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         SSL_CTX_set_options(context, sluice_SSL_OP_nothing_optional())
         SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateBytesMax, nil)
-        // RELEASE_BUFFERS: idle connections, of which there may be many, hold no record buffers. NO_AUTO_CHAIN: the
-        // chain that is shown is that of the identity's file, and nothing from the authority's is added.
+        // RELEASE_BUFFERS: idle connections, of which there may be many, hold no record buffers. NO_AUTO_CHAIN: peers
+        // are shown exactly the chain in the identity's file; OpenSSL adds no certificate from the authority's file.
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN), nil)
     }
 

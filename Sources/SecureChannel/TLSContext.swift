@@ -37,8 +37,8 @@ package final class TLSContext: Sendable {
     package enum GatewayTrust: Sendable {
         /// By one of these keys, or by a chain of certificates that leads to one, so that a site can change its key.
         case pinnedKeys(Set<Fingerprint>)
-        /// By a certificate of the authority for this host name or address. Without the name any device of the
-        /// authority could act as the gateway.
+        /// By a certificate of the authority for this host name or address. If agents did not check the name, any
+        /// device with a certificate of the authority could act as the gateway.
         case authority(CertificateAuthority, gatewayName: String)
     }
 

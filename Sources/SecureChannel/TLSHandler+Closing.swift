@@ -37,8 +37,8 @@ extension TLSHandler {
         }
     }
 
-    /// Ends a failed connection: reports the error to the handlers behind, and to the peer if OpenSSL has an
-    /// alert for it. Where the connection was closing anyway, nothing is reported.
+    /// Ends a failed connection: reports the error to the handlers behind, and to the peer if OpenSSL has an alert for
+    /// it. If the connection was closing anyway, nothing is reported.
     func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
         switch state.fail() {
         case .nothing:
@@ -56,14 +56,15 @@ extension TLSHandler {
             guard state.phase == .failed else { return }
             guard alert != nil, context.channel.isActive else { return closeNow(context) }
             // The system resets a connection that is closed while bytes of the peer are unread, and the peer may then
-            // never see the alert. So only our direction is closed, and the peer's is read until it ends too.
+            // never see the alert. So only our direction is closed, and the peer's bytes are read until the peer ends
+            // its direction, too.
             timer.start(limits.lingering, context) { self.closeNow(context) }
             context.close(mode: .output, promise: nil)
             if state.phase == .failed { context.read() }
         }
     }
 
-    /// The peer will send no more.
+    /// The peer has said goodbye, so it will send nothing more.
     func receivedCloseNotify(_ context: ChannelHandlerContext) {
         switch state.receivedGoodbye() {
         case .nothing:

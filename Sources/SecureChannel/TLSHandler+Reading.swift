@@ -9,7 +9,8 @@ extension TLSHandler {
         connection.stream.append(unwrapInboundIn(data))
         if case .handshaking = state.phase { continueHandshake(context) }
         deliver(context, isForced: false)
-        // OpenSSL puts a write off while it has only a part of a message of the peer.
+        // OpenSSL postpones a write while it holds only a part of one of the peer's messages. The rest may have arrived
+        // now.
         if records.hasFlushed { encrypt(context) }
     }
 
@@ -30,8 +31,8 @@ extension TLSHandler {
             deliver(context, isForced: false)
             completeBurst(context)
         }
-        // The channel reads even where the demand has been answered by now: with `autoRead` it repeats its own demand
-        // only after it has read. What it brings waits for the next demand.
+        // Read from the channel even if the demand has been answered by now: with `autoRead`, the channel repeats its
+        // own demand only after a read. The bytes of this read wait for the next demand.
         context.read()
     }
 
@@ -45,7 +46,7 @@ extension TLSHandler {
         case .open:
             deliver(context, isForced: true)
             completeBurst(context)
-            // After a goodbye of the peer, which was reported when it was read, the channel's end is no error.
+            // If the peer has said goodbye, which was reported at that time, the end of the channel is no error.
             if case .open(.open, _) = state.phase { fail(context, TLSError(.truncated)) }
         case .closing, .failed:
             closeNow(context)
@@ -54,8 +55,9 @@ extension TLSHandler {
         }
     }
 
-    /// Decrypts what has arrived and fires it, if there is demand for it; drops it while the connection is closing.
-    /// - Parameter isForced: whether it is fired without demand, because the connection ends.
+    /// Decrypts the bytes that have arrived, and fires them if there is demand. While the connection is closing, drops
+    /// them.
+    /// - Parameter isForced: whether bytes are fired even without demand, because the connection ends.
     func deliver(_ context: ChannelHandlerContext, isForced: Bool) {
         while connection.hasUnread {
             switch state.reading {

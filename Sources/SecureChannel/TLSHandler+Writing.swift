@@ -1,7 +1,8 @@
 package import NIOCore
 
 extension TLSHandler {
-    /// How much of TLS's own messages may wait to be sent; a handshake's last flight is a few kilobytes.
+    /// How many bytes of TLS's own messages may wait to be sent. The last flight of a handshake, for comparison, has a
+    /// few kilobytes.
     private static let answerBytesMax = 64 * 1024
 
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -11,7 +12,8 @@ extension TLSHandler {
             if records.queuedByteCount > limits.pendingBytesMax { fail(context, TLSError(.tooMuchPending)) }
         case .encrypted:
             records.append(unwrapOutboundIn(data), promise: promise)
-            // Bytes count for the channel's writability only once they are encrypted, so do not wait for the flush.
+            // Only encrypted bytes count for the channel's writability. So encrypt a full slice now instead of waiting
+            // for the flush; otherwise the writer would not notice that it writes too much.
             if records.queuedByteCount >= OutboundRecords.sliceBytesMax {
                 records.flush()
                 encrypt(context, isFlushing: false)
@@ -63,7 +65,7 @@ extension TLSHandler {
             context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
             return
         }
-        // The answers of a peer that keeps asking and never reads would use up memory.
+        // A peer may keep asking for answers and never read them. Without a limit, the answers would use up memory.
         let byteCount = bytes.readableBytes
         answerByteCount += byteCount
         guard answerByteCount <= Self.answerBytesMax else {

@@ -4,11 +4,11 @@ package import NIOCore
 ///
 /// - **Reading** follows demand. Cipher text is decrypted only when the handlers behind have asked to read. Without
 ///   demand nothing is read from the socket, except during the handshake and while a closing connection waits for the
-///   peer's goodbye. At most what two reads of the socket brought waits for demand. A handler that turns `autoRead` on
-///   has to call `read()` as well, because the channel does not report the change as demand.
+///   peer's goodbye. No more than the bytes of two reads from the socket wait for demand. A handler that turns
+///   `autoRead` on has to call `read()` as well, because the channel does not report the change as demand.
 /// - **Writing** follows writability. Flushed plain text is encrypted while the channel is writable, in slices of
-///   `OutboundRecords.sliceRecordCount` records. So at most one slice more than the channel's own mark is encrypted
-///   and not sent, however much is written at once.
+///   `OutboundRecords.sliceRecordCount` records. So the encrypted bytes that are not sent yet exceed the channel's
+///   high-water mark by at most one slice, however much is written at once.
 /// - **Closing** sends a goodbye (`close_notify`) after everything that was flushed, and waits for the peer's goodbye.
 ///   An end without one is an error, `TLSError.Code.truncated`. `close(mode: .output)` ends one direction only.
 ///   A peer's goodbye closes the channel, or fires `ChannelEvent.inputClosed` where remote half-closure is allowed.
@@ -36,10 +36,11 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// There is one timer, for the phase that the connection is in.
     var timer = PhaseTimer()
 
-    /// Whether a caller of this call encrypts already. It says nothing about the connection, so no phase owns it.
+    /// Whether `encrypt` is running already, so that a nested call returns at once. It describes a call and not the
+    /// connection, so no phase owns it.
     var isEncrypting = false
 
-    /// How much of TLS's own messages has been written to the channel and not sent.
+    /// How many bytes of TLS's own messages were written to the channel and have not been sent.
     var answerByteCount = 0
 
     init(connection: consuming SSLConnection, context: TLSContext, limits: TLSLimits) {
@@ -62,7 +63,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     private func begin(_ context: ChannelHandlerContext) {
         guard state.channelBecameActive() else { return }
         timer.start(limits.handshake, context) { self.fail(context, TLSError(.handshakeTimedOut)) }
-        // The first call allocates what a handshake needs. A gateway makes it only once the peer has sent something.
+        // The first call allocates the memory that a handshake needs. A gateway therefore waits until the peer has sent
+        // something.
         if connection.speaksFirst { continueHandshake(context) }
         context.read()
     }
@@ -87,7 +89,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// The certificates that the peer showed in the handshake, DER: that of the key it proved, then those behind it.
     ///
     /// Empty before the handshake is complete, and where there are more than `CertificateAuthority.chainCountMax`. Only
-    /// for agents: on a gateway OpenSSL leaves out the first.
+    /// for agents: on a gateway, OpenSSL leaves out the first certificate.
     package var peerCertificates: [[UInt8]] {
         switch state.phase {
         case .open, .draining: connection.peerCertificates
@@ -118,13 +120,13 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     /// Nothing is read or written after this. Safe to repeat.
-    /// - Parameter error: for writes that have not been sent.
+    /// - Parameter error: the error for writes that have not been sent.
     func end(_ error: any Error) {
         state.end()
         abandonWrites(error)
     }
 
-    /// Fails what waits to be sent, and stops the timer of the phase that is over.
+    /// Fails all writes that wait to be sent, and stops the timer of the phase that has ended.
     func abandonWrites(_ error: any Error) {
         timer.stop()
         for promise in records.removeAll(keepingFlushed: false) { promise.fail(error) }

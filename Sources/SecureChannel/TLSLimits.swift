@@ -13,7 +13,7 @@ package struct TLSLimits: Sendable {
     /// reset.
     package var lingering = TimeAmount.seconds(1)
 
-    /// How many plain bytes may be written before the handshake is complete. More end the connection.
+    /// How many plain bytes may be written before the handshake is complete. Further bytes end the connection.
     package var pendingBytesMax = 4 << 20
 
     /// - Parameter handshake: the limit for the handshake, which a gateway can configure.

@@ -23,23 +23,24 @@
 ///     any          the handler closes the channel or leaves the pipeline        closed
 ///
 /// - A *goodbye* is the alert `close_notify`: its sender sends nothing after it.
-/// - *Both goodbyes* lead to `closing` because nothing is left to send or receive. Without half-closure of the channel
-///   the peer's goodbye alone does, by `beginClosing`.
+/// - *Both goodbyes* lead to `closing` because nothing is left to send or receive. If the channel does not allow
+///   half-closure, the peer's goodbye alone leads to `closing`, by `beginClosing`.
 /// - A failure before `closing` is reported to the peer by an alert, and the connection stays `failed` for a moment so
 ///   that the peer can read it. A failure while `closing` only ends the wait for the peer's goodbye.
 /// - `draining` and `drained` last no longer than one call of `channelInactive`. The handlers behind still receive
 ///   what has arrived before, but nothing can be sent.
 package struct TLSState: Hashable, Sendable {
-    /// The phases of the table above. Each owns the data that exists only in it.
+    /// The phases of one TLS connection, as the table in the comment on `TLSState` lists them. Each phase owns the data
+    /// that exists only in it.
     package enum Phase: Hashable, Sendable {
         /// The channel is not active yet. Writes wait.
         case idle(Output)
         /// Writes wait.
         case handshaking(Output)
         case open(Input, Output)
-        /// `close(mode: .all)` was called, or both directions have ended. What still arrives is dropped.
+        /// `close(mode: .all)` was called, or both directions have ended. Bytes that still arrive are dropped.
         case closing(Input, Goodbye)
-        /// The alert is on its way. What still arrives is dropped without being decrypted.
+        /// The alert is being sent. Bytes that still arrive are dropped without being decrypted.
         case failed
         /// The channel is inactive, and bytes that arrived before are being delivered.
         case draining
@@ -62,19 +63,19 @@ package struct TLSState: Hashable, Sendable {
         case ending(Goodbye)
     }
 
-    /// How far our goodbye is.
+    /// The progress of our goodbye.
     package enum Goodbye: Hashable, Sendable {
-        /// It follows the last byte that was flushed.
+        /// The goodbye will follow the last byte that was flushed.
         case due
-        /// It has been written to the channel, and nothing can be encrypted any more.
+        /// The goodbye has been written to the channel, so nothing can be encrypted any more.
         case sent
-        /// The operating system has accepted it.
+        /// The operating system has accepted the goodbye.
         case taken
     }
 
     package private(set) var phase: Phase
 
-    /// - Parameter phase: another than the first only in tests.
+    /// - Parameter phase: the first phase. Only tests use another one than the default.
     package init(_ phase: Phase = .idle(.open)) {
         self.phase = phase
     }
@@ -85,7 +86,8 @@ package struct TLSState: Hashable, Sendable {
 extension TLSState {
     /// The channel has become active.
     ///
-    /// - Returns: whether the handshake begins. It has begun already where the handler was added to an active channel.
+    /// - Returns: whether the handshake begins. If the handler was added to an active channel, the handshake has begun
+    ///   already.
     package mutating func channelBecameActive() -> Bool {
         guard case .idle(let output) = phase else { return false }
         phase = .handshaking(output)
@@ -102,7 +104,7 @@ extension TLSState {
 // MARK: - Reading and writing
 
 extension TLSState {
-    /// What becomes of plain text that the peer has sent.
+    /// What the handler does with plain text that the peer has sent.
     package enum Reading: Hashable, Sendable {
         case delivered
         case dropped
@@ -110,7 +112,7 @@ extension TLSState {
         case stopped
     }
 
-    /// What becomes of plain text that a handler writes.
+    /// What the TLS handler does with plain text that another handler writes.
     package enum Writing: Hashable, Sendable {
         /// It waits for the end of the handshake.
         case waits
@@ -209,7 +211,7 @@ extension TLSState {
         }
     }
 
-    /// Ends an open connection, with a goodbye unless that has been said.
+    /// Ends an open connection. Our goodbye is sent, unless it was sent before.
     ///
     /// - Returns: `false` where the connection is not open any more.
     package mutating func beginClosing() -> Bool {
@@ -221,7 +223,7 @@ extension TLSState {
         return true
     }
 
-    /// Whether our goodbye is to be sent as soon as nothing that was flushed is left to send.
+    /// Whether our goodbye has to be sent as soon as all flushed bytes have been sent.
     package var isGoodbyeDue: Bool {
         switch phase {
         case .open(_, .ending(.due)), .closing(_, .due): true
@@ -272,7 +274,8 @@ extension TLSState {
         }
     }
 
-    /// Whether a closing connection waits for nothing any more.
+    /// Whether a closing connection has nothing left to wait for: the peer has said goodbye, and our goodbye was
+    /// accepted by the operating system.
     package var isDone: Bool { phase == .closing(.ended, .taken) }
 }
 
@@ -334,7 +337,8 @@ extension TLSState {
 
     /// The last byte that had arrived has been delivered.
     ///
-    /// - Returns: whether the stream is truncated: there was no goodbye, nor another reason to stop before it.
+    /// - Returns: whether the stream is truncated: the peer's goodbye is missing, and nothing else has ended the
+    ///   connection before.
     package mutating func finishDraining() -> Bool {
         guard phase == .draining else { return false }
         phase = .drained

@@ -20,8 +20,8 @@ package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     ///   - blockBytesMax: the longest acceptable block. LZ4 stops as soon as it is exceeded.
     /// - Returns: whether a block was appended.
     package mutating func compress(_ plain: ByteBuffer, into output: inout ByteBuffer, blockBytesMax: Int) -> Bool {
-        // `LZ4_compressBound` returns zero for input that is too long. Then, and without room, the caller sends plain
-        // bytes.
+        // `LZ4_compressBound` returns zero for input that is too long. In this case, or if the block does not fit, the
+        // caller sends plain bytes.
         guard let plainByteCount = Int32(exactly: plain.readableBytes) else { return false }
         let capacity = min(LZ4_compressBound(plainByteCount), Int32(clamping: blockBytesMax))
         guard capacity > 0 else { return false }
@@ -51,7 +51,8 @@ package enum LZ4Block {
     package static func decompress(
         _ block: ByteBuffer, plainByteCount: Int, allocator: ByteBufferAllocator = ByteBufferAllocator()
     ) throws(LZ4Error) -> ByteBuffer {
-        // Checked before the allocation: no block decompresses to more than 255 times its own length.
+        // No block decompresses to more than 255 times its own length. Check this before the allocation, so that a
+        // false length cannot make it huge.
         let (plainBytesMax, isHuge) = block.readableBytes.multipliedReportingOverflow(by: 255)
         guard plainByteCount >= 0, isHuge || plainByteCount <= plainBytesMax else { throw .malformed }
         var plain = allocator.buffer(capacity: plainByteCount)

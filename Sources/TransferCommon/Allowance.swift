@@ -1,6 +1,6 @@
 /// Token bucket: burst `atOnce`, refill `perSecond`.
 package struct Allowance: Hashable, Sendable {
-    /// Time in which the bucket regains one token, and all `atOnce` tokens.
+    /// The time in which the bucket regains one token, and the time in which it regains all `atOnce` tokens.
     private let nanosecondsEach: UInt64
     private let nanosecondsAll: UInt64
     /// Time at which the bucket is full again.
@@ -25,7 +25,7 @@ package struct Allowance: Hashable, Sendable {
         return nil
     }
 
-    /// Takes one token even from an empty bucket, which then owes it.
+    /// Takes one token even if the bucket is empty. The bucket then owes this token.
     ///
     /// - Returns: the time until the bucket owes nothing.
     package mutating func takeInAdvance(now: Instant) -> Duration {

@@ -231,8 +231,8 @@ private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
 
 // MARK: - Bytes and words
 
-// A generic function of another module that is not specialised may allocate at each step over a collection. So these
-// functions take the bytes in one step and then work on raw memory.
+// If the compiler does not specialise a generic function of another module, the function may allocate memory at each
+// step over a collection. So these functions copy or access all bytes in one step, and then work on raw memory.
 
 /// Calls `body` with the bytes in contiguous memory; copies them only if they are not contiguous.
 private func withBytes<Result>(

@@ -13,7 +13,7 @@ package struct Instant: Hashable, Comparable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// Saturates at both ends: a delay too long for the clock never ends.
+    /// The result is limited to the range of the clock. So a delay that is too long for the clock never ends.
     package static func + (left: Instant, right: Duration) -> Instant {
         let (seconds, attoseconds) = right.components
         guard seconds >= 0, attoseconds >= 0 else { return left }

@@ -1,8 +1,8 @@
-/// Which keys a device may ask for (specification §6.2): the keys that every store can hold (`ObjectKey`), except
-/// those that a store behind a proxy could take for another key.
+/// Which keys a device may ask for (specification §6.2): the keys that every store can hold (`ObjectKey`), except those
+/// that a store behind a proxy could confuse with another key.
 package enum KeyRule {
     package static let keyBytesMax = ObjectKey.byteCountMax
-    /// Prefix of the gateways' own keys. No device may write under it.
+    /// Prefix of the keys that gateways keep for themselves. No device may write under it.
     package static let reservedPrefix = ".sluice/"
 
     /// Why a key is refused; `message` is the sentence for a person.
@@ -49,8 +49,8 @@ package enum KeyRule {
     /// Builds the whole key of an object: the device's prefix and the requested key.
     ///
     /// - Parameters:
-    /// - prefix: empty, or ending in `/`, as in the device list.
-    /// - key: as the agent sent it, relative to the prefix.
+    ///   - prefix: empty, or ending in `/`, as in the device list.
+    ///   - key: as the agent sent it, relative to the prefix.
     package static func wholeKey(prefix: String, key: String) throws(Refusal) -> String {
         let bytes = Array(key.utf8)
         guard !bytes.isEmpty else { throw .empty }
@@ -77,7 +77,7 @@ package enum KeyRule {
         guard !prefix.isEmpty else { return true }
         guard prefix.utf8.last == slash else { return false }
         do {
-            // Drop the slash as a byte: with a combining character it may share one `Character`.
+            // Remove the slash as a byte, because together with a combining character it may form one `Character`.
             _ = try wholeKey(prefix: "", key: String(decoding: prefix.utf8.dropLast(), as: UTF8.self))
             return true
         } catch {
@@ -87,7 +87,7 @@ package enum KeyRule {
 
     private static let slash = ObjectKey.separator
 
-    /// Decodes percent escapes once, as a store does that decodes keys although no client encoded them.
+    /// Decodes percent escapes once. Some stores do that with every key, although no client has encoded it.
     private static func decodedOnce(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = bytes

@@ -11,8 +11,8 @@ package struct ObjectKey: Hashable, Sendable {
     /// UTF-8.
     package let bytes: [UInt8]
 
-    /// Checks the rules that hold in every store. It refuses an invalid key and never repairs one: no user asked for
-    /// the repaired key.
+    /// Checks the rules that hold in every store. It refuses an invalid key and never repairs it, because the user did
+    /// not ask for the repaired key.
     package init(validating text: String) throws(ObjectKeyError) {
         try self.init(validating: text.utf8)
     }

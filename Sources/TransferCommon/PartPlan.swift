@@ -5,13 +5,13 @@ package struct PartPlan: Hashable, Sendable {
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
     package private(set) var fileBytes: UInt64?
     package let partBytes: UInt64
-    /// Whether the size was unknown at the start. A stream is a multipart session, even if it ends within its first
-    /// part.
+    /// Whether the file is a stream: its size was unknown at the start. A stream is uploaded as several parts, even if
+    /// it ends within its first part.
     package let isStream: Bool
 
     /// - Parameters:
-    /// - fileBytes: bytes of the file; `nil` for a stream.
-    /// - partBytes: bytes of each part but the last, from 1; 0 gives `nil`.
+    ///   - fileBytes: bytes of the file; `nil` for a stream.
+    ///   - partBytes: bytes of each part but the last, from 1; 0 gives `nil`.
     package init?(fileBytes: UInt64?, partBytes: UInt64) {
         guard partBytes > 0 else { return nil }
         if let fileBytes, fileBytes > 0, (fileBytes - 1) / partBytes >= UInt64(UInt32.max) { return nil }
@@ -74,7 +74,7 @@ package struct PartRule: Hashable, Sendable {
     package enum Refusal: Error, Equatable, Sendable {
         /// The user's part size is outside the bounds.
         case partSizeOutOfBounds(wish: UInt64)
-        /// The file needs larger parts than the user asked for.
+        /// With the user's part size, the file would need more than `partsMax` parts.
         case partSizeTooSmall(wish: UInt64, needed: UInt64)
         /// No allowed part size holds the file.
         case fileTooLarge(most: UInt64)
@@ -84,8 +84,8 @@ package struct PartRule: Hashable, Sendable {
     /// parts hold the file.
     ///
     /// - Parameters:
-    /// - fileBytes: `nil` for a stream, which gets the chosen size and ends at the latest after `partsMax` parts.
-    /// - wish: the user's part size; it is used as it is or refused, never changed.
+    ///   - fileBytes: `nil` for a stream, which gets the chosen size and ends at the latest after `partsMax` parts.
+    ///   - wish: the user's part size; it is used as it is or refused, never changed.
     package func partBytes(fileBytes: UInt64?, wish: UInt64?) throws(Refusal) -> UInt64 {
         if let wish, wish < partBytesMin || wish > partBytesMax { throw .partSizeOutOfBounds(wish: wish) }
         guard let fileBytes, fileBytes > 0 else { return wish ?? partBytesDefault }

@@ -8,8 +8,8 @@ package enum PutCondition: Hashable, Sendable {
     case ifMatch(etag: String)
 }
 
-/// Which conditions a store was seen to check. A store that ignores a condition replaces the object although it
-/// fails.
+/// Which conditions a store was seen to check. A store that ignores a condition replaces the object even if the
+/// condition does not hold.
 package struct CheckedConditions: Hashable, Sendable {
     /// Which conditions the store checks in one kind of request.
     package struct Request: Hashable, Sendable {

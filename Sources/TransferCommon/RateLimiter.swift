@@ -1,5 +1,5 @@
-/// Limits the sending rate of all connections together. The token bucket refills steadily and holds little, so the
-/// limit holds over any second and no burst fills a queue on the network.
+/// Limits the sending rate of all connections together. The token bucket refills steadily and holds only few bytes. So
+/// the limit is kept within every second, and no burst fills a queue on the network.
 package struct RateLimiter: Hashable, Sendable {
     /// Wire bytes per second; `nil` for no limit.
     package let bytesPerSecond: UInt64?
@@ -12,7 +12,7 @@ package struct RateLimiter: Hashable, Sendable {
         self.filledAt = now
     }
 
-    /// Time from which the next bytes may be sent; `now` or earlier means at once.
+    /// The time from which the next bytes may be sent. A result that is not after `now` means at once.
     package func readyAt(now: Instant) -> Instant {
         guard let bytesPerSecond else { return now }
         let missing = -levelAt(now)

@@ -1,5 +1,5 @@
-/// How long an agent waits before it tries again (specification §5.4). The wait doubles from `first` and has jitter,
-/// so that agents that lost their connections together do not reconnect together.
+/// How long an agent waits before it tries again (specification §5.4). The wait doubles from `first` and has jitter, so
+/// that agents that lost their connections at the same time do not reconnect at the same time.
 package struct RetryPolicy: Hashable, Sendable {
     /// Why an attempt failed.
     package enum Cause: CaseIterable, Sendable {
@@ -27,13 +27,13 @@ package struct RetryPolicy: Hashable, Sendable {
         self.longestWithoutConnection = longestWithoutConnection
     }
 
-    /// The wait before the next attempt: drawn evenly between half the ceiling and the ceiling, and at least the
-    /// peer's advice.
+    /// The wait before the next attempt: a random time between half the ceiling and the ceiling, where the ceiling
+    /// doubles with each failure; and at least the peer's advice.
     ///
     /// - Parameters:
-    /// - failures: number of attempts that failed in a row, from 1.
-    /// - cause: why the last attempt failed.
-    /// - advice: the peer's retry-after; `.zero` for none.
+    ///   - failures: number of attempts that failed in a row, from 1.
+    ///   - cause: why the last attempt failed.
+    ///   - advice: the peer's retry-after; `.zero` for none.
     package func delay(
         afterFailures failures: Int, _ cause: Cause, advice: Duration = .zero,
         using generator: inout some RandomNumberGenerator

@@ -28,7 +28,7 @@ package struct OfferedMetadata: Hashable, Sendable {
 /// Metadata that keeps every rule of specification §6.6: a content type, and pairs of name and value that the user
 /// chose.
 package struct SessionMetadata: Hashable, Sendable {
-    /// Most pairs. The codec carries up to 255; a gateway refuses more than this.
+    /// Most pairs. A frame can carry up to 255 pairs, but a gateway refuses more than `pairsMax`.
     package static let pairsMax = 64
     /// Longest name of a pair, in bytes.
     package static let nameBytesMax = 64
@@ -73,7 +73,7 @@ package struct SessionMetadata: Hashable, Sendable {
     /// The same metadata as SESSION OPEN carries it.
     package var offered: OfferedMetadata { OfferedMetadata(contentType: contentType, pairs: pairs) }
 
-    /// Prefix of the names of the gateways' own metadata (§11.4).
+    /// Prefix of the names of metadata that gateways write for themselves (§11.4).
     private static let ownPrefix = "sluice-"
 
     /// Printable ASCII, at most 255 bytes, with a slash that is neither the first nor the last byte.
@@ -93,7 +93,7 @@ package struct SessionMetadata: Hashable, Sendable {
             }
     }
 
-    /// At least one byte of printable ASCII, no space at either end, no two spaces in a row: HTTP passes such text on
+    /// At least one byte of printable ASCII, no space at either end, no two spaces in a row: HTTP transmits such text
     /// unchanged.
     private static func isTidy(_ text: String) -> Bool {
         let space = UInt8(ascii: " ")

@@ -1,22 +1,23 @@
 // What agent and gateway agreed when a session opened (specification §6.3). The terms travel as one value in SESSION
-// OPEN, in the session token and in the session record, so they survive a cut, a restart, a change of gateway and a
-// lost journal.
+// OPEN, in the session token and in the session record, so they survive a lost connection, a restart, a change of
+// gateway and a lost journal.
 
 /// Which object a session may replace under its key.
 package enum WriteCondition: Hashable, Sendable {
-    /// The key must hold no object. Records and tokens without a condition mean this one.
+    /// The key must hold no object. Records and tokens without a condition have this condition.
     case absent
     /// The session may replace any object under the key.
     case any
-    /// The session may replace only the object that this session id wrote. A key without an object is allowed too.
+    /// The session may replace only the object that this session id wrote. The session may also write if the key holds
+    /// no object.
     case matches(SessionID)
 }
 
 /// What agent and gateway agreed when a session opened. Two sessions of equal terms upload the same version of one
 /// file.
 package struct SessionTerms: Hashable, Sendable {
-    /// In SESSION OPEN relative to the device's prefix, elsewhere the whole key. This type checks neither length nor
-    /// form (§6.2).
+    /// The key: in SESSION OPEN relative to the device's prefix, elsewhere the whole key. This type checks neither
+    /// length nor form (§6.2).
     package var key: String
     /// Bytes of the file; `nil` while the size is unknown (a stream).
     package var size: UInt64?

@@ -11,7 +11,7 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
 }
 
 extension ErrorCode {
-    // Violations: one side is defective.
+    // Violations of the protocol: the agent or the gateway is defective.
     package static let frameTooLarge = ErrorCode(rawValue: 0x0001)
     package static let bodyTooShort = ErrorCode(rawValue: 0x0002)
     package static let trailingBytes = ErrorCode(rawValue: 0x0003)

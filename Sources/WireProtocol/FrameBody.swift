@@ -1,8 +1,8 @@
 import NIOCore
 import TransferCommon
 
-/// The fields of one frame; every frame but PART DATA conforms. Errors name fields as the specification does.
-/// Encoding and decoding check the same ranges, so no end can send what the other refuses.
+/// The fields of one frame; every frame but PART DATA conforms. Errors name fields as the specification does. Encoding
+/// and decoding check the same ranges, so neither end can send a frame that the other end would refuse.
 protocol FrameBody: Hashable, Sendable {
     static var type: FrameType { get }
 
@@ -42,7 +42,7 @@ struct BodyReader {
         return value
     }
 
-    /// - Parameter isMeant: if false, the field has no meaning in this frame and must be 0.
+    /// - Parameter isMeant: whether the field has a meaning in this frame. If not, its value must be 0.
     mutating func integer<Value: FixedWidthInteger>(_ field: String, isMeant: Bool) throws(WireError) -> Value {
         let value: Value = try integer()
         guard isMeant || value == 0 else { throw badValue(field) }
@@ -112,12 +112,13 @@ struct BodyReader {
         try text16(field, 0...WireLimits.messageBytesMax)
     }
 
-    /// - Parameter isMeant: if false, the frame carries no token and the field must be empty.
+    /// - Parameter isMeant: whether the frame carries a token. If not, the field must be empty.
     mutating func token(isMeant: Bool = true) throws(WireError) -> [UInt8] {
         try bytes16("token", 0...(isMeant ? WireLimits.tokenBytesMax : 0))
     }
 
-    /// Reads `count` elements. The array grows with the elements read, so a false `count` makes it reserve no memory.
+    /// Reads `count` elements. The array grows with the elements that were read, so a false `count` cannot make it
+    /// reserve memory.
     mutating func list<Element>(
         count: Int, element: (inout BodyReader) throws(WireError) -> Element
     ) throws(WireError) -> [Element] {
@@ -128,8 +129,8 @@ struct BodyReader {
         return elements
     }
 
-    /// Reads the extension fields up to the end of the body. Version 1 defines none: it skips optional ones and
-    /// refuses required ones.
+    /// Reads the extension fields up to the end of the body. Version 1 defines no such fields: it skips optional fields
+    /// and refuses required ones.
     mutating func skipExtensionFields() throws(WireError) {
         var fieldCount = 0
         while rest.readableBytes > 0 {
@@ -167,7 +168,7 @@ struct BodyReader {
     }
 }
 
-/// Writes the fields of one body into a buffer of its own, so that a field outside its range leaves nothing in the
+/// Writes the fields of one body into a buffer of its own, so that a frame with an invalid field leaves no bytes in the
 /// connection's buffer.
 struct BodyWriter {
     let type: FrameType

@@ -30,15 +30,15 @@ package struct FrameDecoder: Sendable {
         case failed(WireError)
     }
 
-    /// A maximum for every body that is tighter than the types' own, such as before HELLO. It applies to headers that
-    /// are read after it is set.
+    /// A maximum for every body, in addition to the maximum of its type; for example, a small one before HELLO. It
+    /// applies to headers that are read after it is set.
     package var bodyBytesMax: Int?
 
     private let receiver: Role
     private var state = State.header
     /// Appended bytes that no call of `next()` has taken, in order; no buffer is empty.
     private var arrived = CircularBuffer<ByteBuffer>()
-    /// The beginning of an incomplete header or body; empty while a payload passes.
+    /// The beginning of an incomplete header or body; empty while a payload is arriving.
     private var collected = ByteBuffer()
 
     /// - Parameter receiver: the end that reads. The decoder refuses frames that only the other end may receive.
@@ -136,8 +136,8 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Takes exactly `byteCount` bytes in one buffer: a slice if they arrived in one buffer, otherwise a copy.
-    /// Returns `nil` until all have arrived, and keeps a copy of those that have.
+    /// Takes exactly `byteCount` bytes in one buffer: a slice if they arrived in one buffer, otherwise a copy. Returns
+    /// `nil` until all of them have arrived, and keeps a copy of those that have arrived.
     private mutating func take(_ byteCount: Int) -> ByteBuffer? {
         if collected.readableBytes == 0, let first = arrived.first, first.readableBytes >= byteCount {
             return takePiece(byteCountMax: byteCount)

@@ -1,5 +1,6 @@
-/// The limits that the specification fixes for every agent and gateway. WELCOME carries what a gateway chooses within
-/// them; an implementation's own choices are elsewhere. `FrameType` has the longest body of each type.
+/// The limits that the specification fixes for every agent and gateway. WELCOME carries the values that a gateway
+/// chooses within these limits. Limits that each implementation chooses for itself are defined elsewhere. `FrameType`
+/// has the longest body of each type.
 package enum WireLimits {
     // The frame (§2, §3).
 

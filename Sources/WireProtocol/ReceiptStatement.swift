@@ -3,8 +3,9 @@ package import TransferCommon
 /// The signed content of a receipt: which object the store held at a time, and with what content (specification
 /// §9.5).
 ///
-/// The statement does not travel: the agent builds the same bytes from values it knows, so each statement has exactly
-/// one encoding. Decoding accepts only that encoding; `encoded()` of a decoded statement returns the same bytes.
+/// The statement is not sent. The agent builds the same bytes from values that it knows, so each statement must have
+/// exactly one encoding. Decoding accepts only that encoding; `encoded()` of a decoded statement returns the same
+/// bytes.
 package struct ReceiptStatement: Sendable {
     /// The store that holds the object.
     package var storeIdentity: StoreIdentity
@@ -20,7 +21,7 @@ package struct ReceiptStatement: Sendable {
     package var size: UInt64
     /// The part size that a root digest depends on.
     package var partBytes: UInt64
-    /// The gateway's evidence of the content: `root` or `wholeDigest`. Receipts allow no other kind.
+    /// The gateway's evidence of the content: `root` or `wholeDigest`. Other kinds are not allowed in receipts.
     package var evidence: ContentEvidence
     /// The ETag as the store returned it; may be empty.
     package var etag: String
@@ -56,8 +57,8 @@ extension ReceiptStatement {
     /// bytes.
     ///
     /// - Parameters:
-    /// - key: the whole key, with the device's prefix.
-    /// - siteKey: the fingerprint of the signing key.
+    ///   - key: the whole key, with the device's prefix.
+    ///   - siteKey: the fingerprint of the signing key.
     package init(
         of object: ProvenObject, key: String, device: String, storeIdentity: StoreIdentity, siteKey: SHA256Digest,
         timeMilliseconds: Int64

@@ -1,4 +1,4 @@
-/// The number that identifies a session on one connection. It has no meaning outside that connection.
+/// The number that identifies a session on one connection. Another connection uses the same numbers for other sessions.
 package struct Slot: Hashable, Sendable {
     /// The slot of the connection itself, which carries no session.
     package static let connection = Slot(0)

@@ -1,7 +1,7 @@
 /// A receipt as it is stored: the statement's bytes, the signature, and the public key that claims to have made it.
 ///
-/// None of the fields has been verified. Only the bytes of the statement count, because the gateway signed them;
-/// `content` decodes them. `SecureChannel` verifies the signature and the key.
+/// None of the fields has been verified. The signature is of the bytes of the statement, so these bytes are stored as
+/// they are; `content` decodes them. `SecureChannel` verifies the signature and the key.
 package struct StoredReceipt: Hashable, Sendable {
     /// The signed bytes.
     package var statement: [UInt8]
@@ -16,7 +16,7 @@ package struct StoredReceipt: Hashable, Sendable {
     package static let signatureBytesMax = 128
     /// Longest public key (§4.2); the shortest is one byte.
     package static let publicKeyBytesMax = 256
-    /// Longest statement in bytes: above the length of one whose texts all have their greatest length.
+    /// Longest statement in bytes. No valid statement is longer, even if all its texts have their greatest length.
     package static let statementBytesMax = 1 << 18
 
     package init(statement: [UInt8], signature: [UInt8], publicKey: [UInt8], certificates: [[UInt8]] = []) {

@@ -1,7 +1,8 @@
 import TransferCommon
 
-/// Every way in which bytes can fail to be a frame, or a value to become one. Each error ends the connection with its
-/// `code`; the other values are for the log. Whether a well-formed frame is allowed now is decided elsewhere.
+/// Why bytes are not a valid frame, or why a value cannot be encoded as one. Each error ends the connection with its
+/// `code`; the associated values are for the log. The machines, not this type, decide whether a well-formed frame is
+/// allowed now.
 package enum WireError: Error, Equatable, Sendable {
     /// The body is longer than the type's maximum, or than the receiver's tighter current maximum (§5).
     case frameTooLarge(type: UInt8, length: Int, maximum: Int)
@@ -21,7 +22,7 @@ package enum WireError: Error, Equatable, Sendable {
     case badValue(type: FrameType, field: String)
     /// Slot 0 for a frame of a session, or a session's slot for a frame of the connection.
     case badSlot(type: FrameType, slot: Slot)
-    /// The receiver's role never receives this type.
+    /// Only the other end may receive frames of this type.
     case wrongDirection(type: FrameType)
     /// A HELLO began with this number instead of "SLUC".
     case badMagic(UInt32)

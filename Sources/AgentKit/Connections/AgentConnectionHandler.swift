@@ -12,7 +12,7 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     private let id: ConnectionID
     private var decoder = FrameDecoder(receiver: .agent)
     private var isEnded = false
-    /// Supplies the gateway's certificates; `nil` if they are not kept.
+    /// The TLS handler, which supplies the gateway's certificates; `nil` if they are not kept.
     private let certificates: TLSHandler?
 
     /// - Parameter certificates: the connection's TLS handler if the gateway's certificates are kept; else `nil`.

@@ -5,20 +5,24 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// Sending parts: chunks are encoded on the cheapest thread and written in the order of their connection.
+// Sending parts: chunks are encoded on the event loop if that is cheap, otherwise on another thread. Chunks of one
+// connection are written in the order in which the machine decided on them.
 
 extension AgentShell {
-    /// Encodes the frame (on the loop for plain bytes in memory, else on a thread) and writes it in its turn.
+    /// Encodes the frame of a chunk, and writes it after the earlier chunks of its connection. Plain bytes in memory
+    /// are encoded on the event loop, all others on another thread.
     func sendChunk(_ chunk: Chunk) {
         guard let channel = state.frames.channel(of: chunk.connection) else {
-            // The machine counted the chunk against the rate when it decided to send it.
+            // The connection is gone. The machine has counted the chunk against the rate already, so tell it that no
+            // byte was written.
             return machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0), now: now)
         }
         writeFrames()
         guard let source = sources.partSource(.init(upload: chunk.upload, part: chunk.part)) else {
             return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
         }
-        // Ask for each connection: another gateway of the site may have other capabilities.
+        // The answer may differ from connection to connection, because another gateway of the site may have other
+        // capabilities.
         let isLZ4Agreed = machine.agreedCapabilities(on: chunk.connection).contains(.lz4)
         let made: EventLoopFuture<ChunkPieces>
         if source.isEncodedAtOnce(mayCompress: isLZ4Agreed) {
@@ -46,7 +50,7 @@ extension AgentShell {
         machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes), now: now)
         channel.write(pieces.head, promise: nil)
         channel.writeAndFlush(pieces.payload).whenComplete { _ in
-            // The connection ends after a failed write, and that event reports the failure.
+            // Failed writes need no report of their own: the connection ends, and `connectionLost` reports that.
             self.assumeIsolated { shell in
                 shell.handle(.chunkSent(chunk, wireBytes: wireBytes))
             }

@@ -1,8 +1,8 @@
 import NIOCore
 import NIOPosix
 
-// Work for other threads is handed over once per turn of the loop, for all files together: a hand-over costs more than
-// the work for a small file.
+// Work for other threads is collected and passed to them once per turn of the event loop, for all files together.
+// Passing work to a thread costs more than the work for a small file.
 
 extension AgentShell {
     /// Work for other threads that one turn of the loop has collected.
@@ -24,7 +24,8 @@ extension AgentShell {
         self.turn = turn
     }
 
-    /// Small files that one thread examines together: they share a hand-over, and a disk that hangs blocks few of them.
+    /// The number of small files that are passed to one thread together. It is small enough that a disk that hangs
+    /// blocks only few files.
     private static let looksAtOnce = 8
 
     private func endTurn() {

@@ -42,7 +42,8 @@ actor AgentShell: MachineShell {
     var hasToldOfPins = false
     var state = ShellState<ConnectionID>()
     var sources: SourceTable
-    /// Write of the last chunk on each connection. It keeps chunks in order, although several threads encode them.
+    /// The write of the last chunk on each connection. Later chunks wait for it, so that chunks stay in order although
+    /// several threads encode them.
     var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
     /// Bytes written to sockets in total, frames and data.
     var wireBytes: UInt64 = 0
@@ -100,8 +101,8 @@ actor AgentShell: MachineShell {
         return true
     }
 
-    /// Waits until no upload to the first of the keys is active, so that a second file for a key finds the object of
-    /// the first.
+    /// Waits until no upload to the first of the keys is active. So a second file for this key begins when the object
+    /// of the first file exists.
     ///
     /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {
@@ -112,7 +113,8 @@ actor AgentShell: MachineShell {
         }
     }
 
-    /// Stops and keeps all uploads: the first call within the grace period, the second at once.
+    /// Stops the run and keeps all uploads for a later run. After the first call the run ends within the grace period,
+    /// after the second call at once.
     func stop() {
         for stream in sources.streams { stream.stop() }
         handle(.stopped)

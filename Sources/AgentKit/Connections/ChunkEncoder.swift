@@ -6,7 +6,7 @@ package import WireProtocol
 
 /// When chunks are compressed.
 package enum CompressionChoice: String, Sendable, CaseIterable {
-    /// As long as compression makes this file smaller.
+    /// As long as compression makes the chunks of this file smaller.
     case auto
     case always
     case never
@@ -14,8 +14,8 @@ package enum CompressionChoice: String, Sendable, CaseIterable {
 
 /// Turns plain chunks of one upload into PART DATA frames, compressed where that makes them smaller.
 ///
-/// In `auto`, chunks that did not shrink by a twentieth turn compression off for a while: media and random bytes then
-/// cost one attempt in `pauseChunks`.
+/// In `auto`, a chunk that did not shrink by at least a twentieth turns compression off for the next `pauseChunks`
+/// chunks. So media files and random bytes cost only few attempts.
 package final class ChunkEncoder: Sendable {
     private static let pauseChunks = 32
 
@@ -28,7 +28,7 @@ package final class ChunkEncoder: Sendable {
         self.compressors = compressors
     }
 
-    /// Whether the next chunk would be compressed: then encoding it belongs on a thread pool.
+    /// Whether the next chunk would be compressed. If so, it must be encoded on a thread pool.
     package var compressesNext: Bool {
         switch choice {
         case .never: false
@@ -37,7 +37,7 @@ package final class ChunkEncoder: Sendable {
         }
     }
 
-    /// The frame in two pieces, so that a plain payload is not copied: header and fields, then the payload.
+    /// The frame in two pieces: header and fields, then the payload. Two pieces, so that a plain payload is not copied.
     ///
     /// - Parameter mayCompress: whether the connection's two sides have agreed on LZ4 (specification §7.3).
     package func encode(
@@ -72,7 +72,7 @@ package final class ChunkEncoder: Sendable {
     }
 }
 
-/// Unused compression states, so that a chunk needs no new one.
+/// Keeps unused compression states, so that not every chunk has to make a new one.
 package final class CompressorPool: Sendable {
     private final class Compressor: Sendable {
         private let state = Mutex(LZ4Compressor())

@@ -13,7 +13,8 @@ import NIOCore
 /// loss it sends less than 2 Mbit/s on any link. BBR measures the link instead. On short paths BBR gains nothing, and
 /// its pacing costs processor time.
 package enum CongestionControl {
-    /// Shortest round trip for which BBR is chosen: longer paths cross networks that lose packets.
+    /// Shortest round trip for which BBR is chosen: paths with longer round trips usually cross networks that lose
+    /// packets.
     private static let roundTripMin = Duration.milliseconds(5)
 
     /// `bbr` as the kernel reads it, in the four bytes of an option's value.

@@ -7,8 +7,8 @@ package import TransferCore
     import Glibc
 #endif
 
-/// The network interfaces of the machine, as far as connections are bound to them. `InterfacePlan` says which connection
-/// uses which.
+/// Finds the machine's network interfaces and binds connections to them. `InterfacePlan` chooses the interface of each
+/// connection.
 package enum NetworkInterfaces {
     /// The named interfaces that are missing now. An interface may appear and disappear at any time.
     ///

@@ -16,6 +16,7 @@ enum ShellEvent: Sendable {
     case checked(CheckedFile)
     /// A message about a file that is still being uploaded.
     case note(key: String, String)
-    /// All files were submitted, `count` of them to the shell. The run was stopped before the others.
+    /// The feeder has ended: it has submitted `count` files to the shell. `notBegun` counts files that it did not
+    /// submit because the run was stopped.
     case allSubmitted(count: Int, notBegun: NotBegun)
 }

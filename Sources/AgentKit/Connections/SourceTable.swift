@@ -31,7 +31,7 @@ struct SourceTable {
         var request: UploadRequest
     }
 
-    /// What a chunk of a part is made from.
+    /// The source of the chunks of one part.
     struct PartSource {
         var encoder: ChunkEncoder
         var file: SourceFile?
@@ -46,7 +46,8 @@ struct SourceTable {
     private var sources: [UploadID: Source] = [:]
     /// Files that gateways are asked about.
     private var provenFiles: [UploadID: SourceFile] = [:]
-    /// Parts that are being read, or were read and are still needed: number of the read, and start of the part.
+    /// Parts that are being read, or were read and are still needed, each with the number of the read and the offset of
+    /// the part in the file.
     private var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
     private var lastRead: UInt64 = 0
     private var kept: [PartKey: ByteBuffer] = [:]
@@ -78,7 +79,7 @@ struct SourceTable {
     /// Begins the read of a part.
     ///
     /// - Parameters:
-    ///   - bytes: size of the part; of a stream, its maximum.
+    ///   - bytes: size of the part; for a stream, the maximum size.
     ///   - keep: whether the bytes will be sent soon.
     /// - Returns: `nil` if the upload has ended.
     mutating func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> FileLook? {
@@ -102,7 +103,8 @@ struct SourceTable {
 
     /// Ends the read of a part.
     ///
-    /// - Returns: whether the part is still needed. It is not if it was released, or released and requested again.
+    /// - Returns: whether the part is still needed. A part that was released, or was released and requested again, does
+    ///   not need this read.
     mutating func partRead(_ key: PartKey, number: UInt64, kept bytes: ByteBuffer?) -> Bool {
         guard reads[key]?.number == number else { return false }
         kept[key] = bytes
@@ -114,7 +116,7 @@ struct SourceTable {
         reads[key] = nil
     }
 
-    /// What chunks of the part are made from; `nil` if the upload has ended or the part was released.
+    /// The source of the chunks of a part; `nil` if the upload has ended or the part was released.
     func partSource(_ key: PartKey) -> PartSource? {
         guard let source = sources[key.upload], let start = reads[key]?.start else { return nil }
         return PartSource(encoder: source.encoder, file: source.file, start: start, kept: kept[key])
@@ -137,7 +139,7 @@ struct SourceTable {
         guard let source = sources[id] else { return nil }
         return {
             do throws(UploadFailure) {
-                // A stream has no stamp of its own and keeps that of its request.
+                // A stream has no stamp of its own, so the stamp in its request counts.
                 guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
                     throw UploadFailure(.stopped, "stopped")
                 }

@@ -47,7 +47,7 @@ package struct CheckedFile: Equatable, Sendable {
     /// The key without the device's prefix.
     package var key: String
     package var result: Result
-    /// Whether a gateway signed a receipt that the journal holds now.
+    /// Whether a gateway has signed a receipt, which is in the journal now.
     package var hasReceipt = false
 
     package init(path: String, key: String, _ result: Result) {
@@ -72,7 +72,7 @@ package struct CheckedFile: Equatable, Sendable {
         }
     }
 
-    /// Exit code of a program if this is its worst result.
+    /// The exit code of a program whose worst result is this one.
     package var exitCode: Int32 {
         switch result {
         case .found(let finding): finding.state == .proven ? 0 : 1

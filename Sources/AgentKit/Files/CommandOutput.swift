@@ -125,7 +125,8 @@ private final class Ending: Sendable {
         }
     }
 
-    /// Used if other code in this process has reaped the child. Counts as a failure, because the real status is lost.
+    /// The status that is used if other code in this process has waited for the child, so that the real status is lost.
+    /// It counts as a failure.
     private static let unknown: Int32 = 0xFF << 8
 }
 

@@ -12,10 +12,10 @@ import WireProtocol
 
 /// Reads the clock that files' change times come from, if that clock is known to have run steadily.
 ///
-/// Users and time servers set the device's clock, so a file written a second ago may have last year's date. The time
-/// since boot is never set. Both clocks are slewed together, so their difference stays the same until the device's
-/// clock is set. The first run after a boot stores the difference in the agent's home. As long as the difference is the
-/// same, the clock has not been set since.
+/// Users and time servers set the device's clock, so a file that was written a second ago may have a change time of
+/// last year. The time since boot is never set. When the system corrects the speed of its clocks, both change together.
+/// So their difference stays the same until the device's clock is set. The first run after a boot stores the difference
+/// in the agent's home. As long as the difference is the same, the clock has not been set since.
 package struct FileClock: Sendable {
     private struct Reading: Equatable {
         var boot: String
@@ -41,7 +41,8 @@ package struct FileClock: Sendable {
             first = kept
         } else {
             first = now
-            // Without the file the next run only has to wait two more seconds.
+            // If the file cannot be written, the next run takes a new first reading and waits two more seconds. No harm
+            // is done.
             try? AtomicFile.write(
                 Array("\(now.boot) \(now.age) \(now.difference)\n".utf8), to: path, mode: .ownerOnly)
         }
@@ -57,8 +58,8 @@ package struct FileClock: Sendable {
         return ModificationTime(seconds: time / 1_000_000_000, nanoseconds: UInt32(time % 1_000_000_000))
     }
 
-    /// Minimum age of a change time to count as old, in nanoseconds. A write before the first reading is at least that
-    /// old once this much time has passed, whatever the clock showed at the write.
+    /// Minimum age of a change time to count as old, in nanoseconds. Nothing is known of the clock before the first
+    /// reading. But once this much time has passed since that reading, any earlier write is at least that old.
     private static let watchedMin: Int64 = 2_000_000_000
 
     private static func isSteady(from first: Reading, to now: Reading) -> Bool {

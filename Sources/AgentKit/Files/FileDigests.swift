@@ -4,7 +4,7 @@ package import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The digests of a file that `digest` prints, for comparison with a receipt or with an object in the store.
+/// The digests of a file that `digest` prints, which a user can compare with a receipt or with an object in the store.
 package struct FileDigests: Equatable, Sendable {
     package var bytes: UInt64
     /// SHA-256 of the whole file, as `sha256sum` computes it.

@@ -6,8 +6,8 @@
 
 /// Location of a file: a path that the user named, or a path below a directory that the user named.
 ///
-/// Symbolic links in the user's path are followed, links below it are not. A link that replaces a file or directory
-/// after the walk found it must not lead to a file that the user never chose.
+/// Symbolic links in the path that the user named are followed. Links below this path are not followed. A link that
+/// replaces a file or directory after the walk found it must not lead to a file that the user never chose.
 package struct FileLocation: Equatable, Sendable {
     /// The path as the user named it.
     package var root: String

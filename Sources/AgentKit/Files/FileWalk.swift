@@ -12,8 +12,8 @@ import WireProtocol
 ///
 /// A path of a file yields that file under its own name. A path of a directory yields every regular file below it that
 /// passes the filter, hidden files included, under the path relative to the directory. The walk does not follow
-/// symbolic links below a directory, because they could lead in circles. The agent's own home is never sent. If files
-/// of several named paths would have the same key, each of them is refused.
+/// symbolic links below a directory, because a link to a parent directory would make it endless. The agent's own home
+/// is never sent. If files of several named paths would have the same key, each of them is refused.
 package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     /// What the walk found at a path.
     package enum Finding: Equatable, Sendable {
@@ -44,7 +44,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         case directory(WalkedDirectory)
     }
 
-    /// Stack of what is still to be visited; the next element is last.
+    /// Names and directories that are still to be visited, as a stack: the next one is the last element.
     private var pending: [Pending]
     private let filter: FileFilter
     private let home: FileIdentity?

@@ -9,7 +9,7 @@ import TransferCommon
 /// The paths that a push names. Finds out whether files of two of these paths have the same key.
 ///
 /// Keys below one directory always differ. Two directories produce the same key if both contain a file with the same
-/// relative path. A look at the file system answers that, so no list of keys is kept in memory.
+/// relative path. The file system shows whether that is so. No list of keys is kept in memory.
 struct PushedRoots {
     /// A path that the user named.
     struct Root {
@@ -23,7 +23,7 @@ struct PushedRoots {
     /// The named paths without duplicates.
     let all: [Root]
     private let directories: [Root]
-    /// Named files by key.
+    /// The files that the user named, by their keys.
     private let files: [[UInt8]: [Root]]
     private let filter: FileFilter
     private let home: FileIdentity?

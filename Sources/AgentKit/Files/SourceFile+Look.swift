@@ -46,7 +46,7 @@ extension SourceFile {
         return later.size
     }
 
-    /// Whether the content ends at the size that the file system reports. Files of procfs and sysfs do not.
+    /// Whether the content ends at the size that the file system reports. For files of procfs and sysfs, it does not.
     private func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
         let last = stamp.size > 0 ? stamp.size - 1 : 0
         var buffer = ByteBufferAllocator().buffer(capacity: 2)
@@ -94,7 +94,8 @@ extension SourceFile {
 }
 
 extension UploadFailure {
-    /// The stamp did not change, so no writer is the cause.
+    /// The failure for a file whose content does not end at its size. The stamp did not change meanwhile, so no process
+    /// that writes the file is the cause.
     fileprivate static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
         UploadFailure(
             .unreadable,

@@ -107,7 +107,7 @@ package final class SourceFile: Sendable {
             let step = Int(min(count - done, UInt64(Self.pieceBytes)))
             if !keep { buffer.clear() }
             guard try append(from: start + done, count: step, to: &buffer) == step else { return nil }
-            // No slice: while a slice exists, the next append would copy the whole buffer.
+            // Do not use a slice of the buffer here: while a slice exists, the next append copies the whole buffer.
             try buffer.withUnsafeReadableBytes { try body(UnsafeRawBufferPointer(rebasing: $0.suffix(step))) }
             done += UInt64(step)
         }

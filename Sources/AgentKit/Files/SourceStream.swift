@@ -25,8 +25,9 @@ enum UploadSource: Sendable {
     }
 }
 
-/// Bytes that arrive once and in order, such as standard input. Memory holds each part until the store has confirmed
-/// it, so that a lost connection loses nothing. When a run ends, the bytes that it has read are lost.
+/// Bytes that arrive once and in order, such as standard input. Each part stays in memory until the store has confirmed
+/// it, so that the part can be sent again after a lost connection. When a run ends, the bytes that it has read are
+/// lost.
 package final class SourceStream: Sendable {
     /// The argument that stands for standard input in the place of a path.
     package static let path = "-"
@@ -37,7 +38,7 @@ package final class SourceStream: Sendable {
 
     private struct State {
         var position: UInt64 = 0
-        /// First byte of the next part. Reading it showed that the previous part is not the last.
+        /// The first byte of the next part. It was read ahead to learn whether the previous part is the last one.
         var ahead = ByteBuffer()
         var hasEnded = false
     }
@@ -107,8 +108,8 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// A producer that crashes closes its stream like one that succeeds. Giving away the last part completes the
-    /// object, so check before that: the exit status of the command, and the expected size.
+    /// A producer that crashes closes its stream like one that succeeds. Returning the last part leads to a complete
+    /// object, so before that, check the exit status of the command and the expected size.
     private func check(_ state: State) throws(UploadFailure) {
         let seen = state.position + UInt64(state.ahead.readableBytes)
         if let expectedBytes, seen > expectedBytes {

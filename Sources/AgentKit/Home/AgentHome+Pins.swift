@@ -17,8 +17,8 @@ extension AgentHome {
         package var problem: String?
     }
 
-    /// Content of the pin file. Valid only while the configuration still has the pin named here: a user who replaces
-    /// that pin no longer trusts keys that were pinned before.
+    /// Content of the pin file. The file counts only while the configuration still has the pin that `configured` names:
+    /// a user who replaces this pin no longer trusts the keys that were pinned before.
     private struct PinFile: Codable {
         var configured: String
         var pins: [String]
@@ -28,7 +28,7 @@ extension AgentHome {
 
     package var pinsPath: String { path + "/pins.json" }
 
-    /// The pinned keys. Falls back to the configured key if the file is unreadable, because fewer pins are safe.
+    /// The pinned keys. If the file cannot be read, only the configured key counts: a smaller number of pins is safe.
     package func pins() throws(AgentHomeError) -> Pins {
         guard let configured = try configuredPin() else { return Pins(keys: []) }
         do {

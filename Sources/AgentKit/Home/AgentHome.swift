@@ -124,7 +124,8 @@ package struct AgentHome: Sendable {
         return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
     }
 
-    /// Whose receipts this home accepts: those of the pinned keys, or of the gateways that its authority names.
+    /// The keys whose receipts this home accepts: the pinned keys, or the keys of gateways that the home's authority
+    /// has certified.
     package func receiptTrust() throws(AgentHomeError) -> ReceiptTrust {
         switch try gatewayTrust() {
         case .pinnedKeys(let pins): .keys(pins)

@@ -37,8 +37,8 @@ package struct BootMoment: Equatable, Sendable {
         }
     }()
 
-    /// A random ID for this process if the kernel has none. Times then cannot be compared with those of other
-    /// processes.
+    /// The kernel's ID of this boot, or a random ID of this process if the kernel has none. With a random ID, times
+    /// cannot be compared with those of other processes.
     private static let currentBoot = kernelBoot ?? UUID().uuidString
 
     /// The time since an earlier moment; zero if the moments are not comparable.

@@ -59,8 +59,8 @@ package enum AgentJournal {
         }
     }
 
-    /// SQLite's result codes for a file that is not the agent's intact database. The last code appears when a table is
-    /// not as a migration made it.
+    /// SQLite's result codes for a file that is not the agent's intact database. The last code, `SQLITE_ERROR`, appears
+    /// if a table differs from what a migration made.
     private static let damage: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR]
 
     private static func openOrSetAside(_ home: AgentHome, logger: Logger) throws -> Journal {
@@ -83,7 +83,7 @@ package enum AgentJournal {
 
 extension AgentHomeError {
     fileprivate init(opening journal: String, _ error: DatabaseError) {
-        // SQLite reports trouble with some of its files as an I/O error, even if the disk is full.
+        // For some of its files, SQLite reports an I/O error even if the cause is a full disk.
         let isFull = error.resultCode == .SQLITE_FULL || (error.resultCode == .SQLITE_IOERR && hasNoSpace(journal))
         if isFull {
             self.init(.full, "this machine's disk is full: \(journal) cannot be opened; make room, then run it again")

@@ -25,7 +25,7 @@ package struct Journal: Sendable {
         package var wantsReceipt: Bool
     }
 
-    /// Columns of an upload's row that the state machine does not know.
+    /// The fields of an upload's row that the agent's machine does not know.
     package struct Subject: Equatable, Sendable {
         package var path: String
         package var key: String
@@ -107,7 +107,7 @@ package struct Journal: Sendable {
 
     // MARK: Reading
 
-    /// SQLite compiles a cached statement once instead of once for each file.
+    /// A request with a cached statement, which SQLite compiles only once instead of once for each file.
     static func request<Result>(
         _ sql: String, _ arguments: StatementArguments, for result: Result.Type
     ) -> SQLRequest<Result> {

@@ -85,7 +85,8 @@ struct JournalTransaction {
                 """, arguments: [id.value])
     }
 
-    /// Copies from an upload's row which version of which file may still appear, and sets the time to now.
+    /// Records the version of the file that an upload's row names as one that may still appear in the store, counted
+    /// from now.
     private func withdraw(_ id: UploadID, at now: BootMoment) throws {
         try execute(
             sql: """

@@ -11,7 +11,8 @@ import TransferCore
 final class JournalWriter: Sendable {
     private struct State {
         var queued: [(sequence: JournalSequence, write: JournalWrite)] = []
-        /// Subjects of the queued writes only: copying all subjects for each batch would be slow.
+        /// The subjects of the queued writes. They are kept separately, because copying all subjects for each batch
+        /// would be slow.
         var queuedSubjects: [UploadID: Journal.Subject] = [:]
         var subjects: [UploadID: Journal.Subject] = [:]
     }

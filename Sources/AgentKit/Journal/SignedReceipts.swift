@@ -3,8 +3,9 @@ import GRDB
 import TransferCommon
 package import WireProtocol
 
-/// The journal's table of receipts that gateways have signed. It keeps only the newest receipt of each object that a
-/// session wrote, because it confirms the same at a later time. The journal does not verify receipts.
+/// The journal's table of receipts that gateways have signed. Of each object that a session wrote, only the newest
+/// receipt is kept, because it confirms the same as the earlier ones, at a later time. The journal does not verify
+/// receipts.
 package struct SignedReceipts: Sendable {
     let queue: DatabaseQueue
     let reader: DatabaseQueue

@@ -70,8 +70,8 @@ struct FilePush {
                 continue
             }
             while !batch.isEmpty, !isStopped {
-                // Wait until the first key is free of other uploads. Files whose key is still busy, or appears twice,
-                // follow in a later round.
+                // Wait until no other upload to the first key is active. The other files of the batch whose keys are
+                // still in use, or appear twice, follow in a later round.
                 let free = batch.prefix(await submission.shell.waitForFree(batch.map(\.candidate.key)))
                 guard !isStopped else { break }
                 var keys = KeySet()
@@ -212,7 +212,8 @@ struct FilePush {
             for var look in ready {
                 let key = look.candidate.key
                 if let marked = look.record.unfinished, marked.isDropping {
-                    // Submit the earlier files now, so that they do not wait until this upload is dropped.
+                    // Submit the files before this one now, so that they do not wait until the earlier upload of this
+                    // file is dropped.
                     count += await submission.submit(requests)
                     requests = []
                     count += await submission.takeUp(marked.id, at: nil, abort: true)
@@ -295,8 +296,8 @@ final class SharedWalk: Sendable {
 
     /// Counts the files that the walk has not reached.
     ///
-    /// The time limit starts here and not at the stop, because a feeder that notices the stop late would otherwise
-    /// count nothing.
+    /// The time limit starts now, not when the run was stopped: otherwise a feeder that notices the stop late would
+    /// have no time left to count.
     func countRest() -> NotBegun {
         batches.withLock { batches in
             let end = ContinuousClock.now + Self.countingTime

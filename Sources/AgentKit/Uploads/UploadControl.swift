@@ -5,7 +5,7 @@ import TransferCommon
 /// later run.
 package final class UploadControl: Sendable {
     private struct State {
-        /// Core of the run, while the run has something to stop.
+        /// The shell of the run, from `attach` to `detach`.
         var shell: AgentShell?
         var isStopped = false
         var isStoppedAtOnce = false
@@ -21,7 +21,7 @@ package final class UploadControl: Sendable {
     /// Whether the run was stopped without a grace period.
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
 
-    /// Connects the run's core. The run calls this when it can be stopped.
+    /// Connects the run's shell. The run calls this when it can be stopped.
     func attach(_ shell: AgentShell) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
             state.shell = shell
@@ -31,7 +31,7 @@ package final class UploadControl: Sendable {
         if isStoppedAtOnce { await shell.stop() }
     }
 
-    /// Disconnects the run's core. The run calls this at its end.
+    /// Disconnects the run's shell. The run calls this at its end.
     func detach() {
         state.withLock { $0.shell = nil }
     }
@@ -46,7 +46,7 @@ package final class UploadControl: Sendable {
         await shell?.stop()
     }
 
-    /// Stops the run without a grace period. The core ends immediately at the second `stop`.
+    /// Stops the run without a grace period, by a second `stop` of the shell.
     package func stopAtOnce() async {
         await stop()
         let shell: AgentShell? = state.withLock { state in

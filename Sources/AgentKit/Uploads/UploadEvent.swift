@@ -15,10 +15,10 @@ package enum UploadEvent: Sendable {
     case checked(CheckedFile)
 }
 
-/// Files that an interrupted run did not begin.
+/// The number of files that an interrupted run did not begin.
 package struct NotBegun: Equatable, Sendable {
     package var count = 0
-    /// Whether there may be more, because the walk did not visit all directories.
+    /// Whether there may be more such files, because the walk did not visit all directories.
     package var mayBeMore = false
 
     package init(count: Int = 0, mayBeMore: Bool = false) {
@@ -85,7 +85,8 @@ package struct RunSummary: Equatable, Sendable {
     ///
     /// - 75 if the run was interrupted; 0 if every file is stored.
     /// - The exit code that all failures have in common, if there is one; otherwise 1.
-    /// - 1 instead of a common code from 64 to 66 if other files are stored: only some files are at fault.
+    /// - 1 instead of a common code from 64 to 66 if other files were stored, because then the cause lies in single
+    ///   files, not in the whole command.
     package var exitCode: Int32 {
         if isInterrupted { return UploadFailure.Kind.stopped.exitCode }
         let codes = Set(failures.map(\.failure.kind.exitCode))

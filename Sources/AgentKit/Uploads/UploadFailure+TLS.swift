@@ -38,6 +38,6 @@ extension UploadFailure {
 }
 
 extension TLSAlert {
-    /// Whether both sides are correct but have no version in common.
+    /// Whether the alert says that agent and gateway support no common version.
     fileprivate var isOfVersion: Bool { [.protocolVersion, .noApplicationProtocol].contains(self) }
 }

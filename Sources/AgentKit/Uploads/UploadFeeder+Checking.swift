@@ -4,7 +4,7 @@ import TransferCore
 // Asks a gateway about files. Finds files like a push, examines them, and submits questions as the core has capacity.
 
 extension UploadFeeder {
-    /// An examined file: ready to ask about, or answered without asking.
+    /// The result for an examined file: a gateway is asked about it, or the answer is known without asking.
     private enum Look: Sendable {
         case ready(SourceFile, FileSettling.Look)
         case answered(CheckedFile)
@@ -55,8 +55,8 @@ extension UploadFeeder {
         }
     }
 
-    /// Builds the question. Uses the part size of the original upload if possible, because the store keeps digests of
-    /// those parts.
+    /// Builds the question. Uses the part size of the file's earlier upload if it is known, because the store may keep
+    /// a root digest for this part size.
     private static func request(
         _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
     ) -> ProofRequest {

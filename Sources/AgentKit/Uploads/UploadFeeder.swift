@@ -3,7 +3,7 @@ import NIOPosix
 import TransferCommon
 package import TransferCore
 
-/// Submits files to the core as it has capacity, so that a million files wait on disk instead of in memory.
+/// Submits files to the core as it has capacity, so that a run of a million files does not keep them all in memory.
 package struct UploadFeeder {
     let home: AgentHome
     let shell: AgentShell
@@ -129,7 +129,7 @@ package struct UploadFeeder {
         } catch  where error != .reserved {
             throw UploadFailure(.keyInvalid, error.message)
         } catch {
-            // A reserved key may become valid with the device's prefix.
+            // Not an error here: a reserved key may become valid with the device's prefix.
         }
     }
 }

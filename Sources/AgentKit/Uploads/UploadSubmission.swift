@@ -3,7 +3,7 @@ import NIOPosix
 import TransferCommon
 import TransferCore
 
-/// Submits uploads to the core, after the journal's writer and the user have learned of them.
+/// Submits uploads to the core, after registering them with the journal's writer and reporting them to the user.
 struct UploadSubmission {
     typealias Events = AsyncStream<[ShellEvent]>.Continuation
     typealias Request = (request: UploadRequest, path: String, source: UploadSource?)

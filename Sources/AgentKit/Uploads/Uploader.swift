@@ -75,7 +75,8 @@ package struct Uploader: Sendable {
     /// How often a run checks whether another process has marked an upload to be dropped.
     private static let markInterval = Duration.milliseconds(500)
 
-    /// At the end of a run, wait at most this long for the gateway to close TLS on a dead link.
+    /// The limits of TLS. At the end of a run, the agent waits only this long for the gateway's closing alert, which
+    /// never arrives on a dead link.
     private static let tlsLimits: TLSLimits = {
         var limits = TLSLimits()
         limits.closing = .seconds(1)
@@ -95,7 +96,7 @@ package struct Uploader: Sendable {
         self.logger = logger
     }
 
-    /// Does the work to its end.
+    /// Runs until all work has ended.
     ///
     /// - Parameter observe: called with each event, in order.
     package func run(
@@ -104,7 +105,7 @@ package struct Uploader: Sendable {
         try await run(work, control: UploadControl(), observe: observe)
     }
 
-    /// Does the work until it ends or `control` stops it. Unfinished uploads can be resumed.
+    /// Runs until all work has ended or `control` stops the run. Unfinished uploads can be resumed.
     package func run(
         _ work: Work, control: UploadControl, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
@@ -149,7 +150,7 @@ package struct Uploader: Sendable {
         }
         var finished = summary
         finished.wireBytes = await shell.wireBytes
-        // A journal that cannot be read now has failed before, and that failure was reported.
+        // If the journal cannot be read now, an earlier failure of it was reported already.
         finished.unfinished = (try? journal.unfinishedCount()) ?? 0
         control.detach()
         await shell.finish()
@@ -312,8 +313,8 @@ extension RunSummary {
 }
 
 extension AgentReport {
-    /// Whether to report the event. Repeated waiting reports count once, until the upload moves or waits for another
-    /// reason.
+    /// Whether the event has to be reported. Of several equal reports of waiting, only the first is reported, until the
+    /// upload makes progress or waits for another reason.
     fileprivate func isNews(after wait: inout String?) -> Bool {
         switch self {
         case .waiting(let code, let message):

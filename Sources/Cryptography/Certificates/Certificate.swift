@@ -10,7 +10,8 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
     package let certificate: OpaquePointer
 
     /// The validity of every certificate made here. Peers that know each other by fingerprint ignore it, and a device's
-    /// clock may be wrong, so it begins in the past and ends at the date that RFC 5280 (4.1.2.5) reserves for *never*.
+    /// clock may be wrong, so the validity begins in the past and ends at the date that RFC 5280 (4.1.2.5) reserves for
+    /// *never*.
     private static let notBefore = "20200101000000Z"
     private static let notAfter = "99991231235959Z"
 
@@ -72,29 +73,30 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return X509_check_private_key(certificate, key.key) == 1
     }
 
-    /// Whether its own key has signed it. The signature is verified, because equal names prove nothing: successive keys
-    /// of a site share one name.
+    /// Whether the certificate is signed by its own key. The signature is verified, because equal names of subject and
+    /// issuer do not prove that: successive keys of a site share one name.
     var isSelfSigned: Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_self_signed(certificate, 1) == 1
     }
 
-    /// Whether subject and issuer have the same name: its own key has signed it, or the previous key of the site.
+    /// Whether subject and issuer have the same name. Then the certificate is signed by its own key or by the previous
+    /// key of the site, not by an authority.
     var isSelfIssued: Bool {
         X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0
     }
 
-    /// Whether another certificate's key has signed it. Names and dates are ignored.
+    /// Whether the certificate is signed by the key of another certificate. Names and dates are ignored.
     package func isSigned(by signer: borrowing Certificate) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         guard let key = X509_get0_pubkey(signer.certificate) else { return false }
         return X509_verify(certificate, key) == 1
     }
 
-    /// The common name, or else the first DNS name; `nil` where it has neither, or neither is valid text.
+    /// The common name, or else the first DNS name; `nil` if the certificate has neither, or neither is valid text.
     package var name: String? { commonName() ?? firstDNSName() }
 
-    /// The subject's first common name; `nil` where it has none, or the name is not valid text.
+    /// The subject's first common name; `nil` if it has none, or if the name is not valid text.
     private func commonName() -> String? {
         guard let subject = X509_get_subject_name(certificate) else { return nil }
         let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
@@ -109,7 +111,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return String(validating: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
     }
 
-    /// `nil` where it has none, or the name is not valid text.
+    /// The certificate's first DNS name; `nil` if it has none, or if the name is not valid text.
     private func firstDNSName() -> String? {
         defer { OpenSSLErrorQueue.clear() }
         guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }

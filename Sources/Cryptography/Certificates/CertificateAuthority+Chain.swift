@@ -7,7 +7,8 @@ package enum CertificateChainError: Error, Hashable {
     case unreadable
     /// The first certificate is for another key.
     case otherKey
-    /// The first certificate is for another host. Without this check any device of the authority could sign receipts.
+    /// The first certificate is for another host. Without this check any device with a certificate of the authority
+    /// could sign receipts.
     case otherName
     /// - Parameter reason: OpenSSL's text for what is wrong with the chain.
     case refused(reason: String)

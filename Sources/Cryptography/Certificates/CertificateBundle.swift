@@ -5,7 +5,8 @@ import COpenSSL
 /// A class that frees the certificates, because an array cannot hold noncopyable values. `@unchecked Sendable` because
 /// certificates never change once they are parsed, and OpenSSL guards its caches with locks.
 package final class CertificateBundle: @unchecked Sendable {
-    /// Not empty. Valid for as long as this object lives; an OpenSSL call that keeps one takes a reference of its own.
+    /// Not empty. Valid for as long as this object lives; an OpenSSL call that keeps a certificate takes a reference of
+    /// its own.
     let certificates: [OpaquePointer]
 
     /// - Parameter pem: text and other kinds of blocks between the certificates are skipped. The result is `nil` where

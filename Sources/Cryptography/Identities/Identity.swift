@@ -60,8 +60,8 @@ package final class Identity: Sendable {
 
     /// Makes a new key, a certificate for it and a request for an authority. Existing files are never changed.
     ///
-    /// Each file is written in one step, the key last. A process killed in between leaves files that `create` and
-    /// `load` both report, and that can be removed without loss.
+    /// Each file is written in one step, the key last. If the process is killed before the end, both `create` and
+    /// `load` report the files that are left, and these can be removed without loss.
     /// - Parameters:
     ///   - directory: exists.
     ///   - name: 1 to 64 characters, none of them a control character.
@@ -70,8 +70,8 @@ package final class Identity: Sendable {
     ) throws(IdentityError) -> Identity {
         guard isUsable(name) else { throw .nameUnusable }
         let keyPath = "\(directory)/\(keyFileName)"
-        // Without this check a certificate would lie beside a key that it does not belong to until the key's file is
-        // found to exist.
+        // Check this first: the key is written last. Without the check, a new certificate would be written beside an
+        // existing key that it does not belong to, before the existing file is noticed.
         guard !AtomicFile.exists(keyPath) else { throw .exists(path: keyPath) }
         let identity: Identity
         let files: [(pem: [UInt8], name: String, mode: AtomicFile.Mode)]

@@ -5,7 +5,7 @@ import WireProtocol
 /// An identity could not be made or loaded. No case holds any part of a private key.
 package enum IdentityError: Error, Hashable {
     case file(FileError)
-    /// An identity was to be made where one exists, or a part of one.
+    /// A new identity was requested in a directory that contains an identity already, or some of its files.
     case exists(path: String)
     case nameUnusable
     case privateKey(PrivateKeyError)

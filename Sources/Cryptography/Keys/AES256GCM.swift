@@ -62,7 +62,8 @@ private struct CipherContext: ~Copyable {
         guard let cipher = FetchedCipher.aes256GCM.cipher else {
             throw CryptographyError(operation: .findCipher, reason: "no provider offers it")
         }
-        // OpenSSL gets addresses without lengths: it would read past the end of a shorter array.
+        // OpenSSL gets only the addresses of key and nonce. If an array were too short, OpenSSL would read beyond its
+        // end.
         guard key.count == AES256GCM.keyByteCount, nonce.count == AES256GCM.nonceByteCount else {
             throw CryptographyError(operation: direction.operation, reason: "key or nonce has an unexpected size")
         }
@@ -104,7 +105,8 @@ private struct CipherContext: ~Copyable {
 
     /// - Returns: when opening, whether the tag is right.
     func finish() -> Bool {
-        // GCM is a stream mode and writes nothing here, but OpenSSL's contract allows one block.
+        // GCM is a stream mode, for which OpenSSL writes nothing here. But its documentation allows one block, so
+        // provide the space.
         var rest = [UInt8](repeating: 0, count: Int(EVP_MAX_BLOCK_LENGTH))
         var written: Int32 = 0
         return EVP_CipherFinal_ex(context, &rest, &written) == 1

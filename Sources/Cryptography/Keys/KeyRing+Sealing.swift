@@ -19,10 +19,10 @@ extension KeyRing {
     /// Seals with the newest sealing key.
     ///
     /// Nonces are random and 96 bits long. For such nonces NIST SP 800-38D (8.3) allows 2^32 seals under one key, by
-    /// all gateways of the site together: up to then two nonces are equal with a probability below 2^-32.
-    /// - Parameter context: authenticated with the token and not part of it, such as the device it is for. `open` needs
-    ///   the same.
-    /// - Returns: `sealingBytes` more than `plain`.
+    /// all gateways of the site together: up to this number, the probability that two nonces are equal is below 2^-32.
+    /// - Parameter context: authenticated together with the token, but not part of it; for example, the device that the
+    ///   token is for. `open` needs the same context.
+    /// - Returns: the sealed token, which is `sealingBytes` bytes longer than `plain`.
     package func seal(_ plain: [UInt8], context: [UInt8]) throws(CryptographyError) -> [UInt8] {
         try seal(plain, context: context, nonce: try SecureRandom.publicBytes(count: AES256GCM.nonceByteCount))
     }
@@ -65,8 +65,8 @@ package enum TokenOpeningError: Error, Hashable {
     case malformed
     /// A later version of the gateway sealed it, so another gateway of the site can open it.
     case laterVersion(UInt8)
-    /// This gateway's ring is older than the one that sealed the token. The agent has to try again, later or at another
-    /// gateway; the upload is not lost.
+    /// The token was sealed with a key that this gateway's ring does not have, because the ring is older than that of
+    /// the other gateway. The agent has to try again, later or at another gateway; the upload is not lost.
     case unknownKey(KeyRing.KeyID)
     /// The bytes were altered, or sealed for another context or with another key of this id.
     case forged

@@ -14,7 +14,8 @@ import WireProtocol
 ///
 /// A ring seals with a key that the previous ring could open with, and opens everything that earlier rings sealed. So
 /// two neighbours in this table open each other's tokens, and every gateway of the site must have ring *n* before any
-/// gateway gets ring *n* + 2. A gateway that is further behind throws `unknownKey`, and the agent tries again.
+/// gateway gets ring *n* + 2. On a gateway whose ring is older than that, `open` throws `unknownKey`, and the agent
+/// tries again.
 package struct KeyRing: Sendable {
     /// Names a key within the site. Ids are random, so that two copies that were rotated separately by mistake do not
     /// use one id for two keys.
@@ -28,11 +29,11 @@ package struct KeyRing: Sendable {
 
     /// What a key is used for. A rotation may move a key to the next state.
     package enum State: String, Hashable, Sendable {
-        /// New: it only opens, until every gateway has it.
+        /// The key is new: it only opens tokens, until every gateway has the key.
         case opening
-        /// It opens, and it seals unless a newer key does.
+        /// The key opens tokens, and seals new ones unless a newer key does.
         case sealing
-        /// It opens for as long as it is in the file: tokens of unfinished uploads may need it.
+        /// The key opens tokens as long as it is in the file, because tokens of unfinished uploads may need it.
         case retired
     }
 
@@ -56,7 +57,7 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// More than the rotations of a site's lifetime. It limits the file and the search for a key.
+    /// Limits the size of the file and the search for a key. A site will not rotate its keys so often in its lifetime.
     package static let keysMax = 128
 
     /// Oldest first. At least one is sealing, and each id is unique.

@@ -54,7 +54,7 @@ package enum ReceiptFile {
 
 /// Why bytes are not a file of receipts.
 package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
-    /// Counted from 1. Where the file ends too early, it is the line after the last.
+    /// The number of the line, counted from 1. If the file ends too early, this is the line after the last one.
     package let line: Int
     /// What that line had to contain.
     package let expected: String
@@ -70,7 +70,7 @@ private struct ReceiptFileReader {
 
     init(_ bytes: [UInt8]) {
         var all = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        // The text after the last line feed is no line where it is empty.
+        // If the text ends with a line feed, the empty text after it does not count as a line.
         if all.last?.isEmpty == true { all.removeLast() }
         lineCount = all.count
         lines =

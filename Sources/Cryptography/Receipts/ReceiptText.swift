@@ -17,7 +17,7 @@ extension ReceiptStatement {
         switch evidence {
         case .root(let digest): "root digest \(digest) in parts of \(partBytes) bytes"
         case .wholeDigest(let digest): "sha256 \(digest)"
-        // Reading a statement never gives these kinds.
+        // These kinds never occur in a statement that was read.
         case .none, .compositeMD5: "unknown"
         }
     }

@@ -27,13 +27,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var id: ConnectionID?
     /// The identity that the peer proved in the handshake.
     private var peer: TLSPeer?
-    /// The peer in the limiter; `nil` when the limiter does not count it.
+    /// The peer as `PreAuthenticationLimiter` counts it; `nil` when the limiter does not count this connection.
     private var unauthenticatedPeer: PreAuthenticationLimiter.Peer?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
-    /// Whether reading is paused, because the lists may be out of date or the device has exceeded its frame rate. Received
-    /// bytes wait.
+    /// Whether reading is paused, because the lists may be out of date or because the device has exceeded its frame
+    /// rate. Bytes that were received already wait.
     private var isPaused = true
 
     /// - Parameters:
@@ -51,7 +51,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         let channel = context.channel
         unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
-        // A device that was added, and an invitation that was made, a moment ago must be known to the handshake.
+        // Refresh the lists before the handshake, so that it knows a device or an invitation that was added a moment
+        // ago.
         shell.assumeIsolated { $0.refreshLists() }.assumeIsolated().whenComplete { [self] _ in
             isPaused = false
             readIfWanted(channel)
@@ -67,7 +68,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     /// Accepts frames of the peer. Closes the connection if the gateway's key has changed during the handshake: the
-    /// device has seen the old key, and sees the new one when it connects again.
+    /// device has seen the old key. When it connects again, it sees the new one.
     private func begin(_ channel: any Channel) {
         guard provenKey == shown.now?.fingerprint else { return channel.close(promise: nil) }
         id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
@@ -109,12 +110,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// Stops reading from a peer that does not read its answers, so that the answers that wait for it stay bounded.
+    /// Stops reading from a peer that does not read its answers. Otherwise its frames could produce an unbounded queue
+    /// of answers.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         readIfWanted(context.channel)
     }
 
-    /// Raises the read limit, once the device is known.
+    /// Raises the limit of one read, once the device is known.
     private func readMoreAtOnce(_ channel: any Channel) {
         let readBytes = shell.assumeIsolated { $0.readBytes }
         channel.setOption(.recvAllocator, value: BoundedReads(bytesMax: readBytes))
@@ -124,11 +126,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func readIfWanted(_ channel: any Channel) {
         let isWanted = channel.isWritable && !isPaused
         channel.setOption(.autoRead, value: isWanted).whenFailure { _ in channel.close(promise: nil) }
-        // The option makes the channel check its socket. TLS delivers bytes that it has read already only on demand.
+        // The option only makes the channel read from its socket. Bytes that TLS has read already are delivered only
+        // after an explicit `read`.
         if isWanted { channel.read() }
     }
 
-    /// Received bytes stay in the decoder; the rest stays in the socket and at the peer.
+    /// Pauses reading. Bytes that were received already stay in the decoder; later bytes stay in the socket and at the
+    /// peer.
     private func pauseReading(for pause: Duration, _ id: ConnectionID, _ channel: any Channel) {
         isPaused = true
         readIfWanted(channel)
@@ -175,14 +179,16 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// HELLO with the name in the certificate, if a certificate identifies the device.
+    /// The same frame; but if a certificate identifies the device, HELLO with the identity that follows from the
+    /// certificate's name.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)
         return .hello(hello)
     }
 
-    /// The code that refuses a frame because the transport proved another key than it names; else `nil`.
+    /// The code that refuses a frame which names another key than the peer proved in the handshake; `nil` for any other
+    /// frame.
     private func refusal(of frame: Frame) -> ErrorCode? {
         switch frame {
         case .hello(let hello): peer.map { $0.fingerprint.digest != hello.fingerprint } == true ? .notAuthorised : nil
@@ -218,7 +224,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             payload = .plain(flow, skip: skip - skipped)
             deliver(wanted, flow: flow, id: id)
         case .compressed(let flow, let skip, let plainBytes, var block):
-            payload = .discard  // Makes `block` unshared, so that appending does not copy it.
+            payload = .discard  // Now only `block` refers to the buffer, so appending copies nothing.
             block.writeImmutableBuffer(bytes)
             payload = .compressed(flow, skip: skip, plainBytes: plainBytes, block: block)
         }

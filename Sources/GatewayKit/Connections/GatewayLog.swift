@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The gateway's log of what its machine notes.
+/// Writes the notes of the gateway's machine to the log.
 struct GatewayLog {
     private let logger: Logger
     /// Limits the lines that peers can cause.
@@ -46,7 +46,7 @@ struct GatewayLog {
         }
     }
 
-    /// Logs a line that a peer can cause at will. Lines above the limit are only counted.
+    /// Logs a line that a peer can cause as often as it likes. Lines above the limit of `notices` are only counted.
     private mutating func notice(_ message: Logger.Message, _ metadata: Logger.Metadata, _ now: Instant) {
         guard notices.take(now: now) == nil else {
             unwrittenNotices += 1

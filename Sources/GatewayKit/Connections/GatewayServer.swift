@@ -16,7 +16,8 @@ package struct GatewayServer: Service {
         /// 0 for any free port.
         package var port: Int
         package var limits: GatewayLimits
-        /// Without TLS; for loopback, if both sides are configured so.
+        /// Whether the gateway serves without TLS. Only for loopback, and only if the agents are configured in the same
+        /// way.
         package var isPlaintext = false
         /// A file with the authority's certificates, if certificates identify devices.
         package var authorityPath: String?
@@ -44,7 +45,8 @@ package struct GatewayServer: Service {
         limits.storeIdentity = try store.identity
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
         limits.conditions = store.limits.conditions
-        // Shorter than an agent waits for the answer.
+        // This must be shorter than the time for which an agent waits for the answer to COMPLETE
+        // (`AgentLimits.answerFor`).
         limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes
@@ -73,7 +75,8 @@ package struct GatewayServer: Service {
     }
 
     package func run() async throws {
-        // An incomplete home does not serve: identity, keys and devices are read before the gateway listens.
+        // Identity, keys and devices are read before the gateway listens, so that a gateway with an incomplete home
+        // does not start.
         let keys = WatchedFile(home.siteKeyPaths, "identity", logger: logger) { () throws(GatewayHomeError) in
             try home.siteKeys()
         }
@@ -100,7 +103,8 @@ package struct GatewayServer: Service {
         let shell = GatewayShell(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await shell.restoreReports(home.reports())
         await shell.devicesChanged(devices)
-        // Devices on the list do not need invitations, so the gateway serves without them and logs the failure.
+        // If the file of invitations cannot be read, the gateway logs the failure and serves nevertheless: devices on
+        // the list need no invitation.
         try await shell.refreshLists().get()
         await tell(shell, of: siteKeys)
         let makeShown = { @Sendable [configuration] (identity: Identity) throws(CryptographyError) in
@@ -147,7 +151,7 @@ package struct GatewayServer: Service {
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
     ) async throws -> any Channel {
-        // Fixed buffers, small ones until HELLO: adaptive buffers cost more than they save.
+        // Buffers have a fixed size, which is small until HELLO. Buffers of adaptive size cost more than they save.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
@@ -155,9 +159,10 @@ package struct GatewayServer: Service {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: buffers)
             // Read one buffer, then serve the next connection. A channel keeps as many buffers as it may read in one
-            // turn, so it keeps only its first small one.
+            // turn, so with this setting an idle channel keeps one small buffer.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            // The handler reads once the lists of devices and invitations are known to be up to date.
+            // The handler itself begins to read, as soon as the lists of devices and invitations are known to be up to
+            // date.
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -202,7 +207,7 @@ package struct GatewayServer: Service {
         while await Self.sleeps(for: .seconds(3)) { await writeReports(of: shell) }
     }
 
-    /// Losing a report loses nothing that matters, so a failure is only logged.
+    /// Reports only inform people, so a failure is only logged.
     private func writeReports(of shell: GatewayShell) async {
         guard let reports = await shell.takeChangedReports() else { return }
         do {

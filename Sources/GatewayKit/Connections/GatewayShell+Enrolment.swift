@@ -22,7 +22,7 @@ extension GatewayShell {
         let voided: @Sendable (any Error) -> Void = { [logger] error in
             logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
         }
-        // A secret works once, so there are at most as many tasks as invitations.
+        // A secret can be used only once, so there are no more tasks than invitations.
         enrolments[id] = Task { [home = files.home, logger] in
             var outcome = EnrolmentOutcome.unavailable
             do {
@@ -36,7 +36,7 @@ extension GatewayShell {
             if case .registered(let device) = outcome {
                 logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])
             }
-            // The machine learns of the new device before it answers the connection that enrolled.
+            // The machine must know the new device before it answers the connection on which the device enrolled.
             await self.listsRefreshed()
             self.enrolled(outcome, on: id)
         }

@@ -6,12 +6,14 @@ import NIOPosix
 // The device list and the invitations, which an operator may change while the gateway serves.
 
 extension GatewayShell {
-    /// Reading the lists: threads read them, because a disk that hangs must not stop the event loop.
+    /// Whether the lists are being read. Other threads read them, because a disk that hangs must not stop the event
+    /// loop.
     enum ListReading {
         case idle
-        /// The lists are being read. The promise is kept when they have been read.
+        /// The lists are being read. The promise succeeds when they have been read.
         case reading(EventLoopPromise<Void>)
-        /// `refreshLists` was called while the lists were being read. That reading may miss a change, so another follows.
+        /// `refreshLists` was called while the lists were being read. The reading under way may miss a change, so
+        /// another one follows.
         case readingAgain(EventLoopPromise<Void>, next: EventLoopPromise<Void>)
     }
 
@@ -40,12 +42,12 @@ extension GatewayShell {
     private func read(_ promise: EventLoopPromise<Void>) {
         listReading = .reading(promise)
         NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [files] () -> Changes in
-            // `redeem` writes the device list first. Read in the opposite order, so that a device whose invitation is
-            // gone is on the list.
+            // `GatewayHome.redeem` writes the device list first and then removes the invitation. The files are read in
+            // the opposite order, so that a device whose invitation is gone already is certainly on the list.
             let invitations = files.invitations.changed()
             return (invitations, files.devices.changed())
         }.whenComplete { result in
-            // The pool of the process never ends, so the job is never refused.
+            // The thread pool of the process is never shut down, so it never refuses the job.
             let changes = try? result.get()
             self.assumeIsolated { $0.haveRead(changes ?? (nil, nil)) }
         }

@@ -28,7 +28,8 @@ extension GatewayShell {
     /// Uses these certificates for new connections. If they are for another key, ends the connections that have seen
     /// the old key.
     ///
-    /// - Parameter replaceSigner: makes the new key sign receipts. Connections prove that key from the same moment on.
+    /// - Parameter replaceSigner: makes the new key sign receipts. New connections prove the new key from the same
+    ///   moment on.
     func show(_ newest: ShownIdentity.Shown, in shown: ShownIdentity, replaceSigner: @Sendable () -> Void) {
         let isOtherKey = shown.now?.fingerprint != newest.fingerprint
         shown.replace(by: newest)

@@ -22,8 +22,8 @@ actor GatewayShell: MachineShell {
     var machine: Gateway
     var state = ShellState<ConnectionID>()
     private var flows: [FlowID: PartFlow] = [:]
-    /// Running calls to the store. They are unstructured tasks, because each may be cancelled alone; `finishCalls`
-    /// waits for all of them.
+    /// Running calls to the store. They are unstructured tasks, because each of them can be cancelled separately;
+    /// `finishCalls` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     /// Running enrolments; `finish` waits for these, too.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
@@ -146,9 +146,10 @@ actor GatewayShell: MachineShell {
     /// How often `dropSilentFlows` is called.
     nonisolated let silenceCheckInterval: Duration
 
-    /// Drops flows whose device sends nothing. A small part occupies a place among the store's requests before it is
-    /// complete, and no HTTP client watches it. The HTTP client watches large parts, because it sends them as they
-    /// arrive.
+    /// Drops the flow of each small part whose device has sent nothing for a whole window of progress. A small part is
+    /// collected before the HTTP client sends it, but takes a place among the store's requests from the start; without
+    /// this check a silent device would occupy that place. For large parts, which the HTTP client sends as they arrive,
+    /// the client notices the silence itself.
     func dropSilentFlows() {
         let limits = machine.limits
         for flow in flows.values where flow.size <= limits.heldPartBytesMax {
@@ -163,7 +164,7 @@ actor GatewayShell: MachineShell {
 
     // MARK: Stopping
 
-    /// Asks agents to go away, and waits until their parts under way are finished or the limit has passed.
+    /// Sends GO AWAY to the agents, and waits until their parts under way are finished or the limit has passed.
     func drain(within limit: Duration) async {
         machine.handle(.drain(within: limit), now: now)
         perform()
@@ -243,7 +244,8 @@ actor GatewayShell: MachineShell {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        // A removed record must not be written again afterwards.
+        // If the record of this session is being written again, wait for that write: otherwise it could restore the
+        // record after the removal.
         var renewal: Task<Void, Never>?
         if case .removeRecord(_, let session) = request { renewal = renewals[session] }
         tasks[id] = Task { [calls, renewal] in

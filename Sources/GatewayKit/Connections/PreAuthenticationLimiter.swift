@@ -16,7 +16,7 @@ package struct PreAuthenticationLimiter {
 
     private let unauthenticatedPeersMax: Int
     private let unauthenticatedPeersPerAddressMax: Int
-    /// The oldest first; none is empty.
+    /// The connections of each address, the oldest first. An address without connections has no entry.
     private var byAddress: [String: [Peer]] = [:]
     package private(set) var count = 0
     private var lastNumber: UInt64 = 0
@@ -28,7 +28,7 @@ package struct PreAuthenticationLimiter {
 
     /// - Parameter address: result of `address(of:)`.
     /// - Returns: the new connection, for which the caller calls `left` later, and the connection that the caller must
-    ///   close to make room; `left` has been called for that one.
+    ///   close to make room. For the closed one the caller need not call `left`.
     package mutating func enter(_ address: String) -> (newcomer: Peer, leaving: Peer?) {
         var leaving: Peer?
         if let here = byAddress[address], here.count >= unauthenticatedPeersPerAddressMax {
@@ -44,7 +44,8 @@ package struct PreAuthenticationLimiter {
         return (newcomer, leaving)
     }
 
-    /// Whether the left address has fewer unauthenticated peers than the right one, or equally many and younger ones.
+    /// Whether a connection of the right address is closed before one of the left: the right address has more
+    /// unauthenticated peers, or equally many and the oldest.
     private static func goesLater(_ left: [Peer], _ right: [Peer]) -> Bool {
         left.count != right.count ? left.count < right.count : (left.first?.number ?? 0) > (right.first?.number ?? 0)
     }
@@ -57,8 +58,8 @@ package struct PreAuthenticationLimiter {
         count -= 1
     }
 
-    /// The part of a peer's address that counts as one address: without the port, and of IPv6 the first 64 bits, since
-    /// the owner of one such address owns all of them.
+    /// The part of a peer's address that counts as one address: without the port, and only the first 64 bits of an IPv6
+    /// address, since the owner of one IPv6 address usually owns all addresses with these bits.
     package static func address(of peer: SocketAddress?) -> String {
         guard let peer, let text = peer.ipAddress else { return "" }
         guard case .v6 = peer else { return text }

@@ -2,7 +2,7 @@ package import TransferCore
 
 /// A line of the device list about a name in certificates that the site's authority signed.
 ///
-/// The words `certificate` and `revoked` stand in the place of the fingerprint. A gateway without certificate support
+/// The word `certificate` or `revoked` stands in the place of the fingerprint. A gateway without certificate support
 /// parses neither word as a fingerprint and therefore refuses the whole list.
 package struct CertificateRule: Equatable, Sendable {
     package let name: String

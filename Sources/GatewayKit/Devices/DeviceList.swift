@@ -24,7 +24,7 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
-    /// Names of all lines, as a set: parsing a long list stays linear.
+    /// The names of all lines. A set, so that the time to parse a list grows only linearly with its length.
     private var names: Set<String> = []
     private var fingerprints: Set<SHA256Digest> = []
 

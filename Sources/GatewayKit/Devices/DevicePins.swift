@@ -31,12 +31,12 @@ package final class DevicePins: Sendable {
         var isOutdated = false
     }
 
-    /// Bounds the memory use, far above the size of real sites. At this count a new device replaces the one with the
-    /// oldest HELLO.
+    /// Bounds the memory use. The bound is far above the number of devices of a real site. At this count a new device
+    /// replaces the one with the oldest HELLO.
     private static let devicesMax = 65_536
     static let fileBytesMax = 64 << 20
     private static let writeInterval = Duration.seconds(1)
-    /// Number of `writeInterval`s between writes if only times have changed.
+    /// If only the times of HELLOs have changed, the file is written once in this number of `writeInterval`s.
     private static let outdatedMax = 60
 
     private let path: String

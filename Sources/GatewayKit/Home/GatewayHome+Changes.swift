@@ -46,10 +46,10 @@ extension GatewayHome {
     /// Removes a device and its invitation from the lists. A running gateway closes the device's connections within
     /// seconds.
     ///
-    /// The list keeps a *revoked* line for a name that it had. This command cannot know whether a gateway of the site
-    /// accepts certificates, and a certificate might have the same name.
-    /// - Parameter hasAuthority: whether the site accepts certificates, so that a name without a line can be revoked. A
-    ///   list with certificate rules implies the same.
+    /// If the name had a line, the list keeps a *revoked* line for it: a gateway of the site may accept certificates,
+    /// which this command cannot know, and a certificate may have the same name.
+    /// - Parameter hasAuthority: whether the site accepts certificates, so that a name without a line can be revoked.
+    ///   If the list has certificate rules, the site accepts certificates in any case.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.
@@ -101,8 +101,8 @@ extension GatewayHome {
         let now = Date()
         try withListsLocked {
             var (list, invitations) = (try devices(), try invitations())
-            // Check now what would make the gateway refuse the device later. The secret's digest stands in for the key,
-            // which is not known yet.
+            // Check now everything that would make the gateway refuse the device later. The secret's digest stands in
+            // for the key, which is not known yet.
             list.forgive(name)
             try list.add(
                 AuthorisedDevice(name: name, fingerprint: digest, prefix: options.prefix, limits: options.limits))
@@ -115,7 +115,7 @@ extension GatewayHome {
     }
 
     /// Adds an invited device to the device list, then removes the invitation. A crash between both steps leaves an
-    /// unusable invitation: its device is on the list already, and the name is taken for every other device.
+    /// unusable invitation: its device is on the list already, and no other device can take the name.
     ///
     /// Blocks while another process holds the lock of the lists.
     /// - Parameter voided: called with the error if only the second step fails.
@@ -207,7 +207,7 @@ extension GatewayHome {
         // Linux follows at most 40 links.
         for _ in 0..<40 {
             let here = url.path
-            // The call fails for a path that is not a symbolic link: that path is the target.
+            // The call fails if the path is not a symbolic link. Then this path is the target.
             guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: here) else { break }
             url = URL(filePath: next, relativeTo: url.deletingLastPathComponent()).absoluteURL
         }

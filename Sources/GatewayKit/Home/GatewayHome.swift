@@ -89,7 +89,7 @@ package struct GatewayHome: Sendable {
     /// Loads the authority whose certificates identify devices (`serve --ca`).
     ///
     /// - Throws: also if no authority has signed the gateway's own certificate yet. Agents that trust the authority
-    ///   would refuse the gateway, and an early error is easier to understand than theirs.
+    ///   would refuse the gateway, and an error here is easier to understand than one at each agent.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
         guard identity.isVouchedFor else {
             throw GatewayHomeError(

@@ -4,9 +4,9 @@ import SystemSupport
 
 /// Changing the key of a site: announce the next key, switch to it, retire the old one.
 ///
-/// Each step takes effect when one particular file is replaced. A process that is killed before that has changed
-/// nothing. A process that is killed after that has changed everything that gateways and agents see; the next step
-/// removes leftover files.
+/// Each step takes effect when one particular file is replaced. A process that is killed before this moment has changed
+/// nothing. A process that is killed after this moment has changed everything that gateways and agents see; the next
+/// step removes leftover files.
 ///
 ///     announce   writes next.key, then next.crt                     takes effect with next.crt
 ///     switch     identity.crt, then identity.key, identity.csr;     takes effect with identity.crt: gateways read
@@ -119,7 +119,7 @@ package struct SiteKeyChange: Sendable {
     /// - Returns: whether a file had to be moved or removed.
     private func finishSwitch() throws -> Bool {
         let present = try home.identity()
-        // An unreadable file is not the present key's certificate; `siteKeys` reports it.
+        // An unreadable file counts here as no certificate of the present key; `siteKeys` reports the problem.
         let certificate = try? files.announced()
         let isCertificateLeft = try certificate.map { try $0.first.fingerprint() == present.fingerprint } ?? false
         var isKeyLeft = false

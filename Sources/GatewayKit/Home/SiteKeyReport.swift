@@ -5,7 +5,8 @@ import TransferCore
 
 /// The site's keys, and which devices know them, for an operator.
 package struct SiteKeyReport: Sendable {
-    /// Whether one device knows the key in question.
+    /// Whether one device knows the key that the report is about: the announced key, or the present key if none is
+    /// announced.
     package struct Device: Equatable, Sendable {
         /// Whether the device would accept the gateway if it presented only this key.
         package enum Knowledge: Equatable, Sendable {
@@ -73,8 +74,8 @@ extension SiteKeyReport {
             devices: try knowledge(of: keys.next ?? keys.identity.fingerprint, in: home))
     }
 
-    /// What each known device has pinned. Known are listed devices, and certified devices that have sent a HELLO to
-    /// this gateway.
+    /// Whether each device knows the key. The devices are the listed ones, and the certified ones that have sent a
+    /// HELLO to this gateway.
     static func knowledge(of key: Fingerprint, in home: GatewayHome) throws -> [Device] {
         let list = try home.devices()
         let heard = try home.devicePins()
@@ -88,8 +89,8 @@ extension SiteKeyReport {
         }
         return known.compactMap { name, entry, identity in
             guard let entry, entry.identity == Fingerprint(identity).description else {
-                // The entry belongs to a removed device or to an earlier key of the name. This key has not sent a HELLO
-                // yet.
+                // The entry belongs to a removed device or to an earlier key of the name. The device that is listed now
+                // has not sent a HELLO yet.
                 return listed.contains(name) ? .init(name: name, knowledge: .neverHeard, heard: nil) : nil
             }
             let knowledge: Device.Knowledge =

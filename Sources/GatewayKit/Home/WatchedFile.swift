@@ -9,7 +9,7 @@ import Synchronization
 
 /// One or more files of the home that belong together. A running gateway reads them again whenever one has changed.
 package final class WatchedFile<Value: Sendable>: Sendable {
-    /// Identifies one state of the file. Both kinds of change show: replacing the file and editing it in place.
+    /// Identifies one state of the file. It changes if the file is replaced, and also if it is edited in place.
     private struct Stamp: Equatable {
         var device: UInt64
         var file: UInt64
@@ -22,7 +22,7 @@ package final class WatchedFile<Value: Sendable>: Sendable {
     private struct State {
         /// Stamps of the content that was read last or could not be parsed; `nil` before the first read.
         var known: [Stamp?]?
-        /// Stamps that a system error was logged for. Contains `nil` for a missing file.
+        /// The stamps of the files when a system error was last logged; an element is `nil` for a missing file.
         var unreadable: [Stamp?]?
     }
 
@@ -66,8 +66,8 @@ package final class WatchedFile<Value: Sendable>: Sendable {
     /// The content, if the file has changed since the last read.
     ///
     /// Returns `nil` if the file cannot be read or parsed, and the gateway keeps the previous content: a typing error
-    /// must not cut off all devices. Each such state is logged once. After a system error the next call reads the file
-    /// again, so that a temporary shortage of resources cannot hide a revocation.
+    /// must not cut off all devices. Each state of the file that cannot be used is logged once. After a system error
+    /// the next call reads the file again, so that a temporary shortage of resources cannot hide a revocation.
     package func changed() -> Value? {
         let newest = stamp()
         guard state.withLock({ $0.known != newest }) else { return nil }

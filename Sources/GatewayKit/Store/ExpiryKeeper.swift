@@ -18,8 +18,8 @@ package struct ExpiryKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Pause between two runs. A fraction of the expiry, so that no upload stays much longer; bounded to one second to
-    /// one hour.
+    /// Pause between two runs: a fraction of the expiry, so that no upload stays much longer than the expiry, but at
+    /// least a second and at most an hour.
     private var interval: Duration { min(max(expiry / 8, .seconds(1)), .seconds(3_600)) }
 
     /// Cleans within about a minute and then once per interval, until the task is cancelled.

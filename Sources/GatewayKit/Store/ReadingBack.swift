@@ -9,7 +9,7 @@ import WireProtocol
 
 extension StoreCalls {
     /// The object under the key, with the root digest of its bytes; `nil` if there is no object. An object of another
-    /// size is returned without reading its bytes, because it cannot be the wanted one.
+    /// size is returned without reading its bytes, because it cannot be the object that was asked for.
     func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectFacts? {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
         var facts = ObjectFacts(object.summary)

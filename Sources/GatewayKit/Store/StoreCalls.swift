@@ -23,8 +23,8 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// Rewrites a session's record if it is older than 30 seconds. A resumed session may have only old parts, and a new
-    /// record keeps the cleaner from removing it.
+    /// Rewrites a session's record if it is older than 30 seconds. A resumed session may have only old parts. Its new
+    /// record keeps the cleaner from removing the session.
     func renewRecord(key: String, session: SessionID) async throws(StoreError) {
         try await records.renew(key: key, session: session, olderThan: .seconds(30))
     }
@@ -72,7 +72,7 @@ struct StoreCalls: Sendable {
             do throws(StoreError) {
                 try await store.abortUpload(key: ObjectKey(key), upload: upload)
             } catch  where error.reason == .noSuchUpload {
-                // The upload is gone already, which is the wanted result.
+                // The upload is gone already, as the request wants it.
             }
             return .done
         }

@@ -7,23 +7,24 @@ import WireProtocol
 
 /// Objects as plain files in a directory (`file:///dir`). Several gateways may share it.
 ///
-/// `FileStoreLayout` shows which file lies where. Invariants:
+/// `FileStoreLayout` shows the path of each file. Invariants:
 ///
 /// - A file gets its name only after its bytes are durable, and a call answers only after the name is durable too.
 ///   "Synced" below means `fsync` of the file, or of the folder that contains its name.
 /// - Files are created in staging or in an upload's folder and get their final name by one rename or link. So readers
-///   see a file whole or not at all, two writers never mix, and the last writer wins.
+///   see either a complete file or none, the bytes of two writers are never mixed, and the last writer wins.
 /// - A key is bytes (`ObjectKey`). Its folders are opened one from within the other. Its object is found, opened,
 ///   named and made durable through the descriptor of the last folder (`OpenFolder`). So no symbolic link, mount
 ///   point or swapped folder leads out of the directory.
-/// - An object gets its name under a lock that all gateways on the directory share, so that the object that a
-///   condition compares is the one that is replaced (`ObjectFiles.publish`). Other programs do not take the lock.
-///   `ifAbsent` holds against them too, because the kernel checks it; `ifMatch` can replace a file that another
-///   program wrote within the same microseconds.
+/// - An object gets its name under a lock that all gateways on the directory share, so that the object that a condition
+///   compares is also the object that is replaced (`ObjectFiles.publish`). Other programs do not take the lock. The
+///   condition `ifAbsent` holds even against such programs, because the kernel checks it. But a write with `ifMatch`
+///   can replace a file that another program wrote within the same microseconds.
 /// - If the file system cannot keep these promises, the store does not open (`FileSystemRules`).
-/// - A description names the inode of the file that it describes (`ObjectDescription`), so it is either true or void.
+/// - A description names the inode of the file that it describes (`ObjectDescription`), so a reader can always tell
+///   whether the description belongs to the present file. If it does not, it is void.
 /// - Only the holder of an upload's lock (`flock` on its folder) completes or aborts it. Writing and listing parts
-///   needs no lock: both fail once the folder is gone.
+///   needs no lock, because both fail when the folder is gone.
 /// - Cleaning removes only files of an instance whose lock is free (`FileStoreInstance`).
 ///
 /// The order of the steps, and what a crash or power cut after each step leaves behind:
@@ -54,14 +55,14 @@ import WireProtocol
 /// | 7 key's folder synced                         | the same                                                       |
 /// | 8 upload renamed to staging, `uploads` synced | the object; a starting gateway removes the rest                |
 ///
-/// For an object that may appear only if absent, the kernel renames without replacing. A file system that cannot do
-/// this links instead, and the old name is removed after step 6: a crash in between leaves it in staging, or as
-/// `joined`.
+/// For an object that may appear only if absent, the kernel renames without replacing. If the file system cannot do
+/// this, the file gets the new name by a link, and its old name is removed after step 6. A crash in between leaves the
+/// old name in staging, or as `joined`.
 ///
 /// Because a name can be visible before it is durable, listings and summaries sync the folder before they return.
 ///
-/// Joining takes up the object's size a second time until the upload is removed. On a file system that clones blocks
-/// (XFS, Btrfs) it takes neither space nor time.
+/// Until the upload is removed, joining needs space for the object's bytes a second time. On a file system that clones
+/// blocks (XFS, Btrfs), joining takes neither space nor time.
 package final class FileStore: ObjectStore {
     package let limits: StoreLimits
 
@@ -71,21 +72,20 @@ package final class FileStore: ObjectStore {
     let pageCountMax: Int
     let joinStepBytes: UInt64
 
-    /// Bytes of a body that are collected before one write on a thread, so that small buffers do not cost one hop
-    /// each.
+    /// Bytes of a body that are collected before one write on a thread, so that not every small buffer needs a thread.
     private static let writeBytes = 256 << 10
     private static let recordBytesMax = 64 << 10
 
     /// Opens a store and removes the staged files of gateways that have ended.
     ///
     /// - Parameters:
-    /// - path: absolute path of an existing directory.
-    /// - threads: started, and not shut down before the store is closed. All file calls run on this pool, so its size
-    ///   is the number of concurrent calls.
-    /// - partsMax: most parts per upload. The default is S3's limit, so that agents see one rule.
-    /// - pageCountMax: most entries per page of parts or record names.
-    /// - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
-    /// - fileSystem: a file system that watches calls or makes them fail, for tests.
+    ///   - path: absolute path of an existing directory.
+    ///   - threads: started, and not shut down before the store is closed. All file calls run on this pool, so its size
+    ///     is the number of concurrent calls.
+    ///   - partsMax: most parts per upload. The default is S3's limit, so that agents see one rule.
+    ///   - pageCountMax: most entries per page of parts or record names.
+    ///   - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
+    ///   - fileSystem: a file system that watches calls or makes them fail, for tests.
     package static func open(
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
@@ -176,7 +176,7 @@ extension FileStore {
         }
     }
 
-    /// Writes a body to a staged file. Whatever happens, nothing else in the directory changes.
+    /// Writes a body to a staged file. Even after a failure, nothing else in the directory has changed.
     func receive(
         _ body: ObjectBody, into staged: StagedFile, hasFooter: Bool
     ) async throws(StoreError) -> FinishedFile {
@@ -230,7 +230,7 @@ extension FileStore {
         do {
             try await threads.run { directory.files.discard(staged.path, directory.logger) }
         } catch {
-            // The thread pool has ended. The next gateway on this directory removes the file.
+            // The thread pool was shut down. The next gateway that starts on this directory removes the file.
         }
     }
 }
@@ -274,8 +274,8 @@ private struct OpenObjectBytes: AsyncSequence, Sendable {
 }
 
 extension NIOThreadPool {
-    /// Runs blocking work on a thread of the pool. Cancellation does not stop it, because cleaning up must happen
-    /// anyway.
+    /// Runs blocking work on a thread of the pool. Cancellation does not stop the work, because even a cancelled call
+    /// must clean up.
     func run<Value: Sendable>(
         _ work: @escaping @Sendable () throws -> Value
     ) async throws(StoreError) -> Value {

@@ -4,8 +4,9 @@ import TransferCommon
 
 /// FileStore's knowledge of an object's bytes, kept in a separate file because the object must stay a plain file.
 ///
-/// A description identifies the described file by inode, generation, size and modification time. So it is true or
-/// void, whatever a crash left behind: a replaced object has another inode, and an overwritten one has another time.
+/// A description identifies the described file by inode, generation, size and modification time. So even after a crash
+/// it is clear whether a description belongs to the present file or is void: an object that replaced the described one
+/// has another inode, and an overwritten file has another modification time.
 struct ObjectDescription: Codable {
     static let currentVersion = 1
 
@@ -28,7 +29,7 @@ struct ObjectDescription: Codable {
     var partDigest: String?
 
     /// - Parameters:
-    /// - status: of the finished file, after its last byte was synced.
+    ///   - status: the status of the finished file, after its last byte was synced.
     ///   - generation: see `OpenFile.generation`.
     init(
         key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, evidence: ObjectEvidence
@@ -79,7 +80,7 @@ struct UploadDescription: Codable {
     var metadata: EncodedMetadata
 }
 
-/// Object metadata as both kinds of description write it.
+/// Object metadata in the form in which `ObjectDescription` and `UploadDescription` contain it.
 struct EncodedMetadata: Codable {
     var session: String
     var partBytes: UInt64
@@ -99,7 +100,7 @@ struct EncodedMetadata: Codable {
         self.user = metadata.userMetadata.writtenPairs
     }
 
-    /// `nil` if the values are not ones that this program writes.
+    /// The decoded metadata; `nil` if a value is not one that this program writes.
     var metadata: ObjectMetadata? {
         guard let sessionID = SessionID(session), let modificationTime = modified.modificationTime,
             let userMetadata = SessionMetadata(writtenContentType: contentType, writtenPairs: user)

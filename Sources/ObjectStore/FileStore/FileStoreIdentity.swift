@@ -10,7 +10,7 @@ import WireProtocol
 #endif
 
 /// The store identity of a directory (specification §11.3): 32 random bytes in the file `.sluice/identity`. The first
-/// gateway that opens the directory draws them; they never change.
+/// gateway that opens the directory draws these bytes, and they never change.
 ///
 /// The file is one line: a word for its form, the identity's 64 digits, and the first 16 digits of the identity's
 /// SHA-256, which detect damage. A damaged file is refused and not replaced: with another identity, every proof and
@@ -104,7 +104,7 @@ enum FileStoreIdentity {
             }
         } catch {
             guard error.code == EEXIST else { throw error }
-            // Another gateway made the identity first; that one is valid.
+            // Another gateway has made an identity first. That identity is valid, so discard the own file.
             discard(path, files)
         }
     }

@@ -10,12 +10,14 @@ import WireProtocol
     import Musl
 #endif
 
-/// One life of a FileStore: its own staging folder, and a locked file that shows other gateways that it lives.
+/// One FileStore from its opening to its end. It has a staging folder of its own, and a locked file that shows other
+/// gateways that it still runs.
 ///
-/// The kernel releases the lock when the process ends, in whatever way. Time plays no part, so neither a stopped
-/// process nor a wrong clock makes a live instance look dead. The lock file is durable before the staging folder
-/// exists, and the staging folder is gone before the lock file is removed. So no FileStore made a staging folder
-/// without a lock file, and none removes it.
+/// The kernel releases the lock when the process ends, in whatever way. The lock does not depend on time, so a live
+/// instance does not look dead because its process is suspended or a clock is wrong. The lock file is durable before
+/// the staging folder exists, and the staging folder is gone before the lock file is removed. So no FileStore ever
+/// leaves a staging folder without a lock file. A folder without one belongs to another program, and no FileStore
+/// removes it.
 final class FileStoreInstance: Sendable {
     let id: String
     /// Folder in which this instance creates files. It lies on the store's file system, so a rename moves a file into
@@ -43,8 +45,8 @@ final class FileStoreInstance: Sendable {
             let id = String(describing: SessionID.random(using: &generator))
             let path = "\(layout.instances)/\(id)"
             var file = try files.create(path)
-            // Between the creation and the locking of this file, a gateway that is starting may take it for a dead
-            // one's and remove it.
+            // Before this file is locked, another gateway that is starting may regard it as the file of a dead instance
+            // and remove it. So check that the locked file still has its name.
             guard try file.lock(), let named = try files.status(path), named.isSameFile(as: try file.status()) else {
                 continue
             }
@@ -56,7 +58,7 @@ final class FileStoreInstance: Sendable {
         throw StoreError(.unavailable, "Other gateways keep removing this one's lock.")
     }
 
-    /// Most attempts. Each failed one needs another gateway that starts in the same microseconds.
+    /// Most attempts. An attempt fails only if another gateway starts in the same microseconds.
     private static let beginningsMax = 100
 
     /// Removes this instance's staging folder and lock file. Call it only after all its work has ended.

@@ -63,7 +63,7 @@ struct FileStoreLayout: Sendable {
         return PartNumber(value)
     }
 
-    /// The folder of an object's description: one of 256, so that none grows too large.
+    /// The folder of an object's description. There are 256 such folders, so that none of them grows too large.
     func descriptionFolder(of key: FileStoreKey) -> String { "\(metadata)/\(key.digest.prefix(2))" }
 
     /// The path of an object's description. It names the inode, so the key's next object has another description

@@ -12,8 +12,8 @@ import SystemSupport
 struct KeyFolders: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
-    /// The status of the store's directory, to detect that its path leads to another one, such as an empty mount
-    /// point.
+    /// The status of the store's directory. It shows whether the path still leads to this directory, and not to another
+    /// one such as an empty mount point.
     let root: FileStatus
     /// The status of `.sluice`, to recognise it under another name on a file system that treats several names as
     /// equal.
@@ -34,8 +34,8 @@ struct KeyFolders: Sendable {
     static let placingsMax = 10
     static let notAFile = "The key's path exists and is not a regular file."
 
-    /// - Throws: `.noSuchBucket` where the directory is not the one that was opened: on a disk that is not mounted,
-    ///   everything is absent.
+    /// - Throws: `.noSuchBucket` if the path leads to another directory than the one that was opened: if the disk was
+    ///   unmounted, every object would seem absent.
     private func openRoot() throws -> OpenFolder {
         let file: OpenFile
         do {
@@ -160,7 +160,8 @@ struct KeyFolders: Sendable {
         }
     }
 
-    /// Removes the empty folders at a key's path. If a folder is no longer empty, the caller's next step fails.
+    /// Removes the empty folders at a key's path. If a folder is not empty any more, it stays, and the caller's next
+    /// step fails.
     func removeEmptyFolders(_ name: String, in parent: borrowing OpenFolder) throws {
         var names: [String] = []
         let folder = try parent.openFolder(name)
@@ -189,7 +190,8 @@ private struct FolderPlace: Hashable, Sendable {
 
 /// Folders whose names are durable, so that each object need not sync all folders above it.
 ///
-/// An entry holds only for the folder that had the name at that time.
+/// An entry counts only for the folder that had the name when it was made durable, not for a later folder of the same
+/// name.
 private final class DurableFolders: Sendable {
     private static let countMax = 4096
     private let folders = Mutex<[FolderPlace: FolderIdentity]>([:])
@@ -199,7 +201,8 @@ private final class DurableFolders: Sendable {
         folders.withLock { $0[place] == identity }
     }
 
-    /// Adds a folder. If the table is full, removes all others first, which costs only repeated syncs.
+    /// Adds a folder. If the table is full, all other entries are removed first. The only cost is that their folders
+    /// are synced again.
     func insert(_ place: FolderPlace, _ identity: FolderIdentity) {
         folders.withLock { folders in
             if folders.count >= Self.countMax { folders.removeAll() }

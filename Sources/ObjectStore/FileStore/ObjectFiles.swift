@@ -126,8 +126,7 @@ struct ObjectFiles: Sendable {
         try files.syncFolder(folder)
     }
 
-    /// Refuses a write that `publish` would refuse too, before its bytes arrive. `publish` checks the condition
-    /// again.
+    /// Refuses a write before its bytes arrive, if `publish` would refuse it now. `publish` checks the condition again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
         guard let parent = try folders.openParent(of: key) else {
             if case .ifMatch = condition { throw StoreError(.preconditionGone) }
@@ -152,7 +151,7 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// Gives a finished file the object's name; repeats this while other gateways remove the folders that it needs.
+    /// Gives a finished file the object's name. Repeats this if another gateway removes a folder that the name needs.
     private func place(
         _ file: FinishedFile, under key: FileStoreKey, _ condition: PutCondition
     ) throws -> PlacedFile {
@@ -199,7 +198,7 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// - Returns: whether the file still has its old name too.
+    /// - Returns: whether the file still has its old name, besides the new one.
     private func give(
         _ name: String, in parent: borrowing OpenFolder, to file: FinishedFile, onlyIfAbsent: Bool
     ) throws(FileError) -> Bool {
@@ -221,8 +220,8 @@ struct ObjectFiles: Sendable {
     /// Locks a key's name against all gateways on this directory and all threads of this one, so that the compared
     /// object stays in place until it is replaced. Keys with the same description folder share a lock.
     ///
-    /// The holder makes a few system calls and never syncs. So a long wait means that the holder's process is
-    /// stopped.
+    /// The holder of the lock makes only a few system calls and never syncs. So a long wait means that the holder's
+    /// process is suspended.
     private func lockName(of key: FileStoreKey) throws -> OpenFile {
         var folder = try files.openFolder(layout.descriptionFolder(of: key))
         for _ in 1...Self.lockAttemptsMax {
@@ -258,8 +257,8 @@ private struct PlacedFile: ~Copyable {
     let hasOldName: Bool
 }
 
-/// The replaced object, kept open until its description is removed. After closing it, its inode number is free for a
-/// new file, whose description would have the same path.
+/// The replaced object, kept open until its description is removed. When it is closed, its inode number becomes free
+/// for a new file, and the description of that file would have the same path.
 private final class ReplacedFile: Sendable {
     let inode: UInt64
     private let file: OpenFile

@@ -7,7 +7,7 @@ import SystemSupport
     import Musl
 #endif
 
-/// The session records of a store: a file each.
+/// The session records of a store: one file for each record.
 struct RecordFiles: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem

@@ -7,7 +7,7 @@ import WireProtocol
 
 /// A file in staging that is being written, and the digest of its bytes so far.
 ///
-/// One task at a time uses the file, on changing threads; no thread ever waits for the mutex.
+/// Only one task at a time uses the file, although on changing threads. So no thread ever waits for the mutex.
 final class StagedFile: Sendable {
     private struct State: ~Copyable {
         let file: OpenFile

@@ -11,8 +11,9 @@ import TransferCommon
 
 /// The opened directory of a FileStore: its objects, uploads and records.
 ///
-/// All steps on them block; `FileStore` runs them on its threads. A step throws `StoreError` if it knows what a failure
-/// means, and `FileError` if the general rule applies (`StoreError.init(_: FileError)`).
+/// All its methods block, so `FileStore` runs them on its threads. A method throws `StoreError` if it knows the meaning
+/// of a failure. Otherwise it throws `FileError`, which is translated by the general rule (`StoreError.init(_:
+/// FileError)`).
 struct StoreDirectory: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem

@@ -1,6 +1,6 @@
 import SystemSupport
 
-/// Tells a store without objects from a store whose disk was unmounted.
+/// Distinguishes a store without objects from a store whose disk was unmounted.
 struct StorePresence: Sendable {
     static let directoryIsGone = "The store's directory no longer exists."
 
@@ -11,8 +11,8 @@ struct StorePresence: Sendable {
 
     /// Call this before reporting an object or upload as absent.
     ///
-    /// - Throws: `.noSuchBucket` if the path no longer leads to the directory that was opened: in an unmounted disk's
-    ///   mount point every object would seem absent.
+    /// - Throws: `.noSuchBucket` if the path no longer leads to the directory that was opened: if the disk was
+    ///   unmounted, its empty mount point is left, in which every object would seem absent.
     func confirm() throws {
         guard let found = try files.status(layout.uploads), found.isSameFile(as: uploadsFolder) else {
             throw StoreError(.noSuchBucket, Self.directoryIsGone)

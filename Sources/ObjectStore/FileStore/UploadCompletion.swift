@@ -13,8 +13,8 @@ import WireProtocol
 
 /// One attempt to make an object out of an upload's parts. It holds the upload's lock until it ends.
 ///
-/// Order of calls, each short enough for a shared thread: `begin`, `joinMore` until it returns true, `publish`. After
-/// an error, or to stop early: `giveUp`. One task at a time uses it.
+/// Order of calls: `begin`, then `joinMore` until it returns true, then `publish`. After an error, or to stop early:
+/// `giveUp`. Each call is short enough for a shared thread. Only one task at a time uses a completion.
 final class UploadCompletion: Sendable {
     private struct State: ~Copyable {
         var lock: OpenFile
@@ -74,7 +74,7 @@ final class UploadCompletion: Sendable {
     }
 
     /// Checks that the part numbers run from 1 without a gap and that all parts but the last have the upload's part
-    /// size. The object's evidence states both, so both must be true.
+    /// size. The object's evidence states the part size and the number of parts, so both must be true.
     private static func check(_ parts: [CompletedPart], size: UInt64, partBytes: UInt64) throws {
         var invalid: [PartNumber] = []
         var expected: UInt32 = 1
@@ -128,8 +128,8 @@ final class UploadCompletion: Sendable {
                 state.joinedBytes += count
                 return
             } catch {
-                // EINVAL: this part does not end on a block boundary. Any other error: the file system cannot clone
-                // at all.
+                // EINVAL means that this part does not end on a block boundary. Any other error means that the file
+                // system cannot clone at all.
                 guard error.code != ENOSPC, error.code != EDQUOT, error.code != EIO else { throw error }
                 if error.code != EINVAL { state.canClone = false }
             }
@@ -179,10 +179,12 @@ final class UploadCompletion: Sendable {
         return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
     }
 
-    /// Undoes this attempt, unless it has succeeded, and releases the upload's lock. A caller that receives the
-    /// failure may try again at once, although a thread still refers to this attempt.
+    /// Undoes this attempt, unless it has succeeded, and releases the upload's lock. The lock is released here, not
+    /// only when this value is freed, so that a caller can try again at once although a thread still refers to this
+    /// attempt.
     ///
-    /// - Parameter mayBePublished: whether the object may exist. The files then stay, so that the next call can tell.
+    /// - Parameter mayBePublished: whether the object may exist. In that case the files stay, so that the next call can
+    ///   find out.
     func giveUp(mayBePublished: Bool) {
         defer { state.withLock { $0.lock.unlock() } }
         guard !mayBePublished else { return }

@@ -17,7 +17,8 @@ struct UploadFolders: Sendable {
     let folders: KeyFolders
     let logger: Logger
 
-    /// Makes an upload's folder with its description: whole or not at all, and durable.
+    /// Makes an upload's folder with its description. The folder appears complete or not at all, and is durable on
+    /// return.
     func create(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
         _ = try folders.check(key)
         let id = FileStoreLayout.makeUploadID(for: key)
@@ -93,7 +94,8 @@ struct UploadFolders: Sendable {
     /// Whether a locked upload has already become the object, and a crash left its folder.
     ///
     /// `completing` is durable before `joined` becomes the object and is removed before `joined` is. So `completing`
-    /// without `joined` means that the upload has become the object. If `joined` was linked, both names may exist.
+    /// without `joined` means that the upload has become the object. If the object got its name by a link, `joined` and
+    /// the object's name may both exist.
     func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
         guard try files.status(layout.completing(of: id)) != nil else { return false }
         guard let joined = try files.status(layout.joined(of: id)) else { return true }

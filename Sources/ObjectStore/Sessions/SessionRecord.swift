@@ -5,9 +5,9 @@ import WireProtocol
 
 /// What the gateways of a site record about an unfinished multipart session, in the store itself.
 ///
-/// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record
-/// once the session is decided. So each of Sluice's uploads has a record from its first moment on, and cleaning never
-/// guesses.
+/// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record once
+/// the session is decided. So each of Sluice's uploads has a record from its first moment on, and cleaning need not
+/// guess which uploads are Sluice's.
 package struct SessionRecord: Hashable, Sendable {
     /// The device's name.
     package var device: String
@@ -64,8 +64,8 @@ extension SessionRecord {
             }
     }
 
-    /// Prefix of the names of all records of a key. Another key may have the same prefix in theory: compare the
-    /// record's key.
+    /// Prefix of the names of all records of a key. In theory, another key may have the same prefix, so the caller has
+    /// to compare the key in the record.
     package static func namePrefix(key: String) throws(StoreError) -> String {
         hexadecimal(try keyDigest(key).bytes.prefix(16)) + "-"
     }

@@ -44,7 +44,7 @@ package struct SessionRecords: Sendable {
         try await store.deleteRecord(name: try SessionRecord.name(key: key, session: session))
     }
 
-    /// The records of all sessions of a key, for adoption. A damaged record is listed without its `record`.
+    /// The records of all sessions of a key, for adoption. The entry of a damaged record has no `record`.
     package func sessions(key: String) async throws(StoreError) -> [SessionRecordEntry] {
         let entries = SessionRecordSequence(records: self, prefix: try SessionRecord.namePrefix(key: key))
         var found: [SessionRecordEntry] = []

@@ -19,32 +19,34 @@ import WireProtocol
 /// | upload completed or aborted | record without upload        | when old: a gateway may still be deciding |
 /// | store being probed          | the probe's upload or object | when old                                  |
 ///
-/// An upload id may be missing from every record. If the store names the session of each upload, the cleaner finds it
-/// so. S3 does not; there an upload counts as Sluice's if it
+/// After a crash, an upload's id may be missing from every record. If the store names the session of each upload, the
+/// cleaner finds the upload by its session. S3 does not name it. There an upload counts as Sluice's if it
 /// - is for exactly the key of a record without an upload id,
 /// - was begun after that record was written and within the time that a gateway waits for the answer, by the store's
 ///   clock,
 /// - has never had a part: a gateway takes no part before the record is complete,
 /// - is named by no record,
-/// - is not one of more such uploads than there are such records, because then some must belong to another program,
-/// - and is old, as everything that the cleaner removes.
+/// - is one of no more such uploads than there are records without an upload id; if there were more, some of them would
+///   have to belong to another program,
+/// - and is old, like everything that the cleaner removes.
 ///
-/// If only the last rule but one fails, the cleaner keeps the uploads and the record, so that they stay visible. The
-/// rule can remove a foreign upload only if it is for the same key, was begun in the same minutes and never got a
-/// byte.
+/// If there are more such uploads than records, and the other conditions hold, the cleaner keeps the uploads and the
+/// record, so that an operator can see them. By these rules the cleaner can remove another program's upload only if
+/// that upload is for the same key, was begun in the same minutes, and never received a byte.
 package struct UploadCleaner: Sendable {
     private let store: any ObjectStore
     private let records: SessionRecords
     private let pauseBetweenAborts: Duration
     private let logger: Logger
 
-    /// Seconds after its record within which an upload may have begun: the longest time that a gateway waits for the
-    /// answer.
+    /// An upload may have begun up to this number of seconds after its record was written: the longest time that a
+    /// gateway waits for the store's answer.
     private static let creationTimeMax: TimeInterval = 600
     /// Seconds by which dates from two parts of one store may differ; record dates are in whole seconds.
     private static let clockTolerance: TimeInterval = 2
 
-    /// Most aborts of one upload. Parts in flight may arrive between aborts; a store that needs more is broken.
+    /// Most aborts of one upload. Parts in flight may arrive between aborts. A store that needs more aborts than this
+    /// is broken.
     private static let abortsMax = 10
 
     /// - Parameter pauseBetweenAborts: time for parts in flight to arrive before the upload is aborted again.
@@ -71,7 +73,7 @@ package struct UploadCleaner: Sendable {
         do {
             report.probeCount = try await store.removeProbes(before: limit)
         } catch {
-            // The gateway may lack the rights for probes and still have those for uploads.
+            // Continue: the gateway may lack the rights to remove probes, and still have the rights to remove uploads.
             logger.info(
                 "Could not remove leftovers of interrupted start-up tests",
                 metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
@@ -111,7 +113,7 @@ package struct UploadCleaner: Sendable {
         for upload in found.uploads {
             try await abort(key: key, upload: upload)
         }
-        // The record goes last, so that after a crash it still leads to the rest.
+        // The record is removed last, so that after a crash it still leads to everything that is left.
         try await store.deleteRecord(name: entry.name)
         return .removed(found)
     }
@@ -183,7 +185,8 @@ package struct UploadCleaner: Sendable {
 
     /// The uploads whose ids a crash kept out of the key's records, in a store that does not name sessions.
     ///
-    /// - Parameter uploads: listed before the records are read. Uploads that a record names by then are excluded.
+    /// - Parameter uploads: listed before the records are read. Uploads that a record names when the records are read
+    ///   are excluded.
     private func orphans(
         among uploads: [UploadSummary], under key: ObjectKey, writtenAt written: Date
     ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
@@ -257,7 +260,7 @@ package struct CleaningReport: Sendable {
         package var error: StoreError
     }
 
-    /// Sessions whose record was removed, together with every upload of theirs that the cleaner found.
+    /// Sessions whose record was removed. Each upload of these sessions that the cleaner found was removed as well.
     package var removed: [UnfinishedUpload] = []
     /// Longest inactivity of a removed session; `nil` if no session was removed.
     package var oldestAge: Duration?

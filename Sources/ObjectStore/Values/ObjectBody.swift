@@ -3,8 +3,9 @@ package import TransferCommon
 
 /// The bytes of a part or a small object that a store is to write, with their size and digests.
 ///
-/// The digest is known before the first byte, because the device hashes before it offers. The bytes may come while
-/// the device sends them, so the sequence may take long, end early or fail; then the store must not keep anything.
+/// The digest is known before the first byte, because the device hashes before it offers. The bytes may arrive only
+/// while the device sends them, so the sequence may take long, end early or fail. If it ends early or fails, the store
+/// must not keep any of the bytes.
 package struct ObjectBody: Sendable {
     /// The type that stores iterate: buffers of any size, including empty ones.
     package typealias Bytes = any AsyncSequence<ByteBuffer, any Error> & Sendable

@@ -5,7 +5,7 @@ package import TransferCommon
 /// What a store knows of an object without reading it.
 package struct ObjectSummary: Hashable, Sendable {
     package var size: UInt64
-    /// Opaque, with its quotes. `nil` if the store gives none.
+    /// The ETag, as opaque text with its quotes; `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
@@ -47,7 +47,7 @@ package enum ObjectEvidence: Hashable, Sendable {
 
 /// A store's answer after it has created an object.
 package struct ObjectReceipt: Hashable, Sendable {
-    /// Opaque, with its quotes. `nil` if the store gives none.
+    /// The ETag, as opaque text with its quotes; `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
@@ -61,7 +61,8 @@ package struct ObjectReceipt: Hashable, Sendable {
     }
 }
 
-/// An open object: its summary and its bytes. Replacing the key meanwhile changes neither.
+/// An open object: its summary and its bytes. If the object under the key is replaced meanwhile, neither of them
+/// changes.
 package struct ObjectReader: Sendable {
     /// The type that readers iterate. It ends after exactly `summary.size` bytes, or throws.
     package typealias Bytes = any AsyncSequence<ByteBuffer, StoreError> & Sendable

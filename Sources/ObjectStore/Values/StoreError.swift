@@ -1,7 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-/// Why a store call failed.
+/// Why a call to the store failed.
 ///
 /// The plain description is one general sentence without paths, keys or a server's text, so it may go into logs and
 /// to the device. `String(reflecting:)` adds the cause.
@@ -10,7 +10,7 @@ package struct StoreError: Error {
     package enum Reason: Hashable, Sendable {
         /// The bucket or directory is missing, or a disk is not mounted. This says nothing about sessions.
         case noSuchBucket
-        /// The upload was completed, was aborted or never existed. The error proves none of the three.
+        /// The upload was completed, was aborted or never existed. This error does not show which of the three is true.
         case noSuchUpload
         /// The store refuses the gateway's credentials or user.
         case denied
@@ -26,7 +26,7 @@ package struct StoreError: Error {
         case sizeMismatch
         /// The named parts are missing or differ from the stored ones.
         case invalidParts([PartNumber])
-        /// The condition did not hold: the key holds an object, or another one than the named one.
+        /// The condition did not hold: the key holds an object, or another object than the condition names.
         case alreadyExists
         /// The condition named an object, and the key no longer holds one.
         case preconditionGone
@@ -42,7 +42,7 @@ package struct StoreError: Error {
         case bodyFailed
         /// Another caller is completing this upload now.
         case completionInProgress
-        /// The call may have taken effect. The caller must look it up before anything else.
+        /// The call may have taken effect. Before anything else, the caller must look up whether it did.
         case outcomeUnknown
         /// The calling task was cancelled.
         case cancelled

@@ -21,7 +21,8 @@ package struct StoreLimits: Hashable, Sendable {
     /// Whether the store was seen to refuse a body whose SHA-256 differs from the offered one. If false, the gateway
     /// must compare the digest before it sends the last bytes.
     package var checksPartDigests: Bool
-    /// Which conditions the store was seen to check. It may replace an object although another condition fails.
+    /// Which conditions the store was seen to check. If a condition is not among these, the store may replace an object
+    /// although the condition does not hold.
     package var conditions: CheckedConditions
     /// How long another gateway's completion may still run after its upload is no longer listed. The gateway repeats
     /// its look-up for this long before it reports a session as lost.

@@ -5,11 +5,11 @@ package import TransferCommon
 package struct ListedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
-    /// Opaque, with its quotes.
+    /// The ETag, as opaque text with its quotes.
     package var etag: String
     /// SHA-256 of the part; `nil` if the store keeps none.
     package var digest: SHA256Digest?
-    /// When it was stored, by the store's clock.
+    /// When the part was stored, by the store's clock.
     package var modified: Date
 
     package init(number: PartNumber, size: UInt64, etag: String, digest: SHA256Digest?, modified: Date) {
@@ -55,7 +55,7 @@ package struct UploadSummary: Hashable, Sendable {
     package var upload: String
     /// Time of creation, by the store's clock.
     package var created: Date
-    /// The upload's session; `nil` if the store does not name it, as S3.
+    /// The upload's session; `nil` if the store, like S3, does not name it.
     package var sessionID: SessionID?
 
     package init(upload: String, created: Date, sessionID: SessionID?) {

@@ -1,6 +1,6 @@
 /// Who checks that the bytes of a part have the offered digest.
 package enum PartVerification: String, CaseIterable, Hashable, Sendable {
-    /// The gateway, unless the store was seen to refuse a wrong part when it was opened.
+    /// The store, if it refused a wrong part when it was probed at the start; otherwise the gateway.
     case auto
     /// Always the gateway.
     case always
@@ -25,14 +25,14 @@ package struct S3Configuration: Sendable {
     package var retries = S3RetryPolicy()
 
     /// - Parameters:
-    /// - bucket: as in `StoreLocation`.
-    /// - prefix: as in `StoreLocation`.
+    ///   - bucket: as in `StoreLocation`.
+    ///   - prefix: as in `StoreLocation`.
     ///   - endpoint: `http://host:port`, or `nil` for AWS.
-    /// - region: `nil` for the region of the endpoint or of the provider.
-    /// - addressing: `nil` for the provider's default.
-    /// - provider: `nil` for the provider that the endpoint's host belongs to.
-    /// - usualRegion: the region of AWS's variables and files, used if the other settings give none.
-    /// - authorities: the authorities that may sign the store's certificate; `nil` for the system's.
+    ///   - region: `nil` for the region of the endpoint or of the provider.
+    ///   - addressing: `nil` for the provider's default.
+    ///   - provider: `nil` for the provider that the endpoint's host belongs to.
+    ///   - usualRegion: the region of AWS's variables and files, used if the other settings give none.
+    ///   - authorities: the authorities that may sign the store's certificate; `nil` for the system's.
     package init(
         bucket: String, prefix: String = "", endpoint: String? = nil, region: String? = nil,
         addressing: S3Addressing? = nil, verification: PartVerification = .auto, provider: S3Provider? = nil,
@@ -55,7 +55,7 @@ package struct S3Configuration: Sendable {
         self.bucket = bucket
         self.prefix = prefix
         self.endpoint = parsed
-        // A store whose single region has a name of its own is in no AWS region.
+        // If the provider has a region name of its own, the region of AWS's variables and files does not apply to it.
         let usual = provider.defaultRegion == S3Provider.aws.defaultRegion ? usualRegion : nil
         self.region = region ?? parsed.region ?? usual ?? provider.defaultRegion
         self.authorities = authorities
@@ -70,23 +70,25 @@ package struct S3Timeouts: Hashable, Sendable {
     package var connect = Duration.seconds(10)
     /// From the end of a request to its answer, and between the pieces of an answer.
     package var answer = Duration.seconds(60)
-    /// The same while completing an upload: stores join the parts before they send a first byte.
+    /// From the end of a request that completes an upload to its answer: stores join the parts before they send the
+    /// first byte.
     package var completion = Duration.seconds(600)
-    /// Between two pieces of a body on its way to the store, whichever side waits. Stores drop a request after about
-    /// 20 seconds without a byte.
+    /// Between two pieces of a body on its way to the store, whether the store or the source of the body is slow.
+    /// Stores drop a request after about 20 seconds without a byte.
     package var bodyPause = Duration.seconds(60)
 
     package init() {}
 }
 
-/// How often and how fast a request is repeated that may be repeated.
+/// How often, and after which delays, the client repeats a request that is safe to repeat.
 package struct S3RetryPolicy: Hashable, Sendable {
     /// Most attempts, including the first.
     package var attemptsMax = 4
     /// Longest delay before the second attempt. The limit doubles with each further attempt; the actual delay is
     /// random.
     package var delayFirst = Duration.milliseconds(200)
-    /// Largest limit of a delay. If a store asks for a longer pause, the caller waits instead of the client.
+    /// Upper bound of a delay, however many attempts have failed. If a store asks for a longer pause, the client does
+    /// not wait: the call fails, and the caller waits.
     package var delayMax = Duration.seconds(3)
     /// Budget that all calls share.
     var budget = S3RetryBudget()

@@ -2,8 +2,7 @@ package import ObjectStore
 import TransferCommon
 import WireProtocol
 
-/// The known properties of a kind of store. They are data, so that a difference between stores is never a branch in
-/// the code.
+/// The known properties of a kind of store. They are data, so that the code needs no branch for a single kind of store.
 ///
 /// Properties that can be probed are only a first guess here; `S3Store.open` replaces them by the observed ones.
 package struct S3Provider: Hashable, Sendable {
@@ -12,7 +11,7 @@ package struct S3Provider: Hashable, Sendable {
         case honoured
         /// The store accepts the header and ignores the condition.
         case ignored
-        /// The store refuses requests with the header, so the client does not send it.
+        /// The store refuses requests with the header, so the client does not send the header.
         case refused
     }
 
@@ -46,7 +45,7 @@ package struct S3Provider: Hashable, Sendable {
         }
     }
 
-    /// One word, as an operator may write it.
+    /// The provider's name: one word, as an operator writes it in the configuration.
     package var name: String
     /// Endpoint hosts with one of these suffixes belong to this provider.
     package var hostSuffixes: [String] = []
@@ -165,7 +164,7 @@ extension S3Provider {
 
     package static let storj = S3Provider(name: "storj") {
         $0.hostSuffixes = [".storjshare.io"]
-        // Smaller parts cost more to keep and to read.
+        // On Storj, smaller parts cost more to keep and to read.
         $0.partBytesAdvised = 64 << 20
     }
 
@@ -190,9 +189,9 @@ extension S3Provider {
 }
 
 extension S3Provider {
-    /// The reason against using this kind of store at an endpoint; `nil` if there is none. There is a reason if the
-    /// store does not refuse altered bytes, does not report what it received, and the connection does not protect the
-    /// bytes.
+    /// Why this kind of store must not be used at this endpoint; `nil` if it may be used. It must not be used if
+    /// altered bytes could remain unnoticed: the store does not check the digest of a body, it does not report the MD5
+    /// of the bytes that it received, and the connection does not protect the bytes.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

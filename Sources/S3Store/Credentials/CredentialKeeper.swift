@@ -5,8 +5,8 @@ import Synchronization
 
 /// The credentials that all requests of a store share, renewed before they expire.
 ///
-/// At most one task asks the source at a time. Requests do not wait for it while the old credentials are valid;
-/// otherwise all wait for the same answer.
+/// At most one task asks the source at a time. While the old credentials are valid, requests use them and do not wait
+/// for this task. Otherwise all requests wait for its answer.
 final class CredentialKeeper: Sendable {
     private typealias Renewal = Task<Result<S3Credentials, StoreError>, Never>
 

@@ -2,8 +2,8 @@ package import FoundationEssentials
 package import ObjectStore
 import TransferCommon
 
-/// Decides when to use credentials and when to ask for new ones: a pure machine with two times. The store's clock
-/// decides about expiry; a monotonic clock decides about the next attempt.
+/// Decides when to use credentials and when to ask for new ones: a state machine without side effects, which gets two
+/// times. The store's clock decides about expiry; a monotonic clock decides about the next attempt.
 package struct CredentialLease: Sendable {
     /// What a request must do.
     package enum Advice: Sendable {
@@ -31,8 +31,8 @@ package struct CredentialLease: Sendable {
     /// Returns what a request must do.
     ///
     /// - Parameters:
-    ///   - now: by the store's clock.
-    ///   - instant: by a monotonic clock.
+    ///   - now: the time of the store's clock.
+    ///   - instant: the time of a monotonic clock.
     package func advice(now: Date, at instant: ContinuousClock.Instant) -> Advice {
         let mayTry = nextAttempt.map { instant >= $0 } ?? true
         guard let credentials else {

@@ -1,13 +1,13 @@
 import NIOHTTP1
 package import ObjectStore
 
-/// The credentials of the machine's role, from its metadata service in version 2, which requires a token. Version 1
-/// is not supported: it answers every GET, also one that an attacker makes this process send.
+/// The credentials of the machine's role, from its metadata service in version 2, which requires a token. Version 1 is
+/// not supported, because it answers every GET, even one that an attacker tricks this process into sending.
 package struct InstanceCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
     private static let name = "The instance metadata service"
-    /// The client of the first request, with a short time limit: a machine with the service answers at once, and one
-    /// without it must not wait.
+    /// The client of the first request, with a short time limit: the service answers at once if it exists, and on a
+    /// machine without the service the gateway must not wait for long.
     private let first: CredentialHTTP
     /// The client of later requests, with a longer time limit, because the service may be busy.
     private let http = CredentialHTTP(timeLimit: .seconds(10), name: name)

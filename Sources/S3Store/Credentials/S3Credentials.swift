@@ -19,7 +19,7 @@ package struct S3Credentials: Hashable, Sendable {
         self.expiration = expiration
     }
 
-    /// Whether both sign alike; the expiry does not count.
+    /// Whether two credentials produce the same signatures. Their expiry is not compared.
     func isSame(as other: S3Credentials) -> Bool {
         accessKeyID == other.accessKeyID && secretAccessKey == other.secretAccessKey
             && sessionToken == other.sessionToken

@@ -68,7 +68,7 @@ struct S3Bucket: Sendable {
         }
     }
 
-    /// Deletes an object of the gateways' own; a missing object is no error.
+    /// Deletes an object that gateways keep for themselves, such as a session record. A missing object is no error.
     func delete(key: String) async throws(StoreError) {
         do {
             _ = try await client.send(S3Request(.DELETE, key: key))
@@ -86,13 +86,14 @@ struct S3Bucket: Sendable {
         let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
         let response = try await withCommitment { commitment in
             let handoff = BufferHandoff()
-            // The gateway always checks an empty body: it has no byte by which the store could detect a wrong body.
+            // For an empty body, the gateway always checks the digest: without any byte, the store cannot detect a
+            // wrong body.
             let verifies = verifies || body.byteCount == 0
             let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
             return await BodyRequest(request: request, client: client, pump: pump).send()
         }
         guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
-        // With encryption under a key of the store, ETags are not MD5s.
+        // If the store encrypts objects with a managed key, ETags are not MD5s.
         let encryption = response.headers.value("x-amz-server-side-encryption")
         guard encryption == nil || encryption == "AES256", !S3Digests.isMD5(etag, md5) else { return response }
         if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
@@ -101,8 +102,8 @@ struct S3Bucket: Sendable {
         throw StoreError(.digestMismatch, "The store received other bytes than the gateway sent.")
     }
 
-    /// Deletes an object that the store wrote wrongly and that no answer has confirmed. Usually the agent uploads it
-    /// again; if not, its metadata would misstate its content.
+    /// Deletes an object whose bytes the store has received wrongly, and which no answer has confirmed. Usually the
+    /// agent uploads it again. If it does not, an object would remain whose metadata state a wrong digest.
     private func removeDamaged(key: String, etag: String) async {
         do {
             guard try await head(at: key)?.value("etag") == etag else { return }
@@ -118,8 +119,8 @@ struct S3Bucket: Sendable {
 extension StoreError {
     /// Whether the store says that there is no object.
     ///
-    /// - Parameter afterHead: whether the answer has only a status. After other calls a 404 without a code may be a
-    ///   proxy's.
+    /// - Parameter afterHead: whether the answer has only a status. After any other call, a 404 without a code may come
+    ///   from a proxy.
     func isNotFound(afterHead: Bool = false) -> Bool {
         guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
         return ["NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code) || (afterHead && refusal.code.isEmpty)

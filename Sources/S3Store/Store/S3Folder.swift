@@ -2,7 +2,8 @@ import NIOCore
 import NIOHTTP1
 import ObjectStore
 
-/// A folder of the gateways' own in a bucket: that of the session records, or that of the probes.
+/// A folder in a bucket that gateways use for themselves: the folder of the session records, or the folder of the
+/// probes.
 struct S3Folder: Sendable {
     static let recordBytesMax = 64 << 10
 

@@ -3,7 +3,7 @@ import NIOHTTP1
 import ObjectStore
 import TransferCommon
 
-/// The headers that describe an object in an answer, and those that a request sends to describe one.
+/// The headers that describe an object, in answers and in requests.
 struct S3ObjectHeaders {
     let headers: HTTPHeaders
 
@@ -35,10 +35,11 @@ struct S3ObjectHeaders {
         return .partDigest(digest)
     }
 
-    /// The strongest other evidence in the headers that this store is known to report correctly.
+    /// The strongest evidence in the headers beside a checked SHA-256, among the kinds that this store is known to
+    /// report correctly.
     private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence {
         if let digest = metadata?.partDigest { return .partDigest(digest) }
-        // With encryption under a key, an ETag of the same form is not an MD5.
+        // If the store encrypts objects with a managed key, an ETag of the same form is not an MD5.
         let encryption = headers.value("x-amz-server-side-encryption")
         let isPlain = encryption == nil || encryption == "AES256"
         if provider.keepsCompositeMD5, isPlain, let metadata,
@@ -50,7 +51,8 @@ struct S3ObjectHeaders {
         return .none
     }
 
-    /// The gateways' own metadata, without the user's, which only readers of the object need.
+    /// The metadata that gateways write for themselves. The user's metadata are left out, because gateways do not need
+    /// them.
     var metadata: ObjectMetadata? {
         guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
             let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),

@@ -3,7 +3,8 @@ import NIOHTTP1
 package import ObjectStore
 package import TransferCommon
 
-// The calls of `ObjectStore`, which name objects by the keys of devices. The bucket has them under whole keys.
+// The calls of `ObjectStore`. Their keys do not contain the prefix of the store; this file adds the prefix, which gives
+// the whole key in the bucket.
 
 // MARK: - Objects
 
@@ -56,7 +57,7 @@ extension S3Store {
         }
     }
 
-    /// Finds the wrong parts by listing the stored ones, because the store does not name them.
+    /// Finds out which parts are wrong by listing the stored parts, because the store's error does not name them.
     private func differing(
         _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
     ) async throws(StoreError) -> StoreError {

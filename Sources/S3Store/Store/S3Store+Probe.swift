@@ -29,7 +29,7 @@ extension S3Store {
         do {
             try await bucket.delete(key: key)
         } catch {
-            // The probe's own failure takes precedence over this one.
+            // If the probe itself has failed, too, throw its error instead of this one.
             guard case .success = result else { return try result.get() }
             // Without the right to delete, each probe leaves one byte behind. Everything else works.
             logger.warning(

@@ -34,7 +34,7 @@ extension S3Uploads {
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
     }
 
-    /// Checks a list of parts by rules that need no look at the store.
+    /// Checks a list of parts by the rules that can be checked without asking the store.
     static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {

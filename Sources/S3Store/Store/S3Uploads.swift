@@ -25,8 +25,8 @@ struct S3Uploads: Sendable {
     }
 
     /// - Parameters:
-    /// - key: the whole key in the bucket.
-    /// - verifies: whether the gateway checks the digest itself.
+    ///   - key: the whole key in the bucket.
+    ///   - verifies: whether the gateway checks the digest itself.
     func uploadPart(
         at key: String, upload: String, number: PartNumber, body: ObjectBody, verifies: Bool
     ) async throws(StoreError) -> String {
@@ -75,7 +75,7 @@ struct S3Uploads: Sendable {
     enum ListedKey {
         case wanted
         case passedOver
-        /// No requested key follows this one.
+        /// The key comes after all requested keys, so the listing can end.
         case behind
     }
 

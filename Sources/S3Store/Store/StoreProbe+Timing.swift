@@ -5,15 +5,15 @@ import ObjectStore
 import Synchronization
 import TransferCommon
 
-// When a store checks a condition. Some stores check it when a request begins and then read the body for any time:
-// they replace an object that another writer stores meanwhile.
+// Finds out when a store checks a condition. Some stores check it when a request begins, and then read the body for an
+// unlimited time. Such a store replaces an object that another writer stores in between.
 
 extension StoreProbe {
     /// Writes an object under the condition *absent*, and another one under the same key while the first body is
     /// being sent.
     ///
-    /// - Returns: whether the store refuses the first write or delays the other one until it is done; false if
-    ///   unclear.
+    /// - Returns: whether the store refuses the first write or delays the other one until it is done; `false` if the
+    ///   outcome is unclear.
     func seesObjectThatComesDuringBody() async -> Bool {
         let late = "\(key)-late"
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
@@ -56,11 +56,11 @@ extension StoreProbe {
         return (try hasher.finalize(), try SHA256Digest.of(last.readableBytesView))
     }
 
-    /// Larger than any body that is sent only when it is complete.
+    /// Size of the first body: larger than any body that the client collects before it sends it.
     private static let firstBytes = 96 << 10
     private static let headTime = Duration.milliseconds(200)
-    /// Time limit for the other write. Without it, a store that makes this write wait for the first one would block
-    /// both.
+    /// Time limit for the other write. Without this limit, a store that makes the other write wait for the first one
+    /// would block both.
     private static let rivalTime = Duration.seconds(5)
 }
 
@@ -80,7 +80,7 @@ private final class Rival: Sendable {
     /// Sends the request; returns when it is answered or the time limit ends.
     func put(waitingAtMost time: Duration, _ request: @escaping @Sendable () async throws -> Void) async {
         let task = Task {
-            // try?: the outcome of the other request shows whether the store accepted this one.
+            // try?: only the outcome of the first request matters: it shows whether the store accepted this one.
             _ = try? await request()
             state.withLock { $0.hasEnded = true }
         }

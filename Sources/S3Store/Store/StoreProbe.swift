@@ -33,8 +33,8 @@ struct StoreProbe {
     func run() async throws(StoreError) -> S3Provider {
         var seen = bucket.provider
         try await withUpload { upload throws(StoreError) in
-            // If the store took the part, its byte is right and only the offered digest is wrong. Use that part,
-            // because some stores take a part only once.
+            // If the store accepted the part, use it: its byte is right, only its digest was wrong, and some stores
+            // accept a part number only once.
             let taken = try await partOfWrongDigest(upload: upload)
             seen.checksContentSHA256 = taken == nil
             let part: CompletedPart
@@ -61,8 +61,9 @@ struct StoreProbe {
         seen.putConditions = try await conditions(beyond: seen.putConditions) { wanted throws(StoreError) in
             try await seesPut(wanted)
         }
-        // Rely only on conditions that the store was seen to check at the end of a body. For other stores the gateway
-        // looks up the key right before the last bytes; the header stays, because it still helps.
+        // Rely only on conditions that the store was seen to check at the end of a body. For any other store, the
+        // gateway looks up the key right before it sends the last bytes. The requests still carry the header, because
+        // an early check is better than none.
         guard seen.putConditions.ifAbsent == .honoured || seen.putConditions.ifMatch == .honoured else { return }
         if seen.putConditions.ifAbsent == .honoured, await seesObjectThatComesDuringBody() { return }
         if seen.putConditions.ifAbsent == .honoured { seen.putConditions.ifAbsent = .ignored }
@@ -191,8 +192,8 @@ struct StoreProbe {
 
     private func isCompositeSHA256(_ checksum: String?) -> Bool {
         guard let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) else { return false }
-        // try?: the library has just computed two digests, so a failure is unlikely; it counts as a store that keeps
-        // none.
+        // try?: the library has just computed two digests, so a failure is unlikely. In that case, count the store as
+        // one that keeps no SHA-256.
         return count == 1 && root == (try? RootDigest.of([digest]))
     }
 

@@ -18,7 +18,7 @@ struct BodyPump: Sendable {
     let handoff: BufferHandoff
     let commitment: Commitment
 
-    /// Ends when the last buffer has been taken, when the body is wrong, or when the handoff is closed. A closed
+    /// Runs until the last buffer has been taken, the body turns out to be wrong, or the handoff is closed. A closed
     /// handoff is not a failure of the body.
     func run() async -> Result<Void, StoreError> {
         let result = await Self.pump(body.bytes, with: self)
@@ -34,8 +34,8 @@ struct BodyPump: Sendable {
     ) async -> Result<Void, StoreError> {
         await pump.catching {
             guard let last = try await pump.read(bytes, pass: { await pump.handoff.offer($0) }) else { return }
-            // A refused offer means that the answer has arrived or the call was cancelled; the caller learns which
-            // from the answer.
+            // If the offer is refused, the answer has arrived or the call was cancelled. The result of the request
+            // shows which of the two, so it is ignored here.
             _ = await pump.handoff.offer(last, committing: pump.commitment)
         }
     }

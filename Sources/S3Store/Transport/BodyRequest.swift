@@ -6,8 +6,8 @@ struct BodyRequest: Sendable {
     let client: S3Client
     let pump: BodyPump
 
-    /// Largest body, in bytes, that is collected before it is sent: for such a body, a request that waits costs more
-    /// than the memory.
+    /// Largest body, in bytes, that is collected before it is sent: for such a body, an HTTP request that waits for
+    /// bytes would cost more than the memory.
     static let wholeBytesMax: UInt64 = 64 << 10
 
     func send() async -> Result<S3Response, StoreError> {
@@ -27,7 +27,8 @@ struct BodyRequest: Sendable {
                 _ = await pump.run()
                 return .pumped
             }
-            // The HTTP client has a time limit for a source without bytes, and none for a server that accepts none.
+            // The HTTP client limits how long the source may supply no bytes, but not how long the server may accept
+            // none. This task does that.
             group.addTask { .watched(isStalled: await pump.handoff.waitForStall(of: limit)) }
             group.addTask {
                 do throws(StoreError) {
@@ -48,7 +49,8 @@ struct BodyRequest: Sendable {
                 case .watched(let hasStalled):
                     isStalled = hasStalled
                 case .answered(let answer):
-                    // The source may be silent for long, and its bytes are no longer needed.
+                    // The answer has arrived, so the source's bytes are no longer needed. Close the handoff, because
+                    // the source may stay silent for long.
                     pump.handoff.close()
                     group.cancelAll()
                     switch answer {

@@ -40,7 +40,8 @@ struct S3AttemptFailure: Error {
             let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
             self.init(error: damaged, remedy: .none, isUndone: isUndone)
         } else if let error = S3CertificateError(error) {
-            // No request was sent, and a certificate does not change within seconds.
+            // The certificate was rejected, so no request was sent. Do not repeat it: a certificate does not change
+            // within seconds.
             let unproved = StoreError(.unavailable, error.sentence, cause: error)
             self.init(error: unproved, remedy: .none, isUndone: true)
         } else {
@@ -54,8 +55,8 @@ struct S3AttemptFailure: Error {
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
-    /// The failure after a body has begun that cannot be sent again. With renewed credentials, the caller's next
-    /// attempt may succeed.
+    /// The same failure for a request whose body has begun and cannot be sent again. With renewed credentials, the
+    /// caller's next attempt may succeed.
     var afterBody: S3AttemptFailure {
         let isRenewed = remedy == .newCredentials
         let told = isRenewed ? StoreError(.unavailable, error.sentence, cause: error.cause) : error

@@ -76,7 +76,7 @@ extension StoreError {
         case host
     }
 
-    /// `nil` if the reason is sufficient.
+    /// What the operator should check; `nil` if `reason` shows that sufficiently.
     package var advice: Advice? {
         switch cause {
         case let refusal as S3Refusal: refusal.isRedirect ? .address : nil

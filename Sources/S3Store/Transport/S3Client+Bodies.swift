@@ -10,8 +10,8 @@ extension S3Client {
     /// and never if the request is not idempotent, because the caller may have ended the upload meanwhile.
     ///
     /// - Parameters:
-    /// - digest: the offered digest, which the store checks.
-    /// - commitment: committed when the request is ready to be sent.
+    ///   - digest: the offered digest, which the store checks.
+    ///   - commitment: committed when the request is ready to be sent.
     func put(
         _ request: S3Request, whole body: ByteBuffer, digest: SHA256Digest, commitment: Commitment
     ) async throws(StoreError) -> S3Response {
@@ -31,8 +31,8 @@ extension S3Client {
     /// Sends a body as it arrives. It repeats the request only if no byte of the body was requested.
     ///
     /// - Parameters:
-    /// - body: not empty; the source of `handoff`, which ends when this call returns or throws.
-    /// - commitment: says whether the last byte was sent.
+    ///   - body: not empty; the source of `handoff`, which ends when this call returns or throws.
+    ///   - commitment: says whether the last byte was sent.
     func stream(
         _ request: S3Request, body: ObjectBody, from handoff: BufferHandoff, commitment: Commitment
     ) async throws(StoreError) -> S3Response {

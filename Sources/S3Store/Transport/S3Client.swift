@@ -23,7 +23,8 @@ final class S3Client: Sendable {
     private let keeper: CredentialKeeper
     private let clock = S3Clock()
     private let quick: HTTPClient
-    /// The client for slow calls: it waits as long as joining parts may take. A client's time limits are fixed.
+    /// The HTTP client for slow calls, which waits as long as a store may need to join parts. It is a client of its
+    /// own, because the time limits of a client cannot be changed.
     private let patient: HTTPClient
     private let logger: Logger
     private let state: Mutex<State>
@@ -42,7 +43,8 @@ final class S3Client: Sendable {
         let key: S3SigningKey
     }
 
-    /// A request as sent, and the credentials that signed it. The keeper may have others by the time of the answer.
+    /// A request as sent, and the credentials that signed it. When the answer arrives, the keeper may have newer
+    /// credentials.
     struct SignedRequest {
         var http: HTTPClientRequest
         var credentials: S3Credentials
@@ -199,7 +201,7 @@ extension S3Client {
         // Some calls send status 200 first and report an error in the body.
         if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
             var refusal = read(bytes, response, of: signed)
-            // The status decides about unknown codes, and 200 would say nothing, so treat it as 500.
+            // For unknown codes the status decides. Status 200 would not count as an error, so use 500.
             refusal.status = 500
             throw await failure(refusal, response, of: signed, isBegun: true)
         }
@@ -207,7 +209,8 @@ extension S3Client {
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
-    /// - Parameter deadline: for the answer's head. The callers limit the time of a streamed body.
+    /// - Parameter deadline: the time until which the head of the answer must arrive. For the body of the answer, the
+    ///   callers have limits of their own.
     private func execute(
         _ signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {

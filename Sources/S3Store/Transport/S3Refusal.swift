@@ -33,7 +33,7 @@ struct S3Meaning: Hashable, Sendable {
 
     var reason: StoreError.Reason
     var remedy: Remedy
-    /// Whether the store has certainly not executed the request. If false, it may have.
+    /// Whether the store has certainly not executed the request. If `false`, the store may have executed it.
     var isDecided: Bool
 
     init(_ reason: StoreError.Reason, after remedy: Remedy = .none, isDecided: Bool = true) {
@@ -69,10 +69,10 @@ extension S3Refusal {
         switch status {
         case _ where region != nil: meaning
         case 403 where isSkewed: S3Meaning(.unavailable, after: .otherClock)
-        // AWS answers so if a token has expired.
+        // AWS gives this answer if a session token has expired.
         case 400 where afterHead: S3Meaning(.unavailable, after: .newCredentials)
         case 401 where afterHead, 403 where afterHead: S3Meaning(.denied, after: .newCredentials)
-        // This must not end sessions, because a proxy in front of a starting store answers so too.
+        // This must not end sessions, because a proxy in front of a store that is just starting gives the same answer.
         case 404 where !afterHead: S3Meaning(.unavailable, after: .time)
         default: meaning
         }
@@ -128,7 +128,7 @@ extension S3Refusal {
         }
     }
 
-    /// Refusals with a general code whose message holds the real meaning.
+    /// Refusals with a general code, for which only the message shows the real meaning.
     private static let messages: [(code: String, fragment: String, meaning: S3Meaning)] = [
         // Source: Ceph.
         ("InternalError", "multipart completion is already in progress", S3Meaning(.completionInProgress)),
@@ -141,7 +141,7 @@ extension S3Refusal {
     static let meanings: [String: S3Meaning] = [
         "NoSuchBucket": S3Meaning(.noSuchBucket),
         "NoSuchUpload": S3Meaning(.noSuchUpload),
-        // Some stores use this code for a missing upload. Calls that look for an object handle it before.
+        // Some stores use this code for a missing upload. Calls that look for an object handle the code themselves.
         "NoSuchKey": S3Meaning(.noSuchUpload),
 
         "AccessDenied": S3Meaning(.denied),

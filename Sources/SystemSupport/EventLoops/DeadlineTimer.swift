@@ -3,8 +3,9 @@ package import TransferCommon
 
 /// The single timer of a shell, set to the next deadline of its machine.
 ///
-/// A machine's deadline usually moves to a later time with every event. The timer stays set to the earlier time then,
-/// and the shell sets it again when it has fired: one timer too many costs less than cancelling one for each event.
+/// A machine's deadline usually moves to a later time with every event. In that case the timer stays set to the earlier
+/// time, and the shell sets it again when it has fired. A timer that fires too early costs less than cancelling a timer
+/// at each event.
 package struct DeadlineTimer {
     private enum State {
         case idle
@@ -13,7 +14,8 @@ package struct DeadlineTimer {
 
     private var state = State.idle
 
-    /// Shortest delay. A machine whose deadline has passed already gets the event loop to itself otherwise.
+    /// Shortest delay. Without it, a machine whose deadline has always passed already would keep the event loop busy
+    /// without end.
     private static let delayMin = Duration.milliseconds(1)
 
     package init() {}
@@ -29,7 +31,7 @@ package struct DeadlineTimer {
             if at <= deadline { return }
             scheduled.cancel()
         }
-        // A deadline further away than this is looked at again in between.
+        // The timer runs for at most a day. For a later deadline, it fires in between and is set again.
         let delay = min(max(deadline.since(now), Self.delayMin), .seconds(86_400))
         state = .armed(at: now + delay, eventLoop.scheduleTask(in: TimeAmount(delay), fire))
     }

@@ -9,16 +9,16 @@ extension MultiThreadedEventLoopGroup {
 
     /// Shuts the loops down, and keeps the group in memory until `endedMax` later groups have ended.
     ///
-    /// A thread that submits a job adds it to the loop's queue and then wakes the loop. That job may be the last one,
-    /// so the group may be shut down before the thread wakes the loop; if the loop had been freed by then, the process
-    /// would trap at its end. A program has one group and keeps it to its end.
+    /// A thread that submits a job adds it to the loop's queue and then wakes the loop. If that job is the last one,
+    /// the group may be shut down before the thread wakes the loop. If the loop were freed by then, the process would
+    /// trap when it ends. A program has only one group, so this list keeps it until the program ends.
     package func end() async throws {
         try await shutdownGracefully()
         let released = Self.ended.withLock { ended in
             ended.append(self)
             return ended.count > Self.endedMax ? ended.removeFirst() : nil
         }
-        // Freed here, where the lock is not held.
+        // The removed groups are freed here, after the lock was released.
         withExtendedLifetime(released) {}
     }
 }

@@ -7,7 +7,7 @@ package import TransferCommon
 /// writes the frames, and sets the timer to the machine's next deadline. A shell decides nothing itself.
 package protocol MachineShell: Actor {
     associatedtype Action
-    /// What identifies a connection.
+    /// The type that identifies a connection.
     associatedtype ID: Hashable & Sendable
 
     nonisolated var eventLoop: any EventLoop { get }
@@ -26,7 +26,7 @@ package protocol MachineShell: Actor {
     func tick()
 }
 
-/// What every shell holds.
+/// The state that every shell holds.
 package struct ShellState<ID: Hashable & Sendable> {
     package var frames = OutboundFrames<ID>()
     package let clock = MonotonicClock()
@@ -41,8 +41,9 @@ extension MachineShell {
 
     /// Performs the machine's actions in order.
     ///
-    /// Closing or writing may bring new events at once, from inside this call. The call that runs already performs the
-    /// actions of those events, so that they cannot overtake earlier actions.
+    /// Closing or writing may cause new events, whose handling calls `perform` again from inside this call. The inner
+    /// call returns at once, and the outer call performs the actions of the new events, so that they cannot overtake
+    /// earlier actions.
     package func perform() {
         guard !state.isPerforming else { return }
         state.isPerforming = true

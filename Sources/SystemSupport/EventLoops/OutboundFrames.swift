@@ -14,7 +14,7 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         channels[id] = channel
     }
 
-    /// Forgets a connection that has ended, with the frames that it did not get.
+    /// Removes a connection that has ended, and the frames that still waited for it.
     package mutating func lost(_ id: ID) {
         channels[id] = nil
         buffers[id] = nil
@@ -33,11 +33,11 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         try buffers[id, default: ByteBuffer()].appendOrRestore(encode)
     }
 
-    /// What is to be written to one channel.
+    /// The bytes to write to one channel.
     package typealias Write = (channel: any Channel, bytes: ByteBuffer)
 
-    /// Removes and returns the waiting frames. The caller writes them after this call: writing may close a connection
-    /// at once, and so come back to this value.
+    /// Removes and returns the waiting frames. The caller writes the frames after this call has returned, because
+    /// writing may close a connection at once, which changes this value again.
     package mutating func takeWrites() -> [Write] {
         guard !buffers.isEmpty else { return [] }
         let writes: [Write] = buffers.compactMap { id, buffer in

@@ -1,8 +1,8 @@
 /// Writes small files so that a reader, also after a power cut, finds either the old content or the new, never a part.
 ///
 /// The bytes are written to a temporary file in the same directory and synced. The temporary file gets the final name
-/// in one step, and then the directory is synced. A process killed in between leaves `.sluice-….tmp`, which has no
-/// wider permissions than the file.
+/// in one step, and then the directory is synced. A process that is killed in between leaves a file `.sluice-….tmp`.
+/// This file never has wider permissions than the final file.
 package enum AtomicFile {
     /// The permissions of the file. The umask does not apply.
     package enum Mode: UInt32, Sendable {
@@ -15,8 +15,8 @@ package enum AtomicFile {
     ///
     /// A replaced file keeps its owner, and a file that root makes gets the owner of its directory. So a service can
     /// still read a file that an administrator has changed.
-    /// - Throws: with the old content in place. Only where syncing the directory fails, the new content is in place but
-    ///   may not survive a power cut.
+    /// - Throws: if the file could not be written; the old content is then still in place. One exception: if syncing
+    ///   the directory fails, the new content is in place, but may not survive a power cut.
     package static func write(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
         try write(bytes, to: path, mode: mode, temporaryName: makeTemporaryName(), mayReplace: true)
     }
@@ -41,7 +41,7 @@ package enum AtomicFile {
         do {
             try FileSystem().removeFile(path)
         } catch {
-            // The caller reports the step that failed before.
+            // Not reported: the caller reports the step that failed before.
         }
     }
 
@@ -84,7 +84,7 @@ package enum AtomicFile {
         do {
             try folder.removeFile(temporaryName)
         } catch {
-            // The caller reports an earlier failure, or the file is complete.
+            // Not reported: either the caller reports an earlier failure, or the file is complete.
         }
     }
 
@@ -95,7 +95,7 @@ package enum AtomicFile {
         do {
             old = try folder.status(of: name)
         } catch {
-            // Renaming fails for the same reason and reports it.
+            // The renaming below fails for the same reason and reports it.
             old = nil
         }
         guard let old else { return try file.giveToOwner(of: folder.status()) }
@@ -103,7 +103,8 @@ package enum AtomicFile {
         try file.setOwner(old.owner, group: old.group)
     }
 
-    /// It has a fixed length and does not contain the final name, which may already be as long as a name can be.
+    /// A random name of a fixed length. It does not contain the final name, because that may already have the greatest
+    /// length that a name can have.
     private static func makeTemporaryName() -> String {
         ".sluice-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
     }

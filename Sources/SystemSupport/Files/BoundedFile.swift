@@ -11,7 +11,7 @@ package enum BoundedFile {
     /// Reads a whole file of at most `bytesMax` bytes. Symbolic links are followed.
     package static func read(_ path: String, bytesMax: Int, access: Access) throws(FileError) -> [UInt8] {
         let file = try FileSystem().open(path, followsLinks: true)
-        // The open file is checked, not the path, which may name another file by now.
+        // Check the open file and not the path, because the path may name another file by now.
         let status = try file.status()
         guard status.kind == .file else { throw FileError(path: path, cause: .notRegularFile) }
         if access == .ownerOnly, status.permissions & 0o077 != 0 {

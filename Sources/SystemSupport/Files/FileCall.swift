@@ -24,7 +24,7 @@ package struct FileCall: Hashable, Sendable {
     }
 
     package var operation: Operation
-    /// For `rename`, `renameIfAbsent` and `link` the existing path.
+    /// The path that the call acts on; for `rename`, `renameIfAbsent` and `link`, the existing path.
     package var path: String
     /// The new path of a `rename`, `renameIfAbsent` or `link`.
     package var target: String?

@@ -12,7 +12,7 @@ import TransferCommon
 package struct FileError: Error, Hashable {
     /// Why the file could not be used: a system call failed, or the file is not what it has to be.
     package enum Cause: Hashable, Sendable {
-        /// - Parameter errno: as the system call left it.
+        /// - Parameter errno: the value that the system call left.
         case system(FileCall, errno: CInt)
         /// Others than the owner may read or write a file that holds a secret.
         /// - Parameter mode: the file's permissions.
@@ -31,23 +31,24 @@ package struct FileError: Error, Hashable {
         self.cause = cause
     }
 
-    /// An error for a failed call, about the file that the call names. For a rename or link that is the new name.
+    /// An error for a failed call, about the file that the call names. For a rename or link, that is the file with the
+    /// new name.
     package init(_ call: FileCall, errno: CInt) {
         self.init(path: call.target ?? call.path, cause: .system(call, errno: errno))
     }
 
-    /// The same cause, reported about another file, for which the call was made.
+    /// The same cause, but reported about the file for which the failed call was made.
     func concerning(_ path: String) -> FileError {
         FileError(path: path, cause: cause)
     }
 
-    /// The call that failed; `nil` where none did.
+    /// The call that failed; `nil` if no call failed.
     package var call: FileCall? {
         guard case .system(let call, _) = cause else { return nil }
         return call
     }
 
-    /// The `errno` that the failed call left; `nil` where none failed.
+    /// The `errno` that the failed call left; `nil` if no call failed.
     package var code: CInt? {
         guard case .system(_, let code) = cause else { return nil }
         return code

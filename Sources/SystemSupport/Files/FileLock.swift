@@ -5,7 +5,7 @@ package enum FileLock {
     ///
     /// - Parameter path: a file that serves only as the lock. A missing file is made and given to its directory's
     ///   owner; it is never removed.
-    /// - Throws: `FileError` with this path where locking fails, and the errors of `body`.
+    /// - Throws: `FileError` with this path if locking fails, and the errors of `body`.
     package static func holding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         var file = try open(path)
         try file.waitForLock()

@@ -25,13 +25,14 @@ package struct FileSystemAnswers: Sendable {
 /// Calls on files and folders by path. Every call blocks, so do not make one on an event loop.
 ///
 /// It adds three things to the system calls: it repeats interrupted calls, its errors name the call, and `intercept`
-/// can record calls or make one fail. Where a folder of the path may be replaced by a symbolic link between two calls,
-/// use `OpenFolder` instead.
+/// can record calls or make one fail. If a folder of the path may be replaced by a symbolic link between two calls, use
+/// `OpenFolder` instead.
 package struct FileSystem: Sendable {
-    /// Called before each call. What it returns instead of 0 becomes the call's `errno`, and the call is not made.
+    /// Called before each call. If it returns 0, the call is made. Any other value becomes the `errno` of the call, and
+    /// the call is not made.
     package typealias Intercept = @Sendable (FileCall) -> CInt
 
-    /// Used instead of the kernel's answers.
+    /// Answers that are used in place of the kernel's.
     let answers: FileSystemAnswers
     private let intercept: Intercept?
 
@@ -58,7 +59,7 @@ package struct FileSystem: Sendable {
         try openFile(.openFolder, path, O_RDONLY | O_DIRECTORY)
     }
 
-    /// Makes a new file for writing and reading. One that exists is an error (`EEXIST`).
+    /// Makes a new file for writing and reading. An existing file is an error (`EEXIST`).
     ///
     /// - Parameter permissions: narrowed by the process's umask.
     package func create(_ path: String, permissions: UInt32 = 0o666) throws(FileError) -> OpenFile {
@@ -104,7 +105,7 @@ package struct FileSystem: Sendable {
         try perform(FileCall(.removeFile, path)) { unlink(path) }
     }
 
-    /// Makes one folder; its parent must exist.
+    /// Makes one folder, whose parent must exist.
     package func makeFolder(_ path: String) throws(FileError) {
         try perform(FileCall(.makeFolder, path)) { mkdir(path, 0o777) }
     }
@@ -134,7 +135,7 @@ package struct FileSystem: Sendable {
         return String(decoding: try file.read(Self.mountInfoBytesMax, at: 0), as: UTF8.self)
     }
 
-    /// Room for thousands of mounts.
+    /// The longest text that is read. It has room for thousands of mounts.
     private static let mountInfoBytesMax = 4 << 20
 
     /// Asks the interceptor, then makes the call, and repeats it while a signal interrupts it.
@@ -172,7 +173,7 @@ extension FileSystem {
         lastSlash(in: path).map { String(decoding: path.utf8[$0...].dropFirst(), as: UTF8.self) } ?? path
     }
 
-    /// By bytes: a slash and a sign that combines with it are one `Character`.
+    /// The last slash, found by bytes, because a slash and a sign that combines with it are one `Character`.
     private static func lastSlash(in path: String) -> String.Index? {
         path.utf8.lastIndex(of: UInt8(ascii: "/"))
     }

@@ -4,8 +4,8 @@
     import Musl
 #endif
 
-/// An open file or folder, which is closed when this value goes out of scope. Closing reports no error: call `sync`
-/// first where the bytes have to be durable.
+/// An open file or folder, which is closed when this value goes out of scope. Closing reports no error: if the bytes
+/// have to be durable, call `sync` first.
 package struct OpenFile: ~Copyable, Sendable {
     let descriptor: CInt
     package let path: String
@@ -31,8 +31,8 @@ package struct OpenFile: ~Copyable, Sendable {
         return FileStatus(status)
     }
 
-    /// The inode's generation: another file that gets the same inode number later has another one. 0 where the file
-    /// system has no generations.
+    /// The generation of the inode. If another file later gets the same inode number, it has another generation. 0 if
+    /// the file system has no generations.
     package func generation() -> UInt32 {
         var generation: UInt64 = 0
         let isKnown = withUnsafeMutablePointer(to: &generation) { ioctl(descriptor, Self.getGeneration, $0) == 0 }
@@ -51,7 +51,7 @@ package struct OpenFile: ~Copyable, Sendable {
         return try fileSystem.perform(call) { pread(descriptor, buffer.baseAddress, buffer.count, position) }
     }
 
-    /// Reads `count` bytes, or fewer where the file ends before.
+    /// Reads `count` bytes, or fewer if the file ends before.
     package func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
@@ -92,7 +92,7 @@ package struct OpenFile: ~Copyable, Sendable {
         try result.get()
     }
 
-    /// Shares blocks of another file instead of copying them, where the file system can (XFS, Btrfs).
+    /// Shares blocks of another file instead of copying them, if the file system can do that (XFS, Btrfs).
     ///
     /// Offsets and count must be multiples of the file system's block size (`EINVAL`).
     package func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
@@ -136,7 +136,7 @@ package struct OpenFile: ~Copyable, Sendable {
 
     /// Locks the file with `flock`, without waiting. The lock ends with `unlock`, with this value, or with the process.
     ///
-    /// - Returns: `false` where another process, or another open file of this one, holds the lock.
+    /// - Returns: `false` if another process, or another open file of this process, holds the lock.
     package mutating func lock() throws(FileError) -> Bool {
         let descriptor = descriptor
         do {
@@ -156,8 +156,8 @@ package struct OpenFile: ~Copyable, Sendable {
         isLocked = true
     }
 
-    /// Releases the lock. Closing the descriptor alone would not: a child process that is being started shares the open
-    /// file until it executes its program.
+    /// Releases the lock. Closing the descriptor would not be enough: a child process that is being started shares the
+    /// open file, and with it the lock, until the child executes its program.
     package mutating func unlock() {
         isLocked = false
         _ = flock(descriptor, LOCK_UN)

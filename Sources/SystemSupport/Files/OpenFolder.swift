@@ -14,8 +14,8 @@ package enum FolderWalk: Sendable {
 }
 
 extension FolderWalk {
-    /// Tries `openat2` and falls back to `openat` where the kernel refuses the call. Later a failure of `openat2` is an
-    /// error.
+    /// Tries `openat2` and falls back to `openat` if the kernel refuses the call. After that, a failure of `openat2` is
+    /// an error.
     package init(supportedIn folder: borrowing OpenFile) throws(FileError) {
         do {
             let descriptor = try folder.fileSystem.perform(FileCall(.openBeneath, folder.path)) {
@@ -85,7 +85,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         try file.status()
     }
 
-    /// What an entry of this folder is; `nil` where there is none of this name. A symbolic link is not followed.
+    /// The status of an entry of this folder; `nil` if there is no entry of this name. A symbolic link is not followed.
     package func status(of name: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
@@ -119,8 +119,8 @@ package struct OpenFolder: ~Copyable, Sendable {
         try file.fileSystem.perform(call) { SystemCalls.rename(AT_FDCWD, path, to: file.descriptor, name) }
     }
 
-    /// As `take`, but an entry of the same name is an error (`EEXIST`). `EINVAL` or `ENOSYS` where the file system or
-    /// the kernel cannot do this in one step.
+    /// As `take`, but an entry of the same name is an error (`EEXIST`). `EINVAL` or `ENOSYS` if the file system or the
+    /// kernel cannot do this in one step.
     package func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.renameIfAbsent, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, to: file.descriptor, name) }
@@ -169,7 +169,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// name that is not UTF-8.
     package func list(_ body: (String?) throws -> Bool) throws {
         let call = FileCall(.list, path)
-        // Opened again, because reading a folder moves the position that all copies of a descriptor share.
+        // Open the folder again, because reading it moves a position that all copies of a descriptor share.
         let copy = try file.fileSystem.perform(call) { SystemCalls.open(file.descriptor, ".", O_RDONLY | O_DIRECTORY) }
         guard let entries = fdopendir(copy) else {
             let code = errno
@@ -194,8 +194,8 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Whether a folder in this folder contains anything except empty folders, which a crash can leave and which are
-    /// harmless. The search ends at the first other entry, because there may be millions.
+    /// Whether a folder in this folder contains anything except empty folders. A crash can leave empty folders, and
+    /// they do no harm. The search ends at the first entry of another kind, because there may be millions of entries.
     package func holdsAnything(in name: String) throws -> Bool {
         let folder: OpenFolder
         do {
@@ -203,7 +203,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         } catch {
             switch error.code {
             case ENOENT: return false
-            // It is not a folder, or it lies on another file system.
+            // The entry is not a folder, or it lies on another file system, so it counts as content.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }
@@ -221,7 +221,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         return isFound
     }
 
-    /// Identifies this folder, even against a later one with the same inode number.
+    /// Identifies this folder. A later folder with the same inode number has another identity.
     package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
         // The call leaves 0 if the file system keeps no birth time.
@@ -232,7 +232,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
     ///
     /// The attribute belongs to each folder separately (ext4, F2FS, tmpfs). A file system that always folds names does
-    /// not set it; FileStore detects one by trying two names when it opens.
+    /// not set it; FileStore detects such a file system when it opens, by trying two names.
     package func foldsCase() throws(FileError) -> Bool {
         let flags: UInt32
         do {

@@ -42,7 +42,7 @@ extension Agent {
         return context.actions
     }
 
-    /// How many more uploads the agent can take up; the others wait in the journal.
+    /// How many more uploads the agent can take up. Further uploads wait in the journal.
     package var room: Int { max(context.limits.sessionsMax - scheduler.count, 0) }
 
     /// Whether the agent has no upload and no proof.
@@ -54,7 +54,7 @@ extension Agent {
     /// Slots that carry an upload, or whose SESSION LEFT has not been read.
     package var slotsInUse: Int { context.connections.openSlotCount }
 
-    /// Why every upload ends, once none is taken up any more.
+    /// The failure with which every upload ends, once the run has ended; `nil` before.
     package var verdict: UploadFailure? { phase.verdict }
 
     /// An upload's figures; `nil` once it has ended.
@@ -65,7 +65,8 @@ extension Agent {
         context.connections[id]?.welcome?.capabilities.intersection(identity.capabilities) ?? []
     }
 
-    /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
+    /// The next moment at which `tick` has something to do. Work that is due already but cannot be done yet waits for
+    /// another event, and is not counted.
     ///
     /// An idle agent keeps its connections alive, so it has deadlines too.
     package var nextDeadline: Instant? {
@@ -98,7 +99,7 @@ extension Agent {
         if apply(event) == .proceed { proceed() }
     }
 
-    /// Whether an event may have made work that was waiting possible.
+    /// Whether waiting work may have become possible by an event.
     private enum AfterEvent {
         case proceed
         case rest
@@ -225,7 +226,8 @@ extension Agent {
     private mutating func rejected(_ failure: UploadFailure, by id: ConnectionID) -> AfterEvent {
         guard let connection = context.connections[id] else { return .rest }
         close(id)
-        // On an open connection the cause is bytes that were damaged on the way; a new connection mends that.
+        // On an open connection the cause is damaged bytes, which a new connection does not have. Before WELCOME, every
+        // further connection would be rejected, too.
         if connection.welcome == nil { end(failure) }
         return .proceed
     }
@@ -298,8 +300,8 @@ extension Agent {
         lose(id)
     }
 
-    /// The one place where the end of a connection is handled. Another connection takes its place, unless the gateway
-    /// wanted the end: then another was added already.
+    /// Handles the end of a connection; no other code does. A new connection replaces the lost one, unless the gateway
+    /// had sent GO AWAY: its replacement was added then.
     private mutating func lose(
         _ id: ConnectionID, _ cause: RetryPolicy.Cause = .connection, adviceMilliseconds: UInt32 = 0
     ) {
@@ -314,7 +316,7 @@ extension Agent {
         context.connections.add(AgentConnection(awayUntil: context.now + delay, failures: failures))
     }
 
-    /// Closes each connection that its gateway wants to end, once nothing is under way on it.
+    /// Closes each connection whose gateway has sent GO AWAY, as soon as no work is under way on the connection.
     private mutating func closeWhereDone() {
         for id in context.connections.ids {
             guard case .leaving = context.connections[id]?.phase, !scheduler.isWorking(on: id, context) else {
@@ -329,9 +331,9 @@ extension Agent {
 // MARK: - Ending
 
 extension Agent {
-    /// Stops the run with everything kept: until the grace is over, a part is sent if the measured rate of its
-    /// connection can carry the rest of it, and a session whose parts are all stored is completed. A second stop ends
-    /// the run.
+    /// Stops the run and keeps all state for the next run. Until the grace (`AgentLimits.stopGrace`) is over, the agent
+    /// still sends each part that its connection can finish at the measured rate, and completes each session whose
+    /// parts are all stored. A second stop ends the run at once.
     private mutating func stop() -> AfterEvent {
         switch phase {
         case .running:
@@ -344,11 +346,11 @@ extension Agent {
         return .rest
     }
 
-    /// Ends the run: every upload ends with the reason, and what was begun is kept.
+    /// Ends the run: every upload ends with this failure, and its state is kept for the next run.
     ///
-    /// The connections are closed without SESSION LEAVE. The gateway takes that for a cut and keeps the bytes that it
-    /// has received (`GatewayLimits.partGrace`), so that the next run continues at the byte. A stop therefore loses
-    /// nothing that a crash keeps.
+    /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection, so it keeps
+    /// the bytes that it has received for a while (`GatewayLimits.partGrace`), and the next run continues after the
+    /// last of them. A stop therefore loses nothing that a crash would keep.
     private mutating func end(_ failure: UploadFailure) {
         guard verdict == nil else { return }
         phase = .ended(failure)

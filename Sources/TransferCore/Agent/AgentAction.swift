@@ -3,8 +3,8 @@ package import WireProtocol
 
 /// What the agent's machine wants the shell to do. The shell performs the actions in order.
 package enum AgentAction: Hashable, Sendable {
-    /// Connect to a gateway, by this network interface or, if it is `nil`, by the system's routes. Answered by `connected`,
-    /// `connectionLost` or `rejected`.
+    /// Connect to a gateway through this network interface, or by the system's routes if `interface` is `nil`. Answered
+    /// by `connected`, `connectionLost` or `rejected`.
     case connect(ConnectionID, interface: String? = nil)
     case send(ConnectionID, Slot, Frame)
     /// Read the bytes if they are not held, compress them if it pays, and send them as one PART DATA frame. Chunks of
@@ -15,9 +15,10 @@ package enum AgentAction: Hashable, Sendable {
     case readPart(UploadID, PartNumber, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool)
     /// The part's bytes are not needed any more.
     case releasePart(UploadID, PartNumber)
-    /// Read so many bytes from the file's start and compute evidence of this kind. Answered by `evidenceComputed`.
+    /// Read the first `bytes` bytes of the file and compute evidence of the same kind as `like`. Answered by
+    /// `evidenceComputed`.
     case computeEvidence(UploadID, bytes: UInt64, partBytes: UInt64, like: ContentEvidence)
-    /// Look at the file again. Answered by `fileChecked`.
+    /// Read the file's stamp again. Answered by `fileChecked`.
     case checkFile(UploadID)
     /// Write to the journal, in order. Answered by `journalCommitted` once the write is durable, or by `journalFailed`.
     case journal(JournalSequence, JournalWrite)
@@ -38,7 +39,8 @@ package enum AgentReport: Hashable, Sendable {
     case comparing
     case adopted(SessionID)
     case lost
-    /// Nothing is sent for this time, because an earlier version of the file may still appear under the key.
+    /// The upload sends nothing for this duration, because an earlier version of the file may still appear under the
+    /// key.
     case waitingForEarlierVersion(Duration)
     /// The upload waits because of this code, and tries again.
     case waiting(ErrorCode, message: String)

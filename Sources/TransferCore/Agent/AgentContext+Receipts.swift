@@ -9,8 +9,8 @@ extension AgentContext {
     /// - Parameters:
     ///   - signature: `nil` if the answer has none.
     ///   - key: of the object, without the device's prefix.
-    ///   - upload: a report about it says why a receipt is not kept.
-    ///   - connection: the one on which the answer came.
+    ///   - upload: the upload whose report says why a receipt was refused.
+    ///   - connection: the connection on which the answer came.
     mutating func receipt(
         _ signature: ReceiptSignature?, of object: ProvenObject, key: String, for upload: UploadID,
         on connection: ConnectionID
@@ -21,7 +21,7 @@ extension AgentContext {
         guard let fingerprint = cryptography.fingerprint(ofKey: welcome.receiptKey),
             connection.gateway.map({ $0.fingerprint == fingerprint }) ?? true
         else {
-            // The reason holds for every file, so one report is enough.
+            // A gateway that signs with another key does so for every file, so one report is enough.
             if !isOtherKeyTold { actions.append(.report(upload, .receiptRefused(.otherKey))) }
             isOtherKeyTold = true
             return .missing

@@ -13,7 +13,8 @@ extension AgentContext {
     }
 
     /// The wait before the next attempt after a failure whose reason may be the store. The gateway knows when another
-    /// attempt is worthwhile, and its advice keeps agents apart; to wait longer than advised would only cost time.
+    /// attempt is worthwhile, and advises each agent a different wait, so that they do not return together. A longer
+    /// wait than the advised one would only cost time.
     mutating func storeDelay(
         afterFailures failures: Int, code: ErrorCode, adviceMilliseconds: UInt32
     ) -> Duration {

@@ -21,13 +21,14 @@ struct AgentContext: Hashable {
     var site: DeviceSite?
     /// The user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
-    /// Uploads that are stored, and for whose receipts the agent asks a gateway after this event.
+    /// Stored uploads that still lack the receipt. After this event, the agent asks a gateway for each of these
+    /// receipts.
     var proofsToBegin: [ProofToBegin] = []
     /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastOffer: UInt64 = 0
-    /// Writes that a next step waits for, in their order.
+    /// The writes for whose durability an upload or proof waits, in the order in which they were made.
     private var awaited: [AwaitedWrite] = []
 
     /// A proof that begins after the event that is being handled.
@@ -98,7 +99,7 @@ struct AgentContext: Hashable {
         SessionID(high: generator.next(), low: generator.next())
     }
 
-    /// The wait before the next attempt, after so many failed attempts (specification §5.4).
+    /// The wait before the next attempt, after `failures` failed attempts in a row (specification §5.4).
     mutating func retryDelay(
         afterFailures failures: Int, _ cause: RetryPolicy.Cause = .answer, adviceMilliseconds: UInt32 = 0
     ) -> Duration {

@@ -14,8 +14,8 @@ package enum AgentEvent: Hashable, Sendable {
     case dropped(UploadID)
     /// The user asks whether the store holds a file. The shell asks no more than `Agent.room`.
     case asked(ProofRequest)
-    /// The run is to stop, with everything kept: what can be finished within the grace is finished. A second stop ends
-    /// the run at once.
+    /// The user stops the run. The agent keeps all state for the next run, and finishes only what it can within the
+    /// grace (`AgentLimits.stopGrace`). A second stop ends the run at once.
     case stopped
 
     // MARK: From connections
@@ -26,8 +26,8 @@ package enum AgentEvent: Hashable, Sendable {
     case connected(ConnectionID, by: GatewayProof?)
     /// The connection could not be established, or has ended.
     case connectionLost(ConnectionID)
-    /// The handshake failed for a reason that another attempt would meet again: the gateway does not accept this agent,
-    /// or the agent cannot trust the gateway.
+    /// The handshake failed, and another attempt would fail for the same reason: the gateway does not accept this
+    /// agent, or the agent cannot trust the gateway.
     case rejected(UploadFailure, by: ConnectionID)
     /// A frame has arrived.
     case receivedFrame(Frame, slot: Slot, from: ConnectionID)
@@ -38,8 +38,8 @@ package enum AgentEvent: Hashable, Sendable {
 
     // MARK: Answers to `AgentAction.sendChunk`
 
-    /// The frame of a chunk was written to its connection, or cannot be written any more (0 bytes). Its size on the
-    /// wire is what counts against the rate.
+    /// The frame of a chunk was written to its connection. `wireBytes`, the size of the frame on the wire, counts
+    /// against the rate; it is 0 if the frame can no longer be written.
     case chunkEncoded(plainBytes: UInt32, wireBytes: UInt64)
     /// The socket has taken a chunk.
     ///
@@ -61,7 +61,7 @@ package enum AgentEvent: Hashable, Sendable {
 
     /// All journal writes up to this one are durable (`AgentAction.journal`).
     case journalCommitted(through: JournalSequence)
-    /// The journal cannot be written. Every upload and proof ends where it is.
+    /// The journal cannot be written. Every upload and proof ends now, and no outcome can be recorded.
     case journalFailed(UploadFailure)
     /// The pins are durable, or could not be written (`AgentAction.keepPins`).
     case pinsKept(isDurable: Bool)

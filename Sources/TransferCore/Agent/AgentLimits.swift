@@ -22,16 +22,17 @@ package struct AgentLimits: Hashable, Sendable {
     package var smallPartBytes: UInt64 = 256 << 10
     /// Bytes a second on the wire, over all connections; `nil` for no limit.
     package var bytesPerSecond: UInt64?
-    /// How long the agent goes without progress before it gives up with everything kept.
+    /// How long the agent goes without progress before it gives up. It keeps all state for the next run.
     package var retryFor = Duration.seconds(300)
-    /// The same while a connected gateway owes an answer. A gateway may look for an object for two minutes.
+    /// How long the agent goes without progress while a connected gateway owes an answer, before it gives up. A gateway
+    /// may look for an object for two minutes.
     package var answerFor = Duration.seconds(180)
     package var retry = RetryPolicy()
     /// How long a stopping agent waits for parts and completions that are under way.
     package var stopGrace = Duration.seconds(3)
     /// How long the agent waits for a connection to be established, and then for WELCOME.
     package var connectLimit = Duration.seconds(20)
-    /// At this number of lost sessions the agent reports the loss instead of beginning anew.
+    /// When this many sessions of one file were lost, the agent reports the loss instead of beginning another session.
     package var lossesMax = 2
 
     package init() {}

@@ -11,14 +11,14 @@ package import TransferCommon
 ///     any        the journal cannot be written                           journalLost
 package enum AgentPhase: Hashable, Sendable {
     case running
-    /// Nothing begins; until the deadline, parts and completions that are under way may end.
+    /// The agent begins no new work. Until the deadline, it finishes parts and completions that are under way.
     case stopping(deadline: Instant)
     /// Every upload ends with this reason, and no connection is made.
     case ended(UploadFailure)
-    /// The same, and no outcome can be recorded.
+    /// Every upload ends with this reason, no connection is made, and no outcome can be recorded.
     case journalLost(UploadFailure)
 
-    /// Why every upload ends, once none is taken up any more.
+    /// The failure with which every upload ends, once the run has ended; `nil` before.
     package var verdict: UploadFailure? {
         switch self {
         case .running, .stopping: nil

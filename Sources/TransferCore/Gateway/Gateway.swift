@@ -34,7 +34,7 @@ package struct Gateway: Hashable {
 
     package var limits: GatewayLimits { context.limits }
     package var bytesReserved: UInt64 { context.reservations.bytesReserved }
-    /// How many parts may be on their way to the store at once, by the store's answers.
+    /// How many parts may be on their way to the store at once; the store's answers decide this number.
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
@@ -55,7 +55,7 @@ package struct Gateway: Hashable {
     /// Whether a stopping gateway has nothing left to finish.
     package var isDrained: Bool { drainDeadline != nil && !sessions.values.contains { $0.isBusy } }
 
-    /// Takes the actions that the shell performs, in order. Called after every event.
+    /// Takes the actions that the shell has to perform, in order. The shell calls this after every event.
     package mutating func takeActions() -> [GatewayAction] {
         defer { context.actions = [] }
         return context.actions
@@ -63,7 +63,7 @@ package struct Gateway: Hashable {
 
     // MARK: Events
 
-    /// Handles one event to its end. Every change of the machine goes through here.
+    /// Handles one event completely. No other method changes the machine.
     @discardableResult
     package mutating func handle(_ event: GatewayEvent, now: Instant) -> OnEvent {
         context.now = now
@@ -217,7 +217,7 @@ package struct Gateway: Hashable {
         settleSlots()
     }
 
-    /// When `tick` may have something to do. Cheap to ask after every event.
+    /// When `tick` may have something to do. Computing it is cheap, so the shell may ask after every event.
     package var nextDeadline: Instant? {
         let ofStore = earlier(context.pace.nextDeadline, context.breaker.nextDeadline)
         let next = earlier(earlier(sessions.nextDeadline, connections.nextDeadline), ofStore)

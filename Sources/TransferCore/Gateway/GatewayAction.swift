@@ -15,12 +15,13 @@ package struct ConnectionID: Hashable, Comparable, Sendable {
 
 /// A device that may use this site: named by the device list, or by an authority.
 package struct AuthorisedDevice: Hashable, Sendable {
-    /// Sessions belong to the device of this name. No two devices have one name at a time.
+    /// The device's name. Sessions belong to the device with this name, so no two devices have the same name at a time.
     package var name: String
-    /// Identifies the device; its HELLO carries it. It is the fingerprint of the key of a listed device. For a device
-    /// that an authority names it is a digest of the name, so that the device is the same with another key.
+    /// Identifies the device; HELLO carries it. For a device on the list, it is the fingerprint of the device's key.
+    /// For a device that an authority names, it is a digest of the device's name, so that the device stays the same
+    /// when its key changes.
     package var fingerprint: SHA256Digest
-    /// Empty, or ending in `/`.
+    /// The beginning of all keys of the device: empty, or ending in `/`.
     package var prefix: String
     package var limits: DeviceLimits
 
@@ -42,8 +43,8 @@ package struct DeviceLimits: Hashable, Sendable {
     /// Bytes of parts and part lists that the gateway holds; at least `budgetBytesMin`.
     package var budgetBytes: UInt64?
 
-    /// A quarter of it holds the list of 10,000 parts, so that every upload can be resumed, also one that began under a
-    /// larger budget.
+    /// The smallest budget of a device. A quarter of this budget holds a list of 10,000 parts, so that every upload can
+    /// be resumed, even one that began under a larger budget.
     package static let budgetBytesMin: UInt64 = 8 << 20
 
     package init(connectionsMax: Int? = nil, sessionsMax: Int? = nil, budgetBytes: UInt64? = nil) {
@@ -58,17 +59,19 @@ package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
     /// Close the connection after everything sent has been flushed.
     case close(ConnectionID)
-    /// Answered by the event `storeAnswered`, once, also after a cancellation.
+    /// Send a request to the store. The shell answers each request with exactly one event `storeAnswered`, even after a
+    /// cancellation.
     case store(StoreRequestID, StoreRequest)
     case cancel(StoreRequestID)
-    /// Make a flow for bytes that follow. If `holdsLast`, the store gets the last bytes only after `releaseFlow`.
+    /// Make a flow for the bytes of a part, which follow. If `holdsLast`, the store gets the last bytes only after
+    /// `releaseFlow`.
     case openFlow(FlowID, size: UInt64, holdsLast: Bool)
     case releaseFlow(FlowID)
-    /// End the flow; a store call that reads from it fails.
+    /// End the flow; a call to the store that reads from the flow fails.
     case dropFlow(FlowID)
-    /// A peer with this key shows an invitation. Answered by the event `enrolled`, once.
+    /// A peer with this key shows an invitation: look it up. Answered by exactly one event `enrolled`.
     case enrol(ConnectionID, fingerprint: SHA256Digest, InvitationSecret)
-    /// Write a line to the log; it has names and numbers only.
+    /// Write a line to the log. The line contains only names and numbers.
     case note(GatewayNote)
 }
 
@@ -85,9 +88,9 @@ package enum GatewayNote: Hashable, Sendable {
     case failed(SessionID, key: String, ErrorCode)
     /// An agent asked for a receipt, and the gateway could not sign it.
     case unsigned(device: String)
-    /// A part that held memory and did not move was evicted.
+    /// A part that held memory and made no progress was evicted.
     case partEvicted(SessionID, PartNumber)
-    /// The store is down or full: agents wait with parts from now on.
+    /// The store is down or full: from now on agents wait before they send parts.
     case storeUnavailable(StoreBreaker.Cause)
     /// The store takes parts again.
     case storeRecovered

@@ -10,16 +10,17 @@ struct GatewayContext: Hashable {
     var pace: StorePace
     var breaker: StoreBreaker
     var now = Instant(nanoseconds: 0)
-    /// The gateway's wall clock, in milliseconds since 1970. It only labels tokens, receipts and reports.
+    /// The gateway's wall clock, in milliseconds since 1970. The machine writes it into tokens, receipts and reports,
+    /// and decides nothing by it.
     var wallMilliseconds: Int64 = 0
     var actions: [GatewayAction] = []
-    /// The owner of the answer to each request.
+    /// For each request to the store: who gets the answer.
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
     /// Slots whose opening frame asked for a receipt, until they are closed.
     var slotsWithReceipt: Set<Attachment> = []
     /// The session that each flow belongs to.
     private(set) var flowOwners: [FlowID: SessionID] = [:]
-    /// Changes of slots that the gateway applies after the event.
+    /// Changes of slots that sessions have requested, and that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
@@ -63,7 +64,7 @@ struct GatewayContext: Hashable {
         return id
     }
 
-    /// Another session takes over a flow.
+    /// Makes another session the owner of a flow.
     mutating func moveFlow(_ flow: FlowID, to session: SessionID) {
         if flowOwners[flow] != nil { flowOwners[flow] = session }
     }
@@ -73,18 +74,18 @@ struct GatewayContext: Hashable {
         actions.append(.dropFlow(flow))
     }
 
-    /// The limits of a device. A device that may no longer use the site has the site's.
+    /// The limits of a device. For a device that may no longer use the site: the site's limits.
     func limits(of device: SHA256Digest) -> GatewayLimits {
         devices[device].map { limits.of($0.limits) } ?? limits
     }
 
-    /// Reserves all of `bytes` or nothing.
+    /// Reserves all of `bytes` or none of them.
     mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
         let deviceMax = limits(of: device).budgetBytesPerDevice
         return reservations.reserve(bytes, device: device, deviceMax: deviceMax)
     }
 
-    /// Seals a token for a session; `nil` if it is too long, or no key seals.
+    /// Seals a token for a session; `nil` if the token would be too long, or if no key can seal.
     func token(for facts: SessionRecordFacts, device: AuthorisedDevice) -> [UInt8]? {
         let token = SessionToken(
             device: device.name, session: facts.session, terms: facts.terms, issuedMilliseconds: wallMilliseconds,
@@ -96,7 +97,7 @@ struct GatewayContext: Hashable {
     }
 }
 
-/// The owner of the answer to a request to the store.
+/// Who gets the answer to a request to the store.
 enum RequestOwner: Hashable {
     case session(SessionID)
     /// The look-up of a PROVE, and the device that sent it.

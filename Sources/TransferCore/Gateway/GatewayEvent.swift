@@ -5,50 +5,52 @@ package import WireProtocol
 package enum GatewayEvent: Hashable, Sendable {
     // MARK: Devices and keys
 
-    /// The shell has read the device list, at start or after a change. Connections of removed devices end; connections
-    /// of changed devices end too, and their agents connect again.
+    /// The shell has read the device list, at start or after a change. Connections of removed devices end. Connections
+    /// of changed devices end, too, and the agents of these devices connect again.
     case devicesChanged([AuthorisedDevice])
-    /// An authority vouches for a device that no list names. Comes before HELLO of each of its connections, and
-    /// replaces what the gateway knew of the device.
+    /// An authority vouches for a device that no list names. The shell reports this before HELLO of each connection of
+    /// the device. It replaces what the gateway knew of the device.
     case deviceVouchedFor(AuthorisedDevice)
     /// The last connection of a device that an authority vouched for is gone.
     case deviceLeft(SHA256Digest)
-    /// The gateway proves another key from now on. WELCOME has named the earlier key on every open connection, so all
-    /// connections end; agents connect again at once and resume.
+    /// The gateway proves another key in handshakes from now on. On every open connection WELCOME has named the earlier
+    /// key, so all connections end. Agents connect again at once and resume their sessions.
     case siteKeyChanged
-    /// The site's next key was announced, or its announcement was withdrawn (`nil`). WELCOME tells it.
+    /// The site's next key was announced, or the announcement was withdrawn (`nil`). WELCOME names this key to agents.
     case nextSiteKeyChanged(SHA256Digest?)
     /// The shell has looked up the invitation that a connection shows; answers the action `enrol`, once.
     case enrolled(EnrolmentOutcome, on: ConnectionID)
-    /// Reports that an earlier process of this gateway has saved. Comes before the first connection.
+    /// Reports that an earlier process of this gateway has saved. The shell reports them before the first connection.
     case reportsRestored([DeviceReport])
 
     // MARK: Connections
 
     /// A peer has connected. The shell numbers connections in the order in which it accepts them.
     case accepted(ConnectionID)
-    /// Bytes have arrived on a connection; comes before the frames that they hold. Any byte counts as life.
+    /// Bytes have arrived on a connection. This event precedes the events of the frames in these bytes. Any byte shows
+    /// that the peer is alive.
     case heard(bytes: UInt64, from: ConnectionID)
-    /// A frame other than PART DATA has arrived. A frame of a connection that the gateway has ended is ignored, since
-    /// it was on its way.
+    /// A frame other than PART DATA has arrived. The machine ignores a frame on a connection that the gateway has
+    /// ended, because the frame may have been on its way.
     ///
     /// - wallMilliseconds: the gateway's clock, milliseconds since 1970.
     case frame(Frame, slot: Slot, from: ConnectionID, wallMilliseconds: Int64)
-    /// The shell has decoded a frame of any type; comes after the event of that frame. Results in `OnEvent.pause`.
+    /// The shell has decoded a frame of any type; this event follows the event of that frame. The result is
+    /// `OnEvent.pause`.
     case frameCounted(from: ConnectionID)
-    /// The peer has sent bytes that are no frame of the protocol. The message says for a person what is wrong, and is
-    /// never empty.
+    /// The peer has sent bytes that are no frame of the protocol. `message` says in words for a person what is wrong,
+    /// and is never empty.
     case malformed(ErrorCode, message: String, from: ConnectionID)
-    /// The header of a PART DATA frame has arrived; its payload follows. Results in `OnEvent.data`.
+    /// The header of a PART DATA frame has arrived; its payload follows. The result is `OnEvent.data`.
     case data(PartDataHeader, slot: Slot, from: ConnectionID)
-    /// The shell is about to append plain bytes of an accepted chunk to their flow. Results in `OnEvent.bytes`.
+    /// The shell is about to append plain bytes of an accepted chunk to their flow. The result is `OnEvent.bytes`.
     case bytes(UInt64, flow: FlowID, from: ConnectionID)
     /// The connection is gone.
     case connectionLost(ConnectionID)
 
     // MARK: The store
 
-    /// The store call has taken bytes of a flow; `total` counts from the beginning of the flow.
+    /// The call to the store has taken bytes of a flow; `total` counts from the beginning of the flow.
     case consumed(total: UInt64, flow: FlowID)
     /// The store has answered. Every request is answered once, also after a cancellation.
     ///
@@ -57,7 +59,7 @@ package enum GatewayEvent: Hashable, Sendable {
 
     // MARK: Time
 
-    /// `Gateway.nextDeadline` has passed. Safe at any time.
+    /// `Gateway.nextDeadline` has passed. The shell may send this event at any other time, too.
     case tick
     /// The gateway stops: it sends GO AWAY, and finishes parts under way until the deadline. Safe to repeat; the first
     /// deadline counts.
@@ -65,7 +67,7 @@ package enum GatewayEvent: Hashable, Sendable {
 }
 
 /// What the shell does right after an event, before it performs the actions. Three events have such a result, because
-/// payload or reading waits for it.
+/// the shell cannot handle the payload, or continue to read, before it has the result.
 package enum OnEvent: Hashable, Sendable {
     case none
     /// What to do with the payload of a PART DATA frame.
@@ -91,7 +93,7 @@ package enum OnEvent: Hashable, Sendable {
 
 /// What to do with the payload of a PART DATA frame.
 package enum OnPartData: Hashable, Sendable {
-    /// Give the plain bytes to the flow, without the first `skip`.
+    /// Give the plain bytes to the flow, except the first `skip` bytes.
     case accept(FlowID, skip: UInt64)
     case discard
     /// The connection has been ended with a code.

@@ -15,7 +15,7 @@ package struct ByteBudget: Hashable, Sendable {
 
     /// Reserves all of `bytes`, or fails and reserves none.
     ///
-    /// - Parameter deviceMax: most bytes that this device may hold, with these.
+    /// - Parameter deviceMax: the most bytes that this device may hold, including `bytes`.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         let held = byDevice[device] ?? 0
         guard bytes <= bytesMax - bytesReserved, held <= deviceMax, bytes <= deviceMax - held else { return false }
@@ -24,7 +24,7 @@ package struct ByteBudget: Hashable, Sendable {
         return true
     }
 
-    /// Releases reserved bytes. At most the bytes that the device holds: an account never goes below zero.
+    /// Releases reserved bytes, but no more than the device holds.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
         let held = byDevice[device] ?? 0
         let released = min(bytes, held)

@@ -1,7 +1,7 @@
 import TransferCommon
 
-/// The earlier of two deadlines; `nil` stands for none. Shells ask for deadlines after every event, so this makes no
-/// array.
+/// The earlier of two deadlines; `nil` stands for none. Shells ask for deadlines after every event, so this function
+/// avoids an array.
 func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
     guard let left, let right else { return left ?? right }
     return min(left, right)

@@ -1,10 +1,10 @@
 package import WireProtocol
 
-/// The rule for one code (specification §12): its scopes, the agent's reaction, and the agent's exit code if the code
-/// ends an upload.
+/// The rule for one error code (specification §12): its scopes, the agent's reaction, and the agent's exit code if the
+/// code ends an upload.
 ///
-/// `all` is the table of §12 and the only one in the code; a test compares it with the text row by row. The gateway
-/// reads the scopes in which it may send a code. The agent reads its reaction.
+/// `all` is the table of §12 and the only copy in the code; a test compares it with the specification row by row. The
+/// gateway reads from it in which scopes it may send a code. The agent reads from it how to react to a code.
 package struct FailureRule: Equatable, Sendable {
     /// The scope of a code: one letter of the column *scope*.
     package enum Scope: String, CaseIterable, Sendable {
@@ -23,14 +23,14 @@ package struct FailureRule: Equatable, Sendable {
         case reconnect
         /// Waits and repeats the failed step.
         case tryAgain = "try again"
-        /// Opens a new session for the file. Reports the code the second time for one file.
+        /// Opens a new session for the file. If this happens a second time for the same file, reports the code instead.
         case beginAnew = "begin anew"
-        /// Reads the part again, and offers it again if the file has not changed. Reports the code the third time for
-        /// one part.
+        /// Reads the part again, and offers it again if the file has not changed. If this happens a third time for the
+        /// same part, reports the code instead.
         case readAgain = "read again"
 
-        /// The exit code after the last attempt of a reaction that repeats; `nil` if the rule has its own exit code, or
-        /// if the reaction ends no upload.
+        /// For a reaction that repeats a step: the exit code when the agent gives up. `nil` if the rule has its own
+        /// exit code, or if the reaction ends no upload.
         package var exitCodeInTheEnd: Int32? {
             switch self {
             case .report, .stop, .reconnect: nil
@@ -63,7 +63,7 @@ extension FailureRule {
     /// The rule of a code; `nil` if §12 does not name the code.
     package static func of(_ code: ErrorCode) -> FailureRule? { rules[code] }
 
-    /// The agent's reaction to a code in a scope. The scope decides about an unknown code.
+    /// The agent's reaction to a code in a scope. For an unknown code, the scope alone decides.
     package static func reaction(to code: ErrorCode, in scope: Scope) -> Reaction {
         if let rule = rules[code] { return rule.reaction }
         return scope == .connection ? .reconnect : .tryAgain
@@ -141,7 +141,7 @@ extension FailureRule {
 }
 
 extension ErrorScope {
-    /// The letter of §12 for this scope.
+    /// The letter that stands for this scope in the column *scope* of the table in §12.
     package var letter: FailureRule.Scope {
         switch self {
         case .part: .part

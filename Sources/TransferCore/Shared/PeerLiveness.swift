@@ -13,12 +13,12 @@ package import TransferCommon
 ///
 /// Any byte counts, not only PONG: a peer that sends is alive.
 package struct PeerLiveness: Hashable, Sendable {
-    /// The states of the table above.
+    /// The states of the peer, as the table in the comment on `PeerLiveness` lists them.
     package enum State: Hashable, Sendable {
         case heard(at: Instant)
         /// PING was sent after the peer was heard last.
         case pinged(at: Instant, heardAt: Instant)
-        /// The owner closes the connection.
+        /// The peer counts as lost; the owner closes the connection.
         case lost
     }
 
@@ -62,7 +62,7 @@ package struct PeerLiveness: Hashable, Sendable {
 
     /// When `tick` has something to do; `nil` once the peer is lost.
     ///
-    /// The end of the idle limit is no deadline of its own, because a PING is due before it, and `tick` looks at both.
+    /// The end of the idle limit needs no deadline of its own: a PING is always due before it, and `tick` checks both.
     package func nextDeadline(idleLimit: Duration) -> Instant? {
         switch state {
         case .heard(let at), .pinged(let at, _): at + idleLimit / 3

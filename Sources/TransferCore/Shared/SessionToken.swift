@@ -4,7 +4,8 @@ import WireProtocol
 /// The plain text of a session token (specification §11): all that a gateway must know to continue a session that it
 /// has never seen.
 package struct SessionToken: Hashable, Sendable {
-    /// Most bytes of a sealed token. The gateway refuses an upload id that does not fit when the session opens.
+    /// Most bytes of a sealed token. If an upload id is too long for a token, the gateway refuses the session when it
+    /// opens.
     package static let sealedBytesMax = 4_096
     /// Upper bound of the bytes that sealing adds.
     static let sealingBytes = 64
@@ -15,7 +16,7 @@ package struct SessionToken: Hashable, Sendable {
 
     package var device: String
     package var session: SessionID
-    /// With the whole key, prefix included.
+    /// The terms of the session. Their key is the whole key, prefix included.
     package var terms: SessionTerms
     /// Milliseconds since 1970 by the gateway's clock. For logs only: the gateway never compares it.
     package var issuedMilliseconds: Int64
@@ -68,7 +69,7 @@ extension SessionToken {
     /// Result of reading a plain text.
     package enum Reading: Hashable, Sendable {
         case token(SessionToken)
-        /// A newer version of the gateway wrote it. Another gateway of the site can read it.
+        /// A newer version of the gateway has written the token. Another gateway of the site may be able to read it.
         case unknownFormat
         case malformed
     }
@@ -148,7 +149,7 @@ private struct TokenReader {
 }
 
 extension TokenReader {
-    /// Gives `nil` also if the metadata breaks a rule, because no gateway seals such metadata.
+    /// Gives `nil` even if only a rule for metadata is broken, because no gateway seals such metadata.
     fileprivate mutating func metadata() -> SessionMetadata? {
         guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }
         var pairs: [MetadataPair] = []
@@ -156,7 +157,7 @@ extension TokenReader {
             guard let name = text(countBytes: 1), let value = text(countBytes: 2) else { return nil }
             pairs.append(MetadataPair(name: name, value: value))
         }
-        // try?: the token is malformed, whichever rule the metadata breaks.
+        // try?: whichever rule the metadata breaks, the token is malformed.
         return try? SessionMetadata(OfferedMetadata(contentType: contentType, pairs: pairs))
     }
 }

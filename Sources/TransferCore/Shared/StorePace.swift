@@ -4,13 +4,13 @@ package import TransferCommon
 ///
 /// When the store asks for a pause, the gateway begins no part during the pause and defers new parts before agents send
 /// a byte. Afterwards half as many parts may be under way. Each stored part raises the limit a little, so that it stays
-/// near the store's capacity (additive increase, multiplicative decrease). Parts that are refused together halve the
-/// limit once.
+/// near the store's capacity (additive increase, multiplicative decrease). If several parts that are under way at the
+/// same time are refused, the limit is halved once.
 ///
 /// The pace also measures the time from a part's last byte to the store's answer. If a part waits far longer, the
-/// gateway gives the request up and asks the agent for the part again. The part then goes out on another connection and
-/// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would
-/// only add load to a slow store.
+/// gateway gives the request up and asks the agent for the part again. The part is then sent on another connection and
+/// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would only
+/// add load to a slow store.
 package struct StorePace: Hashable, Sendable {
     /// Whether another part may begin.
     package enum Admission: Hashable, Sendable {
@@ -23,7 +23,7 @@ package struct StorePace: Hashable, Sendable {
 
     private struct Part: Hashable {
         var begunAt: Instant
-        /// When the store connection had taken the last byte.
+        /// When the connection to the store had taken the part's last byte; `nil` before.
         var handedOverAt: Instant?
     }
 
@@ -39,9 +39,11 @@ package struct StorePace: Hashable, Sendable {
 
     private let limits: StorePaceLimits
     private var parts: [StoreRequestID: Part] = [:]
-    /// The parts with a time of handing over, and later some without one. The first has one.
+    /// Parts whose last byte was handed over, the earliest first. Parts that have been answered since may still be
+    /// among them, but never as the first.
     private var handedOver = Heap<HandedOver>()
-    /// The limit. It is fractional: several stored parts raise it by one.
+    /// How many parts may be under way. The number is fractional, because it takes several stored parts to raise it by
+    /// one.
     private var allowed: Double
     private var pausedUntil: Instant?
     /// Length of the next pause if the store does not name one.
@@ -63,7 +65,7 @@ package struct StorePace: Hashable, Sendable {
     package var partsAllowed: Int { max(1, Int(allowed)) }
     package var partsUnderWay: Int { parts.count }
 
-    /// Decides whether a part may begin. If not, counts the part as deferred; the caller defers it.
+    /// Decides whether a part may begin. If it may not, the caller defers the part, and the pace counts the deferral.
     package mutating func admission(now: Instant) -> Admission {
         if let pausedUntil, pausedUntil > now {
             deferredCount += 1
@@ -154,10 +156,11 @@ package struct StorePace: Hashable, Sendable {
         return request
     }
 
-    /// Keeps a part that still waits at the front of the queue, so that the next deadline is found at once.
+    /// Removes answered parts from the front of the queue, so that its first part gives the next deadline.
     private mutating func removeAnswered() {
         while let first = handedOver.first, !isWaiting(first) { _ = handedOver.popFirst() }
-        // Behind a part that waits for long, many answered ones may have gathered.
+        // While one part waits for long at the front, many answered parts can gather behind it. Beyond this size, the
+        // queue is built anew without them.
         guard handedOver.count > 2 * parts.count + 64 else { return }
         var waiting = Heap<HandedOver>()
         for (request, part) in parts {
@@ -171,14 +174,17 @@ package struct StorePace: Hashable, Sendable {
 
 /// Settings of `StorePace`.
 package struct StorePaceLimits: Hashable, Sendable {
-    /// Upper bound of the limit. Many small files are many parts; the budgets bound them, too.
+    /// The highest number of parts that may be under way. It is high because each small file is a part; the memory
+    /// budgets bound the parts, too.
     package var partsMax = 1_024
-    /// Length of a pause that the store does not specify. Each further one doubles it, up to `pauseLongest`.
+    /// Length of the first pause if the store does not name one. Each further pause is twice as long, up to
+    /// `pauseLongest`.
     package var pauseFirst = Duration.milliseconds(250)
     package var pauseLongest = Duration.seconds(30)
     /// Wait that the gateway advises while the limit is reached.
     package var laterAdvice = Duration.milliseconds(200)
-    /// Distance between the returns of parts deferred together, and the number of parts up to which the wait grows.
+    /// The extra wait by which each part returns later than the one before, if parts were deferred together; and the
+    /// number of parts after which the extra wait grows no further.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
     /// An answer is slow after this multiple of the usual time, and at least after the minimum.

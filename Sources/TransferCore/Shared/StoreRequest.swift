@@ -1,8 +1,8 @@
 package import TransferCommon
 package import WireProtocol
 
-// Requests of the gateway's machine to the object store. Each is one call, so that a simulated store controls what
-// happens between any two calls.
+// Requests of the gateway's machine to the object store. Each request is one call, so that a simulated store can
+// control what happens between any two calls.
 
 /// Identifies a request to the store until its answer arrives.
 package struct StoreRequestID: Hashable, Comparable, Sendable {
@@ -61,30 +61,30 @@ package struct PartBytes: Hashable, Sendable {
 
 /// One call to the store. Each case names its answer (`StoreAnswer`); any call may also be answered by `failed`.
 package enum StoreRequest: Hashable, Sendable {
-    /// What is under the key → `object`. The object's bytes are not read.
+    /// Looks up the object under the key, without reading its bytes → `object`.
     ///
     /// - plan: the parts of the file that the object is compared with.
     case lookUpObject(key: String, plan: PartPlan)
-    /// Reads an object of this size → `object`, with the root digest for this part size as verified evidence. Does not
-    /// read an object of another size, which has replaced the one that was looked up.
+    /// Reads an object of this size → `object`, with the root digest for this part size as verified evidence. An object
+    /// of another size is not read, because it has replaced the object that was looked up.
     case readObject(key: String, size: UInt64, partBytes: UInt64)
     /// The records of unfinished sessions of this key → `records`.
     case findRecords(key: String)
     /// Writes or replaces a session's record, durably → `done`.
     case writeRecord(SessionRecordFacts)
-    /// → `done`, also if there is no record.
+    /// Removes a session's record → `done`, even if there is no record.
     case removeRecord(key: String, session: SessionID)
     /// Begins an upload → `uploadCreated`.
     case createUpload(key: String, label: ObjectLabel)
-    /// All parts that the store lists → `parts`.
+    /// Lists all parts of an upload → `parts`.
     case listParts(key: String, upload: String)
     /// Stores a part of an upload → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
-    /// A whole one-part file. The flow holds its last bytes back until it is released → `objectStored`.
+    /// Stores a whole one-part file → `objectStored`. The flow holds the last bytes back until it is released.
     case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, condition: PutCondition)
     /// Completes an upload with exactly these parts → `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
-    /// → `done`, also if the upload is gone.
+    /// Aborts an upload → `done`, even if the upload is gone.
     case abort(key: String, upload: String)
 }
 
@@ -100,9 +100,10 @@ package enum StoreAnswer: Hashable, Sendable {
     case failed(StoreFailure)
 }
 
-/// Why a call to the store failed, in the distinctions that the machine needs.
+/// Why a call to the store failed, as far as the machine distinguishes the reasons.
 package enum StoreFailure: Hashable, Sendable {
-    /// The store does not know the upload. Not success, and not yet *lost*.
+    /// The store does not know the upload. By itself, this shows neither that the upload was completed nor that the
+    /// session is lost.
     case uploadUnknown
     /// The store is busy or unreachable; the request itself may be right. A time above zero is a pause that the store
     /// asks for.
@@ -112,11 +113,12 @@ package enum StoreFailure: Hashable, Sendable {
     case full
     case denied
     case bucketMissing
-    /// The bytes are not those of the offered digest.
+    /// The bytes do not have the offered digest.
     case digestMismatch
-    /// Completion named parts that the store does not have in that form; empty if the store does not name them.
+    /// The completion named parts that the store does not hold with that ETag. The list is empty if the store does not
+    /// say which parts.
     case partsInvalid([PartNumber])
-    /// The condition did not hold: the key holds an object, or another object than the named one.
+    /// The write condition did not hold: the key holds an object, or another object than the condition names.
     case keyTaken
     /// The condition named an object, and the key no longer holds one.
     case objectGone
@@ -177,7 +179,7 @@ package struct StoreReceipt: Hashable, Sendable {
 package struct SessionRecordFacts: Hashable, Sendable {
     package var device: String
     package var session: SessionID
-    /// With the whole key, prefix included.
+    /// The terms of the session. Their key is the whole key, prefix included.
     package var terms: SessionTerms
     /// `nil` until the upload was created.
     package var upload: String?

@@ -1,7 +1,7 @@
 /// Counts by key. A key without a count takes no memory.
 struct Tally<Key: Hashable & Sendable>: Hashable, Sendable {
     private var counts: [Key: Int] = [:]
-    /// Of all keys together.
+    /// The sum of the counts of all keys.
     private(set) var total = 0
 
     subscript(key: Key) -> Int { counts[key] ?? 0 }
@@ -11,7 +11,7 @@ struct Tally<Key: Hashable & Sendable>: Hashable, Sendable {
         total += 1
     }
 
-    /// Ignored if there is none.
+    /// Lowers the count of a key by one; ignored if the key has no count.
     mutating func remove(_ key: Key) {
         guard let count = counts[key] else { return }
         counts[key] = count > 1 ? count - 1 : nil

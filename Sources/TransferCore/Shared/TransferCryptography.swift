@@ -16,15 +16,15 @@ package protocol TransferCryptography: RootDigesting {
     func open(token sealed: [UInt8]) -> TokenOpening
 
     /// The key that signs receipts (specification §9.5) and that every connection of this gateway proves; `nil` if the
-    /// gateway makes no receipts. It changes only when all connections end (`siteKeyChanged`).
+    /// gateway makes no receipts. The key changes only when all connections end (`siteKeyChanged`).
     var receiptKey: ReceiptKey? { get }
 
     /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` if there is no key, or if the library fails.
     func signature(of statement: [UInt8]) -> [UInt8]?
 }
 
-/// Cryptography that a machine calls. It is no part of the machine's state: two are always equal, so that states
-/// compare by what the machine has seen.
+/// Cryptography that a machine calls. It is no part of the machine's state: two values are always equal, so that two
+/// machines are compared only by their states.
 struct UncomparedCryptography: Hashable {
     let value: any TransferCryptography
 
@@ -49,8 +49,9 @@ package struct ReceiptKey: Hashable, Sendable {
 /// Result of opening a token.
 package enum TokenOpening: Hashable, Sendable {
     case opened([UInt8])
-    /// Too short, too long, tampered with, or of an unknown form.
+    /// The token is too short, too long, was tampered with, or has an unknown form.
     case invalid
-    /// Sealed by a key that is not on the ring, yet or any more. The agent tries again; the session is not *lost*.
+    /// The token was sealed by a key that is not yet, or no longer, on the ring of this gateway. The agent tries again;
+    /// the session does not count as lost.
     case keyUnknown
 }

@@ -5,7 +5,7 @@ package struct PartListEntry: Hashable, Sendable {
     package let part: PartNumber
     /// Plain bytes of the part.
     package let size: UInt64
-    /// `nil` if the store keeps no SHA-256 of parts.
+    /// SHA-256 of the part; `nil` if the store keeps none.
     package let digest: SHA256Digest?
     /// The part's ETag, 1 to 1,024 bytes.
     package let etag: String

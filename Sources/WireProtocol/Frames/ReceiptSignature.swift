@@ -1,5 +1,5 @@
-/// The part of a receipt that travels. Both ends build the signed statement from values they know (specification
-/// §9.5).
+/// The part of a receipt that is sent: time and signature. The signed statement is not sent, because both ends build it
+/// from values that they know (specification §9.5).
 package struct ReceiptSignature: Hashable, Sendable {
     /// Time of the receipt: milliseconds since 1970-01-01 UTC by the gateway's clock.
     package let timeMilliseconds: Int64

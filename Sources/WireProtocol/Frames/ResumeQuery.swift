@@ -1,7 +1,7 @@
 /// The agent resumes a session, or attaches one more connection to it (specification §4.15, §8).
 package struct ResumeQuery: Hashable, Sendable {
-    /// How many parts the following PART LIST frames name; 0: no PART LIST follows. This type compares it with no
-    /// limit.
+    /// How many parts the following PART LIST frames name; if 0, no PART LIST follows. This type does not check the
+    /// number.
     package let listedParts: UInt32
     /// The agent's newest token of the session, at most 4,096 bytes.
     package let token: [UInt8]

@@ -10,7 +10,7 @@ package struct SessionOpen: Hashable, Sendable {
     package let compares: Bool
     /// Whether COMPLETED in this slot should carry a receipt (§9.5).
     package let asksForReceipt: Bool
-    /// The terms without the metadata.
+    /// The session terms; their metadata is not used.
     private let otherTerms: SessionTerms
 
     /// - Parameter terms: the session terms, with the key relative to the device's prefix.
@@ -21,8 +21,8 @@ package struct SessionOpen: Hashable, Sendable {
     }
 
     /// - Parameters:
-    /// - terms: the session terms, with the key relative to the device's prefix. Their metadata is ignored.
-    /// - metadata: the offered metadata; it may break the rules of §6.6.
+    ///   - terms: the session terms, with the key relative to the device's prefix. Their metadata is ignored.
+    ///   - metadata: the offered metadata; it may break the rules of §6.6.
     package init(
         session: SessionID, terms: SessionTerms, metadata: OfferedMetadata, compares: Bool, asksForReceipt: Bool
     ) {
@@ -59,7 +59,7 @@ extension SessionOpen: FrameBody {
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         let terms = otherTerms
-        // The receiver would read a known size of this value as unknown.
+        // On the wire this value means that the size is unknown, so a known size must not have it.
         guard terms.size != WireLimits.unknownSize else { throw writer.badValue("size") }
         guard terms.modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
             throw writer.badValue("modificationNanoseconds")

@@ -10,7 +10,7 @@ package struct Welcome: Hashable, Sendable {
     package let slotsMax: UInt16
     /// Most plain bytes in one PART DATA frame, 1 to 262,144.
     package let chunkBytesMax: UInt32
-    /// Plain bytes of undecided parts that the agent may have sent (§7.2); 0: each part waits for its decision.
+    /// How many plain bytes of undecided parts the agent may send (§7.2). If 0, each part waits for its decision.
     package let initialCreditBytes: UInt32
     /// The smallest part size, from 1.
     package let partBytesMin: UInt64
@@ -102,7 +102,7 @@ extension Welcome: FrameBody {
         if let nextSiteKey { writer.sha256(nextSiteKey) }
     }
 
-    // Checks each number right after reading it, because of several faults the first in the body counts (§3).
+    // Checks each number right after reading it: if a body has several faults, the first one decides the error (§3).
     init(from reader: inout BodyReader) throws(WireError) {
         version = try reader.integer()
         capabilities = Capabilities(rawValue: try reader.integer())

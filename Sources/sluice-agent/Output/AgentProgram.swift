@@ -28,9 +28,10 @@ package struct AgentProgram: Sendable {
         return Int(size.ws_col)
     }
 
-    /// Does the work until it ends, or until SIGINT or SIGTERM. The first signal completes what is nearly done. The
-    /// second signal stops at once. Unfinished uploads can be resumed in both cases. The third signal ends the process
-    /// even if a thread is blocked in a read, which is safe because committed journal writes are durable.
+    /// Runs until all work has ended, or until SIGINT or SIGTERM. After the first signal, the run completes only work
+    /// that is nearly done. The second signal stops the run at once. Unfinished uploads can be resumed in both cases.
+    /// The third signal ends the process even if a thread is blocked in a read, which is safe because committed journal
+    /// writes are durable.
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {

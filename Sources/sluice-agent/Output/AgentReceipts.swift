@@ -35,8 +35,8 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Writes each receipt to a file of its own. The files can be verified without this agent. The name of a receipt's
-    /// file is always the same, and an existing file is replaced.
+    /// Writes each receipt to a file of its own. The files can be verified without this agent. A receipt always gets
+    /// the same file name, so a repeated export replaces the files.
     ///
     /// - Parameter folder: created if it does not exist.
     /// - Returns: the number of files written.
@@ -113,8 +113,8 @@ package struct AgentReceipts: Sendable {
         return "\(String(decoding: segment, as: UTF8.self))-\(digits)\(ReceiptFile.nameExtension)"
     }
 
-    /// Letters, digits, full stop and hyphen. A name that starts with a full stop is safe, because the digits follow
-    /// it.
+    /// Whether a byte may be used in a file name: letters, digits, full stop and hyphen. The names `.` and `..` cannot
+    /// occur, because digits are appended.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -33,8 +33,8 @@ package final class CheckReport: Sendable {
     }
 
     /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption. Otherwise the code that
-    /// all files without proof have in common, or 1 if their codes differ. A file that is found not to be proven has
-    /// code 1.
+    /// all files without proof have in common, or 1 if their codes differ. The code of a file that was checked and is
+    /// not proven is 1.
     package var exitCode: Int32 {
         state.withLock { state in
             if state.isInterrupted { return UploadFailure.Kind.stopped.exitCode }

@@ -34,7 +34,7 @@ package struct DoctorReport: Sendable {
         print("device    \(identity.fingerprint)")
         let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
         print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
-        // A second HELLO would take over the device from the running agent.
+        // A HELLO from this process would fence the running agent: the gateway would end its connections.
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }

@@ -5,8 +5,8 @@ import TransferCore
 /// The progress display of a terminal: one bar for each active file and a line with totals. Only computes lines of
 /// text; `ProgressLines` writes them to the terminal.
 ///
-/// *Stored* bytes are confirmed by the store; *sent* bytes are on their way. Within one run neither a bar nor a
-/// percentage decreases or exceeds 100 %.
+/// *Stored* bytes are confirmed by the store; *sent* bytes are on their way. Within one run, no bar and no percentage
+/// ever decreases or exceeds 100 %.
 struct ProgressBoard {
     private struct File {
         let key: String
@@ -129,7 +129,7 @@ struct ProgressBoard {
             + String(repeating: "-", count: max(barColumns - full - half, 0))
     }
 
-    /// Shortens a key at its start, because the end of a key tells more than its start.
+    /// Shortens a key at its start, because usually the end of a key shows better which file it is.
     private static func shortened(_ key: String, to columns: Int) -> String {
         key.count <= columns ? key : "…" + key.suffix(columns - 1)
     }

@@ -76,7 +76,7 @@ package final class ProgressLines: Sendable {
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            // Without this line the output would not explain the exit code.
+            // A run with `notBegun` files has another exit code, so even in the quiet style this line explains it.
             if !summary.notBegun.isNothing { output(summary.notBegun.sentence + "\n") }
         }
     }
@@ -227,7 +227,7 @@ package final class ProgressLines: Sendable {
         return lines
     }
 
-    /// Bytes per second since the last line; `nil` if it is too early for another line.
+    /// The rate in bytes per second since the last line for this file; `nil` if it is too early for another line.
     private func rate(of figures: UploadProgress, key: String) -> UInt64? {
         state.withLock { state in
             let before = state.stored.updateValue(figures.storedBytes, forKey: Array(key.utf8)) ?? 0

@@ -65,7 +65,7 @@ struct ChecksumStore: Sendable {
     }
 
     private func object(size: Int, digests: [SHA256Digest]) -> ScriptedAnswer {
-        // As above, OpenSSL does not fail here.
+        // OpenSSL has just computed other digests, so it does not fail here.
         guard let root = try? SHA256Digest.of(digests.flatMap(\.bytes)) else { return .answer(status: 500) }
         return .answer(
             status: 200,

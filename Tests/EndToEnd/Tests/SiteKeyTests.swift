@@ -40,7 +40,8 @@ extension EndToEndTests {
             let deadline = ContinuousClock.now + Site.deadline
             while try await !list(site).contains(where: { $0.contains(words) }) {
                 try #require(ContinuousClock.now < deadline, "never listed: \(words)")
-                // Only the command itself can show that the gateway has written the pins.
+                // The gateway does not announce that it has written the pins. Only the list that the command prints
+                // shows it, so run the command again.
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

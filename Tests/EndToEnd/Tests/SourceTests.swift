@@ -111,7 +111,8 @@ extension EndToEndTests {
                 for refusal in run.refusals { #expect(refusal.message?.contains("the same key as") == true) }
                 try await site.expectNoObject("x")
                 try await site.expectObject("y", equals: other)
-                // The same holds for named files. A file that is named twice is sent once.
+                // Files that the user names are also refused if they have the same key. But a file that is named twice
+                // is sent once.
                 let (one, another) = (site.path("a/x"), site.path("b/x"))
                 #expect(try await agent.run(["push", one, another], exits: 64).refusals.count == 2)
                 #expect(try await agent.run(["push", one, one]).outcomes == ["stored"])

@@ -1,11 +1,11 @@
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent may send of each part (specification §7.2), by the frames that it received. The agent may cut and
-/// order its data as it likes within these limits.
+/// How many bytes of each part the agent may send (specification §7.2), according to the frames that the agent has
+/// received. The agent may cut and order its data as it likes within these limits.
 struct AgentCredit {
     private struct Part {
-        /// `nil` while the part is undecided.
+        /// The agent may send bytes below this offset; `nil` while the part is undecided.
         var limit: UInt64?
         var undecidedBytes: UInt64 = 0
     }

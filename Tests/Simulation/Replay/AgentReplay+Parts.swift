@@ -112,9 +112,10 @@ extension AgentReplay {
         return true
     }
 
-    /// Advances the clock, and checks that the agent begins nothing and offers no deferred part meanwhile.
+    /// Advances the clock, and checks that meanwhile the agent begins no use of a slot and offers no deferred part.
     func pause(_ duration: Duration) throws {
-        // A retry that must wait for exactly this pause may come at the very end of the pause.
+        // If the agent has to wait for exactly this pause, its retry may come at the very end of the pause, so the last
+        // milliseconds are not checked.
         let end = min(duration, .milliseconds(5))
         schedule.run(for: duration - end)
         let early = sent.first { sent in
@@ -139,14 +140,15 @@ extension AgentReplay {
             case .send, .have: break
             case .later:
                 deferred.insert(place)
-                sent.removeAll { isAbout(place, $0) && $0.frame == nil }  // Data sent ahead: the gateway discards it.
+                // The gateway discards data that was sent before its decision.
+                sent.removeAll { isAbout(place, $0) && $0.frame == nil }
             case .no: sent.removeAll { isAbout(place, $0) && $0.frame == nil }
             }
         default: break
         }
     }
 
-    /// The agent's place for a part of the lines.
+    /// The place that the agent has chosen for a part, given its place in the lines.
     private func actual(_ place: PartPlace) -> PartPlace {
         PartPlace(slot: redirects[place] ?? actual(place.slot), part: place.part)
     }
@@ -160,8 +162,8 @@ extension AgentReplay {
         }.first
     }
 
-    /// Takes a line's bytes out of the data that the agent sent after its last offer, however the agent has cut the
-    /// data.
+    /// Removes the bytes of a line from the data that the agent has sent since its last offer. The agent may have
+    /// divided the data into other chunks than the lines.
     private func takeData(_ header: PartDataHeader, at place: PartPlace) throws -> Bool {
         let end = header.offset + UInt64(header.plainBytes)
         var reached = header.offset

@@ -42,9 +42,10 @@ extension AgentReplay: HostWorld {
 
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
         switch work {
-        // If no line begins a use of a slot, the agent must not begin one either: a slow journal prevents that.
+        // If no line begins a use of a slot, the agent must not begin one. A journal that commits very slowly prevents
+        // it.
         case .committing where script.isIdle: .seconds(3_600)
-        // A slow link makes it worthwhile for the agent to join another connection.
+        // On a slow link parts are left to send, so that the agent joins further connections.
         case .sending where script.connectionsMax > 1: .milliseconds(100)
         default: .microseconds(10)
         }

@@ -57,13 +57,13 @@ final class AgentReplay {
     }
     /// The agent's frames and data that were not compared with a line yet, in order.
     var sent: [Sent] = []
-    /// The session ids of the lines, by the ids that the agent chose.
+    /// For each session id that the agent has chosen: the session id in the lines.
     var sessions: [SessionID: SessionID] = [:]
     /// The session in each slot, by the lines' id.
     private(set) var sessionIDs: [SlotPlace: SessionID] = [:]
-    /// The slot in which the agent has offered a part of the lines, where it differs from the line's.
+    /// For a part of the lines that the agent has offered in another slot than the line: this other slot.
     var redirects: [PartPlace: SlotPlace] = [:]
-    /// The slots that the agent has chosen, by the slots of the lines.
+    /// For each slot of the lines: the slot that the agent has chosen.
     private var slots: [SlotPlace: Slot] = [:]
     /// Slots with an unanswered SESSION OPEN, RESUME QUERY, ABORT or PROVE.
     private var unanswered: Set<SlotPlace> = []
@@ -75,7 +75,7 @@ final class AgentReplay {
     var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
     /// What the agent may send.
     var credit = AgentCredit()
-    /// Deferred parts, by the agent's slots.
+    /// Deferred parts, in the slots that the agent has chosen.
     var deferred: Set<PartPlace> = []
     /// The receipts of the lines and their statements.
     var receipts = ReceiptLedger()
@@ -129,7 +129,8 @@ final class AgentReplay {
         if index > 0, case .frame(let line) = lines[index - 1] { line.sender == .gateway } else { false }
     }
 
-    /// Whether the line is an answer that frames sent ahead may follow.
+    /// Whether the line answers SESSION OPEN or RESUME QUERY, so that frames which the agent may send ahead of the
+    /// answer may also follow it.
     private func isAnswerToOpening(_ line: Conversation.Line) -> Bool {
         guard case .frame(let frame) = line else { return false }
         return frame.type == .sessionOpened || frame.type == .resumeState
@@ -142,7 +143,8 @@ final class AgentReplay {
             guard case .frame(let slot, let answer) = try frame.content() else { return }
             if index == lostIndex { return }
             let place = actual(SlotPlace(connection: frame.connection, slot: slot))
-            // Frames that the agent sends while it reads a flight of the gateway may cross the rest of that flight.
+            // If more frames of the same flight follow, do not check: the agent may answer the first frames of a flight
+            // before it has read the rest.
             if !isInFlight(index) { try expectNothingEarly(at: place) }
             if answer.closesSlot { try close(place, line: SlotPlace(connection: frame.connection, slot: slot), &bag) }
             if answer.type == .sessionOpened || answer.type == .resumeState { unanswered.remove(place) }
@@ -250,7 +252,7 @@ final class AgentReplay {
     private func savedSession(_ token: SessionToken, stamp: FileStamp) -> SavedSession {
         var sealed: [UInt8] = []
         for case .frame(let line) in lines.dropFirst(position) where sealed.isEmpty && line.type == .resumeQuery {
-            // Unreadable lines were reported before.
+            // A line that cannot be decoded was reported before.
             if case .frame(_, .resumeQuery(let query)) = try? line.content() { sealed = query.token }
         }
         return SavedSession(

@@ -129,7 +129,7 @@ struct AgentScript {
         return next.flatMap { next in next.prove.map { Question(line: next.line, prove: $0) } }
     }
 
-    /// Whether a run resumes a key with a token, and so has the journal of an earlier run.
+    /// Whether a run resumes the upload of a key with a token, which it must have from the journal of an earlier run.
     func resumes(_ key: String, in run: Int) -> Bool {
         let first = beginnings.first { $0.key == key && runs[run].connections.contains($0.connection) }
         return first?.token != nil

@@ -26,12 +26,12 @@ final class GatewayReplay: HostWorld {
         var part: PartNumber
     }
 
-    /// What the agent's lines contain about a part since its last offer.
+    /// The agent's lines about a part since its last offer, in summary.
     private struct Offered {
         var size: UInt64
         var end: UInt64 = 0
         var isDecided = false
-        /// Whether data came before the decision.
+        /// Whether data of the part came before the decision.
         var isAhead = false
     }
 

@@ -170,7 +170,7 @@ extension Conversation.FrameLine {
             var changed = bytes
             changed[index] ^= 1
             let line = with(bytes: changed)
-            // Bytes that are no longer a frame are a matter of the decoder's tests.
+            // Skip a change after which the bytes are no valid frame: the tests of the decoder cover that.
             guard let wrong = try? line.content() else { continue }
             if right.differs(from: wrong) { return line }
         }
@@ -179,7 +179,7 @@ extension Conversation.FrameLine {
 }
 
 extension LineContent {
-    /// Whether a replay must distinguish the two.
+    /// Whether a replay must detect the difference between the two lines.
     fileprivate func differs(from other: LineContent) -> Bool {
         switch (self, other) {
         case (.frame(_, .partDecision(let one)), .frame(_, .partDecision(let another))):

@@ -11,7 +11,7 @@ package enum Canary: String, CaseIterable, Sendable {
     case completesWithGap
     /// An incomplete listing revokes *stored*.
     case trustsLaggingList
-    /// A gateway does not distinguish runs, so it fences none.
+    /// A gateway does not distinguish runs of a device, so it never fences an older run.
     case oldConnectionWrites
     /// An upload that the store does not know counts as completed.
     case takesUnknownUploadForSuccess

@@ -8,7 +8,8 @@ package enum Fault: Equatable, Sendable {
         package var leavesGateway = false
         package var landsCommit = false
         package var landsBytes = false
-        /// Percentage of the commit, and of the bytes on each connection, that takes effect; below 100 they are torn.
+        /// Percentage of the commit, and of the bytes on each connection, that takes effect. Below 100, commit and
+        /// bytes are cut off in the middle.
         package var landsPercent = 100
         package var downMilliseconds = 50
 
@@ -38,7 +39,7 @@ package enum Fault: Equatable, Sendable {
     // Processes.
     case agentDies(Int, Death)
     case gatewayDies(Int, downMilliseconds: Int)
-    /// Agent and gateway fail at once, for example by a power cut.
+    /// Agent and gateway fail at the same time, for example by a power cut.
     case bothDie(agent: Int, gateway: Int, Death)
     case gatewayDrains(Int)
     case gatewayClockJumps(Int, seconds: Int)

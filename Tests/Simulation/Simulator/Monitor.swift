@@ -59,7 +59,8 @@ final class Monitor {
     var partsWereDenied = false
     /// Parts that an agent's journal holds as stored, by agent.
     private var known: [Int: Set<JobPart>] = [:]
-    /// Parts that a gateway wants again; a write to the journal may still be about to record them as stored.
+    /// Parts that a gateway wants again. A write to the journal that was requested before may still record them as
+    /// stored.
     private var wanted: [Int: Set<PartNumber>] = [:]
     /// Sessions that agents have adopted.
     private var adopted: [Int: Set<SessionID>] = [:]
@@ -138,7 +139,7 @@ final class Monitor {
         return SessionToken(encoded: plain)
     }
 
-    /// Checks that only the current run writes at a gateway (d).
+    /// Checks that only the current run writes at a gateway.
     func tookData(from id: ConnectionID, gateway: Int) {
         guard isFenced(ConnectionKey(gateway: gateway, connection: id)) else { return }
         report("gateway \(gateway) took data of an older run")
@@ -160,7 +161,8 @@ final class Monitor {
         guard let view = connections[key]?.slots[slot] else { return }
         switch frame {
         case .sessionOpened(let opened):
-            // The session differs if the agent adopts one.
+            // If the gateway has found an unfinished session that the agent adopts, this is another session than the
+            // agent opened.
             connections[key]?.slots[slot]?.session = opened.session
         case .stored(let stored):
             checkConfirmed(stored.part, etag: stored.etag, view.session)
@@ -177,13 +179,13 @@ final class Monitor {
         }
     }
 
-    /// Checks that a part is reported as stored only after the store has confirmed it (b).
+    /// Checks that a part is reported as stored only after the store has confirmed it.
     private func checkConfirmed(_ part: PartNumber, etag: String, _ session: SessionID) {
         guard confirmed[session]?[part]?.contains(etag) != true else { return }
         report("part \(part) is reported as stored, but the store has not confirmed it")
     }
 
-    /// Checks that *stored* is never revoked for a part that is still stored (b).
+    /// Checks that *stored* is never revoked for a part that is still stored.
     private func checkWanted(_ wanted: [PartNumber], of list: [PartListEntry], _ session: SessionID) {
         for entry in list where wanted.contains(entry.part) {
             guard store.holds(entry, of: session), store.hasOneName(entry.part, of: session) else { continue }
@@ -198,7 +200,7 @@ final class Monitor {
         if let upload = request.upload, sessionsOfUploads[upload] == nil {
             sessionsOfUploads[upload] = store.uploads[upload]?.label.session
         }
-        // Checks that exactly the list of an agent is completed (d).
+        // Checks that exactly the list of an agent is completed.
         guard case .complete(_, let upload, let parts, _, _) = request, let session = sessionsOfUploads[upload] else {
             return
         }
@@ -238,14 +240,14 @@ final class Monitor {
         case .resumeQuery(let query): session = self.session(of: query.token)
         default: return
         }
-        // The journal must hold an adopted session only before its completion.
+        // An adopted session need not be in the journal yet; it must be there only before its completion.
         guard let session, adopted[agent]?.contains(session) != true,
             !journal.rows.values.contains(where: { $0.saved?.session == session })
         else { return }
         report("agent \(agent) tells of a session that its journal does not hold")
     }
 
-    /// Checks that the agent does not send again a part that it knows to be stored (f).
+    /// Checks that the agent does not send again a part that it knows to be stored.
     func sendsChunk(_ part: PartNumber, of upload: UploadID, agent: Int) {
         guard known[agent]?.contains(JobPart(upload: upload, part: part)) == true else { return }
         report("agent \(agent) sends part \(part), which it knows to be stored")

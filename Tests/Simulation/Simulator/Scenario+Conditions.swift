@@ -37,7 +37,8 @@ extension Scenario {
         }
     }
 
-    /// Draws a completion that hides the upload for up to half a minute. The gateway is configured for such a store.
+    /// Draws a completion that hides the upload for up to half a minute. The gateway's limits are set for a store that
+    /// takes so long.
     private mutating func drawSlowCompletion(_ dice: inout Dice) {
         guard dice.percent(25) else { return }
         gatewayLimits.completionTimeMax = .seconds(45)

@@ -17,7 +17,8 @@ extension Scenario {
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
         scenario.drawPace(&dice)
-        // Later additions use generators of their own, so that the older draws of a seed stay the same.
+        // Properties that were added later are drawn from generators of their own, so that the older draws of a seed
+        // stay the same.
         var late = Dice(seed: seed ^ 0x55)
         scenario.drawAborts(&late)
         var early = Dice(seed: seed ^ 0x66)
@@ -125,7 +126,7 @@ extension Scenario {
         }
     }
 
-    /// Draws the gateway's patience. It comes last, so that the older draws of a seed stay the same.
+    /// Draws the time limits of the gateway. This is drawn last, so that the older draws of a seed stay the same.
     private mutating func drawPace(_ dice: inout Dice) {
         gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
         gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))

@@ -30,7 +30,7 @@ extension Simulation {
         for number in writers where jobs[number].isSoleWriter { checkOrder(of: number, digest) }
     }
 
-    /// Called after every action of a gateway: checks that no device exceeds its limits (g). The host checks that
+    /// Called after every action of a gateway: checks that no device exceeds its limits. The host checks that
     /// everything held is reserved, and that all devices together keep to the budget.
     func checkDeviceLimits(of gateway: GatewayHost) {
         let site = scenario.gatewayLimits
@@ -90,14 +90,14 @@ extension Simulation {
         }
     }
 
-    /// Checks an agent's report that a file is stored (c).
+    /// Checks an agent's report that a file is stored.
     func checkReport(of number: Int) {
         let state = jobs[number]
         let puts = keys.puts[state.key] ?? []
         let eligible = Set(state.file.versions[state.submittedVersion...])
         let isThere = puts.indices.contains { index in
-            // The object must have been under the key at some time since the file was submitted, unless others write
-            // there too.
+            // The object must have been under the key at some time since the file was submitted, unless other writers
+            // use this key, too.
             let wasReplacedAt = index + 1 < puts.count ? puts[index + 1].at : schedule.now
             return eligible.contains(puts[index].digest)
                 && (!state.isSoleWriter || wasReplacedAt >= state.submittedAt)
@@ -112,7 +112,8 @@ extension Simulation {
         jobs[number].reportedVersion = state.file.versions.lastIndex(of: last.digest)
     }
 
-    /// Checks an agent's report that the key is taken: the key must hold something else, or there is no evidence.
+    /// Checks an agent's report that the key is taken: the key must hold another object than the file, or one without
+    /// evidence of its content.
     func checkRefusal(of number: Int, _ failure: UploadFailure) {
         let state = jobs[number]
         // The user's policy when the file was submitted.

@@ -65,8 +65,8 @@ extension Simulation {
             object.bytes.starts(with: replaced.bytes)
             && jobs.contains { $0.key == key && $0.file.versions.contains(digest) }
         if isContinuation { return count("a file that grew replaces its object") }
-        // The store checks no conditions, so the gateway looked up the key after COMPLETE and saw the object of that
-        // moment.
+        // The store does not check the condition. So the gateway looked up the key after COMPLETE, and judged the
+        // object that the key held at that moment.
         if scenario.nature.conditions != .all, let heard = terms.completedAt[writer], putAt >= heard {
             return count("another writer is overtaken where conditions are not checked")
         }
@@ -76,8 +76,8 @@ extension Simulation {
         violation("the object at \(key) is replaced, and the user did not say so")
     }
 
-    /// A store that checks no condition at completion and takes up to half a minute for one writes the object whatever
-    /// happens to the key meanwhile. No client can prevent that.
+    /// Whether the store checks no condition at a completion, and takes up to half a minute for it. Such a store writes
+    /// the object even if the key has changed meanwhile, and no client can prevent that.
     var landsUnchecked: Bool { scenario.hasSlowCompletion && !scenario.nature.conditions.complete.ifAbsent }
 
     /// Called after an abort of an upload whose completion had met a conflict.
@@ -85,7 +85,7 @@ extension Simulation {
         guard case .complete(let key, let upload, _, _, _) = request, let session = monitor.session(ofUpload: upload),
             !monitor.abortedByAgents.contains(session)
         else { return }
-        // Another agent has stored the same content: the session succeeded without its upload.
+        // If another agent has stored the same content, the session has succeeded without its upload.
         if let object = store.object(key), object.writer != session,
             jobs.contains(where: { $0.key == key && $0.file.versions.contains(ToyDigest.sha256(object.bytes)) })
         {

@@ -95,7 +95,7 @@ extension Simulation {
         case .userChangesPolicy(let job, let policy):
             jobs[job].policy = policy
         case .userStops(let agent):
-            // A signal is handled after the current operation.
+            // A process handles a signal after the current operation.
             schedule.after(.zero) { [unowned self] in
                 guard !self.agents[agent].isDead else { return }
                 self.agents[agent].handle(.stopped)

@@ -65,10 +65,11 @@ extension Simulation {
 
     private func proveSlot(_ gateway: GatewayHost) -> Slot { Slot(gateway.machine.limits.slotsMax) }
 
-    /// Whether the gateway has a spare slot. With fewer slots, the agent needs all of them.
+    /// Whether a connection of the gateway has so many slots that the simulation can use one for PROVE without taking
+    /// it from the agent.
     private func hasProveSlot(_ gateway: GatewayHost) -> Bool { gateway.machine.limits.slotsMax >= 16 }
 
-    /// Sometimes asks about a job's object, some time after a frame.
+    /// After some frames, plans a PROVE about the object of a job.
     func planProve(after frame: Frame, on id: ConnectionID, at gateway: GatewayHost) {
         let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
         if case .hello(let hello) = frame {

@@ -8,9 +8,9 @@ import WireProtocol
 /// time. The machines are the shipped ones; everything around them is virtual. `run()` continues until everything is
 /// idle; `violations` lists the broken invariants.
 package final class Simulation {
-    /// Time after which no fault occurs any more, so that every unfinished upload must finish.
+    /// Faults occur only until this time. Afterwards, every unfinished upload must finish.
     static let healsAfter = Duration.seconds(120)
-    /// Time within which the last upload must end after that.
+    /// The time after `healsAfter` within which the last upload must end.
     static let finishesWithin = Duration.seconds(3_600)
     private static let stepsMax = 600_000
 
@@ -29,7 +29,7 @@ package final class Simulation {
     package private(set) var steps = 0
     /// When the last upload ended.
     package private(set) var endedAt: Instant?
-    /// How many operations (actions, commits and changes) there had been by then.
+    /// The number of operations (actions, commits and changes) until `endedAt`.
     package private(set) var operationsUntilEnd = 0
 
     private(set) lazy var monitor = Monitor(scenario, store: store) { [unowned self] in self.violation($0) }
@@ -137,7 +137,7 @@ package final class Simulation {
         }
     }
 
-    /// The job of an upload; their numbers correspond.
+    /// The job of an upload. Job 0 has upload 1, and so on.
     func job(_ upload: UploadID) -> Int { Int(upload.value) - 1 }
 
     // MARK: Running
@@ -171,7 +171,7 @@ package final class Simulation {
 
     private var isOver: Bool { jobs.allSatisfy(\.isDone) && people.allSatisfy { $0.plannedPushes == 0 } }
 
-    /// Ends all processes and advances the clock until nothing is scheduled. Then no resource may remain in use.
+    /// Ends all processes, advances the clock until no event is scheduled, and checks that no resource is in use then.
     private func rest() {
         isResting = true
         heal()
@@ -266,7 +266,7 @@ package struct JobState {
     var submittedAt = Instant(nanoseconds: 0)
     /// The version that was last reported as stored.
     var reportedVersion: Int?
-    /// Whether the journal was lost, with all knowledge of earlier beginnings.
+    /// Whether the journal was lost, so that the agent knows nothing of sessions that it began before.
     var hasForgotten = false
     var sessionsBegun = 0
     package var bytesSent: UInt64 = 0

@@ -17,7 +17,7 @@ import WireProtocol
     func fileArrivesDespiteAnyFailedRequest(kind: StoreRequestKind, fault: StoreFault) {
         for size in [90, 500] {
             let calm = Scenario.upload(bytes: size)
-            // No kind of request occurs more often than this.
+            // In this scenario, no kind of request occurs more often than eight times.
             for number in 1...8 {
                 var once = calm
                 once.faults = [PlannedFault(.request(kind, number), .store(fault))]

@@ -29,7 +29,7 @@ package struct ConformanceCheck: Sendable, CustomStringConvertible {
 package struct StoreUnderTest: Sendable {
     package let store: any ObjectStore
     package let deviations: Set<StoreDeviation>
-    /// Prefix of every key, so that a bucket can be used again.
+    /// Prefix of every key that a check uses. With another prefix for each run, a bucket can be used again.
     package let keyPrefix: String
 
     package init(_ store: any ObjectStore, deviations: Set<StoreDeviation> = [], keyPrefix: String) {
@@ -48,11 +48,12 @@ package struct StoreUnderTest: Sendable {
 }
 
 /// A known deviation of a store from the rules. For a listed deviation the checks assert the wrong behaviour, so that
-/// they fail as soon as the store is corrected and the entry must go.
+/// they fail as soon as the store is corrected. Then the entry has to be removed.
 package enum StoreDeviation: String, CaseIterable, Sendable {
-    /// A key cannot exist beside one that continues it after a slash; the store refuses it as `.keyUnsupported`.
+    /// The keys `a` and `a/b` cannot both exist: the store refuses the second of two such keys as `.keyUnsupported`.
     case keysCannotNest
-    /// As `keysCannotNest`, but the upload begins and only its completion is refused as `.keyUnsupported`.
+    /// The keys `a` and `a/b` cannot both exist, and the store notices that late: the upload begins, and only its
+    /// completion is refused as `.keyUnsupported`.
     case nestedUploadsRefusedLate
     /// The store keeps a body with another digest than offered. `StoreLimits.checksPartDigests` says so.
     case digestsUnchecked
@@ -64,13 +65,14 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case completeIgnoresIfAbsent
     /// `completeUpload` with `ifMatch` replaces any object. `StoreLimits.conditions` says so.
     case completeIgnoresIfMatch
-    /// Completion needs all uploaded parts: a list that lacks one is `.invalidParts`.
+    /// A completion must name all uploaded parts: a list that lacks one is refused as `.invalidParts`.
     case completeNeedsAllParts
     /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced
     /// An upload can be accessed under any key.
     case uploadsIgnoreTheirKey
-    /// Uploading a part to an unknown upload is `.unavailable`, and completing it `.outcomeUnknown`.
+    /// Uploading a part to an unknown upload fails with `.unavailable`, and completing an unknown upload fails with
+    /// `.outcomeUnknown`.
     case unknownUploadsFail
     /// The store invents the creation dates of uploads.
     case uploadsMisdated

@@ -3,7 +3,8 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// A store that forwards every call to another one. A test's own store implements only the calls that differ.
+/// A store that forwards every call to another store. A test makes a type that conforms to it, and implements only the
+/// calls that should behave differently.
 package protocol ForwardingStore: ObjectStore {
     /// The type of the other store.
     associatedtype Base: ObjectStore

@@ -25,7 +25,8 @@ extension ConformanceCheck {
             let count = min(1001, subject.store.limits.partsMax)
             let upload = try await subject.store.createUpload(key: key, metadata: subject.metadata())
             let part = SampleContent(byteCount: 3, seed: 411)
-            // Parts with gaps, uploaded out of order: neither may confuse the pages.
+            // The part numbers have gaps, and the parts are uploaded out of order. The pages must be right
+            // nevertheless.
             let numbers = Array(stride(from: count, through: 1, by: -1))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (index, number) in numbers.enumerated() {

@@ -135,7 +135,7 @@ extension ConformanceCheck {
             }
             try expect(try await subject.store.uploads(key: key).isEmpty, "no upload of the key is left")
             do {
-                // A store may remember the completion, and then it must give the same answer.
+                // A store may remember the completion. If it does, it must give the same answer again.
                 let again = try await subject.store.completeUpload(
                     key: key, upload: upload, parts: parts, size: size, condition: .none)
                 try expect(again.evidence == first.evidence, "the same evidence as the first time")

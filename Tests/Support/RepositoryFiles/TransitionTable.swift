@@ -11,10 +11,11 @@ package enum TransitionTable {
         }
     }
 
-    /// The rows of the first table: of the columns *from*, *event* and *to*, the first word of the first and the last.
+    /// The rows of the first table. A table has the columns *from*, *event* and *to*; a row contains the first word of
+    /// *from* and the first word of *to*.
     ///
-    /// The table is indented by four spaces, and two spaces or more separate its columns. Only imports stand before the
-    /// comment.
+    /// The table is indented by four spaces, and two spaces or more separate its columns. Before the comment there are
+    /// only imports.
     ///
     /// - Parameter path: from the root of the repository.
     package static func rows(of path: String) throws -> [Row] {

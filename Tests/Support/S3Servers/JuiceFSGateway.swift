@@ -6,9 +6,9 @@ import TestSupport
 package struct JuiceFSGateway: Sendable {
     /// What the gateway keeps of an object besides the bytes.
     package enum Memory: String, CaseIterable, Sendable {
-        /// Neither ETag nor metadata.
+        /// The gateway keeps neither ETag nor metadata of an object.
         case none
-        /// ETag and metadata: `--keep-etag --object-meta`.
+        /// The gateway keeps ETag and metadata (`--keep-etag --object-meta`).
         case full
     }
 
@@ -56,7 +56,7 @@ package struct JuiceFSGateway: Sendable {
         arguments += [Self.database(in: path), "127.0.0.1:\(port)"]
         return try await withProgram(program, arguments, environment: environment, workingDirectory: directory) {
             running in
-            // Before this line the gateway refuses requests that it accepts later.
+            // Until the gateway has printed this line, it refuses requests that it accepts later.
             try await running.waitForLine { $0.contains("IAM initialization complete") }
             try await waitUntilReachable(port: port, program: running)
             return try await body(

@@ -35,9 +35,9 @@ package indirect enum ScriptedAnswer: Sendable {
     case reset
     /// An answer that is chosen later: the closure receives a function that it must call once.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
-    /// For an early answer: this answer after this number of bytes of the body has arrived.
+    /// For an early answer: the given answer, as soon as the given number of bytes of the body has arrived.
     case afterBodyBytes(Int, ScriptedAnswer)
-    /// This answer after a delay.
+    /// The given answer after a delay.
     case delayed(Duration, ScriptedAnswer)
     /// No answer until the client gives up.
     case silence
@@ -57,7 +57,7 @@ package final class ScriptedServer: Sendable {
     private let log: Mutex<[ScriptedRequest]>
     private let keepsLog: Bool
 
-    /// All answered requests in that order. Empty if the server keeps no log.
+    /// All answered requests, in the order of their answers. Empty if the server keeps no log.
     package var requests: [ScriptedRequest] { log.withLock { $0 } }
 
     private init(port: Int, keepsLog: Bool) {
@@ -73,9 +73,9 @@ package final class ScriptedServer: Sendable {
     /// Runs a server.
     ///
     /// - Parameters:
-    /// - keepsLog: whether `requests` keeps the requests with all bodies.
-    /// - early: called after a request's headers; `nil` waits for the body.
-    /// - script: called with the complete request if `early` returned `nil`.
+    ///   - keepsLog: whether `requests` keeps the requests with all bodies.
+    ///   - early: called after a request's headers; `nil` waits for the body.
+    ///   - script: called with the complete request if `early` returned `nil`.
     package static func withServer<Success>(
         keepsLog: Bool = true, early: @escaping EarlyScript = { _ in nil }, _ script: @escaping Script,
         _ body: (ScriptedServer) async throws -> Success
@@ -104,7 +104,7 @@ package final class ScriptedServer: Sendable {
     }
 }
 
-/// Holds the server for its connections: the port opens before the `ScriptedServer` exists.
+/// Gives connections access to the server. It is needed because the port opens before the `ScriptedServer` exists.
 private final class ServerHolder: Sendable {
     let server = Mutex<ScriptedServer?>(nil)
 }

@@ -13,8 +13,8 @@ package struct ServerCertificate: Sendable {
     /// Makes an authority and a certificate.
     ///
     /// - Parameters:
-    /// - directory: an existing empty directory.
-    /// - names: in the form of a configuration file (`DNS:localhost,IP:127.0.0.1`).
+    ///   - directory: an existing empty directory.
+    ///   - names: in the form of a configuration file (`DNS:localhost,IP:127.0.0.1`).
     package static func make(in directory: URL, names: String = "DNS:localhost") async throws -> ServerCertificate {
         let made = ServerCertificate(directory: directory)
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

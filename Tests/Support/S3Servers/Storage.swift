@@ -9,13 +9,13 @@ package enum StorageKind: String, CaseIterable, Sendable {
     case directory
     /// An S3 server that does not keep a finished object's ETag and metadata.
     case juiceFS
-    /// An S3 server that keeps both.
+    /// An S3 server that keeps a finished object's ETag and metadata.
     case juiceFSWithETags
     /// An S3 server that supports conditions and metadata, and checks nothing.
     case moto
     /// moto with the provider setting for AWS, which asks it to keep the SHA-256 of every part and object.
     case motoAsAWS
-    /// moto as in `moto`, over TLS with a private authority.
+    /// The same server as `moto`, but over TLS with a private authority.
     case motoOverTLS
 
     /// The two kinds on which the tests try every interruption.
@@ -65,8 +65,8 @@ package protocol Storage: Sendable {
     /// The digest of the object under the key, or `nil` if there is none.
     func digest(of key: String) async throws -> SHA256Digest?
 
-    /// Calls `body` with a file for every object below a prefix (empty, or ending in a slash), by key. Leaves out the
-    /// gateways' own objects.
+    /// Calls `body` with a dictionary that contains a file for the key of each object below a prefix (empty, or ending
+    /// in a slash). Objects that gateways keep for themselves are left out.
     func withObjects<Success>(below prefix: String, _ body: ([String: URL]) throws -> Success) async throws -> Success
 
     /// Writes a file under a key, as a program without Sluice does.
@@ -117,7 +117,8 @@ package struct DirectoryStorage: Storage {
     package func purgeUploads() throws {
         let uploads = directory.appending(path: ".sluice/uploads")
         for upload in try FileManager.default.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
-            // Rename first: a gateway that writes into the folder meanwhile could keep it from being emptied.
+            // Rename the folder first: if a gateway writes into it meanwhile, removing it under its own name could fail
+            // because it is not empty.
             let away = directory.deletingLastPathComponent().appending(path: "purged-\(UUID().uuidString)")
             try FileManager.default.moveItem(at: upload, to: away)
         }

@@ -26,7 +26,7 @@ struct S3Reply {
     var scripted: ScriptedAnswer { .data(status: status, headers: headers, body: body) }
 }
 
-/// A key as bytes: strings that Swift considers equal may be two keys.
+/// A key that is compared by its bytes: two different keys may be strings that Swift considers equal.
 struct S3Key: Hashable, Comparable {
     let text: String
 

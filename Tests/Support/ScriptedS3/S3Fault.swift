@@ -2,7 +2,8 @@
 package indirect enum S3Fault: Sendable {
     /// The store does not execute the call and answers with an error.
     case refuse(status: Int, code: String, headers: [(name: String, value: String)] = [])
-    /// As `refuse`, but in the middle of the body; then the connection ends.
+    /// The store answers with an error in the middle of the request's body, and then ends the connection. It does not
+    /// execute the call.
     case refuseEarly(afterBytes: Int, status: Int, code: String)
     /// The store does not execute the call. It answers with 200, then spaces, then the error.
     case errorInside(code: String, spaces: Int = 3)

@@ -37,8 +37,8 @@ package enum Passage: CaseIterable, Sendable {
 
 /// Faults of one direction of a ``FaultProxy``.
 package struct DirectionFaults: Equatable, Sendable {
-    /// Also applies to an end of file and to a reset, which follow the last byte. If they stall or vanish, the
-    /// connection is half-open.
+    /// What the proxy does with the bytes. An end of file or a reset follows the last byte and is treated like a byte:
+    /// if it stalls or vanishes, the connection is half-open.
     package var passage = Passage.forwarding
 
     /// Delay of each byte. A change applies to bytes that arrive later; earlier bytes keep their delay.
@@ -47,8 +47,8 @@ package struct DirectionFaults: Equatable, Sendable {
     /// Rate that all connections share; `nil` for no limit.
     package var bytesPerSecond: Int?
 
-    /// Maximum size of writes to the receiving socket, which get random sizes from 1 to this; `nil` for as large as
-    /// possible.
+    /// Maximum size of a write to the receiving socket. Each write has a random size from 1 to this value. If `nil`,
+    /// writes are as large as possible.
     package var sliceBytesMax: Int?
 
     /// Cuts each connection after this number of its bytes; `nil` for never.
@@ -65,7 +65,7 @@ package struct Faults: BothWays, Equatable, Sendable {
     /// Closes the listening socket: connecting fails with `ECONNREFUSED`. Existing connections stay open.
     package var refusesConnections = false
 
-    /// Cuts all connections periodically with this period, starting when it is set.
+    /// Cuts all connections again and again, each time after this interval; `nil` for never.
     package var cutEvery: Duration?
 
     /// How `cutEvery` and `connectionBytesMax` cut connections.

@@ -4,7 +4,8 @@ package import TransferCommon
 
 /// SHA-256 of a file, read piece by piece.
 ///
-/// Calls OpenSSL directly instead of the tested code, so that a bug there cannot hide itself here.
+/// Calls OpenSSL directly and not the tested code. Otherwise a bug of that code could produce the same wrong digest
+/// here.
 package func fileDigest(_ url: URL) throws -> SHA256Digest {
     let file = try FileHandle(forReadingFrom: url)
     defer {

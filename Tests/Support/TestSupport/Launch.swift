@@ -7,8 +7,8 @@ struct Launch: Sendable {
     let environment: [String: String]
     let workingDirectory: String?
 
-    /// The command line: the program behind wrapper programs, each of which sets something up and then executes the
-    /// next.
+    /// The command line. The program may be preceded by wrapper programs, each of which makes a setting and then
+    /// executes the next program.
     private var command: [String] {
         var command: [String] = []
         #if os(Linux)
@@ -76,7 +76,7 @@ struct Launch: Sendable {
     }
 }
 
-/// For calls that return an error number instead of setting `errno`.
+/// Throws if a call failed that returns an error number instead of setting `errno`.
 private func check(_ call: String, _ result: CInt) throws {
     guard result == 0 else { throw SystemCallFailure(call, code: result) }
 }

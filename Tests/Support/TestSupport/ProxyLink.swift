@@ -4,7 +4,8 @@ import NIOPosix
 
 /// One connection through a ``FaultProxy``: two sockets, and one stream for each direction.
 ///
-/// The end of one socket travels through the stream to the other socket, after the last byte and with the same faults.
+/// When one socket ends, that is passed through the stream to the other socket like a byte: after the last byte, and
+/// with the same faults.
 final class ProxyLink {
     /// How long to read and discard bytes from an end that was cut with ``Cut/close``. Closing at once would make the
     /// kernel send a reset for unread bytes.
@@ -14,7 +15,8 @@ final class ProxyLink {
     private var channels: [ProxyEnd: any Channel] = [:]
     private var streams: [ProxyEnd: ProxyStream] = [:]
 
-    /// False after a cut or the regular end. Later events of the sockets are ignored.
+    /// Whether the connection is open. After a cut or the regular end it is not, and later events of the sockets are
+    /// ignored.
     private(set) var isOpen = true
 
     init(core: FaultProxyCore, client: any Channel) {
@@ -88,9 +90,9 @@ final class ProxyLink {
         streams[end.opposite]?.sourceEnded(.reset)
     }
 
-    /// A socket was closed. If both its directions had ended, the close is orderly, and it replaces the report of the
-    /// second end of file. Otherwise it is a reset, because NIO does not report a reset that answers a write after the
-    /// sent end of file.
+    /// A socket was closed. If both directions of the socket had ended, the close is orderly, and NIO reports it
+    /// instead of the second end of file. Otherwise the close counts as a reset: if a write after the sent end of file
+    /// is answered by a reset, NIO reports only the close.
     func lost(_ end: ProxyEnd) {
         channels[end] = nil
         guard isOpen else { return }

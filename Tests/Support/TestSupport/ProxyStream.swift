@@ -3,8 +3,9 @@ import NIOPosix
 
 /// One direction of one connection through a ``FaultProxy``.
 ///
-/// Bytes wait in `held` until the passage, the delay, the rate and the receiver's socket allow a write. Every change of
-/// one of these calls ``pass()``. It writes as much as possible, and schedules another call if only time is missing.
+/// Bytes wait in `held` until the passage, the delay, the rate and the receiver's socket allow a write. Whenever one of
+/// these four changes, ``pass()`` is called. It writes as much as possible, and schedules another call if only time has
+/// to pass.
 final class ProxyStream {
     /// How the sending end stopped sending.
     enum Ending {

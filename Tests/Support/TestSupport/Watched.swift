@@ -2,7 +2,8 @@ import Synchronization
 
 /// A value that the tested code changes and that a test can wait for, instead of sleeping.
 ///
-/// All waiting tasks see every change in order, so they do not miss a value that lasts only until the next change.
+/// Each waiting task checks the value at every change, in order. So it does not miss a value that lasts only until the
+/// next change.
 package final class Watched<Value: Sendable>: Sendable {
     private typealias Resumption = @Sendable () -> Void
 

@@ -23,7 +23,7 @@ package final class AgentHost {
     private let makeMachine: (Instant) -> Agent
     unowned let world: any HostWorld
     private var ends: [ConnectionID: End] = [:]
-    /// Where each part under way begins in its file, and its bytes if they are kept in memory.
+    /// For each part under way: its offset in the file, and its bytes if they are kept in memory.
     var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     var reads: [PartKey: Int] = [:]
     /// How far each stream has been read. A stream supplies its bytes once, in order.
@@ -45,7 +45,7 @@ package final class AgentHost {
     package var tamperEvidence: ((ContentEvidence) -> ContentEvidence)?
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Whether the machine is notified of commits before they are durable.
+    /// Whether the host reports commits to the machine before they are durable, as a defect.
     package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
     /// The outcomes of PROVE questions.
@@ -72,7 +72,7 @@ package final class AgentHost {
     /// The process dies: uncommitted writes are lost and connections break.
     ///
     /// - Parameters:
-    ///   - leavingGateway: the gateway does not notice, and bytes in flight to it are lost.
+    ///   - leavingGateway: the gateway does not notice the death, and bytes in flight to the gateway are lost.
     ///   - landingCommit: the transaction in progress becomes durable, although the process does not learn of it.
     ///   - landingBytes: bytes in flight still arrive at the gateways.
     ///   - landingPercent: percentage of the transaction and of the bytes on each connection that takes effect. Real
@@ -333,7 +333,8 @@ package final class AgentHost {
     }
 
     private func arm() {
-        // An idle agent would send PING for ever, and a simulated run ends when nothing is left to happen.
+        // A simulated run ends when no event is left. An idle agent would send PING for ever, so its deadlines are
+        // ignored.
         guard !machine.isIdle, let deadline = machine.nextDeadline else { return }
         guard timerAt.map({ deadline < $0 }) ?? true else { return }
         timerAt = deadline

@@ -34,7 +34,7 @@ package final class GatewayHost {
     package var clockOffsetMilliseconds: Int64 = 0
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Whether a frame is not delivered to the agent, because the simulation caused it.
+    /// Decides whether a frame is withheld from the agent, because it answers a question of the simulation itself.
     package var withholds: ((Frame, Slot) -> Bool)?
     package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
@@ -54,7 +54,7 @@ package final class GatewayHost {
         self.machine = makeMachine()
     }
 
-    /// Plain bytes that have arrived and that the store has not taken yet.
+    /// Plain bytes that have arrived, but that the store has not taken yet.
     package var bytesHeld: UInt64 { flows.values.reduce(0) { $0 + $1.bytesAppended - $1.bytesGiven } }
 
     package var flowCount: Int { flows.count }
@@ -66,8 +66,8 @@ package final class GatewayHost {
 
     // MARK: Process
 
-    /// The process dies and a new one starts. The gateway forgets everything; the store finishes requests whose bytes
-    /// it has.
+    /// The process dies and a new one starts. The gateway forgets everything. The store still carries out requests
+    /// whose bytes it has received completely.
     package func restart() {
         kill()
         start()

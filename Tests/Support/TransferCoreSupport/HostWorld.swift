@@ -3,7 +3,7 @@ package import WireProtocol
 
 /// The simulation around the hosts: it decides durations and faults, and observes everything.
 ///
-/// Every requirement outside the first group has a default that does nothing.
+/// The requirements below `MARK: Observation` have default implementations that do nothing.
 package protocol HostWorld: AnyObject {
     var schedule: Schedule { get }
 
@@ -39,7 +39,7 @@ package protocol HostWorld: AnyObject {
         _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
         from agent: AgentHost)
     func delivered(_ frame: Frame, to agent: AgentHost)
-    /// The same with the slot, for simulations that need it.
+    /// The agent's machine has received a frame; with the slot, for simulations that need it.
     func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
     /// A read has reached this step. The simulation may change the file or fail the read.
@@ -61,7 +61,7 @@ package enum AgentWork: Equatable, Sendable {
     case connecting
     case reading
     case committing
-    /// Until the socket has taken a chunk of this size.
+    /// Sending a chunk of this size, until the socket has taken it.
     case sending(wireBytes: UInt64)
 }
 
@@ -73,7 +73,7 @@ package enum ReadMoment: Equatable, Sendable {
     case end
 }
 
-/// What happens to bytes on arrival.
+/// How bytes arrive: in which pieces, and whether the connection ends after that.
 package struct Arrival: Equatable, Sendable {
     /// Sizes of the pieces in which the bytes are delivered, one after another; the rest is lost.
     package var pieces: [Int]

@@ -40,7 +40,7 @@ package struct Cut: Equatable, Sendable {
 
     package var direction: Direction
     package var after: Int
-    /// Whether the gateway does not notice.
+    /// Whether the cut remains unnoticed by the gateway.
     package var leavesGateway = false
 
     package init(_ direction: Direction, after: Int, leavesGateway: Bool = false) {
@@ -74,7 +74,7 @@ package final class Pair: HostWorld {
     package var onFrame: ((Frame, Cut.Direction) -> Void)?
     package private(set) var transcript: [String] = []
     package private(set) var violations: [String] = []
-    /// Whether a gateway was left with dead connections.
+    /// Whether a cut or a death has left a gateway with connections that are dead without its knowledge.
     var leavesStaleConnections = false
     package private(set) var chunkTimes: [(at: Instant, connection: ConnectionID, wireBytes: UInt64)] = []
     private var deliveries: [Wire.Direction: Int] = [:]
@@ -187,7 +187,7 @@ package final class Pair: HostWorld {
         files.keys.allSatisfy { agent.outcomes[$0] != nil || journal.isFinished($0) } && agent.machine.isIdle
     }
 
-    /// Ends all connections and advances the clock until everything is idle. Then no resource may remain in use.
+    /// Ends all connections, advances the clock until everything is idle, and checks that no resource is in use then.
     package func rest(stepsMax: Int = 60_000) {
         if agent.machine.partsUnderWay != 0 { violation("the agent counts \(agent.machine.partsUnderWay) parts") }
         if agent.heldParts != 0 { violation("the agent holds \(agent.heldParts) parts") }

@@ -2,7 +2,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// One life of a gateway's process.
+/// One process of a gateway: the gateway's number, and how often it was started before.
 struct StoreOrigin: Equatable {
     var gateway: Int
     var life: Int
@@ -96,7 +96,8 @@ final class StoreCall {
                 return self.store.schedule.after(gap) {
                     self.store.reveal(upload)
                     self.takeEffect(answerAfter: after)
-                    // A store that takes the upload away first cannot restore the upload if the condition fails.
+                    // Such a store removes the upload before it checks the condition, and cannot restore the upload if
+                    // the condition fails.
                     self.store.loseUpload(upload)
                 }
             }

@@ -33,7 +33,7 @@ final class VirtualFlow {
         onChange?()
     }
 
-    /// The next piece; `nil` if none may be given now.
+    /// Takes the next piece; `nil` if no piece may be taken now.
     func take() -> [UInt8]? {
         guard let piece = pieces.first else { return nil }
         guard isReleased || bytesGiven + UInt64(piece.count) < size else { return nil }

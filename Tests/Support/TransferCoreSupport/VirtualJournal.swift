@@ -39,7 +39,8 @@ package final class VirtualJournal {
 
     package func add(_ row: Row) { rows[row.id] = row }
 
-    /// The journal is lost with its disk: the rows remain, but everything that was begun is forgotten.
+    /// Simulates the loss of the journal with its disk. Only the users' requests remain, as if the users repeated them:
+    /// the rows keep neither sessions, parts, proofs nor withdrawn versions.
     package func forgetSessions() {
         for id in rows.keys {
             rows[id]?.saved = nil

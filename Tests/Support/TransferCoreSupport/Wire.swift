@@ -24,7 +24,7 @@ package final class Wire {
     package private(set) var isCutAtGateway = false
     /// Whether bytes in flight and later bytes are lost.
     private var isBroken = false
-    /// Bytes in flight to the gateway, and how many of them still arrive after the connection was torn.
+    /// Bytes in flight to the gateway; and, after the connection was torn, how many of them still arrive.
     private var bytesToGateway = 0
     private var bytesToGatewayLeft: Int?
     /// When the last bytes in each direction arrive; later bytes do not overtake them.

@@ -49,7 +49,8 @@ import Testing
         #expect(tokens.count == 26)
     }
 
-    /// The reason for the rule that all gateways must have a ring before any gateway gets the ring after the next.
+    /// A gateway that is two rotations behind does not have the key that seals. Therefore all gateways must have a ring
+    /// before any gateway gets the ring after the next.
     @Test func staleGatewayNamesTheUnknownKey() throws {
         let old = try KeyRing.make()
         let new = try old.rotated().rotated()

@@ -121,7 +121,8 @@ struct InvitationTests {
         }
     }
 
-    /// Happens if two homes share the device list but not the invitations.
+    /// The name on an invitation gets a certificate rule after the invitation was made. This can happen if two homes
+    /// share the device list but not the invitations.
     @Test func nameOfACertificateIsNotGivenToAKey() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")

@@ -52,7 +52,8 @@ import Testing
         try await withTestDirectory { directory in
             var status = stat()
             try #require(stat(directory.path, &status) == 0)
-            // The device numbers are small: one byte each.
+            // This split holds for a major number below 4096 and a minor number below 256; the kernel stores larger
+            // ones in further bits.
             let number = "\(status.st_dev >> 8 & 0xFFF):\(status.st_dev & 0xFF)"
             let mountInfo = """
                 22 27 0:999 / /proc rw,relatime - overlay overlay rw,volatile

@@ -28,7 +28,8 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     let before: Sample?
     let after: Sample?
 
-    /// All operations; those that publish also run under a key that only bytes can split.
+    /// All operations. Those that publish an object also run under `markedKey`, whose slashes are found only if the key
+    /// is split by bytes.
     static let all =
         publishing + [
             create(plainKey), uploadPart(plainKey), uploadPartAgain(plainKey), abort(plainKey),

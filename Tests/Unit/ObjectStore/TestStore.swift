@@ -129,7 +129,7 @@ final class FileFaults: Sendable {
     /// The calls since the last `set` or `clear`, including failed ones.
     var calls: [FileCall] { state.withLock { $0.calls } }
 
-    /// Number of these calls that change the directory or make it durable.
+    /// How many of `calls` change the directory or make it durable.
     var changeCount: Int { state.withLock { $0.changeCount } }
 
     /// Sets a rule that decides each following call: 0, or the error with which it fails. The rule receives the

@@ -45,7 +45,7 @@ import WireProtocol
         }
     }
 
-    /// A new part keeps all older ones, and so does a recently written record.
+    /// One new part keeps the upload with all its older parts, and so does a recently written record.
     @Test(arguments: ["part", "record"])
     func keepsActiveUploads(_ sign: String) async throws {
         try await withTestStore { store, directory in

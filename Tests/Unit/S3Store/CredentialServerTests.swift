@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    /// Redirects are not followed either.
+    /// A redirect could lead a token to another server, so no source of credentials follows one.
     @Test func noSourceFollowsRedirects() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: Self.document) }) { other in
             let answer = ScriptedAnswer.answer(status: 307, headers: [("Location", "\(other.endpoint)/stolen")])

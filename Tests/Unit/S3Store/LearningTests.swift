@@ -270,8 +270,8 @@ final class NumberedCredentials: S3CredentialSource {
     var count: Int { asked.withLock { $0 } }
 
     /// - Parameters:
-    /// - lifetime: of all credentials, in seconds; `nil` if they never expire.
-    /// - failure: receives the number of the call, from 1; returns the error of this call, or `nil`.
+    ///   - lifetime: of all credentials, in seconds; `nil` if they never expire.
+    ///   - failure: receives the number of the call, from 1; returns the error of this call, or `nil`.
     init(lasting lifetime: TimeInterval? = nil, failure: @escaping @Sendable (Int) async -> StoreError? = { _ in nil })
     {
         self.lifetime = lifetime

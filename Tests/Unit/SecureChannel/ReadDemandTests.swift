@@ -9,7 +9,7 @@ import Testing
         { $0.requested() }, { $0.delivered() }, { _ = $0.completeBurst() },
     ]
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `ReadDemand` contains exactly the transitions that occur.
     @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = []
         for demand in Self.all {

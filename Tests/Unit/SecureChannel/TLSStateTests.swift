@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `TLSState` contains exactly the transitions that occur.
     @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "any", to: "closed")]
         for phase in Self.phases {

@@ -25,7 +25,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the changes of phase that occur.
+    /// The table in the comment on `AgentConnection` contains exactly the changes of phase that occur.
     @Test func theTableIsTrue() throws {
         var connections = [AgentConnection(awayUntil: Self.now)]
         var seen = Set(connections)

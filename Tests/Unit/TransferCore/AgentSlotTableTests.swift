@@ -24,7 +24,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `AgentSlotTable` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var tables = [AgentSlotTable()]
         var seen = Set(tables)

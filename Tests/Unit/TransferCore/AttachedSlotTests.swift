@@ -30,7 +30,7 @@ import WireProtocol
         PartDecision(part: try #require(PartNumber(part)), decision: .no(code: .sizeUnsupported))
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `AttachedSlot` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var completing = Self.open()
         completing.completes()

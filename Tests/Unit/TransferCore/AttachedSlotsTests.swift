@@ -17,7 +17,7 @@ import WireProtocol
 
     private static func name(of slots: AttachedSlots) -> String { slots.isEmpty ? "detached" : "attached" }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `AttachedSlots` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         let events: [(inout AttachedSlots) -> Void] = [
             { $0.attach(AttachedSlot(Self.one, asks: .open)) }, { $0.takeOver(Self.slots(Self.one)) },

@@ -6,8 +6,8 @@ import WireProtocol
 
 /// Edge cases of the gateway's answers to the frames that begin a use of a slot (specification §5, §6.3, §8.1, §8.4).
 @Suite struct BeginningRuleTests {
-    /// The object's metadata carries the session's id, so the session was completed before. This holds also where the
-    /// write condition is *any*.
+    /// The object's metadata carries the session's id, so the session was completed before. A write condition of *any*
+    /// changes nothing: the object is not written again.
     @Test func onePartSessionWithAnObjectIsCompleted() {
         var driver = GatewayDriver()
         driver.connect()

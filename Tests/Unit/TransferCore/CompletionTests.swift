@@ -86,7 +86,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `Completion` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         let phases = [Self.comparing(), Self.looking(), Self.completing(), Self.completing(attempts: 4)]
         let changes = Set(phases.flatMap { phase in Self.answers.flatMap { Self.rows(after: phase, $0) } })

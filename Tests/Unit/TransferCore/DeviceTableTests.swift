@@ -30,7 +30,8 @@ import WireProtocol
         }
     }
 
-    /// What decides is the first connection of the current run, not its newest.
+    /// A hello on connection 4 is judged against connection 3, the first one of the current run, and not against
+    /// connection 5, its newest.
     @Test func theFirstConnectionOfARunCounts() {
         let late = Self.table().judge(Self.run(2), on: ConnectionID(4), of: Self.fingerprint)
         #expect(late == .fences([ConnectionID(3), ConnectionID(5)]))

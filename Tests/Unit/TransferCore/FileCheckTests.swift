@@ -45,7 +45,8 @@ import WireProtocol
         FileCheck.Record(proof: proof(change))
     }
 
-    /// One row for each line of the table in the source, and rows where a wrong answer would lose data.
+    /// One row for each line of the table at the top of `FileCheck.swift`, and further rows in which a wrong answer
+    /// would lose data.
     @Test func theTableDecides() {
         let rows: [(FileCheck.State?, FileCheck.State?)] = [
             (Self.state(Self.record()), nil),

@@ -34,7 +34,7 @@ import TransferCoreSupport
         }
     }
 
-    /// The table at the top of the source contains exactly the results that occur.
+    /// The table in the comment on `FileVerification` contains exactly the results that occur.
     @Test func theTableIsTrue() throws {
         let readings = [
             Self.reading(Self.digest), Self.reading(ToyDigest.sha256([2])),

@@ -32,7 +32,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `GatewayConnection` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for next in [Self.opened(), Self.enrolling()] {

@@ -46,7 +46,7 @@ import WireProtocol
         return result
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `IncomingPart` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var orphaned = try Self.sending()
         #expect(orphaned.connectionLost(now: Self.now) == Self.call)
@@ -146,7 +146,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the tail contains exactly the transitions that occur.
+    /// The table in the comment on `IncomingPart.Tail` contains exactly the transitions that occur.
     @Test func theTableOfTheTailIsTrue() throws {
         let events: [(inout IncomingPart) -> Void] = [
             { $0.completed() }, { $0.completionVoided() }, { $0.looks(StoreRequestID(8)) }, { $0.looked() },

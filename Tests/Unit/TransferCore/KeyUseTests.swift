@@ -23,7 +23,7 @@ import WireProtocol
         #expect(driver.machine.freeKeyCount(of: ["file"]) == 1)
     }
 
-    /// Swift takes both texts for equal, because they show the same characters.
+    /// The two keys are equal as `String`, because they show the same characters, but their bytes differ.
     @Test func keysAreComparedByTheirBytes() {
         var driver = AgentDriver()
         let request = UploadRequest(

@@ -33,7 +33,7 @@ import WireProtocol
         return intake
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `ListIntake` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "empty", to: "announced")]
         let announced = ListIntake(announced: 3)

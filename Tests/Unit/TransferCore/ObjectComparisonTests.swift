@@ -20,7 +20,7 @@ import WireProtocol
             earlierSession: ObjectComparison.EarlierSession(session: session, inode: 1))
     }
 
-    /// The table at the top of the source contains exactly the results that occur.
+    /// The table in the comment on `ObjectComparison` contains exactly the results that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for size in [1_000, 2_500] as [UInt64] {

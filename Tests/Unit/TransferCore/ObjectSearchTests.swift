@@ -21,7 +21,7 @@ import TransferCore
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `ObjectSearch` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for cause in Self.causes {
@@ -59,7 +59,8 @@ import TransferCore
         #expect(Self.look(&search) == .writeAgain)
     }
 
-    /// Only another gateway that completes the upload needs patience.
+    /// The patience is time for another gateway that may still complete the upload, so it counts only after the answer
+    /// that the upload is unknown.
     @Test func patienceCountsForAnUnknownUploadOnly() {
         var patient = ObjectSearch(cause: .uploadUnknown, patience: .seconds(100), now: Self.now)
         var conflict = ObjectSearch(cause: .conflict, patience: .seconds(100), now: Self.now)

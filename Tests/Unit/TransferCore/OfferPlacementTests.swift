@@ -24,7 +24,7 @@ import WireProtocol
         #expect(OfferPlacement().connection(among: equal) == ConnectionID(4))
     }
 
-    /// Four parts for one present connection and two expected ones are two parts each.
+    /// One connection is present and two are expected. Each of the three gets at most two of the four parts.
     @Test func expectedConnectionsKeepTheirShare() {
         let placement = OfferPlacement(concurrency: 4, coming: 2, present: 1)
         #expect(placement.connection(among: [Self.candidate(1, sending: 1)]) == ConnectionID(1))

@@ -37,8 +37,8 @@ import WireProtocol
         return part
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur. Events that change only the data
-    /// of a state are left out, but for the second read.
+    /// The table in the comment on `OutgoingPart` contains exactly the transitions that occur. Events that change only
+    /// the data of a state are left out, except for the second read.
     @Test func theTableIsTrue() throws {
         var parts = [Self.part()]
         var seen = Set(parts)
@@ -50,7 +50,8 @@ import WireProtocol
                 guard next != part else { continue }
                 let (from, to) = (Self.name(of: part), Self.name(of: next))
                 if from != to || index == 1 { changes.insert(TransitionTable.Row(from: from, to: to)) }
-                // Bytes beyond the part's end tell nothing new.
+                // States with more handed bytes than the part has bytes are not followed: they lead to no further
+                // transition.
                 guard next.bytesToHand <= next.size, next.offer.map({ _ in part.bytesToHand > 0 || index != 3 }) ?? true
                 else { continue }
                 if seen.insert(next).inserted { parts.append(next) }

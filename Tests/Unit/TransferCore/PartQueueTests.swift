@@ -28,7 +28,8 @@ import WireProtocol
         for number in Self.numbers(4) { queue.putLast(number) }
         queue.putFirst(Self.numbers(5, 2))
         #expect(queue.preferredCount == 3)
-        // The caller takes up what it was given, so a part is not fresh any more where it is taken.
+        // Nothing is marked as taken here, so the preferred parts come again when their turn among the fresh parts
+        // comes.
         #expect(Self.take(&queue, plan) == [5, 2, 4, 1, 2, 3, 4, 5])
     }
 

@@ -28,7 +28,7 @@ import TransferCore
         return liveness
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `PeerLiveness` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for liveness in [PeerLiveness(now: Self.at(0)), Self.pinged, Self.lost] {

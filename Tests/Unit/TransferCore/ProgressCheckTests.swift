@@ -40,7 +40,7 @@ import WireProtocol
             parts: parts, lists: lists, heardBytes: heardBytes, limits, now: start + .seconds(60))
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `ProgressCheck` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var (accepted, passed) = (Self.watching(), Self.watching())
         accepted.began(Self.limits, now: Self.start + .seconds(5))

@@ -21,8 +21,10 @@ import TransferCore
         { $0.otherVersionWasGivenUp(age: .seconds(5), now: now) },
     ]
 
-    /// The table at the top of the source contains exactly the transitions that an upload makes: a version that an
-    /// earlier run gave up is known only at the beginning, and a limit that is due is not due twice.
+    /// The table in the comment on `PutLimit` contains exactly the transitions that an upload makes. An upload learns
+    /// only at its beginning that an earlier run gave a version up, and while the limit is counting, no other version
+    /// may appear. So the test leaves out the first event after the beginning, and the second event while the limit is
+    /// counting.
     @Test func theTableIsTrue() throws {
         var limits: [PutLimit] = [PutLimit()]
         var changes: Set<TransitionTable.Row> = []

@@ -106,7 +106,8 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0 && driver.machine.requestsUnderWay == 0)
     }
 
-    /// A waiting read ends when its turn comes.
+    /// The session's read-back waits for those of two PROVEs. The session's connection is lost meanwhile, so the
+    /// gateway discards the read-back when its turn comes.
     @Test func sessionWithoutAnAgentStartsNoReadBack() {
         var driver = GatewayDriver.reading()
         driver.connect()

@@ -13,7 +13,7 @@ import TransferCore
         return reservations
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `Reservations` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var reservations = Self.reservations()
         var states = ["\(reservations.state)"]

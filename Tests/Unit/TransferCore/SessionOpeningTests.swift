@@ -68,7 +68,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `SessionOpening` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var finding = SessionOpening.lookingUp
         #expect(finding.proceed(isOnePart: false) == true)

@@ -193,7 +193,7 @@ import WireProtocol
         #expect(bench.deferral == .seconds(2))
         for _ in 0..<5 { bench.call(Self.alive) }
         #expect(bench.deferral == .seconds(2))
-        // A store that was silent and answers again is tried at once.
+        // If a store that did not answer any call answers one again, the breaker ends its wait at once.
         bench.call(Self.lost)
         bench.call(Self.alive)
         #expect(bench.deferral == nil)
@@ -365,7 +365,7 @@ import WireProtocol
         #expect(seen.isSuperset(of: ["closed", "open", "trying", "rising 2"]))
     }
 
-    /// The transition table at the top of the source names every state and no other.
+    /// The transition table in the comment on `StoreBreaker` names every state and no other.
     @Test func theTableNamesTheStates() throws {
         let names: Set<String> = ["closed", "open", "trying", "rising"]
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Store/StoreBreaker.swift")

@@ -181,7 +181,7 @@ import WireProtocol
         #expect(pace.nextDeadline == moments[0] + .seconds(5))
         answer(10...10, Self.stored, &pace, at: moments[2])
         #expect(pace.nextDeadline == moments[2] + .seconds(5))
-        // Many parts pass one that waits.
+        // While part 12 waits, many later parts begin and are answered.
         for number in 100...1_000 as ClosedRange<UInt64> {
             begin(number...number, &pace, at: moments[2])
             pace.handedOver(StoreRequestID(number), now: moments[2])

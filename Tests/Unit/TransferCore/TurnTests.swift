@@ -35,7 +35,7 @@ import WireProtocol
         #expect(turns.takeNext(initialCredit: 500) == nil && !turns.isEmpty)
         turns.returnCredit(200)
         #expect(turns.takeNext(initialCredit: 500) == part)
-        // More than was spent is never returned.
+        // A return of more credit than was spent leaves nothing spent, and never a negative amount.
         turns.returnCredit(1_000)
         #expect(turns.undecidedBytes == 0)
     }

@@ -29,9 +29,10 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `UploadAbort` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
-        // The session ends it, with the answer to the last request that was given up.
+        // `answered` does not cause this transition: the session itself ends a waiting abort when the last request that
+        // was given up is answered.
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "awaitingGivenUp", to: "finished")]
         var listing = UploadAbort(of: "upload-1")
         #expect(listing.answered(.done, mayLand: false, now: Self.now) == .ask)

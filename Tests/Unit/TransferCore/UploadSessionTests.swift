@@ -51,7 +51,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the results that occur.
+    /// The table in the comment on `UploadSession` contains exactly the results that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for var session in Self.sessions {

@@ -37,7 +37,7 @@ import WireProtocol
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The table in the comment on `WriteGuard` contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var (absent, present) = (try Self.makeGuard(), try Self.makeGuard())
         _ = Self.look(&absent, nil)

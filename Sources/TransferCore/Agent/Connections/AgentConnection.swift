@@ -9,12 +9,13 @@ package import WireProtocol
 ///     greeting    WELCOME                                      open
 ///     open        GO AWAY                                      leaving
 ///
-/// A connection that is lost in any phase is replaced by another value with a number of its own, so that what arrives
-/// late for the old connection finds none. `Agent.lose` does that.
+/// When a connection is lost, in whatever phase, `Agent.lose` replaces it by a new value with a new number. An event
+/// that arrives late for the old connection therefore finds no connection, and is ignored.
 package struct AgentConnection: Hashable, Sendable {
-    /// The phases of the table above. Each owns the data that exists only in it.
+    /// The phases of one connection, as the table in the comment on `AgentConnection` lists them. Each phase owns the
+    /// data that exists only in it.
     package enum Phase: Hashable, Sendable {
-        /// Not connected before this moment.
+        /// The agent does not connect before this moment.
         case away(until: Instant)
         case connecting(deadline: Instant)
         /// HELLO was sent.
@@ -22,7 +23,8 @@ package struct AgentConnection: Hashable, Sendable {
         /// - gateway: what the gateway proved in the handshake; `nil` on plain TCP.
         case greeting(deadline: Instant, gateway: GatewayProof?)
         case open(OpenConnection)
-        /// The gateway wants the connection to end: work in progress is finished, and none begins.
+        /// The gateway has sent GO AWAY: the agent finishes work in progress on this connection, and begins no new work
+        /// on it.
         case leaving(OpenConnection, deadline: Instant)
     }
 
@@ -36,7 +38,8 @@ package struct AgentConnection: Hashable, Sendable {
     package private(set) var phase: Phase
     /// Attempts in a row that failed before this one, for the back-off.
     package private(set) var failures: Int
-    /// The network interface that the connection is bound to; `nil` before it connects, or to follow the system's routes.
+    /// The network interface that the connection is bound to. `nil` before the agent connects, and if the connection
+    /// follows the system's routes.
     var interface: String?
 
     package init(awayUntil moment: Instant, failures: Int = 0) {
@@ -102,7 +105,8 @@ package struct AgentConnection: Hashable, Sendable {
         }
     }
 
-    /// When `tick` has something to do, or the connection is due; `nil` if it is due now and waits for work.
+    /// When `tick` has something to do, or when the agent may connect; `nil` if the agent may connect already, and
+    /// waits for work.
     package func nextDeadline(now: Instant) -> Instant? {
         switch phase {
         case .away(let until): until > now ? until : nil
@@ -115,7 +119,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     // MARK: Read-outs
 
-    /// The interface for which the connection counts when another one is chosen.
+    /// The interface to which this connection counts when `InterfacePlan` chooses the interface of the next one.
     var interfaceInUse: String? {
         switch phase {
         case .connecting, .greeting, .open: interface
@@ -147,7 +151,7 @@ package struct AgentConnection: Hashable, Sendable {
         if case .open = phase { true } else { false }
     }
 
-    /// Whether this is the first attempt and under way, so that the connection is likely to be open soon.
+    /// Whether the agent's first attempt to connect is under way, so that the connection is likely to be open soon.
     var isComing: Bool {
         switch phase {
         case .connecting, .greeting: failures == 0
@@ -169,7 +173,7 @@ package struct AgentConnection: Hashable, Sendable {
     /// - Returns: `nil` before WELCOME; then nothing changes.
     @discardableResult
     mutating func withOpen<Result>(_ body: (inout OpenConnection) -> Result) -> Result? {
-        // The phase is taken out meanwhile: two references to the tables would make each change copy them.
+        // The phase is moved out during the change: if two values referred to the tables, each change would copy them.
         var taken = Phase.away(until: Instant(nanoseconds: 0))
         swap(&taken, &phase)
         switch consume taken {
@@ -189,7 +193,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     mutating func takeSlot(for upload: UploadID) -> Slot? { withOpen { $0.takeSlot(for: upload) } ?? nil }
 
-    /// The parts on this connection take turns.
+    /// Adds a part to those that take turns on this connection.
     mutating func add(_ part: UploadPart) { withOpen { $0.changeTurns { $0.add(part) } } }
 
     mutating func remove(_ part: UploadPart) { withOpen { $0.changeTurns { $0.remove(part) } } }

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-/// The agent's connections by number. A number is used for one connection only, so that what arrives late for an old
-/// connection finds none.
+/// The agent's connections by number. A number is used for one connection only, so an event that arrives late for an
+/// old connection finds no connection.
 struct AgentConnectionTable: Hashable {
     private var connections: [ConnectionID: AgentConnection] = [:]
     private var lastNumber: UInt64 = 0
@@ -12,7 +12,7 @@ struct AgentConnectionTable: Hashable {
         _modify { yield &connections[id] }
     }
 
-    /// In the order in which they were added.
+    /// The numbers of the connections, in the order in which the connections were added.
     var ids: [ConnectionID] { connections.keys.sorted() }
 
     var values: Dictionary<ConnectionID, AgentConnection>.Values { connections.values }
@@ -29,7 +29,7 @@ struct AgentConnectionTable: Hashable {
 
     /// Removes all connections.
     ///
-    /// - Returns: those that are to be closed, in order.
+    /// - Returns: the connections that the shell has to close, in order.
     mutating func removeAll() -> [ConnectionID] {
         let closing = ids.filter { id in
             if case .away? = connections[id]?.phase { false } else { true }
@@ -57,14 +57,14 @@ struct AgentConnectionTable: Hashable {
             .min { ($0.value.usedSlotCount, $0.key) < ($1.value.usedSlotCount, $1.key) }?.key
     }
 
-    /// What a slot is used for; `nil` if there is no such open connection.
+    /// What a slot is used for; `nil` if its connection is not open.
     func state(of place: Attachment) -> AgentSlotTable.State? {
         connections[place.connection]?.opened?.slots.state(of: place.slot)
     }
 
     /// When a connection has something to do.
     ///
-    /// - Parameter pacer: a connection with data sends when the pacer lets it.
+    /// - Parameter pacer: decides when a connection that has data may send it.
     func nextDeadline(_ pacer: ChunkPacer, now: Instant) -> Instant? {
         let next = connections.values.reduce(nil) { earlier($0, $1.nextDeadline(now: now)) }
         guard pacer.isLimited, connections.values.contains(where: { $0.opened?.turns.isEmpty == false }) else {

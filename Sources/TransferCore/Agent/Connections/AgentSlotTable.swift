@@ -15,7 +15,7 @@ package import WireProtocol
 /// Frames overtake queued chunks. A slot is therefore free only when none of its chunks is queued: otherwise the
 /// gateway would take a chunk of an earlier use for one of a later use.
 package struct AgentSlotTable: Hashable, Sendable {
-    /// The states of the table above.
+    /// The states of one slot, as the table in the comment on `AgentSlotTable` lists them.
     package enum State: Hashable, Sendable {
         case free
         case used(UploadID)
@@ -41,7 +41,7 @@ package struct AgentSlotTable: Hashable, Sendable {
         if case .used(let upload) = states[slot] { upload } else { nil }
     }
 
-    /// Those that use a slot.
+    /// The uploads and proofs that use a slot.
     package var uploads: Set<UploadID> { Set(states.keys.compactMap { upload(in: $0) }) }
 
     /// How many slots are used.

@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Bytes of a part that go out in one PART DATA frame.
+/// Bytes of a part that are sent in one PART DATA frame.
 ///
 /// The machine decides on a chunk. The shell reads and compresses the bytes, writes the frame to the connection, and
 /// names the same chunk when it reports what became of it.

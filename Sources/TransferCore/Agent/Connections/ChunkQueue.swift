@@ -22,7 +22,7 @@ package struct UploadPart: Hashable, Sendable {
     }
 }
 
-/// The chunks of one connection that the shell has and the socket has not taken, in their order.
+/// The chunks of one connection that were passed to the shell and that the socket has not taken yet, in order.
 package struct ChunkQueue: Hashable, Sendable {
     /// A chunk that is queued.
     package struct Entry: Hashable, Sendable {
@@ -38,7 +38,7 @@ package struct ChunkQueue: Hashable, Sendable {
 
     package init() {}
 
-    /// The shell has the chunk.
+    /// A chunk was passed to the shell.
     package mutating func append(_ chunk: Chunk, of offer: OfferID) {
         entries.append(Entry(slot: chunk.slot, part: chunk.uploadPart, offer: offer))
         bytes += UInt64(chunk.plainBytes)

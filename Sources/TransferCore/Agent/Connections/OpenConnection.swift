@@ -18,8 +18,8 @@ package struct OpenConnection: Hashable, Sendable {
         self.liveness = PeerLiveness(now: now)
     }
 
-    /// After this time without a byte from the gateway the connection counts as dead. The least is 3 s, so that a
-    /// gateway cannot make the agent send PING without end.
+    /// After this time without a byte from the gateway the connection counts as dead. At least 3 s, so that a gateway
+    /// cannot make the agent send one PING after another.
     var idleLimit: Duration { .milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000))) }
 
     // MARK: Slots
@@ -47,7 +47,7 @@ package struct OpenConnection: Hashable, Sendable {
 
     /// Takes the part whose turn it is, unless enough bytes wait for the socket.
     ///
-    /// - Returns: with the part, how many of its bytes may be in the next chunk.
+    /// - Returns: the part, and how many of its bytes the next chunk may carry.
     mutating func takeNext(_ limits: AgentLimits) -> Turn? {
         guard welcome.chunkBytesMax > 0, chunks.bytes < limits.queuedBytesMax,
             let part = turns.takeNext(initialCredit: welcome.initialCreditBytes)
@@ -61,7 +61,7 @@ package struct OpenConnection: Hashable, Sendable {
         var bytesMax: UInt64
     }
 
-    /// How many bytes of undecided parts may go out.
+    /// How many more bytes of undecided parts may be sent: what is left of the initial credit.
     var creditLeft: UInt64 { turns.creditLeft(initialCredit: welcome.initialCreditBytes) }
 
     /// A chunk has been passed to the shell.

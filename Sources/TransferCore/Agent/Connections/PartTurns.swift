@@ -1,13 +1,13 @@
 import TransferCommon
 
-/// Whose turn it is on one connection: the parts whose data may go out, one chunk of each in turn, and the account of
+/// Whose turn it is on one connection: the parts whose data may be sent, one chunk of each in turn, and the account of
 /// the initial credit (specification §7.2).
 package struct PartTurns: Hashable, Sendable {
-    /// Parts with data that may go out now, next one first.
+    /// Parts with data that may be sent now, the next one first.
     package private(set) var sending: [UploadPart] = []
     /// Undecided parts that wait until other parts return initial credit, first one first.
     package private(set) var awaitingCredit: [UploadPart] = []
-    /// Plain bytes that were sent of parts that are not decided.
+    /// Plain bytes that were sent of parts before the gateway's decision.
     package private(set) var undecidedBytes: UInt64 = 0
 
     package init() {}
@@ -15,25 +15,25 @@ package struct PartTurns: Hashable, Sendable {
     /// Whether no part waits for a turn or for credit.
     package var isEmpty: Bool { sending.isEmpty && awaitingCredit.isEmpty }
 
-    /// Data of the part may go out.
+    /// Adds a part whose data may be sent.
     package mutating func add(_ part: UploadPart) {
         awaitingCredit.removeAll { $0 == part }
         if !sending.contains(part) { sending.append(part) }
     }
 
-    /// No data of the part may go out.
+    /// Removes a part, because no more of its data may be sent.
     package mutating func remove(_ part: UploadPart) {
         sending.removeAll { $0 == part }
         awaitingCredit.removeAll { $0 == part }
     }
 
-    /// No data of an upload may go out.
+    /// Removes all parts of an upload.
     package mutating func removeAll(of upload: UploadID) {
         sending.removeAll { $0.upload == upload }
         awaitingCredit.removeAll { $0.upload == upload }
     }
 
-    /// Takes the part whose turn it is. Initial credit that is left lets one more undecided part take its turn.
+    /// Takes the part whose turn it is. If initial credit is left, one more undecided part joins those that take turns.
     package mutating func takeNext(initialCredit: UInt32) -> UploadPart? {
         if !awaitingCredit.isEmpty, undecidedBytes < UInt64(initialCredit) {
             sending.append(awaitingCredit.removeFirst())
@@ -44,10 +44,10 @@ package struct PartTurns: Hashable, Sendable {
     /// The part had its turn, and the next one comes after those of the others.
     package mutating func putLast(_ part: UploadPart) { sending.append(part) }
 
-    /// The part has no turn before there is initial credit.
+    /// The part gets no turn until initial credit is free.
     package mutating func awaitCredit(_ part: UploadPart) { awaitingCredit.append(part) }
 
-    /// How many bytes of undecided parts may still go out.
+    /// How many more bytes of undecided parts may be sent.
     package func creditLeft(initialCredit: UInt32) -> UInt64 {
         UInt64(initialCredit) > undecidedBytes ? UInt64(initialCredit) - undecidedBytes : 0
     }

@@ -24,10 +24,10 @@ package struct SendRate: Hashable, Sendable {
         measuredSince = now
     }
 
-    /// Plain bytes that one chunk should carry: at most a second of the link, so that control frames, a second part and
-    /// a cut never wait behind more than that.
+    /// Plain bytes that one chunk should carry: at most what the link carries in one second. Control frames and other
+    /// parts then wait no longer than that, and no more than that is under way when the connection is lost.
     ///
-    /// - Parameter gatewayMax: the most that the gateway takes in one chunk.
+    /// - Parameter gatewayMax: the largest chunk that the gateway accepts.
     package func chunkBytes(_ limits: AgentLimits, gatewayMax: UInt32) -> UInt64 {
         var bytes = UInt64(min(limits.chunkBytesMax, gatewayMax))
         if bytesPerSecond > 0, bytesPerSecond < Double(bytes) { bytes = UInt64(bytesPerSecond) }

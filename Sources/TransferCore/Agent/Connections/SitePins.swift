@@ -1,13 +1,14 @@
 package import TransferCommon
 import WireProtocol
 
-/// The gateway's keys that an agent has pinned (specification §5.1): those that are durable, and those that will be.
+/// The gateway's keys that an agent has pinned (specification §5.1): those that are durable, and those that are still
+/// to be written.
 ///
 /// One list is written at a time, because an earlier list must not overwrite a later one. HELLO names only durable
 /// pins, because the operator of the site relies on them.
 package struct SitePins: Hashable, Sendable {
-    /// In the order in which they were added. Empty if the agent pins nothing, because it follows an authority or uses
-    /// plain TCP; then it stays empty.
+    /// The durable pins, in the order in which they were added. Empty for an agent that pins nothing, because it
+    /// follows an authority or uses plain TCP; such an agent never adds a pin.
     package private(set) var durable: [SHA256Digest]
     /// The list that is being written.
     private var beingWritten: [SHA256Digest]?
@@ -32,7 +33,8 @@ package struct SitePins: Hashable, Sendable {
         guard !durable.isEmpty, !durable.contains(key), beingWritten?.contains(key) != true else { return nil }
         guard beingWritten == nil else {
             let wish = Wish(key: key, proved: proved)
-            // A gateway announces one key at a time, so more wishes than this are not sincere.
+            // A gateway announces one key at a time. One that announces more keys than this is faulty or malicious, and
+            // the agent ignores the rest.
             if !waiting.contains(wish), waiting.count < WireLimits.pinsMax { waiting.append(wish) }
             return nil
         }

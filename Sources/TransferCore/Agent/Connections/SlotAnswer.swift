@@ -29,7 +29,7 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
         /// The slot is completing.
         case complete
         /// The frame is about the session or a part of it and does not change the slot. One exception: if the part of a
-        /// one-part file comes to nothing, a completing slot is open again.
+        /// one-part file is deferred or fails, a completing slot is open again.
         case take
         /// The slot is closed and may be used again at once.
         case close

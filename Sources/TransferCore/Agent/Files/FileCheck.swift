@@ -1,6 +1,6 @@
 package import TransferCommon
 
-// Whether exactly a file's content is stored, according to the journal or to a gateway.
+// Decides whether the store holds exactly the content of a file, according to the journal or to a gateway.
 //
 // Invariants
 // - *Proven* means: the journal's proof names the store in use and the file's key there, and the file is what was read,
@@ -25,15 +25,15 @@ package enum FileCheck {
         case proven
         /// The file differs from what was stored.
         case changed
-        /// Nothing was stored under its key.
+        /// Nothing was stored under the file's key.
         case notSent = "not_sent"
-        /// It was stored in another store than the one in use.
+        /// The file was stored, but in another store than the one in use.
         case otherStore = "other_store"
-        /// It was stored, and now its key would be another one.
+        /// The file was stored, but its key would be another one now, because the device's prefix has changed.
         case otherKey = "other_key"
-        /// A process writes it.
+        /// A process is writing the file.
         case stillWritten = "still_written"
-        /// Neither the journal nor the gateway can tell.
+        /// Neither the journal nor the gateway can tell whether this content is stored.
         case unknown
         /// The gateway says that the key holds no object.
         case absent
@@ -70,7 +70,7 @@ package enum FileCheck {
     /// How far a check has come.
     package enum Step: Hashable, Sendable {
         case found(Finding)
-        /// The shell reads the file in parts of this size. The file is proven if its root digest is this one.
+        /// The shell reads the file in parts of this size. The file is proven if its root digest equals `root`.
         case read(partBytes: UInt64, root: SHA256Digest)
     }
 

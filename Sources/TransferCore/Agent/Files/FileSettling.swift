@@ -30,7 +30,7 @@ package struct FileSettling: Hashable, Sendable {
     package enum Lease: Hashable, Sendable {
         /// No process of this machine has the file open for writing, or mapped.
         case granted
-        /// A process has it open for writing, or mapped.
+        /// A process has the file open for writing, or mapped.
         case refused
         /// The system grants no lease: the file is another user's, or the file system has no leases.
         case unavailable
@@ -70,7 +70,7 @@ package struct FileSettling: Hashable, Sendable {
         fileprivate var isLeaseProof: Bool { lease == .granted && fileSystem != .shared }
 
         /// Whether the stamp distinguishes the file from every later version: its change time is so old that another
-        /// write would give the file another one. False if the time is unknown.
+        /// write would give the file another change time. False if the time is unknown.
         package var stampCounts: Bool { isOld }
 
         fileprivate var isOld: Bool {
@@ -101,7 +101,8 @@ package struct FileSettling: Hashable, Sendable {
     private let waitingMax: Int
     /// The first look at each waiting file, for comparison with the next.
     private var looks: [FileID: Look] = [:]
-    /// In the order of their moments, which is the order of their first looks.
+    /// The waiting files with the moments of their next looks, the earliest first: each file waits equally long, and
+    /// new entries are appended.
     private var waiting: [Waiting] = []
     /// How many entries at the front of `waiting` have been taken.
     private var taken = 0
@@ -114,7 +115,7 @@ package struct FileSettling: Hashable, Sendable {
         self.waitingMax = max(waitingMax, 1)
     }
 
-    /// Whether no other file should be looked at for the first time now.
+    /// Whether `waitingMax` files wait, so that the shell should not begin with another file now.
     package var isFull: Bool { looks.count >= waitingMax }
 
     /// When the next file is due; `nil` if none waits.
@@ -125,7 +126,7 @@ package struct FileSettling: Hashable, Sendable {
         guard let next = nextDeadline, next <= now else { return nil }
         defer {
             taken += 1
-            // To move the others for each taken file would cost the square of their number.
+            // Removing the taken entries one by one would move all others each time, at quadratic cost.
             if taken * 2 > waiting.count {
                 waiting.removeFirst(taken)
                 taken = 0
@@ -141,7 +142,7 @@ package struct FileSettling: Hashable, Sendable {
 
     /// The shell has looked at a file.
     ///
-    /// - Parameter file: the same for every look at one file, and used for no other.
+    /// - Parameter file: a number that is the same for every look at one file, and is used for no other file.
     package mutating func looked(_ file: FileID, _ look: Look, now: Instant) -> Verdict {
         let verdict = judge(look, after: looks[file], now: now)
         switch verdict {
@@ -174,7 +175,7 @@ package struct FileSettling: Hashable, Sendable {
 }
 
 extension ModificationTime {
-    /// Whether this time is at least so many seconds before another.
+    /// Whether this time is at least `age` seconds before `later`.
     fileprivate func isAtLeast(seconds age: Int64, before later: ModificationTime) -> Bool {
         let (moment, overflow) = seconds.addingReportingOverflow(age)
         guard !overflow else { return false }

@@ -21,13 +21,14 @@ package struct FileStamp: Hashable, Sendable {
     /// How a later look at the file differs.
     package enum Difference: Hashable, Sendable {
         case none
-        /// The size is the same; only digests can show whether the bytes are.
+        /// The size is the same; only digests can show whether the bytes are the same.
         case touched
         case changed
     }
 
-    /// The difference while the file is being read. If only the change time moves (by a rename, a new link, another
-    /// mode), digests decide. Any other difference is another version.
+    /// The difference from a stamp that was taken later while the file was being read. If only the change time has
+    /// moved (by a rename, a new link, another mode), digests decide. Any other difference means another version of the
+    /// file.
     package func difference(whileReading later: FileStamp) -> Difference {
         guard self != later else { return .none }
         var same = later

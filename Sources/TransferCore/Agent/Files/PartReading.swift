@@ -3,7 +3,7 @@ package import WireProtocol
 
 /// The result of reading a part.
 package enum PartReading: Hashable, Sendable {
-    /// - stamp: the file's right after the last byte was read.
+    /// - stamp: the file's stamp right after the last byte was read.
     case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
     /// - bytes: fewer than were requested only if the stream ends.
     /// - isLast: the stream has ended.

@@ -3,7 +3,7 @@ package import WireProtocol
 
 /// One change to the journal. The shell may join several changes in one transaction, in order.
 package enum JournalWrite: Hashable, Sendable {
-    /// A session begins, or is adopted. The agent opens a session only once this is durable.
+    /// A session begins, or is adopted. The agent opens the session only after this write is durable.
     case began(UploadID, SavedSession)
     case token(UploadID, [UInt8])
     case stored(UploadID, PartListEntry)
@@ -14,12 +14,13 @@ package enum JournalWrite: Hashable, Sendable {
     case lost(UploadID, losses: Int)
     /// The upload is to be dropped, by the next run if this one ends first.
     case dropping(UploadID)
-    /// The row is about to be deleted, and the version of the file that it names may still appear in the store.
+    /// The upload's row is about to be deleted, but the version of the file that the row names may still appear in the
+    /// store.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
     /// This device's objects lie at another place than the journal has.
     case site(DeviceSite)
-    /// A receipt that a gateway has signed after its upload had ended, or for a user's question.
+    /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.
     case receipt(StoredReceipt)
 }
 

@@ -1,18 +1,19 @@
 import TransferCommon
 import WireProtocol
 
-// Whether the session of an earlier run can be continued: the user's word of this run and the file of now decide.
+// Whether the session of an earlier run can be continued. That depends on the user's options in this run and on the
+// file as it is now.
 
 extension SavedSession {
     /// What becomes of the session when its file is submitted again.
     enum Verdict: Hashable, Sendable {
-        /// The user wants it dropped, or the file is gone.
+        /// The user wants the session dropped, or the file is gone.
         case drop
         /// What another run read of a stream cannot be read again.
         case streamIsGone
         /// The journal's row is damaged.
         case isDamaged
-        /// The user's word of this run does not allow the terms of the session.
+        /// The user's options in this run do not allow the terms of the session.
         case isNotAllowed(FileStamp.Difference)
         /// The session may be continued if the content is still the same.
         case isAllowed(FileStamp.Difference)
@@ -36,7 +37,8 @@ extension SavedSession {
         switch (request.policy, condition) {
         case (.replace, .absent): return false
         case (.replace, _), (_, .absent): return true
-        // The file's earlier object may be replaced for as long as the file is the one that was found to have grown.
+        // The session may replace the file's earlier object only while the file is unchanged since it was found to have
+        // grown.
         case (.verify, .matches): return policy == .verify && difference == .none
         case (.verify, .any), (.fail, _): return false
         }

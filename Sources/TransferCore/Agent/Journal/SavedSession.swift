@@ -9,7 +9,7 @@ package struct SavedSession: Hashable, Sendable {
     /// The session's write condition, which follows from `policy`.
     package var condition: WriteCondition
     package var policy: ExistingKeyPolicy
-    /// Terms of the session like its condition.
+    /// The metadata of the object. Like the condition, it is fixed for the life of the session.
     package var metadata: SessionMetadata
     package var stamp: FileStamp
     package var parts: [PartListEntry]

@@ -2,7 +2,8 @@ package import TransferCommon
 
 /// The object that was last stored or found under a key, and the file that it equals, according to the journal.
 package struct StoredProof: Hashable, Sendable {
-    /// This agent's session that wrote the object; `nil` where another writer did, or the store does not tell.
+    /// This agent's session that wrote the object; `nil` if another writer made the object, or if the store does not
+    /// tell who made it.
     package var session: SessionID?
     /// The file as it was read.
     package var stamp: FileStamp
@@ -11,13 +12,13 @@ package struct StoredProof: Hashable, Sendable {
     package var root: SHA256Digest?
     /// Bytes of the object.
     package var size: UInt64
-    /// ETag and version of the object, by the store.
+    /// ETag and version of the object, as the store names them.
     package var etag = ""
     package var version = ""
     /// The store that holds the object, and its whole key there; `nil` if an older journal did not record them.
     package var store: StoreIdentity?
     package var wholeKey: String?
-    /// The file's stamp distinguishes it from every later version.
+    /// The stamp distinguishes this version of the file from every later one.
     package var stampCounts = false
 
     package init(session: SessionID?, stamp: FileStamp, partBytes: UInt64, root: SHA256Digest?, size: UInt64) {
@@ -33,7 +34,7 @@ package struct StoredProof: Hashable, Sendable {
 /// until the put limit has passed (specification §9.2).
 package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
-    /// How long ago it was given up, at least.
+    /// Time since the version was given up; the real time may be longer.
     package var age: Duration
 
     package init(stamp: FileStamp, age: Duration) {

@@ -66,8 +66,9 @@ extension UploadFailure.Kind {
             }
     }
 
-    /// A code after which the agent tries again comes from a defect of the gateway, or from a later version. The other
-    /// codes say that one of the two sides broke the protocol.
+    /// The failure for a code that has no kind of its own. If the agent's reaction to the code is another attempt, the
+    /// cause is a defect of the gateway, or a later version of it. The other codes say that the agent or the gateway
+    /// broke the protocol.
     private static func ofUnnamed(_ code: ErrorCode) -> Self {
         switch FailureRule.of(code)?.reaction {
         case .report, .stop: .protocolViolation

@@ -3,7 +3,7 @@ package struct UploadFailure: Error, Hashable, Sendable {
     /// One word for each cause; programs read it in `--json`.
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         case changed, wrongFile, missing, unreadable
-        /// A process writes the file: it is not sent yet.
+        /// A process is writing the file, so the agent does not send the file yet.
         case stillWritten
         /// The source of the bytes failed, or gave more or fewer bytes than it should: nothing is stored.
         case incomplete
@@ -18,7 +18,7 @@ package struct UploadFailure: Error, Hashable, Sendable {
     }
 
     package var kind: Kind
-    /// A sentence; empty if the kind is enough.
+    /// A sentence for people; empty if `kind` says enough.
     package var message: String
 
     package init(_ kind: Kind, _ message: String = "") {

@@ -21,13 +21,15 @@ extension UploadReceipt {
         of exists: SessionExists, by session: UploadSession, _ evidence: ContentEvidence, root: SHA256Digest?,
         at site: DeviceSite?
     ) {
-        // An object with the same content that another device wrote stays that device's.
+        // If another device wrote the object with the same content, the receipt must not claim it for a session of this
+        // agent.
         let own = [session.id, session.earlier?.session, session.request.proof?.session]
         let writer = exists.session.flatMap { own.contains($0) ? $0 : nil }
         self.init(
             size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
             version: exists.version, session: writer, stamp: session.stamp)
-        // The digest of the whole depends on no part size. Its root digest belongs to one that the whole object fits.
+        // The evidence is a digest of the whole object, which depends on no part size. The root digest needs one: a
+        // part that holds the whole object.
         if root != nil, partBytes == 0 { partBytes = max(exists.size, 1) }
         self.site = site
         self.stampCounts = session.stampCounts

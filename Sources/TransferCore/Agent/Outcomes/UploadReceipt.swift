@@ -5,18 +5,19 @@ package import WireProtocol
 package struct UploadReceipt: Hashable, Sendable {
     package var size: UInt64
     package var partBytes: UInt64
-    /// `nil` if the object was compared by other evidence.
+    /// The root digest of the content; `nil` if the object was compared by other evidence.
     package var root: SHA256Digest?
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// This agent's session that wrote the object; `nil` where another writer did, or the store does not tell.
+    /// This agent's session that wrote the object; `nil` if another writer made the object, or if the store does not
+    /// tell who made it.
     package var session: SessionID?
     /// The file as it was read; `nil` for a stream.
     package var stamp: FileStamp?
     /// The stamp distinguishes the file from every later version.
     package var stampCounts = false
-    /// Where the object lies, by the gateway that reported it.
+    /// Where the object lies, according to the gateway that reported it.
     package var site: DeviceSite?
     /// The gateway's signed receipt, if the user wants one.
     package var signed = ReceiptOutcome.notAskedFor

@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// The parts of an upload that are known to be in the store, by the gateway's word or by the journal's.
+/// The parts of an upload that are known to be in the store, according to the gateway or to the journal.
 package struct AgentStoredParts: Hashable, Sendable {
     private var entries: [PartNumber: PartListEntry] = [:]
     /// Bytes of the stored parts.
@@ -16,10 +16,10 @@ package struct AgentStoredParts: Hashable, Sendable {
 
     package var count: Int { entries.count }
 
-    /// By part number.
+    /// The entries, in the order of their part numbers.
     package var list: [PartListEntry] { entries.values.sorted { $0.part < $1.part } }
 
-    /// The digests that are known, by part number.
+    /// The digests that are known, in the order of their part numbers.
     package var digests: [SHA256Digest] { list.compactMap(\.digest) }
 
     /// The store has the part. The entry replaces an earlier one of the part.

@@ -26,8 +26,8 @@ struct NamedParts: Hashable, Sendable {
     /// Parts that were ever named as partials. Their data waits for a decision, which says at which byte the data
     /// begins.
     private(set) var wereHeld: Set<PartNumber> = []
-    /// The slot in which a list of candidates has been announced and is not complete. Until it is, no part is read,
-    /// because the list says which parts need an MD5 in their offer.
+    /// The slot in which a list of candidates has been announced and is not complete. Until the list is complete, no
+    /// part is read, because the list says which parts need an MD5 in their offer.
     private var listDue: Attachment?
 
     init(ofEarlierRun isOfEarlierRun: Bool = false) {
@@ -38,8 +38,8 @@ struct NamedParts: Hashable, Sendable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// A query has been answered. Until then each query that does not join asks for partials, because a query that was
-    /// cut or refused has brought no knowledge.
+    /// A query has been answered. Until then each query that does not join asks for partials: if an earlier query was
+    /// refused, or its connection was lost, the agent still does not know the partials.
     mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {
@@ -102,7 +102,7 @@ struct NamedParts: Hashable, Sendable {
     mutating func judge(_ number: PartNumber, _ digest: SHA256Digest, maySkip: Bool, slot: Slot) -> OnRead {
         guard let known = parts[number] else { return .offer }
         guard known.digest == digest else {
-            // The offer tells the gateway that it holds other content.
+            // The digest in the offer tells the gateway that the bytes it holds are of other content.
             forget(number)
             return .offer
         }
@@ -120,7 +120,7 @@ struct NamedParts: Hashable, Sendable {
 
     /// The gateway has evicted a partial.
     ///
-    /// - Returns: whether it was named in this slot.
+    /// - Returns: whether the partial was named in this slot.
     mutating func evicted(_ number: PartNumber, at slot: Attachment) -> Bool {
         guard case .partial(slot, _, _)? = parts[number]?.standing else { return false }
         parts[number] = nil

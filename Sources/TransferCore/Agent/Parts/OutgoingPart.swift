@@ -24,19 +24,20 @@ package struct OutgoingPart: Hashable, Sendable {
         }
     }
 
-    /// The states of the table above. Each owns the data that exists only in it.
+    /// The states of one part, as the table in the comment on `OutgoingPart` lists them. Each state owns the data that
+    /// exists only in it.
     package enum State: Hashable, Sendable {
         /// The shell reads and hashes the part.
         ///
         /// - earlier: the digest of the first read, where the part is read a second time.
         case reading(earlier: SHA256Digest?)
-        /// To be offered, but not before a moment.
+        /// The part is to be offered, but not before `notBefore`.
         ///
         /// - waitsForStore: the store is the reason for the wait.
         case ready(Digests, notBefore: Instant, waitsForStore: Bool)
-        /// Data goes as credit allows.
+        /// The agent sends data as far as the gateway's credit allows.
         case sending(Digests, Offer)
-        /// The word of the store is awaited.
+        /// The socket has taken the whole part; the agent waits until the gateway confirms that the part is stored.
         case sent(Digests, Offer)
     }
 
@@ -44,7 +45,8 @@ package struct OutgoingPart: Hashable, Sendable {
     package struct Offer: Hashable, Sendable {
         /// What the gateway has said about the offer.
         enum Credit: Hashable, Sendable {
-            /// - sentEarly: bytes that were sent nevertheless; they count against the connection's initial credit.
+            /// - sentEarly: bytes that were sent before the decision; they count against the connection's initial
+            ///   credit.
             case undecided(sentEarly: UInt64)
             /// The agent may send bytes below the limit, which is at most the part's size.
             case decided(limit: ByteOffset)
@@ -52,7 +54,7 @@ package struct OutgoingPart: Hashable, Sendable {
 
         let id: OfferID
         let place: Attachment
-        /// The shell has the bytes below this offset.
+        /// The bytes below this offset were passed to the shell.
         fileprivate(set) var handed: ByteOffset
         /// The socket has taken the bytes below this offset.
         fileprivate(set) var taken: ByteOffset
@@ -76,7 +78,7 @@ package struct OutgoingPart: Hashable, Sendable {
             self.credit = .decided(limit: limit)
         }
 
-        /// - Parameter slot: in which the part was offered on the connection.
+        /// - Parameter slot: the slot of the connection in which the part was offered.
         package init(_ id: OfferID, on connection: ConnectionID, slot: Slot) {
             self.init(id, in: Attachment(connection: connection, slot: slot))
         }
@@ -86,7 +88,7 @@ package struct OutgoingPart: Hashable, Sendable {
         }
     }
 
-    /// What the owner does when data may go out again.
+    /// What the owner does when data of the part may be sent again.
     package enum OnCredit: Hashable, Sendable {
         case nothing
         /// The part takes turns on its connection.
@@ -98,23 +100,24 @@ package struct OutgoingPart: Hashable, Sendable {
     /// What follows when the socket has taken a chunk.
     package struct OnTaken: Hashable, Sendable {
         package var taken: ByteOffset
-        /// No attempt before has come so far.
+        /// No earlier attempt has written so many bytes of the part to a socket.
         package var isProgress: Bool
         package var isWhole: Bool
     }
 
-    /// Of a stream, the bytes that were requested until the part has been read.
+    /// Bytes of the part. For a part of a stream that is not read yet: the number of bytes that were requested.
     package private(set) var size: UInt64
     package private(set) var state = State.reading(earlier: nil)
     /// Whether the part counts against the concurrency.
     package let isCounted: Bool
     /// Highest offset that any attempt has written to a socket.
     package private(set) var reached: ByteOffset = 0
-    /// Failures since the store took a part of the session, for the back-off.
+    /// Failures of this part since the store last took any part of the session, for the back-off.
     package var failures = 0
-    /// The part was deferred, or other bytes arrived than were hashed: its data waits for a decision.
+    /// The part was deferred, or the bytes that arrived were not those that were hashed. The data of its next offer
+    /// waits for the decision.
     package var wasDeferred = false
-    /// How often other bytes arrived than were hashed.
+    /// How often the bytes that arrived were not those that were hashed.
     package var mismatches = 0
 
     package init(size: UInt64, isCounted: Bool) {
@@ -168,7 +171,7 @@ extension OutgoingPart {
         if case .ready(let digests, let notBefore, _) = state, notBefore <= now { digests } else { nil }
     }
 
-    /// Bytes that the shell does not have yet; of a decided part, those within its limit.
+    /// Bytes that are still to be passed to the shell; for a decided part, only bytes below its limit.
     package var bytesToHand: UInt64 {
         guard case .sending(_, let offer) = state else { return 0 }
         return switch offer.credit {
@@ -186,7 +189,7 @@ extension OutgoingPart {
 extension OutgoingPart {
     /// The shell has read the part.
     ///
-    /// - Parameter bytes: of a stream, the bytes that were read.
+    /// - Parameter bytes: for a part of a stream, the number of bytes that were read.
     package mutating func read(_ digests: Digests, bytes: UInt64? = nil, now: Instant) {
         guard case .reading = state else { return }
         size = bytes ?? size
@@ -219,8 +222,8 @@ extension OutgoingPart {
 
     /// The socket has taken a chunk.
     ///
-    /// - Parameter end: of the chunk.
-    /// - Returns: `nil` if the chunk is not of the offer in use.
+    /// - Parameter end: the offset in the part at which the chunk ends.
+    /// - Returns: `nil` if the chunk belongs to an earlier offer.
     package mutating func taken(upTo end: ByteOffset, of id: OfferID) -> OnTaken? {
         guard case .sending(let digests, var offer) = state, offer.id == id else { return nil }
         offer.taken = max(offer.taken, end)
@@ -237,8 +240,8 @@ extension OutgoingPart {
 
     /// The gateway wants the bytes from an offset on.
     ///
-    /// - Parameter limit: the agent may send bytes below it. A gateway may grant more than there is (specification
-    ///   §7.2).
+    /// - Parameter limit: the agent may send bytes below it. A gateway may grant more bytes than the part has
+    ///   (specification §7.2).
     package mutating func granted(from offset: ByteOffset, limit: ByteOffset) -> OnCredit {
         let start = min(offset, size)
         let isSending = isSending
@@ -263,14 +266,14 @@ extension OutgoingPart {
 
     /// The bytes that were sent before a decision no longer count against the initial credit.
     ///
-    /// - Returns: how many there were.
+    /// - Returns: the number of these bytes.
     package mutating func takeEarlyBytes() -> UInt64 {
         guard case .undecided(let bytes)? = offer?.credit else { return 0 }
         change { offer, _ in offer.credit = .undecided(sentEarly: 0) }
         return bytes
     }
 
-    /// The offer came to nothing: the part is to be offered again.
+    /// The offer has ended without a stored part: the part is to be offered again.
     package mutating func withdraw(notBefore moment: Instant, waitsForStore: Bool = false) {
         switch state {
         case .sending(let digests, _), .sent(let digests, _):

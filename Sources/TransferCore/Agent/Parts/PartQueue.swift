@@ -1,10 +1,11 @@
 package import TransferCommon
 
 /// Which parts of an upload are read next. Parts that were interrupted, that the store turned out to lack, or that a
-/// gateway has named come first, in the order in which they were put here; then the other parts follow by their
-/// numbers.
+/// gateway has named come first, in the order in which they were added; then the other parts follow in the order of
+/// their numbers.
 ///
-/// A part may be put here more than once, and may have been taken up or stored since: `next` skips it then.
+/// A part may be in the queue more than once, and may have been taken up or stored since it was added; `next` skips
+/// such a part.
 package struct PartQueue: Hashable, Sendable {
     private var preferred: [PartNumber] = []
     /// The lowest number that has never been taken from the plan.
@@ -12,16 +13,16 @@ package struct PartQueue: Hashable, Sendable {
 
     package init() {}
 
-    /// How many parts come before fresh ones.
+    /// The number of parts that are read before parts that were never taken up.
     package var preferredCount: Int { preferred.count }
 
-    /// Parts to be read before all others.
+    /// Adds parts that are read before all others.
     package mutating func putFirst(_ parts: [PartNumber]) { preferred = parts + preferred }
 
-    /// A part to be read before fresh ones, and after the others that are preferred.
+    /// Adds a part that is read after the other preferred parts, and before parts that were never taken up.
     package mutating func putLast(_ part: PartNumber) { preferred.append(part) }
 
-    /// Every part of the plan is fresh again.
+    /// Takes all parts of the plan from the beginning again.
     package mutating func restart() { nextFresh = 1 }
 
     /// Whether `next` may return a part, as far as can be known without taking it.

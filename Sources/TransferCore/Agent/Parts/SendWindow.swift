@@ -19,7 +19,8 @@ package struct SendWindow: Hashable, Sendable {
     }
 
     private var state = State.unbounded
-    /// Parts of which the gateway has bytes, as it said: to offer them costs nothing.
+    /// Parts of which the gateway holds bytes, as it has said. The window does not bound them, because little of their
+    /// data is left to send.
     package var known: Set<PartNumber> = []
 
     package init() {}
@@ -29,7 +30,7 @@ package struct SendWindow: Hashable, Sendable {
         if case .bounded(let partsMax, _) = state { partsMax } else { nil }
     }
 
-    /// Whether a part may be offered while others of the upload are being sent.
+    /// Whether a part may be offered while `sending` other parts of the upload are being sent.
     package func admits(_ number: PartNumber, beside sending: Int) -> Bool {
         known.contains(number) || partsMax.map { sending < $0 } ?? true
     }

@@ -38,7 +38,7 @@ extension UploadParts {
 
     // MARK: Sending
 
-    /// How many bytes of a part may go out now.
+    /// How many bytes of a part may be sent now.
     enum Sendable: Hashable {
         case none
         /// Within the limit that the gateway granted.
@@ -47,7 +47,7 @@ extension UploadParts {
         case undecided(UInt64)
     }
 
-    /// - Parameter mayGoEarly: whether the upload allows data before a decision at all.
+    /// - Parameter mayGoEarly: whether the upload allows that data is sent before the decision.
     func sendable(_ number: PartNumber, on connection: ConnectionID, mayGoEarly: Bool) -> Sendable {
         guard let part = underWay[number], part.isSending, let offer = part.offer, offer.place.connection == connection
         else { return .none }
@@ -55,9 +55,9 @@ extension UploadParts {
         return mayGoEarly && mayGoUndecided(number, part) ? .undecided(part.bytesToHand) : .none
     }
 
-    /// Whether bytes of a part may be sent before the gateway has decided. A part that was deferred once may be
-    /// deferred again. A part of which bytes were sent before may be held by the gateway, whose decision says from
-    /// which byte the data continues.
+    /// Whether bytes of a part may be sent before the gateway has decided. Not if the part was deferred once, because
+    /// it may be deferred again. Not if bytes of the part were sent before, because the gateway may still hold them;
+    /// its decision says from which byte the data continues.
     private func mayGoUndecided(_ number: PartNumber, _ part: OutgoingPart) -> Bool {
         !part.wasDeferred && part.reached == 0 && !window.known.contains(number) && named.isComplete
             && !named.wereHeld.contains(number)
@@ -94,7 +94,8 @@ extension UploadParts {
 
     /// STORED has come in a slot.
     ///
-    /// - Returns: whether the part was offered there; otherwise it may have been named there.
+    /// - Returns: whether the part was offered in this slot; otherwise the gateway may have named it there as a
+    ///   partial.
     mutating func isStored(_ stored: Stored, at place: Attachment) -> Bool {
         if underWay[stored.part]?.place == place { return true }
         named.stored(stored, at: place)
@@ -116,7 +117,7 @@ extension UploadParts {
         return OnWithdrawn(place: place, earlyBytes: bytes)
     }
 
-    /// A part has failed in a way that another attempt may mend.
+    /// A part has failed, and another attempt may succeed.
     ///
     /// - Returns: how often it has failed; `nil` for a part that is not under way.
     mutating func failed(_ number: PartNumber) -> Int? {
@@ -125,7 +126,7 @@ extension UploadParts {
         return underWay[number]?.failures
     }
 
-    /// The offer of a part came to nothing: the part is to be offered again.
+    /// The offer of a part has ended without a stored part: the part is to be offered again.
     mutating func withdraw(_ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false) -> OnWithdrawn?
     {
         let withdrawn = takeEarlyBytes(number)
@@ -139,7 +140,7 @@ extension UploadParts {
         var isCounted: Bool
     }
 
-    /// The one place where a part is removed.
+    /// Removes a part; no other method does.
     mutating func remove(_ number: PartNumber) -> OnRemoved? {
         let offer = takeEarlyBytes(number)
         return underWay.removeValue(forKey: number).map { OnRemoved(offer: offer, isCounted: $0.isCounted) }
@@ -147,7 +148,7 @@ extension UploadParts {
 
     /// The store takes data again: parts that wait for it may be offered at once.
     ///
-    /// - Returns: how many there were.
+    /// - Returns: the number of these parts.
     mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
         var count = 0
         for number in numbers where count < most {

@@ -3,8 +3,8 @@ import WireProtocol
 
 /// The parts of one upload: those under way, those that are stored, and what gateways have said of the others.
 ///
-/// `OutgoingPart` has the states of each part. This type decides which part is taken up, offered and sent next, by
-/// values alone. The upload performs what the methods return.
+/// `OutgoingPart` has the states of each part. This type decides which part is taken up, offered and sent next. It
+/// performs nothing itself. The upload performs what the methods return.
 struct UploadParts: Hashable, Sendable {
     var underWay: [PartNumber: OutgoingPart] = [:]
     private(set) var stored = AgentStoredParts()
@@ -29,13 +29,13 @@ struct UploadParts: Hashable, Sendable {
 
     var isReading: Bool { underWay.values.contains(where: \.isReading) }
 
-    /// Whether data is being sent, or the word of the store is awaited.
+    /// Whether data of a part is being sent, or a part that was sent waits for the store's confirmation.
     var isSending: Bool { underWay.values.contains { $0.isSending || $0.isSent } }
 
     /// Whether a part counts against the concurrency.
     var holdsRoom: Bool { underWay.values.contains(where: \.isCounted) }
 
-    /// In the order of their numbers.
+    /// The numbers of the parts under way, in ascending order.
     var numbers: [PartNumber] { underWay.keys.sorted() }
 
     /// The moments at which parts may be offered.
@@ -54,10 +54,10 @@ struct UploadParts: Hashable, Sendable {
     /// Whether another part could be taken up, as far as is known.
     func hasNext(in plan: PartPlan?) -> Bool { queue.hasNext(in: plan, isReading: isReading) }
 
-    /// Whether there is more than one part to send.
+    /// Whether parts are left to send beside those that are being sent.
     func hasUnsent(in plan: PartPlan?) -> Bool {
         if hasNext(in: plan) || underWay.values.contains(where: \.isReady) { return true }
-        // Parts that were taken up ahead of the answer to a query are still being read when the answer comes.
+        // Parts that were taken up before the answer to a query arrived are still being read at this moment.
         return underWay.values.count(where: \.isReading) > 1
     }
 
@@ -78,7 +78,7 @@ struct UploadParts: Hashable, Sendable {
         }
     }
 
-    /// The parts that are being sent on a connection, with the bytes that its socket has not taken.
+    /// The parts that are being sent on a connection, each with the number of its bytes that the socket has not taken.
     func rests(of upload: UploadID, on connection: ConnectionID) -> [SendRest] {
         underWay.compactMap { number, part in
             guard part.isSending, part.place?.connection == connection else { return nil }
@@ -138,12 +138,12 @@ struct UploadParts: Hashable, Sendable {
         let next = queue.next(in: plan, isReading: isReading) { stored[$0] != nil || underWay[$0] != nil }
         guard let number = next, let size = plan.bytes(of: number) else { return nil }
         self.underWay[number] = OutgoingPart(size: size, isCounted: isCounted)
-        // The answer to the first query of a run says which parts the store has without a digest. It comes too late for
-        // parts that are offered ahead of it.
+        // Parts that the store lists without a digest need an MD5 in their offer. The answer to the run's first RESUME
+        // QUERY names them. A part that is offered before that answer might be one of them, so it gets an MD5, too.
         return OnTakeUp(number: number, size: size, withMD5: needsMD5.contains(number) || !named.isComplete)
     }
 
-    /// Parts to be read before all others.
+    /// Puts parts at the front of the queue, to be read before all others.
     mutating func putFirst(_ numbers: [PartNumber]) { queue.putFirst(numbers) }
 
     /// The shell has read a part of a stream.
@@ -157,7 +157,7 @@ struct UploadParts: Hashable, Sendable {
     /// A part that has been stored.
     struct OnStored: Hashable {
         var entry: PartListEntry
-        /// No other part was deferred.
+        /// No other part of the upload is deferred.
         var othersAreWell: Bool
     }
 
@@ -194,8 +194,8 @@ struct UploadParts: Hashable, Sendable {
 // MARK: - Parts that are named without an offer
 
 extension UploadParts {
-    /// RESUME STATE or SESSION OPENED has named partials in a slot. The offer of a part that was offered already is
-    /// answered by a decision, so such a part is not taken over.
+    /// RESUME STATE or SESSION OPENED has named partials in a slot. If the agent has offered a part already, the
+    /// gateway answers the offer by a decision. Such a part is not added here.
     mutating func name(_ partials: [PartialPart], in place: Attachment, of plan: PartPlan?) {
         var fresh: [PartNumber] = []
         for partial in partials where stored[partial.part] == nil && plan?.bytes(of: partial.part) != nil {
@@ -232,7 +232,7 @@ extension UploadParts {
         underWay[number]?.digest.map { named.judge(number, $0, maySkip: maySkip, slot: slot) } ?? .offer
     }
 
-    /// A gateway has evicted a part that it had named and that is not read yet.
+    /// A gateway has evicted a part that it had named, and that the agent has not read yet.
     ///
     /// - Returns: whether the part was named in this slot.
     mutating func evicted(_ number: PartNumber, at place: Attachment) -> Bool { named.evicted(number, at: place) }

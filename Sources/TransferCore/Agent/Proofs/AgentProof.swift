@@ -38,7 +38,7 @@ struct AgentProof: Hashable {
     }
 
     let request: ProofRequest
-    /// Where it stands in the order of submission, counted from 1.
+    /// The position of the proof in the order of submission, counted from 1.
     let submissionOrder: UInt64
     private let purpose: Purpose
     private(set) var phase: Phase
@@ -49,7 +49,7 @@ struct AgentProof: Hashable {
     /// The reason for the last wait, reported if the agent gives up.
     private(set) var trouble: UploadFailure?
 
-    /// How many times gateways may refuse to answer if only a receipt depends on the answer.
+    /// How many refusals of gateways end the proof if only a receipt depends on it.
     private static let refusalsOfReceiptMax = 3
 
     init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {
@@ -61,8 +61,8 @@ struct AgentProof: Hashable {
         self.root = request.root
     }
 
-    /// Whether the proof waits for something that no frame shows: only the shell sees the progress of reading, and a
-    /// user who lets the gateway read the object waits for as long as the connection lives.
+    /// Whether the proof waits for work whose progress no frame shows, so that the agent must not give up for lack of
+    /// progress: the shell reads the file, or the gateway reads the object because the user allowed it.
     func isPatient(_ context: AgentContext) -> Bool {
         switch phase {
         case .hashing: true
@@ -71,13 +71,13 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Whether a gateway that is connected owes the answer.
+    /// Whether the gateway to which PROVE was sent is connected and owes the answer.
     func awaitsAnswer(_ context: AgentContext) -> Bool {
         guard case .proving(let attachment) = phase else { return false }
         return context.connections[attachment.connection]?.isOpen == true
     }
 
-    /// What the slot is to its gateway.
+    /// The state of a slot, as far as this proof uses the slot.
     func slotState(at place: Attachment) -> AgentSlotState { phase == .proving(place) ? .proving : .closed }
 
     func isProving(on connection: ConnectionID) -> Bool {
@@ -87,7 +87,7 @@ struct AgentProof: Hashable {
 
     // MARK: Asking
 
-    /// Does all that it can do now.
+    /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
         var needs = UploadNeeds()
         guard case .waiting(let until) = phase else { return needs }
@@ -111,8 +111,8 @@ struct AgentProof: Hashable {
         return needs
     }
 
-    /// Has the file read, as soon as its part size is known. If the request names none, it is the size that a connected
-    /// gateway would use.
+    /// Has the file read as soon as the part size is known. If the request names no part size, the agent uses the one
+    /// that a connected gateway would choose.
     private mutating func hash(_ context: inout AgentContext) {
         if partBytes == nil {
             guard let connection = context.connections.leastUsed(),
@@ -179,7 +179,7 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Whether the evidence of the gateway is this file's.
+    /// Whether the gateway's evidence shows that the object is this file.
     private func agrees(_ object: ProvenObject, _ context: AgentContext) -> Bool {
         guard let root, let partBytes, object.size == request.stamp.size else { return false }
         switch object.evidence {
@@ -218,8 +218,8 @@ struct AgentProof: Hashable {
 
     // MARK: Ending
 
-    /// The run ends, or has made no progress for too long. A receipt that is on its way to the disk is waited for,
-    /// unless the journal has failed.
+    /// The run ends, or has made no progress for too long. If a receipt is being written to the journal, the proof
+    /// first waits for this write, unless the journal has failed.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         switch phase {
         case .recording where context.isJournalLost, .waiting, .hashing:
@@ -239,7 +239,7 @@ struct AgentProof: Hashable {
         context.send(.sessionLeave(SessionLeave()), to: attachment)
     }
 
-    /// The journal is durable up to this write.
+    /// All journal writes up to this one are durable.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         guard case .recording(let awaited, let outcome) = phase, awaited <= sequence else { return }
         finish(outcome, &context)

@@ -4,13 +4,15 @@ package import TransferCommon
 package struct ProofRequest: Hashable, Sendable {
     /// Distinguishes the request from the other requests and uploads of the run.
     package var id: UploadID
-    /// Without the device's prefix.
+    /// The file's key, without the device's prefix.
     package var key: String
     /// The file as it was found.
     package var stamp: FileStamp
-    /// The part size that the root digest depends on; `nil` for the size that a gateway would use for such a file.
+    /// The part size that the root digest depends on; `nil` to use the part size that the gateway chooses for a file of
+    /// this size.
     package var partBytes: UInt64?
-    /// `nil` if the file has to be read for it. If it is known, `partBytes` is known as well.
+    /// The root digest of the file; `nil` if the agent has to read the file to compute it. If `root` is set,
+    /// `partBytes` is set as well.
     package var root: SHA256Digest?
     /// The gateway may read the object back if nothing else shows its content.
     package var readsBack: Bool
@@ -36,7 +38,7 @@ package enum ProofOutcome: Hashable, Sendable {
     case absent
     /// The key holds another object, of this size.
     case different(size: UInt64)
-    /// The object has the file's size, and nothing that the gateway may use shows its content.
+    /// The object has the file's size, but the gateway has no evidence of the object's content.
     case unknown
     case failed(UploadFailure)
 }

@@ -34,9 +34,9 @@ extension Welcome {
 
 /// What a gateway proved in the TLS handshake.
 package struct GatewayProof: Hashable, Sendable {
-    /// The fingerprint of its key.
+    /// The fingerprint of the gateway's key.
     package var fingerprint: SHA256Digest
-    /// The certificates that it showed, in DER, its own first; empty if the agent does not keep them.
+    /// The certificates that the gateway showed, in DER, its own first; empty if the agent does not keep them.
     package var certificates: [[UInt8]]
 
     package init(fingerprint: SHA256Digest, certificates: [[UInt8]] = []) {
@@ -45,12 +45,12 @@ package struct GatewayProof: Hashable, Sendable {
     }
 }
 
-/// What has become of the receipt of an object.
+/// The outcome of the request for an object's receipt.
 package enum ReceiptOutcome: Hashable, Sendable {
     case notAskedFor
-    /// The gateway has signed what the agent knows of the object.
+    /// The gateway has signed exactly the statement that the agent expects of the object.
     case kept(StoredReceipt)
-    /// The gateway sent none, or what it sent is not valid.
+    /// The gateway sent no receipt, or an invalid one.
     case missing
 }
 

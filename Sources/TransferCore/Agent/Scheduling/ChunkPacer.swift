@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// Which connection sends the next chunk, and when, if the rate of the agent is limited (`AgentLimits.bytesPerSecond`).
+/// Which connection sends the next chunk, and when, if the agent's rate is limited (`AgentLimits.bytesPerSecond`).
 ///
 /// The connections share a limited rate: they send one chunk each in turn, and the next round begins behind the
 /// connection that sent last.
@@ -17,7 +17,7 @@ package struct ChunkPacer: Hashable, Sendable {
             self.index = connections.firstIndex { last < $0 } ?? 0
         }
 
-        /// The connection whose turn it is; `nil` once none has anything to send.
+        /// The connection whose turn it is; `nil` once no connection has anything to send.
         package var next: ConnectionID? { idleCount < connections.count ? connections[index] : nil }
 
         /// The connection has had its turn.
@@ -42,7 +42,7 @@ package struct ChunkPacer: Hashable, Sendable {
     /// Whether the rate allows a chunk now.
     package func maySend(at now: Instant) -> Bool { limiter.readyAt(now: now) <= now }
 
-    /// When the next chunk may go out; `nil` if it may now.
+    /// When the next chunk may be sent; `nil` if it may be sent now.
     package func nextDeadline(now: Instant) -> Instant? {
         let ready = limiter.readyAt(now: now)
         return ready > now ? ready : nil
@@ -51,8 +51,8 @@ package struct ChunkPacer: Hashable, Sendable {
     /// A round of turns, which begins behind the connection that sent last.
     package func round(of connections: [ConnectionID]) -> Round { Round(connections, behind: last) }
 
-    /// A connection sends a chunk. Compression may make the chunk smaller. Until its size is known, no connection sends
-    /// what the chunk may need.
+    /// A connection sends a chunk. Compression may make the chunk smaller. Until its size on the wire is known, the
+    /// chunk counts with its size before compression.
     package mutating func sent(_ plainBytes: UInt64, on connection: ConnectionID, now: Instant) {
         limiter.spent(plainBytes, now: now)
         if isLimited { last = connection }

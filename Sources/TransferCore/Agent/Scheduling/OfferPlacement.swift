@@ -3,8 +3,9 @@ package import WireProtocol
 /// Chooses the slot in which a part is offered, among those of its session: on the connection that sends the fewest
 /// parts of the upload, then of all uploads.
 ///
-/// While other connections are being established or joined, each is left its share of the parts: a part stays where it
-/// was offered, and the few parts under way may be the only ones for minutes.
+/// While other connections are being established or are joining the session, each of them is left a share of the parts.
+/// A part stays on the connection on which it was offered, and large parts may take minutes; without the shares, the
+/// first connection would send them all while the others are idle.
 package struct OfferPlacement: Hashable, Sendable {
     /// A slot that may carry the part.
     package struct Candidate: Hashable, Sendable {
@@ -20,7 +21,7 @@ package struct OfferPlacement: Hashable, Sendable {
             self.turnCount = turnCount
         }
 
-        /// - Parameter slot: of the connection.
+        /// - Parameter slot: the slot of the connection that may carry the part.
         package init(_ connection: ConnectionID, slot: Slot, sendingCount: Int, turnCount: Int) {
             self.init(
                 Attachment(connection: connection, slot: slot), sendingCount: sendingCount, turnCount: turnCount)
@@ -31,15 +32,15 @@ package struct OfferPlacement: Hashable, Sendable {
     let share: Int?
 
     /// - Parameters:
-    ///   - concurrency: parts that may be under way at once.
-    ///   - coming: connections that are expected to carry the session soon.
-    ///   - present: connections that carry it.
+    ///   - concurrency: the number of parts that may be under way at once.
+    ///   - coming: the number of connections that are expected to carry the session soon.
+    ///   - present: the number of connections that carry the session now.
     package init(concurrency: Int, coming: Int, present: Int) {
         let all = coming + present
         self.share = coming > 0 ? (concurrency + all - 1) / all : nil
     }
 
-    /// No connection is left a share.
+    /// A placement while no further connection is expected: no shares are left.
     package init() {
         self.share = nil
     }

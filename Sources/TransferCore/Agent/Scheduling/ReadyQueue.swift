@@ -1,10 +1,10 @@
 import TransferCommon
 
-/// Which uploads and proofs have the next turn, and when. Because of it, the cost of an event depends on how much the
-/// event changes, not on how many uploads there are.
+/// Which uploads and proofs have the next turn, and when. Thanks to this queue, the cost of an event depends on how
+/// much the event changes, not on the number of uploads.
 ///
-/// A waiting upload is queued under what it waits for. It may be queued more than once: a turn of an upload that cannot
-/// proceed changes nothing.
+/// A waiting upload is queued under what it waits for. An upload may be queued more than once. That does no harm,
+/// because a turn of an upload that cannot proceed changes nothing.
 struct ReadyQueue: Hashable {
     /// An upload, sorted by the order of submission.
     struct OrderedUpload: Hashable, Comparable {
@@ -41,7 +41,7 @@ struct ReadyQueue: Hashable {
         }
     }
 
-    /// Changed by the event that is being handled.
+    /// Uploads and proofs that the current event concerns.
     var touched = Queue()
     /// Uploads whose request is due while no slot is free.
     var awaitingSlot = Queue()

@@ -65,8 +65,8 @@ extension Scheduler {
         touch(id)
     }
 
-    /// The journal is durable up to this write. Uploads that ended without the receipt that their users want continue
-    /// as proofs.
+    /// All journal writes up to this one are durable. Uploads that ended without the receipt that their users want
+    /// continue as proofs.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         for id in context.committed(through: sequence) {
             uploads[id]?.journalCommitted(through: sequence, &context)
@@ -102,7 +102,8 @@ extension Scheduler {
         }
     }
 
-    /// A connection that was to be established soon will not be: the share that was kept for it goes to the others.
+    /// A connection that was expected soon has failed. Every upload gets a turn, because the share of parts that was
+    /// left for this connection goes to the others.
     mutating func touchUploads() {
         for upload in uploads.keys { touch(upload) }
     }
@@ -113,7 +114,7 @@ extension Scheduler {
             || proofs.values.contains { $0.isProving(on: id) }
     }
 
-    /// A connection with nothing under way ends, because its gateway wants that.
+    /// The agent closes a connection whose gateway has sent GO AWAY and on which nothing is under way.
     mutating func leave(_ id: ConnectionID, _ context: inout AgentContext) {
         let left = uploads(on: id, context)
         for upload in left { uploads[upload]?.connectionLost(id, &context) }
@@ -125,7 +126,8 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// Every upload and proof ends with what troubled it, or with this failure, and everything is kept.
+    /// Every upload and proof ends with the reason for its last wait, or else with this failure. All state is kept for
+    /// the next run.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         for id in uploadsInOrder {
             let trouble = uploads[id]?.trouble ?? failure
@@ -134,7 +136,7 @@ extension Scheduler {
         for id in proofsInOrder { giveUp(proof: id, proofs[id]?.trouble ?? failure, &context) }
     }
 
-    /// Every upload ends with this failure, together with the agent's connections, and everything is kept.
+    /// Every upload ends with this failure, and the agent's connections end, too. All state is kept for the next run.
     mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
         for id in uploadsInOrder { uploads[id]?.giveUpWithConnections(failure, &context) }
         giveUpProofs(failure, &context)
@@ -167,7 +169,7 @@ extension Scheduler {
         giveUpProofs(failure, &context)
     }
 
-    /// The agent is stopping: uploads end that are not worth finishing.
+    /// The agent is stopping: uploads that are not worth finishing end.
     ///
     /// - Returns: whether any upload is left.
     mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {

@@ -3,8 +3,8 @@ import WireProtocol
 
 /// The uploads and proofs of an agent: which of them has the next turn, and which connection sends the next chunk.
 ///
-/// `ReadyQueue` says which uploads an event concerns, `ChunkPacer` which connection's turn it is. An upload does all
-/// that it can when it has a turn, and is queued under what it then waits for.
+/// `ReadyQueue` says which uploads an event concerns, `ChunkPacer` which connection's turn it is. In its turn, an
+/// upload takes every step that is possible, and is then queued under what it waits for.
 struct Scheduler: Hashable {
     var uploads: [UploadID: AgentUpload] = [:]
     /// A number names an upload or a proof, never both: an upload that ended without its receipt becomes a proof.
@@ -27,13 +27,13 @@ struct Scheduler: Hashable {
     /// When the next upload is to have a turn.
     var nextWake: Instant? { queue.nextWake }
 
-    /// Whether a gateway that is connected owes an answer.
+    /// Whether any connected gateway owes an answer.
     func awaitsAnswer(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
     }
 
-    /// Whether there is progress that no frame shows: only the shell sees the progress of reading, and the wait for
-    /// the put limit may be longer than the agent waits for a gateway.
+    /// Whether an upload makes progress that no frame shows, so that the agent must not give up: the shell reads for
+    /// the upload, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.isReading || $0.session.putLimit.isWaiting(at: context.now) }
             || proofs.values.contains { $0.isPatient(context) }
@@ -59,7 +59,7 @@ struct Scheduler: Hashable {
 
     // MARK: Adding
 
-    /// - Parameter refusal: why the upload cannot begin; it ends at once then.
+    /// - Parameter refusal: why the upload cannot begin, so that it ends at once; `nil` if it can begin.
     mutating func add(_ request: UploadRequest, refusal: UploadFailure?, _ context: inout AgentContext) {
         lastSubmissionOrder += 1
         var upload = AgentUpload(request: request, submissionOrder: lastSubmissionOrder)
@@ -81,13 +81,13 @@ struct Scheduler: Hashable {
         touch(request.id)
     }
 
-    /// The upload or proof has the next turn.
+    /// Gives the upload or proof a turn after this event.
     mutating func touch(_ id: UploadID) {
         guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder else { return }
         queue.touched.insert(.init(submissionOrder: submissionOrder, upload: id))
     }
 
-    /// Every upload and proof has the next turn.
+    /// Gives every upload and proof a turn after this event.
     mutating func touchAll() {
         for id in [UploadID](uploads.keys) + proofs.keys { touch(id) }
     }
@@ -96,7 +96,7 @@ struct Scheduler: Hashable {
 // MARK: - Turns
 
 extension Scheduler {
-    /// Gives a turn to all that an event concerns.
+    /// Gives a turn to all uploads and proofs that the event concerns.
     mutating func runTurns(_ context: inout AgentContext) {
         wakeWhatWaitsForStore(&context)
         queue.wakeDue(context.now)
@@ -111,7 +111,7 @@ extension Scheduler {
         }
     }
 
-    /// Lets an upload or a proof do all that it can, and queues it under what it then waits for.
+    /// Lets an upload or a proof take every step that is possible, and queues it under what it then waits for.
     mutating func runTurn(of id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
         guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
             let needs = uploads[id]?.doWhatItCan(&context) ?? runTurn(ofProof: id, &context)
@@ -132,8 +132,9 @@ extension Scheduler {
         return needs
     }
 
-    /// Uploads that wait for a slot or for their next attempt keep the parts that they have read. If they hold all the
-    /// room, uploads with a slot could never take up a part: then the waiting uploads release theirs.
+    /// Uploads that wait for a slot or for their next attempt keep the parts that they have read. If these parts use up
+    /// the concurrency, uploads that have a slot can never take up a part. In that case the waiting uploads release
+    /// their parts.
     private mutating func freeHeldRoom(_ context: inout AgentContext) {
         context.isRoomToBeLookedAt = false
         guard !context.hasRoom, !queue.awaitingRoom.isEmpty else { return }
@@ -142,7 +143,7 @@ extension Scheduler {
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
 
-    /// The store takes parts again: some of what waits for it continues at once.
+    /// The store takes parts again: some uploads and parts that wait for it continue at once.
     private mutating func wakeWhatWaitsForStore(_ context: inout AgentContext) {
         var left = context.store.takeWakes()
         guard left > 0 else { return }
@@ -191,7 +192,7 @@ extension Scheduler {
         return false
     }
 
-    /// Only the account of the rate depends on this event, so its time is not the time of the next decision.
+    /// This event changes only how much of the rate is used, so it does not set the time at which the machine decides.
     mutating func chunkEncoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
         pacer.encoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
     }
@@ -208,8 +209,8 @@ extension Scheduler {
         touch(chunk.upload)
     }
 
-    /// Ends the upload, unless the part has been deferred, dropped or offered again since: then the failure is of an
-    /// attempt that does not count any more.
+    /// Ends the upload. If the part has been deferred, dropped or offered again since, the failure belongs to an
+    /// earlier attempt, and the upload continues.
     mutating func chunkFailed(_ chunk: Chunk, _ failure: UploadFailure, _ context: inout AgentContext) {
         let queued = context.connections[chunk.connection]?.withOpen { $0.removed(chunk) } ?? nil
         pacer.failed(plainBytes: chunk.plainBytes, now: context.now)

@@ -20,7 +20,8 @@ extension [SendRest] {
     /// The parts that a connection can finish within a time, the smallest rest first.
     ///
     /// - Parameters:
-    ///   - rate: bytes per second that the socket takes; 0 if that is unknown, then every part may be finished.
+    ///   - rate: bytes per second that the socket takes; 0 if the rate is unknown. With an unknown rate, all parts are
+    ///     returned.
     ///   - seconds: the time.
     package func finishable(rate: Double, within seconds: Double) -> [UploadPart] {
         var chosen: [UploadPart] = []

@@ -1,17 +1,17 @@
 package import WireProtocol
 
-/// Whether the agent trusts the store behind its gateways to take data. It outlives connections, because the gateways
-/// of a site have one store.
+/// Whether the agent trusts the store behind its gateways to take data. The trust does not depend on a connection,
+/// because all gateways of a site have the same store.
 ///
 ///     from       event                                             to
 ///     trusting   a gateway says that the store is down or full     doubting
 ///     doubting   a gateway says it again                           doubting, from the beginning
 ///     doubting   8 parts stored in a row                           trusting
 ///
-/// While the agent doubts, it sends no data before a decision, and reports once what it waits for. With each part that
-/// is stored, two uploads or parts that wait for the store continue at once: the gateway's circuit breaker grows in the
-/// same way (specification §7.5). The breaker closes after eight stored parts, so the agent trusts the store after as
-/// many and does not flood a gateway that would defer its parts again.
+/// In the state `doubting`, the agent sends no data before a decision, and reports once what it waits for. With each
+/// part that is stored, two uploads or parts that wait for the store continue at once: the gateway's circuit breaker
+/// grows in the same way (specification §7.5). The breaker closes after eight stored parts, so the agent trusts the
+/// store after as many and does not flood a gateway that would defer its parts again.
 package struct StoreTrust: Hashable, Sendable {
     private enum State: Hashable {
         case trusting
@@ -27,12 +27,12 @@ package struct StoreTrust: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether data may go out before the gateway's decision.
+    /// Whether data may be sent before the gateway's decision.
     package var allowsEarlyData: Bool { state == .trusting }
 
     /// A gateway has said that the store is not available, or full.
     ///
-    /// - Returns: whether that is new to the user.
+    /// - Returns: whether the code is to be reported, because the user does not know of it yet.
     package mutating func refused(_ code: ErrorCode) -> Bool {
         var told: Set<ErrorCode> = []
         if case .doubting(_, let before) = state { told = before }
@@ -49,7 +49,8 @@ package struct StoreTrust: Hashable, Sendable {
             storedCount + 1 < Self.storedToTrust ? .doubting(storedCount: storedCount + 1, told: told) : .trusting
     }
 
-    /// How many uploads or parts that wait for the store may continue now. Returned once.
+    /// How many uploads or parts that wait for the store may continue now. The next call returns 0, unless another part
+    /// is stored in between.
     package mutating func takeWakes() -> Int {
         defer { wakeCount = 0 }
         return wakeCount
@@ -57,6 +58,6 @@ package struct StoreTrust: Hashable, Sendable {
 }
 
 extension ErrorCode {
-    /// Whether the reason is the store, which may recover at any time.
+    /// Whether the code says that the store is down or full. The store may recover at any time.
     var isOfStore: Bool { self == .storeUnavailable || self == .storeFull }
 }

@@ -11,11 +11,11 @@ package import TransferCommon
 /// The upload decides what follows from the result: it resumes or completes its session, begins a session for the new
 /// version, or ends.
 package struct FileVerification: Hashable, Sendable {
-    /// What the session is for, once the content has turned out to be the same.
+    /// What the upload does with the session if the content turns out to be the same.
     package enum Purpose: Hashable, Sendable {
-        /// An earlier run began it, and parts may be missing.
+        /// Resume the session, which an earlier run began; parts may be missing.
         case resume
-        /// Every part is stored.
+        /// Complete the session, because every part is stored.
         case complete
     }
 
@@ -41,7 +41,7 @@ package struct FileVerification: Hashable, Sendable {
         self.purpose = purpose
     }
 
-    /// The part to be read next; `nil` if none is left, or as many are being read as may be.
+    /// The part to be read next; `nil` if none is left, or if `concurrency` parts are being read already.
     package func next(concurrency: Int) -> PartNumber? {
         beingRead.count < concurrency ? unread.first : nil
     }

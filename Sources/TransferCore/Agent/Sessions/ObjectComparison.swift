@@ -1,8 +1,8 @@
 package import TransferCommon
 package import WireProtocol
 
-/// The key holds an object that the session may not replace, or that may be the file already (specification §6.3). The
-/// file is read, and its content decides.
+/// The comparison of the file with the object under its key: the session may not replace the object, or the object may
+/// be the file already (specification §6.3). The agent reads the file, and the content decides.
 ///
 ///     from       event                                                          to
 ///     comparing  the file has the content of the object                         same
@@ -26,7 +26,7 @@ package struct ObjectComparison: Hashable, Sendable {
         case other
     }
 
-    /// A session of an earlier run, and the file that it was of.
+    /// A session of an earlier run, and the file that the session uploaded.
     package struct EarlierSession: Hashable, Sendable {
         package var session: SessionID
         package var inode: UInt64
@@ -58,11 +58,12 @@ package struct ObjectComparison: Hashable, Sendable {
             self.earlierSession = earlierSession
         }
 
-        /// Whether this agent wrote the object, or found it to be its file, while the file was the present one.
+        /// Whether this agent wrote the object, or found the object to be its file, and the file has not been replaced
+        /// since: its inode is the same.
         fileprivate func isOwn(_ exists: SessionExists) -> Bool {
             guard let session = exists.session else { return false }
             if let proof, proof.session == session { return proof.size == exists.size && proof.stamp.inode == inode }
-            // The session was completed, and the agent's process ended before its journal had the proof.
+            // The agent's process may have ended after the session was completed and before the journal had the proof.
             return earlierSession.map { $0.session == session && $0.inode == inode } ?? false
         }
     }
@@ -73,7 +74,8 @@ package struct ObjectComparison: Hashable, Sendable {
     package let expected: ContentEvidence
     package let partBytes: UInt64
 
-    /// - Returns: `nil` if reading the file could not show that the object is the file, or what the file was.
+    /// - Returns: `nil` if no comparison with the file's content can show that the object is the file, or its
+    ///   beginning.
     package init?(of file: File, with exists: SessionExists) {
         guard exists.size <= file.bytes else { return nil }
         let isSmaller = exists.size < file.bytes
@@ -118,11 +120,12 @@ extension SessionExists {
 }
 
 extension ContentEvidence {
-    /// Whether the object is a file, by the digests that the file is known to have; `nil` if that cannot be told.
+    /// Whether the object with this evidence has the content of a file whose digests are given; `nil` if the evidence
+    /// and the digests cannot be compared.
     ///
     /// - Parameters:
-    ///   - hasPartSize: whether the file's root digest is by the part size of the evidence.
-    ///   - whole: the digest of a file of one part.
+    ///   - hasPartSize: whether `root` and the evidence use the same part size.
+    ///   - whole: the digest of the whole file, if the file is one part.
     func agrees(root: SHA256Digest?, hasPartSize: Bool, whole: SHA256Digest?) -> Bool? {
         switch self {
         case .root(let object) where hasPartSize: root.map { $0 == object }

@@ -1,13 +1,13 @@
 package import TransferCommon
 package import WireProtocol
 
-/// What COMPLETED shows.
+/// What the agent concludes from COMPLETED about the object.
 package enum OnCompleted: Hashable, Sendable {
-    /// The object has not the size of the file.
+    /// The object and the file differ in size.
     case otherSize
-    /// The object need not be the file as it is now. `isOther`: it is known not to be.
+    /// The object may differ from the file as it is now, so the two are compared. `isOther`: they are known to differ.
     case compare(SessionExists, isOther: Bool)
-    /// The object is the file. `isCompared`: the evidence of the gateway is the file's.
+    /// The object is the file. `isCompared`: the gateway's evidence equals the file's digest.
     case stored(isCompared: Bool)
 }
 
@@ -16,13 +16,14 @@ extension Completed {
     ///
     /// - Parameters:
     ///   - root: the file's root digest, if the digest of every part is known.
-    ///   - whole: the digest of a file of one part.
+    ///   - whole: the digest of the whole file, if the file is one part.
     ///   - isAnswer: whether this run has sent COMPLETE in the slot.
     package func judge(
         for session: UploadSession, root: SHA256Digest?, whole: SHA256Digest?, isAnswer: Bool
     ) -> OnCompleted {
         guard size == session.fileBytes else { return .otherSize }
-        // The session was completed with content that need not be the file's, and cannot be used again.
+        // The object for a comparison: the session was completed, perhaps with other content than the file's, and
+        // cannot be used again.
         let exists = SessionExists(
             size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version, session: session.id)
         let hasPartSize = partBytes == session.plan?.partBytes

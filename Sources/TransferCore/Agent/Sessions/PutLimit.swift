@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// The wait for the put limit of one upload (specification §9.2).
+/// The wait of one upload for the put limit (specification §9.2).
 ///
 ///     from      event                                                      to
 ///     none      another version of the file may appear from now on         due
@@ -9,26 +9,26 @@ package import TransferCommon
 ///     counting  a gateway names the limit                                  waiting
 ///     waiting   another version of the file may appear from now on         due
 ///
-/// A request that stores a one-part file may take effect for a while after its connection has ended. Until then the
-/// agent writes no other version of the file under the key. Only a gateway knows how long the limit is, so the wait
-/// begins when a gateway has named it.
+/// A request that stores a one-part file may still take effect for a while, the put limit, after its connection has
+/// ended. During this time the agent writes no other version of the file under the key. Only a gateway knows how long
+/// the limit is, so the wait begins when a gateway has named it.
 package struct PutLimit: Hashable, Sendable {
-    /// The states of the table above.
+    /// The states of the wait, as the table in the comment on `PutLimit` lists them.
     package enum State: Hashable, Sendable {
-        /// No other version may appear.
+        /// No other version of the file can appear under the key.
         case none
         /// The whole limit must pass, from the moment at which a gateway names it.
         case due
-        /// A part of the limit had passed at a moment.
+        /// At the moment `from`, the time `passed` of the limit had passed already.
         case counting(from: Instant, passed: Duration)
-        /// The upload waits until then, or has waited.
+        /// The end of the wait. The state stays `waiting` when that moment has passed.
         case waiting(until: Instant)
     }
 
     /// What the upload does before it begins a session.
     package enum OnLimit: Hashable, Sendable {
         case proceed
-        /// - rest: zero if the limit has passed already.
+        /// - rest: the time that is left; zero if the limit has passed already.
         case wait(until: Instant, rest: Duration)
     }
 
@@ -36,12 +36,13 @@ package struct PutLimit: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether the limit has been waited for, so that no earlier version can appear.
+    /// Whether a gateway has named the limit. In a session this means that the limit has passed and no earlier version
+    /// can appear, because an upload begins its session only after the wait.
     package var wasAwaited: Bool {
         if case .waiting = state { true } else { false }
     }
 
-    /// Whether the upload still waits. That is no standstill, although nothing moves.
+    /// Whether the upload still waits. This wait does not count as a lack of progress.
     package func isWaiting(at now: Instant) -> Bool {
         if case .waiting(let end) = state { end > now } else { false }
     }
@@ -53,7 +54,7 @@ package struct PutLimit: Hashable, Sendable {
 
     /// An earlier run gave up another version.
     ///
-    /// - Parameter age: how long ago, at least.
+    /// - Parameter age: the time since then; the real time may be longer.
     package mutating func otherVersionWasGivenUp(age: Duration, now: Instant) {
         state = .counting(from: now, passed: age)
     }

@@ -14,10 +14,10 @@ import WireProtocol
 ///     aborting    the slot is closed                                           removed
 ///     any         the slot is closed or left; the connection is lost           removed
 ///
-/// The agent's own table of slots (`AgentSlotTable`) says which upload a slot belongs to; this one says what the slot
-/// is to the session.
+/// `AgentSlotTable` says which upload a slot belongs to. `SessionLinks` says which stage the session has reached in the
+/// slot.
 package struct SessionLinks: Hashable, Sendable {
-    /// The stages of the table above.
+    /// The stages of one slot, as the table in the comment on `SessionLinks` lists them.
     package enum Stage: String, CaseIterable, Hashable, Sendable {
         /// SESSION OPEN was sent.
         case opening
@@ -43,7 +43,7 @@ package struct SessionLinks: Hashable, Sendable {
 
     package init() {}
 
-    /// In the order in which the slots were taken.
+    /// All slots of the session, in the order in which they were taken.
     var all: [Link] { links }
 
     /// Whether no gateway carries the session.
@@ -81,7 +81,7 @@ package struct SessionLinks: Hashable, Sendable {
         links[index].stage = stage
     }
 
-    /// COMPLETE of a one-part file came to nothing with its part.
+    /// COMPLETE of a one-part file is void, because its part was deferred or has failed.
     mutating func reopen(as stage: Stage) {
         for index in links.indices where links[index].stage == .completing { links[index].stage = stage }
     }
@@ -90,6 +90,6 @@ package struct SessionLinks: Hashable, Sendable {
 
     mutating func remove(on connection: ConnectionID) { links.removeAll { $0.place.connection == connection } }
 
-    /// All slots are left, or end with their connections.
+    /// Removes all slots: SESSION LEAVE was sent in each, or their connections end.
     package mutating func removeAll() { links = [] }
 }

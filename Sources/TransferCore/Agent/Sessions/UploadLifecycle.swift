@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// The phases of one upload, from its submission to its outcome, and the slots in which its session is.
+/// The phases of one upload, from its submission to its outcome, and the slots that carry its session.
 ///
 ///     from          event                                             to
 ///     beginning     a saved session, and the file is untouched        waiting, to resume
@@ -43,12 +43,13 @@ package struct UploadLifecycle: Hashable, Sendable {
         case abort
     }
 
-    /// The phases of the table above. Each owns the data that exists only in it.
+    /// The phases of one upload, as the table in the comment on `UploadLifecycle` lists them. Each phase owns the data
+    /// that exists only in it.
     package enum Phase: Hashable, Sendable {
         /// The upload has been submitted and has not begun.
         case beginning
         case waiting(PendingRequest, until: Instant)
-        /// A journal row is on its way to the disk.
+        /// A row is being written to the journal.
         case recording(JournalSequence, then: PendingRequest)
         case opening
         case resuming
@@ -62,13 +63,13 @@ package struct UploadLifecycle: Hashable, Sendable {
         case ended
     }
 
-    /// What follows once everything that was begun at a gateway has been dropped.
+    /// What the upload does after it has dropped everything that was begun at a gateway.
     package enum After: Hashable, Sendable {
         /// A session for the file as it is now.
         case beginAnew
         /// The user dropped the upload.
         case end
-        /// The source can never be whole.
+        /// The source cannot be read to its end, so the upload fails.
         case fail(UploadFailure)
 
         /// The outcome of the upload; `nil` if the upload continues.
@@ -83,14 +84,14 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// The phase that the upload is in.
     package private(set) var phase = Phase.beginning
-    /// What follows a drop.
+    /// What follows when the session has been dropped.
     package private(set) var after = After.beginAnew
-    /// The slots in which the session is.
+    /// The slots that carry the session.
     private(set) var links = SessionLinks()
 
     package init() {}
 
-    /// Whether nothing but dropping is left to do.
+    /// Whether the upload only drops what was begun, and sends nothing more.
     package var isDropping: Bool { after != .beginAnew }
 
     /// Whether the upload has an outcome.
@@ -106,8 +107,9 @@ package struct UploadLifecycle: Hashable, Sendable {
         if case .waiting = phase { true } else { false }
     }
 
-    /// Whether an object that a gateway names under the key can be this session's doing, or a reason to compare. In the
-    /// other phases the frame is of an older version, or comes after the end.
+    /// Whether the upload acts on a frame that names an object under the key: the session may have made the object, or
+    /// the file is compared with it. In the other phases the frame concerns an older version of the file, or arrives
+    /// after the upload's end.
     package var concernsObject: Bool {
         switch phase {
         case .opening, .resuming, .transferring, .rechecking, .completing: true
@@ -123,7 +125,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// Whether the shell is reading for this phase; `nil` if only the parts tell.
+    /// Whether the shell reads the file for this phase; `nil` if that depends on the parts under way.
     package var isReading: Bool? {
         switch phase {
         case .comparing, .rechecking: true
@@ -132,7 +134,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// Whether a stopping agent waits for the answer of this phase, because it saves work.
+    /// Whether a stopping agent waits for the answer that this phase awaits, because the answer saves work for the next
+    /// run.
     ///
     /// - Parameters:
     ///   - isMultipart: whether the session has several parts.
@@ -147,7 +150,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// What the slot is to its gateway. COMPLETE that was sent ahead means nothing before SESSION OPENED.
+    /// The state of the slot for the judgement of frames (specification §6.1). A COMPLETE that was sent ahead does not
+    /// count before SESSION OPENED.
     func slotState(at place: Attachment) -> AgentSlotState {
         switch links.stage(at: place) {
         case .opening: .opening
@@ -225,8 +229,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .completing
     }
 
-    /// PARTS WANTED has been read in a slot. It opens that slot only: another gateway, which has not said it, may still
-    /// be completing the session.
+    /// PARTS WANTED has been read in a slot. Only this slot is open again: the gateways in other slots may still be
+    /// completing the session.
     ///
     /// - Returns: whether the session is transferred again; otherwise it was already.
     mutating func partsWanted(in place: Attachment) -> Bool {
@@ -234,9 +238,9 @@ package struct UploadLifecycle: Hashable, Sendable {
         return transferAgain()
     }
 
-    /// COMPLETE is not under way any more.
+    /// No slot waits for the outcome of COMPLETE any more.
     ///
-    /// - Returns: whether it was.
+    /// - Returns: whether a slot waited before.
     mutating func transferAgain() -> Bool {
         guard phase == .completing else { return false }
         phase = .transferring
@@ -255,13 +259,13 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .completing
     }
 
-    /// COMPLETE of a one-part file is sent in a slot. Ahead of SESSION OPENED the phase stays.
+    /// COMPLETE of a one-part file is sent in a slot. If SESSION OPENED has not been read, the phase stays `opening`.
     mutating func completesOnePart(in place: Attachment) {
         links.set(.completing, at: place)
         if phase == .transferring { phase = .completing }
     }
 
-    /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.
+    /// COMPLETE of a one-part file is void, because its part was deferred or has failed: the session is open as before.
     mutating func reopen() {
         links.reopen(as: phase == .opening ? .opening : .open)
         _ = transferAgain()
@@ -271,7 +275,7 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     mutating func closed(_ place: Attachment) { links.remove(place) }
 
-    /// All slots are left, or end with the agent's connections.
+    /// Removes all slots: SESSION LEAVE was sent in each, or the agent's connections end.
     mutating func closedAll() { links.removeAll() }
 
     /// What the loss of a connection leads to.
@@ -297,7 +301,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// Whether the upload waits for an answer and has no slot any more in which one can come.
+    /// Whether the upload waits for an answer, but has no slot any more in which the answer could arrive.
     package var isStranded: Bool {
         guard links.isEmpty else { return false }
         return switch phase {
@@ -311,7 +315,7 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// What a code of session scope leads to.
     package enum OnRefused: Hashable, Sendable {
-        /// Nothing is left to be dropped.
+        /// Nothing is left to be dropped, so the drop is complete.
         case dropped
         /// The session continues in other slots.
         case slotClosed
@@ -325,7 +329,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         if isDropping, phase == .opening { return .dropped }
         if stage == .resuming, phase != .resuming { return .slotClosed }
         switch FailureRule.reaction(to: code, in: .session) {
-        // The gateway cannot name the session, so ABORT has nothing to drop. Cleaning finds it.
+        // The gateway does not know the session, so ABORT cannot drop its upload. The store's cleaning removes the
+        // upload.
         case .beginAnew where stage == .aborting: return .dropped
         case .beginAnew where code == .sessionLost && isInAnotherSlot: return .slotClosed
         case .beginAnew: return .beginAnew
@@ -336,21 +341,21 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     // MARK: Ending
 
-    /// The user drops the upload, or its source can never be whole.
+    /// The user drops the upload, or its source cannot be read to its end.
     package mutating func drop(_ after: After) { self.after = after }
 
-    /// The outcome is on its way to the disk.
+    /// The outcome is being written to the journal.
     mutating func end(_ outcome: UploadOutcome, recordedBy sequence: JournalSequence) {
         phase = .ending(sequence, outcome)
     }
 
-    /// What a durable journal leads to.
+    /// What follows when the awaited journal write is durable.
     package enum OnCommitted: Hashable, Sendable {
         case nothing
         case ended(UploadOutcome)
     }
 
-    /// The journal is durable up to this write.
+    /// All journal writes up to this one are durable.
     package mutating func committed(through sequence: JournalSequence, now: Instant) -> OnCommitted {
         switch phase {
         case .recording(let awaited, let request) where awaited <= sequence:

@@ -14,24 +14,25 @@ package import WireProtocol
 ///     submitted  the file has another size, or the source is a stream                otherVersion
 ///     submitted  the user wants exactly what was begun, and nothing can prove it     end
 ///
-/// It decides by values alone how an upload begins, which session it opens, and what it states in its frames and in its
-/// receipt. A file may need several sessions in a row; `startOver` begins the next one.
+/// This type decides how an upload begins, which session it opens, and what it states in its frames and in its receipt.
+/// It performs nothing itself. A file may need several sessions in a row; `startOver` begins the next one.
 package struct UploadSession: Hashable, Sendable {
     /// What the user requested.
     package let request: UploadRequest
     /// The write condition of the session that is open, or will be.
     package private(set) var condition: WriteCondition
-    /// Terms of the session, as the write condition is.
+    /// The object's metadata. Like the write condition, it is fixed for the life of the session.
     private var metadata: SessionMetadata
     /// The object under the key was compared. The next session replaces it and asks for no further comparison.
     package private(set) var isSettled = false
-    /// The session of the journal's row when this run began. What that session wrote is the agent's own.
+    /// The session that the journal's row named when this run began. An object that this session wrote counts as the
+    /// agent's own.
     private(set) var earlier: ObjectComparison.EarlierSession?
-    /// `nil` before a gateway has said what it takes.
+    /// The session's id; `nil` until a gateway has named its limits in WELCOME.
     package private(set) var id: SessionID?
-    /// What a gateway gave to resume the session with; empty if none has.
+    /// The token with which the session is resumed; empty until a gateway has given one.
     package private(set) var token: [UInt8] = []
-    /// How the file is divided; `nil` before a gateway has said what it takes.
+    /// How the file is divided into parts; `nil` until a gateway has named its limits in WELCOME.
     package private(set) var plan: PartPlan?
     /// The file's stamp; `nil` if the file is only to be dropped.
     package private(set) var stamp: FileStamp?
@@ -39,14 +40,14 @@ package struct UploadSession: Hashable, Sendable {
     package private(set) var losses = 0
     /// How often the store turned out to lack parts of this session when the session was to be completed.
     private var wantedRounds = 0
-    /// The file was touched after the session began, and the journal does not know. The session may have been completed
-    /// with the content from before.
+    /// The file was touched after the session began, and the journal still has the earlier stamp. The session may have
+    /// been completed with the content from before the change.
     package private(set) var isTouched = false
     /// COMPLETE of a one-part file may have been sent, and its outcome is unknown.
     package private(set) var mayStillAppear = false
     /// COMPLETE of several parts may have been sent, by this run or an earlier one.
     private var mayBeCompleting = false
-    /// A gateway may have heard of the session, and have begun something in the store for it.
+    /// A gateway may know the session, and may have begun an upload in the store for it.
     private var isTold = false
     /// The journal has a row of the upload.
     package private(set) var isRecorded: Bool
@@ -84,22 +85,24 @@ package struct UploadSession: Hashable, Sendable {
     /// Whether an earlier run began this session.
     package var isOfEarlierRun: Bool { request.saved?.session == id }
 
-    /// Whether the session's id may have made an upload in the store. Such an id is opened only once: two gateways with
-    /// the same id would make two uploads, and the session's record names only one. What was made is adopted by the
-    /// next id, or found by cleaning.
+    /// Whether a gateway may have created an upload in the store for the session's id. SESSION OPEN is not sent twice
+    /// with such an id: two gateways would create two uploads, and the session's record names only one of them. The
+    /// session with the next id adopts the upload, or the store's cleaning removes it.
     private var mayHaveLeftUpload: Bool { isTold && token.isEmpty && isMultipart }
 
     /// Whether an id has to be chosen before the session is opened.
     package var needsChoice: Bool { id == nil || mayHaveLeftUpload }
 
-    /// Whether there is something at a gateway that ABORT can name. The token of a one-part file names nothing.
+    /// Whether the session has an upload in the store that ABORT can drop. The token of a one-part file names no
+    /// upload.
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
-    /// What to ask for when the last connection is lost.
+    /// The request that follows when the last connection is lost.
     package var requestToRepeat: UploadLifecycle.PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
-    /// How the file differs from the one that the session is of. A file was found to have only grown with its stamp,
-    /// change time included; once the file is touched, nothing shows that its beginning is still the same.
+    /// How the file differs from the version that the session uploads. For a session that replaces the beginning of a
+    /// file by the grown file, *touched* counts as *changed*: once the change time has moved, nothing shows that the
+    /// beginning is still the same.
     package func difference(whileReading later: FileStamp) -> FileStamp.Difference {
         guard let difference = stamp?.difference(whileReading: later) else { return .changed }
         return difference == .touched && policy.isContinuation(condition) ? .changed : difference
@@ -112,7 +115,7 @@ package struct UploadSession: Hashable, Sendable {
     }
 
     /// Whether parts may be offered behind SESSION OPEN, before its answer. They may not if the key may hold an object
-    /// that is worth a comparison first.
+    /// with which the file is compared first.
     package func mayOfferBehindOpen(_ limits: AgentLimits) -> Bool {
         guard let plan else { return false }
         switch policy {
@@ -126,13 +129,13 @@ package struct UploadSession: Hashable, Sendable {
     /// The file is the same with this stamp.
     package mutating func restamped(_ stamp: FileStamp) { self.stamp = stamp }
 
-    /// The session begins anew with the file as it was submitted.
+    /// A new session begins, with the file as it was submitted.
     package mutating func takeSubmittedStamp() { stamp = request.stamp }
 
     /// The end of the stream has been read.
     package mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
 
-    /// The session is dropped, and the next one is of the file as it is now.
+    /// The session is dropped, and the next one uploads the file as it is now.
     package mutating func startOver() {
         isTouched = false
         wantedRounds = 0
@@ -141,7 +144,7 @@ package struct UploadSession: Hashable, Sendable {
         plan = nil
     }
 
-    /// The next session replaces exactly the object that was shown, if the store tells which object that is.
+    /// The next session replaces exactly this object, if the store tells which session made the object.
     package mutating func replace(_ exists: SessionExists) {
         condition = exists.session.map { .matches($0) } ?? policy.condition
         isSettled = true
@@ -150,7 +153,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Another version of a one-part file may still appear.
     package mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
 
-    /// A gateway hears of the session.
+    /// A frame that names the session is sent to a gateway.
     package mutating func told() { isTold = true }
 
     /// A gateway has given a token.
@@ -165,7 +168,7 @@ package struct UploadSession: Hashable, Sendable {
         return stamp
     }
 
-    /// The session that the gateway has opened takes the place of this one.
+    /// The gateway has opened another session, which takes the place of this one.
     package mutating func adopt(_ opened: SessionOpened) {
         isTouched = false
         id = opened.session
@@ -179,7 +182,8 @@ package struct UploadSession: Hashable, Sendable {
 
     /// The store lacks parts that were to be completed.
     ///
-    /// - Returns: whether the session can continue. A store that repeatedly lacks what it confirmed has lost it.
+    /// - Returns: whether the session can continue. If the store repeatedly lacks parts that it confirmed, the session
+    ///   counts as lost.
     package mutating func wanted() -> Bool {
         wantedRounds += 1
         return wantedRounds <= Self.wantedRoundsMax
@@ -198,9 +202,9 @@ extension UploadSession {
         case open
         case end(UploadOutcome, stored: [PartListEntry] = [])
         case drop
-        /// The session is of another version of the file.
+        /// The session was begun with another version of the file.
         case otherVersion(stored: [PartListEntry] = [])
-        /// The session cannot be used, although it may be of this version.
+        /// The session cannot be used, although it may have been begun with this version of the file.
         case leave(isOtherVersion: Bool)
         /// The session continues with these parts.
         case resume(stored: [PartListEntry])
@@ -263,7 +267,7 @@ extension UploadSession {
                 + "prove its content"
             return .end(.failed(UploadFailure(.wrongFile, message)), stored: stored)
         case .touched where isOnePart:
-            // Nothing shows whether the content is the same, and the old content may be stored or about to be.
+            // Nothing shows whether the content is the same, and the old content may be stored now or later.
             return .leave(isOtherVersion: true)
         case .touched:
             isTouched = true
@@ -286,7 +290,7 @@ extension UploadSession {
         case record(FileStamp, partBytes: UInt64)
     }
 
-    /// Chooses the part size by what a gateway takes.
+    /// Chooses the part size within the limits of a gateway.
     package mutating func choose(by welcome: Welcome, now: Instant) -> OnChoose? {
         guard let stamp else { return nil }
         let putLimitMax = Duration.milliseconds(Int64(welcome.putLimitMilliseconds))
@@ -365,7 +369,7 @@ extension UploadSession {
 // MARK: - The object
 
 extension UploadSession {
-    /// What the object under the key is compared with; `nil` if reading the file could show nothing.
+    /// What the object under the key is compared with; `nil` if no comparison with the file's content could decide.
     package func comparison(with exists: SessionExists) -> ObjectComparison? {
         guard let fileBytes else { return nil }
         let file = ObjectComparison.File(
@@ -373,7 +377,7 @@ extension UploadSession {
         return ObjectComparison(of: file, with: exists)
     }
 
-    /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier
-    /// run read may have been read too soon after a change.
+    /// Whether the stamp of the file as it was read distinguishes it from all later versions. False if an earlier run
+    /// read parts of the file, because it may have read them too soon after a change.
     var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
 }

@@ -3,13 +3,14 @@ import TransferCommon
 // One upload for each key at a time.
 
 extension Agent {
-    /// How many of the keys, counted from the first, have no upload under way.
+    /// The number of keys before the first one that has an upload under way.
     ///
-    /// A second upload to a key begins when the first has ended, because the object of the first decides what the second
-    /// may do.
+    /// A second upload to a key begins only when the first has ended, because the object that the first one makes
+    /// decides what the second may do.
     package func freeKeyCount(of keys: [String]) -> Int {
         let underWay = scheduler.uploads.values.map(\.request.key)
-        // Swift compares texts by their characters, and keys are bytes. The set excludes most keys in one step.
+        // Swift compares texts by characters, but two keys are equal only if their bytes are. A key that is not in the
+        // set equals no key under way in either sense, so most keys need no comparison of bytes.
         let alike = Set(underWay)
         return keys.prefix { key in
             !alike.contains(key) || !underWay.contains { $0.hasSameBytes(as: key) }

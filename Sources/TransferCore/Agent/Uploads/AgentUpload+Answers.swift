@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// What the gateway's frames mean to an upload (specification §6, §8, §9).
+// What an upload does with the gateway's frames (specification §6, §8, §9).
 
 extension AgentUpload {
     /// The agent calls this with each frame in a slot of this upload. If the frame closes the slot, the agent has
@@ -67,7 +67,8 @@ extension AgentUpload {
     private mutating func takeToken(_ token: [UInt8], _ context: inout AgentContext) {
         guard !token.isEmpty else { return }
         session.takeToken(token)
-        // A one-part file is opened again by its id, so its token is not worth a write.
+        // A later run opens the session of a one-part file again by its id and needs no token, so the token is not
+        // written to the journal.
         if !session.isOnePart { context.journal(.token(id, token)) }
     }
 
@@ -142,7 +143,7 @@ extension AgentUpload {
         return digests.count == Int(count) ? context.cryptography.rootDigest(of: digests) : nil
     }
 
-    /// The digest of a file of one part.
+    /// The digest of the file, if the file is one part and the part has been read.
     private var onePartDigest: SHA256Digest? { session.isOnePart ? PartNumber(1).flatMap { parts[$0]?.digest } : nil }
 
     private mutating func receivedAborted(_ context: inout AgentContext) {
@@ -150,7 +151,7 @@ extension AgentUpload {
         dropped(&context)
     }
 
-    /// The store has nothing more of what was begun.
+    /// Everything that was begun in the store has been dropped.
     mutating func dropped(_ context: inout AgentContext) {
         if let outcome = lifecycle.after.outcome {
             end(outcome, &context)
@@ -161,10 +162,11 @@ extension AgentUpload {
 
     // MARK: Completing
 
-    /// When every part is stored, the file is looked at once more before it is completed.
+    /// When every part is stored, the shell reads the file's stamp once more before COMPLETE is sent.
     ///
-    /// The journal must have every part by then: a later run that lists fewer parts thereby tells its gateway that no
-    /// other gateway is completing the upload. If parts have been wanted since, the completion was answered.
+    /// By then the journal must have every part. A gateway concludes from a list with fewer parts that no other gateway
+    /// is completing the upload, so a later run must not list fewer parts after COMPLETE. (If PARTS WANTED has removed
+    /// parts from the journal since, that COMPLETE has been answered.)
     mutating func recheckIfWhole(_ context: inout AgentContext) {
         guard phase == .transferring, let plan = session.plan, !plan.isOnePart, parts.isEmpty,
             let count = plan.partCount, parts.stored.count == Int(count), unsavedEntry == nil
@@ -173,7 +175,7 @@ extension AgentUpload {
         context.actions.append(.checkFile(id))
     }
 
-    /// The shell has looked at the file again.
+    /// The shell has read the file's stamp again.
     mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, _ context: inout AgentContext) {
         guard phase == .rechecking else { return }
         switch result {

@@ -15,13 +15,14 @@ extension AgentUpload {
         compare(with: exists, stage: stage, &context)
     }
 
-    /// Has the file read, to find out whether the object is what the file is, or was.
+    /// Has the file read, to find out whether the object is the file, or what the file was before it grew.
     ///
-    /// - Parameter isOther: the object is already known to be neither.
+    /// - Parameter isOther: the object is already known to be neither of the two.
     mutating func compare(
         with exists: SessionExists, stage: Stage, isOther: Bool = false, _ context: inout AgentContext
     ) {
-        // When a session is opened, nothing is lost. Later the agent must not repeat the same steps without a pause.
+        // A comparison in answer to SESSION OPEN costs no work that was done. A later one counts as a failure, so that
+        // the agent does not repeat the same steps without a pause.
         if stage != .opening { failures += 1 }
         forgetParts(&context)
         leaveLinks(&context)

@@ -15,7 +15,7 @@ extension AgentUpload {
         context.journal(.dropping(id))
     }
 
-    /// The source can never be whole: what was begun is dropped, and the upload ends with this failure.
+    /// The source cannot be read to its end: what was begun is dropped, and the upload ends with this failure.
     mutating func abandon(_ failure: UploadFailure, _ context: inout AgentContext) {
         drop(then: .fail(failure), &context)
     }
@@ -45,13 +45,14 @@ extension AgentUpload {
         finish(outcome, &context)
     }
 
-    /// Ends the upload with everything kept.
+    /// Ends the upload and keeps all its state for the next run.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         if !lifecycle.hasOutcome { end(.failed(failure), &context) }
     }
 
-    /// Ends the upload with everything kept, while the agent's connections end too. The gateway takes the end for a cut
-    /// and keeps for a while what it has received. After SESSION LEAVE it would not.
+    /// Ends the upload and keeps all its state for the next run, while the agent's connections end, too. No SESSION
+    /// LEAVE is sent: after it the gateway would drop the bytes that it has received, but it keeps them for a while
+    /// after the end of a connection.
     mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
         guard !lifecycle.hasOutcome else { return }
         lifecycle.closedAll()
@@ -66,13 +67,13 @@ extension AgentUpload {
 
     // MARK: Waiting
 
-    /// Waits because of what a gateway or the store said, and then asks again.
+    /// Waits because of a code from a gateway, and then sends the request again.
     mutating func retry(
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
         failures += 1
         trouble = UploadFailure(code, message: message)
-        // A query that lists stored parts is long, so it is not repeated as often as the gateway would allow.
+        // RESUME QUERY with a list of stored parts is long, so it is repeated less often than the gateway would allow.
         let delay =
             parts.stored.isEmpty
             ? context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
@@ -82,7 +83,7 @@ extension AgentUpload {
         context.reportWait(of: id, code, message: message)
     }
 
-    /// What to ask for when the last connection is lost.
+    /// The request that follows when the last connection is lost.
     var requestToRepeat: PendingRequest {
         phase == .aborting ? .abort : session.requestToRepeat
     }
@@ -96,8 +97,8 @@ extension AgentUpload {
         context.isRoomToBeLookedAt = true
     }
 
-    /// The agent calls this after each frame. A frame that closes the last slot without answering the request leaves
-    /// nothing to wait for: the request is sent again after a while.
+    /// The agent calls this after each frame. If a frame has closed the last slot without answering the request, no
+    /// answer can arrive any more, so the request is sent again after a while.
     mutating func askAgainIfStranded(_ context: inout AgentContext) {
         guard lifecycle.isStranded else { return }
         failures += 1
@@ -106,8 +107,8 @@ extension AgentUpload {
 
     // MARK: Slots
 
-    /// Sends SESSION LEAVE in every slot of the upload. The gateway keeps what is stored. A slot can be used again when
-    /// SESSION LEFT has been read.
+    /// Sends SESSION LEAVE in every slot of the upload. The gateway keeps what is stored. A slot is free again when
+    /// SESSION LEFT has been read in it.
     mutating func leaveLinks(_ context: inout AgentContext) {
         for link in lifecycle.links.all {
             context.connections[link.place.connection]?.withOpen { $0.leave(link.place.slot, of: id) }
@@ -150,7 +151,7 @@ extension UploadOutcome {
 }
 
 extension Welcome {
-    /// The sizes of parts and objects that the gateway takes.
+    /// The sizes of parts and objects that the gateway accepts.
     var rule: PartRule {
         PartRule(
             partBytesMin: partBytesMin, partBytesMax: partBytesMax, partBytesDefault: partBytesDefault,

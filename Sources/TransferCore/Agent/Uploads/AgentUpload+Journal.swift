@@ -4,7 +4,7 @@ import WireProtocol
 // Steps that wait for the journal.
 
 extension AgentUpload {
-    /// The journal is durable up to this write.
+    /// All journal writes up to this one are durable.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         if let unsavedEntry, unsavedEntry <= sequence {
             self.unsavedEntry = nil
@@ -15,9 +15,10 @@ extension AgentUpload {
         }
     }
 
-    /// The gateway has opened another session: an unfinished one with equal terms, which the journal had lost
-    /// (specification §8.3). From now on the slot carries that session. If the agent ends before the journal has it,
-    /// the next run opens a session and has this one adopted again. So only COMPLETE waits for the journal.
+    /// The gateway has opened another session than the agent asked for: an unfinished one with equal terms, which the
+    /// journal had lost (specification §8.3). From now on the slot carries the adopted session. If the agent ends
+    /// before the journal has this session, the next run opens a new session, and the gateway adopts the unfinished one
+    /// again. So only COMPLETE waits for the journal.
     mutating func adopt(
         _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at place: Attachment,
         _ context: inout AgentContext

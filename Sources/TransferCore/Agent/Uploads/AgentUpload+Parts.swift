@@ -56,7 +56,7 @@ extension AgentUpload {
             return context.actions.append(
                 .readPart(id, number, start: 0, bytes: part.size, withMD5: false, keep: true))
         case .touched:
-            break  // The file is looked at again when all parts are stored.
+            break  // The file's stamp is read again when all parts are stored.
         case .changed:
             return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
         }
@@ -126,7 +126,7 @@ extension AgentUpload {
 
     // MARK: Sending
 
-    /// How many plain bytes of a part may go out on a connection now.
+    /// How many plain bytes of a part may be sent on a connection now.
     func sendable(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> UInt64 {
         switch parts.sendable(number, on: connection, mayGoEarly: mayGoEarly(context)) {
         case .none: 0
@@ -135,8 +135,8 @@ extension AgentUpload {
         }
     }
 
-    /// Whether data of a part that was offered on a connection may go out before the decision, as soon as there is
-    /// initial credit.
+    /// Whether data of a part that was offered on a connection may be sent before the decision, as soon as initial
+    /// credit is free.
     func waitsForCredit(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> Bool {
         if case .undecided = parts.sendable(number, on: connection, mayGoEarly: mayGoEarly(context)) {
             true
@@ -145,8 +145,8 @@ extension AgentUpload {
         }
     }
 
-    /// Whether the upload allows data before a decision. The gateway may hold bytes of a one-part file that an earlier
-    /// run began.
+    /// Whether the upload allows data before a decision. Not for a one-part file that an earlier run began: the gateway
+    /// may hold its first bytes, and its decision says from which byte the data continues.
     private func mayGoEarly(_ context: AgentContext) -> Bool {
         context.store.allowsEarlyData && phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
     }
@@ -240,7 +240,7 @@ extension AgentUpload {
     private mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
         guard let stored = parts.store(number, etag: etag, roomMax: context.limits.concurrency) else { return }
         failures = 0
-        // While another part is deferred, its trouble may be all that can be reported.
+        // While another part is deferred, the reason for that may be needed if the agent gives up.
         if stored.othersAreWell { trouble = nil }
         context.progressAt = context.now
         let entry = stored.entry
@@ -251,7 +251,7 @@ extension AgentUpload {
         recheckIfWhole(&context)
     }
 
-    /// A part has failed in a way that another attempt may mend: it is offered again after a while.
+    /// A part has failed, and another attempt may succeed: the part is offered again after a while.
     mutating func deferPart(
         _ number: PartNumber, code: ErrorCode, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
@@ -275,7 +275,7 @@ extension AgentUpload {
         context.connections[withdrawn.place.connection]?.remove(UploadPart(upload: id, part: number))
     }
 
-    /// Parts whose connection is gone keep their bytes and wait to be offered on another.
+    /// Parts whose connection is lost keep the bytes that were read, and wait to be offered on another connection.
     mutating func interruptParts(on connection: ConnectionID? = nil, _ context: inout AgentContext) {
         for number in parts.numbers {
             guard let place = parts[number]?.place, connection == nil || place.connection == connection else {
@@ -285,7 +285,7 @@ extension AgentUpload {
         }
     }
 
-    /// Parts whose slot has been closed wait to be offered in another.
+    /// Parts whose slot has been closed wait to be offered in another slot.
     mutating func interruptParts(at place: Attachment, _ context: inout AgentContext) {
         guard parts.isUnderWay(in: place) else { return }
         interruptParts(on: place.connection, &context)
@@ -299,7 +299,7 @@ extension AgentUpload {
         for number in parts.numbers { removePart(number, &context) }
     }
 
-    /// The one place where a part's credit, room and bytes are released.
+    /// Releases a part's credit, room and bytes; no other method does.
     mutating func removePart(_ number: PartNumber, _ context: inout AgentContext) {
         guard let removed = parts.remove(number) else { return }
         release(removed.offer, number, &context)

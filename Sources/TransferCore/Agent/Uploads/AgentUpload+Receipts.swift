@@ -1,13 +1,13 @@
 import WireProtocol
 
-// The receipt that the user wants of a file: it comes with COMPLETED, or the agent asks for it by PROVE once the file
-// is stored.
+// The receipt that the user wants for a file. It arrives with COMPLETED, or the agent asks for it by PROVE after the
+// file is stored.
 
 extension AgentUpload {
-    /// What becomes of the receipt of an object that was completed as this file.
+    /// Judges the receipt of an object that was completed as this file.
     ///
-    /// - Parameter isCompared: the gateway's evidence was found to be the file's. A receipt with other evidence would
-    ///   state something about the file that the agent does not know.
+    /// - Parameter isCompared: the gateway's evidence equals the file's digest. A receipt with other evidence would
+    ///   state something about the file that the agent cannot check.
     func receipt(
         of completed: Completed, isCompared: Bool, at place: Attachment, _ context: inout AgentContext
     ) -> ReceiptOutcome {
@@ -17,7 +17,8 @@ extension AgentUpload {
             completed.receipt, of: completed.object(of: session.id), key: request.key, for: id, on: place.connection)
     }
 
-    /// The outcome is durable: it is reported, unless a gateway is first asked for the receipt that did not come.
+    /// The outcome is durable and is reported now. But if the user wants a receipt and none has arrived, the agent
+    /// first asks a gateway for it.
     func report(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         guard case .stored(let receipt, let wasThere) = outcome, receipt.signed == .missing, let root = receipt.root,
             receipt.partBytes > 0, let stamp = session.stamp, context.phase == .running, context.isReceiptToBeHad

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// What an upload does about a code: the reactions are those of `FailureRule` (specification §12).
+// How an upload reacts to an error code. `FailureRule` chooses the reaction (specification §12).
 
 extension AgentUpload {
     mutating func received(_ refused: SessionRefused, stage: Stage, _ context: inout AgentContext) {
@@ -15,7 +15,7 @@ extension AgentUpload {
     ) {
         switch report.scope {
         case .part(let number):
-            // A part that has been offered elsewhere since does not belong to this slot any more.
+            // If the part has been offered in another slot since, the report does not concern that offer.
             guard parts[number]?.place == place else {
                 let failure = UploadFailure(report.code, message: report.message)
                 // The gateway has evicted a part that it had named. The agent offers the part once it has read it.
@@ -71,10 +71,11 @@ extension AgentUpload {
         }
     }
 
-    /// How often other bytes of one part may arrive than were hashed, before that is reported.
+    /// How often a part may arrive with other bytes than were hashed before the upload reports it.
     private static let mismatchesMax = 3
 
-    /// Other bytes arrived than were hashed: the file is read again, which shows whether it changed.
+    /// The bytes that arrived are not those that were hashed. The agent reads the part again, which shows whether the
+    /// file has changed.
     private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
         let mismatches = parts[number]?.mismatches ?? 0
         removePart(number, &context)
@@ -87,23 +88,25 @@ extension AgentUpload {
 
     // MARK: Several slots
 
-    /// One of several slots is closed: a query that joins was refused, or one gateway has lost the session. The session
-    /// continues in the other slots, and only the answer in the last slot counts (specification §8.2). A query that
-    /// joins lists no parts; so if its slot was the last, the session is resumed with a query that lists them.
+    /// One of several slots of the session is closed: a query that joins was refused, or one gateway has lost the
+    /// session. The session continues in the other slots, and only the answer in the last slot counts (specification
+    /// §8.2). A query that joins lists no parts. So if the slot of such a query was the last one, the agent resumes the
+    /// session with a query that lists the stored parts.
     mutating func slotRefused(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
         failures += 1
         let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         joinsAt = context.now + delay
         if lifecycle.links.isEmpty { return askAgain(at: joinsAt, &context) }
-        // If the slot in which the outcome was awaited is gone, COMPLETE is sent in another.
+        // If the slot that waited for the outcome of COMPLETE is gone, COMPLETE is sent again in another slot.
         guard !lifecycle.links.contains(.completing), lifecycle.transferAgain() else { return }
         recheckIfWhole(&context)
     }
 
     // MARK: Beginning anew
 
-    /// The session cannot be used any more, although the file is unchanged: the file begins anew (specification §8.5).
-    /// The loss is counted in the journal first, and the second loss is reported instead.
+    /// The session cannot be used any more, although the file is unchanged: the agent opens a new session for the file
+    /// (specification §8.5). It first counts the loss in the journal. At the second loss, it reports the loss and opens
+    /// no further session.
     mutating func beginAnew(after code: ErrorCode, _ context: inout AgentContext) {
         session.lost()
         leaveLinks(&context)
@@ -116,7 +119,7 @@ extension AgentUpload {
         }
         context.actions.append(.report(id, .lost))
         context.journal(.lost(id, losses: session.losses))
-        // A session that the gateway found to be wrong still exists, and is dropped first.
+        // If the gateway found a fault in the session, the session still exists and is dropped first.
         if mayAbort { leaveSavedSession(isOtherVersion: false, &context) } else { startOver(&context) }
     }
 }

@@ -1,10 +1,10 @@
 import TransferCommon
 import WireProtocol
 
-// What an upload does when the agent gives it a turn, and what it then waits for.
+// What an upload does in its turn, and what it waits for afterwards.
 
 extension AgentUpload {
-    /// Does all that it can do now.
+    /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
         while runPendingRequest(&context) {}
         joinConnections(&context)
@@ -90,7 +90,7 @@ extension AgentUpload {
         guard context.limits.connections > 1, session.isMultipart else { return OfferPlacement() }
         let links = lifecycle.links
         var coming = links.count(.resuming) + context.connections.values.count(where: \.isComing)
-        // These connections join as soon as the query has been answered.
+        // The session joins these connections as soon as the query has been answered.
         if phase == .resuming { coming += context.connections.countWithFreeSlot(excluding: links.connections) }
         return OfferPlacement(
             concurrency: context.limits.concurrency, coming: coming,
@@ -104,13 +104,13 @@ extension AgentUpload {
         lifecycle.links.awaitsAnswer(on: connection) || parts.isUnderWay(on: connection)
     }
 
-    /// Whether a gateway that is connected owes an answer. The gateway may look for an object for minutes.
+    /// Whether a connected gateway owes an answer. A gateway may look for an object for minutes.
     func awaitsAnswer(_ context: AgentContext) -> Bool {
         lifecycle.awaitsAnswer
             && lifecycle.links.connections.contains { context.connections[$0]?.isOpen == true }
     }
 
-    /// Whether the shell is reading for the upload: that is progress which only the shell sees.
+    /// Whether the shell is reading the file for the upload. Only the shell sees the progress of reading.
     var isReading: Bool {
         lifecycle.isReading ?? parts.isReading
     }
@@ -119,7 +119,7 @@ extension AgentUpload {
 // MARK: - The store
 
 extension AgentUpload {
-    /// Ends the wait for the store: of the upload, or of some of its parts.
+    /// Ends the upload's wait for the store, or that of some of its parts.
     ///
     /// - Returns: how many waits were ended.
     mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
@@ -134,7 +134,7 @@ extension AgentUpload {
 // MARK: - Stopping
 
 extension AgentUpload {
-    /// The agent is stopping: only these parts, and parts that have been sent, are kept.
+    /// The agent is stopping: it gives up all parts except those in `chosen` and those that have been sent completely.
     mutating func withholdParts(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
         for number in parts.numbers {
             guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }
@@ -142,7 +142,8 @@ extension AgentUpload {
         }
     }
 
-    /// Whether an answer is awaited that saves work, or a part is on its way.
+    /// Whether a stopping agent waits for this upload: it awaits an answer that saves work for the next run, or a part
+    /// is being sent.
     var isWorthFinishing: Bool {
         // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
         if request.isStream, session.fileBytes == nil { return false }

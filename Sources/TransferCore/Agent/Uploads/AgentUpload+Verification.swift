@@ -1,7 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// A file that was touched: its stored parts are read again, and only their digests tell whether it is the same.
+// A file that was touched: its stored parts are read again, and only their digests tell whether the content is the
+// same.
 
 extension AgentUpload {
     mutating func verify(stamp: FileStamp, for purpose: FileVerification.Purpose, _ context: inout AgentContext) {

@@ -3,9 +3,9 @@ import WireProtocol
 
 /// One file's way into the store, as the agent sees it: through sessions, connections and cuts to an outcome.
 ///
-/// `UploadLifecycle` has the phases and their table, `UploadSession` what was agreed with gateways, `UploadParts` the
-/// parts. `FileVerification` and `ObjectComparison` decide one question each. All of them work on values. This type
-/// applies what they return: it alone sends frames and writes the journal.
+/// `UploadLifecycle` has the phases and their table, `UploadSession` has what was agreed with gateways, and
+/// `UploadParts` has the parts. `FileVerification` and `ObjectComparison` decide one question each. All these types
+/// only return results. `AgentUpload` applies the results: it alone sends frames and writes the journal.
 ///
 /// Invariants:
 /// - Only parts that STORED or *have* named count as stored. Each is in the journal with its digest and ETag.
@@ -14,12 +14,12 @@ struct AgentUpload: Hashable {
     typealias PendingRequest = UploadLifecycle.PendingRequest
     typealias Stage = SessionLinks.Stage
 
-    /// Its place in the order of submission, counted from 1.
+    /// The position of the upload in the order of submission, counted from 1.
     let submissionOrder: UInt64
     var lifecycle = UploadLifecycle()
     var session: UploadSession
     var parts = UploadParts()
-    /// Where the object lies, by the gateway that reported it.
+    /// Where the object lies, according to the gateway that reported it.
     var site: DeviceSite?
     /// The last journal entry of a part or of an adopted session that is not durable yet.
     var unsavedEntry: JournalSequence?
@@ -95,13 +95,13 @@ extension AgentUpload {
         }
     }
 
-    /// The parts that the journal names count as found stored.
+    /// Counts the parts that the journal names as resumed.
     mutating func acceptStored() {
         bytesResumed = parts.stored.bytes
     }
 
-    /// The file on disk is another version than the one that was begun. The old version's parts are dropped first; then
-    /// a session of the new version begins.
+    /// The file on disk is another version than the one that was begun. The parts of the old version are dropped first;
+    /// then a session for the new version begins.
     mutating func versionChanged(_ context: inout AgentContext) {
         guard request.purpose == .push else {
             return end(
@@ -117,8 +117,8 @@ extension AgentUpload {
     /// Begins anew instead of continuing a saved session. If the session has an upload in the store, the upload is
     /// aborted first.
     ///
-    /// - Parameter isOtherVersion: the file is not known to be the version that the session is of. That version may
-    ///   still appear under the key, so the new one waits for the put limit.
+    /// - Parameter isOtherVersion: the file may be another version than the one that the session uploaded. That version
+    ///   may still appear under the key, so the new session waits for the put limit.
     mutating func leaveSavedSession(isOtherVersion: Bool, _ context: inout AgentContext) {
         if session.isToBeAborted { return lifecycle.wait(to: .abort, until: context.now) }
         if session.isOnePart, isOtherVersion { session.otherVersionMayAppear() }
@@ -140,7 +140,7 @@ extension AgentUpload {
 extension AgentUpload {
     /// Sends the request that is due. The agent calls this when a connection may be free for the upload.
     ///
-    /// - Returns: whether something was begun.
+    /// - Returns: whether a request was sent or a session was chosen.
     mutating func runPendingRequest(_ context: inout AgentContext) -> Bool {
         guard let request = lifecycle.due(at: context.now) else { return false }
         if request == .open, session.needsChoice { return chooseSession(&context) }
@@ -159,8 +159,8 @@ extension AgentUpload {
         return true
     }
 
-    /// Chooses part size and session id, as soon as a gateway has said what it takes. The session is opened once the
-    /// journal has it.
+    /// Chooses part size and session id as soon as a gateway has named its limits in WELCOME. The session is opened
+    /// when the journal has it.
     private mutating func chooseSession(_ context: inout AgentContext) -> Bool {
         guard let connection = context.connections.leastUsed(),
             let welcome = context.connections[connection]?.welcome,

@@ -36,7 +36,7 @@ package struct UploadRequest: Hashable, Sendable {
     package enum Purpose: Hashable, Sendable {
         /// Send the file as it is now; an unfinished session of another version is dropped.
         case push
-        /// Send the version that was begun; fail if the file is another one.
+        /// Send the version that was begun; fail if the file is another version.
         case resume
         /// Drop what was begun.
         case abort
@@ -49,10 +49,10 @@ package struct UploadRequest: Hashable, Sendable {
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
-    /// What the store keeps beside the object. A saved session has metadata of its own.
+    /// What the store keeps beside the object. For a saved session, the session's own metadata count instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
-    /// The journal has a proof of this key, so the key may hold an object that makes sending needless.
+    /// The journal has a proof for this key: the key may hold the file already, so that nothing has to be sent.
     package var wasStoredBefore: Bool
     /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never
     /// changes.

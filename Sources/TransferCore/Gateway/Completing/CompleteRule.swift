@@ -1,19 +1,19 @@
 package import TransferCommon
 package import WireProtocol
 
-/// What COMPLETE must agree with (specification §9.1): the numbers of the session, the list or the part that it stands
-/// on, and the root digest. Each check says what to refuse; `nil` if nothing.
+/// Checks whether COMPLETE agrees with the numbers of the session, with its list of parts or its one part, and with the
+/// root digest (specification §9.1). Each check returns the refusal to send; `nil` if COMPLETE passes.
 package struct CompleteRule {
     private let plan: PartPlan
     private let extent: StreamExtent
 
-    /// - Parameter extent: what the offers say of a stream's length.
+    /// - Parameter extent: what the offers have said about the length of a stream.
     package init(plan: PartPlan, extent: StreamExtent = StreamExtent()) {
         self.plan = plan
         self.extent = extent
     }
 
-    /// Checks the numbers.
+    /// Checks the numbers that COMPLETE names: parts, bytes and part size.
     package func objection(to complete: Complete) -> SessionRefused? {
         objectionToNumbers(of: complete).map { SessionRefused(.listInvalid, message: $0) }
     }

@@ -29,17 +29,17 @@ package import WireProtocol
 /// - An unknown upload or a failed condition may come from an earlier attempt of this session whose answer was lost. So
 ///   neither is judged here; a search for the object follows.
 package struct Completion: Hashable, Sendable {
-    /// One question to the store.
+    /// One step of the completion: one question to the store.
     package enum Step: Hashable, Sendable {
         /// The store lists its parts, to be compared with the agent's list.
         case comparing
-        /// The store looks up the key, right before the upload is completed, or because the answer to an earlier
-        /// completion was lost.
+        /// The store looks up the key: right before the upload is completed, or because the outcome of an earlier
+        /// attempt is unknown.
         case looking
         case completing
     }
 
-    /// The phases of the table above.
+    /// The phases of the completion. The table in the comment on `Completion` names each phase `asking` by its step.
     package enum Phase: Hashable, Sendable {
         case asking(Step)
         /// The step is repeated at this time.
@@ -48,15 +48,16 @@ package struct Completion: Hashable, Sendable {
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Complete the upload, or look up the key before (`prepare`).
+        /// Call `prepare`, and then complete the upload or look up the key.
         case prepare
         /// Judge the object under the key, if any; then complete the upload (`complete`).
         case found(ObjectFacts?)
         /// Look up the key.
         case look
-        /// Nothing: the step is repeated after a pause.
+        /// Ask nothing now: the step is repeated after a pause.
         case pause
-        /// The store holds these parts in another form, or not at all: the agent sends them again.
+        /// The store holds these parts with other content or another ETag, or does not hold them: the agent sends them
+        /// again.
         case wanted([PartNumber])
         case stored(StoreReceipt)
         case search(ObjectSearch.Cause, isPatient: Bool)
@@ -67,9 +68,9 @@ package struct Completion: Hashable, Sendable {
     package let list: [PartListEntry]
     package let complete: Complete
     package private(set) var phase = Phase.asking(.comparing)
-    /// Completions that the store was asked for, and failed steps before them.
+    /// The number of times that the store was asked to complete the upload, plus the failures of the steps before.
     private var attempts = 0
-    /// Listed parts that the store's listing lacks: it may lag, or they may be gone.
+    /// Parts that the agent lists and the store's listing lacks. The listing may lag, or the parts may be gone.
     private var unlisted: [PartNumber] = []
 
     /// The session has asked the store for its list of parts.
@@ -79,7 +80,7 @@ package struct Completion: Hashable, Sendable {
         self.complete = complete
     }
 
-    /// What the completed object holds.
+    /// Evidence of the content of the completed object.
     package var content: ContentEvidence { .root(complete.root) }
 
     /// The question that the store is asked, or is asked next.
@@ -119,8 +120,8 @@ package struct Completion: Hashable, Sendable {
         case (.looking, .object(let object)):
             return .found(object)
         case (_, .failed(.uploadUnknown)):
-            // After the first COMPLETE, and without a request of this completion that may still be at work, no other
-            // request completes the upload.
+            // Another request can be completing the upload only if this is not the first COMPLETE, or if an earlier
+            // attempt of this completion may still take effect. Otherwise the search need not wait for it.
             return .search(.uploadUnknown, isPatient: !complete.isFirst || attempts > 1)
         case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             return .search(.conditionFailed, isPatient: true)
@@ -138,19 +139,19 @@ package struct Completion: Hashable, Sendable {
         }
     }
 
-    /// Takes the step before the completion.
+    /// Begins the step that precedes the completion: a look at the key, if one is needed.
     ///
     /// - Parameter mustLook: whether the session looks up the key before it completes the upload.
-    /// - Returns: whether the store may be asked; not, if it was asked often enough.
+    /// - Returns: whether the session may ask the store; `false` after `attemptsMax` attempts.
     package mutating func prepare(mustLook: Bool, attemptsMax: Int) -> Bool {
         guard mustLook else { return completes(attemptsMax: attemptsMax) }
         phase = .asking(.looking)
         return true
     }
 
-    /// Takes the step of the completion itself.
+    /// Begins the step in which the store completes the upload.
     ///
-    /// - Returns: whether the store may be asked; not, if it was asked often enough.
+    /// - Returns: whether the session may ask the store; `false` after `attemptsMax` attempts.
     package mutating func completes(attemptsMax: Int) -> Bool {
         guard attempts < attemptsMax else { return false }
         attempts += 1
@@ -168,7 +169,8 @@ package struct Completion: Hashable, Sendable {
         for entry in listing { listed[entry.part] = entry }
         let overwritten = list.filter { entry in
             guard let known = listed[entry.part] else { return false }
-            // The store has checked the digests of its own listing; elsewhere a digest may be an agent's word.
+            // Only a digest in the store's own listing was checked by the store; a digest from elsewhere may be an
+            // agent's claim.
             let isOfOtherContent = known.digest != nil && known.digest != entry.digest
             return isOfOtherContent || !known.isSameAsStored(entry)
         }
@@ -177,8 +179,9 @@ package struct Completion: Hashable, Sendable {
         return .prepare
     }
 
-    /// The listed parts that the store's answer speaks against. Only listed parts can be sent again, and each once,
-    /// whatever the store names.
+    /// The listed parts that the agent sends again, because the store's answer names them or, if it names none, may
+    /// mean them. The store may name parts twice, or parts that the agent did not list, so its answer only selects from
+    /// the agent's list.
     private func suspects(_ named: [PartNumber]) -> [PartNumber] {
         let named = Set(named)
         let listed = list.map(\.part).filter(named.contains)

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// Aborting (specification §9.3), and dropping an upload that is left beside its object. Both continue when the agent's
-// connection ends.
+// Aborting (specification §9.3), and dropping an upload that is left in the store although its object exists. Both
+// continue when the agent's connection ends.
 
 extension GatewaySession {
     /// Called by the gateway for ABORT.
@@ -45,8 +45,8 @@ extension GatewaySession {
         }
     }
 
-    /// The store has aborted or listed an upload that was left beside its object. If parts may still be there, the
-    /// record stays, by which cleaning finds them.
+    /// The store has answered the abort, or the listing, of an upload that was left although its object exists. If the
+    /// store may still hold parts of the upload, the session's record stays, so that the store's cleaning finds them.
     mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
         leftover = nil
         switch answer {
@@ -67,7 +67,8 @@ extension GatewaySession {
     }
 
     private mutating func finishAborting(_ context: inout GatewayContext) {
-        // A request that was given up may still put a part into the upload: then cleaning needs the record.
+        // While a request that was given up has no answer, it may still store a part of the upload. The store's
+        // cleaning then needs the record to find the part.
         if !isOnePart, givenUp.isEmpty { removeRecord(&context) }
         phase = .ended
         for attachment in attached.attachments { answer(attachment, .aborted(Aborted()), &context) }

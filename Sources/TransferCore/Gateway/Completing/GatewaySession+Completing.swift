@@ -1,7 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// Completing a session of several parts (specification §9.1). It continues when the agent's connection ends.
+// Completing a session of several parts (specification §9.1). The completion continues when the agent's connection
+// ends.
 
 extension GatewaySession {
     /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1).
@@ -12,7 +13,7 @@ extension GatewaySession {
         _ complete: Complete, list: [PartListEntry]?, from attachment: Attachment, _ context: inout GatewayContext
     ) {
         guard let slot = attached[attachment] else { return }
-        // The session is completing already. The slot waits for the outcome as well.
+        // Another slot's COMPLETE is being carried out already. This slot waits for the same outcome.
         if isCompleting, slot.phase == .open { return expectOutcome(at: attachment, &context) }
         let rule = CompleteRule(plan: plan, extent: extent)
         if let objection = rule.objection(to: complete) {
@@ -76,7 +77,8 @@ extension GatewaySession {
             let retry = cause == .uploadUnknown ? Search.Retry.nothing : .completion(completion)
             search(cause, isPatient: isPatient, retry: retry, content: completion.content, &context)
         case .failed:
-            // The upload still exists: the agent resumes and completes again when the store is back.
+            // The upload still exists. When the store answers again, the agent resumes the session and sends COMPLETE
+            // again.
             fail(answer.refusal(in: .session), &context)
         }
     }
@@ -92,8 +94,8 @@ extension GatewaySession {
         }
     }
 
-    /// Completes the upload, after a look at the key if the store does not check the condition, or if the session has
-    /// not seen yet what it may replace.
+    /// Completes the upload. The session first looks up the key if the store does not check the write condition, or if
+    /// the session does not know yet what it may replace.
     mutating func prepareCompletion(_ completion: Completion, _ context: inout GatewayContext) {
         let request = context.limits.conditions.complete
         let mustLook = writeGuard.isBlind || writeGuard.mustLook(before: request, asking: writeGuard.putCondition)
@@ -125,7 +127,8 @@ extension GatewaySession {
         fail(refusal, &context)
     }
 
-    /// The store holds these parts in another form, or not at all: the agent sends them again.
+    /// The store holds these parts with other content or another ETag, or does not hold them: the agent sends them
+    /// again.
     private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
         stored.wanted(wanted)
         phase = .open

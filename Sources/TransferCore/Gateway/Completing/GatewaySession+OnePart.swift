@@ -1,7 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// Completing a file of one part (specification §9.2): one request to the store, whose last bytes wait for COMPLETE.
+// Completing a file of one part (specification §9.2): one request to the store carries the file, and its last bytes are
+// held back until COMPLETE.
 
 extension GatewaySession {
     /// COMPLETE has arrived, and its numbers are the session's.
@@ -9,8 +10,8 @@ extension GatewaySession {
         _ complete: Complete, from slot: AttachedSlot, _ context: inout GatewayContext
     ) {
         guard let number = PartNumber(1), let part = parts[number], part.owner == slot.attachment else {
-            // The part was deferred, has failed or continues in another slot: COMPLETE is void, and the agent sends it
-            // again.
+            // If the part was deferred, has failed, or continues in another slot, this COMPLETE is void, and the agent
+            // sends another one.
             guard !slot.hasOffered else { return }
             let refusal = SessionRefused(.listInvalid, message: "COMPLETE of a part that was not offered in this slot")
             return refuseCompletion(refusal, to: slot.attachment, &context)
@@ -24,8 +25,8 @@ extension GatewaySession {
         releaseIfComplete(&context)
     }
 
-    /// COMPLETE is void, because its part is offered again, deferred, dropped or has failed. The slots that were
-    /// completing are open again, and the agent sends COMPLETE again.
+    /// COMPLETE is void, because the part is offered again, was deferred or dropped, or has failed. The slots that were
+    /// completing are open again, and the agent sends another COMPLETE.
     mutating func voidCompletion(_ context: inout GatewayContext) {
         guard isOnePart, let number = PartNumber(1) else { return }
         parts[number]?.completionVoided()

@@ -18,7 +18,7 @@ package import TransferCommon
 ///   makes the upload reappear, so the abort is repeated until the store lists nothing and no such request is left.
 /// - `finished` and `failed` are no phases: the session ends with them.
 package struct UploadAbort: Hashable, Sendable {
-    /// The phases of the table above.
+    /// The phases of the abort, as the table in the comment on `UploadAbort` lists them.
     package enum Phase: Hashable, Sendable {
         /// The store is dropping the upload.
         case asking(upload: String)
@@ -40,7 +40,8 @@ package struct UploadAbort: Hashable, Sendable {
         case failed
     }
 
-    /// Repetitions of the abort while no request that was given up is left.
+    /// Attempts after which the abort fails. While a request that was given up has no answer yet (`mayLand`), each
+    /// answer sets the count back to at most 5, so that the abort goes on.
     private static let attemptsMax = 8
 
     package private(set) var phase: Phase
@@ -58,7 +59,7 @@ package struct UploadAbort: Hashable, Sendable {
     /// The session has no upload, and waits for the answers to requests that were given up.
     package static var ofOnePart: UploadAbort { UploadAbort(.awaitingGivenUp) }
 
-    /// What the store is asked in this phase; `nil` while it is asked nothing.
+    /// The request to the store in this phase; `nil` if the phase has none.
     package func question(key: String) -> StoreRequest? {
         switch phase {
         case .asking(let upload): .abort(key: key, upload: upload)
@@ -77,7 +78,8 @@ package struct UploadAbort: Hashable, Sendable {
         case .pausing, .awaitingGivenUp: return .pause
         }
         let attempt = attempts
-        // Waiting for these requests is no failure, so it uses up no attempt.
+        // While a request that was given up has no answer, the upload can reappear after an abort. That is no failure
+        // of the store, so it does not use up the attempts.
         if mayLand { attempts = min(attempts, 5) }
         switch answer {
         case .done:

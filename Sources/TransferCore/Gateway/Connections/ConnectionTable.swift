@@ -2,8 +2,8 @@ import TransferCommon
 
 /// The connections of the gateway, and when one of them has something to do.
 ///
-/// `checkAt` is the earliest deadline of any connection. What arrives meanwhile moves a deadline only to a later time,
-/// so it changes nothing here: `tick` then finds nothing to do and looks again.
+/// `checkAt` is the earliest deadline of any connection. Bytes that arrive move the deadline of their connection only
+/// to a later time, so `checkAt` need not change then: `tick` finds nothing to do and computes `checkAt` anew.
 struct ConnectionTable: Hashable {
     /// A connection with something to do.
     struct Due: Hashable {
@@ -22,7 +22,7 @@ struct ConnectionTable: Hashable {
 
     var count: Int { connections.count }
     var isEmpty: Bool { connections.isEmpty }
-    /// In the order of accepting.
+    /// The numbers of the connections, in the order in which they were accepted.
     var ids: [ConnectionID] { connections.keys.sorted() }
     /// Slots in use, over all connections.
     var slotCount: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
@@ -41,9 +41,10 @@ struct ConnectionTable: Hashable {
     /// When `tick` may have something to do.
     var nextDeadline: Instant? { checkAt }
 
-    /// Ticks every connection, and notes when to do so again.
+    /// Ticks every connection, and computes when to tick them again.
     ///
-    /// - Returns: the connections with something to do, in order. The gateway removes those to close.
+    /// - Returns: the connections with something to do, in order. The gateway removes the connections that are to be
+    ///   closed.
     mutating func tick(idleLimit: Duration, now: Instant) -> [Due] {
         guard let due = checkAt, due <= now else { return [] }
         checkAt = nil

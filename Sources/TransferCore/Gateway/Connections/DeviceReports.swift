@@ -1,13 +1,13 @@
 import TransferCommon
 package import WireProtocol
 
-// Reports of devices (specification §5.5). They are for people; no decision depends on them.
+// Reports of devices (specification §5.5). They are meant for people; no decision depends on them.
 
 /// The newest REPORT of a device.
 package struct DeviceReport: Hashable, Sendable {
     /// The device's name.
     package var device: String
-    /// When it arrived: milliseconds since 1970, by the gateway's clock.
+    /// When the REPORT arrived: milliseconds since 1970, by the gateway's clock.
     package var arrivedMilliseconds: Int64
     package var report: StatusReport
 
@@ -18,7 +18,7 @@ package struct DeviceReport: Hashable, Sendable {
     }
 }
 
-/// The newest REPORT of each device, with or without a connection of the device.
+/// The newest REPORT of each device, whether or not the device has a connection now.
 struct DeviceReports: Hashable {
     private var reports: [String: DeviceReport] = [:]
     /// When the newest report of each device was kept, by the monotonic clock.

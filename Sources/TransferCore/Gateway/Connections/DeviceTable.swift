@@ -3,13 +3,13 @@ package import TransferCommon
 /// The devices that may use the site, with the connections, the run and the rates of each (specification §5, §5.3).
 ///
 /// - Only one run of a device is current. The run that has connected last fences the others, and does not wait for
-///   them. The order of connections decides which run that is; no clock does.
-/// - A connection whose HELLO was long on its way fences nothing: the current run has connected after it.
+///   them. The order in which the gateway accepted the connections decides which run is the newest; no clock is used.
+/// - A HELLO that arrives late fences nothing, if the current run has connected after the connection of that HELLO.
 /// - Rates outlive the connections of a device, so that a device gains nothing by connecting again.
 package struct DeviceTable: Hashable, Sendable {
-    /// What HELLO means to the runs of its device.
+    /// How a HELLO changes which run of its device is current.
     package enum OnHello: Hashable, Sendable {
-        /// The run is current, or the device has none.
+        /// The run is the current one, or the device has no current run.
         case current
         /// The run fences these connections of older runs.
         case fences([ConnectionID])
@@ -32,7 +32,7 @@ package struct DeviceTable: Hashable, Sendable {
     /// A table without devices.
     package init() {}
 
-    /// The device of a key; `nil` if it may not use the site.
+    /// The device with this fingerprint; `nil` if it may not use the site.
     package subscript(fingerprint: SHA256Digest) -> AuthorisedDevice? { devices[fingerprint] }
 
     // MARK: Devices
@@ -69,8 +69,8 @@ package struct DeviceTable: Hashable, Sendable {
         return .fences((connections[fingerprint] ?? []).sorted())
     }
 
-    /// The run is current from here on. Called also for a connection that is refused because the gateway stops: the
-    /// older run stays fenced, and its frames that are still on their way with it.
+    /// The run is current from now on. The gateway calls this even if it refuses the connection because it is stopping:
+    /// the older run is fenced, and its late frames are ignored.
     package mutating func keep(_ run: RunID, on id: ConnectionID, of fingerprint: SHA256Digest) {
         if runs[fingerprint]?.id != run { runs[fingerprint] = Run(id: run, first: id) }
     }
@@ -88,7 +88,7 @@ package struct DeviceTable: Hashable, Sendable {
 
     // MARK: Rates
 
-    /// Counts SESSION OPEN, RESUME QUERY, ABORT and PROVE.
+    /// Counts the beginning of a use of a slot: a SESSION OPEN, RESUME QUERY, ABORT or PROVE.
     ///
     /// - Returns: `nil` if the device may begin; otherwise how long it has to wait.
     package mutating func countBeginning(
@@ -97,7 +97,7 @@ package struct DeviceTable: Hashable, Sendable {
         paces[fingerprint, default: DevicePace(limits)].beginnings.take(now: now)
     }
 
-    /// A use of a slot has shown an object: it does not count.
+    /// A use of a slot has shown the agent an object, so its beginning does not count.
     package mutating func giveBackBeginning(of fingerprint: SHA256Digest) {
         paces[fingerprint]?.beginnings.giveBack()
     }
@@ -113,9 +113,9 @@ package struct DeviceTable: Hashable, Sendable {
     }
 }
 
-/// What a device has taken of its rates, over all its connections.
+/// How much of its rates a device has used, over all its connections.
 private struct DevicePace: Hashable {
-    /// Uses of slots that come to nothing.
+    /// Uses of slots that end without an object.
     var beginnings: Allowance
     var frames: Allowance
 

@@ -7,14 +7,15 @@ import WireProtocol
 package enum EnrolmentOutcome: Hashable, Sendable {
     /// The device is on the list now.
     case registered(AuthorisedDevice)
-    /// No live invitation has the secret.
+    /// No invitation that is still valid has the secret.
     case invalid
     /// The shell could not read the invitations, or not write the device list.
     case unavailable
 }
 
 extension Gateway {
-    /// ENROL comes in place of HELLO. A device that is on the list already repeats it because an answer was lost.
+    /// ENROL arrives in place of HELLO. If the device is on the list already, it repeats ENROL because the answer was
+    /// lost.
     mutating func receivedEnrol(_ enrol: Enrol, from id: ConnectionID) {
         if let device = context.devices[enrol.fingerprint] { return finishEnrolment(of: device, on: id) }
         let deadline = context.now + context.limits.helloLimit
@@ -23,7 +24,7 @@ extension Gateway {
         context.actions.append(.enrol(id, fingerprint: enrol.fingerprint, enrol.secret))
     }
 
-    /// Ignored if the connection has ended meanwhile.
+    /// The shell has looked up the invitation. Ignored if the connection has ended meanwhile.
     mutating func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
         guard case .enrolling = connections[id]?.phase else { return }
         switch outcome {

@@ -4,7 +4,7 @@ import WireProtocol
 // The rates of a device (specification §5.3).
 
 extension Gateway {
-    /// Takes one frame from the rate of the connection's device.
+    /// Counts one frame against the rate of the connection's device.
     ///
     /// - Returns: how long the shell reads nothing more from the connection; `nil` if it reads on at once.
     mutating func pauseAfterFrame(from id: ConnectionID) -> Duration? {
@@ -20,8 +20,8 @@ extension Gateway {
 }
 
 extension Frame {
-    /// Whether the frame tells the agent what its key holds. A use of a slot that ends with such a frame is not
-    /// fruitless.
+    /// Whether the frame tells the agent what its key holds. A use of a slot that ends with such a frame does not count
+    /// as fruitless.
     var tellsOfObject: Bool {
         switch self {
         case .completed, .sessionExists: true

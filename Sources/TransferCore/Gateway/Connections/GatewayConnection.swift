@@ -12,7 +12,7 @@ package import WireProtocol
 ///
 /// The gateway removes a connection when it closes it, so `closed` is no phase.
 package struct GatewayConnection: Hashable {
-    /// The phases of the table above.
+    /// The phases of one connection, as the table in the comment on `GatewayConnection` lists them.
     package enum Phase: Hashable {
         /// The peer has sent no frame; the gateway closes the connection at the deadline.
         case silent(deadline: Instant)
@@ -39,11 +39,12 @@ package struct GatewayConnection: Hashable {
 
     package private(set) var phase: Phase
     var slots = SlotTable()
-    /// What HELLO and WELCOME agree on.
+    /// The capabilities that both HELLO and WELCOME name.
     private var capabilities: Capabilities = []
     /// The initial credit that WELCOME grants; reserved in the budget.
     private(set) var creditBytes: UInt32 = 0
-    /// Counts from the first byte of the connection; judged once the connection is open.
+    /// Whether the peer still answers. The times count from the first byte of the connection; the gateway judges them
+    /// once the connection is open.
     private var liveness: PeerLiveness
     /// Bytes that have arrived since the end of the last window of progress.
     private var heardBytes: UInt64 = 0
@@ -54,7 +55,7 @@ package struct GatewayConnection: Hashable {
         self.liveness = PeerLiveness(now: now)
     }
 
-    /// `nil` before HELLO.
+    /// The device at the other end; `nil` before HELLO.
     var device: AuthorisedDevice? {
         guard case .open(let device, _) = phase else { return nil }
         return device
@@ -76,7 +77,7 @@ package struct GatewayConnection: Hashable {
         phase = .enrolling(deadline: deadline)
     }
 
-    /// Something has arrived.
+    /// Bytes have arrived, of any kind.
     package mutating func heard(bytes: UInt64 = 0, now: Instant) {
         liveness.heard(now: now)
         heardBytes &+= bytes
@@ -88,7 +89,7 @@ package struct GatewayConnection: Hashable {
         return heardBytes
     }
 
-    /// Judges the header of PART DATA by everything but its part.
+    /// Judges the header of PART DATA by the connection and the slot. The session judges the part.
     func judge(_ header: PartDataHeader, slot: Slot, _ limits: GatewayLimits) -> OnData {
         guard case .open = phase else {
             return .violation(Violation(code: .unexpectedFrame, message: "PART DATA before WELCOME"))

@@ -7,7 +7,7 @@ struct Violation: Error, Hashable {
     /// What is wrong, in words for a person.
     let message: String
 
-    /// Data that do not continue their part, or are beyond its credit.
+    /// Data that do not continue their part, or that exceed the credit of the part.
     static func data(_ header: PartDataHeader, _ code: ErrorCode, _ reason: String) -> Violation {
         Violation(
             code: code,

@@ -1,19 +1,19 @@
 import TransferCommon
 
-// Adoption (specification §8.3): the part that concerns two sessions at once.
+// Adoption (specification §8.3): the steps that concern two sessions at once.
 
 extension Gateway {
-    /// Called after each answer of the store. If an opening session has found an unfinished one whose upload the store
-    /// lists, its slots turn to that one, and the opening session ends.
+    /// Called after each answer of the store. If an opening session has found an unfinished session whose upload the
+    /// store lists, the unfinished session takes over its slots, and the opening session ends.
     mutating func adoptIfFound(by id: SessionID) {
         guard let session = sessions[id], case .opening(let opening) = session.phase,
             case .found(let candidate, let listed, _) = opening.phase
         else { return }
-        // No slot waits for the answer.
+        // No slot waits for the answer any more, so nothing is adopted.
         guard !session.attached.isEmpty else { return sessions.remove(session) }
         let record = candidate.record
         let adopted = record.session
-        // An agent may have resumed it since the store was asked.
+        // An agent may have resumed the unfinished session since the store was asked.
         guard sessions[adopted]?.isAdoptable != false,
             let plan = PartPlan(fileBytes: record.terms.size, partBytes: record.terms.partBytes)
         else {

@@ -1,15 +1,15 @@
 import TransferCommon
 import WireProtocol
 
-// Adoption (specification §8.3): an opening session gives way to an unfinished session with equal terms, which the
-// agent's journal has lost. The slots of the opening session turn to the other one, with everything that the agent has
-// sent ahead.
+// Adoption (specification §8.3): instead of an opening session, an unfinished session with equal terms continues, which
+// the agent's journal has lost. The unfinished session takes over the slots of the opening one, with everything that
+// the agent has sent ahead.
 
 extension GatewaySession {
     /// Called by the gateway: this session takes over the slots of an opening one, and the parts that were sent ahead
     /// in them.
     ///
-    /// - Parameter listed: the parts that the store has of this session.
+    /// - Parameter listed: the parts of this session that the store has.
     mutating func adoptSlots(
         of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
     ) {
@@ -25,8 +25,8 @@ extension GatewaySession {
     }
 
     /// Takes over a part that was offered ahead. If this session has bytes of the same part with the same digest, it
-    /// keeps whichever part reaches further. A chunk that is still arriving counts as a whole, because the agent sends
-    /// only the rest of it.
+    /// keeps the part of which more bytes have arrived. A chunk that is still arriving counts completely, because the
+    /// agent will not send it again.
     private mutating func adoptPart(
         _ number: PartNumber, of opening: inout GatewaySession, _ context: inout GatewayContext
     ) {

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// Opening and resuming (specification §6.3, §8.1). `SessionOpening` says what the store is asked; this file says what
-// the answers mean to the session.
+// Opening and resuming (specification §6.3, §8.1). `SessionOpening` decides what the store is asked; this file applies
+// the answers to the session.
 
 extension GatewaySession {
     /// Asks the store the question of an opening's phase.
@@ -45,7 +45,8 @@ extension GatewaySession {
     ) {
         var opening = opening
         if let own = records.first(where: { $0.session == id }) {
-            // Without an upload id there may be an upload that only cleaning finds, as long as its record names it.
+            // If the record has no upload id, there may be an upload that only the store's cleaning can find, by this
+            // record. So the record stays, and the session is refused.
             guard let upload = own.upload, own.isSameUpload(as: facts) else {
                 return fail(
                     SessionRefused(.sessionLost, message: "the record of the session names no upload of these terms"),
@@ -59,11 +60,11 @@ extension GatewaySession {
         ask(opening, &context)
     }
 
-    /// The sessions that this one may give way to, the lowest session id first.
+    /// The unfinished sessions that may take the place of this one, the lowest session id first.
     private func candidates(
         among records: [SessionRecordFacts], _ limits: GatewayLimits
     ) -> [SessionOpening.Candidate] {
-        // A slot that resumes this very session must not be turned to another one.
+        // If a slot resumes exactly this session, no other session may take its place.
         guard attached.areAllOpening else { return [] }
         return records.filter(isAdoptable).compactMap { SessionOpening.Candidate($0) }
             .sorted { left, right in
@@ -73,7 +74,7 @@ extension GatewaySession {
             .prefix(limits.probesMax).map { $0 }
     }
 
-    /// Whether a record is that of a session with equal terms that this one may give way to.
+    /// Whether the session of a record has equal terms, so that it may take the place of this one.
     private func isAdoptable(_ record: SessionRecordFacts) -> Bool {
         // A record may outlast its session if removing it failed. A damaged record names no plan: the gateway would
         // refuse its token, and the agent would be offered the session again and again.
@@ -81,7 +82,7 @@ extension GatewaySession {
             && record.isSameUpload(as: facts)
     }
 
-    /// Called by the gateway if the session that was found is in use by now.
+    /// Called by the gateway if the unfinished session that was found is in use by now, so that it cannot be adopted.
     mutating func passOver(_ opening: SessionOpening, _ context: inout GatewayContext) {
         var opening = opening
         opening.passOver()

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// The answer to a slot in which a session continues (specification §8.1, §8.3). `ResumeAnswer` chooses the stored
+// The answer in a slot in which a session continues (specification §8.1, §8.3). `ResumeAnswer` chooses the stored
 // parts; this file names the partials.
 
 extension GatewaySession {
@@ -24,7 +24,7 @@ extension GatewaySession {
         for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
-    /// SESSION OPENED *adopted*: its fields stand for RESUME STATE.
+    /// Sends SESSION OPENED of an adopted session. Its fields contain what RESUME STATE would contain.
     mutating func sendAdopted(token: [UInt8], to attachment: Attachment, _ context: inout GatewayContext) {
         let answer = ResumeAnswer(stored: stored.entries, listed: [], joins: false)
         let adoption = answer.adoption(partials: namePartials(in: attachment, except: []))
@@ -33,10 +33,10 @@ extension GatewaySession {
         for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
-    /// Names the parts that have bytes at this gateway and that no connection sends. Naming a part decides it *send*:
-    /// the slot has the part from then on, and its budget stays reserved.
+    /// Names the parts that have bytes at this gateway and that no connection sends. To name a part is to decide
+    /// *send*: the part belongs to this slot from then on, and its budget stays reserved.
     ///
-    /// - Parameter listed: parts that the agent holds as stored. It would send nothing of them.
+    /// - Parameter listed: parts that the agent lists as stored. The agent would send no bytes of these parts.
     private mutating func namePartials(in attachment: Attachment, except listed: Set<PartNumber>) -> [PartialPart] {
         var partials: [PartialPart] = []
         for number in parts.numbers() where partials.count < WireLimits.partialPartsMax {
@@ -45,7 +45,7 @@ extension GatewaySession {
             }
             part.named(to: attachment)
             parts[number] = part
-            // COMPLETE of a one-part file may follow a named part, too.
+            // COMPLETE of a one-part file may also refer to a named part.
             attached[attachment]?.offered(number)
             partials.append(
                 PartialPart(

@@ -17,7 +17,7 @@ struct OpeningRule {
     }
 
     let device: AuthorisedDevice
-    /// What WELCOME has told the device.
+    /// The bounds that WELCOME has named to the device.
     let parts: PartRule
 
     func judge(_ open: SessionOpen) -> OnOpen {
@@ -46,7 +46,7 @@ struct OpeningRule {
         return .agreed(facts, plan)
     }
 
-    /// Reads a token that was opened, and compares it with the device.
+    /// Reads an opened token, and compares it with the device that sent it.
     ///
     /// - Parameter owner: the name of the device to which a session of this gateway belongs.
     func judge(_ opening: TokenOpening, owner: (SessionID) -> String?) -> OnToken {
@@ -63,13 +63,13 @@ struct OpeningRule {
         }
     }
 
-    /// Another gateway of the site may read it.
+    /// This gateway cannot read the token, but another gateway of the site may, so the agent tries again.
     private func unreadable(_ message: String) -> OnToken {
         .refused(SessionRefused(.tokenKeyUnknown, retryAfter: .seconds(1), message: message))
     }
 
     private func judge(_ token: SessionToken, owner: (SessionID) -> String?) -> OnToken {
-        // Several parts without an upload could only be stored as if each were the file.
+        // Without an upload, each of several parts would be stored as if it were the whole file.
         guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
             plan.isOnePart || !token.upload.isEmpty
         else { return .refused(SessionRefused(.tokenInvalid, message: "the token names no upload")) }

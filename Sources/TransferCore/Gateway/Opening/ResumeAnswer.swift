@@ -1,17 +1,17 @@
 package import TransferCommon
 package import WireProtocol
 
-/// The stored parts that a slot learns of when its session continues there (specification §8.1, §8.3).
+/// The stored parts that the gateway names in a slot when a session continues there (specification §8.1, §8.3).
 package struct ResumeAnswer: Hashable, Sendable {
     /// Parts that the store has and the agent has not listed, in order.
     package let candidates: [PartListEntry]
-    /// Parts that the agent has listed and the store has in another form, in order.
+    /// Parts that the agent has listed, but that the store holds with other content or another ETag, in order.
     package let wanted: [PartNumber]
 
     /// - Parameters:
-    ///   - listed: what the agent holds as stored.
+    ///   - listed: the parts that the agent has listed as stored.
     ///   - joins: whether another slot of the run is open already. The agent then knows all parts that this gateway has
-    ///     stored, but not those without a digest, because an offer cannot prove them.
+    ///     stored. It does not know the parts that the store lists without a digest, because no offer can prove those.
     package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
         let named = Set(listed.map(\.part))
         candidates = stored.values

@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// What the store is asked before a session is open (specification §6.3, §8.1, §8.3).
+/// The questions to the store before a session is open (specification §6.3, §8.1, §8.3).
 ///
 ///     from             event                                                      to
 ///     lookingUp        nothing under the key ends the session; several parts      findingRecords
@@ -28,18 +28,20 @@ package import WireProtocol
 ///     listing          the store fails                                            failed
 ///
 /// - `open`, `searching` and `failed` are phases of the session, not of this machine. SESSION OPEN begins with
-///   `lookingUp`; so does RESUME QUERY of a one-part file, and that of several parts with `listing`.
-/// - The record is written before the upload is created, and again with the upload's id: cleaning finds every upload by
-///   a record.
-/// - A found session is adopted by the gateway, which knows whether it is in use.
+///   `lookingUp`, and so does RESUME QUERY of a one-part file. RESUME QUERY of several parts begins with `listing`.
+/// - The record is written before the upload is created, and again with the upload's id. So the store's cleaning finds
+///   a record for every upload.
+/// - The gateway, not this machine, adopts a session that was found, because only the gateway knows whether that
+///   session is in use.
 package struct SessionOpening: Hashable, Sendable {
-    /// The phases of the table above.
+    /// The phases of the opening, as the table in the comment on `SessionOpening` lists them.
     package enum Phase: Hashable, Sendable {
         case lookingUp
         case findingRecords
-        /// The store is asked for the parts of an unfinished session with equal terms.
+        /// The store is asked for the parts of an unfinished session with equal terms. `left` are further such
+        /// sessions.
         case probing(Candidate, left: [Candidate])
-        /// The store has these parts of the session.
+        /// The store has listed the parts of the unfinished session.
         case found(Candidate, listed: [PartListEntry], left: [Candidate])
         case recording
         case creating
@@ -47,7 +49,7 @@ package struct SessionOpening: Hashable, Sendable {
         case listing(upload: String)
     }
 
-    /// An unfinished session that the opening one may give way to.
+    /// An unfinished session that may take the place of the opening one.
     package struct Candidate: Hashable, Sendable {
         package let record: SessionRecordFacts
         package let upload: String
@@ -62,13 +64,13 @@ package struct SessionOpening: Hashable, Sendable {
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Judge the object under the key. If the session continues: `proceed`.
+        /// Judge the object under the key. If the object does not end the session, call `proceed`.
         case judge(ObjectFacts?)
-        /// Choose among the records: `resume` or `probe`.
+        /// Choose among the records, and call `resume` or `probe`.
         case choose([SessionRecordFacts])
         /// Ask the store `question`.
         case ask
-        /// Let the gateway adopt the found session, or pass it over.
+        /// Let the gateway adopt the session that was found, or call `passOver`.
         case adopt
         /// Keep the id of the upload, and ask `question`.
         case created(upload: String)
@@ -86,13 +88,14 @@ package struct SessionOpening: Hashable, Sendable {
         self.phase = phase
     }
 
-    /// Begins with a look at the key, also if the session may replace any object: the object may be its own.
+    /// Begins with a look at the key. That is needed even if the session may replace any object, because the object may
+    /// be the session's own.
     package static var lookingUp: SessionOpening { SessionOpening(.lookingUp) }
 
-    /// Begins with the parts of the session's upload.
+    /// Begins with a listing of the parts of the session's upload.
     package static func listing(upload: String) -> SessionOpening { SessionOpening(.listing(upload: upload)) }
 
-    /// What the store is asked in this phase.
+    /// The request to the store in this phase.
     package func question(_ facts: SessionRecordFacts, plan: PartPlan) -> StoreRequest {
         switch phase {
         case .lookingUp: .lookUpObject(key: facts.key, plan: plan)
@@ -129,21 +132,22 @@ package struct SessionOpening: Hashable, Sendable {
         }
     }
 
-    /// Nothing under the key ends the session.
+    /// The object under the key, if any, does not end the session.
     ///
-    /// - Returns: whether the store is asked `question`; not, if the session is open now.
+    /// - Returns: whether the session has to ask `question` now; `false` if the session is open.
     package mutating func proceed(isOnePart: Bool) -> Bool {
         if !isOnePart { phase = .findingRecords }
         return !isOnePart
     }
 
-    /// There is a record of this very session.
+    /// A record of exactly this session was found.
     package mutating func resume(upload: String) {
         phase = .listing(upload: upload)
     }
 
-    /// Asks for the uploads of the candidates one after another, the first one now; without any the session begins an
-    /// upload of its own. The record of an upload that is gone says nothing, and does no harm.
+    /// The store is asked for the upload of each candidate in turn, beginning with the first one. If there is no
+    /// candidate, the session begins an upload of its own. A candidate whose upload is gone is passed over; its record
+    /// does no harm.
     package mutating func probe(_ candidates: [Candidate]) {
         guard let first = candidates.first else {
             phase = .recording
@@ -152,7 +156,7 @@ package struct SessionOpening: Hashable, Sendable {
         phase = .probing(first, left: Array(candidates.dropFirst()))
     }
 
-    /// The found session is in use at this gateway by now.
+    /// The session that was found is in use at this gateway by now.
     package mutating func passOver() {
         guard case .found(_, _, let left) = phase else { return }
         probe(left)

@@ -1,10 +1,10 @@
 import TransferCommon
 import WireProtocol
 
-// Evicting parts and lists that hold memory and do not move (specification §7.4). `ProgressCheck` chooses them.
+// Evicting parts and lists that hold memory and make no progress (specification §7.4). `ProgressCheck` chooses them.
 
 extension Gateway {
-    /// Called once in every window: measures what holds memory, and evicts what does not move.
+    /// Called once in every window: measures the parts and lists that hold memory, and evicts those without progress.
     mutating func judgeProgress() {
         var parts: [ProgressCheck.HeldPart] = []
         for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted(by: Gateway.isBefore) {

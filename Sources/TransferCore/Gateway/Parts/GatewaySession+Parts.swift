@@ -13,7 +13,7 @@ extension GatewaySession {
         let number = offer.part
         attached[attachment]?.offered(number)
         if let slot = attached[attachment] {
-            // Held decisions cost memory that no budget counts.
+            // Held decisions take memory that no budget counts, so their number is bounded.
             guard slot.heldCount < context.limits.heldDecisionsMax else {
                 let message = "more than \(context.limits.heldDecisionsMax) offers before the session was open"
                 let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
@@ -29,7 +29,8 @@ extension GatewaySession {
             return nil
         }
         let isSame = parts[number]?.isSame(as: offer) == true
-        // COMPLETE counts for the offer before it. A new offer voids it, unless the store has the last bytes already.
+        // COMPLETE refers to the offer before it. A new offer makes COMPLETE void, unless the store has the last bytes
+        // already.
         if !isSame || parts[number]?.tail != .released { voidCompletion(&context) }
         if isSame, parts[number]?.isUndecided == false {
             takeOver(number, from: attachment, &context)
@@ -61,12 +62,12 @@ extension GatewaySession {
         return fits ? .fits : .wrong("the session has \(partCount) parts of \(plan.partBytes) bytes or the rest")
     }
 
-    /// The stored part that the offer names.
+    /// The stored part that the offer names, if any.
     private mutating func storedForm(of offer: PartOffer) -> PartListEntry? {
         isOnePart ? nil : stored.form(of: offer)
     }
 
-    /// The part continues in another slot, from the bytes that have arrived.
+    /// The part continues in another slot, after the bytes that have arrived.
     mutating func takeOver(_ number: PartNumber, from attachment: Attachment, _ context: inout GatewayContext) {
         guard var part = parts[number] else { return }
         part.takenOver(by: attachment)
@@ -152,7 +153,8 @@ extension GatewaySession {
 
     /// Called by the gateway before plain bytes of an accepted chunk go to their flow.
     ///
-    /// - Returns: whether they may; not, if the part was taken over or dropped in the middle of the chunk.
+    /// - Returns: whether the bytes may be appended; `false` if the part was taken over or dropped while the chunk was
+    ///   arriving.
     mutating func receivedBytes(
         _ count: UInt64, flow: FlowID, connection: ConnectionID, _ context: inout GatewayContext
     ) -> Bool {
@@ -165,8 +167,8 @@ extension GatewaySession {
         return true
     }
 
-    /// Called by the gateway when the store call has taken bytes of a flow; `total` counts from the beginning of the
-    /// flow.
+    /// Called by the gateway when the call to the store has taken bytes of a flow; `total` counts from the beginning of
+    /// the flow.
     mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
         guard let number = parts.number(ofFlow: flow), var part = parts[number] else { return }
         let window = context.limits(of: device.fingerprint).partWindowBytes
@@ -203,7 +205,7 @@ extension GatewaySession {
             removePart(number, &context)
             search(.uploadUnknown, isPatient: isPatient, &context)
         case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
-            // An earlier request of this session may have made the object, and its answer may be lost.
+            // The object may be the session's own: an earlier request may have made it, and the answer may be lost.
             searchForOnePart(part, .conditionFailed, &context)
         case .failed(.conflict) where isOnePart:
             searchForOnePart(part, .conflict, &context)
@@ -231,7 +233,7 @@ extension GatewaySession {
             cause, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest), &context)
     }
 
-    /// Reports a failed part to the slot that offered it last.
+    /// Reports a failed part in the slot in which the part was offered last.
     mutating func reportPart(
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
@@ -244,9 +246,9 @@ extension GatewaySession {
         context.send(.error(report), to: owner)
     }
 
-    /// Called by the gateway for a part whose answer takes far longer than others: the agent sends it again, and the
-    /// store gets it on another connection. Both requests carry the same bytes, so it does not matter what the first
-    /// one does.
+    /// Called by the gateway for a part that waits far longer for the store's answer than others. The agent sends the
+    /// part again, and the gateway passes it to the store on another connection. Both requests carry the same bytes, so
+    /// it does no harm if the first one still takes effect.
     mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
         guard !isOnePart, let number = parts.number(ofCall: request),
             let owner = parts[number]?.owner
@@ -257,7 +259,7 @@ extension GatewaySession {
 
     // MARK: The end of a part
 
-    /// Gives a part up. Its flow ends, and with it the store call that reads from it.
+    /// Gives a part up. Its flow ends, and so does the call to the store that reads from the flow.
     mutating func dropPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts[number] else { return }
         if let request = part.sending?.call {
@@ -272,7 +274,7 @@ extension GatewaySession {
         for number in parts.numbers() { dropPart(number, &context) }
     }
 
-    /// The only place that returns the credit, the budget and the flow of a part.
+    /// Returns the credit, the budget and the flow of a part; no other method does.
     private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts[number] else { return }
         parts[number] = nil

@@ -13,35 +13,37 @@ package import WireProtocol
 ///     orphaned  the same part is offered again, or named as a partial           sending
 ///     orphaned  the store answers; the grace is over                            dropped
 ///
-/// - The session drops a part and returns what it holds in one place, so `dropped` is no phase.
+/// - When a part is dropped, the session removes it and returns its budget, so `dropped` is no phase.
 /// - Data beyond `limit` is a violation. The limit rises as the store takes bytes, and everything below it is reserved
 ///   in the budget.
 /// - The bytes of an orphaned part stay for a while, so that its agent sends only the rest.
 package struct IncomingPart: Hashable, Sendable {
-    /// Whether the part is decided, with what exists only since.
+    /// Whether the part is decided. Data that exists only since the decision belongs to its case.
     package enum Phase: Hashable, Sendable {
         case waiting(owner: Attachment)
         case sending(Sending)
     }
 
-    /// A store call takes the bytes.
+    /// The part is decided *send*, and a call to the store takes its bytes.
     package struct Sending: Hashable, Sendable {
         package let call: StoreRequestID
-        /// What the call of a one-part file has asked the store to check. Later looks at the key do not change it.
+        /// The condition that the call for a one-part file asks the store to check. Later looks at the key do not
+        /// change it.
         package let condition: PutCondition
         package fileprivate(set) var holder: Holder
-        /// The agent may send up to here.
+        /// The agent may send bytes below this offset.
         package fileprivate(set) var limit: ByteOffset
         /// Budget held.
         package fileprivate(set) var bytesReserved: UInt64
-        /// What was received at the end of the last window of progress; `nil` if not only the agent was awaited since.
+        /// The bytes that had been received at the end of the last window of progress. `nil` if something else than the
+        /// agent has held the part up since, so that the part is not measured.
         fileprivate var mark: Mark?
     }
 
     /// Who sends the part.
     package enum Holder: Hashable, Sendable {
         case slot(Attachment)
-        /// Its connection is lost.
+        /// The connection of the slot that sent the part is lost.
         case orphaned(since: Instant)
     }
 
@@ -58,7 +60,7 @@ package struct IncomingPart: Hashable, Sendable {
     ///     lookingInVain  the key may be written                       held
     ///
     /// COMPLETE becomes void when the part is offered again, fails, or loses its connection. The next COMPLETE causes
-    /// another look, unless one is under way.
+    /// another look at the key, unless a look is under way.
     package enum Tail: Hashable, Sendable {
         /// The session has several parts: nothing is held back.
         case unheld
@@ -78,7 +80,7 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// What the session does about data.
     package enum OnData: Hashable, Sendable {
-        /// Give the plain bytes to the flow, without the first `skip`.
+        /// Give the plain bytes to the flow, except the first `skip` bytes.
         case accept(skip: UInt64)
         case discard
         /// End the connection: the text says what is wrong.
@@ -91,7 +93,7 @@ package struct IncomingPart: Hashable, Sendable {
         package var handedOver: StoreRequestID?
         /// Budget to return.
         package var bytesReleased: UInt64 = 0
-        /// RECEIVED tells the new limit.
+        /// The limit has been raised, and the gateway sends it to the agent in RECEIVED.
         package var isLimitRaised = false
 
         package init() {}
@@ -103,7 +105,7 @@ package struct IncomingPart: Hashable, Sendable {
     package private(set) var tail: Tail
     /// Plain bytes that have arrived.
     package private(set) var received: ByteOffset = 0
-    /// Those of them that the store has taken.
+    /// Plain bytes that the store has taken.
     private var consumed: ByteOffset = 0
     /// The end of the newest accepted chunk, which may still be arriving.
     private var announced: ByteOffset = 0
@@ -130,7 +132,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// What exists since the decision *send*.
+    /// The data of a part that is decided *send*; `nil` before the decision.
     package var sending: Sending? {
         switch phase {
         case .waiting: nil
@@ -140,18 +142,19 @@ package struct IncomingPart: Hashable, Sendable {
 
     package var isUndecided: Bool { sending == nil }
     package var isWhole: Bool { received == offer.size }
-    /// The agent may send up to here; 0 before the decision.
+    /// The agent may send bytes below this offset; 0 before the decision.
     package var limit: ByteOffset { sending?.limit ?? 0 }
     package var bytesReserved: UInt64 { sending?.bytesReserved ?? 0 }
-    /// All bytes that have arrived or are arriving.
+    /// The end of the bytes that have arrived or are arriving.
     package var reach: ByteOffset { max(received, announced) }
 
-    /// Whether the same bytes are offered.
+    /// Whether an offer names the same bytes as this part.
     package func isSame(as offer: PartOffer) -> Bool {
         self.offer.digest == offer.digest && self.offer.size == offer.size
     }
 
-    /// When the part is given up; `nil` while it has an owner. A whole part of several ends with the store's answer.
+    /// When the part is given up. `nil` while the part has an owner, and for a part of several whose bytes have all
+    /// arrived: such a part ends with the store's answer.
     package func nextDeadline(grace: Duration) -> Instant? {
         guard case .sending(let sending) = phase, case .orphaned(let since) = sending.holder else { return nil }
         return isWhole && tail == .unheld ? nil : since + grace
@@ -162,11 +165,11 @@ package struct IncomingPart: Hashable, Sendable {
     /// The budget that the part needs, to be reserved before `decided`.
     package func bytesNeeded(window: UInt64) -> UInt64 { max(min(offer.size, window), received) }
 
-    /// The part is decided *send*, and a store call takes its bytes.
+    /// The part is decided *send*, and a call to the store takes its bytes from now on.
     ///
     /// - Parameters:
-    ///   - bytes: what was reserved.
-    ///   - bytesFirst: what the agent may send before the store has taken some.
+    ///   - bytes: the number of bytes that were reserved.
+    ///   - bytesFirst: the number of bytes that the agent may send before the store has taken any.
     package mutating func decided(
         call: StoreRequestID, condition: PutCondition, reserved bytes: UInt64, bytesFirst: UInt64
     ) {
@@ -177,7 +180,7 @@ package struct IncomingPart: Hashable, Sendable {
                 call: call, condition: condition, holder: .slot(owner), limit: limit, bytesReserved: bytes, mark: nil))
     }
 
-    /// The part continues in another slot, or in one of a newer connection.
+    /// The part continues in another slot of the same or of a newer connection.
     package mutating func takenOver(by owner: Attachment) {
         switch phase {
         case .waiting: phase = .waiting(owner: owner)
@@ -192,15 +195,16 @@ package struct IncomingPart: Hashable, Sendable {
     package mutating func named(to owner: Attachment) {
         takenOver(by: owner)
         guard case .sending(var sending) = phase else { return }
-        // What came before the decision may lie beyond the limit of a part that is sent cautiously.
+        // If the store is tried cautiously, the limit is small, and the bytes that arrived before the decision may lie
+        // beyond it.
         sending.limit = max(sending.limit, received)
         phase = .sending(sending)
     }
 
     /// The owner's connection is lost.
     ///
-    /// - Returns: the call that no agent feeds now; `nil` if the session drops the part. A one-part file that was
-    ///   released must not appear long after its agent has gone (specification §9.2).
+    /// - Returns: the call that gets no more bytes for now; `nil` if the session has to drop the part. A one-part file
+    ///   that was released must not appear long after its agent has gone (specification §9.2).
     package mutating func connectionLost(now: Instant) -> StoreRequestID? {
         guard case .sending(var sending) = phase, tail != .released else { return nil }
         sending.holder = .orphaned(since: now)
@@ -215,7 +219,7 @@ package struct IncomingPart: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - creditBytes: the initial credit of the connection.
-    ///   - undecidedBytes: what the connection has sent of it.
+    ///   - undecidedBytes: how much of this credit the connection has used.
     package mutating func receivedData(
         _ header: PartDataHeader, creditBytes: UInt64, undecidedBytes: UInt64
     ) -> OnData {
@@ -232,8 +236,8 @@ package struct IncomingPart: Hashable, Sendable {
                 return .violation(.creditExceeded, message)
             }
         case .sending(let sending):
-            // What was sent before the agent read the decision may lie beyond the limit of a part that is sent
-            // cautiously; it is within what the part has reserved.
+            // If the store is tried cautiously, the limit is small. Bytes that the agent sent before it read the
+            // decision may lie beyond the limit, but they lie within the budget that the part has reserved.
             let early = min(creditBytes, consumed + sending.bytesReserved)
             guard end <= max(sending.limit, early) else {
                 return .violation(.creditExceeded, "the limit is \(sending.limit)")
@@ -245,12 +249,12 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// Plain bytes of an accepted chunk go to the flow.
     ///
-    /// - Returns: whether they fit; not, if the part has been offered anew in the middle of a chunk.
+    /// - Returns: whether the bytes fit; `false` if the part has been offered anew while the chunk was arriving.
     package mutating func receivedBytes(_ count: UInt64) -> Bool {
         guard count <= offer.size - received else { return false }
         received += count
         guard case .sending(var sending) = phase else { return true }
-        // From here on the store is awaited.
+        // The agent has used its credit. From now on the store, not the agent, determines the progress.
         if received >= sending.limit { sending.mark = nil }
         phase = .sending(sending)
         return true
@@ -259,8 +263,8 @@ package struct IncomingPart: Hashable, Sendable {
     /// The store has taken bytes; `total` counts from the beginning of the flow.
     ///
     /// - Parameters:
-    ///   - heldBytesMax: a part of this size stays in memory until the store has answered.
-    ///   - window: what a part may hold.
+    ///   - heldBytesMax: a part up to this size stays in memory until the store has answered.
+    ///   - window: the number of bytes that a part may hold in memory.
     package mutating func consumed(_ total: UInt64, heldBytesMax: UInt64, window: UInt64) -> OnConsumed? {
         guard total > consumed, total <= received else { return nil }
         consumed = total
@@ -273,7 +277,7 @@ package struct IncomingPart: Hashable, Sendable {
             sending.bytesReserved = rest
         }
         let limit = min(offer.size, total + sending.bytesReserved)
-        // Small steps are saved up: each costs a frame.
+        // The limit is raised only in large steps, because each step costs a frame.
         let step = min(window / 4, offer.size - sending.limit)
         if limit > sending.limit, limit - sending.limit >= step {
             sending.limit = limit
@@ -285,7 +289,7 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: The tail
 
-    /// The look at the key that is under way before the tail may go.
+    /// The look at the key that is under way, and after which the tail may be released.
     package var look: StoreRequestID? {
         switch tail {
         case .looking(let look), .lookingInVain(let look): look
@@ -302,7 +306,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// COMPLETE is void. A release cannot be taken back.
+    /// COMPLETE is void. If the tail was released already, nothing changes, because a release cannot be taken back.
     package mutating func completionVoided() {
         switch tail {
         case .wanted: tail = .held
@@ -311,7 +315,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The store looks up the key before the tail may go.
+    /// The store is looking up the key; the tail may be released only after that.
     package mutating func looks(_ look: StoreRequestID) {
         if tail == .wanted { tail = .looking(look) }
     }
@@ -325,15 +329,15 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The tail may go without a look.
+    /// The tail is released without a look at the key.
     package mutating func released() {
         if tail == .wanted { tail = .released }
     }
 
     // MARK: Progress
 
-    /// What the agent might send now, if nothing but the agent is awaited: bytes below the limit, or the COMPLETE of a
-    /// one-part file that is whole; else 0.
+    /// How much the agent could send now, if only the agent holds the part up: the number of bytes below the limit, or
+    /// 1 for the COMPLETE of a one-part file whose bytes have all arrived. 0 if the part waits for something else.
     package var creditToUse: UInt64 {
         guard case .sending(let sending) = phase, owner != nil else { return 0 }
         if isWhole { return tail == .held ? 1 : 0 }
@@ -342,7 +346,8 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// Called at the end of each window of progress.
     ///
-    /// - Returns: what the part took in since the last call; `nil` if it is not measured over the whole window.
+    /// - Returns: what the part took in since the last call; `nil` if something else than the agent held the part up
+    ///   during the window.
     package mutating func measure() -> ProgressCheck.Gain? {
         guard case .sending(var sending) = phase else { return nil }
         let credit = creditToUse

@@ -1,14 +1,15 @@
 package import TransferCommon
 import WireProtocol
 
-/// The parts of a session that are offered and not answered, found by what an event names.
+/// The parts of a session that were offered and are not answered. They can be found by number, call, look or flow, as
+/// events name them.
 package struct PartTable: Hashable, Sendable {
     private var parts: [PartNumber: IncomingPart] = [:]
 
     /// A session without offers.
     package init() {}
 
-    /// Changes a part in its place; `nil` removes it.
+    /// The part with this number, which can be changed in place; assigning `nil` removes the part.
     package subscript(number: PartNumber) -> IncomingPart? {
         get { parts[number] }
         _modify { yield &parts[number] }
@@ -16,9 +17,9 @@ package struct PartTable: Hashable, Sendable {
 
     package var count: Int { parts.count }
     package var isEmpty: Bool { parts.isEmpty }
-    /// Parts that a store call takes.
+    /// The number of parts that calls to the store are taking.
     package var decidedCount: Int { parts.values.count { !$0.isUndecided } }
-    /// Whether a store call takes a part whose agent is connected.
+    /// Whether a call to the store is taking a part whose agent is connected.
     package var isFed: Bool { parts.values.contains { !$0.isUndecided && $0.owner != nil } }
 
     /// The numbers of the parts that fulfil a condition, in order.
@@ -26,7 +27,7 @@ package struct PartTable: Hashable, Sendable {
         parts.filter { condition($0.value) }.keys.sorted()
     }
 
-    /// The part that a store call takes.
+    /// The part that this call to the store is taking.
     package func number(ofCall request: StoreRequestID) -> PartNumber? {
         parts.first { $0.value.sending?.call == request }?.key
     }
@@ -41,7 +42,7 @@ package struct PartTable: Hashable, Sendable {
         parts.first { $0.value.flow == flow }?.key
     }
 
-    /// Whether COMPLETE has passed for a part of the slot, and the part is not released.
+    /// Whether COMPLETE has passed the checks for a part of the slot whose last bytes are not released yet.
     package func isWanted(by attachment: Attachment) -> Bool {
         parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
     }

@@ -1,7 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-/// Finds the parts and lists that hold memory and do not move (specification §7.4).
+/// Finds the parts and lists that hold memory and make no progress (specification §7.4).
 ///
 ///     from      event                                            to
 ///     idle      the first connection is accepted                 watching
@@ -10,12 +10,12 @@ import WireProtocol
 ///
 /// - A part or list counts only while nothing but its agent can move it. The gateway measures all of them at the end of
 ///   a window and evicts the stagnant ones.
-/// - On a slow link parts take turns. So nothing is stagnant on a connection that brought `progressBytesMin` for each
-///   part and list that it holds.
-/// - A part that took in less than it holds is slow. Slow parts are evicted only while others need room, and only
-///   beyond the share that slow parts may hold together.
+/// - On a slow link parts take turns. So no part or list counts as stagnant if its connection brought
+///   `progressBytesMin` for each part and list that the connection holds.
+/// - A part that took in fewer bytes during a window than it holds is slow. Slow parts are evicted only while others
+///   need room, and only beyond the share that slow parts may hold together.
 package struct ProgressCheck: Hashable, Sendable {
-    /// The phases of the table above.
+    /// The phases of the check, as the table in the comment on `ProgressCheck` lists them.
     package enum Phase: Hashable, Sendable {
         case idle
         case watching(nextAt: Instant)
@@ -26,14 +26,15 @@ package struct ProgressCheck: Hashable, Sendable {
         package var session: SessionID
         package var number: PartNumber
         package var owner: Attachment
-        /// Names the offer: the part may be offered again before it is evicted.
+        /// Identifies the offer: the part may be offered again before the gateway evicts it, and the new offer must
+        /// stay.
         package var flow: FlowID
         package var device: SHA256Digest
         /// Budget held.
         package var bytesReserved: UInt64
         /// All bytes have arrived.
         package var isWhole: Bool
-        /// `nil` if the part was not measured at the end of the window before.
+        /// What the part took in during the window; `nil` if it was not measured over the whole window.
         package var gain: Gain?
 
         package init(
@@ -54,7 +55,7 @@ package struct ProgressCheck: Hashable, Sendable {
     /// What a part took in during a window.
     package struct Gain: Hashable, Sendable {
         package var bytes: UInt64
-        /// What its agent might have sent at the beginning of the window.
+        /// What the agent could have sent at the beginning of the window.
         package var creditBytes: UInt64
 
         package init(bytes: UInt64, creditBytes: UInt64) {
@@ -77,7 +78,7 @@ package struct ProgressCheck: Hashable, Sendable {
     /// The limits of `GatewayLimits` that progress is measured by.
     package struct Limits: Hashable, Sendable {
         package var window: Duration
-        /// What each part or list moves in a window.
+        /// The bytes that each part or list has to take in during a window.
         package var bytesMin: UInt64
         /// What slow parts may hold together.
         package var slowBytesMax: UInt64
@@ -96,7 +97,7 @@ package struct ProgressCheck: Hashable, Sendable {
     }
 
     package private(set) var phase = Phase.idle
-    /// Slow parts that give way if there is no room; the next one last.
+    /// Slow parts to evict if there is no room. The part to evict next is the last element.
     private var slowParts: [HeldPart] = []
 
     /// The gateway has accepted no connection yet.
@@ -107,7 +108,7 @@ package struct ProgressCheck: Hashable, Sendable {
         phase = .watching(nextAt: now + limits.window)
     }
 
-    /// When `windowPassed` is due. Without connections nothing is measured, and the deadline does not count.
+    /// When `windowPassed` is due. Without connections nothing is measured, and the gateway ignores this deadline.
     package var nextDeadline: Instant? {
         guard case .watching(let nextAt) = phase else { return nil }
         return nextAt
@@ -116,7 +117,7 @@ package struct ProgressCheck: Hashable, Sendable {
     /// A window has passed.
     ///
     /// - Parameter heardBytes: bytes that arrived on each connection during the window.
-    /// - Returns: what does not move, in the order of `parts` and `lists`.
+    /// - Returns: the parts and lists without progress, in the order of `parts` and `lists`.
     package mutating func windowPassed(
         parts: [HeldPart], lists: [HeldList], heardBytes: [ConnectionID: UInt64], _ limits: Limits, now: Instant
     ) -> OnWindow {
@@ -139,17 +140,19 @@ package struct ProgressCheck: Hashable, Sendable {
         return stagnant
     }
 
-    /// The budget is full.
+    /// Called when the budget is full.
     ///
-    /// - Returns: the slow part to evict next; `nil` if none has to.
+    /// - Returns: the slow part to evict next; `nil` if no part has to be evicted.
     package mutating func nextSlowPart() -> HeldPart? { slowParts.popLast() }
 
-    /// The slow parts that have to make room until the rest hold no more than their share, the first one last. Each
-    /// time it is the slowest of the device that holds the most, and never a device's only one.
+    /// The slow parts to evict until the remaining slow parts hold no more than `bytesMax`; the part to evict first is
+    /// the last element. Each one is the slowest part of the device whose slow parts hold the most, but never a
+    /// device's only slow part.
     private static func firstToEvict(among slow: [HeldPart], bytesMax: UInt64) -> [HeldPart] {
         var held = slow.reduce(0) { $0 + $1.bytesReserved }
         guard held > bytesMax else { return [] }
-        // The slowest last. The order of `slow` decides between equals, so that the result is always the same.
+        // For each device, the slowest part comes last. Between equal parts the order of `slow` decides, so that the
+        // result is always the same.
         var ofDevices = Dictionary(grouping: slow, by: \.device).mapValues { $0.sorted { gained($0) > gained($1) } }
         var bytes = ofDevices.mapValues { $0.reduce(0) { $0 + $1.bytesReserved } }
         let devices = slow.map(\.device)

@@ -7,10 +7,11 @@ package import TransferCommon
 ///     enough  a reservation fails although its device is within its own limit    short
 ///     short   the gateway has evicted a slow part                                enough
 ///
-/// Initial credit is reserved when its connection opens. Undecided bytes are counted against it, and hold no further
-/// budget until their part is decided.
+/// Initial credit is reserved when its connection opens. Undecided bytes are counted against this credit. They take no
+/// further budget until their part is decided.
 package struct Reservations: Hashable, Sendable {
-    /// Whether all devices together hold too much; the states of the table above.
+    /// Whether the budget of all devices together is short. The table in the comment on `Reservations` lists these
+    /// states.
     package enum State: Hashable, Sendable {
         case enough
         case short
@@ -32,18 +33,19 @@ package struct Reservations: Hashable, Sendable {
     /// What one device holds.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { budget.bytesReserved(device: device) }
 
-    /// Reserves all of `bytes` or nothing.
+    /// Reserves all of `bytes` or none of them.
     ///
-    /// - Parameter deviceMax: what the device may hold, `bytes` included.
+    /// - Parameter deviceMax: the number of bytes that the device may hold, including `bytes`.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
-        // A device at its own limit gains nothing if others make room.
+        // If the device has reached its own limit, evicting parts of other devices would not help it.
         let isWithinOwn = bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
         if isWithinOwn, budget.isShort(of: bytes) { state = .short }
         return false
     }
 
-    /// Reserves the initial credit of a connection, which keeps half of both budgets free; all of it or nothing.
+    /// Reserves the initial credit of a connection, completely or not at all. Initial credit leaves half of the whole
+    /// budget, and half of the device's, free.
     package mutating func reserveCredit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         guard budget.bytesReserved + bytes <= budget.bytesMax / 2,
             budget.bytesReserved(device: device) + bytes <= deviceMax / 2
@@ -56,7 +58,7 @@ package struct Reservations: Hashable, Sendable {
         budget.release(bytes, device: device)
     }
 
-    /// The gateway has evicted what it can.
+    /// The gateway has evicted as many slow parts as it can.
     package mutating func madeRoom() {
         state = .enough
     }
@@ -81,7 +83,7 @@ package struct Reservations: Hashable, Sendable {
 
     /// An undecided part was decided or dropped.
     ///
-    /// - Parameter bytes: what has arrived of it.
+    /// - Parameter bytes: the number of bytes of the part that have arrived.
     package mutating func decided(on id: ConnectionID, received bytes: UInt64) {
         undecidedParts.remove(id)
         guard let held = undecidedBytes[id] else { return }

@@ -9,10 +9,11 @@ package import WireProtocol
 ///     stored   an offer proves the part by its MD5                               stored
 ///     stored   the store is seen to hold the part in another form, or not        unknown
 ///
-/// - The table holds for each part. Nothing else takes a part back that an agent knows as *stored*.
-/// - There is *evidence* of a part's digest in two cases: the store has confirmed bytes that this gateway received, and
-///   one of the two has compared the digest; or the store's own list names the digest. A list of the agent is no
-///   evidence, and neither is an MD5. A receipt needs evidence of every part.
+/// - Each part goes through these states. A part that an agent knows as *stored* becomes unknown in no other case than
+///   those of the table.
+/// - There is *evidence* of a part's digest in two cases. First: this gateway received the bytes, the store confirmed
+///   them, and the gateway or the store compared the digest. Second: the store's own list names the digest. The agent's
+///   list and an MD5 are no evidence. A receipt needs evidence of every part.
 package struct StoredParts: Hashable, Sendable {
     /// The stored parts.
     package private(set) var entries: [PartNumber: PartListEntry] = [:]
@@ -34,16 +35,16 @@ package struct StoredParts: Hashable, Sendable {
         compared(listing)
     }
 
-    /// The store has listed the parts of a session that is adopted. An entry of this gateway is better than the one of
-    /// the listing: it has the digest.
+    /// The store has listed the parts of a session that is adopted. An entry that this gateway has already is kept,
+    /// because it has the digest.
     package mutating func adopted(_ listing: [PartListEntry], plan: PartPlan) {
         for entry in listing where entries[entry.part] == nil && plan.bytes(of: entry.part) != nil {
             entries[entry.part] = entry
         }
     }
 
-    /// The store has listed the parts before a completion. A part that it lists without a digest, and under another
-    /// ETag than before, is another part, and nothing is known of it.
+    /// The store has listed the parts before a completion. If the store lists a part without a digest, and under
+    /// another ETag than before, the part has been replaced, and its digest is unknown.
     package mutating func compared(_ listing: [PartListEntry]) {
         for entry in listing {
             if entry.digest != nil {
@@ -54,7 +55,7 @@ package struct StoredParts: Hashable, Sendable {
         }
     }
 
-    /// The store holds these parts in another form, or not at all.
+    /// The store holds these parts with other content or another ETag, or does not hold them.
     package mutating func wanted(_ parts: [PartNumber]) {
         for part in parts { entries[part] = nil }
     }

@@ -1,29 +1,30 @@
 package import TransferCommon
 package import WireProtocol
 
-/// How long a stream is, by the offers of its parts: only the offers tell which part is the last one (specification
-/// §6.4).
+/// The length of a stream, as far as the offers of its parts show it: only the offers say which part is the last one
+/// (specification §6.4).
 ///
-/// A gateway that was not offered a part does not know its flag. Then the list of COMPLETE decides.
+/// If the last part was offered at another gateway, this gateway does not know that it is the last. Then the list of
+/// COMPLETE decides.
 package struct StreamExtent: Hashable, Sendable {
     /// The highest part that was offered; 0 before the first.
     private var highest: UInt32 = 0
     /// The part that was offered as the last one.
     private var last: PartNumber?
 
-    /// The judgement of an offer, before any data.
+    /// The judgement of an offer, before data of the part arrives.
     package enum OnOffer: Hashable, Sendable {
         case fits
         /// The offer violates the protocol; the text says how.
         case wrong(String)
-        /// The part is beyond what a session may have.
+        /// The part number is higher than a session may have.
         case beyond
     }
 
     /// A stream of which no part was offered.
     package init() {}
 
-    /// Judges an offer, and keeps what it says of the length.
+    /// Judges an offer, and keeps what the offer says about the length of the stream.
     ///
     /// - Parameter rule: the bounds that WELCOME has told the device.
     package mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
@@ -41,12 +42,12 @@ package struct StreamExtent: Hashable, Sendable {
         let (end, beyond) = start.addingReportingOverflow(offer.size)
         guard number <= rule.partsMax, !overflow, !beyond, end <= rule.objectBytesMax else { return .beyond }
         highest = max(highest, number)
-        // The newest offer of a part counts.
+        // If a part is offered several times, the newest offer counts.
         if offer.isLast { last = offer.part } else if last == offer.part { last = nil }
         return .fits
     }
 
-    /// Why COMPLETE does not agree with what was offered.
+    /// Why COMPLETE does not agree with the offers; `nil` if it does.
     package func objection(to complete: Complete) -> String? {
         let named = "COMPLETE names \(complete.partCount) parts"
         if let last { return last.value == complete.partCount ? nil : "\(named), and part \(last.value) is the last" }

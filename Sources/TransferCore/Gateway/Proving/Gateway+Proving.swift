@@ -13,7 +13,8 @@ extension Gateway {
         } catch {
             return refuse(.keyInvalid, error.message, at: attachment)
         }
-        // Reading the object computes a digest for each part. No session has had more parts than this.
+        // Reading the object back computes a digest for each part, so the number of parts is bounded: no session can
+        // have had more than `partsMax`.
         guard let plan = PartPlan(fileBytes: question.size, partBytes: question.partBytes),
             let count = plan.partCount, count <= WireLimits.partsMax
         else {
@@ -33,7 +34,8 @@ extension Gateway {
         proves.began(by: device.fingerprint)
     }
 
-    /// The store has looked up the key of a PROVE. An agent may have left the slot meanwhile, and use it again.
+    /// The store has looked up the key of a PROVE. The answer counts only for the PROVE that made this request: the
+    /// agent may have left the slot meanwhile, and may use it for another PROVE.
     mutating func receivedLookUp(_ answer: StoreAnswer, to request: StoreRequestID, at attachment: Attachment) {
         guard self[prove: attachment]?.phase == .lookingUp(request) else { return }
         receivedContent(answer, at: attachment)

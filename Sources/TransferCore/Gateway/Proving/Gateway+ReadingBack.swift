@@ -1,12 +1,13 @@
 import TransferCommon
 import WireProtocol
 
-// Reading objects back if nothing else tells their content: for SESSION OPEN (specification §6.3), and for PROVE
+// Reading objects back if nothing else shows their content: for SESSION OPEN (specification §6.3), and for PROVE
 // (§9.6).
 
 extension Gateway {
-    /// Holds back the answer to a look until the object has been read, if the session needs the content and the store
-    /// keeps no digest. Sessions are bounded, and so is what waits for them here.
+    /// Holds back the answer to a look at the key until the object has been read, if the session needs the content and
+    /// the store keeps no digest. The number of sessions is bounded, and so is the number of read-backs that wait for
+    /// them.
     ///
     /// - Returns: whether the answer is held back.
     mutating func readsBack(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) -> Bool {
@@ -20,7 +21,8 @@ extension Gateway {
         return true
     }
 
-    /// Called by `settleSlots`: begins as many readings as allowed, and cancels those whose session or PROVE has ended.
+    /// Called by `settleSlots`: begins as many readings as allowed, and cancels each reading whose session or PROVE has
+    /// ended.
     mutating func beginReadBacks() {
         for (request, reader) in readBacks.awaited where !isAwaited(reader) {
             readBacks.abandon(request)
@@ -32,7 +34,8 @@ extension Gateway {
                 continue
             }
             let bytes = limits.readBackBytes
-            // Parts and readings that end return memory, and each of these is an event.
+            // If there is no memory now, the reading waits. Memory is returned only when a part or a reading ends, and
+            // `beginReadBacks` is called after each such event.
             guard context.reserve(bytes, device: reading.device) else { return readBacks.putBack(reading) }
             let request = context.request(
                 .readObject(key: reading.key, size: reading.size, partBytes: reading.partBytes),
@@ -48,7 +51,8 @@ extension Gateway {
         }
     }
 
-    /// A session waits for one answer to each request, also to one that was abandoned.
+    /// A session waits for the answer to each of its requests. So a read-back that was abandoned before it began is
+    /// answered, too.
     private mutating func answerAbandoned(_ reader: ReadBackQueue.Reader) {
         guard case .session(let id, let look) = reader else { return }
         deliver(.failed(.cancelled), to: look, of: id)
@@ -58,7 +62,8 @@ extension Gateway {
         guard let ended = readBacks.ended(request) else { return }
         context.reservations.release(ended.reserved, device: ended.device)
         switch ended.reader {
-        // The store may have answered an abandoned reading before the cancellation.
+        // The store may have answered before the cancellation reached it. The answer to an abandoned reading is dropped
+        // in any case.
         case .session(let id, let look): deliver(ended.isAbandoned ? .failed(.cancelled) : answer, to: look, of: id)
         case .prove(let attachment): receivedContent(answer, at: attachment)
         case nil: break

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-/// One PROVE at the gateway: whether the store holds a file's content under a key (specification §9.6).
+/// One PROVE at the gateway: the question whether the store holds a file's content under a key (specification §9.6).
 ///
 ///     from       event                                                     to
 ///     lookingUp  no object, another size, or verified evidence             answered
@@ -13,7 +13,7 @@ import WireProtocol
 ///
 /// - Evidence is a digest that the store has compared with the bytes, or that the gateway has read. Metadata and MD5s
 ///   are no evidence.
-/// - The gateway ends a PROVE with its answer. SESSION LEAVE and the end of the connection end it without one.
+/// - A PROVE ends when the gateway answers it. SESSION LEAVE and the end of the connection end it without an answer.
 struct GatewayProve: Hashable {
     enum Phase: Hashable {
         case lookingUp(StoreRequestID)
@@ -37,7 +37,7 @@ struct GatewayProve: Hashable {
     let device: AuthorisedDevice
     var phase: Phase
 
-    /// Judges the object under the key by the evidence so far; `nil` is no object.
+    /// Judges the object under the key by the evidence so far; `nil` if the key holds no object.
     func judge(_ object: ObjectFacts?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
         guard let object else { return .answer(.absent, nil) }
         let shown = ProvenObject(
@@ -50,14 +50,14 @@ struct GatewayProve: Hashable {
         return .readBack(size: object.size)
     }
 
-    /// Whether the evidence of an object agrees with the root digest; `nil` if the evidence does not tell.
+    /// Whether the evidence of an object agrees with the root digest; `nil` if the evidence does not show it.
     private func agreement(
         with object: ObjectFacts, _ rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> Bool? {
         guard object.isVerified else { return nil }
         switch object.evidence {
         case .root(let root):
-            // A file of one part has the same root digest by every part size that is large enough.
+            // A file of one part has the same root digest for every part size that holds the whole file.
             let isOnePart = plan.isOnePart && object.partBytes >= question.size
             return object.partBytes == question.partBytes || isOnePart ? root == question.root : nil
         case .wholeDigest(let digest):

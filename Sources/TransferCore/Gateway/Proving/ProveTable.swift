@@ -1,6 +1,7 @@
 import TransferCommon
 
-/// Counts the PROVEs without an answer, in all and for each device. The slots hold the PROVEs themselves.
+/// Counts the PROVEs that are not answered yet, in all and for each device. The PROVEs themselves are kept in the
+/// slots.
 ///
 /// A PROVE takes memory and may cost the store a request, so the number is bounded (specification §9.6).
 struct ProveTable: Hashable {

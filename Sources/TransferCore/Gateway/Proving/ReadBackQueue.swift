@@ -6,11 +6,12 @@ import TransferCommon
 
 /// The objects that are being read back, and those that wait.
 ///
-/// The caller bounds how many wait: sessions and PROVEs are bounded, and each of them waits for one object at a time.
+/// The caller bounds the length of the queue: the numbers of sessions and PROVEs are bounded, and each of them waits
+/// for one object at a time.
 struct ReadBackQueue: Hashable {
     /// What needs the content of an object.
     enum Reader: Hashable {
-        /// A session, whose look at the key is answered when the object has been read.
+        /// A session. Its look at the key is answered when the object has been read.
         case session(SessionID, look: StoreRequestID)
         case prove(Attachment)
     }
@@ -21,7 +22,7 @@ struct ReadBackQueue: Hashable {
         var device: SHA256Digest
         /// The whole key, prefix included.
         var key: String
-        /// Size of the object, by the look-up.
+        /// Size of the object, according to the look-up.
         var size: UInt64
         /// Part size of the root digest.
         var partBytes: UInt64
@@ -29,17 +30,18 @@ struct ReadBackQueue: Hashable {
 
     /// A reading that has begun.
     struct Running: Hashable {
-        /// `nil` once its PROVE has ended. The reading counts until the store call has ended.
+        /// Who needs the content; `nil` once the PROVE has ended. The reading still counts until the call to the store
+        /// has ended.
         var reader: Reader?
         var device: SHA256Digest
-        /// Budget held.
+        /// The budget that the reading holds, in bytes.
         var reserved: UInt64
-        /// The store call has been cancelled.
+        /// The call to the store has been cancelled.
         var isAbandoned = false
     }
 
     private var waiting: [SHA256Digest: [Reading]] = [:]
-    /// Devices with an object that waits, in the order of their turns.
+    /// Devices for which an object waits, in the order of their turns.
     private var turns: [SHA256Digest] = []
     private(set) var running: [StoreRequestID: Running] = [:]
     private var runningCounts = Tally<SHA256Digest>()
@@ -53,7 +55,7 @@ struct ReadBackQueue: Hashable {
 
     /// Takes the next object out of the queue; `nil` if none may be read now.
     mutating func next(_ limits: GatewayLimits) -> Reading? {
-        // The first of the devices with the fewest readings.
+        // Chooses, among the devices with the fewest readings, the one whose turn comes first.
         let counts = turns.map { runningCounts[$0] }
         guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
             let turn = counts.firstIndex(of: fewest)
@@ -80,7 +82,7 @@ struct ReadBackQueue: Hashable {
         runningCounts.add(reading.device)
     }
 
-    /// The store call has ended.
+    /// The call to the store has ended.
     mutating func ended(_ request: StoreRequestID) -> Running? {
         guard let ended = running.removeValue(forKey: request) else { return nil }
         runningCounts.remove(ended.device)
@@ -95,14 +97,14 @@ struct ReadBackQueue: Hashable {
         }.sorted { $0.request < $1.request }
     }
 
-    /// The store call is being cancelled, because its session or PROVE no longer needs the result.
+    /// The shell is cancelling the call to the store, because the session or PROVE no longer needs the result.
     mutating func abandon(_ request: StoreRequestID) {
         running[request]?.isAbandoned = true
     }
 
-    /// A PROVE has ended, and with it its reading.
+    /// A PROVE has ended, so its reading is removed from the queue, or is no longer needed.
     ///
-    /// - Returns: the store call to cancel, if the reading has begun.
+    /// - Returns: the call to the store to cancel, if the reading has begun.
     mutating func remove(_ reader: Reader, device: SHA256Digest) -> StoreRequestID? {
         if let request = running.first(where: { $0.value.reader == reader })?.key {
             running[request]?.reader = nil

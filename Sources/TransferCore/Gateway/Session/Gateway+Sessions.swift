@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// Room for sessions, and the answers of the store to them.
+// Room for sessions, and the delivery of the store's answers to sessions.
 
 extension Gateway {
     /// Whether the device may begin another session.

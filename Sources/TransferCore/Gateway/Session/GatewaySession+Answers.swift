@@ -1,12 +1,12 @@
 import TransferCommon
 import WireProtocol
 
-// Which part or phase of a session an answer of the store is for, and what the values of answers mean.
+// Finds the part or phase of a session that waits for an answer of the store, and interprets the values of answers.
 
 extension GatewaySession {
     /// Called by the gateway with each answer to a request of this session, once.
     ///
-    /// - Parameter isBusy: whether another session must not be adopted, because it is in use or has ended.
+    /// - Parameter isBusy: whether the session with this id must not be adopted, because it is in use or has ended.
     mutating func receivedAnswer(
         _ answer: StoreAnswer, to request: StoreRequestID, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
@@ -25,8 +25,8 @@ extension GatewaySession {
         if let number = parts.number(ofLook: request) {
             return receivedLookBeforeRelease(answer, part: number, &context)
         }
-        // Any other answer ends a request that was given up, or the removal of a record. Cleaning finds what such a
-        // request leaves behind.
+        // The remaining answers are to requests that were given up, or to the removal of a record. If such a request
+        // leaves something in the store, the store's cleaning finds it.
         guard self.request == request else { return }
         self.request = nil
         switch phase {
@@ -40,8 +40,8 @@ extension GatewaySession {
 }
 
 extension SessionRecordFacts {
-    /// Whether two records say that their sessions upload the same version of the same file. Two streams cannot be
-    /// compared.
+    /// Whether two records say that their sessions upload the same version of the same file. Sessions of streams never
+    /// count as the same, because the size of a stream is unknown.
     func isSameUpload(as other: SessionRecordFacts) -> Bool {
         device == other.device && terms == other.terms && terms.size != nil
     }
@@ -50,8 +50,8 @@ extension SessionRecordFacts {
 }
 
 extension StoreReceipt {
-    /// The receipt of an object that the store has made of these parts: it has their digest, whatever the store keeps
-    /// of it.
+    /// The receipt of an object that the store has made of known parts. `evidence` follows from the digests of these
+    /// parts, whether or not the store keeps a digest of the object.
     ///
     /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
     func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoreReceipt {
@@ -63,10 +63,10 @@ extension StoreReceipt {
 }
 
 extension ObjectFacts {
-    /// What COMPLETED says of an object that a look has found.
+    /// The receipt for COMPLETED of an object that a look has found.
     ///
-    /// - Parameter partBytes: the part size of the session. A root digest by another part size is not signed as one by
-    ///   this size.
+    /// - Parameter partBytes: the part size of the session. If the object's root digest uses another part size, the
+    ///   receipt must not be signed with this one.
     func receipt(partBytes: UInt64) -> StoreReceipt {
         var receipt = StoreReceipt(evidence: evidence, etag: etag, version: version)
         if case .root = evidence {

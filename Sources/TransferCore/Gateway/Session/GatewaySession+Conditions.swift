@@ -1,14 +1,15 @@
 import TransferCommon
 import WireProtocol
 
-// The write condition (specification §6.3): what a look at the key means to the session. `WriteGuard` judges it.
+// The write condition (specification §6.3): what a session does after a look at its key. `WriteGuard` judges what the
+// look has found.
 
 extension GatewaySession {
-    /// Applies a look at the key. The session ends if the object is its own, if it must not be replaced, or if the
-    /// agent compares with it before it sends anything.
+    /// Applies a look at the key. The session ends if the object is its own, if the session must not replace the
+    /// object, or if the agent compares the file with the object before it sends anything.
     ///
     /// - Parameters:
-    ///   - content: what the session's own object holds; `.none` while that is not known.
+    ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
     ///   - isUploadGone: the store has said that it does not know the session's upload.
     /// - Returns: whether the session has ended.
     mutating func ends(
@@ -35,7 +36,7 @@ extension GatewaySession {
         self.request == request || parts.number(ofLook: request) != nil
     }
 
-    /// Whether the session has only looked at the key so far, and no agent waits for it. An agent opens a session of
-    /// several parts anew under another id, so this one has no use.
+    /// Whether the session has only looked at the key so far, and no slot waits for it any more. If the session has
+    /// several parts, no agent will ask for it again: agents open such a session again with another id.
     var isLookAbandoned: Bool { phase == .opening(.lookingUp) && attached.isEmpty && !isOnePart }
 }

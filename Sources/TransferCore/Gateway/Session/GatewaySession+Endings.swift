@@ -7,9 +7,10 @@ extension GatewaySession {
     /// The store has the object: every slot is answered, and the record is removed.
     ///
     /// - Parameters:
-    ///   - bytes: size of the object; the only source of a stream's size.
-    ///   - leavesUpload: the object may be of another upload, so that this session's own is left. The session drops it,
-    ///     and then its record; if that fails, cleaning finds both.
+    ///   - bytes: the size of the object. For a stream, only this shows the size.
+    ///   - leavesUpload: the object may have been made by another upload, so the session's own upload may be left in
+    ///     the store. The session drops this upload, and then its record. If that fails, the store's cleaning finds
+    ///     both.
     mutating func settle(
         _ receipt: StoreReceipt, bytes size: UInt64, leavesUpload: Bool = false, _ context: inout GatewayContext
     ) {
@@ -30,12 +31,13 @@ extension GatewaySession {
         context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
     }
 
-    /// The key without the device's prefix. Keys are bytes: a character may reach across the end of the prefix.
+    /// The key without the device's prefix. The prefix is cut off by bytes, because one character can contain the last
+    /// byte of the prefix and the first of the rest.
     private var location: String {
         String(decoding: facts.key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
     }
 
-    /// The session cannot continue: every slot is refused, in the form that its state has for it.
+    /// The session cannot continue: every slot gets the refusal, in the frame that the slot's state requires.
     mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
         let refusal = context.advised(refusal)
         dropAllParts(&context)
@@ -51,8 +53,8 @@ extension GatewaySession {
         context.actions.append(.note(.failed(id, key: facts.key, refusal.code)))
     }
 
-    /// The key holds an object that the session may not replace, or that the agent compares with first: every slot is
-    /// answered, and the upload is dropped.
+    /// The key holds an object that the session may not replace, or that the agent compares with the file first. Every
+    /// slot is answered, and the session's upload is dropped.
     mutating func answerExisting(_ object: ObjectFacts, _ context: inout GatewayContext) {
         let exists = SessionExists(
             size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
@@ -68,8 +70,8 @@ extension GatewaySession {
         context.actions.append(.note(.failed(id, key: facts.key, .keyTaken)))
     }
 
-    /// Drops the upload of a session that has ended without it, and then its record. If that fails, cleaning finds
-    /// both.
+    /// Drops the upload of a session that has ended without using it, and then its record. If that fails, the store's
+    /// cleaning finds both.
     private mutating func dropLeftover(_ context: inout GatewayContext) {
         guard let upload = facts.upload else { return }
         leftover = context.request(.abort(key: facts.key, upload: upload), for: id)

@@ -2,22 +2,23 @@ import TransferCommon
 import WireProtocol
 
 // Looking for the object of a session after the store's answer to a write left open what the key holds. `ObjectSearch`
-// says how often; this file says what the session does with each result.
+// decides how often the session looks; this file applies each result to the session.
 
 extension GatewaySession {
-    /// A search, and what follows it.
+    /// A search, and what the session does after it.
     struct Search: Hashable {
         /// What the session writes again if the key holds nothing that forbids it.
         enum Retry: Hashable {
             case nothing
             case completion(Completion)
-            /// The gateway no longer has the part's bytes, so the agent sends them again.
+            /// The one part of the file. The gateway no longer has its bytes, so the agent sends them again.
             case onePart(owner: Attachment?)
         }
 
         var looks: ObjectSearch
         let retry: Retry
-        /// What the session's object holds, if its completion was under way: then equal content identifies it, too.
+        /// Evidence of the content of the session's object, if its completion was under way. Then an object with this
+        /// content counts as the session's, too.
         let content: ContentEvidence
     }
 
@@ -28,7 +29,8 @@ extension GatewaySession {
         _ cause: ObjectSearch.Cause, isPatient: Bool = true, retry: Search.Retry = .nothing,
         content: ContentEvidence = .none, _ context: inout GatewayContext
     ) {
-        // Undecided offers stay: they are decided, or their slots are closed, when the search has ended.
+        // Only decided parts are dropped. Undecided offers stay until the search ends, which decides them or closes
+        // their slots.
         for number in parts.numbers(where: { !$0.isUndecided }) { dropPart(number, &context) }
         let patience = isPatient ? context.limits.completionTimeMax : .zero
         let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)
@@ -62,9 +64,9 @@ extension GatewaySession {
         }
     }
 
-    /// Whether another gateway may be completing the upload now. For that it needs every part, so parts that are not
-    /// stored, as far as this gateway knows, must all be on their way. An agent that may have sent COMPLETE lists all
-    /// of them when it resumes (specification §9.1).
+    /// Whether another gateway may be completing the upload now. A completion needs every part. So this is possible
+    /// only if this gateway knows each part as stored or is receiving it, or if the agent has listed all parts. An
+    /// agent that may have sent COMPLETE lists all parts when it resumes (specification §9.1).
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
         return max(stored.entries.count + parts.decidedCount, attached.listedMax) >= Int(count)

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-/// A session at one gateway: decides what the store is asked, what the agent is sent, and when.
+/// A session at one gateway: decides what to ask the store, what to send to the agent, and when.
 ///
 ///     from        event                                                              to
 ///     new         SESSION OPEN; RESUME QUERY                                         opening
@@ -33,17 +33,17 @@ import WireProtocol
 /// that is open, settled or taken; it forgets an ended one at once.
 ///
 /// The machines of this folder decide the details: `SessionOpening`, `IncomingPart`, `Completion`, `ObjectSearch`,
-/// `UploadAbort`, `WriteGuard`, `AttachedSlot`. They ask nothing and send nothing. This type applies their results: it
-/// asks the store, answers the slots and notes.
+/// `UploadAbort`, `WriteGuard`, `AttachedSlot`. They only return results. `GatewaySession` applies the results: it
+/// alone asks the store, answers the slots and requests log lines.
 ///
-/// - *Stored* is said of a part only after the store's own answer, and is never taken back: `stored` loses a part only
-///   if the store is seen to hold it in another form.
+/// - The gateway reports a part as *stored* only after the store's own answer, and never revokes that by itself:
+///   `stored` loses a part only if the store turns out to hold other content or another ETag, or not to hold the part.
 /// - The session completes exactly the ETags that the agent listed, and only if they make one whole file.
 /// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
 /// - Every byte that the agent may send is reserved in the budget before the agent learns of it.
-/// - No object is replaced that the session's write condition does not name.
+/// - Only an object that the session's write condition names is replaced.
 struct GatewaySession: Hashable {
-    /// The phases of the table above.
+    /// The phases of the session, as the table in the comment on `GatewaySession` lists them.
     enum Phase: Hashable {
         /// The gateway has made the session, and has attached no slot to it yet.
         case new
@@ -52,9 +52,10 @@ struct GatewaySession: Hashable {
         case open
         case completing(Completion)
         case aborting(UploadAbort)
-        /// The store has the object. The gateway remembers the answer for a while, for an agent that lost it.
+        /// The store has the object. The gateway remembers the answer for a while, for an agent that has not received
+        /// it.
         ///
-        /// - isVerified: the gateway may sign what it says of the object.
+        /// - isVerified: the evidence of the object is verified, so the gateway may sign it.
         case settled(Completed, isVerified: Bool)
         /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
         /// answer for a while.
@@ -65,7 +66,7 @@ struct GatewaySession: Hashable {
     let device: AuthorisedDevice
     var facts: SessionRecordFacts
     let plan: PartPlan
-    /// The agent compares with an object of the file's size before it sends anything.
+    /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
     let compares: Bool
     var writeGuard: WriteGuard
     var phase: Phase
@@ -79,7 +80,8 @@ struct GatewaySession: Hashable {
     /// Requests that were given up, with the digest of the part that each carries. A request may take effect until the
     /// store has answered it.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
-    /// The request that drops an upload beside the session's object, or looks what is left of it.
+    /// The request that drops an upload that is left although its object exists, or that lists the parts that are left
+    /// of it.
     var leftover: StoreRequestID?
 
     var id: SessionID { facts.session }
@@ -97,12 +99,12 @@ struct GatewaySession: Hashable {
 
     // MARK: Beginning
 
-    /// Called by the gateway once, for SESSION OPEN of a session that it does not know.
+    /// Called by the gateway once, for SESSION OPEN of a session that the gateway does not know.
     mutating func beginOpening(_ context: inout GatewayContext) {
         ask(.lookingUp, &context)
     }
 
-    /// Called by the gateway once, for RESUME QUERY of a session that it does not know.
+    /// Called by the gateway once, for RESUME QUERY of a session that the gateway does not know.
     mutating func beginResuming(_ context: inout GatewayContext) {
         if isOnePart {
             ask(.lookingUp, &context)
@@ -123,7 +125,7 @@ struct GatewaySession: Hashable {
 
     // MARK: Connections
 
-    /// Called by the gateway when a slot turns to this session.
+    /// Called by the gateway when a slot begins to carry this session.
     mutating func attach(
         _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
     ) {
@@ -138,7 +140,7 @@ struct GatewaySession: Hashable {
         case .completing:
             guard case .resume = question else { break }
             context.send(.resumeState(resumeState(.completing)), to: attachment)
-            context.slotChanges.append(.open(attachment))  // Releases the list of the query.
+            context.slotChanges.append(.open(attachment))  // The gateway then releases the list of RESUME QUERY.
             expectOutcome(at: attachment, &context)
         case .aborting:
             answer(attachment, .sessionRefused(.aborted), &context)
@@ -147,7 +149,8 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Called by the gateway when a connection is gone: its parts stay for a while, for the agent's next connection.
+    /// Called by the gateway when a connection is gone: the bytes of its parts stay for a while, so that the agent can
+    /// continue the parts on its next connection.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         attached.connectionLost(connection, now: context.now)
         for number in parts.numbers(where: { $0.owner?.connection == connection }) {
@@ -192,7 +195,7 @@ struct GatewaySession: Hashable {
         context.slotChanges.append(.completing(attachment))
     }
 
-    /// Answers a slot with the frame that closes it, and drops the parts that it sends.
+    /// Answers a slot with the frame that closes the slot, and drops the parts that are being sent in it.
     mutating func answer(_ attachment: Attachment, _ frame: Frame, _ context: inout GatewayContext) {
         let frame = withReceipt(frame, for: attachment, &context)
         leave(attachment, &context)
@@ -226,7 +229,8 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Whether forgetting the session loses nothing: no slot, no bytes, no request to the store.
+    /// Whether the gateway can forget the session without loss: it has no slot, holds no bytes, and no request to the
+    /// store is under way.
     func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
         if phase == .ended { return true }
         guard let detachedAt = attached.detachedAt, mayBeForgotten else { return false }
@@ -241,15 +245,16 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// The order in which remembered sessions give way. The id decides between equals, so that the order is always the
-    /// same.
+    /// The order in which remembered sessions are forgotten when room is needed. The id decides between equals, so that
+    /// the order is always the same.
     static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
         let never = Instant(nanoseconds: .max)
         return (left.attached.detachedAt ?? never, left.id.high, left.id.low)
             < (right.attached.detachedAt ?? never, right.id.high, right.id.low)
     }
 
-    /// Whether no request to the store is under way, and no bytes are held: both end by themselves first.
+    /// Whether no request to the store is under way and no bytes are held. Both end by themselves; only then may the
+    /// session be forgotten.
     private var mayBeForgotten: Bool {
         switch phase {
         case .open, .settled, .taken: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
@@ -269,15 +274,14 @@ extension SessionRefused {
             scope: .session, code: code, retryAfterMilliseconds: retryAfterMilliseconds, message: message)
     }
 
-    /// A state that cannot occur is an error of this program.
+    /// The refusal for a state that cannot occur unless this program has an error.
     static func defect(_ message: String) -> SessionRefused { SessionRefused(.internal, message: message) }
 
     static let aborted = SessionRefused(.superseded, message: "the session was aborted")
 }
 
 extension GatewaySession {
-    /// Whether another session may give way to this one: no slot carries it, and it waits for parts (specification
-    /// §8.3).
+    /// Whether this session may be adopted: no slot carries it, and it waits for parts (specification §8.3).
     var isAdoptable: Bool { phase == .open && attached.isEmpty }
 
     /// Whether a stopping gateway waits for the session.

@@ -11,22 +11,23 @@ package import TransferCommon
 ///
 /// - `writeAgain` and `lost` are no phases: the session continues with them. A look that finds the session's object, or
 ///   one that the session may not replace, ends the search too.
-/// - The limits of looks and of patience are in this type alone, so that no caller can forget them.
+/// - Only this type applies the limits of looks and of patience, so that no caller can forget them.
 package struct ObjectSearch: Hashable, Sendable {
     /// The store's answer to the write.
     package enum Cause: Hashable, Sendable {
-        /// The store does not know the upload. Another gateway may be completing it, and the store may hide the upload
+        /// The store does not know the upload. Another gateway may be completing the upload, which the store may hide
         /// meanwhile.
         case uploadUnknown
-        /// The key held an object, or another one than the condition named, or none any more.
+        /// The write condition did not hold: the key held an object, or another object than the condition named, or
+        /// none any more.
         case conditionFailed
-        /// Another request for the key was under way, which may have been this session's own. If the key holds nothing
-        /// after some looks, the session sends the same request again; if the other request has taken the upload away
-        /// meanwhile, the store says so.
+        /// Another request for the key was under way at the same time, perhaps one of this session. If the key holds
+        /// nothing after some looks, the session sends the same request again. If the other request has completed the
+        /// upload meanwhile, the store answers that it does not know the upload.
         case conflict
     }
 
-    /// The phases of the table above.
+    /// The phases of the search, as the table in the comment on `ObjectSearch` lists them.
     package enum Phase: Hashable, Sendable {
         /// The store is looking up the key.
         case looking
@@ -36,9 +37,9 @@ package struct ObjectSearch: Hashable, Sendable {
 
     /// What the session does after a look that ends nothing.
     package enum OnNothing: Hashable, Sendable {
-        /// Nothing: the next look follows after a pause.
+        /// Do nothing now: the next look follows after a pause.
         case pause
-        /// Nothing forbids the write. The session repeats it; if it cannot, it is lost.
+        /// Nothing forbids the write. The session repeats the write; if it cannot, the session is lost.
         case writeAgain
         case lost
     }
@@ -46,13 +47,13 @@ package struct ObjectSearch: Hashable, Sendable {
     package let cause: Cause
     package private(set) var phase = Phase.looking
     private var looks = 1
-    /// Until then another request may make an object of this session.
+    /// Until this moment, another gateway's request may still make the session's object.
     private let patientUntil: Instant
 
     /// The session has asked the store for the first look.
     ///
-    /// - Parameter patience: how long another gateway may take to complete the upload. Counts only if the store does
-    ///   not know the upload.
+    /// - Parameter patience: how long another gateway may take to complete the upload. It is used only if `cause` is
+    ///   `uploadUnknown`.
     package init(cause: Cause, patience: Duration, now: Instant) {
         self.cause = cause
         self.patientUntil = cause == .uploadUnknown ? now + patience : now
@@ -61,8 +62,8 @@ package struct ObjectSearch: Hashable, Sendable {
     /// The key holds no object of this session, and none that the session may not replace.
     ///
     /// - Parameters:
-    ///   - looksMin: looks before the search ends, if no patience is left.
-    ///   - interval: the first pause; each is longer by as much.
+    ///   - looksMin: the number of looks before the search may end, even if `patience` is over.
+    ///   - interval: the length of the first pause. Each pause is longer than the one before by this length.
     package mutating func foundNothing(looksMin: Int, interval: Duration, now: Instant) -> OnNothing {
         if cause == .conditionFailed { return .writeAgain }
         guard looks < looksMin || now < patientUntil else { return cause == .conflict ? .writeAgain : .lost }

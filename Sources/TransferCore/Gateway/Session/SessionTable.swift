@@ -2,10 +2,10 @@ import TransferCommon
 
 /// The sessions that the gateway remembers, and when each of them has something to do.
 ///
-/// - A session that has ended is remembered for a while, for an agent that lost the answer. It gives way to new
-///   sessions, the oldest first, because the store remembers the object too.
-/// - Wakes are never removed from the queue. One that an earlier wake or the end of its session has overtaken does not
-///   match `planned` any more.
+/// - A session that has ended is remembered for a while, for an agent that has not received the answer. If room is
+///   needed for new sessions, the oldest remembered ones are forgotten: the store still has the object.
+/// - Wakes are never removed from the queue before they are due. A wake does not count if it differs from `planned`,
+///   because an earlier wake was planned for the session or the session has ended.
 struct SessionTable: Hashable {
     private var sessions: [SessionID: GatewaySession] = [:]
     private var counts = Tally<SHA256Digest>()
@@ -34,7 +34,7 @@ struct SessionTable: Hashable {
         counts.remove(session.device.fingerprint)
     }
 
-    /// Makes sessions that are only remembered give way, if there is no room for another one.
+    /// Forgets sessions that are only remembered, if there is no room for another session.
     ///
     /// - Returns: whether the device may begin a session.
     mutating func makeRoom(for device: SHA256Digest, sessionsMax: Int, perDeviceMax: Int) -> Bool {
@@ -45,15 +45,15 @@ struct SessionTable: Hashable {
         let remembered = sessions.values.filter { session in
             session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device)
         }
-        // Half of them at once, so that this is not done for every file.
+        // Forgets half of the remembered sessions at once, so that this search is not repeated for every new file.
         for session in remembered.sorted(by: GatewaySession.isOlder).prefix((remembered.count + 1) / 2) {
             remove(session)
         }
         return hasRoom()
     }
 
-    /// Called after whatever may have changed a session: forgets it if nothing is left to remember, or plans when it
-    /// has something to do.
+    /// Called after each event that may have changed a session. Forgets the session if nothing is left to remember;
+    /// otherwise plans the next moment at which it has something to do.
     mutating func tidy(_ id: SessionID, _ limits: GatewayLimits, now: Instant) {
         guard let session = sessions[id] else { return }
         guard !session.isForgettable(limits, now: now) else { return remove(session) }
@@ -68,7 +68,7 @@ struct SessionTable: Hashable {
     /// When a session may have something to do.
     var nextDeadline: Instant? { wakes.first?.at }
 
-    /// Takes the wakes that are due out of the queue, so that each is looked at once.
+    /// Takes the wakes that are due out of the queue. The caller passes each to `take`.
     mutating func takeDue(now: Instant) -> [SessionWake] {
         var due: [SessionWake] = []
         while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
@@ -77,7 +77,7 @@ struct SessionTable: Hashable {
 
     /// Takes a wake that is due.
     ///
-    /// - Returns: whether it still counts.
+    /// - Returns: whether the wake still counts.
     mutating func take(_ wake: SessionWake) -> Bool {
         guard planned[wake.session] == wake.at else { return false }
         planned[wake.session] = nil

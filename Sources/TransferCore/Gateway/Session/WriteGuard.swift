@@ -12,35 +12,37 @@ package import WireProtocol
 ///     object   a look finds another object    object
 ///
 /// - A look that finds the session's own object, or one that the session may not replace, ends the session.
-/// - After a look the store is asked to check for what the look saw, so that a request that arrives late cannot replace
-///   a newer object.
+/// - After a look, each write asks the store to check that the key still holds what the look found. So a request that
+///   arrives late cannot replace a newer object.
 package struct WriteGuard: Hashable, Sendable {
-    /// What the key held at the last look; the states of the table above.
+    /// What the key held when the session last looked it up. The table in the comment on `WriteGuard` lists these
+    /// states.
     package enum View: Hashable, Sendable {
         case unknown
         case absent
-        /// - etag: empty if the store tells none.
+        /// - etag: empty if the store names none.
         /// - session: the session that made the object, if the store keeps it.
         case object(etag: String, session: SessionID?)
     }
 
-    /// What a look means to the session.
+    /// What follows from a look for the session.
     package enum OnLook: Hashable, Sendable {
-        /// The object is the session's: it is complete.
+        /// The object is the session's own: the session is complete.
         ///
-        /// - leavesUpload: the object may be of another upload, so that the session's own is left beside it.
+        /// - leavesUpload: the object may have been made by another upload, so the session's own upload may be left in
+        ///   the store.
         case own(leavesUpload: Bool)
         /// The session may not replace the object, or the agent compares with it first.
         case exists
-        /// Nothing under the key stands in the way.
+        /// Nothing under the key prevents the session from writing.
         case free
     }
 
-    /// The session whose key this is.
+    /// The session for which the key is looked up.
     package let session: SessionID
     private let condition: WriteCondition
     private let plan: PartPlan
-    /// The agent compares with an object of the file's size before it sends anything.
+    /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
     private let compares: Bool
     package private(set) var view = View.unknown
 
@@ -57,13 +59,13 @@ package struct WriteGuard: Hashable, Sendable {
     /// The store has looked up the key.
     ///
     /// - Parameters:
-    ///   - content: what the session's own object holds; `.none` while that is not known.
+    ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
     ///   - isUploadGone: the store has said that it does not know the session's upload.
-    ///   - isFirst: nothing was sent yet, so that the agent may compare.
+    ///   - isFirst: the agent has sent no data yet, so it may still compare the file with the object.
     package mutating func looked(
         _ object: ObjectFacts?, content: ContentEvidence, isUploadGone: Bool, isFirst: Bool
     ) -> OnLook {
-        // An object without a session id may be of another upload.
+        // An object without a session id may have been made by another upload.
         if let object, isOwn(object, content) {
             return .own(leavesUpload: object.session == nil && !isUploadGone)
         }
@@ -73,25 +75,25 @@ package struct WriteGuard: Hashable, Sendable {
         return mayReplace(object) && !isCompared ? .free : .exists
     }
 
-    /// This session takes the place of one that has looked up the same key.
+    /// This session adopts the slots of another one that has looked up the same key.
     package mutating func inherit(_ other: WriteGuard) {
         view = other.view
     }
 
-    /// Whether the bytes of an object of the file's size decide what the session does next: if its metadata do not name
-    /// its session, if they name this session, and if the agent compares.
+    /// Whether the session's next step depends on the bytes of the object. That is so for an object of the file's size
+    /// without evidence, if its metadata name no session or this session, or if the agent compares the file with it.
     package func needsContent(of object: ObjectFacts) -> Bool {
         guard object.size == plan.fileBytes, object.evidence == .none else { return false }
         return object.session == nil || object.session == session || compares
     }
 
-    /// Whether the object may be the agent's file already, or its beginning: the agent reads the file to find out, and
-    /// SESSION EXISTS is no failure yet.
+    /// Whether the object may be the agent's file already, or the beginning of the file. The agent then reads the file
+    /// to find out, so SESSION EXISTS does not count as a failure.
     package func agentCompares(with object: ObjectFacts) -> Bool {
         compares && plan.fileBytes.map { object.size <= $0 } ?? false
     }
 
-    /// The session that made the object under the key, as far as that is known.
+    /// The session that made the object under the key; `nil` if it is not known.
     package var objectSession: SessionID? {
         guard case .object(_, let session) = view else { return nil }
         return session
@@ -130,15 +132,15 @@ package struct WriteGuard: Hashable, Sendable {
         }
     }
 
-    /// Whether the session must know what it replaces, and has not looked.
+    /// Whether the session has to know which object it replaces, but has not looked up the key yet.
     package var isBlind: Bool { condition != .absent && view == .unknown }
 
-    /// Whether the store would replace an object that the session may not replace, so that the gateway looks up the key
-    /// right before the write.
+    /// Whether the store does not check enough to protect an object that the session may not replace. The gateway then
+    /// looks up the key right before the write.
     ///
     /// - Parameters:
-    ///   - request: what the store checks with such a request.
-    ///   - asked: what the request asks the store to check.
+    ///   - request: the conditions that the store checks for this kind of request.
+    ///   - asked: the condition that this request asks the store to check.
     package func mustLook(before request: CheckedConditions.Request, asking asked: PutCondition) -> Bool {
         guard condition != .any else { return false }
         return asked == .none || !request.check(asked)

@@ -10,11 +10,13 @@ package import WireProtocol
 ///     open        COMPLETE has passed the checks                              completing
 ///     completing  parts are wanted; COMPLETE becomes void                     open
 ///
-/// - ABORT attaches a slot as `aborting`, and the slot stays so. Every other answer closes the slot and detaches it.
-/// - An agent skips decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot
-///   holds them, and they follow the answer.
+/// - ABORT attaches a slot as `aborting`, and the slot stays so. Each answer that the table does not list closes the
+///   slot and detaches it from the session.
+/// - An agent ignores decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot
+///   holds its decisions back, and the gateway sends them after the answer.
 package struct AttachedSlot: Hashable, Sendable {
-    /// The phases of the table above.
+    /// The phases of one slot. The table in the comment on `AttachedSlot` lists the changes between them; `aborting` is
+    /// never left.
     package enum Phase: Hashable, Sendable {
         case unanswered(Question, held: [PartNumber: PartDecision.Decision])
         case open
@@ -34,16 +36,16 @@ package struct AttachedSlot: Hashable, Sendable {
 
     package let attachment: Attachment
     package private(set) var phase: Phase
-    /// Whether part 1 was offered in this slot, or named there as a partial: COMPLETE of a one-part file stands on it.
+    /// Whether part 1 was offered in this slot, or named there as a partial. COMPLETE of a one-part file requires that.
     package private(set) var hasOffered = false
 
-    /// A slot with SESSION OPEN or RESUME QUERY.
+    /// A slot in which SESSION OPEN or RESUME QUERY has arrived.
     package init(_ attachment: Attachment, asks question: Question) {
         self.attachment = attachment
         self.phase = .unanswered(question, held: [:])
     }
 
-    /// A slot with ABORT.
+    /// A slot in which ABORT has arrived.
     package init(aborting attachment: Attachment) {
         self.attachment = attachment
         self.phase = .aborting
@@ -51,7 +53,7 @@ package struct AttachedSlot: Hashable, Sendable {
 
     // MARK: Read-outs
 
-    /// What the slot waits for before it is open; `nil` if it was answered, or aborts.
+    /// The answer that the slot still waits for before it is open; `nil` if the slot was answered, or is aborting.
     package var question: Question? {
         guard case .unanswered(let question, _) = phase else { return nil }
         return question
@@ -63,13 +65,13 @@ package struct AttachedSlot: Hashable, Sendable {
         return listed
     }
 
-    /// How many decisions wait for the answer.
+    /// How many decisions are held until the slot is answered.
     package var heldCount: Int {
         guard case .unanswered(_, let held) = phase else { return 0 }
         return held.count
     }
 
-    /// The frame that closes the slot with a refusal, in the form that the slot's state has for it.
+    /// The frame that closes the slot with a refusal: which frame that is depends on the slot's phase.
     package func refusing(_ refusal: SessionRefused) -> Frame {
         switch phase {
         case .open, .completing: .error(refusal.asSessionError)
@@ -88,7 +90,7 @@ package struct AttachedSlot: Hashable, Sendable {
         return held.sorted { $0.key < $1.key }.map { PartDecision(part: $0.key, decision: $0.value) }
     }
 
-    /// The slot turns to the session that its own one gives way to.
+    /// An unfinished session takes over the slot from the session that was opening in it.
     package mutating func turnedToAdopted() {
         guard case .unanswered(_, let held) = phase else { return }
         phase = .unanswered(.adopt, held: held)
@@ -99,7 +101,7 @@ package struct AttachedSlot: Hashable, Sendable {
         phase = .completing
     }
 
-    /// COMPLETE is void, or parts are wanted.
+    /// COMPLETE is void, or PARTS WANTED is sent.
     ///
     /// - Returns: whether the slot was completing, and is open now.
     package mutating func reopens() -> Bool {
@@ -108,7 +110,8 @@ package struct AttachedSlot: Hashable, Sendable {
         return true
     }
 
-    /// A part is offered in the slot, which voids its held decision; or it is named there as a partial.
+    /// A part is offered in the slot, or named there as a partial. A decision on an earlier offer of the part that is
+    /// still held becomes void.
     package mutating func offered(_ part: PartNumber) {
         hasOffered = true
         guard case .unanswered(let question, var held) = phase else { return }
@@ -118,7 +121,7 @@ package struct AttachedSlot: Hashable, Sendable {
 
     /// Holds a decision until the slot is answered.
     ///
-    /// - Returns: whether it is held; otherwise it is sent at once.
+    /// - Returns: whether the decision is held; otherwise the caller sends it at once.
     package mutating func hold(_ decision: PartDecision) -> Bool {
         guard case .unanswered(let question, var held) = phase else { return false }
         held[decision.part] = decision.decision

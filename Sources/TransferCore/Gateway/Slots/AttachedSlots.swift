@@ -7,11 +7,11 @@ import WireProtocol
 ///     detached  a slot is attached                                 attached
 ///     attached  the last slot or its connection is detached        detached
 ///
-/// A session without a slot is remembered for a while, counted from `detachedAt`.
+/// The gateway remembers a session without a slot for a while, counted from `detachedAt`.
 package struct AttachedSlots: Hashable, Sendable {
     private var slots: [AttachedSlot] = []
-    /// When the last slot was detached, or the session ended later; `nil` while a slot is attached, and before the
-    /// first one is.
+    /// When the last slot was detached, or when the session ended, whichever is later. `nil` while a slot is attached,
+    /// and before the first slot is attached.
     package private(set) var detachedAt: Instant?
 
     /// A session that no slot carries yet.
@@ -30,9 +30,9 @@ package struct AttachedSlots: Hashable, Sendable {
     package var first: AttachedSlot? { slots.first }
     package var attachments: [Attachment] { slots.map(\.attachment) }
 
-    /// Whether no slot resumes the session or is open.
+    /// Whether every slot still waits for SESSION OPENED.
     package var areAllOpening: Bool { slots.allSatisfy { $0.question == .open } }
-    /// The most entries that an unanswered RESUME QUERY has listed.
+    /// The number of entries in the longest list of an unanswered RESUME QUERY.
     package var listedMax: Int { slots.map(\.listed.count).max() ?? 0 }
 
     /// Whether another slot is open.
@@ -40,21 +40,21 @@ package struct AttachedSlots: Hashable, Sendable {
         slots.contains { $0.attachment != attachment && $0.phase == .open }
     }
 
-    /// The first slot that an ABORT in another one ends.
+    /// The first slot that has to be closed because of an ABORT in another slot.
     package func nextEnded(byAbortAt attachment: Attachment) -> AttachedSlot? {
         slots.first { $0.phase != .aborting && $0.attachment != attachment }
     }
 
     // MARK: Events
 
-    /// A slot turns to the session, in place of an earlier use of the same slot.
+    /// A slot begins to carry the session. It replaces an earlier use of the same slot.
     package mutating func attach(_ slot: AttachedSlot) {
         slots.removeAll { $0.attachment == slot.attachment }
         slots.append(slot)
         detachedAt = nil
     }
 
-    /// The session takes over the slots of one that gives way to it.
+    /// The session takes over the slots of the opening session that adopts it.
     package mutating func takeOver(_ other: AttachedSlots) {
         detachedAt = nil
         for var slot in other.slots {
@@ -80,7 +80,7 @@ package struct AttachedSlots: Hashable, Sendable {
         detachedAt = now
     }
 
-    /// COMPLETE is void, or parts are wanted.
+    /// COMPLETE is void, or PARTS WANTED is sent.
     ///
     /// - Returns: the slots that were completing, and are open now.
     package mutating func reopen() -> [Attachment] {

@@ -38,11 +38,11 @@ extension Gateway {
             }
             self[attachment]?.list.append(page, reserved: excess)
         case .opening, .resuming, .completing, .aborting:
-            break  // `SlotState` takes no page here.
+            break  // `SlotState` accepts no page of PART LIST in these stages.
         }
     }
 
-    /// A list holds budget, and neither its next page nor COMPLETE arrives: the agent tries again later.
+    /// Evicts a list that holds budget, while neither its next page nor COMPLETE arrives. The agent tries again later.
     mutating func giveUpList(at attachment: Attachment) {
         guard let use = self[attachment] else { return }
         if case .listing = use.stage {

@@ -1,7 +1,7 @@
-// The slots of all connections, and what sessions change about them.
+// The slots of all connections, and the changes that sessions request for their slots.
 
 extension Gateway {
-    /// The session in a slot; `nil` if the slot is closed or proves, or its connection is gone.
+    /// The session in a slot; `nil` if the slot is closed, carries a PROVE, or its connection is gone.
     subscript(attachment: Attachment) -> SessionSlot? {
         get { connections[attachment.connection]?.slots[session: attachment.slot] }
         set { connections[attachment.connection]?.slots[session: attachment.slot] = newValue }
@@ -19,7 +19,7 @@ extension Gateway {
             switch change {
             case .open(let attachment):
                 self[attachment]?.stage = .open
-                releaseList(attachment)  // The session has compared the list of RESUME QUERY.
+                releaseList(attachment)  // The session no longer needs the list of RESUME QUERY.
             case .completing(let attachment):
                 self[attachment]?.stage = .completing
             case .closed(let attachment, let isFruitful):

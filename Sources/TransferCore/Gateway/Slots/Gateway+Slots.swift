@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// What frames mean in the slots of an open connection (specification §6).
+// How the gateway handles frames in the slots of an open connection (specification §6).
 
 extension Gateway {
     mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
@@ -59,7 +59,7 @@ extension Gateway {
         }
     }
 
-    /// The agent closes the connection with a code, which is only for the log.
+    /// The agent has ended the connection by an ERROR. Its code is not used; agents send it for people who read logs.
     private mutating func connectionEnded(_ id: ConnectionID) {
         context.actions.append(.close(id))
         connectionLost(id)
@@ -89,7 +89,7 @@ extension Gateway {
             .busy, "the gateway has no room for it now", retryAfter: context.limits.laterAdvice, at: attachment)
     }
 
-    /// Counts the beginning of a use. Refuses the slot if the device has begun too often.
+    /// Counts the beginning of a use of a slot. Refuses the slot if the device has exceeded its rate of beginnings.
     mutating func mayBegin(at attachment: Attachment, device: AuthorisedDevice) -> Bool {
         let wait = context.devices.countBeginning(of: device.fingerprint, limits, now: context.now)
         guard let wait else { return true }
@@ -208,7 +208,7 @@ extension Gateway {
         let facts = SessionRecordFacts(
             device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
-        // Only SESSION OPEN can say that the agent compares.
+        // `compares` is false because only SESSION OPEN can announce that the agent compares.
         return GatewaySession(device: device, facts: facts, plan: plan, compares: false)
     }
 
@@ -256,8 +256,8 @@ extension Gateway {
 }
 
 extension GatewaySession {
-    /// Detaches a slot whose connection stays: the agent does not come back for the parts of the slot, so they are
-    /// dropped.
+    /// Detaches a slot whose connection stays open. The agent left the slot deliberately and will not continue its
+    /// parts, so the gateway drops them.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
         attached.detach(attachment, now: context.now)
         for number in parts.numbers(where: { $0.owner == attachment }) { dropPart(number, &context) }

@@ -16,18 +16,18 @@ package import WireProtocol
 ///     whole      a page is the next list                                 whole
 ///     whole      COMPLETE, or the slot opens                             empty
 ///
-/// The budget outlives the entries: the session that takes them still holds them. `release` returns the budget when the
-/// slot opens or closes.
+/// The budget stays reserved after the entries were taken, because the session still holds the entries in memory.
+/// `release` returns the budget when the slot opens or closes.
 package struct ListIntake: Hashable, Sendable {
-    /// The phases of the table above.
+    /// The phases of one slot's list, as the table in the comment on `ListIntake` lists them.
     package enum Phase: Hashable, Sendable {
         case empty
         /// RESUME QUERY has announced entries; `missing` is the number that has not arrived. The budget of all of them
         /// is reserved.
         case announced(missing: UInt32)
-        /// Pages before COMPLETE, without the last one.
+        /// Pages of the list before COMPLETE have arrived, but not the last page.
         case partial
-        /// All pages before COMPLETE.
+        /// All pages of the list before COMPLETE have arrived.
         case whole
     }
 
@@ -37,11 +37,11 @@ package struct ListIntake: Hashable, Sendable {
         case fits(excess: UInt64)
         /// End the connection; the text says what is wrong with the page.
         case violation(String)
-        /// Refuse the list: its parts do not ascend from page to page.
+        /// Refuse the list: its part numbers do not ascend from page to page.
         case unordered
     }
 
-    /// Memory of one entry, rounded up, with an ETag of usual length.
+    /// Memory of one entry with an ETag of usual length, rounded up.
     static let entryBytes: UInt64 = 192
 
     package private(set) var phase = Phase.empty
@@ -49,7 +49,7 @@ package struct ListIntake: Hashable, Sendable {
     package private(set) var entries: [PartListEntry] = []
     /// Budget held.
     package private(set) var bytesReserved: UInt64 = 0
-    /// Number of entries when progress was judged last.
+    /// The number of entries at the end of the last window of progress.
     private var mark: Int?
 
     /// A slot without a list.
@@ -61,17 +61,17 @@ package struct ListIntake: Hashable, Sendable {
         bytesReserved = Self.bytes(announced: count)
     }
 
-    /// What announced entries reserve.
+    /// The budget to reserve for entries that RESUME QUERY announces.
     package static func bytes(announced count: UInt32) -> UInt64 { UInt64(count) * entryBytes }
 
-    /// What entries reserve; a long ETag counts more.
+    /// The budget to reserve for these entries; a long ETag counts more.
     private static func bytes(of entries: [PartListEntry]) -> UInt64 {
         entries.reduce(0) { $0 + entryBytes + UInt64(max(0, $1.etag.utf8.count - 80)) }
     }
 
     /// Judges a page before it is kept.
     ///
-    /// - Parameter partsMax: the parts that a session may have.
+    /// - Parameter partsMax: the number of parts that a session may have.
     package func judge(_ page: PartList, partsMax: UInt32) -> OnPage {
         switch phase {
         case .announced(let missing):
@@ -95,7 +95,7 @@ package struct ListIntake: Hashable, Sendable {
 
     /// Keeps a page that fits.
     ///
-    /// - Parameter bytes: what was reserved for it beyond `bytesReserved`.
+    /// - Parameter bytes: the budget that was reserved for this page, in addition to `bytesReserved`.
     package mutating func append(_ page: PartList, reserved bytes: UInt64) {
         if phase == .whole { entries = [] }
         entries += page.entries
@@ -123,7 +123,7 @@ package struct ListIntake: Hashable, Sendable {
 
     /// The slot opens or closes.
     ///
-    /// - Returns: budget to return.
+    /// - Returns: the budget to return.
     package mutating func release() -> UInt64 {
         defer { bytesReserved = 0 }
         empty()

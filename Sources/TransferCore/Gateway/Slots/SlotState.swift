@@ -1,9 +1,10 @@
 import WireProtocol
 
-/// The state of a slot as the gateway follows it, and what the gateway does with each frame there (specification §6.1).
+/// The state of a slot as the gateway sees it, and what the gateway does with each frame in this state (specification
+/// §6.1).
 ///
-/// `effect(of:)` is the table of §6.1 and the only one in the code: a test compares it with the text cell by cell, and
-/// the gateway's machine judges every frame of an agent by it.
+/// `effect(of:)` is the table of §6.1 and its only copy in the code. A test compares it with the specification cell by
+/// cell. The gateway's machine judges every frame of an agent by it.
 package enum SlotState: String, CaseIterable, Sendable {
     /// The slot has no use.
     case closed
@@ -33,7 +34,7 @@ package enum SlotState: String, CaseIterable, Sendable {
         case partData = "PART DATA"
         case partList = "PART LIST"
         case complete = "COMPLETE"
-        /// One of part or session scope.
+        /// An ERROR of part or session scope.
         case error = "ERROR"
     }
 
@@ -43,15 +44,16 @@ package enum SlotState: String, CaseIterable, Sendable {
         case begin
         /// The gateway acts on the frame.
         case take
-        /// The gateway keeps the frame until the session is open, and acts on it at once if it is.
+        /// If the session is open, the gateway acts on the frame at once. Otherwise it keeps the frame until the
+        /// session is open.
         case hold
         /// The gateway checks the frame now, and acts on it as soon as the session is open.
         case judge
-        /// SESSION LEFT, and the slot is closed.
+        /// The gateway sends SESSION LEFT and closes the slot.
         case leave
         /// The gateway skips the frame without an answer.
         case discard
-        /// ERROR of connection scope, and the connection ends.
+        /// The gateway sends ERROR of connection scope and ends the connection.
         case unexpectedFrame = "unexpected_frame"
     }
 

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-/// What the slots of one connection carry. A slot that is not in the table is closed; `SlotState` is the table of what
-/// each frame means there.
+/// What the slots of one connection carry. A slot that is not in the table is closed. `SlotState` decides what each
+/// frame does in a slot.
 struct SlotTable: Hashable {
     /// A slot has one use at a time.
     private enum Use: Hashable {
@@ -14,7 +14,7 @@ struct SlotTable: Hashable {
 
     var count: Int { uses.count }
 
-    /// The state of specification §6.1.
+    /// The state of a slot by the names of specification §6.1.
     func state(of slot: Slot) -> SlotState {
         switch uses[slot] {
         case .session(let use): use.stage.state
@@ -26,7 +26,7 @@ struct SlotTable: Hashable {
     /// The slots, in order.
     var inUse: [Slot] { uses.keys.sorted { $0.value < $1.value } }
 
-    /// The session in a slot; `nil` if the slot is closed or proves.
+    /// The session in a slot; `nil` if the slot is closed or carries a PROVE.
     subscript(session slot: Slot) -> SessionSlot? {
         get {
             guard case .session(let use) = uses[slot] else { return nil }
@@ -61,7 +61,8 @@ struct SlotTable: Hashable {
 struct SessionSlot: Hashable {
     enum Stage: Hashable {
         case opening
-        /// RESUME QUERY has arrived, and its list is still arriving. It asks for the gateway's partials, or not.
+        /// RESUME QUERY has arrived, and its list is still arriving. `asksForPartials`: whether the query asks for the
+        /// gateway's partials.
         case listing(token: SessionToken, asksForPartials: Bool)
         case resuming
         case open
@@ -84,7 +85,8 @@ struct SessionSlot: Hashable {
     var stage: Stage
     var list = ListIntake()
 
-    /// Whether budget is held for pages of a list, or for a whole list, and the agent sends next.
+    /// Whether the slot holds budget for a list, and only the agent can continue: by a page of the list, or by COMPLETE
+    /// after it.
     var awaitsList: Bool {
         if case .listing = stage { return true }
         return stage == .open && !list.entries.isEmpty

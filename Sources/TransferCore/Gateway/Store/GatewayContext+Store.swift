@@ -1,12 +1,13 @@
 import TransferCommon
 import WireProtocol
 
-// Whether the store gets another part: its pace and its circuit breaker decide.
+// Whether the gateway sends another part to the store: `StorePace` and `StoreBreaker` decide.
 
 extension GatewayContext {
     /// Whether a part may begin.
     enum PartAdmission: Hashable {
-        /// - isCautious: the agent sends little until the store has taken it.
+        /// - isCautious: the agent may send only a few bytes until the store has taken them
+        ///   (`StoreBreakerLimits.cautiousBytes`).
         case admitted(isCautious: Bool)
         case later(ErrorCode, after: Duration)
     }
@@ -50,7 +51,7 @@ extension GatewayContext {
         }
     }
 
-    /// Adds to a refusal because of the store how long the agent waits until a part may begin.
+    /// Adds to a refusal with a code of the store how long the agent should wait: until a part may begin.
     func advised(_ refusal: SessionRefused) -> SessionRefused {
         guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
         let pause = breaker.pause(now: now).wireMilliseconds
@@ -61,6 +62,6 @@ extension GatewayContext {
 }
 
 extension StoreBreaker.Cause {
-    /// The code that tells an agent.
+    /// The error code that names this cause to an agent.
     var code: ErrorCode { self == .full ? .storeFull : .storeUnavailable }
 }

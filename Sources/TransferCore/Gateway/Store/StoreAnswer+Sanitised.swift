@@ -1,12 +1,13 @@
 import TransferCommon
 import WireProtocol
 
-// A store is another program: a value in its answer may be too long for a frame, or empty where an empty value means
-// something else. Each answer is sanitised here, before any machine sees it, so that frames can carry all of it.
+// A store is another program, whose answers may be unusual: a value may be too long for a frame, or empty although an
+// empty value has another meaning in a frame. Each answer is sanitised here, before any machine sees it, so that frames
+// can carry all its values.
 
 extension StoreAnswer {
-    /// The answer without values that no frame can carry. A part with an unusable ETag cannot be completed later: it
-    /// counts as one that the store refuses, or that it does not list.
+    /// The answer without values that no frame can carry. A part with an unusable ETag could not be completed later. So
+    /// if the store has just stored the part, the answer becomes a refusal, and in a listing the part is left out.
     var sanitised: StoreAnswer {
         switch self {
         case .partStored(let etag) where !isPartETag(etag):
@@ -30,7 +31,7 @@ extension StoreAnswer {
 }
 
 extension SessionRecordFacts {
-    /// An empty upload id counts as none.
+    /// The record with an empty upload id replaced by `nil`.
     fileprivate var sanitised: SessionRecordFacts {
         var facts = self
         if facts.upload?.isEmpty == true { facts.upload = nil }

@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// The circuit breaker of one store: while the store is known to be down or full, agents get *later* before they send a
-/// byte of a part (specification §7.5).
+/// The circuit breaker of one store. While the store is known to be down or full, the gateway answers each offer with
+/// *later*, before the agent sends a byte of the part (specification §7.5).
 ///
 /// The breaker distinguishes four answers: *stored* (the store holds a part that it was sent), *alive* (any other
 /// answer, also a refusal of the request itself), *refused* (the store is full, or asks for a pause), and *lost* (no
@@ -15,20 +15,21 @@ import WireProtocol
 ///     open    a part is stored, or a lost store answers again  open, with its wait over
 ///     trying  a part is stored, or a lost store answers        rising
 ///     trying  the trial fails                                  open, for twice as long
-///     trying  the trial ends without a word of the store       open, with its wait over
+///     trying  the trial ends without evidence either way       open, with its wait over
 ///     rising  a part of its own is stored                      rising, one more part at once; beyond 8 closed
 ///     rising  answers lost in a row; refusals in a row         open, for twice as long
 ///     rising  30 s have passed                                 closed
 ///
 /// - *In a row* means without evidence for the store in between. Any answer is evidence against lost ones. Only a
-///   stored part is evidence against refusals, because a full store still looks objects up. So one lost request does
-///   not open the breaker while others succeed, and neither does a device that has used up its own quota while other
-///   devices store. Two refusals are enough if they are of two devices.
-/// - Requests for a pause count once for each flight of parts: a request that was sent before the last counted one
-///   tells nothing new. `StorePace` does the rest.
+///   stored part is evidence against refusals, because a full store still looks objects up. So the breaker stays closed
+///   if one request is lost while others succeed, or if one device has used up its own quota while other devices store
+///   parts. If the refusals concern more than one device, two of them are enough.
+/// - When the store asks for a pause, it usually refuses all parts that are on their way at that time. These refusals
+///   count once: a request that was sent before the last counted refusal gives no new evidence. `StorePace` handles the
+///   pause itself.
 /// - The waits double from a second to half a minute: most outages are restarts and last for seconds, and a long one
 ///   costs no more than a trial every 30 s. There is one breaker for each gateway and one trial at a time, so the waits
-///   need no randomness; `spread` keeps the agents apart.
+///   need no randomness. `spread` makes the agents return at different times.
 /// - After its wait the breaker tries the store with the next part that is offered. Without an offer it stays open,
 ///   which costs nothing.
 /// - A trial that has no result after 30 s does not block others: it may be a large part on a slow link.
@@ -44,23 +45,24 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// Whether a part may begin.
     package enum Admission: Hashable, Sendable {
-        /// - isCautious: there is evidence against the store; the agent sends little until the store has taken it.
+        /// - isCautious: there is evidence against the store, so the agent may send only a few bytes until the store
+        ///   has taken them.
         case admitted(isCautious: Bool)
         case deferred(Cause, retryAfter: Duration)
     }
 
-    /// A change that the log tells.
+    /// A change that is written to the log.
     package enum Change: Hashable, Sendable {
         case opened(Cause)
         case closed
     }
 
-    /// The states of the table above.
+    /// The states of the breaker, as the table in the comment on `StoreBreaker` lists them.
     package enum State: Hashable, Sendable {
         case closed
         case open(Outage)
         case trying(Outage, trial: StoreRequestID, begunAt: Instant)
-        /// - parts: parts on their way that began in this state.
+        /// - parts: the unanswered requests for parts that began in this state.
         case rising(Outage, partsMax: Int, parts: Set<StoreRequestID>, closesAt: Instant)
     }
 
@@ -71,7 +73,7 @@ package struct StoreBreaker: Hashable, Sendable {
         package var wait: Duration
         /// End of the newest wait.
         package var trialAt: Instant
-        /// The first request after the wait.
+        /// The first request that was sent after the wait; `nil` before.
         var firstSince: StoreRequestID?
     }
 
@@ -80,7 +82,7 @@ package struct StoreBreaker: Hashable, Sendable {
         var lostCount = 0
         var refusalCount = 0
         var refusedDevices: Set<SHA256Digest> = []
-        /// The newest request at the last request for a pause that counted.
+        /// The newest request at the time when a pause was last counted. Refusals of earlier requests do not count.
         var flightEnd: StoreRequestID?
 
         var isEmpty: Bool { lostCount == 0 && refusalCount == 0 }
@@ -94,7 +96,8 @@ package struct StoreBreaker: Hashable, Sendable {
     private let limits: StoreBreakerLimits
     package private(set) var state = State.closed
     private var evidence = Evidence()
-    /// Whether the newest answer to a call without a part was *lost*, or there was none since the breaker opened.
+    /// Whether the store seems silent: no call without a part was answered since the breaker opened, or the newest such
+    /// call was *lost*.
     private var isSilent = false
     /// All unanswered requests that carry a part.
     private var parts: Set<StoreRequestID> = []
@@ -114,7 +117,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// How long no part is admitted, as far as the breaker knows now.
+    /// How long the breaker will admit no part, as far as it knows now.
     package func pause(now: Instant) -> Duration {
         guard case .open(let outage) = state else { return .zero }
         return outage.trialAt.since(now)
@@ -128,7 +131,8 @@ package struct StoreBreaker: Hashable, Sendable {
 
     // MARK: Asking
 
-    /// Called before a part begins. Counts a deferral: the caller answers *later*.
+    /// Called before a part begins. If the part is deferred, the caller answers *later*, and the breaker counts the
+    /// deferral.
     package mutating func admission(now: Instant) -> Admission {
         switch state {
         case .closed:
@@ -155,13 +159,13 @@ package struct StoreBreaker: Hashable, Sendable {
         return (outage.cause, outage.trialAt.since(now) + spread())
     }
 
-    /// Keeps agents that were deferred together from coming back together.
+    /// An extra wait, so that agents that were deferred at the same time return at different times.
     private mutating func spread() -> Duration {
         deferredCount += 1
         return limits.spread * min(deferredCount, limits.spreadCountMax)
     }
 
-    /// A request of any kind has gone to the store. Numbers ascend.
+    /// A request of any kind was sent to the store. The numbers of requests ascend.
     package mutating func asked(_ request: StoreRequestID, now: Instant) {
         newestRequest = request
         guard case .open(var outage) = state, outage.trialAt <= now, outage.firstSince == nil else { return }
@@ -169,7 +173,7 @@ package struct StoreBreaker: Hashable, Sendable {
         state = .open(outage)
     }
 
-    /// A request that carries a part, and was admitted, has gone to the store.
+    /// A request that carries an admitted part was sent to the store.
     package mutating func began(_ request: StoreRequestID, now: Instant) {
         deferredCount = 0
         parts.insert(request)
@@ -184,7 +188,8 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// A part was given up, or its connection is lost: nothing waits for it any more.
+    /// A part was given up, or its connection is lost. The breaker no longer waits for the result of the part's
+    /// request.
     package mutating func abandoned(_ request: StoreRequestID, now: Instant) {
         switch state {
         case .trying(let outage, request, _):
@@ -236,7 +241,8 @@ package struct StoreBreaker: Hashable, Sendable {
     private mutating func answered(
         _ word: Word, to request: StoreRequestID, isPart: Bool, while outage: Outage, now: Instant
     ) -> Change? {
-        // A call that began after the wait is as good a trial as a part, and carries no byte of one.
+        // A call that began after the wait tests the store as well as a part would, and costs no agent any bytes. So if
+        // such a call fails, the breaker stays open for another wait.
         let isSince = outage.firstSince.map { $0 <= request } ?? false
         switch word {
         case .stored:
@@ -275,7 +281,7 @@ package struct StoreBreaker: Hashable, Sendable {
         case .lost where !isPart:
             isSilent = true
         case .alive, .lost, .refused, .nothing:
-            break  // The part began before the breaker opened, or is too old.
+            break  // This part is not the trial, or is no longer the trial.
         }
         return nil
     }
@@ -318,7 +324,7 @@ package struct StoreBreaker: Hashable, Sendable {
     private static func word(_ answer: StoreAnswer, isPart: Bool) -> Word {
         switch answer {
         case .partStored, .objectStored:
-            // A store that completes an upload may have no room for another part.
+            // Completing an upload needs no more space, so it does not show that the store has room for another part.
             return isPart ? .stored : .alive
         case .done, .object, .records, .uploadCreated, .parts:
             return .alive
@@ -330,13 +336,13 @@ package struct StoreBreaker: Hashable, Sendable {
             case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .objectGone, .conflict,
                 .keyUnsupported, .refused:
                 return .alive
-            // The gateway may have found the wrong digest without the store.
+            // The gateway itself may have found the wrong digest, without an answer of the store.
             case .digestMismatch, .cancelled: return .nothing
             }
         }
     }
 
-    /// - Returns: why the breaker opens; `nil` if it does not.
+    /// - Returns: why the breaker opens; `nil` if the evidence is not enough.
     private mutating func weigh(_ word: Word, of request: StoreRequestID, _ device: SHA256Digest?) -> Cause? {
         switch word {
         case .stored:

@@ -1,27 +1,28 @@
 /// The limits of `StoreBreaker`.
 package struct StoreBreakerLimits: Hashable, Sendable {
-    /// Lost calls in a row that open the breaker. The store's client has already repeated each call if it could.
+    /// Lost calls in a row that open the breaker. The S3 client has already repeated each call that may be repeated.
     package var lostMax = 3
-    /// Refusals in a row that open the breaker: if all are of one device, and if they are of several.
+    /// Refusals in a row that open the breaker: if all concern one device, and if they concern several devices.
     package var refusalsMax = 3
     package var refusalsMaxOfSeveral = 2
     /// The first wait. Each failed trial doubles it, up to the longest.
     package var waitFirst = Duration.seconds(1)
-    /// The first wait for a full store, which rarely has space again within a second and may take most of a part before
-    /// it refuses it.
+    /// The first wait for a full store. It is longer because a full store rarely has space again within a second, and
+    /// because it may accept most of a part's bytes before it refuses the part.
     package var waitFirstWhereFull = Duration.seconds(5)
     package var waitLongest = Duration.seconds(30)
-    /// How long a trial without a result keeps other parts out.
+    /// After this time without a result, a trial no longer prevents other parts from being tried.
     package var trialPatience = Duration.seconds(30)
-    /// The most parts at once while the breaker is rising. The next stored part closes it.
+    /// The most parts at once while the breaker is rising. When this number is reached, the next stored part closes the
+    /// breaker.
     package var partsMaxRising = 8
     /// How long an agent is advised to wait while all parts that are allowed are on their way.
     package var risingAdvice = Duration.milliseconds(200)
-    /// What an agent may send of a part before the store has taken some of it, while there is evidence against the
-    /// store: a trial of a dead store costs no more than this.
+    /// How many bytes of a part an agent may send before the store has taken any, while there is evidence against the
+    /// store. A trial of a dead store costs no more than this.
     package var cautiousBytes: UInt64 = 64 << 10
-    /// Distance between the retries of agents that were deferred together, and the number of agents up to which it
-    /// grows.
+    /// The extra wait by which the retry of each agent follows that of the agent before it, if agents were deferred
+    /// together; and the number of agents after which the extra wait grows no further.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
 

@@ -1,14 +1,15 @@
 import WireProtocol
 
 extension StoreFailure {
-    /// The refusal that tells the agent of this failure: of an opening, a completion, a session or a part.
+    /// The refusal that names this failure to the agent.
     ///
-    /// - Parameter scope: session or part. A code never comes in a scope that its row of §12 does not name.
+    /// - Parameter scope: session or part. If the table of §12 does not allow the failure's code in this scope, the
+    ///   refusal has another code.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
         let refusal = refusal
         if FailureRule.allows(refusal.code, in: scope) { return refusal }
         guard self == .digestMismatch else {
-            // The answer of the store does not fit the request.
+            // The code is not allowed in this scope: the store gave an answer that does not fit the request.
             return SessionRefused(
                 .storeUnavailable, retryAfter: .seconds(1), message: "the store gave an answer that makes no sense here"
             )
@@ -41,8 +42,8 @@ extension StoreFailure {
 }
 
 extension StoreAnswer {
-    /// The refusal that tells the agent of an answer that does not fit its request: the failure, or an error of this
-    /// program.
+    /// The refusal for an answer other than the expected one: the store's failure, or an error of this program if the
+    /// answer does not fit the request.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
         guard case .failed(let failure) = self else {
             return .defect("the store's answer does not fit what it was asked")
