@@ -38,7 +38,8 @@ import Testing
         }
     }
 
-    /// The table at the top of the source contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `TLSState.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "any", to: "closed")]
         for phase in Self.phases {

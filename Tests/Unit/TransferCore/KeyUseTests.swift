@@ -23,7 +23,8 @@ import WireProtocol
         #expect(driver.machine.freeKeyCount(of: ["file"]) == 1)
     }
 
-    /// Swift takes both texts for equal, because they show the same characters.
+    /// The two keys are different bytes, but show the same characters, so Swift takes the strings for equal. The agent
+    /// must compare bytes, and upload both files at once.
     @Test func keysAreComparedByTheirBytes() {
         var driver = AgentDriver()
         let request = UploadRequest(
