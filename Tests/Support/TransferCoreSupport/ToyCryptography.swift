@@ -72,8 +72,9 @@ package struct ToyCryptography: TransferCryptography {
         self.receiptKey = receiptKey
     }
 
-    /// Computed anew each time: a stored value would keep the digests of the task that asked first, and with real
-    /// digests (`ToyDigest.replacement`) no other world in this process would run as its seed says.
+    /// Computed at each use. A stored value would keep the kind of digest of the task that used it first. If that task
+    /// works with real digests (`ToyDigest.replacement`), all other simulations in this process would then run
+    /// differently from what their seeds determine.
     package static var usualReceiptKey: ReceiptKey {
         let publicKey = Array("a toy key".utf8)
         return ReceiptKey(publicKey: publicKey, fingerprint: ToyDigest.sha256(publicKey))
