@@ -42,9 +42,10 @@ extension AgentReplay: HostWorld {
 
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
         switch work {
-        // If no line begins a use of a slot, the agent must not begin one either: a slow journal prevents that.
+        // If the conversation begins no use of a slot, the agent must not begin one either. A slow journal prevents it,
+        // because the agent begins nothing before its journal has committed.
         case .committing where script.isIdle: .seconds(3_600)
-        // A slow link makes it worthwhile for the agent to join another connection.
+        // The agent joins a session on another connection only if the link is slow.
         case .sending where script.connectionsMax > 1: .milliseconds(100)
         default: .microseconds(10)
         }

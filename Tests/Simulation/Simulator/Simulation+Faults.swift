@@ -6,7 +6,7 @@ import WireProtocol
 // When and how faults take effect.
 
 extension Simulation {
-    /// Called once, at the beginning.
+    /// Schedules the faults that occur at a given time. Called once, at the beginning.
     func planFaultsByTime() {
         for planned in scenario.faults {
             guard case .at(let milliseconds) = planned.trigger else { continue }
@@ -42,7 +42,7 @@ extension Simulation {
         return nil
     }
 
-    /// Applies a fault now, or right after the current operation.
+    /// Applies a fault at once, or right after the operation that is running.
     func apply(_ fault: Fault) {
         guard !isResting else { return }
         switch fault {
@@ -95,7 +95,7 @@ extension Simulation {
         case .userChangesPolicy(let job, let policy):
             jobs[job].policy = policy
         case .userStops(let agent):
-            // A signal is handled after the current operation.
+            // A process handles a signal only after the operation that is running.
             schedule.after(.zero) { [unowned self] in
                 guard !self.agents[agent].isDead else { return }
                 self.agents[agent].handle(.stopped)
