@@ -145,7 +145,7 @@ extension Scenario {
         switch dice.number(0...9) {
         case 0: return PlannedFault(.commit(dice.number(1...15)), .journalFails)
         case 1, 2:
-            // The process that has the journal open dies with the loss of the journal.
+            // An agent that loses its journal also loses the process that has the journal open.
             let agent = dice.number(0...devices.count - 1)
             return PlannedFault(.agentAction(agent, dice.number(1...120)), .journalIsLost(agent))
         case 3: return PlannedFault(.readMoment(dice.number(1...40)), .readFails)

@@ -31,8 +31,8 @@ struct ReceiptReportTests {
         #expect(report.lines.last == "  signed by  " + Self.siteKey)
     }
 
-    /// Without a trusted key the receipt only shows which key signed it. The report names that key and advises the
-    /// user.
+    /// Without a trusted key, verification can show only which key signed the receipt. The report names that key and
+    /// advises the user to verify again with `--key`.
     @Test func signerIsShownWithoutAKey() {
         let report = ReceiptReport(path: Self.path, signer: .anybody)
         #expect(report.exitCode == 0)
@@ -46,7 +46,7 @@ struct ReceiptReportTests {
         #expect(report.lines[0].contains(Self.siteKey))
     }
 
-    /// A public key in PEM, like the block in the receipt itself.
+    /// A public key in PEM, in the same form as the key block in a receipt.
     @Test func aKeyMayBeAFile() throws {
         let lines = try Self.text().split(separator: "\n")
         try withFile(lines.suffix(3).joined(separator: "\n") + "\n") { path in
