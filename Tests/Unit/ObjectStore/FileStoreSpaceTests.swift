@@ -88,7 +88,7 @@ import Testing
 private func usedBytes(below path: String) -> Int {
     let names = FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []
     return names.reduce(0) { sum, name in
-        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // May be gone.
+        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // It may be gone.
         return sum + (attributes?[.size] as? Int ?? 0)
     }
 }
