@@ -65,7 +65,7 @@ struct HostileClient: Sendable {
 
     /// Sends bytes and waits until the kernel has accepted them. Does nothing if the connection is closed.
     func sayAndWait(_ bytes: ByteBuffer) async {
-        // The gateway may end the connection while these bytes are sent. Many tests expect that.
+        // The gateway may end the connection while these bytes are sent. Many tests expect this, so it is no error.
         try? await channel.writeAndFlush(bytes).get()
     }
 

@@ -16,8 +16,8 @@ extension EndToEndTests {
                 let killed = try await site.pushAndKill(agent, file)
                 let rest = try await agent.run(command == "push" ? site.push(file) : ["resume", "--all"])
                 try await site.expectObject("file", equals: file)
-                // The journal of the killed run may lack the last parts that were confirmed. If the agent offers such a
-                // part again, the gateway answers *have*, and the agent does not send it.
+                // The journal of the killed run may lack the last parts that were confirmed. If the agent offers one of
+                // these parts again, the gateway answers *have*, and the agent does not send it.
                 #expect(killed.storedParts.count >= 4)
                 #expect(rest.sentParts.isDisjoint(with: killed.storedParts.subtracting(rest.storedParts)))
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))

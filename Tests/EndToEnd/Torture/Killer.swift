@@ -7,7 +7,7 @@ struct Killer: Sendable {
     let site: Site
     let seed: UInt64
 
-    /// Kills and stops processes until enough were killed. Then it touches no process any more.
+    /// Kills and stops processes until enough of them were killed. After that it touches no process.
     func run() async {
         var generator = SeededGenerator(seed: seed)
         while !Task.isCancelled, site.tally.current.killCount < site.plan.kills {

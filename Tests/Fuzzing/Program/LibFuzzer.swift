@@ -9,7 +9,7 @@ import FuzzTargets
     import Glibc
 #endif
 
-/// libFuzzer's main function, if it is linked in. The program looks the function up by name, so that the program can be
+/// libFuzzer's main function, if it is linked in. The fuzz program looks the function up by its name, so that it can be
 /// built and checked without libFuzzer.
 enum LibFuzzer {
     private typealias Driver =

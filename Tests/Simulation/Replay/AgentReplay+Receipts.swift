@@ -30,7 +30,7 @@ struct ReplayCryptography: AgentCryptography {
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? { ToyDigest.root(partDigests) }
 
     func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? {
-        // Only a broken OpenSSL fails here. Then the agent keeps no receipt, and the replay reports that.
+        // Hashing fails only if OpenSSL is broken. The agent then keeps no receipt, and the replay reports that.
         try? SHA256Digest.of(publicKey)
     }
 

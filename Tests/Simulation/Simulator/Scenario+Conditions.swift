@@ -37,8 +37,8 @@ extension Scenario {
         }
     }
 
-    /// Draws a store that hides the upload for up to half a minute while it completes it. The gateway's limit is raised
-    /// to fit such a store.
+    /// Draws a store that hides an upload for up to half a minute while it completes the upload. The gateway's time
+    /// limit for a completion is raised accordingly.
     private mutating func drawSlowCompletion(_ dice: inout Dice) {
         guard dice.percent(25) else { return }
         gatewayLimits.completionTimeMax = .seconds(45)

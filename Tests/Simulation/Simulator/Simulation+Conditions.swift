@@ -85,7 +85,8 @@ extension Simulation {
         guard case .complete(let key, let upload, _, _, _) = request, let session = monitor.session(ofUpload: upload),
             !monitor.abortedByAgents.contains(session)
         else { return }
-        // Another agent has stored the same content: the session succeeded without its upload.
+        // Another agent has stored the same content under the key. So the session succeeds, although its upload is
+        // aborted.
         if let object = store.object(key), object.writer != session,
             jobs.contains(where: { $0.key == key && $0.file.versions.contains(ToyDigest.sha256(object.bytes)) })
         {

@@ -47,7 +47,7 @@ extension Simulation {
         guard !isResting else { return }
         switch fault {
         case .ends, .stalls, .journalFails, .readFails, .store:
-            break  // These faults are applied where they are requested.
+            break  // The code that asks for these faults applies them.
         case .outage(let milliseconds):
             outageUntil = max(outageUntil, schedule.now + .milliseconds(milliseconds))
             schedule.after(.zero) { [unowned self] in
@@ -146,7 +146,7 @@ extension Simulation {
 }
 
 extension Fault {
-    /// The job whose file a user pushes again, if the fault is such a push.
+    /// The job whose file a user pushes again; `nil` if this fault is no such push.
     var pushedJob: Int? {
         switch self {
         case .userPushesAgain(let job, _), .userPushesGrown(let job): job

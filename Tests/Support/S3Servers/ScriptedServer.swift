@@ -25,22 +25,22 @@ package indirect enum ScriptedAnswer: Sendable {
     case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
     /// A complete answer with a binary body.
     case data(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer)
-    /// These bytes, then the end of the connection: for incomplete answers.
+    /// The server sends these bytes and ends the connection. For incomplete answers.
     case bytes(String)
     /// The head of a successful answer, a space at intervals, as a busy store sends, and then a body.
     case afterSpaces(count: Int, every: Duration, body: String)
-    /// The end of the connection without an answer.
+    /// The server ends the connection without an answer.
     case hangUp
-    /// As `hangUp`, but with a TCP reset.
+    /// Like `hangUp`, but the server ends the connection with a TCP reset.
     case reset
     /// An answer that the test chooses later. The closure receives a function, which the test must call once with the
     /// answer.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
     /// Only as an early answer: the server sends this answer after this number of bytes of the body has arrived.
     case afterBodyBytes(Int, ScriptedAnswer)
-    /// This answer after a delay.
+    /// The server gives this answer after a delay.
     case delayed(Duration, ScriptedAnswer)
-    /// No answer until the client gives up.
+    /// The server does not answer, and waits until the client gives up.
     case silence
     /// Like `silence`, but the server also stops reading, so that the client cannot send the rest of its bytes.
     case stopReading

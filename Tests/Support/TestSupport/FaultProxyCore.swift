@@ -197,8 +197,8 @@ private struct SharedRate {
     }
 
     mutating func reserve(bytes: Int, now: NIODeadline) -> NIODeadline {
-        // Let a connection send up to 20 ms too early to catch up. Otherwise the latency of each wake-up would reduce
-        // the rate.
+        // Let a sender catch up on at most 20 ms in which nothing was sent. Otherwise the latency of each wake-up would
+        // reduce the rate.
         let departure = max(next, now - .milliseconds(20))
         next = departure + .nanoseconds(Int64(Double(bytes) / Double(bytesPerSecond) * 1e9))
         return departure

@@ -34,8 +34,8 @@ package final class GatewayHost {
     package var clockOffsetMilliseconds: Int64 = 0
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Whether the host does not deliver a frame to the agent. Simulations withhold frames that only their own
-    /// tampering has caused.
+    /// Whether the host does not deliver a frame to the agent. A simulation that asks a gateway questions of its own
+    /// withholds the answers from the agent.
     package var withholds: ((Frame, Slot) -> Bool)?
     package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?

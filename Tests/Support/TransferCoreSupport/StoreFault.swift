@@ -15,7 +15,7 @@ package enum StoreFault: Equatable, Sendable {
     /// The request takes effect and gets this answer.
     case failsAfterEffect(StoreFailure)
     case delayed(Duration)
-    /// The request takes effect after `effect`, and the store answers `answer` later than usual.
+    /// The effect comes `effect` later than usual, and the answer comes `answer` later.
     case slow(effect: Duration, answer: Duration)
     /// The completion removes the upload at once; the object appears after this time.
     case completesInSteps(Duration)

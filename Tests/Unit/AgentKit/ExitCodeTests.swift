@@ -5,8 +5,8 @@ import WireProtocol
 
 /// Tests of the exit codes for error codes of a gateway.
 @Suite struct ExitCodeTests {
-    /// The column *agent* of the table of codes (specification §12) gives the exit code: either it names the code
-    /// itself, or it says that the agent retries. Then the exit code is that of an agent which has retried in vain.
+    /// The column *agent* of the table of codes (specification §12) names the exit code or says that the agent retries.
+    /// If the agent retries, the exit code is the one with which it gives up.
     @Test(arguments: FailureRule.all) func exitCodesMatchSpecification(rule: FailureRule) {
         let told = rule.exitCode ?? rule.reaction.exitCodeInTheEnd ?? UploadFailure.Kind.unreachable.exitCode
         for scope in rule.scopes {

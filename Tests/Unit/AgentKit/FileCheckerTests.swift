@@ -10,7 +10,8 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Tests of `sluice-agent check` without a gateway and without the program, with real files and a real journal.
+/// Tests of `sluice-agent check` with real files and a real journal. They call the code of the command, without a
+/// gateway and without starting the program.
 @Suite(.timeLimit(.minutes(5))) struct FileCheckerTests {
     /// A home that has stored its site's identity, and a directory with files.
     private struct Sample {

@@ -3,7 +3,8 @@ import Foundation
 import RepositoryFiles
 import Testing
 
-/// Tests of the output of `sluice-gateway receipt verify`, without the program.
+/// Tests of the output of `sluice-gateway receipt verify`. They call the code of the command and do not start the
+/// program.
 @Suite
 struct ReceiptReportTests {
     private static let siteKey = "sha256:a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5"

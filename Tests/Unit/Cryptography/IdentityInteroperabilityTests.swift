@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// The `openssl` program reads Sluice's identities, and Sluice reads identities that the program made.
+/// The `openssl` program reads identities that Sluice made, and Sluice reads identities that `openssl` made.
 @Suite struct IdentityInteroperabilityTests {
     @Test func fingerprintHashesThePublicKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

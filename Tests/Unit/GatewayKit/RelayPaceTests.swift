@@ -14,7 +14,8 @@ import WireProtocol
 /// How the gateway copes with an overloaded store, a slow part and expired uploads.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayPaceTests {
-    /// While the store answers SlowDown, the gateway defers the agent's offers, so that few parts are sent in vain.
+    /// While the store answers SlowDown, the gateway defers the agent's offers, so that the agent sends few parts that
+    /// the store then refuses.
     @Test func aStormOfSlowDownCostsFewBytes() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)

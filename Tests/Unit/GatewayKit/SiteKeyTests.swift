@@ -109,7 +109,8 @@ import WireProtocol
         }
     }
 
-    /// Every gateway of a site needs both files of the new key. Then it performs the same switch.
+    /// Every gateway of a site needs both files of the new key, the certificate and the private key. Then it performs
+    /// the same switch.
     @Test func otherHomeSwitchesWithTheSameFiles() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")

@@ -15,7 +15,8 @@ import WireProtocol
 
 /// FileStore joins parts, and makes an object of them at most once.
 @Suite struct FileStoreCompletionTests {
-    /// Steps end within parts, between parts, and after the last part.
+    /// FileStore joins the parts in steps of `stepBytes`. Steps end within parts, between parts, and after the last
+    /// part.
     @Test(arguments: [1, 7, 999, 1000, 1001, 2000, 2500, 1 << 20])
     func joinsInStepsOfAnyLength(_ stepBytes: UInt64) async throws {
         try await withTestDirectory { directory in

@@ -60,8 +60,8 @@ import WireProtocol
                 before[described...].firstIndex { $0.operation == .syncFile && $0.path == calls[described].path })
             #expect(before[synced...].contains { $0.operation == .syncFolder && $0.path.hasPrefix(metadata) })
             if operation.before == nil {
-                // Every folder of the key is new. Its name is an entry of the folder above it, so that folder must be
-                // synced too.
+                // Every folder of the key is new. The name of a folder is an entry of the folder above it, so that
+                // folder must be synced too.
                 var made = parentPath(of: directory.path(operation.key))
                 #expect(made != directory.path)
                 while made != directory.path {

@@ -130,8 +130,8 @@ import WireProtocol
         }
     }
 
-    /// The store tries `openat2` once, at its start. If a later call is refused, this is an error: the store must not
-    /// use the weaker calls then.
+    /// The store tests only once whether it can use `openat2`. If a later call is refused, this is an error: the store
+    /// must not fall back to the weaker calls then.
     @Test(arguments: answersToOpenat2.dropFirst())
     func laterOpenat2RefusalIsAnError(_ code: CInt) async throws {
         let faults = FileFaults()

@@ -40,7 +40,8 @@ import Testing
         }
     }
 
-    /// The program's `-rev` answers each line reversed. Pieces of one byte split each of its records at every byte.
+    /// With the option `-rev`, `openssl s_server` answers each line reversed. Pieces of one byte split each of its
+    /// records at every byte.
     @Test(arguments: [Int.max, 1, 2, 7])
     func aLineGoesThereAndBack(inPiecesOfBytes pieceBytes: Int) async throws {
         let (conversation, program) = try await connect(

@@ -16,8 +16,8 @@ import TransferCommon
     func limitsBurstAndRate(atOnce: UInt64, perSecond: UInt64) {
         var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
         #expect(taken(&allowance, now: start) == Int(atOnce))
-        // After one second, the allowance has refilled by the same number, however often it was asked in between. After
-        // a long wait it has refilled by one burst at most.
+        // The refill after one second does not depend on how many times the allowance was asked in that second. Even
+        // after a long wait, the allowance holds no more than one burst.
         for step in 1...4 as ClosedRange<Int64> { _ = allowance.take(now: start + .milliseconds(step)) == nil }
         #expect(taken(&allowance, now: start + .seconds(1)) + 4 >= min(Int(atOnce), Int(perSecond)))
         #expect(taken(&allowance, now: start + .seconds(1_000_000)) == Int(atOnce))

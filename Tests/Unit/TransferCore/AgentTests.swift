@@ -85,7 +85,7 @@ import WireProtocol
         return driver
     }
 
-    /// Submits an upload on two connections, completes only the first of them, and reads four parts.
+    /// Submits an upload for two connections, establishes only the first of them, and reads four parts.
     ///
     /// - Returns: how many parts the agent offered on the first connection.
     private func readBeforeTheSecondIsThere(_ driver: inout AgentDriver) -> Int {

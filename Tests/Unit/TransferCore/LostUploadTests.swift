@@ -6,10 +6,10 @@ import WireProtocol
 
 /// When a gateway reports an upload as lost: not while another gateway may be completing it, and soon otherwise.
 @Suite struct LostUploadTests {
-    /// The store does not list the upload. Another gateway may be completing it, because the store hides an upload
-    /// meanwhile; then this gateway keeps looking for the object. If the agent lists fewer parts than the file has, no
-    /// gateway can be completing: an agent sends COMPLETE only when its journal holds all parts. Then the upload is
-    /// lost at once.
+    /// The store no longer lists the upload. If the agent lists all parts of the file, another gateway may be
+    /// completing the upload, which the store hides meanwhile. The gateway then looks for the object for a while. If
+    /// the agent lists fewer parts, no gateway can be completing, because an agent sends COMPLETE only when its journal
+    /// holds all parts. The gateway then reports the upload as lost at once.
     @Test(arguments: [(3, true), (2, false)])
     func sessionThatMayBeCompletingIsNotLost(listed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }

@@ -48,7 +48,8 @@ import WireProtocol
         }
     }
 
-    /// Only lost answers in a row open the breaker. Any other answer between them proves that the store is reachable.
+    /// Lost answers open the breaker only if they come in a row. Any other answer between them proves that the store is
+    /// reachable.
     @Test func oneLostAnswerAmongOthersOpensNothing() {
         let words: [StoreAnswer] =
             [
