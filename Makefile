@@ -1,18 +1,20 @@
-# Development tasks. Every change must pass `make test`; README.md describes the programs.
+# Tasks of developers. `make help` lists them, and CONTRIBUTING.md says when to run which. Every change must pass
+# `make test`.
 
 CONFIGURATION ?= release
 
-# All targets share one build folder and one set of flags, so that nothing is built twice and the tests run the shipped
-# programs. `@testable` imports would need another release build of every module; no test uses them, because the targets
-# of this package see each other's `package` declarations.
+# All targets of this file share one build folder and one set of flags. So nothing is built twice, and the tests run the
+# same programs that users get. With `@testable` imports a release build would need another build of every module. No
+# test uses them, because the Swift targets of this package see each other's `package` declarations.
 SWIFT_FLAGS = --configuration $(CONFIGURATION) --scratch-path .build
 WITHOUT_TESTABLE_release = --disable-testable-imports
 TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
-# Limits the number of parallel tests: with hundreds at once, each takes as long as all of them, and time limits fail.
+# Limits the number of parallel tests. If hundreds ran at once, each would take as long as all together, and exceed its
+# time limit.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 
-# Slow tests: thousands of seeds, and the behaviour of real S3 servers.
+# Slow tests, which `make check` leaves out: thousands of simulated seeds, replays, and tests with real S3 servers.
 SLOW_TESTS = SimulatorTests|ReplayTests|S3StoreTests.ConformanceTests|RealServerTests
 
 SEEDS ?= 100000
@@ -49,7 +51,7 @@ deps-system:
 deps-tools: deps-system
 	@Tests/Tools/deps tools
 
-# Builds only the two programs; half of what `swift build` would build is tests and their tools.
+# Builds only the two programs. A plain `swift build` would also build the tests and their tools, which are half of it.
 build: deps-system
 	swift build $(SWIFT_FLAGS) --product sluice-agent
 	swift build $(SWIFT_FLAGS) --product sluice-gateway
@@ -66,8 +68,8 @@ format:
 check: deps lint
 	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"
 
-# The tests of the programs run alone, and so do the relay's tests, which run a gateway, an agent and a store in one
-# process each: other tests must not slow them down.
+# Some tests have time limits that other tests must not exceed by slowing them down, so they run alone: the end-to-end
+# tests, and the tests whose names contain `Relay`. Each Relay test runs a gateway, an agent and a store in one process.
 test: check
 	swift test $(TEST_FLAGS) --filter "$(SLOW_TESTS)"
 	Tests/Tools/end-to-end "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
@@ -82,7 +84,8 @@ test-long: deps
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
 
-# Simulates an upload with a crash after every operation, and with a crash after every pair of operations.
+# Simulates one upload again and again: with a crash after each operation, and then with two crashes, for every pair of
+# operations.
 crashes:
 	swift run $(SWIFT_FLAGS) sluice-simulate --crashes
 
@@ -99,7 +102,8 @@ sanitize: deps
 fuzz: deps
 	@Tests/Tools/fuzz $(SECONDS) $(TARGET)
 
-# Writes the corpus seeds again, after a change of the golden vectors or of a target's input format.
+# Writes the seeds of the fuzzing corpus again. Needed after a change of the golden vectors or of the input format of a
+# fuzz target.
 fuzz-seeds: deps-system
 	swift run $(SWIFT_FLAGS) sluice-fuzz seeds Protocol/vectors Tests/Fuzzing/Corpus
 

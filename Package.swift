@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every target is held to the same rules: language mode 6, explicit import visibility, no warnings.
+/// Settings of every target: Swift 6 language mode, explicit visibility of imports, and warnings as errors.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -42,7 +42,7 @@ let base: Dependencies = ["SystemSupport", "Cryptography"]
 let simulated: Dependencies = core + ["SeededRandom", "TransferCoreSupport"]
 let files: Dependencies = ["RepositoryFiles"]
 
-/// A target of the programs: `Sources/NAME`.
+/// A target of the two programs, in `Sources/NAME`.
 func room(_ name: String, _ dependencies: Dependencies = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -51,7 +51,7 @@ func program(_ name: String, _ dependencies: Dependencies, at path: String? = ni
     .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
-/// What several tests share.
+/// A target with code that several tests share.
 func support(_ name: String, _ dependencies: Dependencies = [], at path: String? = nil) -> Target {
     .target(name: name, dependencies: dependencies, path: path ?? "Tests/Support/\(name)", swiftSettings: strict)
 }
@@ -60,7 +60,7 @@ func tests(_ name: String, _ dependencies: Dependencies, at path: String) -> Tar
     .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
-/// The tests of one room: `Tests/Unit/ROOM`.
+/// The unit tests of one room, in `Tests/Unit/ROOM`. A room is a target with a list of modules that it may import.
 func unitTests(_ room: String, _ dependencies: Dependencies) -> Target {
     tests("\(room)Tests", dependencies, at: "Tests/Unit/\(room)")
 }
@@ -190,8 +190,8 @@ let package = Package(
     ]
 )
 
-// `make fuzz` sets SLUICE_FUZZ: our own code is then built with the coverage counters and traced comparisons by which
-// libFuzzer chooses its next inputs.
+// For `make fuzz` every target reports to libFuzzer which branches of our code an input takes. libFuzzer uses this to
+// choose further inputs.
 if Context.environment["SLUICE_FUZZ"] != nil {
     let coverage = ["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"]
     for target in package.targets where target.type != .system {

@@ -1,7 +1,7 @@
 /* A null S3 server, for measuring the cost of a client or a relay alone. It reads each request body to its end,
  * discards the body without copying it, and answers Create, UploadPart, PutObject, Complete and Abort as S3 would. It
- * checks no signature and stores nothing: lists are empty, as if they lagged, and the only object that can be found is
- * the one-byte object with which a gateway tests a store. Use a real server to test correctness.
+ * checks no signature and stores nothing: lists are always empty, and the only object that can be found is the one-byte
+ * object with which a gateway tests a store. Use a real server to test correctness.
  *
  * On SIGTERM it prints the number of requests of each kind.
  *

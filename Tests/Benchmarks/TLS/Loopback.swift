@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// Writes a given number of bytes, and never more than the channel accepts.
+/// Writes a given number of bytes in all. Writes more only when the channel accepts more.
 private final class Source: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -22,7 +22,7 @@ private final class Source: ChannelInboundHandler {
     }
 
     private func write(_ context: ChannelHandlerContext) {
-        // A write may change the channel's writability and call this method again.
+        // A write may change whether the channel is writable, and so call this method again.
         guard !isWriting else { return }
         isWriting = true
         defer { isWriting = false }
@@ -33,9 +33,9 @@ private final class Source: ChannelInboundHandler {
     }
 }
 
-/// Uses one thread for both ends, and reads 256 KiB at a time.
+/// Measures the CPU time of both ends over a loopback socket. Both ends share one thread, and read 256 KiB at a time.
 ///
-/// - Returns: CPU seconds after the warm-up, including those of the socket.
+/// - Returns: CPU seconds after the warm-up, including those that the kernel spends on the socket.
 func measureOverSocket(_ sends: @escaping HandlerMaker, _ receives: @escaping HandlerMaker, byteCount: Int) throws
     -> Double
 {

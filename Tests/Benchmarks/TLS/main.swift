@@ -6,8 +6,9 @@ import NIOSSL
 import NIOTLS
 import SecureChannel
 
-// Measures the cost of encryption and decryption in Sluice's TLS handler, or in swift-nio-ssl's for the same work. Both
-// ends use the same kind of key; one end sends and the other discards; in memory, or over a loopback socket.
+// Measures the cost of encryption and decryption in Sluice's TLS handler. For comparison it can measure swift-nio-ssl's
+// handler with the same work. Both ends use the same kind of key; one end sends, and the other discards the bytes. The
+// bytes pass through memory or over a loopback socket.
 //
 //     sluice-tls-bench sluice|nio-ssl memory|socket MIB      prints CPU seconds
 
@@ -17,7 +18,7 @@ final class Sink: ChannelInboundHandler {
 
     private(set) var byteCount = 0
     private(set) var isReady = false
-    /// Called with each new count.
+    /// Called after each read with the number of bytes received so far.
     private let counted: (Int) -> Void
 
     init(counted: @escaping (Int) -> Void = { _ in }) {
@@ -50,7 +51,7 @@ private struct End {
         try channel.pipeline.syncOperations.addHandlers([handler, sink])
     }
 
-    /// Passes the bytes that it has sent to the other end.
+    /// Passes the bytes that this end has sent to the other end.
     ///
     /// - Returns: whether there were any bytes.
     func pass(to other: End) throws -> Bool {
@@ -108,14 +109,14 @@ func processorSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// Bytes in each write, and bytes that are sent before the measurement begins.
+/// The bytes of each write. `warmUpBytes` are sent before the measurement begins.
 let chunk = ByteBuffer(repeating: 0x5A, count: 256 << 10)
 let warmUpBytes = 16 << 20
 
 private func measure(_ kind: Kind, _ way: Way, byteCount: Int) throws -> Double {
     let directory = FileManager.default.temporaryDirectory.appending(path: "sluice-tls-bench-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }  // The system cleans up.
+    defer { try? FileManager.default.removeItem(at: directory) }  // If this fails, the system removes it later.
     let makers = try kind.makers(directory.path(percentEncoded: false))
     switch way {
     case .memory: return try measureInMemory(makers.sender, makers.receiver, byteCount: byteCount)

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of unacceptable certificates and of gateways that refuse to start. Each prints one sentence with advice.
+    /// Tests of certificates that a side does not accept, and of gateways that refuse to start. Each refusal is one
+    /// sentence with advice.
     @Suite
     struct AuthorityRefusalTests {
         /// A fault of a device's certificate.
@@ -65,8 +66,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The agent ignores these dates: by its own, possibly wrong clock it could not distinguish a wrong date from a
-        /// wrong certificate.
+        /// The agent ignores the dates in the gateway's certificate. Its own clock may be wrong, and then it could not
+        /// distinguish a wrong date from a wrong certificate.
         @Test func gatewayCertificateDatesAreIgnored() async throws {
             try await Site.with { site in
                 let authority = try await site.makeAuthority()

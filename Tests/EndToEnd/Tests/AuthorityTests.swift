@@ -69,8 +69,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A certified device is identified by its name. With a new key it is the same device, and it resumes its
-        /// upload.
+        /// A device with a certificate is identified by the name in it. With a new key it is the same device, and it
+        /// resumes its upload.
         @Test func renewedKeyResumesUpload() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -126,7 +126,8 @@ extension EndToEndTests {
             }
         }
 
-        /// If a listed key and a certificate claim the same name, the name belongs to the key.
+        /// If the list gives a name to a key and a certificate claims the same name, the name belongs to the listed
+        /// key.
         @Test func certificateCannotTakeNameOfPinnedDevice() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
@@ -137,7 +138,8 @@ extension EndToEndTests {
                     site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
                 _ = try await owner.run(site.push(file))
                 try await site.expectObject("cam1/file", equals: file)
-                // Conversely, a listed key has the name in its line, whatever name its certificate has.
+                // The other way round: a device whose key is listed has the name in its line, whatever name its
+                // certificate has.
                 let renamed = try await site.makeCertifiedAgent("cam2", port: gateway.port, authority: authority)
                 try await pin("cam3", to: renamed, of: site)
                 _ = try await renamed.run(site.push(file))
@@ -146,7 +148,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Listing a name with a fingerprint ends the connection of a certificate with this name.
+        /// An operator lists a name with a fingerprint. This ends the connection of a device whose certificate has this
+        /// name.
         @Test func pinningANameDisconnectsItsCertificate() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)

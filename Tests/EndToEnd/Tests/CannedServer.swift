@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import WireProtocol
 
-/// A TCP server that is no gateway. It answers the first bytes of every connection with fixed bytes and then stays
+/// A TCP server that is not a gateway. It answers the first bytes of every connection with fixed bytes, and then stays
 /// silent.
 enum CannedServer {
     /// Runs a server.
@@ -28,7 +28,7 @@ enum CannedServer {
         return try result.get()
     }
 
-    /// Runs a server that answers HELLO like a gateway and does nothing more.
+    /// Runs a server that answers HELLO as a gateway does, and then stays silent.
     static func withServer<Success>(
         answering frame: Frame, _ body: (Int) async throws -> Success
     ) async throws -> Success {

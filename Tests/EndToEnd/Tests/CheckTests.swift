@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of `sluice-agent check`: whether exactly the files on disk are stored.
+    /// Tests of `sluice-agent check`, which tells whether the files on disk are stored with exactly their present
+    /// content.
     @Suite
     struct CheckTests {
         @Test func pushedFilesAreProvenWithoutGateway() async throws {
@@ -36,7 +37,7 @@ extension EndToEndTests {
                     #expect(lines.map(\.state) == ["changed", "not_sent", "proven", nil])
                     #expect(lines.dropLast().allSatisfy { $0.reason?.isEmpty == false })
                 }
-                // Nothing is stored under the other key.
+                // With this prefix the file would have another key, under which no object is stored.
                 _ = try await agent.check([site.path("tree/same"), "--prefix", "p/"], exits: 1)
                 _ = try await agent.check([site.path("tree/same"), "--key", "same"], exits: 0)
             }
@@ -53,7 +54,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Text output has the state first, then the key and the reason. The totals come last.
+        /// Each line of text output begins with the state, followed by the key and the reason. The totals come last.
         @Test func textOutputHasOneLinePerFile() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
@@ -67,7 +68,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The check asks no gateway and takes no lock, so an agent may run in the same home.
+        /// `check` asks no gateway and takes no lock, so it works while an agent runs in the same home.
         @Test func checkRunsBesideAPush() async throws {
             try await Site.serving { site, agent in
                 let stored = try site.makeFile("stored", bytes: 1_000)
@@ -78,7 +79,8 @@ extension EndToEndTests {
                     _ = try await agent.check([stored.path(percentEncoded: false)], exits: 0)
                     let lines = try await agent.check([large.path(percentEncoded: false)], exits: 1)
                     #expect(lines.first?.state == "not_sent" && lines.first?.reason?.contains("unfinished") == true)
-                    // `--remote` sends HELLO, which would take over the device from the running agent.
+                    // `--remote` would send HELLO as a newer run and so fence the running agent. It therefore refuses
+                    // to run meanwhile.
                     let program = try await run(
                         agent.program,
                         ["check", "--remote", stored.path(percentEncoded: false), "--home", agent.home])

@@ -4,9 +4,9 @@ import S3Servers
 import TransferCommon
 import WireProtocol
 
-/// A scripted S3 store that keeps the SHA-256 of parts and returns composite checksums, like AWS in its documentation.
-/// No S3 server available to the tests does this. The store holds one object and accepts only the writes of a gateway's
-/// probe.
+/// A scripted S3 store that keeps the SHA-256 of parts and returns composite checksums, as AWS documents it. No S3
+/// server that the tests can install does this. The store holds one object, and accepts no writes except those of a
+/// gateway's probe.
 struct ChecksumStore: Sendable {
     /// Key of the object in the bucket.
     let key: String
@@ -59,13 +59,13 @@ struct ChecksumStore: Sendable {
     }
 
     private func isRight(_ request: ScriptedRequest) -> Bool {
-        // OpenSSL has just computed other digests, so it does not fail here.
+        // OpenSSL has just computed other digests, so computing this digest does not fail either.
         guard let digest = try? SHA256Digest.of(request.body) else { return false }
         return request.headers["x-amz-content-sha256"] == String(describing: digest)
     }
 
     private func object(size: Int, digests: [SHA256Digest]) -> ScriptedAnswer {
-        // OpenSSL has just computed other digests, so it does not fail here.
+        // OpenSSL has just computed other digests, so computing this digest does not fail either.
         guard let root = try? SHA256Digest.of(digests.flatMap(\.bytes)) else { return .answer(status: 500) }
         return .answer(
             status: 200,

@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of `sluice-agent doctor`: it reports the problem that would fail a push, with the same exit code.
+    /// Tests of `sluice-agent doctor`. It reports the problem that would make a push fail, and exits with the same code
+    /// as that push.
     @Suite
     struct DoctorTests {
         private func examine(_ agent: AgentHandle, exits status: Int32 = 0) async throws -> Program {
@@ -37,8 +38,8 @@ extension EndToEndTests {
             }
         }
 
-        /// `doctor` must not send HELLO while a push runs: it would be taken for a newer run and end the push's
-        /// connections.
+        /// `doctor` must not send HELLO while a push runs. The gateway would take it for a newer run and end the
+        /// connections of the push.
         @Test func doesNotDisturbAPush() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()

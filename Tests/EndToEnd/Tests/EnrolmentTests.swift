@@ -10,6 +10,8 @@ extension EndToEndTests {
     /// Tests of adding devices by invitation, with the real programs.
     @Suite
     struct EnrolmentTests {
+        /// Creates an invitation.
+        ///
         /// - Returns: the code, which `device invite` prints as its last line.
         private func invite(_ site: Site, _ name: String, port: Int, _ options: [String] = []) async throws -> String {
             let arguments = [
@@ -63,13 +65,14 @@ extension EndToEndTests {
                     try text.replacing(/20\d\d-/, with: "2001-").write(toFile: path, atomically: true, encoding: .utf8)
                     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
                     try await enrol(site, "agent", code, exits: 77)
-                    // Another code of the same gateway reuses the existing home.
+                    // Another code of the same gateway adds the device from the home that exists already.
                     try await enrol(site, "agent", try await invite(site, "cam", port: gateway.port))
                 }
             }
         }
 
-        /// While an invitation is open, unknown keys pass the handshake, but can do nothing without the secret.
+        /// While an invitation is open, the gateway completes the handshake with unknown keys. Without the secret they
+        /// can do nothing more.
         @Test func invitationAdmitsNoOtherDevice() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -100,8 +103,9 @@ extension EndToEndTests {
             }
         }
 
-        /// During an open invitation any key passes the handshake. The gateway therefore compares the key in ENROL with
-        /// the proven one; otherwise an attacker could obtain the name and prefix of a listed device.
+        /// While an invitation is open, any key passes the handshake. The gateway therefore compares the key in ENROL
+        /// with the key that the peer has proved. Otherwise an attacker could obtain the name and prefix of a listed
+        /// device.
         @Test func unprovedKeyCannotEnrol() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -122,7 +126,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Plain TCP proves no key, so no key can be listed.
+        /// A connection over plain TCP proves no key, so the gateway has no key that it could put on the list.
         @Test func enrolmentNeedsTLS() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--plaintext"]) { gateway in
@@ -140,7 +144,8 @@ extension EndToEndTests {
             if case .error(let report) = frame { report.code } else { nil }
         }
 
-        /// The other gateway also has an open invitation, so it would accept the connection up to the secret.
+        /// The code leads to another gateway, which also has an open invitation. Only the secret shows that the code is
+        /// not one of its own.
         @Test func secretIsBoundToOneGateway() async throws {
             try await Site.with { site in
                 try await Site.with { other in
@@ -158,10 +163,10 @@ extension EndToEndTests {
         @Test func incompleteOrEarlyCodeIsReported() async throws {
             try await Site.with { site in
                 try await enrol(site, "agent", "sluice1.AAAA", exits: 64)
-                // The gateway at this port has stopped.
+                // The gateway that had this port has stopped.
                 let port = try await site.withGateway { $0.port }
                 try await enrol(site, "agent", try await invite(site, "cam", port: port), exits: 75)
-                // A code of the same gateway with another address reuses the home.
+                // A code with another address of the same gateway adds the device from the home that exists already.
                 _ = try await site.withGateway { gateway in
                     try await enrol(site, "agent", try await invite(site, "cam", port: gateway.port))
                 }

@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of everyday use beside plain pushes: status, stop, drop, resume elsewhere, streams and folders.
+    /// Tests of everyday use other than plain pushes: status, stop, drop, resuming with another command, streams and
+    /// folders.
     @Suite
     struct EverydayTests {
         private static let shell = Executable(path: "/bin/sh")
@@ -58,7 +59,7 @@ extension EndToEndTests {
                     try await push.waitForStoredParts(2)
                     let dropped = try await agent.run(["abort", "1"])
                     #expect(dropped.outcomes == ["dropped"])
-                    // The push reports that not everything it was to push is stored.
+                    // The dropped file is not stored, so the push exits with 1.
                     let ended = try await push.waitForExit(within: .seconds(10))
                     #expect(ended == .exited(1), "\(push.transcript)")
                     #expect(AgentRun(push).outcomes == ["dropped"])
@@ -109,7 +110,8 @@ extension EndToEndTests {
             }
         }
 
-        /// On a pseudoterminal made by `script`, the user resumes the first upload and drops the second.
+        /// Runs the agent on a pseudoterminal, which the program `script` makes. The user resumes the first upload and
+        /// drops the second.
         @Test func resumeAsksOnATerminal() async throws {
             try await Site.serving { site, agent in
                 let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
@@ -160,7 +162,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Files wait on disk instead of in memory, so their number does not matter.
+        /// The files that wait for their turn are listed on disk, not in memory. So memory does not grow with their
+        /// number.
         @Test func thousandsOfSmallFilesTakeLittleMemory() async throws {
             try await Site.serving { site, agent in
                 let count = 3_000
@@ -176,7 +179,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A number given twice means one upload.
+        /// If a user names the same upload twice, the agent resumes it once.
         @Test func repeatedNumberMeansOneUpload() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
@@ -198,7 +201,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A program that uses only the library's public interface uploads, pauses once and resumes.
+        /// A program that uses only the public interface of the library uploads a file, pauses once and resumes.
         @Test func libraryPausesAndResumes() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -208,7 +211,7 @@ extension EndToEndTests {
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
                 #expect(program.transcript.contains("paused; continuing"))
                 #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
-                // Sent bytes before the pause and after it; each run counts from 0.
+                // The numbers of sent bytes, before the pause and after it. Each run counts from 0.
                 let sent = program.lines(of: .standardOutput).split { $0.hasPrefix("paused") }.map { lines in
                     lines.compactMap {
                         $0.hasSuffix(" sent") ? Int($0.split(separator: " ").suffix(2).first ?? "") : nil

@@ -7,10 +7,12 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Tests of pushing files that are stored already, for each kind of evidence that stores keep.
+    /// Tests of pushing files that are already stored. They cover each kind of evidence that stores keep of an object's
+    /// content.
     @Suite
     struct EvidenceTests {
-        /// Covers root digests, ETags from MD5s, and stores without evidence, where the gateway reads the object back.
+        /// The kinds are: stores with root digests, stores with ETags from MD5s, and stores without evidence, where the
+        /// gateway reads the object back.
         @Test(arguments: StorageKind.allCases)
         func sendsNothingOfAStoredFile(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -20,7 +22,8 @@ extension EndToEndTests {
                     let small = try site.makeFile("small", bytes: 1_000)
                     let paths = [file, small].map { $0.path(percentEncoded: false) }
                     _ = try await first.run(["push"] + paths + ["--part-size", site.partSize])
-                    // Push again by the same agent, and by an agent with an empty journal and another part size.
+                    // Push again with the same agent, and then with an agent that has an empty journal and uses another
+                    // part size.
                     let again = try await first.run(["push"] + paths)
                     #expect(try again.summary.bytesSent == 0)
                     #expect(again.outcomes == ["there", "there"])
@@ -28,13 +31,14 @@ extension EndToEndTests {
                     let other = try await second.run(["push", paths[0], "--part-size", "6MiB"])
                     #expect(try other.summary.bytesSent == 0)
                     #expect(other.outcomes == ["there"])
-                    // A small file's bytes are on their way before the gateway can answer that the object exists.
+                    // The agent sends a small file's data ahead, before the gateway can answer that the object exists.
+                    // So only the outcome is compared.
                     #expect(try await second.run(["push", paths[1]]).outcomes == ["there"])
                 }
             }
         }
 
-        /// Uses a scripted store for the evidence of AWS, because no server available to the tests keeps it.
+        /// Uses a scripted store that keeps AWS's kind of evidence. No S3 server that the tests can install keeps it.
         @Test func sendsNothingIfCompositeSHA256Matches() async throws {
             try await Site.with(.motoAsAWS) { site in
                 let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)
@@ -76,7 +80,8 @@ extension EndToEndTests {
                         #expect(told == [expected], "\(size) bytes, \(outcome)")
                         let receipt = try #require(run.events.first { $0.event == "finished" })
                         #expect(receipt.etag?.isEmpty == false && receipt.size == UInt64(size))
-                        // A file of one part needs no part size: its digest identifies it.
+                        // The digest of a file of one part is that of the whole file, so the receipt need not name the
+                        // part size.
                         guard parts.count > 1 else { continue }
                         #expect(receipt.partSize == UInt64(site.partBytes))
                         #expect(try receipt.root == "\(SHA256Digest.of(digests))")

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests with other programs that write to the same keys. Their objects are replaced only if the user asked for it.
+    /// Tests with other programs that write to the same keys. An agent replaces their objects only if its user asked
+    /// for it.
     @Suite
     struct ForeignWriterTests {
         /// FileStore and moto check conditions; JuiceFS ignores them.
@@ -39,7 +40,8 @@ extension EndToEndTests {
                     try await push.waitForSentBytes()
                     try await site.storage.put(file, key: "file")
                     #expect(try await push.waitForExit(within: Site.deadline) == .exited(0), "\(push.transcript)")
-                    // Both agents wrote the same bytes, so either outcome is correct.
+                    // Both agents have written the same bytes. The second one may report that it stored them or that
+                    // they were stored already.
                     #expect([["stored"], ["there"]].contains(AgentRun(push).outcomes))
                 }
                 try await site.expectObject("file", equals: file)
@@ -61,8 +63,8 @@ extension EndToEndTests {
             }
         }
 
-        /// `--if-exists fail` remains in force after a restart of the agent or gateway, and after the loss of the
-        /// journal.
+        /// A user chose `--if-exists fail`. The choice remains in force after a restart of the agent or the gateway,
+        /// and after the loss of the journal.
         @Test(arguments: kinds, ["push", "resume", "restarted gateway", "lost journal"])
         func failHoldsAfterAnInterruption(kind: StorageKind, how: String) async throws {
             try await Site.with(kind) { site in
@@ -110,7 +112,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A recording is pushed, continues, and is pushed again.
+        /// A file grows, as a recording does: it is pushed, grows further, and is pushed again.
         @Test(arguments: growths)
         func aFileThatOnlyGrewReplacesItsOwnObject(_ growth: Growth) async throws {
             try await Site.serving(growth.kind) { site, agent in
@@ -128,8 +130,8 @@ extension EndToEndTests {
             }
         }
 
-        /// After any other change the object is kept: the same bytes with more appended in another inode, and changed
-        /// bytes.
+        /// After any other change the object is kept. The changes are: a longer file that begins with the same bytes
+        /// but has another inode, and a file with changed bytes.
         @Test(arguments: [StorageKind.directory, .moto], ["another inode", "other bytes", "another writer"])
         func anyOtherChangeLeavesTheObject(kind: StorageKind, change: String) async throws {
             try await Site.serving(kind) { site, agent in
@@ -170,7 +172,7 @@ extension Site {
         return (try makeFile("file", bytes: bytes, seed: 1), try makeFile("foreign", bytes: bytes, seed: 2))
     }
 
-    /// Arguments of a push that is slow enough for other actions during it.
+    /// Arguments of a push that is slow enough for the test to act during it.
     fileprivate func halting(_ file: URL) -> [String] {
         push(file) + ["--limit-rate", "\(partBytes * 4 / 10_000)kB/s"]
     }

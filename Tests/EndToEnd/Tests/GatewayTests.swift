@@ -6,7 +6,8 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Tests of a gateway from an operator's view: authorisation, limits, shutdown, and leftovers.
+    /// Tests of a gateway as its operator sees it: authorisation, limits, shutdown, and what unfinished uploads leave
+    /// behind.
     @Suite
     struct GatewayTests {
         @Test func anUnknownDeviceIsNotServed() async throws {
@@ -27,7 +28,7 @@ extension EndToEndTests {
                     let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
                     #expect(listed.contains { $0.hasPrefix("cam1  sha256:") && $0.hasSuffix("prefix=cam1/") })
                     let file = try site.makeFile("file", bytes: 10)
-                    // The device was added while the gateway was serving, and is accepted at once.
+                    // The operator added the device while the gateway was running. The gateway accepts it at once.
                     _ = try await agent.run(["push", file.path(percentEncoded: false)])
                     try await site.expectObject("cam1/file", equals: file)
                 }
@@ -54,7 +55,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The limits in a line of the list apply to that device and to no other.
+        /// Limits in a line of the device list apply to that device and to no other.
         @Test func deviceBeyondItsLimitsIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -99,7 +100,8 @@ extension EndToEndTests {
                                 try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: next.port))
                                 #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
                             }
-                            // The gateway completed the parts in progress, so nothing was sent twice.
+                            // The stopped gateway completed the parts that it was receiving, so the agent sent none of
+                            // them twice.
                             #expect(try AgentRun(program).summary.bytesSent == 12 << 20)
                         }
                         try await site.expectObject("file", equals: file)
@@ -119,8 +121,8 @@ extension EndToEndTests {
                 let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
                 #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
                 try await site.expectNothingUnfinished()
-                // The gateway tells the agent that the store has lost the upload. The agent starts again by itself and
-                // reports that.
+                // The store has lost the upload, and the gateway reports this to the agent. The agent begins the upload
+                // again by itself and reports that.
                 let rest = try await agent.run(site.push(file))
                 #expect(rest.notes.contains { $0.contains("starting again") })
                 try await site.expectObject("file", equals: file)

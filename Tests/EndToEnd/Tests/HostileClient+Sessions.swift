@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-// Opens sessions and offers parts like an agent, and then continues in ways in which no agent would.
+// Opens sessions and offers parts as an agent does. The tests then continue in ways that no agent would.
 
 extension HostileClient {
     static let partBytes: UInt64 = 8 << 20
@@ -32,9 +32,10 @@ extension HostileClient {
         }
     }
 
-    /// Sends PART OFFER of part 1 and waits for permission to send.
+    /// Sends PART OFFER of part 1 and waits until the gateway permits data.
     ///
-    /// - Parameter digest: `nil` for the digest of no bytes, which the gateway can refute only at the end of the part.
+    /// - Parameter digest: the offered digest; `nil` for the digest of no bytes. The gateway can refute it only when
+    ///   it has received the whole part.
     func offer(size: UInt64, isLast: Bool = true, digest: SHA256Digest? = nil, slot: UInt16 = 1) async throws {
         let part = try #require(PartNumber(1))
         let digest = try digest ?? SHA256Digest.of([UInt8]())

@@ -8,14 +8,14 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A client that may break every rule of the protocol. Sends arbitrary frames or bytes and records the answers.
+/// A client that may break every rule of the protocol. It sends arbitrary frames or bytes and records the answers.
 struct HostileClient: Sendable {
     /// What the client has received so far.
     struct Heard: Sendable {
         /// The first few frames; further frames are only counted.
         var frames: [Frame] = []
         var frameCount = 0
-        /// Whether the handshake is complete, or there is none.
+        /// Whether the TLS handshake is complete, or the connection uses no TLS.
         var isReady = false
         var isOver = false
         var tlsError: TLSError?
@@ -29,7 +29,7 @@ struct HostileClient: Sendable {
     let channel: any Channel
     let heard: Watched<Heard>
 
-    /// Connects without TLS, so that the bytes sent are the first bytes that the gateway's TLS reads.
+    /// Connects without a TLS handshake. The gateway's TLS reads the first bytes that the test sends.
     ///
     /// - Parameter source: loopback address of the client.
     static func raw(to port: Int, from source: String) async throws -> HostileClient {
@@ -65,7 +65,7 @@ struct HostileClient: Sendable {
 
     /// Sends bytes and waits until the kernel has accepted them. Does nothing if the connection is closed.
     func sayAndWait(_ bytes: ByteBuffer) async {
-        // The gateway may end the connection here, which many tests expect.
+        // The gateway may end the connection while these bytes are sent. Many tests expect this, so it is no error.
         try? await channel.writeAndFlush(bytes).get()
     }
 
@@ -162,7 +162,8 @@ private final class Listener: ChannelInboundHandler {
         do throws(WireError) {
             while case .frame(_, let frame)? = try decoder.next() { frames.append(frame) }
         } catch {
-            // Stop reading after an invalid frame; the test then misses its expected answer and fails.
+            // Stop reading after an invalid frame. The test then does not receive the answer that it expects, and
+            // fails.
             context.close(promise: nil)
         }
         heard.update { heard in

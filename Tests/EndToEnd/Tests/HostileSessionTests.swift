@@ -13,7 +13,8 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Sessions
 
-    /// Opens sessions at full speed on every connection, and leaves them, aborts them or cuts the connection.
+    /// The attackers open sessions at full speed on every connection, and leave them, abort them, or cut the
+    /// connection.
     @Test(arguments: ["left", "aborted", "cut off"])
     func sessionsOpenedAndDropped(how: String) async throws {
         try await Siege.lay("sessions opened and \(how)") { target in
@@ -22,7 +23,8 @@ extension EndToEndTests.HostileTests {
             while !Task.isCancelled {
                 let client = try await villain.enter()
                 if how == "aborted" {
-                    // The gateway refuses opens above its rate. The wait then fails, and there is no token.
+                    // The gateway refuses sessions above its rate. Then no SESSION OPENED arrives, the wait fails, and
+                    // there is no token.
                     let token = try? await client.open(Self.session(number), size: 100 << 20, key: "f\(number)")
                     if let token {
                         try client.say(.sessionLeave(SessionLeave()), .abort(Abort(token: token)))
@@ -52,7 +54,8 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Compression
 
-    /// LZ4 blocks that grow to 255 times their size are legitimate, and cost no more than their plain bytes of credit.
+    /// An LZ4 block may grow to 255 times its size. Such blocks are legitimate, and use up only as much credit as they
+    /// have plain bytes.
     @Test func blocksThatExpand() async throws {
         try await Siege.lay("LZ4, 256 KiB out of 1 KiB") { target in
             let villain = target.villains[0]
@@ -63,7 +66,7 @@ extension EndToEndTests.HostileTests {
                 number += 1
                 try await client.open(Self.session(number), size: 8 << 20)
                 try await client.offer(size: 8 << 20)
-                // Stay within the window of 2 MiB; send more only as credit is granted.
+                // Stay within the window of 2 MiB, and send more only when the gateway grants credit.
                 for chunk in 0..<8 as Range<UInt64> {
                     client.say(
                         HostileClient.data(block, offset: chunk << 18, plainBytes: WireLimits.chunkBytesMax))
@@ -76,7 +79,7 @@ extension EndToEndTests.HostileTests {
         }
     }
 
-    /// Blocks with another number of plain bytes than announced, and blocks that are not valid LZ4.
+    /// Sends blocks that hold another number of plain bytes than they announce, and blocks that are not valid LZ4.
     @Test func malformedBlocks() async throws {
         try await Siege.lay("LZ4 that lies") { target in
             let villain = target.villains[0]
@@ -114,7 +117,7 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Resources of other devices
 
-    /// A device uses the token, the session id or the fingerprint of another device, or keys outside its prefix.
+    /// A device uses the token, the session id or the fingerprint of another device, or keys outside its own prefix.
     @Test func otherDevicesResourcesAreRefused() async throws {
         try await Siege.lay("another's token, session and key", villains: 2) { target in
             let (owner, thief) = (target.villains[0], target.villains[1])

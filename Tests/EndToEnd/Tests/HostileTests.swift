@@ -8,15 +8,15 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Attacks by unauthenticated clients and by malicious listed devices. The gateway must keep serving an honest
-    /// agent within its memory limit. Each test prints a row of figures for information only; `make hostile` shows
-    /// them.
+    /// Attacks by unauthenticated clients and by malicious devices that are on the list. Meanwhile the gateway must
+    /// serve an honest agent and stay within its memory limit. Each test prints a row of figures for information only;
+    /// `make hostile` shows them.
     @Suite
     struct HostileTests {
         // MARK: Unauthenticated clients
 
-        /// 2,000 silent connections from several addresses, including the honest agent's. Newer connections or the
-        /// handshake timeout close all of them.
+        /// 2,000 connections stay silent. They come from several addresses, one of which is the honest agent's. Newer
+        /// connections push them out, or the handshake timeout closes them.
         @Test func connectionsThatSayNothing() async throws {
             try await Siege.lay("2,000 silent connections", villains: 0) { target in
                 var clients: [HostileClient] = []
@@ -30,7 +30,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Sends the start of a handshake, and frames, one byte a second.
+        /// The attackers send the start of a handshake, and frames, at one byte a second.
         @Test func aByteASecond() async throws {
             try await Siege.lay("a byte a second") { target in
                 var clients: [HostileClient] = []
@@ -57,8 +57,8 @@ extension EndToEndTests {
 
         // MARK: Frames
 
-        /// A frame header of each type with a length of 4 GiB, as the first frame and after WELCOME. The gateway
-        /// refuses it by the header alone.
+        /// The attackers send a frame header of each type with a length of 4 GiB, as the first frame and after WELCOME.
+        /// The gateway refuses it without waiting for the body.
         @Test func aLengthOf4GiB() async throws {
             try await Siege.lay("a length of 4 GiB") { target in
                 let villain = target.villains[0]
@@ -77,8 +77,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Sends the longest frame without its last byte, on every connection of four devices. Also sends a HELLO
-        /// without its body; the gateway closes that connection after 5 seconds.
+        /// The attackers send the longest frame without its last byte, on every connection of four devices. One client
+        /// also sends the header of HELLO without the body; the gateway closes its connection after 5 seconds.
         @Test func aHeaderWithoutItsBody() async throws {
             try await Siege.lay("a header without its body", villains: 4) { target in
                 let waiting = try await target.villains[0].knock()
@@ -96,7 +96,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Before HELLO the gateway accepts no other frame and no longer frame.
+        /// Before HELLO the gateway accepts no other frame, and no frame longer than the longest HELLO.
         @Test func theFirstFrameIsAHello() async throws {
             try await Siege.lay("first frames") { target in
                 let villain = target.villains[0]
@@ -114,7 +114,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The gateway reads a burst of 10,000 frames from a device, and then 20,000 frames per second.
+        /// The gateway reads a burst of 10,000 frames from a device at once, and then 20,000 frames per second.
         @Test func framesBeyondTheRateAreReadLater() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -127,7 +127,7 @@ extension EndToEndTests {
                     let start = ContinuousClock.now
                     client.say(frames)
                     try await client.wait("every PONG") { $0.frameCount > 40_000 ? () : nil }
-                    // A slow machine may take longer.
+                    // The rate gives a lower bound for the time. A slow machine may take longer.
                     #expect(ContinuousClock.now - start >= .milliseconds(1_400))
                     await client.close()
                 }

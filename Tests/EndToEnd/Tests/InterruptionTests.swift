@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of signals with real processes: a stopped run keeps at least as much as a crashed one, and exits with 75.
+    /// Tests of signals to real processes. A run that is stopped by a signal keeps at least as much as one that
+    /// crashes, and exits with 75.
     @Suite
     struct InterruptionTests {
         private static let fileBytes = 8_000_000
@@ -19,7 +20,7 @@ extension EndToEndTests {
             }
         }
 
-        /// `for i in 1 2 3 4 …; do timeout 4 sluice-agent push v --limit-rate 1MB/s; done`, at twice the speed.
+        /// Models `for i in 1 2 3 4 …; do timeout 4 sluice-agent push v --limit-rate 1MB/s; done`, at twice the speed.
         @Test(arguments: [
             ["--part-size", "8MiB"], ["--part-size", "1MiB"], ["--part-size", "1MiB", "--connections", "3"],
         ])
@@ -31,7 +32,7 @@ extension EndToEndTests {
                 var runs: [AgentRun] = []
                 for _ in 0..<6 where runs.last?.outcomes != ["stored"] {
                     let run = try await agent.start(arguments) { program in
-                        // The time limit that `timeout` would set. The run may finish earlier.
+                        // `timeout` would stop the run after this time, unless it finishes earlier.
                         let ended = try? await program.waitForExit(within: .seconds(2))
                         if ended == nil { program.kill(SIGTERM) }
                         let status = try await program.waitForExit(within: .seconds(8))
@@ -44,19 +45,19 @@ extension EndToEndTests {
                 #expect(runs.last?.outcomes == ["stored"], "\(runs.map(\.outcomes))")
                 try await site.expectObject("file", equals: file)
                 let sent = try runs.reduce(0) { $0 + (try $1.summary.bytesSent ?? 0) }
-                // Each stop may lose the bytes in flight.
+                // The bytes that are in flight at a stop may be sent again.
                 #expect(
                     sent <= UInt64(Self.fileBytes + (runs.count - 1) * 600_000), "sent \(sent) in \(runs.count) runs")
                 try await site.expectNothingUnfinished()
             }
         }
 
-        /// A walk without any file to send, over more directories than can be visited in a moment.
+        /// A walk that finds no file to send, but visits more directories than it can within a moment.
         @Test(arguments: [SIGINT, SIGTERM])
         func walkWithoutFilesCanBeInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
-                // Each directory contains the next one, and all are named, so the innermost is walked once for each of
-                // them.
+                // Each directory contains the next one, and the push names all of them. So the walk visits the
+                // innermost directory once for each of them.
                 var folder = "tree"
                 var names: [String] = []
                 for _ in 0..<400 {
@@ -75,7 +76,7 @@ extension EndToEndTests {
             }
         }
 
-        /// With more files than run in parallel, the files that were not begun are counted.
+        /// More files are pushed than run in parallel. The summary counts those that were not begun.
         @Test func filesNotBegunAreCounted() async throws {
             try await Site.serving { site, agent in
                 let count = 400
@@ -91,7 +92,7 @@ extension EndToEndTests {
                 let told = try #require(try JSONSerialization.jsonObject(with: Data(summary.utf8)) as? [String: Any])
                 let files = try #require(told["files"] as? Int)
                 #expect(told["not_begun"] as? Int == count - files, "\(summary)")
-                // A file without a row in the journal must not be reported as kept.
+                // A file that has no row in the journal must not be reported as kept in the journal.
                 let kept = stopped.count { $0.contains("\"kept\":true") }
                 #expect(kept == told["unfinished"] as? Int, "\(summary)")
                 let rest = try await agent.run(["push", site.path("tree")])
@@ -100,8 +101,8 @@ extension EndToEndTests {
             }
         }
 
-        /// With a gateway that has stopped answering, the run ends at the grace period's end after one signal, and at
-        /// once after two.
+        /// The gateway has stopped answering. After one signal the run ends when its grace period is over; after two
+        /// signals it ends at once.
         @Test(arguments: [1, 2])
         func aSecondSignalEndsAtOnce(signals: Int) async throws {
             try await Site.with { site in
@@ -116,7 +117,8 @@ extension EndToEndTests {
                                 faults.towardsClient.passage = .stalled
                             }
                             let start = ContinuousClock.now
-                            // Two pending signals of one kind would merge into one.
+                            // If two signals of the same kind are pending, the kernel merges them. So the second signal
+                            // is of another kind.
                             program.kill(SIGINT)
                             if signals == 2 { program.kill(SIGTERM) }
                             #expect(try await program.waitForExit(within: .seconds(15)) == .exited(75))
@@ -128,7 +130,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The number of a finished upload is never reused.
+        /// The number of a finished upload is never given to another upload.
         @Test func aNumberIsNeverUsedAgain() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("first"))
@@ -142,7 +144,7 @@ extension EndToEndTests {
             }
         }
 
-        /// `abort` waits for a running push in the same home, and can be interrupted while it waits.
+        /// While a push runs in the home, `abort` waits for its end. A signal ends this wait.
         @Test func waitingAbortCanBeInterrupted() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

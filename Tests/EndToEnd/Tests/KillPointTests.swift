@@ -6,24 +6,26 @@ import Testing
 
 extension EndToEndTests {
     /// Kills the gateway's process at each point between its S3 requests, once or twice during an upload of five parts.
-    /// The agent continues with the next gateway, the object equals the file, and cleaning leaves nothing behind.
+    /// The agent continues with the next gateway. In the end the object equals the file, and cleaning leaves nothing
+    /// behind.
     @Suite
     struct KillPointTests {
-        /// Runs with a store that forgets completed uploads.
+        /// The store is of a kind that forgets an upload once it is complete.
         @Test(arguments: ScriptedS3.Moment.allCases)
         func resumesAfterKillAtEachCall(moment: ScriptedS3.Moment) async throws {
             try await KillPoints.with(.minio) { points in
                 var number = 1
                 while try await points.run([KillPoint(number: number, moment: moment)]) == 1 { number += 1 }
-                // Lookup, find records, record, create, record, five parts, list, complete, remove the record.
+                // The requests are: look up the key, find session records, write the record, create the upload, write
+                // the record again, store five parts, list the parts, complete, remove the record.
                 #expect(number > 12)
             }
         }
 
         @Test func resumesAfterTwoKills() async throws {
             try await KillPoints.with(.minio) { points in
-                // The first kill follows the record, the upload, a part or the completion. The second one hits the next
-                // gateway's run.
+                // The first kill comes after the record, the upload, a part or the completion. The second kill hits the
+                // run of the next gateway.
                 for (first, second) in [(3, 3), (4, 4), (5, 4), (8, 6), (12, 1), (12, 2)] {
                     let reached = try await points.run([
                         KillPoint(number: first, moment: .after), KillPoint(number: second, moment: .after),
@@ -35,7 +37,7 @@ extension EndToEndTests {
     }
 }
 
-/// The `number`th S3 request of a gateway's run, counted from 1 after its probe.
+/// The `number`th S3 request that one gateway makes, counted from 1 after the requests of its probe.
 struct KillPoint: CustomStringConvertible {
     var number: Int
     var moment: ScriptedS3.Moment
@@ -52,7 +54,7 @@ struct KillPoints {
     private let proxy: FaultProxy
     private let file: URL
 
-    /// Makes a site with a file of four parts and a rest.
+    /// Makes a site with a file of four full parts and a shorter fifth one.
     static func with(_ rules: S3Rules, _ body: (KillPoints) async throws -> Void) async throws {
         try await Site.scripted(rules) { site, s3 in
             try await withFaultProxy(upstreamPort: 1) { proxy in
@@ -65,9 +67,9 @@ struct KillPoints {
         }
     }
 
-    /// Uploads the file and kills a gateway at each point in turn.
+    /// Uploads the file, and kills one gateway after the other at the given points.
     ///
-    /// - Returns: the number of points reached. An upload may end before it reaches all points.
+    /// - Returns: how many of the points were reached. An upload may end before it reaches all of them.
     func run(_ points: [KillPoint]) async throws -> Int {
         let key = UUID().uuidString
         var stopped: [String] = []
@@ -97,25 +99,26 @@ struct KillPoints {
         if areLongTestsWanted {
             print("kill points: \(stopped.joined(separator: "; ")) | left: \(left.joined(separator: ", "))")
         }
-        // One day later by the store's clock.
+        // Let one day pass on the store's clock.
         s3.advanceClock(by: .seconds(86_400))
         try await site.administer(["uploads", "clean", "--older-than", "1h"])
         #expect(storage.unfinished() == [], "left after \(stopped), where there was \(left)")
         return stopped.count
     }
 
-    /// Waits until the scripted store has stopped a request, or the upload has ended without that.
+    /// Waits until the scripted store has stopped a request, or until the upload has ended without that.
     ///
-    /// - Parameter callCount: number of requests before the present gateway's run.
+    /// - Parameter callCount: how many requests were made before the present gateway started.
     private func stoppedCall(_ program: Program, after callCount: Int) async throws -> S3Call? {
         try await withDeadline(Site.deadline, "a call to be stopped", detail: { program.transcript }) {
             while true {
                 if let call = s3.held.current { return call }
-                // Removing the record is the last request, after the agent has received its answer. An agent that ended
-                // before it reached this gateway causes no request.
+                // The last request removes the record. The gateway makes it after it has answered the agent, so the
+                // agent may have ended already. If the agent ended before it reached this gateway, the gateway makes no
+                // request at all.
                 let calls = s3.calls.dropFirst(callCount)
                 if program.exitStatus != nil, calls.last.map({ $0.operation == .deleteObject }) ?? true { return nil }
-                // No single wait covers both the program and the store, so poll.
+                // The program and the store cannot be awaited together, so poll both.
                 try await Task.sleep(for: .milliseconds(2))
             }
         }

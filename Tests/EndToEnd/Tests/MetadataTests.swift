@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of content type and user metadata, as a reader of the store finds them.
+    /// Tests of content type and user metadata, as a program finds them that reads the objects from the store.
     @Suite
     struct MetadataTests {
         private static let options = [
@@ -52,7 +52,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Metadata are session terms, so a resumed upload keeps them without the options.
+        /// Metadata belong to the session terms. So a resumed upload keeps them, even if the command line does not
+        /// repeat them.
         @Test func resumedUploadKeepsMetadata() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeLargeFile()

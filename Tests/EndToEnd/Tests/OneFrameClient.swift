@@ -7,7 +7,7 @@ import WireProtocol
 enum OneFrameClient {
     private struct Hung: Error {}
 
-    /// - Parameter tls: `nil` for plain TCP.
+    /// - Parameter tls: the TLS context; `nil` for plain TCP.
     /// - Throws: also if the gateway closes the connection without an answer.
     static func answer(to frame: Frame, port: Int, tls: TLSContext?) async throws -> Frame {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()

@@ -9,15 +9,15 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Tests of receipts, PROVE and REPORT, spoken over TLS to the gateway's program by a test client.
+    /// Tests of receipts, PROVE and REPORT. A test client sends the frames to the gateway's program over TLS.
     @Suite
     struct ProofTests {
         private static let session = SessionID(high: 0x5AFE, low: 1)
         private static let content = (0..<1_000).map { UInt8(truncatingIfNeeded: $0) }
-        /// Stores without usable evidence, whose objects the gateway has to read.
+        /// Stores that keep no evidence which a gateway can use, so the gateway has to read their objects.
         private static let readingKinds: [StorageKind] = [.juiceFS, .moto]
 
-        /// Adds a device with the prefix `cam/` and connects up to WELCOME.
+        /// Adds a device with the prefix `cam/`, and connects it to the gateway up to WELCOME.
         private func enter(
             _ site: Site, port: Int
         ) async throws -> (client: HostileClient, welcome: Welcome, pin: Fingerprint) {
@@ -127,7 +127,7 @@ extension EndToEndTests {
                     let mustRead = Self.readingKinds.contains(kind)
 
                     if mustRead {
-                        // Metadata and ETag of this store are no evidence of the content.
+                        // The metadata and the ETag that this store keeps do not prove an object's content.
                         guard case .unknown(let told) = try await prove(client, slot: 1) else {
                             Issue.record("nothing tells the content without reading")
                             return
@@ -165,7 +165,7 @@ extension EndToEndTests {
             }
         }
 
-        /// For a part size unknown to the store, the gateway reads the object to compute the root digest.
+        /// The store does not know the root digest for this part size. The gateway reads the object to compute it.
         @Test func otherPartSizeIsProvenByReading() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -200,13 +200,14 @@ extension EndToEndTests {
                         status: .needsPerson, pendingItems: 7, pendingBytes: 70, oldestSeconds: 90,
                         quarantinedItems: 2, freeBytes: nil, reason: "two \u{1B}[5mfiles")
                     try client.say(.report(report))
-                    // The gateway answers PING after it has read the report before it.
+                    // The gateway reads frames in order. When it answers PING, it has read the report before it.
                     try client.say(.ping(Ping(nonce: 5)))
                     try await client.answer("PONG") { if case .pong = $0 { () } else { nil } }
                     await client.close()
                     try await withDeadline(Site.deadline, "the report in the home") {
                         while !FileManager.default.fileExists(atPath: site.path("gateway/reports.json")) {
-                            // The gateway writes the file within seconds and has no notification for that.
+                            // No event reports that the gateway has written the file. It does so within seconds, so
+                            // poll.
                             try await Task.sleep(for: .milliseconds(100))
                         }
                     }

@@ -15,8 +15,8 @@ extension EndToEndTests {
             return program.lines(of: .standardOutput)
         }
 
-        /// Files of one part and of several parts: the receipt arrives with COMPLETED, and the agent verifies and keeps
-        /// it. Independent tools verify it again.
+        /// Files of one part and of several parts: their receipts arrive with COMPLETED, and the agent verifies and
+        /// keeps them. Then independent tools verify the receipts again.
         @Test(arguments: [StorageKind.directory, .moto])
         func aPushKeepsReceiptsThatOthersCanVerify(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
@@ -44,7 +44,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A resumed upload keeps its request for a receipt.
+        /// The agent asked for a receipt when it began the upload. When it resumes the upload, it still asks for one.
         @Test func aResumedUploadKeepsAsking() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -58,7 +58,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A file that was stored already gets its receipt by PROVE.
+        /// A file was already stored without a receipt. The agent asks for its receipt with PROVE.
         @Test func storedFileGetsReceipt() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("small", bytes: 1_000)
@@ -69,8 +69,8 @@ extension EndToEndTests {
             }
         }
 
-        /// With an authority, the receipt includes the gateway's certificates, so that other users can verify the
-        /// signer.
+        /// If the gateway has a certificate of an authority, the receipt includes the certificates. So users who trust
+        /// the authority can verify who signed it.
         @Test func anAuthorityVouchesForTheSigner() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -85,7 +85,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The gateway reports what the store holds, whatever the journal contains. This store keeps verified digests.
+        /// With `check --remote` the gateway reports what the store holds, whatever the journal contains. This kind of
+        /// store keeps verified digests.
         @Test func checkAsksGateway() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("tree/changed", bytes: 1_000)
@@ -105,13 +106,13 @@ extension EndToEndTests {
             }
         }
 
-        /// A lost journal has no proofs, but the gateway can prove the files.
+        /// The journal is lost, and with it all proofs. The gateway can still prove that the files are stored.
         @Test func lostJournalCausesNoResend() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile().path(percentEncoded: false)
                 _ = try await agent.run(["push", file])
                 for suffix in ["", "-wal", "-shm"] {
-                    // try?: SQLite removes the two other files at a regular close.
+                    // try?: SQLite removes the other two files itself when it closes the journal regularly.
                     try? FileManager.default.removeItem(atPath: agent.home + "/journal.sqlite" + suffix)
                 }
                 #expect(try await agent.check([file], exits: 1).first?.state == "not_sent")
@@ -119,7 +120,7 @@ extension EndToEndTests {
             }
         }
 
-        /// An object of another program is unknown until the user lets the gateway read it.
+        /// An object of another program counts as unknown until the user permits the gateway to read it.
         @Test func foreignObjectIsReadOnlyOnRequest() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeFile("foreign", bytes: 1_000)

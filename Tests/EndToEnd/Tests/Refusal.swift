@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The expected form of a refusal: an exit code, an outcome word for programs, and one sentence for users.
+/// What a user sees of a refusal: an exit code, an outcome word for programs, and one sentence for people.
 struct Refusal: Sendable {
     /// The exit code.
     let status: Int32
@@ -71,7 +71,7 @@ extension AgentHandle {
         #expect(read.exitStatus == .exited(refusal.status), "\(read.transcript)", sourceLocation: sourceLocation)
         for line in read.lines { expectReadable(line.text, sourceLocation: sourceLocation) }
         let cause = try Regex(refusal.cause)
-        // Skip the earlier notes about waiting and comparing, which contain the cause too.
+        // Skip earlier notes about waiting and comparing. They contain the cause too, but are not the refusal.
         let sentences = read.lines.map(\.text).filter {
             $0.contains(cause) && !$0.contains(": waiting: ") && !$0.hasSuffix(": comparing")
         }
@@ -79,7 +79,7 @@ extension AgentHandle {
         try refusal.expect(sentences[0], sourceLocation: sourceLocation)
     }
 
-    /// Runs a command that fails before it examines files. Expects one readable line on standard error and no other
+    /// Runs a command that fails before it examines any file. Expects one readable line on standard error and no other
     /// output.
     func expectRefusalAtOnce(
         _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
@@ -91,12 +91,12 @@ extension AgentHandle {
         try refusal.expect(read.lines[0].text, sourceLocation: sourceLocation)
     }
 
-    /// Runs a command without `--json` to its end.
+    /// Runs a command without `--json` and waits for its end.
     func runForPeople(_ arguments: [String]) async throws -> Program {
         try await TestSupport.run(program, arguments + ["--home", home], within: Site.deadline)
     }
 
-    /// The unfinished uploads that `status` lists, one a line.
+    /// The unfinished uploads, one in each line that `status` prints.
     func unfinished() async throws -> [String] {
         let status = try await runForPeople(["status"])
         #expect(status.exitStatus == .exited(0), "\(status.transcript)")
@@ -105,7 +105,7 @@ extension AgentHandle {
 }
 
 extension Site {
-    /// Makes a shell script that runs a command with the script's arguments.
+    /// Makes a shell script that runs `command` with the script's arguments.
     func script(_ name: String, running command: String) throws -> Executable {
         let url = directory.appending(path: name)
         try Data("#!/bin/sh\n\(command) \"$@\"\n".utf8).write(to: url)
@@ -121,13 +121,13 @@ extension Site {
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
     }
 
-    /// The agent as run by an unprivileged user, who may open only what is open to everyone and to whom the system
-    /// grants no lease on files of other users.
+    /// The agent, run by an unprivileged user. This user may open only files that are open to everyone, and gets no
+    /// lease on files of other users.
     func unprivileged(_ agent: AgentHandle) async throws -> AgentHandle {
         // A user other than root is unprivileged already.
         guard geteuid() == 0 else { return agent }
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: path(""))
-        // The user may be unable to access the directory of the built program.
+        // The user may have no access to the directory of the built program, so the test copies it.
         let program = path("program")
         try FileManager.default.copyItem(atPath: agent.program.path, toPath: program)
         try await shell("chown -R 65534:65534 '\(agent.home)'")

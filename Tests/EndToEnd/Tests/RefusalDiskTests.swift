@@ -74,7 +74,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Fills a file system, leaving about this number of bytes.
+        /// Fills a file system until about `bytes` bytes are left.
         private func fill(_ path: String, leaving bytes: Int) async throws {
             let blocks = "$(($(stat -f -c %a '\(path)') - \(bytes / 4_096)))"
             let filler = "dd if=/dev/zero bs=4096 count=\(blocks) status=none >> '\(path)/filler'"
@@ -111,7 +111,8 @@ extension EndToEndTests {
                 }
                 try await site.expectObject("file", equals: file)
                 try await site.expectNothingUnfinished()
-                // Damage the journal repeatedly within seconds: each damaged file must be kept under its own name.
+                // Damage the journal several times within seconds. The agent must keep each damaged file under a name
+                // of its own.
                 for seed in 2...4 {
                     try damageJournal(of: agent, seed: UInt64(seed))
                     let status = try await agent.runForPeople(["status"])
@@ -124,7 +125,7 @@ extension EndToEndTests {
 
         private func damageJournal(of agent: AgentHandle, seed: UInt64) throws {
             for name in ["journal.sqlite-wal", "journal.sqlite-shm"] {
-                // The last process may have removed the file.
+                // The agent's process may have removed the file already.
                 try? FileManager.default.removeItem(atPath: agent.home + "/" + name)
             }
             try SeededFile(seed: seed, byteCount: 20_000).write(to: URL(filePath: agent.home + "/journal.sqlite"))
@@ -142,7 +143,7 @@ extension EndToEndTests {
     }
 }
 
-/// A small tmpfs in a mount namespace of its own, so that nothing remains after the test.
+/// A small tmpfs in a mount namespace of its own. It disappears with the namespace, so nothing remains after the test.
 private struct SmallDisk {
     /// Mount point inside the namespace.
     let path: String
@@ -160,7 +161,7 @@ private struct SmallDisk {
 
     private var isRoot: Bool { geteuid() == 0 }
 
-    /// Wraps a program so that it mounts the file system first.
+    /// A script that mounts the file system and then runs the program.
     func mounting(_ program: Executable) throws -> Executable {
         let unshare = isRoot ? "unshare --mount" : "unshare --user --map-root-user --mount"
         let inner = "mount -t tmpfs -o size=\(bytes) tmpfs '\(path)' && exec '\(program.path)' \"$@\""
@@ -177,7 +178,7 @@ private struct SmallDisk {
         }
     }
 
-    /// Wraps a program so that it runs inside the namespace.
+    /// A script that runs the program inside the namespace that `holder` keeps alive.
     func entering(_ holder: Program, _ program: Executable) throws -> Executable {
         let namespaces = "--mount=/proc/\(holder.processID)/ns/mnt"
         let user = isRoot ? "" : "--user=/proc/\(holder.processID)/ns/user --preserve-credentials"

@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Tests without a gateway, or with something else at its address.
+    /// Tests in which no gateway listens at the configured address, or another server does.
     @Suite
     struct RefusalGatewayTests {
         @Test func unreachableGatewayIsReportedAfterWaiting() async throws {
@@ -61,7 +61,7 @@ extension EndToEndTests {
             }
         }
 
-        /// What may listen at a wrong address.
+        /// What another server may answer at a wrong address.
         enum Garbage: String, CaseIterable {
             case randomBytes
             case zeros

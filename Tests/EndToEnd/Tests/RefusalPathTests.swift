@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of paths that cannot be sent and of keys that cannot be written.
+    /// Tests of files that the agent cannot send and of keys that it cannot write.
     @Suite
     struct RefusalPathTests {
         @Test func missingPathIsReported() async throws {
@@ -51,7 +51,7 @@ extension EndToEndTests {
                 }
                 let loop = Refusal(66, "unreadable", "in a circle", do: "name the file")
                 try await agent.expectRefusal(["push", site.path("a")], loop)
-                // The walk follows no link below a directory, so a link back to the directory is harmless.
+                // A walk follows no links below a directory. So a link that leads back to the directory does no harm.
                 let file = try site.makeFile("tree/file", bytes: 1_000)
                 try FileManager.default.createSymbolicLink(
                     atPath: site.path("tree/back"), withDestinationPath: site.path("tree"))
@@ -64,7 +64,7 @@ extension EndToEndTests {
         @Test func pipesSocketsAndDevicesAreRefused() async throws {
             try await withAgent { site, agent in
                 let file = try site.makeFile("tree/file", bytes: 1_000)
-                // `bind` creates the socket file; listening is not needed.
+                // `bind` creates the file of a socket. The test does not need a socket that listens.
                 try await site.shell(
                     """
                     mkfifo pipe tree/pipe && python3 -c 'import socket
@@ -74,7 +74,7 @@ extension EndToEndTests {
                 for path in [site.path("pipe"), site.path("socket"), "/dev/null", "/dev/zero"] {
                     try await agent.expectRefusal(["push", path], special)
                 }
-                // The walk skips the pipe below the directory, instead of waiting for a writer.
+                // The walk skips the named pipe below the directory. Otherwise it would wait for a writer of the pipe.
                 _ = try await agent.run(["push", site.path("tree")])
                 try await site.expectObject("file", equals: file)
             }
@@ -94,7 +94,7 @@ extension EndToEndTests {
                     let some = try await agent.run(["push", site.path("tree")], exits: 1)
                     try some.expectRefusal(refusal)
                     try await site.expectObject("file", equals: file)
-                    // Each refused name is reported; excluded names are not.
+                    // The agent reports each name that it refuses, but not the names that the user excluded.
                     let push = ["push", site.path("bad"), "--exclude", "*.tmp"]
                     let each = try await agent.run(push, exits: 66)
                     #expect(each.refusals.count == 2)

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of stores that fail while a gateway serves: stored parts are kept, and the upload continues after the
-    /// repair.
+    /// Tests of stores that fail while a gateway serves. The stored parts are kept, and the upload continues when the
+    /// store works again.
     @Suite
     struct RefusalStoreTests {
         @Test func killedStoreIsReportedAfterWaiting() async throws {
@@ -46,12 +46,13 @@ extension EndToEndTests {
             }
         }
 
-        /// The parts in flight are lost. Then the agent sends only part of one part from time to time.
+        /// The store becomes unavailable, and the parts in flight are lost. From then on the agent sends only the first
+        /// bytes of a part from time to time, as a trial.
         @Test func unavailableStoreIsSentLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.stopServer(during: agent, file, retryFor: "60s") { _ in
-                    // Only time can show that nothing is sent.
+                    // Only the passing of time can show that the agent sends nothing.
                     try await Task.sleep(for: .seconds(15))
                 } goingOn: { program, again in
                     try await again.withServer { _ in
@@ -67,7 +68,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Like a scheduled job, each run is a new process and learns from the gateway that the store is unavailable.
+        /// The user starts the agent again and again, as a scheduled job does. Each run is a new process, and learns
+        /// from the gateway that the store is unavailable.
         @Test func runsDuringOutageSendLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
@@ -147,8 +149,8 @@ extension EndToEndTests {
                     let storage = try #require(site.storage as? S3Storage)
                     let agent = try await site.makeAgent(port: gateway.port)
                     let file = try site.makeLargeFile()
-                    // Push slowly: if all parts were stored, a gateway would have to assume that another one is
-                    // completing the upload.
+                    // Push slowly, so that some parts are still missing when the bucket disappears. If all parts were
+                    // stored, a gateway would have to assume that another gateway is completing the upload.
                     let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                         try await program.waitForStoredParts(1)
                         try await storage.aws(["s3", "rb", "--force", "s3://\(storage.server.bucket)"])
@@ -159,7 +161,7 @@ extension EndToEndTests {
                     try run.expectRefusal(Self.missing)
                     try await agent.expectRefusal(site.push(file), Self.missing)
                     #expect(try await agent.unfinished().count == 1)
-                    // The stored parts are lost with the bucket, and the agent reports that.
+                    // The stored parts have disappeared with the bucket. The agent reports that it begins again.
                     try await storage.aws(["s3", "mb", "s3://\(storage.server.bucket)"])
                     let rest = try await agent.run(site.push(file))
                     #expect(rest.notes.contains { $0.contains("starting again") })
@@ -206,10 +208,10 @@ extension S3Storage {
 }
 
 extension Site {
-    /// Pushes until some parts are stored, kills the store's server, and waits for `first`. Then runs `goingOn` beside
-    /// the agent, and kills the agent afterwards.
+    /// Pushes until some parts are stored, and kills the store's server. Then runs `first` without the server, and
+    /// after it `goingOn` while the agent is still running. Finally kills the agent if it still runs.
     ///
-    /// - Returns: a value that starts the server again.
+    /// - Returns: a value that can start the server again.
     fileprivate func stopServer(
         during agent: AgentHandle, _ file: URL, retryFor: String = "2s",
         _ first: (Program) async throws -> Void,

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of files that cannot be sent, or that changed. Each refusal is one sentence, stores nothing under the
-    /// file's key, and keeps an existing object.
+    /// Tests of files that cannot be sent, or that changed meanwhile. Each refusal is one sentence. It stores nothing
+    /// under the file's key, and keeps an object that exists there.
     @Suite
     struct RefusalTests {
         @Test func changedFileIsNotResumed() async throws {
@@ -123,7 +123,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Files wait on disk, so a file may vanish before its turn.
+        /// A file that waits for its turn is not open, so it may disappear before its turn comes.
         @Test func queuedFileThatVanishesIsReported() async throws {
             try await Site.serving { site, agent in
                 let count = 400
@@ -134,7 +134,7 @@ extension EndToEndTests {
                     try await program.waitForLine(of: .standardOutput) { $0.contains("\"part\"") }
                     try FileManager.default.removeItem(atPath: last)
                     let ended = try await program.waitForExit(within: Site.deadline)
-                    // Exit code 1: only some files are missing, and others are stored.
+                    // The exit code is 1 because only some files failed, and others are stored.
                     #expect(ended == .exited(1), "\(program.transcript)")
                     return AgentRun(program)
                 }

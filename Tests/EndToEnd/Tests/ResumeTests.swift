@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Interrupts uploads in every way, with real processes and sockets. Afterwards the object equals the file, no
-    /// stored part was sent again, and few other bytes were.
+    /// Interrupts uploads in every way, with real processes and sockets. Afterwards the object equals the file. The
+    /// agent has sent no stored part again, and few other bytes twice.
     @Suite
     struct ResumeTests {
         @Test(arguments: StorageKind.usual, ["push", "resume"])
@@ -16,8 +16,8 @@ extension EndToEndTests {
                 let killed = try await site.pushAndKill(agent, file)
                 let rest = try await agent.run(command == "push" ? site.push(file) : ["resume", "--all"])
                 try await site.expectObject("file", equals: file)
-                // The last confirmations of the killed run may be missing in its journal. The gateway then answers
-                // *have*, and the part is not sent again.
+                // The journal of the killed run may lack the last parts that were confirmed. If the agent offers one of
+                // these parts again, the gateway answers *have*, and the agent does not send it.
                 #expect(killed.storedParts.count >= 4)
                 #expect(rest.sentParts.isDisjoint(with: killed.storedParts.subtracting(rest.storedParts)))
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
@@ -64,7 +64,8 @@ extension EndToEndTests {
                             site.push(file) + ["--limit-rate", kind == .directory ? "6MB/s" : "12MB/s"]
                         ) { program in
                             for count in 1...cuts {
-                                // An odd number of bytes cuts within a header, a field or a payload.
+                                // The number of bytes is odd, so that the cut falls within a header, a field or a
+                                // payload.
                                 try await proxy.cutAll(afterBytes: 2_000_003 + count * 7, towards: .upstream, by: cut)
                                 try await withDeadline(Site.deadline, "a cut") {
                                     try await proxy.wait { $0.connectionsCut >= count }
@@ -74,8 +75,8 @@ extension EndToEndTests {
                             return AgentRun(program)
                         }
                         try await site.expectObject("file", equals: file)
-                        // The same gateway keeps the bytes that it has received, so only bytes in flight are sent
-                        // again.
+                        // The gateway is the same as before and has kept the bytes that it received. Only bytes that
+                        // were in flight are sent again.
                         let twice = Int(try run.summary.bytesSent ?? 0) - site.largeFileBytes
                         #expect(twice <= cuts * 3 << 20, "sent twice: \(twice)")
                         try await site.expectNothingUnfinished()
@@ -93,7 +94,7 @@ extension EndToEndTests {
                         let file = try site.makeLargeFile()
                         try await agent.start(site.slowPush(file)) { program in
                             try await program.waitForStoredParts(4)
-                            // From now on the gateway receives nothing, not even the end of the agent's connection.
+                            // From now on nothing reaches the gateway, not even the end of the agent's connection.
                             try await proxy.change { faults in
                                 faults.towardsUpstream.passage = .stalled
                                 faults.towardsClient.passage = .stalled

@@ -11,9 +11,9 @@ extension EndToEndTests {
     struct SessionTokenTests {
         private static let session = SessionID(high: 7, low: 7)
 
-        /// Sends tokens on one connection, each on its own slot, and closes the connection.
+        /// Sends each token on a slot of its own of one connection, and closes the connection.
         ///
-        /// - Returns: the code of each refusal; `nil` for a session that was opened.
+        /// - Returns: for each token the code of the refusal; `nil` if the session was opened.
         private static func answers(to tokens: [[UInt8]], by client: HostileClient) async throws -> [ErrorCode?] {
             for (number, token) in tokens.enumerated() {
                 try client.say(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(UInt16(number + 1)))
@@ -32,7 +32,8 @@ extension EndToEndTests {
             return codes
         }
 
-        /// Tokens with each byte changed, with each possible cut, with an added byte, of another device, and empty.
+        /// The tokens are: one with each byte changed in turn, one cut at each length, one with an added byte, one of
+        /// another device, and an empty one.
         @Test func eachTamperingHasItsCode() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -68,7 +69,7 @@ extension EndToEndTests {
                     let owner = try await Villain(0, at: gateway.port, of: site)
                     let token = try await owner.enter().open(Self.session, size: 20 << 20)
                     try await site.gateway(["keys", "rotate", "--home", site.path("gateway")])
-                    // A key opens tokens as long as its line is in the file.
+                    // A key opens tokens as long as the file of the ring has its line, so remove that line.
                     let ring = URL(filePath: site.path("gateway/keys"))
                     let lines = try String(contentsOf: ring, encoding: .utf8).split(separator: "\n")
                     let kept = lines.filter { $0.split(separator: " ").dropFirst().first != "retired" }
@@ -77,7 +78,8 @@ extension EndToEndTests {
                     try rest.write(to: ring, atomically: false, encoding: .utf8)
                     try await withDeadline(Site.deadline, "the gateway to take note") {
                         while try await Self.answers(to: [token], by: owner.enter()) != [.tokenKeyUnknown] {
-                            // The gateway checks its files every few seconds and has no notification for that.
+                            // The gateway checks its files every few seconds. No event reports that it has read them,
+                            // so poll.
                             try await Task.sleep(for: .milliseconds(200))
                         }
                     }
@@ -88,7 +90,7 @@ extension EndToEndTests {
 }
 
 extension Array {
-    /// The elements in order, in groups of at most `count`.
+    /// The elements in order, split into groups of at most `count`.
     fileprivate func batches(of count: Int) -> [[Element]] {
         stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min($0 + count, self.count)]) }
     }

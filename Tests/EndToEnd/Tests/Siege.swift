@@ -21,13 +21,13 @@ struct Siege {
             self.underWay = underWay
         }
 
-        /// Reports that the attack is at its height. The attack must continue until it is cancelled.
+        /// Reports that the attack has reached its full strength. The attack must then continue until it is cancelled.
         func isUnderWay() { underWay.update { $0 = true } }
 
         /// Holds connections until the attack is cancelled, then closes them.
         func hold(_ clients: [HostileClient]) async {
             isUnderWay()
-            // Cancellation ends this wait.
+            // Only the cancellation of the attack ends this wait.
             try? await Watched(false).wait { $0 ? () : nil }
             for client in clients { await client.close() }
         }
@@ -36,8 +36,8 @@ struct Siege {
     typealias Attack = @Sendable (Target) async throws -> Void
 
     private static let budgetBytes = 64 << 20
-    /// Memory in bytes that a gateway may use above its budget. An idle gateway that has served a file already uses
-    /// most of it.
+    /// How many bytes of memory a gateway may use beyond its budget. An idle gateway that has served a file already
+    /// uses most of them.
     private static let allowanceBytes = 64 << 20
     private static let fileBytes = 24 << 20
 
@@ -45,9 +45,9 @@ struct Siege {
     private let gateway: RunningGateway
     private let honest: AgentHandle
 
-    /// Attacks a new gateway.
+    /// Attacks a new gateway, while an honest agent uses it.
     ///
-    /// - Parameter name: name of the row of figures.
+    /// - Parameter name: the name of the attack in the table of figures.
     static func lay(_ name: String, villains: Int = 1, _ attack: @escaping Attack) async throws {
         try await Site.with { site in
             try await site.withGateway(["--budget", "\(budgetBytes >> 20)MiB"]) { gateway in
@@ -76,11 +76,11 @@ struct Siege {
             throw error
         }
         attacking.cancel()
-        // An attack that failed with an error proves nothing.
+        // If the attack itself failed with an error, the test shows nothing, so the error is thrown.
         do { try await attacking.value } catch is CancellationError {}
         try await withDeadline(Site.deadline, "descriptors to be closed") {
             while gateway.program.openDescriptorCount > descriptors + 4 {
-                // There is no notification when another process closes a descriptor, so poll.
+                // No event reports that another process has closed a descriptor, so poll.
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
@@ -93,7 +93,8 @@ struct Siege {
             "memory \(memory[0]) before, \(memory[1]) at most")
     }
 
-    /// Pushes after the attack. At least one must reach half the earlier speed; several attempts allow for other load.
+    /// Pushes after the attack, and returns the seconds of each push. At least one push must reach half the speed from
+    /// before the attack; several attempts allow for other load on the machine.
     private func pushesAfterwards(_ file: URL, _ before: [Double]) async throws -> [Double] {
         let longest = 2 * before.sorted()[before.count / 2]
         var after: [Double] = []
@@ -137,7 +138,7 @@ struct Villain: Sendable {
     let fingerprint: Fingerprint
     let tls: TLSContext
     let port: Int
-    /// All connections of the device belong to one run.
+    /// The number of the device's run. All its connections belong to one run, so none of them fences another.
     let run: UInt64
 
     init(_ number: Int, at port: Int, of site: Site, limits: [String] = []) async throws {
@@ -152,10 +153,10 @@ struct Villain: Sendable {
         self.tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([pin]))
     }
 
-    /// Connects and completes the handshake.
+    /// Connects and completes the TLS handshake.
     func knock() async throws -> HostileClient { try await HostileClient.secure(to: port, tls) }
 
-    /// Connects and completes HELLO.
+    /// Connects, sends HELLO and receives WELCOME.
     func enter() async throws -> HostileClient {
         let client = try await knock()
         try await client.greet(as: fingerprint, run: run)

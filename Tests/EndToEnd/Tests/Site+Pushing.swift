@@ -6,7 +6,7 @@ import Testing
 extension Site {
     private static let concurrency = 4
 
-    /// Ten parts and a rest.
+    /// Ten full parts and a shorter eleventh one.
     var largeFileBytes: Int { 10 * partBytes + 4_321 }
 
     func makeLargeFile(_ name: String = "file", seed: UInt64 = 1) throws -> URL {
@@ -31,7 +31,7 @@ extension Site {
         }
     }
 
-    /// Expects that the bytes sent twice are at most the parts in flight at each cut.
+    /// Expects that the agent has sent few bytes twice: at most the parts that were in flight at each cut.
     func expectLittleTwice(
         _ runs: [AgentRun], cuts: Int = 1, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {

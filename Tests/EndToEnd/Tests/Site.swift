@@ -58,7 +58,7 @@ struct Site {
 
     // MARK: Gateways
 
-    /// Runs a gateway's command to its end and returns the lines of its standard output.
+    /// Runs a command of a gateway to its end, and returns the lines of its standard output.
     @discardableResult
     func gateway(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
         let program = try await run(
@@ -68,18 +68,18 @@ struct Site {
         return program.lines(of: .standardOutput)
     }
 
-    /// Runs a gateway's command that accesses the store, such as `uploads list`.
+    /// Runs a command of a gateway that needs the store's options, such as `uploads list`.
     @discardableResult
     func administer(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
         try await gateway(arguments + ["--home", path("gateway")] + storage.options, exits: status)
     }
 
-    /// Makes a copy of the gateway's home with the site's identity, keys and devices.
+    /// Makes another home for a gateway of this site, with the site's identity, keys and devices.
     func makeGatewayHome(_ name: String) throws {
         try FileManager.default.copyItem(atPath: path("gateway"), toPath: path(name))
     }
 
-    /// Runs `body` with a serving gateway, and kills the rest of it afterwards.
+    /// Runs `body` while a gateway serves, and kills all its remaining processes afterwards.
     func withGateway<Success>(
         home: String = "gateway", _ options: [String] = [], environment variables: [String: String] = [:],
         _ body: (RunningGateway) async throws -> Success
@@ -184,7 +184,7 @@ struct AgentHandle {
         }
     }
 
-    /// Runs `body` with a command started with `--json`, and kills the rest of it afterwards.
+    /// Starts a command with `--json` and runs `body` beside it. Kills all its remaining processes afterwards.
     func start<Success>(_ arguments: [String], _ body: (Program) async throws -> Success) async throws -> Success {
         try await withProgram(program, arguments + ["--home", home, "--json"], body)
     }
@@ -223,7 +223,7 @@ struct AgentRun {
     static func event(_ line: String) -> Event? {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        // A line that is no event, such as the last line of a killed run, is ignored.
+        // Ignore a line that is no event, such as the incomplete last line of a killed run.
         return try? decoder.decode(Event.self, from: Data(line.utf8))
     }
 

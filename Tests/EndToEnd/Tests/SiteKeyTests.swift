@@ -3,10 +3,11 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of changing a site's key without access to its devices, with the real programs (specification §5.1).
+    /// Tests of changing a site's key when the operator has no access to the devices (specification §5.1). They use the
+    /// real programs.
     @Suite
     struct SiteKeyTests {
-        /// Runs a step of the key change in a gateway's home. Returns the printed fingerprint.
+        /// Runs a step of the key change in a gateway's home, and returns the fingerprint that it prints.
         private func identity(
             _ site: Site, _ step: String..., home: String = "gateway", exits status: Int32 = 0
         ) async throws -> String {
@@ -19,7 +20,7 @@ extension EndToEndTests {
         }
 
         private func pins(of agent: AgentHandle) -> String {
-            // try?: without the file nothing is pinned.
+            // try?: if the file does not exist, the agent has pinned no key.
             (try? String(contentsOfFile: agent.home + "/pins.json", encoding: .utf8)) ?? ""
         }
 
@@ -29,19 +30,18 @@ extension EndToEndTests {
             try await site.expectObject(name, equals: file)
         }
 
-        /// Waits for a log line of a gateway, which checks its files every second.
+        /// Waits until a gateway logs a line with this text. A gateway checks its files every second.
         private func wait(for gateway: RunningGateway, toSay text: String) async throws {
             try await gateway.program.waitForLine(of: .standardError, within: Site.deadline) { $0.contains(text) }
         }
 
-        /// Waits until the site's list shows that the device has named the announced key. The gateway writes the pins
-        /// shortly after each HELLO.
+        /// Waits until `sluice-gateway identity list` shows that the device has named the announced key in HELLO. The
+        /// gateway writes this down shortly after each HELLO.
         private func waitUntilListed(_ site: Site, _ words: String) async throws {
             let deadline = ContinuousClock.now + Site.deadline
             while try await !list(site).contains(where: { $0.contains(words) }) {
                 try #require(ContinuousClock.now < deadline, "never listed: \(words)")
-                // The gateway does not announce that it has written the pins. Only the list that the command prints
-                // shows it, so run the command again.
+                // Polls: only `sluice-gateway identity list` shows that the gateway has written the pins.
                 try await Task.sleep(for: .milliseconds(200))
             }
         }
@@ -62,19 +62,20 @@ extension EndToEndTests {
                     try await waitUntilListed(site, "ready  knows the announced key")
                     try await waitUntilListed(site, "late  does not know the announced key")
                     #expect(try await list(site).contains { $0.contains("never  has not connected") })
-                    // A device that would learn the new key only through the certificate chain prevents the switch,
+                    // One device would learn the new key only through the certificate chain. It prevents the switch,
                     // unless the operator forces it.
                     _ = try await identity(site, "switch", exits: 75)
 
                     #expect(try await identity(site, "switch", "--force") == next)
                     try await wait(for: gateway, toSay: "proves another key")
                     try await push(site, ready, "by the new key")
-                    // `ready` has pinned the next key. `never` has not, and accepts the chain.
+                    // `ready` has pinned the next key. `never` has not, and accepts it because of the certificate
+                    // chain.
                     try await push(site, never, "by the chain")
                     #expect(pins(of: never).contains(next) && pins(of: never).contains(String(old)))
                     try await waitUntilListed(site, "ready  knows the present key")
 
-                    // `late` has not connected since, and named only the old key.
+                    // `late` has not connected since the switch, and has named only the old key.
                     _ = try await identity(site, "retire", exits: 75)
                     for _ in 0..<2 { try await push(site, late, "by late") }
                     try await push(site, never, "by never")
@@ -85,7 +86,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A device that has pinned none of the presented keys gets a refusal with advice.
+        /// A device has pinned none of the keys that the gateway presents. It refuses the gateway, and its message
+        /// gives advice.
         @Test func deviceRefusesUnpinnedSiteKey() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
@@ -121,7 +123,7 @@ extension EndToEndTests {
             }
         }
 
-        /// While a second gateway still has the old key, devices that know both keys can use either gateway.
+        /// A second gateway still has the old key. Devices that know both keys can use either gateway.
         @Test func gatewaysSwitchKeysOneByOne() async throws {
             try await Site.with { site in
                 try site.makeGatewayHome("second")
@@ -150,13 +152,13 @@ extension EndToEndTests {
             }
         }
 
-        /// The problem is reported once, and the next run tries again.
+        /// The agent cannot write its pins. It reports this once, and the next run tries again.
         @Test func readOnlyHomeKeepsItsPins() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port)
-                    // A rename onto a directory that is not empty always fails.
+                    // Replace the file by a directory that is not empty. Renaming a file onto it always fails.
                     let path = agent.home + "/pins.json"
                     try FileManager.default.createDirectory(atPath: path + "/in", withIntermediateDirectories: true)
                     let file = try site.makeFile("file", bytes: 1_000)

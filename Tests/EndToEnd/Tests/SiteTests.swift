@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests with several gateways of one site, and with several agents that write to one key.
+    /// Tests of a site with several gateways, and of several agents that write to the same key.
     @Suite
     struct SiteTests {
         @Test(arguments: StorageKind.usual)
@@ -25,7 +25,8 @@ extension EndToEndTests {
                                 return AgentRun(program)
                             }
                         }
-                        // The first gateway still runs and holds parts that it was receiving.
+                        // The first gateway is still running, and holds parts that it was receiving when the
+                        // connections moved to the second.
                         try await site.expectObject("file", equals: file)
                         try site.expectLittleTwice([run])
                         try await site.expectNothingUnfinished()
@@ -41,7 +42,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The load balancer keeps sending every third connection to the dead gateway.
+        /// One gateway is killed. The load balancer does not notice, and sends every third connection to it.
         @Test(arguments: StorageKind.usual)
         func survivesLossOfOneOfThreeGateways(kind: StorageKind) async throws {
             try await Site.withThreeGateways(kind) { try await pushAndKill($1[0], of: $1, $0) }
@@ -80,7 +81,7 @@ extension EndToEndTests {
                 try await site.expectObject("file", equals: file)
                 let cuts = proxy.counts.connectionsCut
                 #expect(cuts >= 3, "of \(cuts) cuts each moved the session to another gateway")
-                // Each part takes less than a second, unless a cut interrupts it.
+                // A part takes less than a second, so each cut interrupts few parts.
                 let twice = Int(try run.summary.bytesSent ?? 0) - site.largeFileBytes
                 #expect(twice <= cuts * 4 * site.partBytes, "sent twice: \(twice) after \(cuts) cuts")
                 try await site.expectNothingUnfinished()
@@ -105,8 +106,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Two machines share one identity but not the journal, so they are one device. The bytes of their files must
-        /// not mix in one object.
+        /// Two machines have the same identity but two journals, so the gateway sees one device. The bytes of their
+        /// files must not mix in one object.
         @Test(arguments: StorageKind.usual)
         func twoAgentsWithOneIdentityNeverMixTheirBytes(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
@@ -121,7 +122,8 @@ extension EndToEndTests {
                         ofItemAtPath: file.path(percentEncoded: false))
                 }
                 try await pushAtOnce([agent, copy], files, of: site, first: 75)
-                // The newer agent has fenced the older one, which has kept its upload and resumes it when run again.
+                // The newer agent has fenced the older one. The older one has kept its upload, and resumes it when it
+                // is run again.
                 try await site.expectObject("file", equals: files[1])
                 _ = try await agent.run(site.push(files[0]) + ["--if-exists", "replace"])
                 try await site.expectObject("file", equals: files[0])
@@ -129,7 +131,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Runs both agents to their ends. The second starts when the first has stored parts.
+        /// Runs both agents until they end. The second agent starts when the first has stored some parts.
         private func pushAtOnce(
             _ agents: [AgentHandle], _ files: [URL], of site: Site, first status: Int32 = 0
         ) async throws {

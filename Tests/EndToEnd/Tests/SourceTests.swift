@@ -3,14 +3,14 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of reading files and the output of programs, and of refusing incomplete sources.
+    /// Tests of reading files and the output of commands. The agent must refuse a source that is incomplete.
     @Suite
     struct SourceTests {
         private static let shell = Executable(path: "/bin/sh")
 
         // MARK: Listing
 
-        /// A disk error within a directory: `readdir` returns three names and then an error.
+        /// A disk error within a directory: the system call `readdir` returns three names and then an error.
         @Test func incompleteListingIsReported() async throws {
             try await Site.serving { site, agent in
                 for index in 1...6 { _ = try site.makeFile("tree/bad/\(index)", bytes: 100 + index) }
@@ -29,7 +29,7 @@ extension EndToEndTests {
                 let dry = try await failing.runForPeople(["push", site.path("tree/bad"), "--dry-run"])
                 #expect(dry.exitStatus == .exited(1), "\(dry.transcript)")
                 #expect(dry.transcript.contains("cannot send") && dry.transcript.contains("Input/output error"))
-                // After the repair all files are sent.
+                // When the disk works again, all files are sent.
                 #expect(try await agent.run(["push", site.path("tree")]).outcomes.count == 7)
             }
         }
@@ -111,8 +111,7 @@ extension EndToEndTests {
                 for refusal in run.refusals { #expect(refusal.message?.contains("the same key as") == true) }
                 try await site.expectNoObject("x")
                 try await site.expectObject("y", equals: other)
-                // Files that the user names are also refused if they have the same key. But a file that is named twice
-                // is sent once.
+                // Two named files with the same key are refused as well. A file that is named twice is sent once.
                 let (one, another) = (site.path("a/x"), site.path("b/x"))
                 #expect(try await agent.run(["push", one, another], exits: 64).refusals.count == 2)
                 #expect(try await agent.run(["push", one, one]).outcomes == ["stored"])

@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of a gateway's access to its store: trusted certificates and sources of credentials.
+    /// Tests of a gateway's access to its store: which certificates it trusts, and where it gets its credentials.
     @Suite
     struct StoreAccessTests {
-        /// Runs `serve` until it exits, which it does if it cannot use its store.
+        /// Runs `serve` until it exits. It exits by itself if it cannot use its store.
         private func serve(
             _ site: Site, _ options: [String], _ variables: [String: String] = [:]
         ) async throws -> Program {
@@ -53,7 +53,7 @@ extension EndToEndTests {
             }
         }
 
-        /// As in a Kubernetes pod, only the token service supplies credentials.
+        /// As in a Kubernetes pod, the token service is the gateway's only source of credentials.
         @Test func aGatewayWithAWebIdentityUploads() async throws {
             try await Site.with(.moto) { site in
                 let storage = try #require(site.storage as? S3Storage)
@@ -77,8 +77,8 @@ extension EndToEndTests {
             }
         }
 
-        /// As in a container: the store twice rejects the credentials as expired during an upload, and the gateway
-        /// requests new ones once each time.
+        /// As in a container, a server supplies the credentials. During an upload the store twice rejects them as
+        /// expired, and each time the gateway requests new ones once.
         @Test func credentialsThatExpireInMidUploadAreRenewed() async throws {
             let script: ScriptedServer.Script = { _ in
                 .answer(
@@ -102,7 +102,7 @@ extension EndToEndTests {
                         let run = try await agent.run(site.push(file))
                         #expect(run.outcomes == ["stored"])
                         try await site.expectObject("file", equals: file)
-                        // One request at the start, and one after each of two expiries.
+                        // The gateway requests credentials once at its start, and once after each of the two expiries.
                         #expect(server.requests.count == 3)
                     }
                 }

@@ -4,16 +4,17 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of changes in the store that a gateway does not make, and of gateways without access to their store.
+    /// Tests of changes in the store that no gateway makes, and of gateways that cannot reach their store.
     @Suite
     struct StoreFaultTests {
         @Test(arguments: StorageKind.usual)
         func externallyAbortedUploadBeginsAnew(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
-                // More parts than run in parallel: otherwise the gateway would have to assume that another one is
-                // completing the upload.
+                // The file has more parts than run in parallel, so that some parts are not stored yet. If all were
+                // stored, the gateway would have to assume that another gateway is completing the upload.
                 let file = try site.makeFile("file", bytes: 12 * site.partBytes)
-                // Slow enough for the aborting client, which takes seconds on a busy machine.
+                // The push takes long enough for the client that aborts the upload, which needs seconds on a busy
+                // machine.
                 let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()
@@ -27,12 +28,14 @@ extension EndToEndTests {
             }
         }
 
-        /// The object exists and the store has forgotten the upload. The session id in the metadata proves that the
-        /// object is this file; without metadata the gateway reads the object back.
+        /// The answer to the completion is lost: the object exists, and the store has forgotten the upload. The session
+        /// id in the object's metadata proves that the object is this file. If the store keeps no metadata, the gateway
+        /// reads the object back.
         @Test(arguments: StorageKind.s3)
         func completesAfterLostCompleteAnswer(kind: StorageKind) async throws {
             try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) {
-                // Matches the upload's request, not that of the gateway's probe at start.
+                // This pattern matches the request of the upload, and not the one that the gateway's probe makes at its
+                // start.
                 $0.hasPrefix("POST ") && $0.contains("/file?uploadId=")
             }
         }
@@ -67,8 +70,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A byte changed between gateway and store must not become part of an object. JuiceFS refuses the digest; for
-        /// moto the ETag reveals the change.
+        /// A byte changes between the gateway and the store. It must not become part of an object. JuiceFS refuses the
+        /// part because of its digest; with moto the gateway finds the change by the ETag.
         @Test(arguments: StorageKind.s3)
         func byteChangedBeforeStoreIsDetected(kind: StorageKind) async throws {
             try await harm(.flipsByte, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }

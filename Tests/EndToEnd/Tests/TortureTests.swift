@@ -5,7 +5,8 @@ extension EndToEndTests {
     /// A short torture test of the real programs; `make torture` runs the long one.
     @Suite
     struct TortureTests {
-        /// Prints its seed. The timing of the processes varies, so a seed does not reproduce a failure; use the logs.
+        /// The test prints its seed. The seed alone does not reproduce a failure, because the timing of the processes
+        /// varies, so use the logs.
         @Test func randomKillsLoseNothing() async throws {
             let program = try await run(
                 .built("sluice-torture"), ["--kills", "24", "--files", "40"], within: .seconds(600))

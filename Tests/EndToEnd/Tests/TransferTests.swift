@@ -130,7 +130,7 @@ extension EndToEndTests {
                         exits: status)
                 }
                 _ = try await push(by: "lo", exits: 0)
-                // A missing interface is no problem if another one exists.
+                // If one of the named interfaces does not exist, the agent uses the others.
                 _ = try await push(by: "lo,nowhere7", exits: 0)
                 try await site.expectObject("lo,nowhere7", equals: file)
                 _ = try await push(by: "nowhere7", exits: 75)
@@ -145,7 +145,7 @@ extension EndToEndTests {
                 let start = ContinuousClock.now
                 _ = try await agent.run(
                     ["push", file.path(percentEncoded: false), "--compress", "never", "--limit-rate", "2MB/s"])
-                // Check only the lower bound of the time: the upper bound depends on the machine.
+                // Only the lower bound of the time is checked, because the upper bound depends on the machine.
                 #expect(ContinuousClock.now - start > .seconds(2.8))
             }
         }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of TLS between the real programs: accepted and refused peers, and the messages of refusals.
+    /// Tests of TLS between the real programs: which peers each side accepts, and what the messages of refusals say.
     @Suite
     struct TransportTests {
         @Test func gatewayWithUnpinnedKeyGetsNothing() async throws {
@@ -45,7 +45,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Plaintext requires the option on both sides.
+        /// Plain TCP is used only if both sides have the option for it.
         @Test func bothSidesMustAgreeOnPlaintext() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 1_000)

@@ -51,11 +51,12 @@ extension EndToEndTests {
                 let path = file.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
                 let (program, arguments) = try writer.program(path)
-                // The time between two looks must be longer than the time between two writes.
+                // Between two writes the file does not change. The time between two looks must be longer, so that the
+                // second look sees a change.
                 let push = ["push", path, "--settle", "500ms"]
                 var outcomes: [String] = []
                 try await withProgram(program, arguments) { running in
-                    // Before the writer has opened the file, the agent may store it.
+                    // Until the writer has opened the file, it looks complete, and the agent may store it.
                     try await running.waitForLine { $0 == "open" }
                     while running.exitStatus == nil {
                         let run = try await agent.start(push) { agent in
@@ -69,7 +70,7 @@ extension EndToEndTests {
                     #expect(running.exitStatus == .exited(0), "\(running.transcript)")
                 }
                 #expect(outcomes.filter { $0 == "stillWritten" }.count >= 2, "\(outcomes)")
-                // If an incomplete file had been stored, this push would report a conflict.
+                // If an incomplete file had been stored, this push would find the key taken and fail.
                 outcomes += try await agent.run(push).outcomes
                 #expect(outcomes.last == "stored" || outcomes.last == "there", "\(outcomes)")
                 try await site.expectObject("file", equals: file)
@@ -92,7 +93,7 @@ extension EndToEndTests {
             }
         }
 
-        /// With one hour between two looks, a stored file must have needed only one look.
+        /// The second look would come only after an hour. The file is stored within the test, so one look was enough.
         @Test func anOrdinaryPushStartsAtOnce() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("new", bytes: 1_000)
@@ -100,7 +101,8 @@ extension EndToEndTests {
                 let old = try site.makeFile("old", bytes: 1_000)
                 let path = old.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-                // Without leases an old change time will do, once the agent has seen the clock run steadily for 2 s.
+                // Without leases, one look is enough if the file's change time is old enough. The agent relies on it
+                // once it has seen the clock run steadily for 2 s.
                 let unprivileged = try await site.unprivileged(agent)
                 try await site.shell("sleep 2.5")
                 _ = try await unprivileged.run(["push", path, "--settle", "1h"])
@@ -108,7 +110,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A file that waits for its second look delays no other file, and a stopped push reports it as not begun.
+        /// A file that waits for its second look does not delay other files. If the push is stopped meanwhile, it
+        /// reports that file as not begun.
         @Test func otherFilesAreSentMeanwhile() async throws {
             try await Site.serving { site, agent in
                 for index in 0..<200 { _ = try site.makeFile("tree/\(index)", bytes: 100) }
@@ -127,7 +130,8 @@ extension EndToEndTests {
                         }
                         push.kill(SIGINT)
                         #expect(try await push.waitForExit(within: Site.deadline) == .exited(75), "\(push.transcript)")
-                        // The file was not submitted yet, so it has no outcome; the totals count it.
+                        // The file was not handed to the agent's machine yet, so it has no outcome. The totals count it
+                        // as not begun.
                         #expect(push.transcript.contains("\"not_begun\":1,"), "\(push.transcript)")
                     }
                 }

@@ -6,7 +6,7 @@ import TestSupport
 struct Inspection: Sendable {
     let site: Site
 
-    /// Checks that each object is a version of its file, while agents may still be sending.
+    /// Checks that each object equals some version of its file. Agents may still be sending meanwhile.
     func lookAtUnfinished(below prefix: String) async {
         do {
             try await site.storage.withObjects(below: prefix) { objects in
@@ -23,7 +23,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// Checks that the objects equal the present files and that there are no others.
+    /// Checks that the objects equal the present versions of the files, and that no other objects exist.
     func lookAtFinished(below prefix: String) async throws {
         let files = site.tree.present.filter { $0.key.hasPrefix(prefix) }
         try await site.storage.withObjects(below: prefix) { objects in
@@ -42,7 +42,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// The final inspection, after all programs have ended.
+    /// Checks everything when all programs have ended.
     func lookAtEverything() async throws {
         try await lookAtFinished(below: "")
         for agent in site.agents {
@@ -63,7 +63,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// Copies a wrong object to the logs.
+    /// Copies an object that is wrong to the logs.
     private func kept(_ object: URL, of key: String) throws -> String {
         let copy = site.directory.appending(path: "logs/\(key.replacing("/", with: "_"))-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: object, to: copy)

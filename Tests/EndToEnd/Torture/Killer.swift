@@ -7,7 +7,7 @@ struct Killer: Sendable {
     let site: Site
     let seed: UInt64
 
-    /// Runs until there were enough kills, then leaves all processes alone.
+    /// Kills and stops processes until enough of them were killed. After that it touches no process.
     func run() async {
         var generator = SeededGenerator(seed: seed)
         while !Task.isCancelled, site.tally.current.killCount < site.plan.kills {
@@ -34,14 +34,15 @@ struct Killer: Sendable {
         }
     }
 
-    /// Stops a process for a while as others continue, then resumes or kills it.
+    /// Stops a process for a while and lets the others continue. Then resumes it or kills it.
     private func hold(_ victim: Victim, _ generator: inout SeededGenerator) async {
         site.tally.count { $0.pauses += 1 }
         victim.setStopped(true)
         let isLong = Int.random(in: 0..<4, using: &generator) == 0
         await pause(.milliseconds(Int.random(in: isLong ? 2_000...8_000 : 20...1_500, using: &generator)))
         if victim.role == .gateway, Bool.random(using: &generator) {
-            // Agents then connect to the other gateway, and this one wakes up with outdated sessions.
+            // If the stopped process is a gateway, its agents connect to the other gateway. When it wakes up, its
+            // sessions are outdated.
             do {
                 try await site.network.cutAll()
             } catch {

@@ -18,8 +18,8 @@ actor Network {
         self.generator = SeededGenerator(seed: seed)
     }
 
-    /// Records the port of a listening gateway; `nil` if the gateway no longer listens. New connections go to the
-    /// listening gateways in turn.
+    /// Records the port at which a gateway listens; `nil` if it no longer listens. New connections go to the listening
+    /// gateways in turn.
     func gateway(_ name: String, listensOn port: Int?) async throws {
         ports[name] = port
         let addresses = try ports.sorted { $0.key < $1.key }.map {
@@ -54,7 +54,7 @@ actor Network {
             weather = faults
             try await apply()
             await pause(duration)
-            // Connections that lost bytes cannot continue correctly, so cut them.
+            // A connection that has lost bytes cannot continue correctly, so it is cut.
             let isLossy = ProxyEnd.allCases.contains { faults[towards: $0].passage == .vanishing }
             if isLossy || Int.random(in: 0..<100, using: &generator) < 25 { try await cutAll() }
         }
@@ -81,7 +81,7 @@ actor Network {
         case 14:
             faults[towards: end].passage = .stalled
         case 15:
-            // Nothing moves and no connection is closed, for an unusually long time.
+            // For an unusually long time no byte arrives and no connection is closed.
             for end in ProxyEnd.allCases { faults[towards: end].passage = .stalled }
             milliseconds = 1_000...9_000
         case 16:

@@ -3,18 +3,18 @@ import SeededRandom
 import Synchronization
 import TestSupport
 
-/// Sends a tree with one agent, directory by directory, restarting the agent whenever it dies.
+/// Sends a tree with one agent, one directory after the other. Restarts the agent whenever it dies.
 final class Sender: Sendable {
     private struct Batch: Sendable {
-        /// Name of the directory below the tree and below the agent's prefix.
+        /// The name of the directory within the tree, and of the prefix within the agent's prefix.
         var name: String
         var keys: [String]
-        /// Number of file changes still to be made during the sending.
+        /// How many changes of files are still to be made while they are being sent.
         var changesLeft: Int
     }
 
-    /// After this number of starts for a batch, the agent runs once without kills. The waiting time for a withdrawn
-    /// version (specification §9.2) would otherwise start again in each process.
+    /// When the agent was started this many times for one batch, it runs once without being killed. If every process
+    /// were killed, the wait for a withdrawn version (specification §9.2) would start again in each and never end.
     private static let patience = 15
 
     private let site: Site
@@ -70,7 +70,8 @@ final class Sender: Sendable {
         try await Inspection(site: site).lookAtFinished(below: "\(agent.name)/\(batch.name)/")
     }
 
-    /// Starts the agent until it reports that all is stored, with no change of files since that start.
+    /// Starts the agent again and again, until it reports that all files are stored and no file has changed since that
+    /// start.
     private func push(_ batch: Batch, changesLeft: () -> Int) async throws {
         let limit = ContinuousClock.now + .seconds(900)
         for start in 1... {
@@ -83,7 +84,8 @@ final class Sender: Sendable {
             switch ending {
             case .exited(0) where !resumes && before == 0: return
             case .killed, .exited(0), .exited(75): break
-            // A file changed after its upload began, alone or together with other failures.
+            // With these codes the agent reports a file that changed after its upload began, alone or together with
+            // other failures. They are correct as long as files are being changed.
             case .exited(65), .exited(1): if batch.changesLeft == 0 { told(ending, batch) }
             case .exited, .crashed, .hung: told(ending, batch)
             }
@@ -102,7 +104,7 @@ final class Sender: Sendable {
         if !resumes {
             let folder = site.tree.file("\(agent.name)/\(batch.name)").path(percentEncoded: false)
             arguments = ["push", folder, "--prefix", "\(batch.name)/", "--part-size", site.partSize]
-            // A later version must be able to replace an earlier one.
+            // While files are being changed, a later version must be able to replace an earlier one.
             if batch.changesLeft > 0 { arguments += ["--if-exists", "replace"] }
         }
         return arguments + [

@@ -3,7 +3,7 @@ import S3Servers
 import SeededRandom
 import TestSupport
 
-/// Several gateways with one store, agents that send a tree, and a faulty link between both.
+/// Several gateways with one store, agents that send a tree, and a link with faults between agents and gateways.
 struct Site: Sendable {
     struct Plan: Sendable {
         var kind: StorageKind
@@ -81,7 +81,7 @@ struct Site: Sendable {
 
     // MARK: Running
 
-    /// Sends batches while processes are killed until the plan is fulfilled, then inspects everything.
+    /// Sends batches while processes are being killed, until the plan is fulfilled. Then inspects everything.
     func torture() async throws {
         var generator = SeededGenerator(seed: plan.seed &+ 1)
         let seeds = (agents + gateways).map { _ in generator.next() }
@@ -132,7 +132,7 @@ struct Site: Sendable {
                 tally.violation(
                     "\(gateway.name) ended by itself: \(ended.ending)\n\(ended.program.transcript.suffix(2_000))")
             }
-            // Usually restart at once.
+            // In most cases the gateway restarts at once.
             if Int.random(in: 0..<3, using: &generator) == 0 {
                 await pause(.milliseconds(Int.random(in: 0...1_500, using: &generator)))
             }

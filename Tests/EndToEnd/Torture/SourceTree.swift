@@ -23,7 +23,7 @@ final class SourceTree: Sendable {
 
     func file(_ key: String) -> URL { directory.appending(path: key) }
 
-    /// All keys with the digest of the present version.
+    /// The keys of all files, each with the digest of the file's present version.
     var present: [String: SHA256Digest] { versions.withLock { $0.compactMapValues(\.last) } }
 
     /// Whether a file has ever had this content.
@@ -41,7 +41,7 @@ final class SourceTree: Sendable {
         let new = aside.appending(path: UUID().uuidString)
         try content.write(to: new)
         let digest = try fileDigest(new)
-        // Record the version before it becomes visible.
+        // Record the version before another process can see it.
         versions.withLock { $0[key, default: []].append(digest) }
         let place = file(key)
         try FileManager.default.createDirectory(
@@ -72,8 +72,7 @@ final class SourceTree: Sendable {
         return more.count
     }
 
-    /// Random sizes like those in real trees: mostly small, some empty, some near the part size, a few of several
-    /// parts.
+    /// Draws a size as in real trees: mostly small, some empty, some near the part size, a few of several parts.
     private func drawSize(_ generator: inout SeededGenerator) -> Int {
         switch Int.random(in: 0..<100, using: &generator) {
         case 0..<8: 0

@@ -4,7 +4,7 @@ import TestSupport
 
 /// Counts the events of a torture run.
 final class Tally: Sendable {
-    /// The program of a process.
+    /// Which program a process runs.
     enum Role: String, CaseIterable, Sendable {
         case agent
         case gateway
@@ -15,7 +15,7 @@ final class Tally: Sendable {
         /// A gateway that does not listen yet, or a new agent without output.
         case start = "at its start"
         case work = "at work"
-        /// The process was stopped by SIGSTOP before.
+        /// The process had been stopped by SIGSTOP before it was killed.
         case stop = "while stopped"
     }
 
@@ -26,7 +26,7 @@ final class Tally: Sendable {
 
     struct Counts: Sendable {
         var kills: [KillKey: Int] = [:]
-        /// Number of endings not caused by a kill, by program and kind.
+        /// How many processes ended for a reason other than a kill, by program and kind of ending.
         var endings: [String: Int] = [:]
         var starts: [Role: Int] = [:]
         var pauses = 0
@@ -36,13 +36,13 @@ final class Tally: Sendable {
         var fileBytes = 0
         /// Files that changed while they were being sent.
         var changes = 0
-        /// Objects compared with their files before the end.
+        /// How many objects were compared with their files before the end of the run.
         var looks = 0
         /// Bytes carried towards gateways, including framing.
         var linkBytes = 0
         /// Connections cut by the link.
         var cuts = 0
-        /// Unfinished uploads removed by `uploads clean` at the end.
+        /// How many unfinished uploads `uploads clean` removed at the end.
         var cleaned = 0
         var violations: [String] = []
 
@@ -63,7 +63,7 @@ final class Tally: Sendable {
         counts.withLock { change(&$0) }
     }
 
-    /// Records a violation of an invariant. Prints it now and again at the end.
+    /// Records a violation of an invariant. Prints it now, and again at the end of the run.
     func violation(_ text: String) {
         counts.withLock { $0.violations.append(text) }
         say("VIOLATION \(name): \(text)")

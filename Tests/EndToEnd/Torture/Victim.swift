@@ -11,9 +11,9 @@ final class Victim: Sendable {
         var startedAt = ContinuousClock.now
         var isReady = false
         var isStopped = false
-        /// State of the process when it was killed; `nil` if it was not.
+        /// The state of the process when it was killed; `nil` if it was not killed.
         var killedIn: Tally.Phase?
-        /// Duration of the last start, used for timing kills during the next start.
+        /// How long the last start took. If the next start is killed, the kill comes at a random time within this.
         var startDuration = Duration.milliseconds(60)
         var isSpared = false
     }
@@ -32,7 +32,7 @@ final class Victim: Sendable {
     private static let startKillPercent = 11
     /// Time that an agent needs to read its home and start connecting on a busy machine.
     private static let agentStartMax = Duration.milliseconds(250)
-    /// Longer than any upload of a batch takes under faults.
+    /// A process that runs longer than this hangs: no batch takes so long, even with faults.
     private static let lifeMax = Duration.seconds(400)
 
     let role: Tally.Role
@@ -59,8 +59,8 @@ final class Victim: Sendable {
     /// Runs one process of the program to its end.
     ///
     /// - Parameters:
-    ///   - isReady: called with each line of standard output; true for the line that ends the start.
-    ///   - onReady: called with that line.
+    ///   - isReady: called with each line of standard output; returns `true` for the line that ends the start.
+    ///   - onReady: called with the line for which `isReady` returned `true`.
     func run(
         _ arguments: [String], isReady: @escaping @Sendable (String) -> Bool = { _ in true },
         onReady: @escaping @Sendable (String) async throws -> Void = { _ in }
@@ -68,7 +68,7 @@ final class Victim: Sendable {
         let program = try await Program.start(executable, arguments, environment: environment)
         began(program)
         let readiness = Task {
-            // Fails if the process ends before it is ready; the ending shows that.
+            // The wait fails if the process ends before it is ready. How it ended then shows the reason.
             guard let line = try? await program.waitForLine(of: .standardOutput, within: Self.lifeMax, where: isReady)
             else { return }
             self.state.withLock { state in
@@ -150,7 +150,8 @@ final class Victim: Sendable {
             guard let running = state.program, program == nil || running === program, state.killedIn == nil,
                 running.exitStatus == nil, !state.isSpared || state.isStopped
             else { return false }
-            // Without a link an agent may work for long before its first output.
+            // If the network is down, an agent may work for long before its first output. So an agent that is old
+            // enough counts as working.
             let isOld = role == .agent && ContinuousClock.now - state.startedAt > Self.agentStartMax
             state.killedIn = state.isStopped ? .stop : state.isReady || isOld ? .work : .start
             running.kill(SIGKILL)
@@ -214,6 +215,6 @@ private final class LogLock: Sendable {
 
 /// Waits for a random time. Here the sleep itself is the purpose.
 func pause(_ duration: Duration) async {
-    // Cancellation ends the sleep early; the caller checks for it.
+    // If the task is cancelled, the sleep ends early. The caller checks for the cancellation.
     try? await Task.sleep(for: duration)
 }

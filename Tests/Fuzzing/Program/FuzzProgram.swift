@@ -9,7 +9,7 @@ import FuzzTargets
     import Glibc
 #endif
 
-/// Runs one target: with inputs from libFuzzer if it is linked in (`make fuzz`), or with files.
+/// Runs one fuzz target. The inputs come from libFuzzer if it is linked in (`make fuzz`), or from files.
 @main
 enum FuzzProgram {
     private static let usage = """

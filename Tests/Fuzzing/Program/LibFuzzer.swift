@@ -9,7 +9,7 @@ import FuzzTargets
     import Glibc
 #endif
 
-/// libFuzzer's main function, if it is linked in. The program looks the function up by name, so that the program can be
+/// libFuzzer's main function, if it is linked in. The fuzz program looks the function up by its name, so that it can be
 /// built and checked without libFuzzer.
 enum LibFuzzer {
     private typealias Driver =
@@ -18,14 +18,14 @@ enum LibFuzzer {
             @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
         ) -> Int32
 
-    /// Runs until a limit in the flags or until a finding.
+    /// Runs libFuzzer until a limit in its flags is reached or until it finds something.
     ///
     /// - Parameter words: the program's name, then libFuzzer's flags and folders.
     /// - Returns: the exit status, or `nil` if libFuzzer is not linked in.
     static func run(_ words: [String]) -> Int32? {
         guard let symbol = dlsym(nil, "LLVMFuzzerRunDriver") else { return nil }
         let driver = unsafeBitCast(symbol, to: Driver.self)
-        // The arguments live as long as the process.
+        // The arguments are never freed, because libFuzzer uses them as long as the process runs.
         let arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: words.count + 1)
         for (index, word) in words.enumerated() { arguments[index] = strdup(word) }
         arguments[words.count] = nil
@@ -37,7 +37,7 @@ enum LibFuzzer {
     }
 }
 
-/// A global, because libFuzzer's callback has no context parameter.
+/// The target that the program runs. It is a global variable, because libFuzzer's callback has no context parameter.
 private let chosenTarget = CommandLine.arguments.count > 2 ? FuzzTarget.named(CommandLine.arguments[2]) : nil
 
 /// Aborts the process on a finding, so that libFuzzer keeps the input.

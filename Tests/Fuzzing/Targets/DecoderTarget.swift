@@ -2,8 +2,8 @@ import NIOCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The frame decoder. The first byte selects the receiving end and whether a lower maximum applies, the second
-    /// selects how the bytes are cut; the rest is the byte stream.
+    /// The frame decoder. The first byte of the input selects the receiving end and whether a lower maximum length
+    /// applies. The second byte selects how the bytes are cut into pieces. The rest is the byte stream.
     package static let decoder = FuzzTarget(name: "decoder", inputBytesMax: 4_096) { input in
         guard input.count > 2 else { return }
         let receiver: Role = input[0] & 1 == 0 ? .gateway : .agent
@@ -23,7 +23,7 @@ extension FuzzTarget {
                 for (isAgent, isMeant) in [(false, stream.isForGateway), (true, stream.isForAgent)] where isMeant {
                     let name = "\(prefix)-\(fileName(stream.kind))-\(isAgent ? "agent" : "gateway")"
                     let head = [isAgent ? 1 : 0, UInt8(truncatingIfNeeded: seeds.count)] as [UInt8]
-                    // A refused frame ends the connection, so one of each kind is enough.
+                    // A refused frame ends the connection, so a seed holds only one refused frame of each kind.
                     if prefix == "refused", seeds[name] != nil { continue }
                     let known = seeds[name] ?? head
                     if known.count + stream.bytes.count <= 4_096 { seeds[name] = known + stream.bytes }
@@ -52,7 +52,8 @@ private struct DecoderRun {
         try drain()
     }
 
-    /// Feeds a few pieces, of which the first is short, or the first bytes one at a time; `seed` decides.
+    /// Feeds the first bytes in short pieces or one at a time, and the rest in one piece. `seed` decides the sizes of
+    /// the pieces.
     mutating func feed(_ bytes: ByteBuffer, cutBy seed: UInt8) throws(FuzzFinding) {
         var rest = bytes
         var state = UInt32(seed)
@@ -60,7 +61,8 @@ private struct DecoderRun {
         while rest.readableBytes > 0, error == nil {
             state = state &* 1_664_525 &+ 1_013_904_223
             let random = Int(state >> 24)
-            // A small number of pieces keeps a run at microseconds; the search can choose the cuts.
+            // Only the first bytes are cut, so that a run takes only microseconds. The fuzzer varies where they are
+            // cut.
             let count =
                 switch pieces {
                 case ..<4: random % 9 + 1
@@ -106,7 +108,8 @@ private struct DecoderRun {
             try expect((1...max(left, 1)).contains(piece.readableBytes), "a piece of \(piece.readableBytes) bytes")
             payloadBytesLeft = left - piece.readableBytes
             if case .dataBytes(var joined) = inbound.last {
-                // The buffer is removed first; otherwise each append would copy it.
+                // The buffer is removed from the list before bytes are appended to it. Otherwise each append would copy
+                // it.
                 inbound.removeLast()
                 joined.writeImmutableBuffer(piece)
                 return inbound.append(.dataBytes(joined))
@@ -162,7 +165,8 @@ private struct DecoderRun {
         return position
     }
 
-    /// - Parameter offset: where the comparison begins; the length differs if extension fields were skipped.
+    /// - Parameter offset: where the comparison begins. The first bytes of a frame contain its length, which differs if
+    ///   the decoder skipped extension fields.
     private func expectSame(
         _ again: ByteBuffer, _ stream: ByteBuffer, at position: Int, from offset: Int
     ) throws(FuzzFinding) {

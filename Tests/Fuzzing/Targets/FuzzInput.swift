@@ -1,5 +1,5 @@
-/// Reads bytes as a sequence of choices. After the last byte every value is zero, so any bytes are a valid sequence of
-/// events.
+/// Reads the bytes of an input as a sequence of choices. After the last byte every choice is zero, so any bytes are a
+/// valid sequence of events.
 struct FuzzInput {
     private(set) var rest: ArraySlice<UInt8>
 
@@ -13,7 +13,7 @@ struct FuzzInput {
         rest.popFirst() ?? 0
     }
 
-    /// A number from 0 to one below `count`, which is at most 256.
+    /// A number from 0 to `count` - 1. `count` is at most 256.
     mutating func choice(_ count: Int) -> Int {
         Int(byte()) % max(count, 1)
     }

@@ -1,10 +1,11 @@
-/// One entry point for untrusted bytes: runs the shipped code with any bytes and checks invariants.
+/// One entry point for untrusted bytes. A target runs the shipped code with any bytes and checks invariants.
 package struct FuzzTarget: Sendable {
     /// The target's name, also used for its folders of inputs.
     package let name: String
-    /// The maximum length of an input; longer inputs take more time and find nothing more.
+    /// The maximum length of an input. Longer inputs take more time and find nothing that shorter ones do not find.
     package let inputBytesMax: Int
-    /// Throws a `FuzzFinding` if an invariant fails; traps if the code under test traps.
+    /// Throws a `FuzzFinding` if an invariant fails. If the tested code traps, the process ends, which is a finding
+    /// too.
     package let check: @Sendable (_ input: [UInt8]) throws -> Void
     /// The initial inputs by file name: the golden vectors and hand-made sequences in the target's format.
     package let seeds: @Sendable (Vectors) throws -> [String: [UInt8]]

@@ -7,7 +7,7 @@ import WireProtocol
 // How the bytes of an input become events.
 
 extension GatewayCourse {
-    /// The first byte of each event.
+    /// What the first byte of each event stands for.
     enum Event: UInt8, CaseIterable {
         case accept, hello, lose, open, offer, chunk, payload, complete, resume, list, abort, leave, rawFrame
         case answer, answerWell, consume, time, devices, drain, malformed, ping, peerError
@@ -40,7 +40,8 @@ extension GatewayCourse {
             let listed = Self.devices.indices.filter { mask >> $0 & 1 == 0 }.map { Self.devices[$0] }
             machine.handle(.devicesChanged(listed), now: now)
         case .drain:
-            // Draining ends the input soon, so it must be rare; otherwise the search would reach nothing else.
+            // Soon after a gateway begins to drain, nothing more happens. So this event must be rare; otherwise the
+            // search would reach nothing else.
             if input.byte() == 0xD0 { machine.handle(.drain(within: .seconds(5)), now: now) }
         default:
             try frameEvent(kind)
@@ -50,7 +51,7 @@ extension GatewayCourse {
 
     private mutating func frameEvent(_ kind: Event) throws(FuzzFinding) {
         guard let id = connection() else { return }
-        // The rest of a payload comes before the next frame of its connection.
+        // On the wire, the rest of a payload comes before the next frame of the same connection.
         while chunks[id] != nil { try deliver(to: id, all: true) }
         guard living.contains(id) else { return }
         if kind == .hello { return receive(.hello(drawnHello()), 0, from: id) }
@@ -60,7 +61,7 @@ extension GatewayCourse {
         }
         if kind == .rawFrame { return try receiveRaw(from: id) }
         if kind == .ping { return receivePing(input.integer(), from: id) }
-        // The decoder rejects slot 0 for a session's frames, but accepts slots beyond the limit in WELCOME.
+        // The decoder rejects slot 0 for frames of a session. It accepts slots that are beyond the limit in WELCOME.
         let slot = UInt16(input.choice(8)) + 1
         switch kind {
         case .open: open(slot, from: id)
@@ -81,7 +82,7 @@ extension GatewayCourse {
         }
     }
 
-    /// Delivers PING, PROVE or REPORT, as the number selects.
+    /// Delivers PING, PROVE or REPORT; `nonce` selects which.
     private mutating func receivePing(_ nonce: UInt64, from id: ConnectionID) {
         switch nonce & 3 {
         case 1:
@@ -134,7 +135,7 @@ extension GatewayCourse {
     }
 
     mutating func note(_ open: SessionOpen) {
-        // A session with invalid metadata will be refused, so it has no plan.
+        // The gateway will refuse a session with invalid metadata, so the test need not know its part plan.
         guard let terms = try? open.terms, let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
         else { return }
         plans[open.session, default: []].append(plan)

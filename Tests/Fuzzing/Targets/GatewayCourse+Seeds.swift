@@ -50,7 +50,9 @@ extension GatewayCourse {
         }
     }
 
-    /// - Parameter counts: indexes into the list of chunk sizes; each chunk follows the one before.
+    /// Sends chunks of one part, one behind the other.
+    ///
+    /// - Parameter counts: for each chunk, the index of its size in the list of chunk sizes.
     private static func chunks(part: UInt8, counts: [UInt8]) -> [UInt8] {
         zip([1, 3, 4, 5] as [UInt8], counts).flatMap { offset, count in
             bytes(.chunk, 0, 1, offset, count, part) + bytes(.payload, 0, 255) + bytes(.consume, 0, 64)

@@ -3,7 +3,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Values that usually fit the earlier events, so that an input reaches deep states, and sometimes do not.
+// Values for events. They usually fit the earlier events, so that an input reaches deep states. Sometimes they do not
+// fit, so that an input also reaches the gateway's refusals.
 
 extension GatewayCourse {
     mutating func drawnHello() -> Hello {
@@ -43,7 +44,7 @@ extension GatewayCourse {
         known[id]?[slot]?.plan ?? PartPlan(fileBytes: 2_500, partBytes: 1_000)
     }
 
-    /// The digest depends only on the part, unless the input selects a variant.
+    /// The digest of a part. It depends only on the part, unless the input selects a variant.
     private static func digest(_ part: PartNumber, variant: Int = 0) -> SHA256Digest {
         SHA256Digest(bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: Int(part.value) + variant), count: 32))
             ?? ToyDigest.sha256([])
@@ -62,7 +63,7 @@ extension GatewayCourse {
             md5: choice & 0x18 == 0x10 ? ToyDigest.md5([1]) : nil)
     }
 
-    /// All parts of the slot's plan, up to four.
+    /// A list of all parts in the plan of the slot's session, but of four at most.
     private func wholeList(_ slot: UInt16, _ id: ConnectionID, etag: String) -> [PartListEntry] {
         guard let plan = plan(slot, id) else { return [] }
         return (1...min(plan.partCount ?? 2, 4)).compactMap { value in
@@ -132,7 +133,7 @@ extension GatewayCourse {
         }
     }
 
-    /// Answers of a store, of a faulty store or of an attacker; they need not fit the request.
+    /// An answer of a correct store, of a faulty store, or of an attacker. The answer need not fit the request.
     mutating func drawnAnswer(_ request: StoreRequest) -> StoreAnswer {
         let choice = input.byte()
         let etag = ["e", "f", "", String(repeating: "x", count: 1_025)][Int(choice >> 6)]

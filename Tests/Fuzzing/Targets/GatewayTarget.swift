@@ -5,8 +5,9 @@ import TransferCoreSupport
 import WireProtocol
 
 extension FuzzTarget {
-    /// The gateway's machine. Each event is one byte followed by its parameters: frames of several connections and
-    /// devices, their data, store answers in any order, time, and lost connections.
+    /// The gateway's machine. Each event of the input is one byte followed by the event's parameters. Events are frames
+    /// of several connections and devices, their data, answers of the store in any order, the passing of time, and lost
+    /// connections.
     package static let gateway = FuzzTarget(name: "gateway", inputBytesMax: 1_024) { input in
         var course = GatewayCourse(input)
         while !course.input.isAtEnd { try course.step() }
@@ -22,7 +23,7 @@ struct GatewayCourse {
         AuthorisedDevice(name: name, fingerprint: ToyDigest.sha256(name.utf8), prefix: prefix)
     }
 
-    /// A session in a slot, as the peer knows it.
+    /// A session in a slot, as far as the peer knows it.
     struct Known {
         var plan: PartPlan
     }
@@ -38,7 +39,7 @@ struct GatewayCourse {
         var size: UInt64
         var appended: UInt64 = 0
         var consumed: UInt64 = 0
-        /// The device that has sent bytes of the flow.
+        /// The device whose bytes the flow carries; `nil` before its first byte.
         var device: String?
     }
 
@@ -57,7 +58,7 @@ struct GatewayCourse {
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
     private var lastRequest = StoreRequestID(0)
     var tokens: [[UInt8]] = []
-    /// All plans that frames or tokens have named for each session.
+    /// The part plans that frames or tokens have named, by session.
     var plans: [SessionID: [PartPlan]] = [:]
     /// The last event, for the message of a finding.
     var event = ""
@@ -71,7 +72,8 @@ struct GatewayCourse {
         limits.sessionsPerDeviceMax = 5
         limits.slotsMax = 6
         limits.partsPerSessionMax = 4
-        // The input's length decides whether the store checks conditions, so that no event changes its meaning.
+        // The length of the input decides whether the store checks conditions. If a byte decided this, all later events
+        // would get another meaning when the fuzzer changes that byte.
         limits.conditions = bytes.count.isMultiple(of: 2) ? .all : .none
         machine = Gateway(limits: limits, cryptography: ToyCryptography(), software: "g")
         machine.handle(.devicesChanged(Self.devices), now: now)
@@ -117,7 +119,7 @@ struct GatewayCourse {
         case .dropFlow(let id):
             try hold(flows.removeValue(forKey: id) != nil, "a flow is dropped that is not there")
         case .enrol:
-            // The enrolment stays unanswered, and the connection ends by its deadline.
+            // The test does not answer the enrolment. The connection ends when its deadline passes.
             break
         case .note(.welcomed(let id, let device, _)):
             try hold(living.contains(id), "a connection is welcomed that has ended")
@@ -127,7 +129,7 @@ struct GatewayCourse {
         }
     }
 
-    /// Checks that a token does not belong to another device's session.
+    /// Checks that no device receives a token for a session of another device.
     private mutating func noteToken(in frame: Frame, for id: ConnectionID) throws(FuzzFinding) {
         let sealed: [UInt8]
         switch frame {
@@ -181,8 +183,8 @@ struct GatewayCourse {
         guard condition else { throw FuzzFinding("\(event): \(description())") }
     }
 
-    /// Closes all connections, answers the store requests and advances the clock; then nothing may remain but what the
-    /// gateway keeps on purpose.
+    /// Closes all connections, answers the requests to the store and advances the clock. Then checks that the gateway
+    /// holds nothing more, except what it keeps on purpose.
     mutating func comeToRest() throws(FuzzFinding) {
         event = "rest"
         for id in living {

@@ -9,8 +9,8 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The agent's journal, damaged by a disk or by another program. The first byte selects whether the file's bytes
-    /// change, or values and tables.
+    /// The agent's journal, damaged by a disk or by another program. The first byte of the input selects what is
+    /// changed: bytes of the file, or values and tables of the database.
     package static let journal = FuzzTarget(name: "journal", inputBytesMax: 256) { input in
         var input = FuzzInput(input)
         let journal = try DamagedJournal()
@@ -31,7 +31,7 @@ extension FuzzTarget {
         for statement in stride(from: 0, to: DamagedJournal.statements.count, by: 2) {
             seeds["statement-\(statement)"] = [1, UInt8(statement), UInt8(statement % 6)]
         }
-        // A copy of a table has no constraints, so it also accepts NULL.
+        // The journal's own tables do not accept NULL in this column. A copy of a table has no constraints, so it does.
         let copied = DamagedJournal.statements.firstIndex { $0.hasPrefix("CREATE TABLE u ") } ?? 0
         let session = DamagedJournal.statements.firstIndex { $0.hasPrefix("UPDATE uploads SET session") } ?? 0
         seeds["null"] = [1, UInt8(copied), 0, UInt8(session), 6]
@@ -78,7 +78,7 @@ private struct DamagedJournal {
             "DROP TABLE uploads", "CREATE TABLE other (x)", "ALTER TABLE parts DROP COLUMN etag",
         ]
 
-    /// The undamaged file, made once.
+    /// The bytes of an undamaged journal, made once.
     static let whole = Result { try makeWhole() }
 
     private let home: AgentHome
@@ -91,7 +91,7 @@ private struct DamagedJournal {
     }
 
     func remove() {
-        // A directory that cannot be removed may stay in the temporary folder.
+        // If the directory cannot be removed, it stays in the temporary folder.
         try? FileManager.default.removeItem(atPath: home.path)
     }
 
@@ -114,7 +114,7 @@ private struct DamagedJournal {
         return bytes
     }
 
-    /// Runs one statement of another program.
+    /// Runs one statement that another program could run.
     func change(by input: inout FuzzInput) throws {
         let queue = try DatabaseQueue(path: home.journalPath)
         let statement = Self.statements[input.choice(Self.statements.count)]
@@ -129,7 +129,7 @@ private struct DamagedJournal {
                 try database.execute(sql: statement, arguments: arguments)
             }
         } catch is DatabaseError {
-            // SQLite rejects the statement: the table was dropped before, or a key would occur twice.
+            // SQLite rejects the statement, because an earlier statement dropped the table, or a key would occur twice.
         }
         try queue.close()
     }
@@ -145,7 +145,8 @@ private struct DamagedJournal {
         do {
             try use(journal)
         } catch let error as DatabaseError {
-            // SQLite's quick check does not read every page; the error describes the fault.
+            // The quick check of SQLite does not read every page, so a damage may be found only now. The error must
+            // describe it.
             try expect(!error.description.isEmpty, "an error without a sentence")
         }
     }
@@ -174,13 +175,14 @@ private struct DamagedJournal {
         try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "a written value is missing")
     }
 
-    /// An invalid signature is enough, because the journal does not verify signatures.
+    /// A receipt with an invalid signature. This is enough, because the journal does not verify signatures.
     private static let signed: StoredReceipt? = SHA256Digest(bytes: [UInt8](repeating: 5, count: 32)).map { digest in
         let statement = ReceiptStatement(
             storeIdentity: digest, siteKey: digest, device: "camera-7", key: key,
             session: SessionID(high: 3, low: 4), size: 5, partBytes: 5, evidence: .root(digest), etag: "e",
             version: "", timeMilliseconds: 1)
-        // Every field has a valid form; the test of the undamaged file would reveal an error.
+        // Every field has a valid form, so encoding does not fail. If it did, the test with the undamaged file would
+        // fail.
         let bytes = (try? statement.encoded()) ?? []
         return StoredReceipt(statement: bytes, signature: [1], publicKey: [2], certificates: [[3], [4]])
     }

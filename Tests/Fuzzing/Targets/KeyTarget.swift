@@ -3,7 +3,8 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// Which keys a device may write. The first byte is the length of the prefix; the key follows it.
+    /// The rule which keys a device may write. The first byte of the input is the length of the prefix. The prefix
+    /// follows, and then the key.
     package static let keys = FuzzTarget(name: "keys", inputBytesMax: 1_400) { input in
         var input = FuzzInput(input)
         let prefix = String(decoding: input.bytes(Int(input.byte())), as: UTF8.self)
@@ -19,7 +20,7 @@ extension FuzzTarget {
         try expect(whole.utf8.elementsEqual(Array(prefix.utf8) + Array(key.utf8)), "the key was changed")
         try expect((1...KeyRule.keyBytesMax).contains(whole.utf8.count), "\(whole.utf8.count) bytes")
         try expectStays(under: prefix, whole)
-        // A reader that decodes the key once as a URL must see a path under the prefix too.
+        // Some readers decode the key once, as a part of a URL. The path that they see must lie under the prefix too.
         try expectStays(under: decoded(prefix), decoded(whole))
         try expect(!decoded(whole).utf8.starts(with: KeyRule.reservedPrefix.utf8), "it is the gateway's own")
         try expect(whole.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\\") }, "a stray byte")
@@ -40,7 +41,7 @@ extension FuzzTarget {
     }
 }
 
-/// A valid prefix is a valid key followed by a slash, compared as bytes.
+/// Checks that a prefix is valid exactly if it is a valid key followed by a slash. Both are compared as bytes.
 private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
     guard !prefix.isEmpty else { return }
     var isKey = false
@@ -49,13 +50,13 @@ private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
             _ = try KeyRule.wholeKey(prefix: "", key: key)
             isKey = true
         } catch {
-            // An invalid key must not be a valid prefix.
+            // The key is invalid. The check below requires that the prefix is invalid too.
         }
     }
     try expect(isKey == KeyRule.isPrefix(prefix), "a prefix is judged otherwise than its key")
 }
 
-/// Follows the path as a file system would.
+/// Follows the segments of the path as a file system would, and checks that they never lead out of the prefix.
 private func expectStays(under prefix: String, _ path: String) throws(FuzzFinding) {
     var folders: [[UInt8]] = []
     for segment in path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init) {
@@ -67,7 +68,8 @@ private func expectStays(under prefix: String, _ path: String) throws(FuzzFindin
     try expect(folders.starts(with: top) && folders.count > top.count, "it leaves the prefix")
 }
 
-/// Decodes the percent-encoded separators of the text once.
+/// Decodes percent-encoded slashes, backslashes and full stops once. A backslash becomes a slash, because some systems
+/// treat it as one.
 private func decoded(_ text: String) -> String {
     var result = text
     for (encoded, plain) in [("%2f", "/"), ("%2F", "/"), ("%5c", "/"), ("%5C", "/"), ("%2e", "."), ("%2E", ".")] {

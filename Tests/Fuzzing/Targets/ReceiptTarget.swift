@@ -4,8 +4,8 @@ import TransferCommon
 import WireProtocol
 
 extension FuzzTarget {
-    /// The input formats of receipts. The first byte selects whether the rest is a file of receipts, a statement, or a
-    /// public key followed by a signature.
+    /// The formats in which receipts are read. The first byte of the input selects what the rest is: a file of
+    /// receipts, a statement, or a public key followed by a signature.
     package static let receipt = FuzzTarget(name: "receipt", inputBytesMax: 4_096) { input in
         var input = FuzzInput(input)
         switch input.byte() % 3 {
@@ -23,7 +23,7 @@ extension FuzzTarget {
     }
 }
 
-/// Whatever the reader accepts can be written and read again, verified and printed.
+/// Checks that the reader refuses a file, or that its receipts can be written, read again, verified and printed.
 private func expectFileIsReadOrRefused(_ bytes: [UInt8]) throws {
     let receipts: [StoredReceipt]
     do throws(ReceiptFileError) {
@@ -53,7 +53,7 @@ private func expectOneStatement(_ bytes: [UInt8]) throws {
     try expectOneStatement(bytes, statement)
 }
 
-/// A valid statement has exactly one encoding, and its text contains no terminal controls.
+/// Checks that a statement has only this encoding, and that its text contains no control characters for terminals.
 private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement) throws {
     try expect(try statement.encoded() == bytes, "two forms of one statement")
     for line in statement.details + [statement.line] {
@@ -61,13 +61,14 @@ private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement)
     }
 }
 
-/// The second byte is the length of the key; the signature follows it.
+/// Checks that a key is read or refused. The second byte of the input is the length of the key; the signature follows
+/// the key.
 private func expectKeyIsReadOrRefused(_ input: inout FuzzInput) throws {
     let bytes = input.bytes(Int(input.byte()))
     do {
         let key = try PublicKey(subjectPublicKeyInfo: bytes)
-        // With a key of small order a signature can match any text. Users must not trust such a key, so this is no
-        // finding.
+        // With a key of small order a signature can match any text. Users must not trust such a key, so a signature
+        // that matches is not a finding.
         _ = try key.isSignature(Array(input.rest), of: Array("any text".utf8))
     } catch let error as PublicKeyError {
         try expect(!error.description.isEmpty, "a refusal without a reason")

@@ -5,8 +5,8 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// Opening of tokens. The first byte selects whether the rest is a sealed token, changes to a real token, or a
-    /// plain text.
+    /// Opening session tokens. The first byte of the input selects what the rest is: a sealed token, changes to a real
+    /// token, or a plain text to seal.
     package static let token = FuzzTarget(name: "token", inputBytesMax: 4_200) { input in
         var input = FuzzInput(input)
         switch input.byte() & 3 {
@@ -67,17 +67,19 @@ private struct TokenSite {
     }
 }
 
-/// The golden token (Protocol/vectors/token.txt) is sealed with this key. No other input may open.
+/// Checks that a token opens only if a key has sealed it. The golden token in Protocol/vectors/token.txt is sealed with
+/// the key in use; no other input may open.
 private func expectUnopened(_ sealed: [UInt8]) throws {
     guard case .opened(let plain) = try TokenSite.shared.open(sealed) else { return }
-    // If sealing with the token's own nonce gives the same bytes, the token is real and not forged.
+    // Seal the plain text again with the nonce of the token. If the bytes are equal, the token is the real one;
+    // otherwise it is forged.
     guard let ring = TokenSite.shared.ring else { return }
     let again = try ring.seal(plain, context: TokenSite.context, nonce: Array(sealed[5..<17]))
     try expect(again == sealed, "a forged token was opened")
     try expect(SessionToken(encoded: plain) != nil, "a token was opened that no key sealed")
 }
 
-/// One to four changes: each replaces a byte or truncates the token.
+/// Changes a token one to four times. Each change replaces a byte or cuts the token.
 private func changed(_ token: [UInt8], by input: inout FuzzInput) -> [UInt8] {
     var changed = token
     repeat {
@@ -92,7 +94,8 @@ private func changed(_ token: [UInt8], by input: inout FuzzInput) -> [UInt8] {
     return changed
 }
 
-/// Any plain text is recovered from its own token, and a changed token does not open.
+/// Checks that a plain text is recovered from the token that seals it, and that the token does not open when it is
+/// changed.
 private func expectOpensOnlyWhole(_ input: inout FuzzInput) throws {
     let (place, value) = (Int(input.integer(bytes: 2)), input.byte())
     let plain = Array(input.rest)
@@ -103,7 +106,7 @@ private func expectOpensOnlyWhole(_ input: inout FuzzInput) throws {
     if case .opened = try TokenSite.shared.open(sealed) { throw FuzzFinding("a changed token was opened") }
 }
 
-/// A valid plain text has exactly one encoding.
+/// Checks that a valid plain text has exactly one encoding.
 private func expectOneForm(_ plain: [UInt8]) throws(FuzzFinding) {
     guard let token = SessionToken(encoded: plain), let again = token.encoded else { return }
     // Format 1 is read but not written any more.

@@ -4,8 +4,8 @@ import TransferCommon
 import WireProtocol
 
 extension FuzzTarget {
-    /// A store's answers. The first byte selects whether the rest is a document, a text to put into a document, or a
-    /// key in the encoding of `encoding-type=url`.
+    /// The answers of a store. The first byte of the input selects what the rest is: a document, a text that is put
+    /// into a document, or a key in the encoding `encoding-type=url`.
     package static let xml = FuzzTarget(name: "xml", inputBytesMax: 4_096) { input in
         let bytes = Array(input.dropFirst())
         switch (input.first ?? 0) & 3 {
@@ -40,7 +40,7 @@ extension FuzzTarget {
     }
 }
 
-/// Decoding is deterministic, and a document is of at most one kind.
+/// Checks that decoding a document twice gives the same result, and that a document is valid as one kind at most.
 private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
     func readings() -> [String] {
         let kinds: [(any S3Document)?] = [
@@ -57,7 +57,7 @@ private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
     try expect(readings() == first, "read twice, it says something else")
 }
 
-/// Escaping and decoding a text returns the text, if XML can represent it.
+/// Checks that a text which XML can represent is unchanged after it was escaped and decoded.
 private func expectComesBack(_ text: String) throws(FuzzFinding) {
     let isLegal = text.unicodeScalars.allSatisfy { scalar in
         switch scalar.value {
@@ -65,7 +65,8 @@ private func expectComesBack(_ text: String) throws(FuzzFinding) {
         default: false
         }
     }
-    // Leading and trailing white space may belong to the layout of a document.
+    // A decoder may drop white space at the beginning and the end of a text, because it may belong to the layout of the
+    // document. So only other texts are compared.
     guard isLegal, let first = text.unicodeScalars.first, let last = text.unicodeScalars.last,
         !first.properties.isWhitespace, !last.properties.isWhitespace
     else { return }
@@ -74,9 +75,9 @@ private func expectComesBack(_ text: String) throws(FuzzFinding) {
     try expect(failure?.code.map { $0.utf8.elementsEqual(text.utf8) } == true, "a text does not come back")
 }
 
-/// Decoding a percent-encoded key returns the key.
+/// Checks that a key is unchanged after it was percent-encoded and decoded.
 private func expectDecodes(_ text: String) throws(FuzzFinding) {
-    // Decoding must not trap for any text.
+    // Decoding must not trap, whatever the text is.
     let decoded = S3Documents.decoded(text)
     try expect((decoded?.utf8.count ?? 0) <= text.utf8.count, "a key grows when it is decoded")
     let encoded = text.utf8.map { "%" + hexadecimal(CollectionOfOne($0)) }.joined()

@@ -10,7 +10,8 @@ struct CorpusTests {
     private static let folder = RepositoryFiles.url(of: "Tests/Fuzzing")
     private static let vectors = RepositoryFiles.url(of: "Protocol/vectors")
 
-    /// A target's inputs in one of the two folders, by name; empty if the folder does not exist.
+    /// The inputs of a target in the folder `kind` (`Corpus` or `Findings`), with their names. Empty if the folder does
+    /// not exist.
     private static func inputs(_ kind: String, _ target: String) throws -> [(name: String, bytes: [UInt8])] {
         let folder = folder.appending(path: "\(kind)/\(target)")
         guard FileManager.default.fileExists(atPath: folder.path(percentEncoded: false)) else { return [] }
@@ -42,7 +43,8 @@ struct CorpusTests {
         let target = try #require(FuzzTarget.named(name))
         let inputs = try (Self.inputs("Corpus", name) + Self.inputs("Findings", name)).map(\.bytes)
         var generator = SeededGenerator(seed: seed)
-        // Each journal run writes a file, and takes a thousand times as long as a run of another target.
+        // Each run of the journal target writes a file and takes a thousand times as long as a run of another target,
+        // so it gets fewer executions.
         for execution in 0..<(name == FuzzTarget.journal.name ? 50 : 5_000) {
             let input = mutated(inputs, using: &generator)
             do {
@@ -54,7 +56,7 @@ struct CorpusTests {
         }
     }
 
-    /// Files that begin with `seed-` are generated: `make fuzz-seeds` writes them again.
+    /// Files whose names begin with `seed-` are generated. `make fuzz-seeds` writes them again when this test fails.
     @Test(arguments: FuzzTarget.all.map(\.name))
     func theSeedsAreWhatTheVectorsGive(name: String) throws {
         let target = try #require(FuzzTarget.named(name))
@@ -67,7 +69,7 @@ struct CorpusTests {
         }
     }
 
-    /// The corpus is part of every clone, so its size is limited.
+    /// Every clone of the repository contains the corpus, so its size is limited.
     @Test func theCorpusStaysSmall() throws {
         let inputs = try FuzzTarget.all.flatMap { target in
             try Self.inputs("Corpus", target.name) + Self.inputs("Findings", target.name)

@@ -1,7 +1,7 @@
 import Glibc
 import Simulator
 
-/// Prints a last text, and exits with this status if it is not 0.
+/// Prints a last text, and exits with `status` unless it is 0.
 func finish(_ text: String, status: Int32) {
     print(text)
     if status != 0 { exit(status) }

@@ -1,11 +1,11 @@
 import TransferCoreSupport
 import WireProtocol
 
-/// How many bytes of each part the agent may send (specification §7.2), according to the frames that the agent has
-/// received. The agent may cut and order its data as it likes within these limits.
+/// How many bytes of each part the agent may send (specification §7.2), computed from the frames that it received.
+/// Within these limits the agent may choose the sizes and the order of its chunks.
 struct AgentCredit {
     private struct Part {
-        /// The agent may send bytes below this offset; `nil` while the part is undecided.
+        /// The highest offset up to which the agent may send; `nil` while the gateway has not decided the part.
         var limit: UInt64?
         var undecidedBytes: UInt64 = 0
     }
@@ -40,7 +40,7 @@ struct AgentCredit {
         }
     }
 
-    /// Records an offer: the part is undecided.
+    /// Records that the agent offers a part, which the gateway has to decide.
     mutating func offer(_ place: PartPlace) { parts[place] = Part() }
 
     /// Records that the agent sends bytes of a part.

@@ -6,7 +6,7 @@ import WireProtocol
 // offer, or offer them.
 
 extension AgentReplay {
-    /// Records the parts that the gateway names.
+    /// Records the parts that the gateway names in a frame.
     func note(_ frame: Frame, at place: SlotPlace) {
         let partials: [PartialPart] =
             switch frame {
@@ -25,10 +25,10 @@ extension AgentReplay {
         }
     }
 
-    /// Answers the agent's offer of a named part if no line contains that offer: the agent is free to offer such a
-    /// part.
+    /// Answers the agent's offer of a part that the gateway has named. The agent may offer such a part even if the
+    /// conversation has no line with this offer.
     ///
-    /// - Returns: whether there was such an offer.
+    /// - Returns: whether the agent has sent such an offer.
     func answerOfferOfNamedPart() throws -> Bool {
         for (place, naming) in named {
             guard let wire = wires[place.slot.connection], let index = sent.firstIndex(where: { isAbout(place, $0) }),
@@ -44,7 +44,7 @@ extension AgentReplay {
         return false
     }
 
-    /// Whether a line offers the part.
+    /// Whether a line of the conversation offers the part.
     private func isOffered(_ part: PartNumber, on connection: Int) throws -> Bool {
         try lines.contains { line in
             guard case .frame(let line) = line, line.connection == connection, line.type == .partOffer else {

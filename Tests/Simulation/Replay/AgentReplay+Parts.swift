@@ -21,7 +21,8 @@ struct OfferPlace: Hashable {
     var part: PartNumber
 }
 
-/// Adjacent lines about parts. Lines about one part keep their order; lines about different parts may be reordered.
+/// Adjacent lines of a conversation that are about parts. Lines about one part keep their order; lines about different
+/// parts may be reordered.
 struct PartLines {
     struct Queue {
         let place: PartPlace
@@ -39,7 +40,7 @@ struct PartLines {
         }
     }
 
-    /// Drops the remaining lines of a closed slot.
+    /// Drops the remaining lines of a slot that is closed.
     mutating func remove(_ slot: SlotPlace) {
         queues.removeAll { $0.place.slot == slot }
     }
@@ -58,7 +59,8 @@ extension Conversation.FrameLine {
 }
 
 extension AgentReplay {
-    /// Takes lines until none of the remaining lines can be taken yet.
+    /// Compares lines with what the agent has sent, and delivers the gateway's lines, until no remaining line can be
+    /// handled yet.
     ///
     /// - Parameter mayWait: whether the next line is an answer for which the agent may wait before it sends the rest.
     func take(_ bag: inout PartLines, mayWait: Bool) throws {
@@ -88,7 +90,7 @@ extension AgentReplay {
         }
     }
 
-    /// - Returns: whether the line could be taken.
+    /// - Returns: whether the line could be handled now.
     private func take(_ line: Conversation.FrameLine, at place: PartPlace, index: Int) throws -> Bool {
         switch (line.sender, try line.content()) {
         case (.gateway, .frame(_, let frame)):
@@ -112,10 +114,10 @@ extension AgentReplay {
         return true
     }
 
-    /// Advances the clock, and checks that meanwhile the agent begins no use of a slot and offers no deferred part.
+    /// Advances the clock by a pause of the conversation. Checks that meanwhile the agent begins no use of a slot and
+    /// offers no deferred part.
     func pause(_ duration: Duration) throws {
-        // If the agent has to wait for exactly this pause, its retry may come at the very end of the pause, so the last
-        // milliseconds are not checked.
+        // If the agent has to wait for exactly this pause before it retries, it may retry at the very end of the pause.
         let end = min(duration, .milliseconds(5))
         schedule.run(for: duration - end)
         let early = sent.first { sent in
@@ -148,12 +150,13 @@ extension AgentReplay {
         }
     }
 
-    /// The place that the agent has chosen for a part, given its place in the lines.
+    /// The slot in which the agent sends a part. It may differ from the slot in the conversation's line.
     private func actual(_ place: PartPlace) -> PartPlace {
         PartPlace(slot: redirects[place] ?? actual(place.slot), part: place.part)
     }
 
-    /// Finds the offer of a part; the agent may choose any connection that carries the session.
+    /// Finds the agent's offer of a part. The agent may choose any connection that carries the session, so the
+    /// connection may differ from that of the line.
     private func indexOfOffer(of place: PartPlace) -> Int? {
         let home = actual(place.slot)
         let others = sessionIDs.filter { $0.key != home && $0.value == sessionIDs[home] }.keys
@@ -162,8 +165,8 @@ extension AgentReplay {
         }.first
     }
 
-    /// Removes the bytes of a line from the data that the agent has sent since its last offer. The agent may have
-    /// divided the data into other chunks than the lines.
+    /// Removes a line's bytes from the data that the agent has sent since its last offer. The agent may have cut the
+    /// data into other chunks than the line.
     private func takeData(_ header: PartDataHeader, at place: PartPlace) throws -> Bool {
         let end = header.offset + UInt64(header.plainBytes)
         var reached = header.offset
@@ -190,7 +193,7 @@ extension AgentReplay {
         sent.connection == place.slot.connection && sent.slot == place.slot.slot && sent.part == place.part
     }
 
-    /// Checks that all data after the last offer of a part was compared.
+    /// Checks that the lines account for all data that the agent has sent since its last offer of a part.
     func expectNoMoreData(at place: PartPlace) throws {
         guard let rest = sent.first(where: { isAbout(place, $0) }), case .data = rest.what else { return }
         throw failure("no line has what the agent sent: \(rest.what) of part \(place.part)")
@@ -206,8 +209,8 @@ extension AgentReplay {
 }
 
 extension Conversation {
-    /// The index of the lost frame. The sentence names its type, followed by "did not arrive"; the lost frame is the
-    /// last frame of this type before the connection ends.
+    /// The index of the frame that is lost with its connection. The sentence of the conversation names the frame's
+    /// type, followed by "did not arrive"; the lost frame is the last frame of this type before the connection ends.
     func indexOfLostFrame() throws -> Int? {
         guard let words = sentence.firstRange(of: " did not arrive") else { return nil }
         let name = sentence[..<words.lowerBound]
@@ -219,7 +222,8 @@ extension Conversation {
 }
 
 extension Frame {
-    /// The offer without its MD5 if the line's offer has none: the MD5 is optional.
+    /// The offer, without its MD5 if the offer in the conversation's line has none. An MD5 is optional, so it must not
+    /// count as a difference.
     fileprivate func without(md5Unless line: Frame) -> Frame {
         guard case .partOffer(let offer) = self, case .partOffer(let expected) = line, expected.md5 == nil else {
             return self
@@ -228,7 +232,8 @@ extension Frame {
             PartOffer(part: offer.part, size: offer.size, isLast: offer.isLast, digest: offer.digest, md5: nil))
     }
 
-    /// The session in a gateway's frame whose id the agent chose.
+    /// The id of the session in a gateway's frame. The agent has chosen this id, so it differs from that in the
+    /// conversation.
     var session: SessionID? {
         switch self {
         case .sessionOpened(let opened): opened.session

@@ -5,10 +5,11 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Receipts and PROVE (specification §9.5, §9.6). The signatures in the lines cover the session ids of the lines, but
-// the agent chose other ids. So the replay accepts a signature for the same statement with the agent's id.
+// Receipts and PROVE (specification §9.5, §9.6). The signatures in a conversation cover the session ids of the
+// conversation, but the agent has chosen other ids. So the replay accepts a signature for the same statement with the
+// agent's id.
 
-/// For each signature of the lines, the statement that the agent has to build.
+/// For each signature in the conversation, the statement that the agent has to build from the frames.
 final class SignedStatements: Sendable {
     private let statements = Mutex<[[UInt8]: [UInt8]]>([:])
 
@@ -21,14 +22,15 @@ final class SignedStatements: Sendable {
     }
 }
 
-/// The agent's cryptography: it accepts the signatures of the lines for the agent's statements.
+/// Cryptography for the replayed agent: it accepts the conversation's signatures for the statements with the agent's
+/// session ids.
 struct ReplayCryptography: AgentCryptography {
     let signed: SignedStatements
 
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? { ToyDigest.root(partDigests) }
 
     func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? {
-        // This fails only if OpenSSL is broken. Then the agent keeps no receipt, and the replay reports that.
+        // Hashing fails only if OpenSSL is broken. The agent then keeps no receipt, and the replay reports that.
         try? SHA256Digest.of(publicKey)
     }
 
@@ -38,7 +40,8 @@ struct ReplayCryptography: AgentCryptography {
 }
 
 extension AgentReplay {
-    /// Verifies the receipt in a line, and registers its signature for the statement with the agent's session id.
+    /// Verifies the receipt in a line of the conversation, and registers its signature for the statement with the
+    /// agent's session id.
     func noteReceipt(of frame: Frame, slot: Slot, on connection: Int) throws {
         let session = frame.token.flatMap(cryptography.session)?.session
         if let objection = try receipts.note(frame, slot: slot, on: connection, session: session) {
@@ -61,7 +64,7 @@ extension AgentReplay {
         let parts = stride(from: 0, to: content.count, by: Int(clamping: prove.partBytes)).map { start in
             ToyDigest.sha256(content[start..<min(start + Int(clamping: prove.partBytes), content.count)])
         }
-        // If the lines have another digest than the generated file, the user passes that digest.
+        // If the conversation has another digest than the generated file, the user passes the conversation's digest.
         let root = ToyDigest.root(parts) == prove.root ? nil : prove.root
         let request = ProofRequest(
             id: id, key: prove.key, stamp: file.stamp, partBytes: prove.partBytes, root: root,

@@ -42,10 +42,10 @@ extension AgentReplay: HostWorld {
 
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
         switch work {
-        // If no line begins a use of a slot, the agent must not begin one. A journal that commits very slowly prevents
-        // it.
+        // In some conversations no line begins a use of a slot. Then the agent must not begin one either. The journal
+        // is made slow, because the agent begins nothing before its journal has committed.
         case .committing where script.isIdle: .seconds(3_600)
-        // On a slow link parts are left to send, so that the agent joins further connections.
+        // The agent joins a session on another connection only if the link is slow.
         case .sending where script.connectionsMax > 1: .milliseconds(100)
         default: .microseconds(10)
         }

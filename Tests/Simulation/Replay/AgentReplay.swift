@@ -7,11 +7,12 @@ import TransferCoreSupport
 import WireProtocol
 
 /// Replays the gateway's side of a conversation against the agent's machine, and compares the machine's frames with the
-/// agent's side.
+/// agent's side. A *line* is a line of the conversation; its session ids and slots differ from those that the agent
+/// chooses.
 ///
-/// Adjacent lines about different parts are taken in any order, so the agent may handle as many parts at once as it
-/// likes. Offers that no line contains get no answer. Frames that an agent may send ahead of an answer may also come
-/// after it.
+/// The replay takes adjacent lines about different parts in any order, so the agent may handle as many parts at once as
+/// it likes. If the agent sends an offer that no line contains, the replay does not answer it. Frames that an agent may
+/// send ahead of an answer may also come after it.
 final class AgentReplay {
     struct Sent {
         enum What {
@@ -57,32 +58,34 @@ final class AgentReplay {
     }
     /// The agent's frames and data that were not compared with a line yet, in order.
     var sent: [Sent] = []
-    /// For each session id that the agent has chosen: the session id in the lines.
+    /// The session ids of the lines, by the ids that the agent has chosen instead.
     var sessions: [SessionID: SessionID] = [:]
-    /// The session in each slot, by the lines' id.
+    /// The session id that the lines use, by slot of the lines.
     private(set) var sessionIDs: [SlotPlace: SessionID] = [:]
-    /// For a part of the lines that the agent has offered in another slot than the line: this other slot.
+    /// The slot in which the agent has offered a part, by the place of the part in the lines. Contains only parts for
+    /// which the two slots differ.
     var redirects: [PartPlace: SlotPlace] = [:]
-    /// For each slot of the lines: the slot that the agent has chosen.
+    /// The slots that the agent has chosen, by the slots that the lines use for the same purpose.
     private var slots: [SlotPlace: Slot] = [:]
     /// Slots with an unanswered SESSION OPEN, RESUME QUERY, ABORT or PROVE.
     private var unanswered: Set<SlotPlace> = []
-    /// The slot in which a part was offered last on a connection.
+    /// The slot in which each part was offered last, by connection.
     var offered: [OfferPlace: Slot] = [:]
     /// The index of a gateway's frame that is lost with its connection.
     let lostIndex: Int?
-    /// Parts that the gateway has named as partials or candidates, and its answer to an offer of them.
+    /// For each part that the gateway has named as a partial or candidate: its digest, and the decision with which the
+    /// replay answers an offer of the part.
     var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
-    /// What the agent may send.
+    /// How much of each part the agent may send.
     var credit = AgentCredit()
-    /// Deferred parts, in the slots that the agent has chosen.
+    /// The parts that the gateway has deferred, by the agent's slots.
     var deferred: Set<PartPlace> = []
-    /// The receipts of the lines and their statements.
+    /// Verifies the receipts that the lines contain.
     var receipts = ReceiptLedger()
     let signed = SignedStatements()
     /// Connections that received GO AWAY.
     private var dismissed: Set<Int> = []
-    /// For parts that the gateway will reject: the digest that the agent's first read returns.
+    /// For each part that the gateway will reject: the wrong digest that the agent's first read of the part returns.
     private var wrongDigests: [PartNumber: SHA256Digest] = [:]
     var position = 0
     var violations: [String] = []
@@ -124,13 +127,13 @@ final class AgentReplay {
         if let violation = violations.first { throw failure(violation) }
     }
 
-    /// Whether the line continues a flight of the gateway.
+    /// Whether the line belongs to the same flight of the gateway as the line before.
     private func isInFlight(_ index: Int) -> Bool {
         if index > 0, case .frame(let line) = lines[index - 1] { line.sender == .gateway } else { false }
     }
 
-    /// Whether the line answers SESSION OPEN or RESUME QUERY, so that frames which the agent may send ahead of the
-    /// answer may also follow it.
+    /// Whether the line is an answer to a frame that opens a slot. An agent may send frames ahead of such an answer, or
+    /// after it.
     private func isAnswerToOpening(_ line: Conversation.Line) -> Bool {
         guard case .frame(let frame) = line else { return false }
         return frame.type == .sessionOpened || frame.type == .resumeState
@@ -143,8 +146,8 @@ final class AgentReplay {
             guard case .frame(let slot, let answer) = try frame.content() else { return }
             if index == lostIndex { return }
             let place = actual(SlotPlace(connection: frame.connection, slot: slot))
-            // If more frames of the same flight follow, do not check: the agent may answer the first frames of a flight
-            // before it has read the rest.
+            // The agent may send frames between two frames of one flight of the gateway, so only the first line of a
+            // flight is checked.
             if !isInFlight(index) { try expectNothingEarly(at: place) }
             if answer.closesSlot { try close(place, line: SlotPlace(connection: frame.connection, slot: slot), &bag) }
             if answer.type == .sessionOpened || answer.type == .resumeState { unanswered.remove(place) }
@@ -165,7 +168,7 @@ final class AgentReplay {
         schedule.run(for: .milliseconds(1))
     }
 
-    /// Advances the clock until the condition holds, because an agent may wait before it tries again.
+    /// Advances the clock until the condition holds. An agent may wait before it retries, so this can take a while.
     func wait(for condition: () -> Bool) -> Bool {
         settle()
         let deadline = schedule.now + .seconds(120)
@@ -213,7 +216,7 @@ final class AgentReplay {
         }
     }
 
-    /// Submits the file of the next upload, as the user would.
+    /// Submits the file of the next upload in the conversation, as the agent's user would.
     private func submit(in run: Int, _ host: AgentHost) throws {
         let idle = AgentScript.Push(
             key: "camera/1.bin", size: 10, partBytes: 16, modification: ModificationTime(seconds: 0, nanoseconds: 0),
@@ -252,7 +255,7 @@ final class AgentReplay {
     private func savedSession(_ token: SessionToken, stamp: FileStamp) -> SavedSession {
         var sealed: [UInt8] = []
         for case .frame(let line) in lines.dropFirst(position) where sealed.isEmpty && line.type == .resumeQuery {
-            // A line that cannot be decoded was reported before.
+            // The replay has reported unreadable lines before.
             if case .frame(_, .resumeQuery(let query)) = try? line.content() { sealed = query.token }
         }
         return SavedSession(
@@ -305,12 +308,13 @@ final class AgentReplay {
         comparedCount += 1
     }
 
-    /// The agent's slot for a slot of the lines: the agent chooses the numbers.
+    /// The agent's slot for a slot of the lines. The agent chooses the slot's number itself, so the two may differ.
     func actual(_ place: SlotPlace) -> SlotPlace {
         SlotPlace(connection: place.connection, slot: slots[place] ?? place.slot)
     }
 
-    /// Checks that the agent sent nothing too early in this slot. COMPLETE of a single part may go ahead of the answer.
+    /// Checks that the agent sent nothing too early in this slot. The agent may send COMPLETE of a one-part file before
+    /// the answer.
     private func expectNothingEarly(at place: SlotPlace) throws {
         let early = sent.first { sent in
             guard sent.connection == place.connection, sent.slot == place.slot, let frame = sent.frame else {
@@ -321,7 +325,7 @@ final class AgentReplay {
         if let early { throw failure("no line has what the agent sent: \(early.what)") }
     }
 
-    /// Drops the uploads of a run, as the user would.
+    /// Drops the uploads of a run, as the agent's user would.
     private func drop(in run: Int, _ host: AgentHost) {
         for key in submitted[run] ?? [] {
             guard let id = uploads[key] else { continue }
@@ -329,7 +333,7 @@ final class AgentReplay {
         }
     }
 
-    /// The frame with the session ids of the lines.
+    /// The agent's frame with the session ids of the lines, so that the two can be compared.
     private func translated(_ frame: Frame, line: Frame) throws -> Frame {
         guard case .sessionOpen(let open) = frame, case .sessionOpen(let expected) = line else { return frame }
         let known = sessions.first { $0.value == expected.session }?.key
@@ -343,7 +347,7 @@ final class AgentReplay {
                 session: expected.session, terms: terms, compares: open.compares, asksForReceipt: open.asksForReceipt))
     }
 
-    /// Sends a gateway's line with the session ids that the agent chose.
+    /// Delivers a line of the gateway, with the session ids that the agent has chosen.
     func deliver(_ line: Conversation.FrameLine, to place: SlotPlace) throws {
         guard let wire = wires[place.connection], case .frame(let slot, let frame) = try line.content() else { return }
         try noteReceipt(of: frame, slot: slot, on: line.connection)
@@ -353,7 +357,7 @@ final class AgentReplay {
         while try answerOfferOfNamedPart() {}
     }
 
-    /// Sends a frame, which the agent reads at once.
+    /// Sends a frame to the agent, which reads it at once.
     func send(_ frame: Frame, to place: SlotPlace, on wire: Wire) throws {
         var buffer = ByteBuffer()
         try frame.encode(slot: place.slot, into: &buffer)
@@ -362,7 +366,7 @@ final class AgentReplay {
         settle()
     }
 
-    /// Handles a gateway's frame that closes a slot: the frames that the agent sent ahead in this slot are discarded.
+    /// Handles a frame of the gateway that closes a slot: drops the frames that the agent sent ahead in this slot.
     private func close(_ place: SlotPlace, line: SlotPlace, _ bag: inout PartLines) throws {
         for part in Set(sent.compactMap(\.part)) { try expectNoMoreData(at: PartPlace(slot: place, part: part)) }
         sent.removeAll { $0.connection == place.connection && $0.slot == place.slot }

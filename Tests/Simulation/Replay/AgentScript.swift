@@ -3,9 +3,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a conversation implies about the agent: its runs, and the uploads that its users requested.
+/// What a conversation implies about the agent: its processes, and the uploads that its users requested.
 struct AgentScript {
-    /// One life of an agent's process.
+    /// One process of an agent, from its start to its end.
     struct Run {
         let id: RunID
         let capabilities: Capabilities
@@ -24,17 +24,18 @@ struct AgentScript {
         /// Whether the user requests the gateway's signed receipt.
         var wantsReceipt = false
         var metadata = SessionMetadata.none
-        /// The session in the token with which the conversation begins; the journal holds it from an earlier run.
+        /// The session in the token with which the conversation begins. The journal holds this session from an earlier
+        /// run.
         var saved: SessionToken?
     }
 
-    /// A question that the user asks with PROVE, and the index of its line.
+    /// A question that the user asks with PROVE, and the index of its line in the conversation.
     struct Question {
         var line: Int
         var prove: Prove
     }
 
-    /// An agent's line that begins a use of a slot.
+    /// A line in which the agent begins a use of a slot.
     private struct Beginning {
         var line: Int
         var connection: Int
@@ -47,9 +48,9 @@ struct AgentScript {
     }
 
     let runs: [Run]
-    /// The largest number of connections that are open at once.
+    /// The largest number of connections that the conversation has open at the same time.
     let connectionsMax: Int
-    /// Whether no line begins a use of a slot.
+    /// Whether the agent begins no use of a slot in the whole conversation.
     var isIdle: Bool { beginnings.isEmpty }
     private let beginnings: [Beginning]
     private let sizes: [String: UInt64]
@@ -123,13 +124,14 @@ struct AgentScript {
             policy: policy, wantsReceipt: next.asksForReceipt, metadata: terms.metadata, saved: next.token)
     }
 
-    /// The question of a run's next use of a slot at or after this line; `nil` if that use is not PROVE.
+    /// The question that a run asks in its next use of a slot at or after this line; `nil` if the next use of a slot is
+    /// not PROVE.
     func question(in run: Int, from line: Int) -> Question? {
         let next = beginnings.first { $0.line >= line && runs[run].connections.contains($0.connection) }
         return next.flatMap { next in next.prove.map { Question(line: next.line, prove: $0) } }
     }
 
-    /// Whether a run resumes the upload of a key with a token, which it must have from the journal of an earlier run.
+    /// Whether a run resumes the upload of a key with a token. Its journal then comes from an earlier run.
     func resumes(_ key: String, in run: Int) -> Bool {
         let first = beginnings.first { $0.key == key && runs[run].connections.contains($0.connection) }
         return first?.token != nil

@@ -6,8 +6,8 @@ import WireProtocol
 extension Frame {
     /// The frame with a fixed value in every field that its sender chooses freely.
     ///
-    /// `limit` of PART DECISION, and `offset` and `limit` after data was sent ahead, depend on the conversation
-    /// (`PartDecision.comparable`).
+    /// Some fields are free only in certain conversations: `limit` of PART DECISION, and `offset` and `limit` after
+    /// data was sent ahead. `PartDecision.comparable` handles them.
     var comparable: Frame {
         switch self {
         case .hello(let hello):
@@ -15,7 +15,7 @@ extension Frame {
                 Hello(
                     versionMin: hello.versionMin, versionMax: hello.versionMax, capabilities: hello.capabilities,
                     fingerprint: .zero, run: RunID(high: 0, low: 0), software: ""))
-        // The decoder has checked the form of WELCOME.
+        // WELCOME has only free fields. The decoder has already checked its form.
         case .welcome: .ping(Ping(nonce: 0))
         case .ping: .ping(Ping(nonce: 0))
         case .goAway(let away): .goAway(GoAway(deadlineMilliseconds: away.deadlineMilliseconds, message: ""))
@@ -62,7 +62,8 @@ extension Frame {
 }
 
 extension PartialPart {
-    /// A limit beyond the part means the part's size (§7.2). The frame does not tell the size of the last part.
+    /// The partial with fixed values in its free fields. A limit beyond the end of the part means the part's size
+    /// (§7.2); the frame does not say how large the last part is.
     fileprivate func comparable(partBytes: UInt64) -> PartialPart {
         PartialPart(part: part, digest: digest, offset: min(offset, partBytes), limit: min(limit, partBytes))
     }
@@ -87,7 +88,7 @@ extension ProvenObject {
 }
 
 extension ReceiptSignature {
-    /// A placeholder for every signature.
+    /// A placeholder that replaces every signature.
     fileprivate static var any: ReceiptSignature? { ReceiptSignature(timeMilliseconds: 0, bytes: [0]) }
 }
 

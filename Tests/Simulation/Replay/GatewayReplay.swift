@@ -7,11 +7,11 @@ import TransferCoreSupport
 import WireProtocol
 
 /// Replays the agent's side of a conversation against the gateway's machine, and compares the machine's frames with the
-/// gateway's side.
+/// gateway's side. A *line* is a line of the conversation.
 ///
-/// The agent's lines of one flight are written together. Then the store answers, and the replay runs until the machine
-/// is idle. It compares all frames that the machine sent with the gateway's lines that follow. A frame without a line
-/// and a line without a frame end the replay.
+/// The replay writes the agent's lines of one flight together. Then the store answers, and the machine runs until it is
+/// idle. The replay compares all frames that the machine has sent with the gateway's lines that follow. It fails if a
+/// frame has no line or a line has no frame.
 final class GatewayReplay: HostWorld {
     private struct Sent {
         var connection: Int
@@ -26,12 +26,12 @@ final class GatewayReplay: HostWorld {
         var part: PartNumber
     }
 
-    /// The agent's lines about a part since its last offer, in summary.
+    /// What the agent has sent about a part since its last offer.
     private struct Offered {
         var size: UInt64
         var end: UInt64 = 0
         var isDecided = false
-        /// Whether data of the part came before the decision.
+        /// Whether the agent sent data before the gateway's decision.
         var isAhead = false
     }
 
@@ -147,7 +147,7 @@ final class GatewayReplay: HostWorld {
         case .part(let part, let upload, let content, let etag):
             store.put(content, part: part, upload: upload, etag: etag)
         case .full:
-            // A store reports *full* only after it has received all bytes.
+            // A store can report *full* only after it has received all bytes, so the replay changes its answer then.
             host.tamperAnswer = { answer, request in
                 [.storePart, .storeObject].contains(request.kind) ? .failed(.full) : answer
             }
@@ -164,7 +164,8 @@ final class GatewayReplay: HostWorld {
     private func failure(_ reason: String) -> ReplayFailure { ReplayFailure(line: position, reason: reason) }
 
     private func connect(_ number: Int) {
-        // This agent ignores what arrives: the replay sees the gateway's frames when they are sent.
+        // This agent ignores the frames that it receives. The replay compares the gateway's frames when the gateway
+        // sends them.
         let nobody = AgentHost(world: self) { now in
             let identity = AgentIdentity(
                 fingerprint: .zero, run: RunID(high: 0, low: 0), capabilities: [], software: "")
@@ -188,7 +189,7 @@ final class GatewayReplay: HostWorld {
             offers[Place(connection: line.connection, slot: slot, part: offer.part)] = Offered(size: offer.size)
         case .data(let slot, let header, _):
             let place = Place(connection: line.connection, slot: slot, part: header.part)
-            // A named partial is decided without an offer.
+            // A named partial counts as decided, although the agent did not offer it.
             offers[place, default: Offered(size: .max, isDecided: true)].end = header.offset + UInt64(header.plainBytes)
             if offers[place]?.isDecided == false { offers[place]?.isAhead = true }
         case .frame(_, .pong(let pong)):
@@ -223,12 +224,12 @@ final class GatewayReplay: HostWorld {
         comparedCount += 1
     }
 
-    /// The index of the frame to compare with a line: the first frame in its slot. Among frames about parts, the first
-    /// one about the same part.
+    /// The index of the machine's frame to compare with a line. It is the first frame in the line's slot; for a line
+    /// about a part, frames about other parts are skipped.
     private func indexOfAnswer(to expected: Frame, connection: Int, slot: Slot) -> Int? {
         for (index, frame) in sent.enumerated() where frame.connection == connection && frame.slot == slot {
             if frame.frame.part == nil || frame.frame.part == expected.part { return index }
-            // Frames about different parts may be reordered. No other frame may overtake a frame about a part.
+            // The gateway may reorder frames about different parts. No other frame may overtake a frame about a part.
             if expected.part == nil { return index }
         }
         return nil

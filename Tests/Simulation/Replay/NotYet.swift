@@ -5,7 +5,7 @@ enum NotYet {
 
     static let agent: [String: String] = [:]
 
-    /// Conversations that a part of the agent outside its machine conducts.
+    /// Conversations in which the agent's side is not the work of its machine but of another part of the agent.
     static let outsideTheAgent: [String: String] = [
         "enrolment": "ENROL is the agent's only frame on a connection of its own, and `Enroller` sends it.",
         "report": "Uploads are attended by the user who began them: the machine sends no REPORT.",

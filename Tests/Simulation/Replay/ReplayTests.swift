@@ -37,8 +37,9 @@ import WireProtocol
         #expect(verifiedCount == 5)
     }
 
-    /// The replay reports a frame that has no line. Lines between two lines of the agent are not removed: that would
-    /// merge two flights, and a gateway may answer the merged flight differently.
+    /// If a line of the gateway is missing in the conversation, the replay reports the frame that the machine sends.
+    /// The test removes no line that stands between two lines of the agent: the agent's lines would then form one
+    /// flight, which a gateway may answer differently.
     @Test(arguments: try Replayed.byGateway().filter { NotYet.gateway[$0.conversation.name] == nil })
     func gatewayReplayMissesNoLine(replayed: Replayed) throws {
         for (index, line) in replayed.conversation.lines.enumerated() {
@@ -56,7 +57,7 @@ import WireProtocol
         try replayed.expectWrongBytesAreFound(of: .gateway) { $0 != .received && $0 != .welcome }
     }
 
-    /// The replay reports a line that has no frame.
+    /// If the conversation has an additional line, the replay reports that the machine sends no frame for it.
     @Test(arguments: try Replayed.byGateway().filter { NotYet.gateway[$0.conversation.name] == nil })
     func gatewayReplayMissesNoFrame(replayed: Replayed) throws {
         for (index, line) in replayed.conversation.lines.enumerated() {
@@ -67,8 +68,8 @@ import WireProtocol
         }
     }
 
-    /// The replay derives the user's pushes and the journal's tokens from the lines that open a session, so it cannot
-    /// compare those lines.
+    /// The replay finds a changed byte in the agent's lines. It cannot compare the lines that open a session, because
+    /// it derives the user's pushes and the journal's tokens from them.
     @Test(arguments: try Replayed.byAgent().filter { NotYet.agent[$0.conversation.name] == nil })
     func agentReplayFindsAWrongByte(replayed: Replayed) throws {
         try replayed.expectWrongBytesAreFound(of: .agent) {
@@ -93,9 +94,9 @@ struct Replayed: CustomTestStringConvertible {
             .map { Replayed(conversation: $0, role: .agent) }
     }
 
-    /// Replays the conversation, or other lines instead.
+    /// Replays the conversation, or `lines` in its place.
     ///
-    /// - Returns: how many of the machine's frames were compared.
+    /// - Returns: how many frames of the machine were compared with a line.
     @discardableResult
     func replay(_ lines: [Conversation.Line]? = nil) throws -> Int {
         let conversation = lines.map(conversation.with) ?? conversation
@@ -113,7 +114,7 @@ struct Replayed: CustomTestStringConvertible {
         }
     }
 
-    /// Whether the agent sends the line before and the line after this one.
+    /// Whether the agent sends both the line before this one and the line after it.
     func isBetweenLinesOfAgent(_ index: Int) -> Bool {
         [index - 1, index + 1].allSatisfy { index in
             guard conversation.lines.indices.contains(index), case .frame(let line) = conversation.lines[index] else {
@@ -133,8 +134,8 @@ struct Replayed: CustomTestStringConvertible {
         withKnownIssue("\(reason)") { try replay() }
     }
 
-    /// Whether the line offers a part with a digest that the gateway will reject: the replay makes the agent's read
-    /// return the digest of this line.
+    /// Whether the line offers a part with a digest that the gateway will reject. The replay cannot find a change in
+    /// such a digest, because it makes the agent's read return whatever digest the line has.
     private func isWrongOffer(_ index: Int) throws -> Bool {
         guard case .frame(let line) = conversation.lines[index], case .frame(_, .partOffer) = try line.content() else {
             return false
@@ -163,14 +164,15 @@ struct Replayed: CustomTestStringConvertible {
 }
 
 extension Conversation.FrameLine {
-    /// The line with one bit changed in the last byte of its body that is compared; `nil` if no byte is.
+    /// The line with one bit changed in the last byte of its body that the replay compares; `nil` if it compares no
+    /// byte.
     fileprivate func withWrongByte() throws -> Conversation.FrameLine? {
         let right = try content()
         for index in bytes.indices.dropFirst(WireLimits.headerBytes).reversed() {
             var changed = bytes
             changed[index] ^= 1
             let line = with(bytes: changed)
-            // Skip a change after which the bytes are no valid frame: the tests of the decoder cover that.
+            // Bytes that do not decode to a frame are the subject of the decoder's tests.
             guard let wrong = try? line.content() else { continue }
             if right.differs(from: wrong) { return line }
         }
@@ -179,7 +181,7 @@ extension Conversation.FrameLine {
 }
 
 extension LineContent {
-    /// Whether a replay must detect the difference between the two lines.
+    /// Whether a replay must report that the two contents differ.
     fileprivate func differs(from other: LineContent) -> Bool {
         switch (self, other) {
         case (.frame(_, .partDecision(let one)), .frame(_, .partDecision(let another))):

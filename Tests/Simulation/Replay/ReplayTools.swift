@@ -21,15 +21,15 @@ struct ReplayFailure: Error, CustomStringConvertible {
 /// OpenSSL digests for the simulation.
 struct RealDigests: ContentDigesting {
     func sha256(_ bytes: [UInt8]) -> SHA256Digest? {
-        // Only a broken OpenSSL fails here, and then every compared digest differs.
+        // Hashing fails only if OpenSSL is broken. Then no compared digest is equal, and the replay fails.
         try? SHA256Digest.of(bytes)
     }
 
     func md5(_ bytes: [UInt8]) -> MD5Digest? {
-        // Only a broken OpenSSL fails here.
+        // Creating the hasher fails only if OpenSSL is broken.
         guard var hasher = try? MD5Hasher() else { return nil }
         bytes.withUnsafeBytes { hasher.update($0) }
-        // Only a broken OpenSSL fails here.
+        // Finishing the digest fails only if OpenSSL is broken.
         return try? hasher.finalize()
     }
 }
@@ -41,8 +41,8 @@ enum ReplaySite {
     static let prefix = "site-a/"
     static let deviceName = "camera-7"
 
-    /// The key with which the gateway's machine signs receipts. It may differ from the vectors' key, because a
-    /// signature is verified with the key that WELCOME names.
+    /// The key with which the gateway's machine signs receipts. It may differ from the key in the vectors, because a
+    /// receipt is verified with the key that WELCOME names.
     private static let identity: Result<Identity, any Error> = Result {
         let files = FileManager.default
         let folder = files.temporaryDirectory.appending(path: "replay-\(UUID())").path(percentEncoded: false)

@@ -3,25 +3,27 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A defect that is inserted on purpose between a machine and its environment. The checks must detect it.
+/// A defect that the simulator inserts on purpose between a machine and its environment. The checks of the simulator
+/// must detect it.
 package enum Canary: String, CaseIterable, Sendable {
     /// The gateway sends STORED before the store has confirmed the part.
     case acknowledgesEarly
-    /// The completion leaves out a part.
+    /// When the gateway asks the store to complete an upload, it leaves out a part.
     case completesWithGap
-    /// An incomplete listing revokes *stored*.
+    /// If a listing of the store lacks a part, the gateway asks for it again, although it has reported the part as
+    /// *stored*.
     case trustsLaggingList
     /// A gateway does not distinguish runs of a device, so it never fences an older run.
     case oldConnectionWrites
-    /// An upload that the store does not know counts as completed.
+    /// If the store does not know an upload, the gateway takes the upload for completed.
     case takesUnknownUploadForSuccess
-    /// The agent continues before its journal is durable.
+    /// The agent acts on a journal write before the write is durable.
     case goesOnBeforeJournal
     /// The agent does not check the file after reading it.
     case overlooksChange
     /// The gateway writes no session records.
     case writesNoRecord
-    /// Some answers of the store never reach the machine, and no request is repeated.
+    /// Some answers of the store never reach the gateway's machine, and the gateway does not repeat the requests.
     case losesAnswers
     /// After one abort the gateway treats the upload as gone, even if a part arrives afterwards.
     case trustsOneAbort

@@ -5,7 +5,7 @@ package enum CrashVictim: String, CaseIterable, Sendable {
     case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, agentTorn, gateway, both,
         bothAfterTheCommit, bothTorn
 
-    /// The crash as a fault of a scenario with one agent.
+    /// The crash as a fault for a scenario in which agent 0 is the only agent.
     package func fault(downMilliseconds: Int) -> Fault {
         switch self {
         case .agent: .agentDies(0, .init(downMilliseconds: downMilliseconds))
@@ -31,7 +31,7 @@ package enum CrashVictim: String, CaseIterable, Sendable {
 }
 
 extension Scenario {
-    /// One upload through one of two gateways, without faults; 500 bytes make five parts.
+    /// A scenario with one upload through one of two gateways and without faults. 500 bytes make five parts.
     package static func upload(bytes count: Int, policy: ExistingKeyPolicy = .verify) -> Scenario {
         var scenario = Scenario(seed: 5)
         scenario.gatewayCount = 2
@@ -42,7 +42,7 @@ extension Scenario {
         return scenario
     }
 
-    /// How many operations the scenario takes without faults.
+    /// How many operations the scenario takes if no fault occurs.
     package var calmOperations: Int {
         var calm = self
         calm.faults = []

@@ -8,8 +8,8 @@ package enum Fault: Equatable, Sendable {
         package var leavesGateway = false
         package var landsCommit = false
         package var landsBytes = false
-        /// Percentage of the commit, and of the bytes on each connection, that takes effect. Below 100, commit and
-        /// bytes are cut off in the middle.
+        /// Percentage of the journal transaction, and of the bytes in flight on each connection, that takes effect.
+        /// Below 100, the transaction and the bytes are torn.
         package var landsPercent = 100
         package var downMilliseconds = 50
 
@@ -115,13 +115,14 @@ package enum Fault: Equatable, Sendable {
 /// When a fault takes effect.
 package enum Trigger: Equatable, Hashable, Sendable {
     case at(milliseconds: Int)
-    /// After the nth action of a process, counted over all its lives.
+    /// After the nth action of an agent's or a gateway's process. Actions of its earlier processes count too.
     case agentAction(Int, Int)
     case gatewayAction(Int, Int)
-    /// After the nth operation: any action of a process, any commit, and any change of the store.
+    /// After the nth operation. Operations are all actions of processes, all commits of journals, and all changes of
+    /// the store.
     case operation(Int)
     case request(StoreRequestKind, Int)
-    /// At every request of a kind.
+    /// At every request of this kind to the store.
     case everyRequest(StoreRequestKind)
     /// When the nth arrival of bytes takes place on any connection.
     case arrival(Int)

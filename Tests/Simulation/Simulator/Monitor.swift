@@ -6,12 +6,12 @@ import WireProtocol
 /// Observes all frames, store requests and journal writes, and reports violations. The monitor never reads the
 /// machines' state, because that state may be wrong.
 final class Monitor {
-    /// A slot of a gateway's connection, as its frames describe it.
+    /// A slot of a gateway's connection, as the monitor derives it from the frames.
     private struct SlotView {
         var session: SessionID
         /// Whether RESUME QUERY asked for partials.
         var asksForPartials = false
-        /// List entries that RESUME QUERY announced and that have not arrived.
+        /// How many entries of the list that RESUME QUERY announced have not arrived yet.
         var missing: UInt32 = 0
         var resumeList: [PartListEntry] = []
         var completeList: [PartListEntry] = []
@@ -59,8 +59,7 @@ final class Monitor {
     var partsWereDenied = false
     /// Parts that an agent's journal holds as stored, by agent.
     private var known: [Int: Set<JobPart>] = [:]
-    /// Parts that a gateway wants again. A write to the journal that was requested before may still record them as
-    /// stored.
+    /// Parts that a gateway wants again, by agent. A journal write that records them as stored may still be under way.
     private var wanted: [Int: Set<PartNumber>] = [:]
     /// Sessions that agents have adopted.
     private var adopted: [Int: Set<SessionID>] = [:]
@@ -88,7 +87,7 @@ final class Monitor {
         case .hello(let hello):
             connections[key, default: ConnectionView()].device = hello.fingerprint
             connections[key]?.run = hello.run
-            // The run whose connections were accepted last is the current run of the device.
+            // The current run of a device is the run whose connections the gateway accepted last.
             let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
             let current = currentRuns[device]
             if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }
@@ -139,7 +138,7 @@ final class Monitor {
         return SessionToken(encoded: plain)
     }
 
-    /// Checks that only the current run writes at a gateway.
+    /// Checks that a gateway accepts data only from the current run of a device.
     func tookData(from id: ConnectionID, gateway: Int) {
         guard isFenced(ConnectionKey(gateway: gateway, connection: id)) else { return }
         report("gateway \(gateway) took data of an older run")
@@ -161,8 +160,7 @@ final class Monitor {
         guard let view = connections[key]?.slots[slot] else { return }
         switch frame {
         case .sessionOpened(let opened):
-            // If the gateway has found an unfinished session that the agent adopts, this is another session than the
-            // agent opened.
+            // The session differs from that in SESSION OPEN if the agent adopts a session.
             connections[key]?.slots[slot]?.session = opened.session
         case .stored(let stored):
             checkConfirmed(stored.part, etag: stored.etag, view.session)
@@ -179,13 +177,13 @@ final class Monitor {
         }
     }
 
-    /// Checks that a part is reported as stored only after the store has confirmed it.
+    /// Checks that a gateway reports a part as stored only after the store has confirmed it.
     private func checkConfirmed(_ part: PartNumber, etag: String, _ session: SessionID) {
         guard confirmed[session]?[part]?.contains(etag) != true else { return }
         report("part \(part) is reported as stored, but the store has not confirmed it")
     }
 
-    /// Checks that *stored* is never revoked for a part that is still stored.
+    /// Checks that a gateway does not ask again for a part that it reported as stored and that the store still holds.
     private func checkWanted(_ wanted: [PartNumber], of list: [PartListEntry], _ session: SessionID) {
         for entry in list where wanted.contains(entry.part) {
             guard store.holds(entry, of: session), store.hasOneName(entry.part, of: session) else { continue }
@@ -200,7 +198,7 @@ final class Monitor {
         if let upload = request.upload, sessionsOfUploads[upload] == nil {
             sessionsOfUploads[upload] = store.uploads[upload]?.label.session
         }
-        // Checks that exactly the list of an agent is completed.
+        // A completion must name exactly the parts of a list that an agent has sent.
         guard case .complete(_, let upload, let parts, _, _) = request, let session = sessionsOfUploads[upload] else {
             return
         }
@@ -247,7 +245,7 @@ final class Monitor {
         report("agent \(agent) tells of a session that its journal does not hold")
     }
 
-    /// Checks that the agent does not send again a part that it knows to be stored.
+    /// Checks that the agent does not send a part again that it knows to be stored.
     func sendsChunk(_ part: PartNumber, of upload: UploadID, agent: Int) {
         guard known[agent]?.contains(JobPart(upload: upload, part: part)) == true else { return }
         report("agent \(agent) sends part \(part), which it knows to be stored")
@@ -256,7 +254,7 @@ final class Monitor {
     /// Called when an agent reads that it adopts a session.
     func adopted(_ session: SessionID, by agent: Int) { adopted[agent, default: []].insert(session) }
 
-    /// Called with each frame that an agent reads, because a frame may invalidate what the agent knows.
+    /// Called with each frame that an agent reads. After some frames the agent no longer knows which parts are stored.
     func delivered(_ frame: Frame, agent: Int) {
         switch frame {
         case .partsWanted(let wanted): forget(wanted.parts, agent: agent)
@@ -273,7 +271,7 @@ final class Monitor {
         wantedCounts[agent, default: 0] += parts.count
     }
 
-    /// The next process knows only what the journal holds.
+    /// Called when an agent's process has died. The next process knows only what the journal holds.
     func agentDied(_ agent: Int, journal: VirtualJournal) {
         known[agent] = []
         wanted[agent] = []

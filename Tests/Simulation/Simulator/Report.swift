@@ -56,7 +56,7 @@ package enum Shrinker {
         return withoutIdleJobs(smallest, kind)
     }
 
-    /// Empties files that are not needed for the failure, one at a time.
+    /// Makes files empty that do not contribute to the failure, one file at a time.
     private static func withoutIdleJobs(_ scenario: Scenario, _ kind: String?) -> Scenario {
         var smallest = scenario
         for index in smallest.jobs.indices where !smallest.jobs[index].bytes.isEmpty {
@@ -67,7 +67,8 @@ package enum Shrinker {
         return smallest
     }
 
-    /// The first violation without its numbers; two failures with equal texts count as the same.
+    /// The scenario's first violation without the numbers in its text; `nil` if it does not fail. Two failures count as
+    /// the same if these texts are equal.
     private static func failure(of scenario: Scenario) -> String? {
         let simulation = Simulation(scenario)
         simulation.run()

@@ -3,8 +3,8 @@ import TransferCore
 import TransferCoreSupport
 
 extension Scenario {
-    /// Draws stores that check only some conditions or none, other writers, conflicts, growing files, streams, and
-    /// users who change their mind or stop.
+    /// Draws the conditions that the store checks, other writers, conflicts, growing files, streams, and users who
+    /// change their mind or stop.
     mutating func drawConditions(_ dice: inout Dice) {
         switch dice.number(0...9) {
         case 0, 1: nature.conditions = .none
@@ -37,8 +37,8 @@ extension Scenario {
         }
     }
 
-    /// Draws a completion that hides the upload for up to half a minute. The gateway's limits are set for a store that
-    /// takes so long.
+    /// Draws a store that hides an upload for up to half a minute while it completes the upload. The gateway's time
+    /// limit for a completion is raised accordingly.
     private mutating func drawSlowCompletion(_ dice: inout Dice) {
         guard dice.percent(25) else { return }
         gatewayLimits.completionTimeMax = .seconds(45)

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-// How a seed determines a scenario. The order of the draws is fixed, so a seed keeps its meaning until this file
+// How a seed determines a scenario. The order of the draws is fixed, so a seed gives the same scenario until this file
 // changes.
 
 extension Scenario {
@@ -17,8 +17,7 @@ extension Scenario {
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
         scenario.drawPace(&dice)
-        // Properties that were added later are drawn from generators of their own, so that the older draws of a seed
-        // stay the same.
+        // Draws that were added later use a generator of their own. So the earlier draws of a seed did not change.
         var late = Dice(seed: seed ^ 0x55)
         scenario.drawAborts(&late)
         var early = Dice(seed: seed ^ 0x66)
@@ -57,7 +56,7 @@ extension Scenario {
         for agent in devices.indices {
             let original = devices[..<agent].firstIndex(of: devices[agent])
             if let original, dice.percent(80) {
-                // A copy of the machine has the same files.
+                // This agent is a copy of an earlier one, for example on a cloned machine, so it has the same files.
                 for job in jobs where job.agent == original {
                     jobs.append(
                         Job(
@@ -126,7 +125,7 @@ extension Scenario {
         }
     }
 
-    /// Draws the time limits of the gateway. This is drawn last, so that the older draws of a seed stay the same.
+    /// Draws the gateway's limits on progress. This draw comes last, so that the older draws of a seed stay the same.
     private mutating func drawPace(_ dice: inout Dice) {
         gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
         gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))
@@ -156,7 +155,7 @@ struct Dice {
         generator = SeededGenerator(seed: seed)
     }
 
-    /// A uniform draw.
+    /// A number of the range; all numbers are equally likely.
     mutating func number(_ range: ClosedRange<Int>) -> Int {
         range.lowerBound + Int(generator.next() % UInt64(range.count))
     }
@@ -164,13 +163,13 @@ struct Dice {
     /// True with a probability of `chance` percent.
     mutating func percent(_ chance: Int) -> Bool { number(0...99) < chance }
 
-    /// A uniform choice; the list must not be empty.
+    /// An element of the list, which must not be empty; all elements are equally likely.
     mutating func pick<Value>(_ values: [Value]) -> Value { values[number(0...values.count - 1)] }
 
-    /// This many random bytes.
+    /// Returns `count` random bytes.
     mutating func bytes(_ count: Int) -> [UInt8] { generator.bytes(count) }
 
-    /// Milliseconds between 1 and about a minute; every order of magnitude is equally likely.
+    /// A number of milliseconds between 1 and about a minute, with equal probability for each order of magnitude.
     mutating func moment() -> Int {
         let scale = 1 << number(0...15)
         return scale + number(0...scale)

@@ -2,7 +2,7 @@ import TransferCore
 import TransferCoreSupport
 
 extension Scenario {
-    /// Adds up to about twenty faults to a scenario whose members are drawn.
+    /// Adds up to about twenty faults to a scenario whose agents, gateways and jobs are already drawn.
     mutating func drawFaults(_ dice: inout Dice) {
         let count = dice.pick([0, 1, 2, 3, 3, 5, 5, 8, 12, 20])
         for _ in 0..<count { faults.append(drawFault(&dice)) }
@@ -18,7 +18,8 @@ extension Scenario {
         }
     }
 
-    /// Draws parts that take effect after an abort, and users who drop an upload while its parts are in flight.
+    /// Draws stores in which a part takes effect after the abort of its upload, and users who drop an upload while its
+    /// parts are in flight.
     mutating func drawAborts(_ dice: inout Dice) {
         nature.landsAfterAbort = dice.percent(50)
         guard dice.percent(25) else { return }
@@ -35,7 +36,7 @@ extension Scenario {
         }
     }
 
-    /// Tears some of the writes that a dying agent leaves.
+    /// Lets only a part of the writes take effect for some of the agents that die.
     mutating func drawTearing(_ dice: inout Dice) {
         for index in faults.indices where dice.percent(40) {
             switch faults[index].fault {
@@ -51,7 +52,7 @@ extension Scenario {
         }
     }
 
-    /// Makes a user drop an upload midway; the first abort leaves a part in the store.
+    /// Makes a user drop an upload midway. The store's first abort of this upload leaves a part behind.
     mutating func drawIncompleteAbort(_ dice: inout Dice) {
         guard dice.percent(10) else { return }
         let job = dice.number(0...jobs.count - 1)
@@ -59,15 +60,15 @@ extension Scenario {
         faults.append(PlannedFault(.request(.abort, 1), .store(.leavesPart)))
     }
 
-    /// Draws agents that end in the middle of parts and restart while the gateways still hold the bytes: with or
-    /// without their journal, and with the same file or another one of equal size and time. Some find records whose
-    /// uploads are gone.
+    /// Draws agents that end in the middle of parts and restart while the gateways still hold the bytes. An agent
+    /// restarts with or without its journal, and with the same file or another one of equal size and time. Some agents
+    /// find session records whose uploads are gone.
     mutating func drawResumptions(_ dice: inout Dice) {
         guard dice.percent(40) else { return }
         for _ in 0..<dice.number(1...3) {
             let agent = dice.number(0...devices.count - 1)
             let trigger = Trigger.agentAction(agent, dice.number(8...dice.pick([40, 120])))
-            // Some parts are complete at the gateway when their agent returns.
+            // A slow store lets some parts be complete at the gateway, but not stored, when their agent returns.
             if dice.percent(50) {
                 let effect = Duration.milliseconds(dice.number(200...10_000))
                 let slow = StoreFault.slow(effect: effect, answer: .milliseconds(5))
@@ -144,7 +145,7 @@ extension Scenario {
         switch dice.number(0...9) {
         case 0: return PlannedFault(.commit(dice.number(1...15)), .journalFails)
         case 1, 2:
-            // The journal is lost when the process that has it open dies.
+            // An agent that loses its journal also loses the process that has the journal open.
             let agent = dice.number(0...devices.count - 1)
             return PlannedFault(.agentAction(agent, dice.number(1...120)), .journalIsLost(agent))
         case 3: return PlannedFault(.readMoment(dice.number(1...40)), .readFails)
@@ -167,7 +168,8 @@ extension Scenario {
         default: break
         }
         let kind = dice.pick(
-            // `readObject` is excluded: its faults are drawn later, so that the older draws of a seed stay the same.
+            // `readObject` is excluded here. Its faults are drawn later, so that the older draws of a seed stay the
+            // same.
             StoreRequestKind.allCases.filter { $0 != .readObject } + [
                 .complete, .complete, .storePart, .storeObject, .createUpload,
             ])
@@ -190,7 +192,8 @@ extension Scenario {
         case 8 where kind == .complete: return .completesInSteps(.milliseconds(dice.number(10...1_500)))
         case 10: return .uploadVanishes
         default:
-            // The guarantees do not cover a one-part request that takes effect after the put limit.
+            // Sluice does not protect against a one-part request that takes effect after the put limit, so the delay
+            // stays below that limit.
             return .slow(
                 effect: .milliseconds(min(dice.moment(), 25_000)), answer: .milliseconds(min(dice.moment(), 25_000)))
         }

@@ -2,8 +2,8 @@ package import TransferCommon
 package import TransferCore
 package import TransferCoreSupport
 
-/// Everything that determines a run: the members, the links, the store and the faults. Two runs of one scenario are
-/// identical in every event.
+/// Everything that determines a run: agents, gateways, jobs, links, the store and the faults. Two runs of the same
+/// scenario are identical in every event.
 package struct Scenario: Sendable {
     /// A file and the key that it is sent to.
     package struct Job: Equatable, Sendable {
@@ -12,7 +12,7 @@ package struct Scenario: Sendable {
         package var bytes: [UInt8]
         package var policy: ExistingKeyPolicy
         package var partBytes: UInt64?
-        /// Whether a program supplies the bytes once, in order.
+        /// Whether the bytes come from a program, which supplies them only once and in order.
         package var isStream = false
         /// Whether the user requests the gateway's signed receipt.
         package var wantsReceipt = false
@@ -48,7 +48,7 @@ package struct Scenario: Sendable {
 
     package var seed: UInt64
     package var gatewayCount = 1
-    /// The device of each agent; agents with the same device are copies of each other.
+    /// The device of each agent. Agents with the same device are copies of one another.
     package var devices = [0]
     package var hasOnePrefix = true
     /// Limits by device; a device without an entry has the site's limits.
@@ -59,7 +59,7 @@ package struct Scenario: Sendable {
     package var agentLimits = AgentLimits()
     package var faults: [PlannedFault] = []
     package var canary: Canary?
-    /// Whether every session asks for a receipt, and PROVE questions are asked.
+    /// Whether all sessions ask for receipts, and the simulation asks PROVE questions of its own.
     package var hasReceipts = false
 
     /// Whether the store takes up to half a minute to complete an upload.
@@ -87,7 +87,7 @@ package struct Scenario: Sendable {
     /// A job's key in the store, prefix included.
     func wholeKey(_ job: Int) -> String { prefix(ofDevice: devices[jobs[job].agent]) + jobs[job].key }
 
-    /// Whether only this job writes to its key.
+    /// Whether no other job, agent or program writes to the job's key.
     func isSoleWriter(_ job: Int) -> Bool {
         let key = wholeKey(job)
         guard !jobs.indices.contains(where: { $0 != job && wholeKey($0) == key }) else { return false }

@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Invariants of the whole simulation. The monitor checks the communication between its members.
+// Invariants of the whole simulation. The monitor checks the frames and requests between agents, gateways and store.
 
 extension Simulation {
     /// Called after every change of the store.
@@ -30,11 +30,12 @@ extension Simulation {
         for number in writers where jobs[number].isSoleWriter { checkOrder(of: number, digest) }
     }
 
-    /// Called after every action of a gateway: checks that no device exceeds its limits. The host checks that
-    /// everything held is reserved, and that all devices together keep to the budget.
+    /// Called after every action of a gateway. Checks that no device exceeds its limits. The gateway's host checks that
+    /// all bytes held are reserved, and that all devices together stay within the budget.
     func checkDeviceLimits(of gateway: GatewayHost) {
         let site = scenario.gatewayLimits
-        // A revoked device has no limits of its own, and the gateway is releasing what it held.
+        // The gateway does not know a revoked device any more, and is releasing what the device held. So its limits do
+        // not apply.
         for device in devices where gateway.machine.knows(device.fingerprint) {
             let use = gateway.machine.use(of: device.fingerprint)
             let found = [
@@ -51,8 +52,8 @@ extension Simulation {
         }
     }
 
-    /// Checks that every receipt in an agent's journal is signed, and is about a file for which the agent requested
-    /// one.
+    /// Checks every receipt that an agent writes to its journal: it must be signed, and the agent must have requested a
+    /// receipt for that file.
     func checkReceipt(in write: JournalWrite, agent: Int) {
         let kept: StoredReceipt
         switch write {
@@ -77,7 +78,7 @@ extension Simulation {
         }
     }
 
-    /// Checks that an earlier version of a file never replaces a later one.
+    /// Checks that no earlier version of a file replaces a later version in the store.
     private func checkOrder(of number: Int, _ digest: SHA256Digest) {
         let state = jobs[number]
         guard !state.hasForgotten, let version = state.file.versions.lastIndex(of: digest) else { return }
@@ -90,20 +91,20 @@ extension Simulation {
         }
     }
 
-    /// Checks an agent's report that a file is stored.
+    /// Checks an agent's report that a file is stored: an object with the file's content must have been under the key.
     func checkReport(of number: Int) {
         let state = jobs[number]
         let puts = keys.puts[state.key] ?? []
         let eligible = Set(state.file.versions[state.submittedVersion...])
         let isThere = puts.indices.contains { index in
-            // The object must have been under the key at some time since the file was submitted, unless other writers
-            // use this key, too.
+            // The object must have been under the key at some time after the file was submitted. If other writers use
+            // the key, an earlier time is enough.
             let wasReplacedAt = index + 1 < puts.count ? puts[index + 1].at : schedule.now
             return eligible.contains(puts[index].digest)
                 && (!state.isSoleWriter || wasReplacedAt >= state.submittedAt)
         }
-        // If the store keeps no digests, two copies of an agent that share a session and have different files of equal
-        // size and time cannot be distinguished.
+        // Two copies of an agent may share a session and have different files of equal size and time. If the store
+        // keeps no digests, these files cannot be distinguished.
         let isUndecidable = scenario.hasCopies && store.keeping != .digests
         guard isThere || isUndecidable else {
             return violation("job \(number) is reported as stored, but its file is missing")
@@ -112,8 +113,8 @@ extension Simulation {
         jobs[number].reportedVersion = state.file.versions.lastIndex(of: last.digest)
     }
 
-    /// Checks an agent's report that the key is taken: the key must hold another object than the file, or one without
-    /// evidence of its content.
+    /// Checks an agent's report that the key is taken. The key must hold other content than the file, or there must be
+    /// no evidence of the object's content.
     func checkRefusal(of number: Int, _ failure: UploadFailure) {
         let state = jobs[number]
         // The user's policy when the file was submitted.

@@ -3,8 +3,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Checks that no object is replaced without the user's permission. There are two safe exceptions: equal bytes, and a
-// file that only grew.
+// Checks that no object is replaced without the user's permission. Two replacements do no harm and are allowed: with
+// equal bytes, and with a file that has only grown.
 
 /// What the agents' frames say about sessions and their completion.
 struct TermsView {
@@ -65,8 +65,8 @@ extension Simulation {
             object.bytes.starts(with: replaced.bytes)
             && jobs.contains { $0.key == key && $0.file.versions.contains(digest) }
         if isContinuation { return count("a file that grew replaces its object") }
-        // The store does not check the condition. So the gateway looked up the key after COMPLETE, and judged the
-        // object that the key held at that moment.
+        // The store does not check all conditions, so the gateway looked up the key after COMPLETE. It saw the object
+        // that the key held at that moment; a later object may be replaced.
         if scenario.nature.conditions != .all, let heard = terms.completedAt[writer], putAt >= heard {
             return count("another writer is overtaken where conditions are not checked")
         }
@@ -76,16 +76,17 @@ extension Simulation {
         violation("the object at \(key) is replaced, and the user did not say so")
     }
 
-    /// Whether the store checks no condition at a completion, and takes up to half a minute for it. Such a store writes
-    /// the object even if the key has changed meanwhile, and no client can prevent that.
+    /// Whether the store completes an upload without checking any condition, and takes up to half a minute for it. Such
+    /// a store writes the object whatever happens to the key meanwhile, and no client can prevent that.
     var landsUnchecked: Bool { scenario.hasSlowCompletion && !scenario.nature.conditions.complete.ifAbsent }
 
-    /// Called after an abort of an upload whose completion had met a conflict.
+    /// Called after an abort of an upload whose completion the store had answered with a conflict.
     func checkAborted(_ request: StoreRequest) {
         guard case .complete(let key, let upload, _, _, _) = request, let session = monitor.session(ofUpload: upload),
             !monitor.abortedByAgents.contains(session)
         else { return }
-        // If another agent has stored the same content, the session has succeeded without its upload.
+        // Another agent has stored the same content under the key. So the session succeeds, although its upload is
+        // aborted.
         if let object = store.object(key), object.writer != session,
             jobs.contains(where: { $0.key == key && $0.file.versions.contains(ToyDigest.sha256(object.bytes)) })
         {
@@ -94,8 +95,8 @@ extension Simulation {
         violation("\(upload) was aborted after a conflict, while it was being completed")
     }
 
-    /// Checks an agent's report that the key is taken: the key must not hold an earlier version that the file only
-    /// extends.
+    /// Checks an agent's report that the key is taken. The report is wrong if the key holds an earlier version of the
+    /// file that the file only extends.
     func checkGrowth(of number: Int, _ object: VirtualStore.Object) {
         let state = jobs[number]
         guard state.submittedPolicy == .verify, state.file.versions.count == state.submittedVersion + 1,

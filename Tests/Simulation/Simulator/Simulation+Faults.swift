@@ -6,7 +6,7 @@ import WireProtocol
 // When and how faults take effect.
 
 extension Simulation {
-    /// Called once, at the beginning.
+    /// Schedules the faults that occur at a given time. Called once, at the beginning.
     func planFaultsByTime() {
         for planned in scenario.faults {
             guard case .at(let milliseconds) = planned.trigger else { continue }
@@ -42,12 +42,12 @@ extension Simulation {
         return nil
     }
 
-    /// Applies a fault now, or right after the current operation.
+    /// Applies a fault at once, or right after the operation that is running.
     func apply(_ fault: Fault) {
         guard !isResting else { return }
         switch fault {
         case .ends, .stalls, .journalFails, .readFails, .store:
-            break  // These faults are applied where they are requested.
+            break  // The code that asks for these faults applies them.
         case .outage(let milliseconds):
             outageUntil = max(outageUntil, schedule.now + .milliseconds(milliseconds))
             schedule.after(.zero) { [unowned self] in
@@ -95,7 +95,7 @@ extension Simulation {
         case .userChangesPolicy(let job, let policy):
             jobs[job].policy = policy
         case .userStops(let agent):
-            // A process handles a signal after the current operation.
+            // A process handles a signal only after the operation that is running.
             schedule.after(.zero) { [unowned self] in
                 guard !self.agents[agent].isDead else { return }
                 self.agents[agent].handle(.stopped)
@@ -146,7 +146,7 @@ extension Simulation {
 }
 
 extension Fault {
-    /// The job whose file a user pushes again, if the fault is such a push.
+    /// The job whose file a user pushes again; `nil` if this fault is no such push.
     var pushedJob: Int? {
         switch self {
         case .userPushesAgain(let job, _), .userPushesGrown(let job): job

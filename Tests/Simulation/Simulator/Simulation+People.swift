@@ -2,7 +2,7 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-// Starts and restarts agents, as a user or a supervisor who wants every file to arrive would.
+// Starts and restarts agents, as a user or a supervisor does who wants every file to be stored.
 
 extension Simulation {
     /// Plans the start of an agent's process. At that time the process starts if none is running and there is work to
@@ -50,7 +50,7 @@ extension Simulation {
         var request = journal.request(for: state.upload, stamp: state.file.stamp, purpose: purpose)
         request?.isStream = state.isStream
         request?.wantsReceipt = scenario.jobs[number].wantsReceipt
-        // Resuming an upload uses the policy of its beginning.
+        // An upload that is resumed keeps the policy with which it began.
         if purpose == .resume, let saved = request?.saved {
             request?.policy = saved.policy
             jobs[number].submittedPolicy = saved.policy
@@ -96,7 +96,7 @@ extension Simulation {
         planStart(of: agent, after: .milliseconds(ceiling / 2 + dice.people.number(0...ceiling / 2)))
     }
 
-    /// Handles a failure: some kinds are final, and some must never occur.
+    /// Handles a failed upload. Some kinds of failure are final; some are violations, because they must never occur.
     private func failed(_ number: Int, _ failure: UploadFailure) {
         switch failure.kind {
         case .keyTaken:
@@ -156,7 +156,7 @@ extension Simulation {
 
     /// Changes a file, whether or not a process reads it.
     func change(_ number: Int, _ change: Fault.FileChange) {
-        // Data in a pipe does not change after it was written.
+        // The bytes in a pipe do not change after the producer has written them.
         guard !jobs[number].isStream else { return }
         let file = jobs[number].file
         let count = file.bytes.count

@@ -4,10 +4,10 @@ import TransferCoreSupport
 import WireProtocol
 
 // Receipts and PROVE: what a gateway signs must be true of an object that was under the key at that moment
-// (specification §9.5, §9.6). PROVE questions use the agents' connections, in a slot that no agent uses, and the agents
-// do not get the answers.
+// (specification §9.5, §9.6). The simulation asks PROVE questions of its own. It sends them on the agents' connections,
+// in a slot that no agent uses, and withholds the answers from the agents.
 
-/// The history of objects and questions, by which receipts are checked.
+/// The objects that were stored and the questions that were asked. Receipts are checked against them.
 struct ReceiptWatch {
     /// An object that was stored under a key.
     struct Placed {
@@ -21,7 +21,7 @@ struct ReceiptWatch {
     }
 
     var dice: Dice
-    /// All objects that were ever stored, in order.
+    /// All objects that were ever stored under each key, in order.
     var objects: [String: [Placed]] = [:]
     var devices: [Connection: Int] = [:]
     /// The unanswered question of each connection.
@@ -31,7 +31,7 @@ struct ReceiptWatch {
         self.dice = dice
     }
 
-    /// Whether such an object was under the key at any time since this moment.
+    /// Whether an object for which `isLike` is true was under the key at any time after `since`.
     func holds(_ key: String, since: Instant, where isLike: (VirtualStore.Object) -> Bool) -> Bool {
         let placed = objects[key] ?? []
         return placed.indices.contains { index in
@@ -52,7 +52,7 @@ extension Scenario {
 }
 
 extension Simulation {
-    /// Withholds the answers to the simulation's own questions from the agents.
+    /// Withholds from the agents the answers to the simulation's own questions.
     func installReceipts(on gateway: GatewayHost) {
         gateway.withholds = { [unowned self, unowned gateway] frame, slot in
             guard hasProveSlot(gateway), slot == proveSlot(gateway) else { return false }
@@ -65,11 +65,10 @@ extension Simulation {
 
     private func proveSlot(_ gateway: GatewayHost) -> Slot { Slot(gateway.machine.limits.slotsMax) }
 
-    /// Whether a connection of the gateway has so many slots that the simulation can use one for PROVE without taking
-    /// it from the agent.
+    /// Whether the gateway grants a slot that the agent does not need. With few slots, the agent needs all of them.
     private func hasProveSlot(_ gateway: GatewayHost) -> Bool { gateway.machine.limits.slotsMax >= 16 }
 
-    /// After some frames, plans a PROVE about the object of a job.
+    /// With some probability, plans a PROVE question about a job's object for a time after this frame.
     func planProve(after frame: Frame, on id: ConnectionID, at gateway: GatewayHost) {
         let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
         if case .hello(let hello) = frame {

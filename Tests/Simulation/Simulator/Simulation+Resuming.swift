@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Counts what gateways name to resuming agents, and implements a canary.
+// Counts the parts that gateways name to resuming agents, and implements the canary `takesForeignPartials`.
 
 extension Simulation {
     /// Called with each frame of a gateway.
@@ -25,7 +25,7 @@ extension Simulation {
         }
     }
 
-    /// Whether no file for the session's key contains this part now.
+    /// Whether no current file for the session's key has this content in this part.
     private func isForeign(_ partial: PartialPart, _ token: [UInt8]) -> Bool {
         guard let terms = monitor.terms(of: token) else { return false }
         return !jobs.contains { $0.key == terms.key && digest(of: partial.part, in: $0.file, terms) == partial.digest }
@@ -37,7 +37,8 @@ extension Simulation {
         return file.read(start: plan.start(of: part), count: count).map(ToyDigest.sha256)
     }
 
-    /// The frame with the agent's own digests instead of the digests that a gateway names.
+    /// The frame as an agent would read it that ignores digests: in place of the gateway's digests it has those of the
+    /// agent's own file.
     func withOwnDigests(_ frame: Frame, of agent: AgentHost) -> Frame {
         func own(_ partials: [PartialPart], _ token: [UInt8]) -> [PartialPart] {
             guard let terms = monitor.terms(of: token),

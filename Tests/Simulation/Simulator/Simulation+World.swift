@@ -79,7 +79,7 @@ extension Simulation: HostWorld {
             }
         }
         if jobs[job(upload)].file.isMissing, moment == .start {
-            // A file that is open stays readable; a file that is opened again is not found.
+            // A missing file fails only when it is opened. A file that is already open can still be read.
             return failure ?? UploadFailure(.missing, "there is no such file")
         }
         return failure
@@ -95,7 +95,7 @@ extension Simulation: HostWorld {
             journals[agent.number].apply(write)
             monitor.committed(write, agent: agent.number)
             checkReceipt(in: write, agent: agent.number)
-            // The process may end before it reports the reason.
+            // The agent gives up a stream. Its process may end before it reports the reason.
             if case .dropping(let id) = write, jobs[job(id)].isStream { jobs[job(id)].isAbandoned = true }
             if case .began(let id, let saved) = write {
                 jobs[job(id)].sessionsBegun += 1

@@ -8,9 +8,9 @@ import WireProtocol
 /// time. The machines are the shipped ones; everything around them is virtual. `run()` continues until everything is
 /// idle; `violations` lists the broken invariants.
 package final class Simulation {
-    /// Faults occur only until this time. Afterwards, every unfinished upload must finish.
+    /// After this time no fault occurs any more, so every unfinished upload must finish.
     static let healsAfter = Duration.seconds(120)
-    /// The time after `healsAfter` within which the last upload must end.
+    /// The last upload must end within this time after `healsAfter`.
     static let finishesWithin = Duration.seconds(3_600)
     private static let stepsMax = 600_000
 
@@ -29,7 +29,7 @@ package final class Simulation {
     package private(set) var steps = 0
     /// When the last upload ended.
     package private(set) var endedAt: Instant?
-    /// The number of operations (actions, commits and changes) until `endedAt`.
+    /// How many operations (actions, commits and changes of the store) took place before `endedAt`.
     package private(set) var operationsUntilEnd = 0
 
     private(set) lazy var monitor = Monitor(scenario, store: store) { [unowned self] in self.violation($0) }
@@ -37,7 +37,8 @@ package final class Simulation {
     private var faultsByTrigger: [Trigger: [Fault]] = [:]
     var counts: (arrivals: Int, readMoments: Int, commits: Int) = (0, 0, 0)
     var gatewayActions: [Int]
-    /// The newest sealing key of each gateway; a gateway opens tokens of all earlier keys.
+    /// The newest sealing key of each gateway. A gateway also opens tokens that were sealed with one of the earlier
+    /// keys.
     var sealingKeys: [UInt8]
     var requestCounts: [StoreRequestKind: Int] = [:]
     var isHealed = false
@@ -137,7 +138,7 @@ package final class Simulation {
         }
     }
 
-    /// The job of an upload. Job 0 has upload 1, and so on.
+    /// The index of an upload's job, which follows from the upload's number.
     func job(_ upload: UploadID) -> Int { Int(upload.value) - 1 }
 
     // MARK: Running
@@ -171,7 +172,7 @@ package final class Simulation {
 
     private var isOver: Bool { jobs.allSatisfy(\.isDone) && people.allSatisfy { $0.plannedPushes == 0 } }
 
-    /// Ends all processes, advances the clock until no event is scheduled, and checks that no resource is in use then.
+    /// Ends all processes and advances the clock until nothing is scheduled. Then checks that no resource is in use.
     private func rest() {
         isResting = true
         heal()
@@ -216,7 +217,7 @@ package final class Simulation {
 
     // MARK: Faults
 
-    /// The faults of a trigger, which are counted as occurred.
+    /// The faults with this trigger. They are counted as having occurred.
     func take(_ trigger: Trigger) -> [Fault] {
         guard !isHealed, !faultsByTrigger.isEmpty, let faults = faultsByTrigger[trigger] else { return [] }
         for fault in faults { count(fault) }
@@ -256,17 +257,17 @@ package struct JobState {
     package let file: VirtualFile
     package var isDone = false
     var isWantedDropped = false
-    /// Whether the stream can never be complete. Its agent drops the session and reports a failure, unless the process
-    /// ends before.
+    /// Whether the producer of a stream has failed, so that the stream is never complete. The agent drops the session
+    /// and reports a failure, unless its process ends before.
     var isAbandoned = false
     /// The user's policy when the agent last began the upload.
     var submittedPolicy = ExistingKeyPolicy.verify
     /// The index of the file's version when the agent last began the upload.
     var submittedVersion = 0
     var submittedAt = Instant(nanoseconds: 0)
-    /// The version that was last reported as stored.
+    /// The index of the file's version that was last reported as stored.
     var reportedVersion: Int?
-    /// Whether the journal was lost, so that the agent knows nothing of sessions that it began before.
+    /// Whether the journal was lost, and with it what the agent knew of earlier sessions.
     var hasForgotten = false
     var sessionsBegun = 0
     package var bytesSent: UInt64 = 0

@@ -11,7 +11,7 @@ package struct Trace {
         self.keepsLines = keepsLines
     }
 
-    /// Adds one event. The numbers go into the hash, and the text into the readable trace.
+    /// Adds one event: its numbers go into the hash, and its text into the readable trace.
     mutating func note(_ now: Instant, _ numbers: UInt64..., text: @autoclosure () -> String) {
         mix(now.nanoseconds)
         for number in numbers { mix(number) }

@@ -1,7 +1,7 @@
 import Simulator
 import Testing
 
-/// The checks of the simulation detect every canary. This shows that the checks themselves work.
+/// The simulator's checks must detect every canary. This shows that the checks themselves work.
 @Suite struct CanaryTests {
     @Test(arguments: Canary.allCases)
     func everyCanaryIsCaughtWithinAThousandSeeds(canary: Canary) {

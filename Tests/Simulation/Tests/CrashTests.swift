@@ -1,7 +1,8 @@
 import Simulator
 import Testing
 
-/// A crash after every single operation: every action of a process, every commit, and every change of the store.
+/// A process crashes after every single operation: after every action of a process, every commit, and every change of
+/// the store.
 @Suite struct CrashTests {
     @Test(arguments: CrashVictim.allCases, [0, 90, 500])
     func fileSurvivesACrashAfterAnyOperation(victim: CrashVictim, size: Int) {

@@ -31,7 +31,7 @@ import Testing
     @Test(arguments: 0..<10)
     func thousandFreshSeedsHold(hundred: Int) {
         var system = SystemRandomNumberGenerator()
-        // The seeds are short enough to be dictated; a failure prints its seed.
+        // Short seeds, which a person can dictate. A failure prints its seed.
         expectNoViolation(seeds: (0..<100).map { _ in system.next() >> 24 })
     }
 

@@ -24,6 +24,6 @@ extension Authority {
         return try Identity.load(from: home)
     }
 
-    /// The authority's certificate, as an agent or a gateway that trusts the authority loads it.
+    /// This authority's certificate, as an agent or a gateway loads it to trust the authority.
     package var trusted: CertificateAuthority { get throws { try CertificateAuthority.load(from: certificatePath) } }
 }

@@ -3,7 +3,7 @@ package import SeededRandom
 import Testing
 
 extension URL {
-    /// The path of this directory, without a slash at its end.
+    /// The path of a directory, without a slash at its end.
     package var directoryPath: String {
         let path = path(percentEncoded: false)
         return path.hasSuffix("/") ? String(path.dropLast()) : path
@@ -12,7 +12,7 @@ extension URL {
     /// The path of a file in this directory.
     package func file(_ name: String) -> String { "\(directoryPath)/\(name)" }
 
-    /// The names of all entries of this directory, in order.
+    /// The names of all files and folders in this directory, sorted.
     package func names() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: directoryPath).sorted()
     }
@@ -29,7 +29,8 @@ package func setMode(_ mode: Int, of path: String) throws {
 }
 
 package func contents(of path: String) throws -> [UInt8] {
-    // `Data(contentsOf:)` leaks memory for an empty file, which the address sanitizer reports, so use a file handle.
+    // Unlike `Data(contentsOf:)`, `FileHandle` leaks no memory for an empty file. The address sanitizer would report
+    // such a leak.
     let file = try FileHandle(forReadingFrom: URL(filePath: path))
     let bytes = try file.readToEnd()
     try file.close()

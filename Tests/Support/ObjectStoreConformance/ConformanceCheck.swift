@@ -47,15 +47,14 @@ package struct StoreUnderTest: Sendable {
     }
 }
 
-/// A known deviation of a store from the rules. For a listed deviation the checks assert the wrong behaviour, so that
-/// they fail as soon as the store is corrected. Then the entry has to be removed.
+/// A known deviation of a store from the rules. If a deviation is listed for a store, the checks require the wrong
+/// behaviour. They fail as soon as the store behaves correctly, so that its entry is removed from the list.
 package enum StoreDeviation: String, CaseIterable, Sendable {
     /// The keys `a` and `a/b` cannot both exist: the store refuses the second of two such keys as `.keyUnsupported`.
     case keysCannotNest
-    /// The keys `a` and `a/b` cannot both exist, and the store notices that late: the upload begins, and only its
-    /// completion is refused as `.keyUnsupported`.
+    /// Like `keysCannotNest`, but the store refuses only the completion of such an upload, not its beginning.
     case nestedUploadsRefusedLate
-    /// The store keeps a body with another digest than offered. `StoreLimits.checksPartDigests` says so.
+    /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` says so.
     case digestsUnchecked
     /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` says so.
     case putIgnoresIfAbsent
@@ -65,7 +64,7 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case completeIgnoresIfAbsent
     /// `completeUpload` with `ifMatch` replaces any object. `StoreLimits.conditions` says so.
     case completeIgnoresIfMatch
-    /// A completion must name all uploaded parts: a list that lacks one is refused as `.invalidParts`.
+    /// A completion must name all uploaded parts. The store answers a list that lacks one with `.invalidParts`.
     case completeNeedsAllParts
     /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced

@@ -25,8 +25,8 @@ extension ConformanceCheck {
             let count = min(1001, subject.store.limits.partsMax)
             let upload = try await subject.store.createUpload(key: key, metadata: subject.metadata())
             let part = SampleContent(byteCount: 3, seed: 411)
-            // The part numbers have gaps, and the parts are uploaded out of order. The pages must be right
-            // nevertheless.
+            // Parts with gaps between their numbers, uploaded out of order: the pages of the listing must still be
+            // complete and sorted.
             let numbers = Array(stride(from: count, through: 1, by: -1))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (index, number) in numbers.enumerated() {
@@ -68,7 +68,7 @@ extension ConformanceCheck {
                 try await subject.store.object(key: key)?.modified,
                 try await subject.store.readRecord(name: name)?.modified,
             ]
-            // S3's dates have whole seconds.
+            // S3 reports dates in whole seconds, so a date may lie up to two seconds outside.
             let span = before.addingTimeInterval(-2)...after.addingTimeInterval(2)
             for date in dates {
                 let date = try require(date, "a date")

@@ -120,7 +120,7 @@ extension ConformanceCheck {
             try await subject.confirm(key, holds: new)
         },
         ConformanceCheck("keys are bytes, and every valid key works") { subject in
-            // The first two names look alike and have different bytes.
+            // The first two names look alike but have different bytes, so they must be two keys.
             let names = [
                 "caf\u{E9}", "cafe\u{301}", "a b", "a%20b", "a+b", "q?x=1&y#z", "-dash", ".hidden", "名前", "tab\there",
                 "quote'\"", "back\\slash", "a=b;c", "deep/er/and/deeper/file.bin",

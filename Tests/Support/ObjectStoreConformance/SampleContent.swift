@@ -43,12 +43,12 @@ struct SampleContent {
         ObjectBody(buffers: buffers, digest: try digest, md5: try md5())
     }
 
-    /// A body that offers another digest than its bytes have.
+    /// A body that offers the digest of other content.
     func body(offering other: SampleContent) throws -> ObjectBody {
         ObjectBody(buffers: buffers, digest: try other.digest)
     }
 
-    /// A body that announces another number of bytes than it has.
+    /// A body that announces `byteCount` bytes, whatever number it has.
     func body(announcing byteCount: UInt64) throws -> ObjectBody {
         ObjectBody(byteCount: byteCount, digest: try digest, bytes: BrokenSource(buffers: buffers, end: .normal))
     }

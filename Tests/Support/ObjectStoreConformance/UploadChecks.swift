@@ -135,7 +135,8 @@ extension ConformanceCheck {
             }
             try expect(try await subject.store.uploads(key: key).isEmpty, "no upload of the key is left")
             do {
-                // A store may remember the completion. If it does, it must give the same answer again.
+                // A store may remember the completion of an upload. If it does, it must answer a repeated completion in
+                // the same way.
                 let again = try await subject.store.completeUpload(
                     key: key, upload: upload, parts: parts, size: size, condition: .none)
                 try expect(again.evidence == first.evidence, "the same evidence as the first time")

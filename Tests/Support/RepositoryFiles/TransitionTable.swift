@@ -11,13 +11,13 @@ package enum TransitionTable {
         }
     }
 
-    /// The rows of the first table. A table has the columns *from*, *event* and *to*; a row contains the first word of
-    /// *from* and the first word of *to*.
+    /// The rows of the first table in the comment. A row is the first word in the column *from* and the first word in
+    /// the column *to*; the column *event* is ignored.
     ///
     /// The table is indented by four spaces, and two spaces or more separate its columns. Before the comment there are
     /// only imports.
     ///
-    /// - Parameter path: from the root of the repository.
+    /// - Parameter path: the path of the source file from the root of the repository.
     package static func rows(of path: String) throws -> [Row] {
         let comment = try RepositoryFiles.text(of: path).split(separator: "\n")
             .drop { !$0.hasPrefix("///") }.prefix { $0.hasPrefix("///") }

@@ -4,11 +4,11 @@ import TestSupport
 /// JuiceFS's gateway: a MinIO of 2021 in front of a file system that keeps its data in a database and a folder. It
 /// checks signatures and digests as S3 does.
 package struct JuiceFSGateway: Sendable {
-    /// What the gateway keeps of an object besides the bytes.
+    /// What the gateway stores with an object besides its bytes.
     package enum Memory: String, CaseIterable, Sendable {
-        /// The gateway keeps neither ETag nor metadata of an object.
+        /// The gateway stores neither ETag nor metadata.
         case none
-        /// The gateway keeps ETag and metadata (`--keep-etag --object-meta`).
+        /// The gateway stores ETag and metadata, because of the options `--keep-etag --object-meta`.
         case full
     }
 
@@ -45,7 +45,7 @@ package struct JuiceFSGateway: Sendable {
         }
     }
 
-    /// Runs the gateway on its volume: for the first time, or again after it was stopped or killed.
+    /// Runs the gateway on its volume. Tests call this again after the gateway was stopped or killed.
     package func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
         let path = directory.path(percentEncoded: false)
         var arguments = [
@@ -56,7 +56,7 @@ package struct JuiceFSGateway: Sendable {
         arguments += [Self.database(in: path), "127.0.0.1:\(port)"]
         return try await withProgram(program, arguments, environment: environment, workingDirectory: directory) {
             running in
-            // Until the gateway has printed this line, it refuses requests that it accepts later.
+            // Until the gateway prints this line, it refuses requests that are correct.
             try await running.waitForLine { $0.contains("IAM initialization complete") }
             try await waitUntilReachable(port: port, program: running)
             return try await body(

@@ -24,11 +24,11 @@ package final class MeddlingProxy: Sendable {
         self.state = state
     }
 
-    /// Runs a proxy.
+    /// Runs `body` with a proxy, and always stops the proxy.
     ///
     /// - Parameters:
     ///   - upstreamPort: the server's port on this machine.
-    ///   - countMax: most requests that the proxy disturbs.
+    ///   - countMax: the largest number of requests that the proxy disturbs.
     ///   - harms: receives a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`; returns whether to
     ///     disturb the request.
     package static func withProxy<Success>(

@@ -22,7 +22,7 @@ package enum MotoServer {
         }
     }
 
-    /// Runs the same server over TLS.
+    /// Runs a moto server with one bucket over TLS and always stops it.
     package static func withServer<Success>(
         certificate: ServerCertificate, _ body: (S3Server) async throws -> Success
     ) async throws -> Success {

@@ -14,7 +14,8 @@ package struct S3Server: Sendable {
     package let bucket: String
     /// The server's process, for tests that stop or kill it.
     package let program: Program
-    /// The gateway that can run again on the same volume; `nil` for another kind of server.
+    /// The JuiceFS gateway, if this server is one: a test can run it again on the same volume. `nil` for another
+    /// server.
     package let juiceFS: JuiceFSGateway?
 
     package init(

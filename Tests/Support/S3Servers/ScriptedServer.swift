@@ -25,23 +25,24 @@ package indirect enum ScriptedAnswer: Sendable {
     case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
     /// A complete answer with a binary body.
     case data(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer)
-    /// These bytes, then the end of the connection: for incomplete answers.
+    /// The server sends these bytes and ends the connection. For incomplete answers.
     case bytes(String)
     /// The head of a successful answer, a space at intervals, as a busy store sends, and then a body.
     case afterSpaces(count: Int, every: Duration, body: String)
-    /// The end of the connection without an answer.
+    /// The server ends the connection without an answer.
     case hangUp
-    /// As `hangUp`, but with a TCP reset.
+    /// Like `hangUp`, but the server ends the connection with a TCP reset.
     case reset
-    /// An answer that is chosen later: the closure receives a function that it must call once.
+    /// An answer that the test chooses later. The closure receives a function, which the test must call once with the
+    /// answer.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
-    /// For an early answer: the given answer, as soon as the given number of bytes of the body has arrived.
+    /// Only as an early answer: the server sends this answer after this number of bytes of the body has arrived.
     case afterBodyBytes(Int, ScriptedAnswer)
-    /// The given answer after a delay.
+    /// The server gives this answer after a delay.
     case delayed(Duration, ScriptedAnswer)
-    /// No answer until the client gives up.
+    /// The server does not answer, and waits until the client gives up.
     case silence
-    /// As `silence`, and the server stops reading, so that the client's bytes stay with the client.
+    /// Like `silence`, but the server also stops reading, so that the client cannot send the rest of its bytes.
     case stopReading
 }
 
@@ -57,7 +58,7 @@ package final class ScriptedServer: Sendable {
     private let log: Mutex<[ScriptedRequest]>
     private let keepsLog: Bool
 
-    /// All answered requests, in the order of their answers. Empty if the server keeps no log.
+    /// All requests that were answered, in the order of the answers. Empty if the server keeps no log.
     package var requests: [ScriptedRequest] { log.withLock { $0 } }
 
     private init(port: Int, keepsLog: Bool) {
@@ -104,7 +105,8 @@ package final class ScriptedServer: Sendable {
     }
 }
 
-/// Gives connections access to the server. It is needed because the port opens before the `ScriptedServer` exists.
+/// Gives the connections their server. The port opens before the `ScriptedServer` exists, so connections get this
+/// holder, which receives the server later.
 private final class ServerHolder: Sendable {
     let server = Mutex<ScriptedServer?>(nil)
 }

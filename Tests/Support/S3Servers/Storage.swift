@@ -9,13 +9,14 @@ package enum StorageKind: String, CaseIterable, Sendable {
     case directory
     /// An S3 server that does not keep a finished object's ETag and metadata.
     case juiceFS
-    /// An S3 server that keeps a finished object's ETag and metadata.
+    /// The same server as `juiceFS`, with options to keep the ETag and metadata.
     case juiceFSWithETags
-    /// An S3 server that supports conditions and metadata, and checks nothing.
+    /// An S3 server that supports conditions and metadata, but checks neither signatures nor digests.
     case moto
-    /// moto with the provider setting for AWS, which asks it to keep the SHA-256 of every part and object.
+    /// moto, used with the gateway's provider setting for AWS. With this setting the gateway asks the store to keep the
+    /// SHA-256 of every part and object.
     case motoAsAWS
-    /// The same server as `moto`, but over TLS with a private authority.
+    /// moto with the same settings as `moto`, but over TLS with a certificate of a private authority.
     case motoOverTLS
 
     /// The two kinds on which the tests try every interruption.
@@ -65,14 +66,14 @@ package protocol Storage: Sendable {
     /// The digest of the object under the key, or `nil` if there is none.
     func digest(of key: String) async throws -> SHA256Digest?
 
-    /// Calls `body` with a dictionary that contains a file for the key of each object below a prefix (empty, or ending
-    /// in a slash). Objects that gateways keep for themselves are left out.
+    /// Calls `body` with a dictionary that has one file for every object below a prefix, with the keys of the objects.
+    /// The prefix is empty or ends in a slash. Leaves out the gateways' own objects.
     func withObjects<Success>(below prefix: String, _ body: ([String: URL]) throws -> Success) async throws -> Success
 
     /// Writes a file under a key, as a program without Sluice does.
     func put(_ file: URL, key: String) async throws
 
-    /// The remains of unfinished uploads: uploads, records, staged files.
+    /// The remains of unfinished uploads: uploads, session records and staged files.
     func unfinished() async throws -> [String]
 
     /// Removes all unfinished uploads without a gateway, as an operator or a lifecycle rule does.
@@ -189,7 +190,7 @@ package struct S3Storage: Storage {
     }
 
     package func unfinished() async throws -> [String] {
-        // Records and the remains of probes. For an empty folder the tool reports an error.
+        // Session records, and what probes have left behind. The tool reports an error if the folder is empty.
         let objects = try await tool("s5cmd", ["ls", "\(address)/.sluice/*"])
         let left = objects.exitStatus == .exited(0) ? objects.lines(of: .standardOutput) : []
         return try await uploads().map { "upload of \($0.key)" } + left
@@ -245,7 +246,7 @@ package struct S3Storage: Storage {
     private func tool(
         _ name: String, _ arguments: [String], within limit: Duration = .seconds(60)
     ) async throws -> Program {
-        // The variables with which these clients learn of an authority.
+        // The environment variables that tell these clients which certificate authority to trust.
         let trust = authorities.map { ["AWS_CA_BUNDLE": $0, "SSL_CERT_FILE": $0] } ?? [:]
         return try await run(
             try .tool(name), ["--endpoint-url", server.endpoint] + arguments,
@@ -258,7 +259,7 @@ package struct S3StorageFailure: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// The files below a directory whose relative paths begin with a prefix, by these paths.
+/// The files below a directory whose relative paths begin with a prefix, by their relative paths.
 private func files(below directory: URL, prefix: String) throws -> [String: URL] {
     let root = directory.appending(path: prefix, directoryHint: .isDirectory).path(percentEncoded: false)
     var found: [String: URL] = [:]

@@ -38,7 +38,7 @@ extension S3Bucket {
         return S3Reply(headers: [("ETag", etag)])
     }
 
-    /// Writes an object as another program.
+    /// Writes an object as a program other than Sluice does.
     mutating func putForeign(_ key: String, _ bytes: [UInt8]) {
         objects[S3Key(key)] = Object(
             bytes: ByteBuffer(bytes: bytes), etag: "\"foreign-\(newNumber())\"", metadata: [:], modified: now,

@@ -2,8 +2,8 @@
 package indirect enum S3Fault: Sendable {
     /// The store does not execute the call and answers with an error.
     case refuse(status: Int, code: String, headers: [(name: String, value: String)] = [])
-    /// The store answers with an error in the middle of the request's body, and then ends the connection. It does not
-    /// execute the call.
+    /// Like `refuse`, but the store answers when `afterBytes` bytes of the body have arrived, and then the connection
+    /// ends.
     case refuseEarly(afterBytes: Int, status: Int, code: String)
     /// The store does not execute the call. It answers with 200, then spaces, then the error.
     case errorInside(code: String, spaces: Int = 3)
@@ -17,7 +17,7 @@ package indirect enum S3Fault: Sendable {
     case loseAnswer
     /// The store does not execute the call, and the connection ends without an answer.
     case loseRequest
-    /// The connection is reset after this number of bytes of the body.
+    /// The connection is reset after `afterBytes` bytes of the body.
     case reset(afterBytes: Int)
     /// The store executes the call and answers after a delay.
     case slow(Duration)
@@ -29,12 +29,12 @@ package indirect enum S3Fault: Sendable {
     case etag(String)
     /// One byte of the body arrives changed.
     case flipByte(at: Int)
-    /// The store executes the call; then another writer's part of the same size and number replaces the part.
+    /// The store executes the call. Then another writer replaces the part by one with the same number and size.
     case overwritten
-    /// The store does not execute the call, the connection ends without an answer, and another program's object is
-    /// under the key.
+    /// The store does not execute the call, and the connection ends without an answer. Meanwhile another program has
+    /// stored an object under the key.
     case foreignObject([UInt8])
-    /// A list omits these parts, as if the list were outdated.
+    /// The listing omits these parts, as if the store had an outdated list.
     case hideParts(Set<Int>)
     /// The upload and all its parts vanish before the call.
     case uploadVanishes

@@ -1,5 +1,6 @@
-/// The behaviour of one kind of store that matters to a client: what it refuses, keeps and forgets. The values come
-/// from documentation and from observed servers, never from the client's own table.
+/// The properties of one kind of store that matter to a client: what it refuses, keeps and forgets. The values come
+/// from documentation and from observed servers, not from the table of providers in `S3Store`, which they are used to
+/// test.
 package struct S3Rules: Sendable, CustomStringConvertible {
     /// What the store does with `If-None-Match: *`.
     package enum Condition: Sendable {
@@ -29,8 +30,8 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var wantsAllParts = false
     /// Whether the store refuses a body that differs from `x-amz-content-sha256`.
     package var checksContentSHA256 = true
-    /// Whether the store keeps `x-amz-checksum-sha256` of parts, and the composite of objects whose upload declared
-    /// it.
+    /// Whether the store keeps `x-amz-checksum-sha256` of parts. If an upload declares the checksum, the store also
+    /// keeps the composite checksum of the object.
     package var keepsSHA256 = false
     /// Whether the store refuses `x-amz-checksum-…` headers.
     package var refusesChecksumHeaders = false
@@ -47,7 +48,8 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var remembersCompletions = false
     package var conditionalPut = Condition.ignored
     package var conditionalComplete = Condition.ignored
-    /// Whether PutObject checks conditions only when the request begins, and not again after its body.
+    /// Whether PutObject checks a condition only when the request begins. Such a store overwrites an object that
+    /// appears while the body arrives.
     package var looksAtConditionsFirst = false
     /// Number of parts, uploads or keys per page.
     package var pageCount = 1_000

@@ -5,7 +5,7 @@ import Synchronization
 package import TestSupport
 import TransferCommon
 
-/// An S3 server in this process. Its bucket keeps the rules of one kind of store, and every call can be given every
+/// An S3 server in this process. Its bucket keeps the rules of one kind of store, and a test can give every call any
 /// fault that stores and networks have.
 package final class ScriptedS3: Sendable {
     package static let bucket = "bucket"
@@ -155,7 +155,7 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    /// Replaces a part, as an outdated writer does.
+    /// Replaces a part, as a writer does that does not know of the newer part.
     package func replacePart(_ number: Int, ofUpload id: String, _ bytes: [UInt8]) {
         state.withLock { $0.replacePart(number, of: id, bytes) }
     }

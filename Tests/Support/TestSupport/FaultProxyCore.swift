@@ -16,7 +16,7 @@ final class FaultProxyCore {
     let eventLoop: any EventLoop
     let port: Int
     let counts: Watched<ProxyCounts>
-    /// New connections go to each of these in turn.
+    /// New connections go to these upstreams in turn.
     var upstreams: [SocketAddress]
     private(set) var faults = Faults()
     private var arrangedCut: ArrangedCut?
@@ -198,7 +198,8 @@ private struct SharedRate {
     }
 
     mutating func reserve(bytes: Int, now: NIODeadline) -> NIODeadline {
-        // Allow catching up on up to 20 ms of idle time. Otherwise the latency of each wake-up would reduce the rate.
+        // Let a sender catch up on at most 20 ms in which nothing was sent. Otherwise the latency of each wake-up would
+        // reduce the rate.
         let departure = max(next, now - .milliseconds(20))
         next = departure + .nanoseconds(Int64(Double(bytes) / Double(bytesPerSecond) * 1e9))
         return departure

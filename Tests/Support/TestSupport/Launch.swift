@@ -7,8 +7,8 @@ struct Launch: Sendable {
     let environment: [String: String]
     let workingDirectory: String?
 
-    /// The command line. The program may be preceded by wrapper programs, each of which makes a setting and then
-    /// executes the next program.
+    /// The command line. The program comes last, after wrapper programs. Each of these sets something up and then
+    /// executes the program that follows it.
     private var command: [String] {
         var command: [String] = []
         #if os(Linux)
@@ -21,9 +21,9 @@ struct Launch: Sendable {
         return command + [path] + arguments
     }
 
-    /// Spawns the process in its own process group, with an empty standard input and the two descriptors as outputs. No
-    /// other descriptor and no blocked or ignored signal is inherited. On Linux the kernel kills the process when the
-    /// calling thread ends.
+    /// Spawns the process in its own process group, with an empty standard input and with the two descriptors as its
+    /// outputs. The process inherits no other descriptor, and no signal that is blocked or ignored. On Linux the kernel
+    /// kills the process when the calling thread ends.
     func spawn(standardOutput: CInt, standardError: CInt) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         try check("posix_spawn_file_actions_init", posix_spawn_file_actions_init(&actions))

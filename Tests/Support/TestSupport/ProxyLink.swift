@@ -90,9 +90,9 @@ final class ProxyLink {
         streams[end.opposite]?.sourceEnded(.reset)
     }
 
-    /// A socket was closed. If both directions of the socket had ended, the close is orderly, and NIO reports it
-    /// instead of the second end of file. Otherwise the close counts as a reset: if a write after the sent end of file
-    /// is answered by a reset, NIO reports only the close.
+    /// A socket was closed. If both its directions had ended before, the close is orderly; NIO then reports the close
+    /// in place of the second end of file. Otherwise the close is a reset: if a peer answers a write with a reset after
+    /// the proxy has sent its end of file, NIO reports only a close.
     func lost(_ end: ProxyEnd) {
         channels[end] = nil
         guard isOpen else { return }
@@ -160,7 +160,8 @@ final class ProxyEndHandler: ChannelInboundHandler {
         if link.isOpen {
             link.stream(towards: end.opposite)?.pass()
         } else {
-            // After a cut with an end of file: keep reading, so that no reset is sent for unread bytes.
+            // This end was cut with an end of file. Continue to read, so that the kernel sends no reset for unread
+            // bytes.
             context.read()
         }
     }

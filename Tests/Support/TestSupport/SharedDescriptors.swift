@@ -1,6 +1,7 @@
 import Foundation
 
-/// Holds copies of all descriptors that this process has open for a path, like a child process between fork and exec.
+/// Holds copies of all descriptors that this process has open for a path. A child process between fork and exec holds
+/// such copies too.
 package final class SharedDescriptors: Sendable {
     package let count: Int
     private let descriptors: [CInt]
@@ -9,7 +10,7 @@ package final class SharedDescriptors: Sendable {
         let path = URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
         let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
         let opened = names.filter { name in
-            // Some descriptors are closed by now, such as the one of the directory listing.
+            // Some of these descriptors are closed by now, such as the one with which the directory was listed.
             let opened = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
             return opened == path
         }

@@ -34,7 +34,7 @@ package final class AgentHost {
     private var committing: [(JournalSequence, JournalWrite)] = []
     private var isCommitPlanned = false
     private var timerAt: Instant?
-    /// Counts processes, so that events of an earlier process are ignored.
+    /// Counts the agent's processes. Events that an earlier process has scheduled are ignored.
     package private(set) var life = 0
     package private(set) var isDead = false
     /// Whether the host keeps the bytes of parts in memory. Otherwise it reads them again for each chunk.
@@ -217,7 +217,7 @@ package final class AgentHost {
         }
     }
 
-    /// Runs the body after a delay, if the process is still alive then.
+    /// Runs the body after the time that `work` takes, if the process is still alive then.
     func later(_ work: AgentWork, _ body: @escaping (AgentHost) -> Void) {
         later(world.duration(of: work, at: self), body)
     }
@@ -259,7 +259,8 @@ package final class AgentHost {
 
     // MARK: Chunks
 
-    /// Sends a connection's chunks one after another, at the rate of the link; frames overtake waiting chunks.
+    /// Sends the chunks of a connection one after another at the rate of the link. Frames overtake the chunks that
+    /// wait.
     private func pump(_ id: ConnectionID) {
         guard ends[id]?.isPumping == false, ends[id]?.chunks.isEmpty == false else { return }
         ends[id]?.isPumping = true
@@ -333,8 +334,8 @@ package final class AgentHost {
     }
 
     private func arm() {
-        // A simulated run ends when no event is left. An idle agent would send PING for ever, so its deadlines are
-        // ignored.
+        // An idle agent would send PING forever. A simulated run ends when nothing is left to happen, so an idle agent
+        // gets no timer.
         guard !machine.isIdle, let deadline = machine.nextDeadline else { return }
         guard timerAt.map({ deadline < $0 }) ?? true else { return }
         timerAt = deadline

@@ -27,15 +27,15 @@ package struct Conversation: Sendable {
 }
 
 extension Conversation {
-    /// One line, in order of time. Consecutive lines of one side are one flight: that side does not wait for the other
-    /// between them.
+    /// One line of a conversation, in the order of time. Consecutive lines of one side are one flight: between them,
+    /// that side does not wait for the other.
     package enum Line: Equatable, Sendable {
         /// What the store holds, or how it behaves from here on.
         case store(StoreEvent)
         /// The agent opens a connection; connections are numbered from 1.
         case connect(connection: Int)
         case frame(FrameLine)
-        /// Both sides are silent for this long; deadlines within it expire.
+        /// Both sides are silent for this time. Deadlines that end within it expire.
         case pause(milliseconds: Int)
         case close(connection: Int, by: Role)
         /// The gateway restarts without its sessions.
@@ -59,7 +59,7 @@ extension Conversation {
         /// The side that receives the frame.
         package var receiver: Role { sender == .agent ? .gateway : .agent }
 
-        /// The line with other bytes, for tests of the replay.
+        /// The line with other bytes, for tests that check whether the replay finds the difference.
         package func with(bytes: [UInt8]) -> FrameLine {
             FrameLine(sender: sender, connection: connection, type: type, bytes: bytes, fields: fields)
         }

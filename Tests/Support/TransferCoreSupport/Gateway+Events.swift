@@ -2,7 +2,7 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// One method for each event that tests report often.
+/// One method for each event of a gateway that tests report often.
 extension Gateway {
     /// Reports `GatewayEvent.devicesChanged`.
     package mutating func devicesChanged(_ list: [AuthorisedDevice], now: Instant) {

@@ -25,7 +25,7 @@ package final class GatewayHost {
     private var calls: [StoreRequestID: StoreCall] = [:]
     private var lastConnection: UInt64 = 0
     private var timerAt: Instant?
-    /// Counts restarts, so that events of an earlier process are ignored.
+    /// Counts restarts. Events that an earlier process has scheduled are ignored.
     private var life = 0
     package private(set) var notes: [GatewayNote] = []
     /// Whether the process is dead and was not restarted yet.
@@ -34,12 +34,13 @@ package final class GatewayHost {
     package var clockOffsetMilliseconds: Int64 = 0
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Decides whether a frame is withheld from the agent, because it answers a question of the simulation itself.
+    /// Whether the host does not deliver a frame to the agent. A simulation that asks a gateway questions of its own
+    /// withholds the answers from the agent.
     package var withholds: ((Frame, Slot) -> Bool)?
     package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
-    /// An answer that the machine receives as soon as all bytes of a request have arrived, before the request takes
-    /// effect.
+    /// An answer that the machine receives as soon as all bytes of a request have arrived. The request takes effect
+    /// only afterwards.
     package var foreseesAnswer: ((StoreRequest, [UInt8]) -> StoreAnswer?)?
     /// Checks an invitation; without this function every invitation is invalid.
     package var enrol: ((SHA256Digest, InvitationSecret) -> EnrolmentOutcome)?
@@ -66,8 +67,8 @@ package final class GatewayHost {
 
     // MARK: Process
 
-    /// The process dies and a new one starts. The gateway forgets everything. The store still carries out requests
-    /// whose bytes it has received completely.
+    /// The process dies and a new one starts. The gateway forgets everything. The store finishes the requests whose
+    /// bytes it has received completely.
     package func restart() {
         kill()
         start()

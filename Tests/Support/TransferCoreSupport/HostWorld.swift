@@ -10,7 +10,7 @@ package protocol HostWorld: AnyObject {
     /// Records a violated invariant.
     func violation(_ text: String)
 
-    /// How long the agent's process needs for this work.
+    /// How long this work takes in the agent's process.
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration
 
     /// The current file of an upload; `nil` for an unknown upload.
@@ -19,9 +19,9 @@ package protocol HostWorld: AnyObject {
     /// The wire of a new connection; `nil` if no gateway answers.
     func connect(_ id: ConnectionID, from agent: AgentHost) -> Wire?
 
-    /// Makes these writes durable together.
+    /// Makes these writes durable together, or none of them.
     ///
-    /// - Returns: the failure, or `nil`.
+    /// - Returns: the failure if the writes did not become durable; otherwise `nil`.
     func commit(_ writes: [JournalWrite], of agent: AgentHost) -> UploadFailure?
 
     /// What happens to bytes that are about to arrive.
@@ -39,7 +39,7 @@ package protocol HostWorld: AnyObject {
         _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
         from agent: AgentHost)
     func delivered(_ frame: Frame, to agent: AgentHost)
-    /// The agent's machine has received a frame; with the slot, for simulations that need it.
+    /// Like `delivered(_:to:)`, with the slot and the connection for simulations that need them.
     func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
     /// A read has reached this step. The simulation may change the file or fail the read.
@@ -82,11 +82,11 @@ package struct Arrival: Equatable, Sendable {
 
     package enum Ending: Equatable, Sendable {
         case cut
-        /// The gateway does not notice.
+        /// The agent notices the end of the connection, the gateway does not.
         case cutAtAgent
-        /// The agent does not notice.
+        /// The gateway notices the end of the connection, the agent does not.
         case cutAtGateway
-        /// Neither side notices, and nothing arrives any more.
+        /// Neither side notices the end of the connection, and nothing arrives any more.
         case silence
     }
 

@@ -67,14 +67,14 @@ package final class Pair: HostWorld {
     /// The gateway that the next connection reaches; `nil` if no gateway is reachable.
     package var route: (() -> Int?) = { 0 }
     package var cuts: [Cut] = []
-    /// Called after each action of the agent with the number of actions so far. `onCommit` does the same for commits of
-    /// the journal.
+    /// Called after each action of the agent, with the number of actions so far. `onCommit` is called after each commit
+    /// of the journal, with the number of commits so far.
     package var onAgentAction: ((Int) -> Void)?
     package var onCommit: ((Int) -> Void)?
     package var onFrame: ((Frame, Cut.Direction) -> Void)?
     package private(set) var transcript: [String] = []
     package private(set) var violations: [String] = []
-    /// Whether a cut or a death has left a gateway with connections that are dead without its knowledge.
+    /// Whether a gateway may still hold connections that the agent has lost.
     var leavesStaleConnections = false
     package private(set) var chunkTimes: [(at: Instant, connection: ConnectionID, wireBytes: UInt64)] = []
     private var deliveries: [Wire.Direction: Int] = [:]
@@ -163,9 +163,9 @@ package final class Pair: HostWorld {
         }
     }
 
-    /// Runs until every upload has ended, or until the condition holds.
+    /// Runs until every upload has ended or, if there is a condition, until the condition holds.
     ///
-    /// - Returns: whether that happened within `stepsMax` steps.
+    /// - Returns: `false` if `stepsMax` steps were not enough.
     @discardableResult
     package func run(stepsMax: Int = 60_000, until condition: ((Pair) -> Bool)? = nil) -> Bool {
         for _ in 0..<stepsMax {
@@ -181,13 +181,14 @@ package final class Pair: HostWorld {
         return false
     }
 
-    /// Whether every upload has ended at the agent.
+    /// Whether every upload has ended and the agent knows it.
     package var isDone: Bool {
         // An agent that dies after its last commit does not report the outcome.
         files.keys.allSatisfy { agent.outcomes[$0] != nil || journal.isFinished($0) } && agent.machine.isIdle
     }
 
-    /// Ends all connections, advances the clock until everything is idle, and checks that no resource is in use then.
+    /// Ends all connections and advances the clock until everything is idle. Then checks that no resource is still in
+    /// use.
     package func rest(stepsMax: Int = 60_000) {
         if agent.machine.partsUnderWay != 0 { violation("the agent counts \(agent.machine.partsUnderWay) parts") }
         if agent.heldParts != 0 { violation("the agent holds \(agent.heldParts) parts") }

@@ -2,7 +2,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// One process of a gateway: the gateway's number, and how often it was started before.
+/// One process of a gateway, between its start and its end.
 struct StoreOrigin: Equatable {
     var gateway: Int
     var life: Int
@@ -25,8 +25,8 @@ final class StoreCall {
 
     /// - Parameters:
     ///   - origin: the gateway's process that makes the request.
-    ///   - reportConsumed: called with the bytes taken from the flow, counted from its start.
-    ///   - reportAnswer: called once.
+    ///   - reportConsumed: called with the number of bytes that the request has taken from the flow so far.
+    ///   - reportAnswer: called once, with the store's answer.
     init(
         _ request: StoreRequest, store: VirtualStore, flow: VirtualFlow?, origin: StoreOrigin,
         reportConsumed: @escaping (UInt64) -> Void, reportAnswer: @escaping (StoreAnswer) -> Void
@@ -96,8 +96,8 @@ final class StoreCall {
                 return self.store.schedule.after(gap) {
                     self.store.reveal(upload)
                     self.takeEffect(answerAfter: after)
-                    // Such a store removes the upload before it checks the condition, and cannot restore the upload if
-                    // the condition fails.
+                    // A store that completes in steps has already taken the upload away. If the condition fails, the
+                    // store cannot restore the upload.
                     self.store.loseUpload(upload)
                 }
             }
@@ -105,7 +105,7 @@ final class StoreCall {
         }
     }
 
-    /// The conflicting request, which was under way before this one, takes effect.
+    /// The conflicting request takes effect. It is an earlier copy of this request, and was under way before this one.
     private func landLate() {
         guard store.isAborted(request) else {
             _ = store.perform(request, body: body, from: origin)

@@ -15,14 +15,14 @@ package enum StoreFault: Equatable, Sendable {
     /// The request takes effect and gets this answer.
     case failsAfterEffect(StoreFailure)
     case delayed(Duration)
-    /// The effect and the answer are late by these times.
+    /// The effect comes `effect` later than usual, and the answer comes `answer` later.
     case slow(effect: Duration, answer: Duration)
     /// The completion removes the upload at once; the object appears after this time.
     case completesInSteps(Duration)
     /// The listing lacks the parts whose bit is set in the mask; bit 0 is part 1.
     case listsWithout(mask: UInt64)
-    /// The store reports a conflicting request for the key if this request has a condition. With a time given, the
-    /// conflicting request is an earlier copy of this one, which takes effect after that time.
+    /// If this request has a condition, the store reports that a conflicting request for the key is under way. With
+    /// `landsAfter`, that request is an earlier copy of this one, and takes effect after that time.
     case conflicts(landsAfter: Duration?)
     /// The store reports that the completion names missing parts.
     case deniesParts
@@ -30,7 +30,7 @@ package enum StoreFault: Equatable, Sendable {
     case uploadVanishes
     /// The listing is empty.
     case listsNothing
-    /// The store reports a successful abort, but the last part, which was in flight, arrives after it.
+    /// The store reports a successful abort. The last part was in flight, and arrives after the abort.
     case leavesPart
 }
 

@@ -1,7 +1,8 @@
 package import TransferCommon
 import TransferCore
 
-/// Signatures for simulations: a digest of key and statement. They are easy to forge, but no simulated party does so.
+/// Signatures for simulations: a digest of key and statement. They are easy to forge, but no party in a simulation
+/// forges any.
 extension ToyCryptography: AgentCryptography {
     package func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? { ToyDigest.sha256(publicKey) }
 

@@ -72,9 +72,9 @@ package struct ToyCryptography: TransferCryptography {
         self.receiptKey = receiptKey
     }
 
-    /// Computed anew each time, because the digests depend on the task (`ToyDigest.replacement`). A stored value would
-    /// keep the digests of the task that asked first, and all other simulations in this process would then differ from
-    /// what their seeds determine.
+    /// Computed at each use. A stored value would keep the kind of digest of the task that used it first. If that task
+    /// works with real digests (`ToyDigest.replacement`), all other simulations in this process would then run
+    /// differently from what their seeds determine.
     package static var usualReceiptKey: ReceiptKey {
         let publicKey = Array("a toy key".utf8)
         return ReceiptKey(publicKey: publicKey, fingerprint: ToyDigest.sha256(publicKey))

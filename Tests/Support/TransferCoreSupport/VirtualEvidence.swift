@@ -23,13 +23,13 @@ package enum VirtualEvidence {
 extension VirtualStore {
     /// What the store keeps of an object's content.
     package enum Keeping: Sendable, CaseIterable {
-        /// The store keeps the SHA-256 of parts, and names them in listings.
+        /// The store keeps the digests of parts, and its listings contain them.
         case digests
-        /// The store keeps the MD5 of parts, as their ETags.
+        /// The store keeps the MD5s of parts, which are their ETags.
         case md5
-        /// The store keeps no evidence, but objects can be read back.
+        /// The store keeps no evidence, but a gateway can read objects back.
         case nothingButReadsBack
-        /// The store keeps no evidence, and reading an object back gives none.
+        /// The store keeps no evidence, and reading an object back gives none either.
         case nothing
     }
 }

@@ -61,7 +61,7 @@ package final class VirtualFile {
         touchChangeTime()
     }
 
-    /// The bytes of a part; `nil` if the file ends before its end.
+    /// The bytes of a part; `nil` if the file ends within the part.
     package func read(start: UInt64, count: UInt64) -> [UInt8]? {
         guard start + count <= UInt64(bytes.count) else { return nil }
         return Array(bytes[Int(start)..<Int(start + count)])

@@ -11,7 +11,7 @@ package final class VirtualJournal {
         package var key: String
         package var policy: ExistingKeyPolicy
         package var partBytesWish: UInt64?
-        /// Without its parts, which are in `parts`.
+        /// The session without its parts, which are in `parts`.
         package var saved: SavedSession?
         package var parts: [PartNumber: PartListEntry] = [:]
         package var isDropping = false
@@ -39,8 +39,8 @@ package final class VirtualJournal {
 
     package func add(_ row: Row) { rows[row.id] = row }
 
-    /// Simulates the loss of the journal with its disk. Only the users' requests remain, as if the users repeated them:
-    /// the rows keep neither sessions, parts, proofs nor withdrawn versions.
+    /// The journal is lost with its disk. The simulation keeps the rows, but they forget everything about sessions that
+    /// were begun.
     package func forgetSessions() {
         for id in rows.keys {
             rows[id]?.saved = nil
@@ -124,7 +124,7 @@ package final class VirtualJournal {
 }
 
 extension UploadReceipt {
-    /// The proof that the journal keeps of the receipt.
+    /// The proof that the journal derives from a receipt and stores.
     fileprivate func proof(ofKey key: String) -> StoredProof? {
         guard let stamp else { return nil }
         var proof = StoredProof(session: session, stamp: stamp, partBytes: partBytes, root: root, size: size)

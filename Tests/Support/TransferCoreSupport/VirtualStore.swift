@@ -27,8 +27,8 @@ package final class VirtualStore {
         var names: [PartNumber: Set<String>] = [:]
         /// Whether the upload is being completed and therefore hidden.
         var isHidden = false
-        /// Whether an abort has left a part. The listings of such an upload are exempt from faults that hide parts,
-        /// because otherwise the gateway could never detect the part that is left.
+        /// Whether an abort has left a part. Faults then hide no parts from the upload's listing; otherwise the gateway
+        /// could never find the part.
         var isBeingAborted = false
 
         var recordKey: RecordKey { RecordKey(key: Array(key.utf8), session: label.session) }
@@ -39,7 +39,7 @@ package final class VirtualStore {
         package var session: SessionID
     }
 
-    /// A part as it was confirmed to a gateway.
+    /// A part that the store has confirmed to a gateway, with the ETag of this confirmation.
     package struct Confirmation: Hashable {
         package var part: PartNumber
         package var etag: String
@@ -142,7 +142,7 @@ package final class VirtualStore {
         uploads[id] = nil
     }
 
-    /// Whether a completion would succeed if its upload had not been aborted.
+    /// Whether a request is a completion that fails only because its upload was aborted.
     func isAborted(_ request: StoreRequest) -> Bool {
         guard case .complete(let key, let upload, _, _, let condition) = request, uploads[upload] == nil,
             aborted[upload] != nil
@@ -150,7 +150,7 @@ package final class VirtualStore {
         return objection(to: condition, key: key, CheckedConditions.all.complete) == nil
     }
 
-    /// - Returns: whether one part is left.
+    /// - Returns: whether one part is left; `false` if the upload has no part.
     func removeAllPartsButTheLast(of id: String) -> Bool {
         guard let found = find(id), let last = found.parts.keys.max() else { return false }
         uploads[id]?.parts = found.parts.filter { $0.key == last }

@@ -24,7 +24,7 @@ package final class Wire {
     package private(set) var isCutAtGateway = false
     /// Whether bytes in flight and later bytes are lost.
     private var isBroken = false
-    /// Bytes in flight to the gateway; and, after the connection was torn, how many of them still arrive.
+    /// Bytes in flight to the gateway. After the connection was torn: how many of those still arrive.
     private var bytesToGateway = 0
     private var bytesToGatewayLeft: Int?
     /// When the last bytes in each direction arrive; later bytes do not overtake them.
@@ -93,7 +93,7 @@ package final class Wire {
         isCutAtAgent = true
     }
 
-    /// Lets only a part of the bytes in flight to the gateway arrive; the cut may be inside a frame.
+    /// Lets only a percentage of the bytes in flight to the gateway arrive. The last frame may be cut.
     func tear(keepingPercent percent: Int) {
         bytesToGatewayLeft = bytesToGateway * percent / 100
     }
@@ -101,7 +101,7 @@ package final class Wire {
     private func cutAtGateway() {
         guard !isCutAtGateway else { return }
         isCutAtGateway = true
-        // The current event is finished first.
+        // The gateway learns of the loss only after the event that is running now.
         schedule.after(.zero) { self.gateway.connectionLost(self.gatewayID) }
     }
 

@@ -15,7 +15,8 @@ import Testing
         }
     }
 
-    /// A child process between fork and exec has the lock's file open too.
+    /// A child process between fork and exec holds copies of all descriptors, also of the lock's file. The lock must
+    /// end all the same when this process releases it.
     @Test func lockEndsDespiteOtherDescriptors() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))

@@ -74,7 +74,7 @@ import WireProtocol
             try text.write(toFile: home.pinsPath, atomically: true, encoding: .utf8)
             #expect(try home.pins().keys == [configured])
             #expect(try home.pins().problem?.contains("pins.json") == true)
-            // The next connection writes the file again.
+            // A later connection writes the pins' file again.
             home.pin(proved: configured, next: try key(2).digest)
             #expect(try home.pins().keys == [configured, key(2)])
         }
@@ -82,7 +82,8 @@ import WireProtocol
 
     @Test func aHomeThatCannotBeWrittenKeepsItsPins() async throws {
         try await with { home, configured throws in
-            // A rename onto a directory fails for every user, root included.
+            // Replace the file by a directory. Renaming a file onto a directory fails for every user, even for root, so
+            // the home cannot write its pins.
             try FileManager.default.createDirectory(
                 atPath: home.pinsPath + "/in", withIntermediateDirectories: true)
             let problem = home.pin(proved: configured, next: try key(2).digest)
@@ -104,7 +105,8 @@ import WireProtocol
         }
     }
 
-    /// A home accepts an invitation code with any pinned key of its site, but not a code of another site.
+    /// A home accepts an invitation if the code names any pinned key of the home's site. It refuses a code of another
+    /// site.
     @Test func homeAcceptsCodeWithAnyPinnedKey() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)

@@ -49,7 +49,8 @@ struct ChunkEncoderTests {
         }
     }
 
-    /// The user's choice does not matter here: the gateway would end the connection (specification §7.3).
+    /// Without the agreed capability the encoder compresses nothing, whatever the user chose. Otherwise the gateway
+    /// would end the connection (specification §7.3).
     @Test func nothingIsCompressedWithoutCapability() throws {
         for choice in CompressionChoice.allCases {
             let encoder = ChunkEncoder(choice: choice, compressors: CompressorPool())

@@ -5,7 +5,8 @@ import WireProtocol
 
 /// Tests of the exit codes for error codes of a gateway.
 @Suite struct ExitCodeTests {
-    /// The column *agent* in specification §12 gives the exit code, either directly or by the entry for retried errors.
+    /// The column *agent* of the table of codes (specification §12) names the exit code or says that the agent retries.
+    /// If the agent retries, the exit code is the one with which it gives up.
     @Test(arguments: FailureRule.all) func exitCodesMatchSpecification(rule: FailureRule) {
         let told = rule.exitCode ?? rule.reaction.exitCodeInTheEnd ?? UploadFailure.Kind.unreachable.exitCode
         for scope in rule.scopes {
@@ -17,7 +18,7 @@ import WireProtocol
         }
     }
 
-    /// A newer gateway may send unknown codes. The agent retries the affected uploads.
+    /// A newer gateway may send codes that the agent does not know. The agent then retries the uploads in question.
     @Test func unknownCodeIsNotAViolation() {
         let code = ErrorCode(rawValue: 0x0777)
         #expect(UploadFailure(code, message: "").kind == .gatewayFailed)

@@ -23,7 +23,7 @@ import TransferCore
         }
     }
 
-    /// Files with the same key are refused, and other files are not affected.
+    /// If several files have the same key, all of them are refused. The other files are not affected.
     @Test func reportsAllFilesThatShareAKey() async throws {
         try await withTree(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
             let roots = (1...3).map { root.appending(path: "\($0)") }

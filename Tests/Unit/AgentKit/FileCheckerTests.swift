@@ -10,9 +10,10 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Tests of `sluice-agent check` without a gateway and without the program, with real files and a real journal.
+/// Tests of `sluice-agent check` with real files and a real journal. They call the code of the command, without a
+/// gateway and without starting the program.
 @Suite(.timeLimit(.minutes(5))) struct FileCheckerTests {
-    /// A home that knows its site, and a directory with files.
+    /// A home that has stored its site's identity, and a directory with files.
     private struct Sample {
         let home: AgentHome
         let tree: URL
@@ -36,16 +37,19 @@ import WireProtocol
             try journal().apply([write], nowMilliseconds: 1) { _ in subject }
         }
 
-        /// - Parameter isWritten: whether the test writes a file meanwhile. Otherwise the result `stillWritten` is not
-        ///   final: when another test starts a program, the new process holds copies of all descriptors for a moment,
-        ///   also of those that this test has just closed.
+        /// Checks the files, and repeats the check until no result is `stillWritten`. A result may be `stillWritten` by
+        /// accident: when another test starts a program, the new process holds copies of all descriptors for a moment,
+        /// also of those that this test has just closed.
+        ///
+        /// - Parameter isWritten: whether the test itself has a file open for writing. Then the check runs only once.
         func check(
             _ names: [String] = [], fast: Bool = false, isWritten: Bool = false
         ) throws -> [String: CheckedFile.Result] {
             while true {
                 let results = try checkOnce(names, fast: fast)
                 guard !isWritten, results.values.contains(where: \.isStillWritten) else { return results }
-                // No event reports that the other process has executed its program. The time limit ends the loop.
+                // No event reports that the other process has executed its program and so closed its copies. The test's
+                // time limit ends the loop.
                 usleep(5_000)
             }
         }
@@ -116,7 +120,8 @@ import WireProtocol
         }
     }
 
-    /// With `--fast` an unchanged stamp suffices and the file is not read. The proof has a wrong digest to show that.
+    /// With `--fast` the check does not read a file whose stamp is unchanged. To show this, the proof has a wrong
+    /// digest, and the file counts as proven nevertheless.
     @Test func reliableStampSufficesOnRequest() async throws {
         try await withSample(["file"]) { sample in
             for counts in [false, true] {

@@ -40,7 +40,7 @@ struct FileWalkTests {
         }
     }
 
-    /// Makes a file whose name need not be UTF-8, which Foundation cannot do.
+    /// Makes a file whose name need not be UTF-8. Foundation cannot make such a file.
     private func make(_ name: [UInt8], in root: URL) -> [CChar] {
         let path = (root.path(percentEncoded: false).utf8 + [UInt8(ascii: "/")] + name + [0]).map {
             CChar(bitPattern: $0)
@@ -131,7 +131,7 @@ struct FileWalkTests {
         }
     }
 
-    /// Files that the walk skips do not conflict with a file of the same key.
+    /// Files that the walk skips do not count as conflicts with a file that would have the same key.
     @Test func skippedFilesReserveNoKey() async throws {
         try await withTree(["1/x", "1/d/y", "2/z", "elsewhere/y"]) { root in
             let manager = FileManager.default
@@ -156,7 +156,8 @@ struct FileWalkTests {
 
     // MARK: Links that appear after the walk
 
-    /// A user with write access replaces found files with symbolic links to files of other users.
+    /// During a push, a user with write access replaces found files with symbolic links to other users' files. The push
+    /// must not send those files.
     @Test(arguments: ["d/e/file", "d/e", "d"]) func linkInPlaceOfFileIsNotFollowed(place: String) async throws {
         try await withTree(["tree/d/e/file", "secret/e/file", "secret/file"]) { root in
             let found = walk(root.appending(path: "tree"))

@@ -69,7 +69,7 @@ struct JournalMigrationTests {
             #expect(row.trouble == "interrupted")
             #expect(try journal.lastUpload() == 4)
             #expect(try journal.finishedMilliseconds(key: "old") == 77)
-            // The old receipt has no file stamp, so it is no proof.
+            // The old receipt has no file stamp. The journal therefore does not take it for a proof.
             #expect(try journal.record(ofKey: "old").proof == nil)
             try apply([.finished(UploadID(4), .dropped)], to: journal)
             #expect(try Journal.open(path).lastUpload() == 4)
@@ -80,7 +80,7 @@ struct JournalMigrationTests {
         DeviceSite(store: $0, device: "d", prefix: "site/")
     }
 
-    /// In a journal of version 0.1 before migration 5, a proof does not name its store.
+    /// A proof in a journal of version 0.1 before migration 5 does not say which store it is about.
     @Test func migratedProofNamesNoStore() async throws {
         try await withPath { path in
             var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
@@ -197,7 +197,8 @@ struct JournalMigrationTests {
         }
     }
 
-    /// Withdrawn versions age by the time since boot, which cannot be set. A reboot restarts the waiting time.
+    /// The age of a withdrawn version is measured by the time since boot, which a user cannot set. After a reboot the
+    /// waiting time starts again.
     @Test func withdrawnVersionAgesByUptime() async throws {
         try await withPath { path in
             func open(_ boot: String, _ milliseconds: Int64) throws -> Journal {
@@ -214,7 +215,7 @@ struct JournalMigrationTests {
             #expect(try withdrawn("one", 7_000) == WithdrawnVersion(stamp: Self.stamp, age: .seconds(2)))
             #expect(try withdrawn("two", 900_000) == WithdrawnVersion(stamp: Self.stamp, age: .zero))
             #expect(try withdrawn("two", 901_000)?.age == .seconds(1))
-            // A clock that went back gives no age.
+            // If the clock has gone back, the age of a version is unknown and counts as zero.
             #expect(try withdrawn("two", 10)?.age == .zero)
             #expect(try withdrawn("two", 86_400_011) == nil)
         }

@@ -8,8 +8,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Compares the real journal with the simulator's model of it. Results of the simulator are valid only if both react to
-/// all writes in the same way.
+/// Compares the journal with the model of it that the simulator uses (`VirtualJournal`). The simulator's results are
+/// valid only if both react to all writes in the same way.
 @Suite struct JournalModelTests {
     private static let uploads = (1...3).map { UploadID($0) }
 
@@ -34,7 +34,7 @@ import WireProtocol
                     model.apply(write)
                     if case .began(let id, _) = write { highest = max(highest, id.value) }
                 }
-                // Continue with a new connection, as another process would.
+                // From time to time, continue with a new database connection, as a new process would.
                 if draws.number(0...9) == 0 { journal = try Journal.open(path, clock: clock) }
                 try Self.expectSame(journal, model, after: writes)
                 #expect(try journal.lastUpload() == highest, "\(writes)")
@@ -76,7 +76,7 @@ import WireProtocol
     }
 }
 
-/// Draws random writes of all kinds in any order, more than the machine would request.
+/// Draws random writes of all kinds in any order. The agent's machine requests only some of these orders.
 private struct Draws {
     var generator: SeededGenerator
 

@@ -53,7 +53,7 @@ struct JournalReceiptTests {
             for (key, receipt) in zip(["a", "b", "é"], receipts) {
                 #expect(try journal.signedReceipts.list(ofKey: key) == [receipt])
             }
-            // Keys are compared as bytes; `String` would treat both as equal.
+            // Keys are compared as bytes. `String` would take the two spellings of this key for equal.
             #expect(try journal.signedReceipts.list(ofKey: "e\u{301}") == [])
         }
     }
@@ -84,7 +84,7 @@ struct JournalReceiptTests {
         }
     }
 
-    /// A gateway sends a receipt with the proof, or alone at a later time.
+    /// A gateway sends a receipt together with the proof of the upload, or alone at a later time.
     @Test(arguments: [false, true])
     func receiptIsKeptWithOrWithoutProof(comesLater: Bool) async throws {
         try await withPath { path in
@@ -149,8 +149,8 @@ struct JournalReceiptTests {
         }
     }
 
-    /// A value of an unexpected type is damage, as in the other tables. Bytes that are no valid receipt are left to the
-    /// verifier.
+    /// A value of an unexpected type counts as damage of the journal, as in the other tables. Bytes that are not a
+    /// valid receipt do not count as damage: the verifier refuses them.
     @Test(arguments: [
         ("statement = 'text'", true), ("signature = NULL", true), ("made = 'late'", true), ("store = 1", true),
         ("certificates = x'00'", true), ("statement = x'00'", false), ("public_key = x''", false),
@@ -159,7 +159,7 @@ struct JournalReceiptTests {
         try await withPath { path in
             try Journal.open(path).signedReceipts.keep([Self.receipt(Self.statement())])
             let queue = try DatabaseQueue(path: path)
-            // A table without constraints accepts any value.
+            // This table has no constraints, so it accepts any value.
             try queue.inDatabase {
                 try $0.execute(
                     sql: """

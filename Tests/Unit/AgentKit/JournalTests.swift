@@ -115,7 +115,8 @@ struct JournalTests {
         }
     }
 
-    /// SQLite accepts any value in any column, and its integrity check does not find these changes.
+    /// SQLite accepts a value of any type in any column, and its integrity check does not find these damages. The
+    /// journal must find them and be set aside.
     @Test(arguments: [
         "UPDATE uploads SET size = 'much'", "UPDATE uploads SET session = 'none'", "UPDATE uploads SET created = 1e300",
         "UPDATE parts SET number = x'ff'", "UPDATE parts SET digest = 5", "DROP TABLE parts",
@@ -136,7 +137,7 @@ struct JournalTests {
         }
     }
 
-    /// Another program may change the file while the journal is open.
+    /// Another program may change the journal's file while it is open.
     @Test func unexpectedValueIsAnErrorNotATrap() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending(path: "journal").path(percentEncoded: false)

@@ -10,7 +10,7 @@ import WireProtocol
 @Suite(.timeLimit(.minutes(5))) struct SourceFileLookTests {
     private static let shell = Executable(path: "/bin/sh")
 
-    /// Runs `body` with a file, and with a clock that has run steadily for long enough.
+    /// Runs `body` with a file, and with a clock that has not been set for long enough to be usable.
     private func withFile(
         in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
     ) async throws {
@@ -27,13 +27,15 @@ import WireProtocol
         try SourceFile.open(file.path(percentEncoded: false)).look(clock: clock)
     }
 
-    /// Looks until the lease is granted. When another test starts a program, the new process holds copies of all
-    /// descriptors for a moment, also of those that this test has just closed.
+    /// Repeats the look until the kernel grants the lease. When another test starts a program, the new process holds
+    /// copies of all descriptors for a moment, also of those that this test has just closed; until then the kernel
+    /// refuses the lease.
     private func lookUntilGranted(_ file: URL, _ clock: FileClock) async throws -> FileSettling.Look {
         while true {
             let look = try look(file, clock)
             if look.lease == .granted { return look }
-            // No event reports that the other process has executed its program; the test's time limit ends the loop.
+            // No event reports that the other process has executed its program and so closed its copies. The test's
+            // time limit ends the loop.
             try await Task.sleep(for: .milliseconds(5))
         }
     }
@@ -42,7 +44,7 @@ import WireProtocol
         try await withFile { file, clock in
             let look = try await lookUntilGranted(file, clock)
             #expect(look.stamp.size == 7)
-            // The look releases its lease, so no writer has to wait.
+            // The look releases its lease when it ends, so no writer has to wait.
             let again = open(file.path(percentEncoded: false), O_WRONLY | O_NONBLOCK | O_CLOEXEC)
             #expect(again >= 0)
             close(again)
@@ -70,20 +72,21 @@ import WireProtocol
         }
     }
 
-    /// The kernel signals the lease's holder when another process opens the file. SIGIO would terminate this process.
+    /// When another process opens the file, the kernel signals the holder of the lease. With the default signal SIGIO
+    /// this process would be terminated.
     @Test func brokenLeaseDoesNotEndTheProcess() async throws {
         try await withFile { file, clock in
             let path = file.path(percentEncoded: false)
             _ = try await lookUntilGranted(file, clock)
             let source = try SourceFile.open(path)
             #expect(source.takeReadLease() == .granted)
-            // Open without blocking, so that the attempt ends while the lease is held.
+            // Open the file without blocking, so that the attempt fails at once while the lease is held.
             let command =
                 "import os, sys\ntry: os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)\n"
                 + "except BlockingIOError: print('leased')"
             let attempt = try await run(Executable.inSearchPath("python3"), ["-c", command, path])
             #expect(attempt.lines(of: .standardOutput) == ["leased"], "\(attempt.transcript)")
-            // A blocking open succeeds as soon as the lease is released.
+            // Opening the file with blocking succeeds as soon as the lease is released.
             try await withProgram(Self.shell, ["-c", "echo more >> '\(path)'"]) { writer in
                 source.releaseReadLease()
                 let ended = try await writer.waitForExit()
@@ -118,7 +121,8 @@ import WireProtocol
     }
 }
 
-/// Tests of the clock of change times, which is usable only while it is known not to have been set.
+/// Tests of the clock that dates changes of files. The agent uses it only while it knows that no program has set the
+/// clock.
 @Suite struct FileClockTests {
     private static let boot = "/proc/sys/kernel/random/boot_id"
 
@@ -128,7 +132,7 @@ import WireProtocol
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// The content of the clock file as an earlier run would have written it.
+    /// The content of the clock's file as an earlier run wrote it `secondsAgo`.
     private func kept(secondsAgo: Int64, setBy step: Int64 = 0, boot: String? = nil) throws -> String {
         let name = try String(contentsOfFile: Self.boot, encoding: .utf8)
         let age = nanoseconds(CLOCK_BOOTTIME)

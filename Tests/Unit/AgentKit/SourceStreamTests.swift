@@ -19,7 +19,8 @@ import WireProtocol
         return Part(bytes: bytes, isLast: isLast, content: Array(kept.readableBytesView))
     }
 
-    /// The stream recognises the last part when it reads it, also if the stream ends at a part boundary.
+    /// The stream reports the last part as the last when it reads that part, even if the stream ends exactly at the end
+    /// of a part.
     @Test(arguments: [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
     func yieldsPartsAndMarksTheLast(bytes: Int) throws {
         let content = (0..<bytes).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -50,7 +51,7 @@ import WireProtocol
         withExtendedLifetime(pipe) {}
     }
 
-    /// `stop` ends a read that waits for bytes.
+    /// `stop` ends a read that is waiting for bytes.
     @Test func stopsWaiting() async throws {
         let pipe = Pipe()
         let stream = SourceStream(descriptor: pipe.fileHandleForReading.fileDescriptor)
@@ -114,7 +115,8 @@ import WireProtocol
         expectIncomplete(try read("echo four; exit 3"), "exit status 3")
         expectIncomplete(try read("exit 1"), "exit status 1")
         expectIncomplete(try read("head -c 5000 /dev/zero; kill -9 $$"), "signal 9")
-        // This command closes its output long before it fails.
+        // This command closes its output before it fails. The stream must wait for the exit status and report the
+        // failure.
         expectIncomplete(try read("echo four; exec >&-; sleep 0.2; exit 4"), "exit status 4")
         expectIncomplete(try read("echo four", expectedBytes: 6), "only 5 of the expected 6 bytes")
     }
@@ -131,7 +133,7 @@ import WireProtocol
         async let reading = Task.detached { stream.read(start: 0, bytesMax: 10, withMD5: false).reading }.value
         stream.stop()
         guard case .failed = await reading else { return #expect(Bool(false), "the read succeeded") }
-        // The end of its output shows that the command has exited.
+        // The end of the command's output shows that the command has exited.
         #expect(FileHandle(fileDescriptor: command.descriptor).readDataToEndOfFile().isEmpty)
     }
 }

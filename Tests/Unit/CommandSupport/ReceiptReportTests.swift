@@ -3,7 +3,8 @@ import Foundation
 import RepositoryFiles
 import Testing
 
-/// Tests of the output of `sluice-gateway receipt verify`, without the program.
+/// Tests of the output of `sluice-gateway receipt verify`. They call the code of the command and do not start the
+/// program.
 @Suite
 struct ReceiptReportTests {
     private static let siteKey = "sha256:a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5"
@@ -31,8 +32,8 @@ struct ReceiptReportTests {
         #expect(report.lines.last == "  signed by  " + Self.siteKey)
     }
 
-    /// Without a trusted key the receipt only shows which key signed it. The report names that key and advises the
-    /// user.
+    /// Without a trusted key, verification can show only which key signed the receipt. The report names that key and
+    /// advises the user to verify again with `--key`.
     @Test func signerIsShownWithoutAKey() {
         let report = ReceiptReport(path: Self.path, signer: .anybody)
         #expect(report.exitCode == 0)
@@ -46,7 +47,7 @@ struct ReceiptReportTests {
         #expect(report.lines[0].contains(Self.siteKey))
     }
 
-    /// A public key in PEM, like the block in the receipt itself.
+    /// A public key in PEM, in the same form as the key block in a receipt.
     @Test func aKeyMayBeAFile() throws {
         let lines = try Self.text().split(separator: "\n")
         try withFile(lines.suffix(3).joined(separator: "\n") + "\n") { path in

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// The `openssl` program reads Sluice's identities, and Sluice reads identities that the program made.
+/// The `openssl` program reads identities that Sluice made, and Sluice reads identities that `openssl` made.
 @Suite struct IdentityInteroperabilityTests {
     @Test func fingerprintHashesThePublicKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -54,7 +54,7 @@ import WireProtocol
         }
     }
 
-    /// Commands that make a supported key with the program.
+    /// Commands with which `openssl` makes a key of a supported type.
     @Test(arguments: [
         (["genpkey", "-algorithm", "ED25519"], KeyType.ed25519),
         (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], .p256),
@@ -89,7 +89,8 @@ import WireProtocol
         }
     }
 
-    /// The key is encrypted, and no pass phrase is available. The error says so, for both encodings of the program.
+    /// The key is encrypted, and Sluice has no passphrase. The error says that the key is encrypted, for both encodings
+    /// that `openssl` writes.
     @Test(arguments: [["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ec", "-in"]])
     func encryptedAndDamagedKeysDiffer(command: [String]) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -107,7 +108,7 @@ import WireProtocol
         }
     }
 
-    /// The path from an identity to a certificate of an authority, in an operator's steps.
+    /// An operator's steps from an identity to a certificate that an authority has signed.
     @Test(arguments: KeyType.allCases)
     func aSignedRequestBecomesTheCertificate(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -132,8 +133,8 @@ import WireProtocol
         }
     }
 
-    /// By default OpenSSL asks for a passphrase on the terminal and waits. A process without a terminal, in a session
-    /// of its own, would print the question to standard error.
+    /// By default OpenSSL asks for a passphrase on the terminal and waits. The test runs in a process without a
+    /// terminal, in which OpenSSL would print the question to standard error.
     @Test(.timeLimit(.minutes(5))) func encryptedKeyIsRefusedWithoutAsking() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             try await withTemporaryDirectory("secure-channel") { directory in

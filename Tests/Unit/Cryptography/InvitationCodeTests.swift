@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The line of text with which a device is set up (specification §5.2).
+/// The invitation code: one line of text with which a user sets a device up (specification §5.2).
 @Suite
 struct InvitationCodeTests {
     private static func code(gateway: String = "gateway.example.org:7420") throws -> InvitationCode {
@@ -20,7 +20,7 @@ struct InvitationCodeTests {
         #expect(text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) })
     }
 
-    /// The example in the specification was computed by independent code.
+    /// The example of the specification, which was computed by code independent of this one.
     @Test func hasTheSpecifiedForm() throws {
         let text = "sluice1.ckKGgwOQWMbywMtJLFM7Ck0U73fMD3irzM7VKH2EoaIBHPuBAAAAAAAAASP__________2c6MQ"
         #expect(try Self.code(gateway: "g:1").text() == text)

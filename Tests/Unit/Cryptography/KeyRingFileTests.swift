@@ -117,7 +117,7 @@ import WireProtocol
                 let cut = try KeyRing(text: Array(ring.text[..<byteCount]))
                 #expect(ring.entries.starts(with: cut.entries))
             } catch {
-                // Cutting the file cannot cause any other error.
+                // A file that is cut can cause no other errors than these.
                 switch error {
                 case .malformedLine, .noSealingKey: break
                 default: Issue.record("cut at \(byteCount): \(error)")

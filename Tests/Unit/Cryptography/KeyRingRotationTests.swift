@@ -26,8 +26,8 @@ import Testing
         #expect(ring.entries == entries)
     }
 
-    /// Two gateways with copies of one ring adopt each rotation in turn. After every step each gateway opens every
-    /// token that either one has sealed.
+    /// Two gateways have copies of one ring. They adopt each rotation one after the other, and after every step each
+    /// gateway opens every token that either of them has sealed.
     @Test func gatewaysOpenTokensAcrossRotations() throws {
         var gateways = [try KeyRing.make()]
         gateways.append(gateways[0])
@@ -49,8 +49,8 @@ import Testing
         #expect(tokens.count == 26)
     }
 
-    /// A gateway that is two rotations behind does not have the key that seals. Therefore all gateways must have a ring
-    /// before any gateway gets the ring after the next.
+    /// If one gateway gets the ring after the next while another still has the old ring, the other cannot open the
+    /// tokens of the first. Therefore all gateways must have a ring before any gateway gets the next one.
     @Test func staleGatewayNamesTheUnknownKey() throws {
         let old = try KeyRing.make()
         let new = try old.rotated().rotated()

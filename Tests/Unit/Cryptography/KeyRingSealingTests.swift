@@ -37,7 +37,7 @@ import Testing
         #expect(try ring.seal(plain, context: context) != ring.seal(plain, context: context))
     }
 
-    /// Tries every wrong value of every byte. The error depends on the field that contains the byte.
+    /// Replaces every byte by every wrong value. The error depends on the field that the byte belongs to.
     @Test func alteredByteIsRefused() throws {
         let sealed = try ring.seal(plain, context: context)
         for index in sealed.indices {
@@ -54,7 +54,7 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// The token names another key of the ring than the key that sealed it.
+    /// The token is changed so that it names another key of the ring than the one that sealed it.
     @Test func anExchangedKeyIDIsForged() throws {
         let other = try #require(ring.keys.first { $0.id != ring.sealingKey.id })
         var sealed = try ring.seal(plain, context: context)
@@ -62,7 +62,8 @@ import Testing
         #expect(throws: TokenOpeningError.forged) { try ring.open(sealed, context: context) }
     }
 
-    /// Two ids share one secret, so only the associated data can reveal the exchange.
+    /// Two key ids have the same secret, so decryption itself succeeds with either. Only the associated data shows that
+    /// the ids were exchanged.
     @Test func theKeyIDIsAuthenticated() throws {
         let first = ring.sealingKey
         let twin = KeyRing.Key(id: KeyRing.KeyID(value: first.id.value ^ 1), state: .retired, secret: first.secret)

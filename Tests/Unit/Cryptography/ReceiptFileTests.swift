@@ -67,7 +67,7 @@ import WireProtocol
         #expect(lineOfRefusal(with(2, "statement: ")) == 2)
         #expect(lineOfRefusal(with(2, "statement: A")) == 2)
         #expect(lineOfRefusal(with(2, "statement: AAA")) == 2)
-        // The unused bits of the last digit must be 0.
+        // The last digit has bits that encode no data. They must be 0.
         #expect(lineOfRefusal(with(2, "statement: AB==")) == 2)
         #expect(lineOfRefusal(with(2, "statement: AA==")) == nil)
         #expect(lineOfRefusal(with(2, "statement: A A==")) == 2)
@@ -84,7 +84,8 @@ import WireProtocol
         #expect(lineOfRefusal(chain.joined(separator: "\n")) != nil)
     }
 
-    /// Mutates a real file: the reader accepts or refuses it, and whatever it accepts can be written and read again.
+    /// Changes a file of receipts at random. The reader refuses it or accepts it; if it accepts it, the receipts can be
+    /// written and read again.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func anyTextIsReadOrRefused(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
@@ -110,7 +111,7 @@ import WireProtocol
         }
     }
 
-    /// Runs the commands of the specification in a shell.
+    /// Runs the commands with which the specification verifies a receipt in a shell.
     @Test(arguments: KeyType.allCases)
     func opensslVerifiesAFile(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

@@ -19,7 +19,7 @@ import WireProtocol
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// Ed25519 signatures are deterministic.
+    /// An Ed25519 signature is determined by key and content, so signing the vector again must give the same bytes.
     @Test func vectorKeyGivesTheVectorSignature() throws {
         let vector = try ReceiptVector()
         let key = try vector.makePrivateKey()
@@ -59,7 +59,7 @@ import WireProtocol
         }
     }
 
-    /// Changes one field at a time: the statement stays well-formed, but the signature does not match.
+    /// Changes one field at a time. The statement stays well-formed, but no longer matches the signature.
     @Test func everyFieldIsSigned() throws {
         let vector = try ReceiptVector().receipt
         let statement = try vector.content()
@@ -82,7 +82,8 @@ import WireProtocol
         }
     }
 
-    /// The statement names another key than the signing one, so a valid signature does not count.
+    /// The signature is valid, but the statement names another key than the one that signed it. The receipt must be
+    /// refused.
     @Test func theStatementNamesItsKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let identity = try Identity.create(in: directory.directoryPath, name: "site")
@@ -133,7 +134,7 @@ import WireProtocol
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// Users know a site's key by its public key, its certificate, or the hexadecimal digits.
+    /// Users may have a site's key as a public key, as a certificate, or as hexadecimal digits.
     @Test(arguments: KeyType.allCases)
     func fingerprintIsReadFromPEM(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -208,7 +209,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway's clock is trusted, so its certificate must have been valid at the time in the receipt.
+    /// The time in a receipt comes from the gateway's clock. The gateway's certificate must have been valid at that
+    /// time.
     @Test(arguments: [Authority.Validity.formerly, .later])
     func certificateMustBeValidAtReceiptTime(validity: Authority.Validity) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

@@ -27,8 +27,8 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/b/"])
     }
 
-    /// CR LF is one `Character`. A parser that missed this line end would treat all devices after a comment as part of
-    /// the comment.
+    /// CR LF is a single `Character`. A parser that does not recognise it as the end of a line would treat all devices
+    /// after a comment as part of the comment.
     @Test func readsLinesThatEndInCRLF() throws {
         let text = "# the fleet\r\ncam sha256:\(Self.one) prefix=a/\r\n# the yard\r\nyard sha256:\(Self.two)\r\n"
         let list = try DeviceList(parsing: text)
@@ -122,11 +122,13 @@ struct DeviceListTests {
             let home = GatewayHome(path: directory.path(percentEncoded: false))
             let fingerprint = try home.create(name: "gate")
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
-            // Try to remove a name that the list does not have; the list has keys only.
+            // The list contains only devices with keys and no certificate rules. So revoking a name that it does not
+            // contain is an error.
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
             try home.revokeDevice(name: "ship")
             #expect(try home.devices().devices == [])
-            // The revoked line stays, because a certificate with this name might make the device known again.
+            // The line of a revoked device stays on the list. Otherwise a certificate with this name could give the
+            // device access again.
             #expect(try home.devices().certificateRules.map(\.name) == ["ship"])
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
             try home.revokeDevice(name: "ship", hasAuthority: true)
@@ -135,7 +137,8 @@ struct DeviceListTests {
             #expect(try home.devices().certificateRules.map(\.options?.prefix) == [nil, nil])
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam", hasAuthority: true) }
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
-            // A list with certificate rules belongs to a site with an authority.
+            // A list with certificate rules shows that the site has an authority. So a name that is not on the list can
+            // be revoked.
             try home.revokeDevice(name: "yard")
             #expect(try home.devices().hasRevoked("yard"))
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")

@@ -64,7 +64,7 @@ import WireProtocol
         }
     }
 
-    /// Arrival times of a clock that was set back, and of one that was never set.
+    /// The time at which a report arrived may come from a clock that was set back, or from one that was never set.
     @Test(arguments: [Int64.min, .max, 0])
     func anyTimeOfArrivalIsShown(milliseconds: Int64) async throws {
         try await withHome { home in

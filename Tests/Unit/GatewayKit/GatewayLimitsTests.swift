@@ -9,7 +9,8 @@ import TransferCore
 
 /// Tests of the limits that a gateway derives from its store.
 @Suite struct GatewayLimitsTests {
-    /// An agent uses the store's identity to recognise the store that a proof belongs to.
+    /// WELCOME names the identity of the gateway's store. From it an agent recognises whether a proof is about this
+    /// store.
     @Test func welcomeNamesTheStoreIdentity() async throws {
         try await withTemporaryDirectory("limits") { directory in
             let store = try await FileStore.open(

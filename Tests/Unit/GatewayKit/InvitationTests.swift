@@ -67,7 +67,8 @@ struct InvitationTests {
             let secret = try Self.secret(home, "cam")
             let winners = try await withThrowingTaskGroup(of: Bool.self) { tasks in
                 for number in 0..<16 {
-                    // Each task acts like a separate process: only the lock file synchronises them.
+                    // Each task acts like a process of its own: only the lock file keeps two tasks from redeeming the
+                    // invitation at once.
                     tasks.addTask {
                         try Self.redeem(secret, by: UInt8(number), in: home) != nil
                     }
@@ -107,8 +108,8 @@ struct InvitationTests {
         }
     }
 
-    /// An invitation removes the revocation of its name only when the code is used. Revoking the name again before that
-    /// ends the invitation.
+    /// The name was revoked before it was invited again. The invitation removes the revocation only when its code is
+    /// used. If the name is revoked again before that, the invitation becomes invalid.
     @Test func revokingARevokedNameEndsItsInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: try Self.key(9), prefix: "")
@@ -121,8 +122,8 @@ struct InvitationTests {
         }
     }
 
-    /// The name on an invitation gets a certificate rule after the invitation was made. This can happen if two homes
-    /// share the device list but not the invitations.
+    /// The device list already has a certificate rule for the name, but an invitation for the same name is still
+    /// unused. This happens if two homes share the device list but not the invitations.
     @Test func nameOfACertificateIsNotGivenToAKey() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
@@ -224,7 +225,8 @@ struct InvitationTests {
         }
     }
 
-    /// A file that could not be read is read again. A file that could not be parsed is read again only after a change.
+    /// If the device list could not be read, the gateway reads it again. If it could not be parsed, the gateway reads
+    /// it again only after the file has changed.
     @Test func aFileThatCouldNotBeReadIsReadLater() async throws {
         try await Self.withHome { home in
             let fails = Mutex(true)

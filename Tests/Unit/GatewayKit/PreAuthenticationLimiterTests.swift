@@ -4,7 +4,7 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// Which connections are admitted before a key is proved, and which are closed to make room.
+/// Which connections the gateway admits before a peer has proved its key, and which it closes to make room for others.
 @Suite struct PreAuthenticationLimiterTests {
     private func makeLimiter(_ peersMax: Int, perAddress: Int) -> PreAuthenticationLimiter {
         var limits = GatewayLimits(
@@ -25,7 +25,8 @@ import TransferCore
         #expect(limiter.count == 4)
     }
 
-    /// A single connection from an address is admitted, and stays until the busiest address has as few connections.
+    /// If an address has only one connection, the limiter admits it, and closes connections of the address that has the
+    /// most. It keeps the single connection until every address has only one.
     @Test func busiestAddressMakesRoom() {
         var limiter = makeLimiter(12, perAddress: 8)
         let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }
@@ -35,7 +36,8 @@ import TransferCore
             #expect(leaving == crowd[number])
             #expect(limiter.count == 12)
         }
-        // An address with as many connections as before can only replace its own.
+        // An address that has the most connections gets no more: each new one replaces an older one of the same
+        // address.
         for _ in 0..<100 {
             let leaving = limiter.enter("crowd").leaving
             #expect(leaving.map { !others.contains($0) } == true)

@@ -24,7 +24,7 @@ struct Relay {
     /// Part size in bytes: the smallest that the store accepts.
     let partBytes: Int
 
-    /// Runs a scripted store and a gateway that uses it.
+    /// Runs a scripted store and a gateway in front of it.
     ///
     /// - Parameters:
     ///   - partBytesMin: replaces the store's minimum part size, so that small files have many parts; `nil` for the
@@ -92,7 +92,8 @@ struct Relay {
         #expect(report.failed.isEmpty)
     }
 
-    /// Short timeouts for faults that leave a request without an answer; long enough for a busy machine.
+    /// Short timeouts of the store client, for tests in which the store does not answer. They are long enough for a
+    /// busy machine.
     static func impatient(_ configuration: inout S3Configuration) {
         configuration.timeouts.answer = .seconds(1)
         configuration.timeouts.completion = .seconds(1)
@@ -147,8 +148,8 @@ struct Relay {
             sourceLocation: sourceLocation)
     }
 
-    /// Expects this number of unfinished uploads and records. Waits, because the gateway removes a record after its
-    /// answer.
+    /// Expects this number of unfinished uploads and of session records. It waits for it, because the gateway removes a
+    /// record only after it has answered the agent.
     func expectUnfinished(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         do {
             try await withDeadline(.seconds(120), "\(count) uploads and records") {

@@ -10,8 +10,8 @@ import Testing
 import TransferCore
 import WireProtocol
 
-/// Faults of stores and of the network before them, one at a time, with a real agent and gateway. In the end the object
-/// equals the file, and no unfinished upload remains.
+/// Faults of a store and of the network in front of it, one at a time, with a real agent and a real gateway. In the end
+/// the object equals the file, and no unfinished upload remains.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayFaultTests {
     struct Case: Sendable, CustomTestStringConvertible {
@@ -105,15 +105,17 @@ struct RelayFaultTests {
         ),
     ]
 
-    /// Three kinds of stores. The first still knows an upload after its completion, the second forgets it, and the
-    /// third also gives no evidence of the content.
+    /// Three kinds of stores. AWS still knows an upload after its completion. MinIO forgets it. The generic store
+    /// forgets it too, and also gives no evidence of the content.
     private static let kinds = [S3Rules.aws, .minio, .generic]
 
-    /// Pairs each fault with one kind of store in turn; with all kinds in long tests.
+    /// Pairs each fault with one kind of store, taking the kinds in turn. In long tests each fault is paired with every
+    /// kind.
     private static func courses(_ faults: [Case], _ kinds: [S3Rules]) -> [(fault: Case, rules: S3Rules)] {
         faults.enumerated().flatMap { index, fault in
-            // A store that neither refuses changed bytes nor returns an MD5 as ETag relies on TLS alone; the gateway
-            // warns of that at its start, which another test covers.
+            // The generic store neither refuses changed bytes nor returns an MD5 as ETag, so a changed byte stays
+            // undetected: only TLS protects the bytes. The gateway warns of this at its start, which another test
+            // covers.
             let kinds = fault.isFlip ? kinds.filter { $0.name != S3Rules.generic.name } : kinds
             return areLongTestsWanted ? kinds.map { (fault, $0) } : [(fault, kinds[index % kinds.count])]
         }
@@ -129,8 +131,8 @@ struct RelayFaultTests {
         }
     }
 
-    /// A lost answer to CreateMultipartUpload leaves an unknown upload. The gateway does not reuse its record but
-    /// continues under a new one, and cleaning removes the first upload.
+    /// The answer to CreateMultipartUpload is lost, so the gateway does not know the upload that the store has created.
+    /// It continues with a new session record and a new upload, and cleaning removes the first one.
     @Test(arguments: [S3Fault.loseAnswer, .truncate(afterBytes: 60), .emptyAnswer, .silence, away])
     func aLostAnswerToCreateIsCleanedUp(fault: S3Fault) async throws {
         try await Relay.with(.minio, store: Case("Create", .createUpload, fault).patience) { relay in
@@ -166,7 +168,7 @@ struct RelayFaultTests {
         }
     }
 
-    /// If the store checks no digest, the gateway detects a changed byte by the MD5 in the store's answer.
+    /// The store checks no digest. The gateway finds the changed byte because the MD5 in the store's answer differs.
     @Test func aChangedByteIsFoundByItsETag() async throws {
         try await Relay.with(.gcs) { relay in
             relay.s3.inject(.flipByte(at: 99), into: .uploadPart, part: 2, times: 2)
@@ -175,14 +177,14 @@ struct RelayFaultTests {
         }
     }
 
-    /// An object of another writer must not be mistaken for the file, whatever happened to CompleteMultipartUpload, and
-    /// must not be overwritten.
+    /// Another writer stores an object under the key. The gateway must neither take it for the file nor overwrite it,
+    /// whatever happened to its CompleteMultipartUpload.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func foreignObjectIsNotMistakenForTheFile(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
             let bytes = 5 * relay.partBytes
             let file = try relay.site.makeFile(Relay.key, bytes: bytes)
-            // The object appears at the moment in which the request is lost.
+            // The object of the other writer appears at the moment in which the gateway's request is lost.
             relay.s3.inject(.foreignObject([UInt8](repeating: 7, count: bytes)), into: .completeUpload)
             let failures = try await relay.makeAgent().push(file, key: Relay.key).failures
             #expect(failures.map(\.failure.kind) == [.keyTaken], "\(failures)")
@@ -215,7 +217,7 @@ struct RelayFaultTests {
     /// A listing of the parts needs more than one page.
     @Test func completesMoreThanAThousandParts() async throws {
         try await Relay.with(.aws, partBytesMin: 1_024) { relay in
-            // Parts missing from the listing would be sent twice.
+            // If the listing lost parts between its pages, the agent would send them twice.
             let summary = try await relay.pushAndExpect(parts: 1_003) { $0.limits.concurrency = 16 }
             #expect(summary.bytesSent == UInt64(1_003 * relay.partBytes + 17))
             #expect(relay.s3.count(.listParts) == 2)

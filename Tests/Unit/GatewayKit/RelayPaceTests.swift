@@ -14,14 +14,15 @@ import WireProtocol
 /// How the gateway copes with an overloaded store, a slow part and expired uploads.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayPaceTests {
-    /// While the store answers SlowDown, the gateway defers agents, and few parts are sent in vain.
+    /// While the store answers SlowDown, the gateway defers the agent's offers, so that the agent sends few parts that
+    /// the store then refuses.
     @Test func aStormOfSlowDownCostsFewBytes() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)
             let parts = 32
             let summary = try await relay.pushAndExpect(parts: parts) { $0.limits.concurrency = 16 }
-            // Each refusal costs one part, as do the parts that were in flight at the first refusal. Deferred parts
-            // cost nothing.
+            // The agent sends again at most the 20 parts that the store refused and the 16 that were in flight at the
+            // first refusal. Deferred parts cost no data.
             let twice = Int(summary.bytesSent) - (parts * relay.partBytes + 17)
             #expect(twice <= (20 + 16) * relay.partBytes, "\(twice)")
             #expect(relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe } == parts + 1 + 20)
@@ -38,7 +39,8 @@ struct RelayPaceTests {
             let parts = 32
             let file = try relay.site.makeFile(Relay.key, bytes: parts * relay.partBytes)
             async let push = relay.makeAgent().push(file, key: Relay.key)
-            // Only time can show that nothing is sent. Waits of 1, 2 and 4 s fit into 8 s, so three trials happen.
+            // Only the passing of time can show that the agent sends nothing. Waits of 1, 2 and 4 s fit into 8 s, so
+            // three trials take place.
             try await Task.sleep(for: .seconds(8))
             relay.s3.stopFaults()
             let refused = relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe }
@@ -52,8 +54,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// The store answers all parts but one. The agent sends that part again on another connection long before the
-    /// timeout of the store.
+    /// The store answers all parts but one. Long before the store client's timeout, the agent sends that part again on
+    /// another connection.
     @Test func theSlowTailIsSentAgain() async throws {
         try await Relay.with(
             .aws,
@@ -71,8 +73,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// An agent resumes an upload after eight days. While its first part is in flight, the record is the only new
-    /// object in the store, and it keeps cleaning from removing the upload.
+    /// An agent resumes an upload after eight days. While its first part is in flight, the rewritten session record is
+    /// the only new object in the store. It must be enough to keep cleaning from removing the upload.
     @Test func resumedUploadIsNotCleaned() async throws {
         try await Relay.with(.minio) { relay in
             let agent = try relay.makeAgent()
@@ -102,8 +104,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// A running gateway removes expired uploads and logs their number. Active uploads and uploads of other programs
-    /// stay.
+    /// A running gateway removes expired uploads and logs how many. It keeps uploads that are active and uploads of
+    /// other programs.
     @Test func runningGatewayRemovesExpiredUploads() async throws {
         let log = Watched<[String]>([])
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in
@@ -119,7 +121,7 @@ struct RelayPaceTests {
                 record.key = "young"
                 record.upload = relay.s3.beginUpload("young", parts: [[1]])
                 try await records.write(record)
-                // Run two keepers at the same time.
+                // Two gateways keep the same store clean at the same time.
                 async let left: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
                 async let right: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
                 _ = await (left, right)

@@ -10,16 +10,16 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Uploads into every kind of store in the table. Each kind has its own rules: minimum and number of parts, equal part
-/// sizes, refused headers, conditions, and what the store remembers.
+/// Uploads to every kind of store in the scripted store's table. Each kind has its own rules about the size and number
+/// of parts, equal parts, refused headers and conditions, and keeps other facts about an object.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayProviderTests {
     private func ends(_ events: Watched<[UploadOutcome]>) -> @Sendable (UploadEvent) -> Void {
         { event in if case .finished(_, _, let outcome, _) = event { events.update { $0.append(outcome) } } }
     }
 
-    /// Files of no bytes, one byte, one part, several full parts, and several parts with a rest. A second push sends
-    /// none of them again.
+    /// Files of no bytes, one byte, one part, several full parts, and several parts with a shorter last one. A second
+    /// push of the same files sends no data.
     @Test(arguments: S3Rules.all)
     func filesOfEverySizeArriveAndAreRecognised(rules: S3Rules) async throws {
         try await Relay.with(rules, partBytesMin: nil) { relay in
@@ -41,8 +41,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// A part fails and the answer to CompleteMultipartUpload is lost. The gateway finds the outcome with whatever
-    /// evidence the store keeps.
+    /// A part fails, and the answer to CompleteMultipartUpload is lost. The gateway finds the outcome from the evidence
+    /// that this kind of store keeps.
     @Test(arguments: S3Rules.all)
     func theOutcomeOfALostCompleteIsFound(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
@@ -52,8 +52,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// `--if-exists fail`: the gateway looks the key up if the store ignores conditions; otherwise the store refuses
-    /// the write.
+    /// With `--if-exists fail` an existing object is kept. If the store ignores conditions, the gateway looks the key
+    /// up first; otherwise the store refuses the write.
     @Test(arguments: S3Rules.all, [0, 3])
     func failKeepsAnExistingObject(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
@@ -84,7 +84,7 @@ struct RelayProviderTests {
             let fits = try relay.site.makeFile("fits", bytes: 1_000 * relay.partBytes)
             #expect(try await agent.push(fits, key: "fits").failures == [])
             try relay.expectObject(fits, key: "fits")
-            // One byte more needs larger parts, not one part too many.
+            // A file with one more byte than a thousand parts hold must get larger parts, not more parts.
             let more = try relay.site.makeFile("more", bytes: 1_000 * relay.partBytes + 1)
             let summary = try await agent.push(more, key: "more")
             let kinds = summary.failures.map(\.failure.kind)
@@ -95,7 +95,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// What a reader of the object finds in a store that keeps the composite SHA-256.
+    /// A store that keeps the composite SHA-256 shows it to readers of the object. It equals the root digest in the
+    /// receipt.
     @Test func receiptMatchesStoredCompositeSHA256() async throws {
         try await Relay.with(.aws) { relay in
             let file = try relay.site.makeFile(Relay.key, bytes: 3 * relay.partBytes + 17)
@@ -131,7 +132,7 @@ struct RelayProviderTests {
         }
     }
 
-    /// An upload over two connections with one session token, both cut every 500 ms.
+    /// An upload uses two connections with one session token. Both connections are cut every 500 ms.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func aSessionOnSeveralConnectionsSurvivesCuts(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in

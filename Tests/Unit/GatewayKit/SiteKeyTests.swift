@@ -86,8 +86,8 @@ import WireProtocol
         }
     }
 
-    /// A second change before the retirement of the first old key: devices with any of the old pins still accept the
-    /// gateway.
+    /// A site changes its key several times before it retires the first old key. Devices that have pinned any of the
+    /// old keys still accept the gateway.
     @Test func oldKeysAreShownInOrder() async throws {
         try await with { home in
             var chain = [try home.siteKeys().identity.fingerprint]
@@ -109,7 +109,8 @@ import WireProtocol
         }
     }
 
-    /// The other gateways of a site receive both files and perform the same step.
+    /// Every gateway of a site needs both files of the new key, the certificate and the private key. Then it performs
+    /// the same switch.
     @Test func otherHomeSwitchesWithTheSameFiles() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
@@ -201,7 +202,7 @@ import WireProtocol
         }
     }
 
-    /// The state after a crash behind each file that a switch writes or removes, in order.
+    /// The state that a crash leaves after each file that a switch writes or removes, in order.
     @Test func interruptedSwitchIsFinished() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
@@ -271,7 +272,8 @@ import WireProtocol
             #expect(refusal?.kind == .devices)
             #expect(refusal?.description.contains("cam") == true && refusal?.description.contains("--force") == true)
             #expect(try home.siteKeys().identity.fingerprint == old)
-            // The certificate chain leads this device to the new key until the old key is retired.
+            // This device has not pinned the new key. Until the old key is retired, the certificate chain leads it from
+            // its pin to the new key.
             #expect(try SiteKeyChange(of: home).switchKey(force: true) == next)
             #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).retire(force: false) }
             #expect(try home.siteKeys().identity.chain() == [next, old])
@@ -287,7 +289,7 @@ import WireProtocol
             let next = try SiteKeyChange(of: home).announce()
             try await hear("cam", 2, [next], in: home)
             #expect(try SiteKeyReport.read(from: home).devices.map(\.knowledge) == [.neverHeard])
-            // A device that is on no list any more does not count either.
+            // A device that is no longer on any list does not count among those that lack the new key.
             try await hear("gone", 3, [], in: home)
             #expect(try SiteKeyReport.read(from: home).devices.map(\.name) == ["cam"])
         }

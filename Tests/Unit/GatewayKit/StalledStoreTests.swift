@@ -9,7 +9,8 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// A store that stops reading must only exhaust credit, not memory: its uploads wait, and other uploads continue.
+/// A store stops reading the parts of some uploads. They may use up their credit, but no further memory. They wait, and
+/// other uploads continue.
 @Suite(.timeLimit(.minutes(5)))
 struct StalledStoreTests {
     @Test func aStalledStoreExhaustsCreditAndNothingElse() async throws {
@@ -30,7 +31,7 @@ struct StalledStoreTests {
                         try await store.stalls.wait { $0 >= 4 ? () : nil }
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }
-                    // Another file is stored meanwhile.
+                    // Another file is stored while the parts are stalled.
                     let summary = try await fast.push(small, key: "fast/small")
                     #expect(summary.failures == [])
                     #expect(try fileDigest(URL(filePath: objects + "/fast/small")) == fileDigest(small))

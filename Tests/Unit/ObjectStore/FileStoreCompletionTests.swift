@@ -15,7 +15,8 @@ import WireProtocol
 
 /// FileStore joins parts, and makes an object of them at most once.
 @Suite struct FileStoreCompletionTests {
-    /// Steps end within parts, between parts, and after the last part.
+    /// FileStore joins the parts in steps of `stepBytes`. Steps end within parts, between parts, and after the last
+    /// part.
     @Test(arguments: [1, 7, 999, 1000, 1001, 2000, 2500, 1 << 20])
     func joinsInStepsOfAnyLength(_ stepBytes: UInt64) async throws {
         try await withTestDirectory { directory in
@@ -53,8 +54,8 @@ import WireProtocol
         }
     }
 
-    /// On a file system that can clone, blocks are shared; otherwise, or for a part that does not end on a block
-    /// boundary, the bytes are copied. A full disk is reported in both cases.
+    /// On a file system that can clone, FileStore shares blocks in place of copying them. Otherwise, and for a part
+    /// that does not end on a block boundary, it copies the bytes. It reports a full disk in both cases.
     @Test(
         arguments: [
             (EOPNOTSUPP, nil), (EINVAL, nil), (EXDEV, nil), (ENOTTY, nil), (ENOSPC, .full), (EIO, .unavailable),
@@ -75,8 +76,8 @@ import WireProtocol
         }
     }
 
-    /// A gateway ends right after the object has appeared, a newer session replaces the object, and then the first
-    /// agent asks again: the older content must not come back.
+    /// A gateway ends right after the object has appeared, and a newer session replaces the object. Then the first
+    /// agent asks again to complete. The older content must not come back.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
     func doesNotRepeatACompletionAfterACrash(_ operation: FileCall.Operation) async throws {
         let condition = operation == .rename ? PutCondition.none : .ifAbsent
@@ -101,7 +102,8 @@ import WireProtocol
             #expect(try await survivor.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
             await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
             try await survivor.put(newer, key: "a", session: 2)
-            // A linked object may still have its other name. Then the condition on the key fails.
+            // After a link, the joined file may still have its other name, so the store tries again to complete. The
+            // condition on the key then refuses it.
             await expectError(operation == .link ? .alreadyExists : .noSuchUpload) {
                 try await survivor.complete(upload, parts, key: "a", condition: condition)
             }
@@ -130,8 +132,8 @@ import WireProtocol
         }
     }
 
-    /// A crash also interrupts the clean-up after an interrupted completion. Afterwards either the upload or the
-    /// object exists.
+    /// A crash interrupts the clean-up after a completion that an earlier crash had interrupted. Afterwards either the
+    /// upload or the object exists.
     @Test func undoOrderSurvivesACrash() async throws {
         var crashes = 0
         var isFinished = false
@@ -180,7 +182,8 @@ import WireProtocol
         }
     }
 
-    /// A program that is being started has the upload's folder open until it runs.
+    /// A program that another test starts holds copies of all descriptors until it runs, also of the upload's locked
+    /// folder. The lock must end all the same when FileStore releases it.
     @Test func lockEndsDespiteOtherDescriptors() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -189,7 +192,7 @@ import WireProtocol
             let copies = Mutex<[SharedDescriptors]>([])
             faults.set { call, _ in
                 guard call.operation == .createFile, call.path.hasSuffix("/joined") else { return 0 }
-                // try?: failures are counted below.
+                // try?: a copy that could not be made is missing in the count below.
                 if let shared = try? SharedDescriptors(path: folder) { copies.withLock { $0.append(shared) } }
                 return EIO
             }
@@ -200,7 +203,8 @@ import WireProtocol
         }
     }
 
-    /// The parts are checked first. A part that is replaced afterwards is detected when it is joined.
+    /// FileStore checks the parts first and joins them afterwards. If a part is replaced in between, joining detects
+    /// it.
     @Test func noticesAPartThatIsReplacedWhileItJoins() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

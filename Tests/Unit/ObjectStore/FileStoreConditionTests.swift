@@ -13,9 +13,9 @@ import WireProtocol
     import Musl
 #endif
 
-/// Objects that may appear only if absent, or only in place of a certain other object.
+/// Writes with a condition: the object appears only if the key is free, or only in place of a certain other object.
 @Suite(.timeLimit(.minutes(5))) struct FileStoreConditionTests {
-    /// The two calls that publish an object.
+    /// The two calls that give an object its key.
     enum Way: CaseIterable, Sendable { case put, complete }
 
     @Test(arguments: Way.allCases)
@@ -58,7 +58,7 @@ import WireProtocol
         }
     }
 
-    /// The other program's file appears as late as possible: after the last check.
+    /// Another program's file appears under the key as late as possible: after the store's last check.
     @Test(arguments: Way.allCases, [true, false])
     func neverReplacesAFileOfAnotherProgram(_ way: Way, _ canRenameIfAbsent: Bool) async throws {
         let faults = FileFaults()
@@ -78,7 +78,7 @@ import WireProtocol
         }
     }
 
-    /// Two gateways replace the same object. Both saw the old one, so only one may succeed.
+    /// Two gateways replace the same object. Both have seen the same old object, so only one of them may succeed.
     @Test(arguments: Way.allCases)
     func letsOneOfTwoGatewaysReplaceAnObject(_ way: Way) async throws {
         try await withTestStore { first, directory in
@@ -108,8 +108,8 @@ import WireProtocol
         }
     }
 
-    /// Between the comparison and the rename, no other file gets the name, not even an object without a condition,
-    /// which would be lost.
+    /// The store compares the old object and renames the new one as one step. If another object could get the name in
+    /// between, even one that is written without a condition, it would be lost.
     @Test func comparesAndReplacesInOneStep() async throws {
         let (faults, otherFaults) = (FileFaults(), FileFaults())
         try await withTestStore(faults) { store, directory in
@@ -130,7 +130,7 @@ import WireProtocol
                 try await other.put(Sample(30, seed: 2), key: "a", session: 2)
                 isPut.withLock { $0 = true }
             }
-            // The second write waits for the lock, or has succeeded without it.
+            // Wait until the second write waits for the lock, or has wrongly succeeded without it.
             while otherFaults.calls.count(where: { $0.operation == .lock }) < 2, !isPut.withLock({ $0 }) {
                 await Task.yield()
             }
@@ -141,8 +141,9 @@ import WireProtocol
         }
     }
 
-    /// The inode number of a replaced file is free at once. The key's next object may get it, and with it the name of
-    /// the description that is about to be removed.
+    /// The inode number of a replaced file is free at once, and the next object of the key may get it. Descriptions are
+    /// named after inode numbers, so the new description would have the name of the old one that is about to be
+    /// removed.
     @Test func keepsTheDescriptionOfAReusedInode() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

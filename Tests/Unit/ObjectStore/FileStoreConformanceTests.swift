@@ -10,21 +10,21 @@ import Testing
 #endif
 
 @Suite struct FileStoreConformanceTests {
-    /// A directory cannot hold a file and a folder of one name; FileStore keeps all other rules.
+    /// A directory cannot hold a file and a folder with the same name. FileStore keeps all other rules.
     static let deviations: Set<StoreDeviation> = [.keysCannotNest]
 
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
     func passesConformance(_ check: ConformanceCheck) async throws {
         try await withTestStore { store, directory in
             try await check.run(on: StoreUnderTest(store, deviations: Self.deviations, keyPrefix: "conformance/"))
-            // Checks clean up after themselves, so the store has left any remaining file.
+            // The checks remove what they have made. A file that remains in staging is therefore left by the store.
             #expect(try directory.files(below: ".sluice/staging").isEmpty)
             #expect(try directory.files(below: ".sluice/uploads").isEmpty)
         }
     }
 
-    /// Runs the checks as on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename
-    /// without replacing.
+    /// Runs the checks without `openat2`, as on an older kernel or in a sandbox, and without renaming that refuses to
+    /// replace, as on some file systems.
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
     func passesConformanceWithOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()
@@ -51,12 +51,12 @@ import Testing
         }
     }
 
-    /// Reports use the names, so they must be unique.
+    /// Reports identify a check by its name, so names must be unique.
     @Test func checkNamesAreUnique() {
         #expect(Set(ConformanceCheck.all.map(\.name)).count == ConformanceCheck.all.count)
     }
 
-    /// The checks fail if a deviation is declared that the store does not have. This proves that the checks can fail.
+    /// If a deviation is declared that FileStore does not have, the checks fail. This shows that the checks can fail.
     @Test(arguments: StoreDeviation.allCases.filter { !deviations.contains($0) })
     func falselyNamedDeviationFails(_ deviation: StoreDeviation) async throws {
         for check in ConformanceCheck.all {

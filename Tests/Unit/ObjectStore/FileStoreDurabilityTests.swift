@@ -14,9 +14,10 @@ import WireProtocol
     import Musl
 #endif
 
-/// The order in which data becomes durable, and what a crash at each step leaves behind (the tables at `FileStore`).
+/// The order in which data becomes durable, and what a crash at each step leaves behind. The tables in the comment on
+/// `FileStore` describe both.
 @Suite struct FileStoreDurabilityTests {
-    /// No file gets its name before its bytes are synced, and no call returns before the name is.
+    /// No file gets its name before its bytes are synced, and no call returns before that name is synced.
     @Test(arguments: StoreOperation.all)
     func syncsBeforeAndAfterEachRename(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
@@ -59,7 +60,8 @@ import WireProtocol
                 before[described...].firstIndex { $0.operation == .syncFile && $0.path == calls[described].path })
             #expect(before[synced...].contains { $0.operation == .syncFolder && $0.path.hasPrefix(metadata) })
             if operation.before == nil {
-                // Every folder on the way is new, and its name lies in the folder above it.
+                // Every folder of the key is new. The name of a folder is an entry of the folder above it, so that
+                // folder must be synced too.
                 var made = parentPath(of: directory.path(operation.key))
                 #expect(made != directory.path)
                 while made != directory.path {
@@ -71,7 +73,8 @@ import WireProtocol
         }
     }
 
-    /// A listing may come from a gateway that did not write the listed files.
+    /// Another gateway may have written the files that a listing reports, so the listing gateway cannot rely on their
+    /// sync.
     @Test func syncsFoldersBeforeReportingObjects() async throws {
         try await withTestStore { writer, directory in
             let (upload, _) = try await writer.begin([Sample(10, seed: 1)], key: "a/b")
@@ -94,8 +97,9 @@ import WireProtocol
         }
     }
 
-    /// For every n, no change from the n-th on reaches the disk: the process has ended, and unsynced data may be lost
-    /// or torn. A new process then opens the store, finds the old state or the new one, and can reach the new one.
+    /// From the n-th change on, nothing reaches the disk, for every n: the process has ended, and unsynced data may be
+    /// lost or torn. A new process then opens the store. It finds the old state or the new one, and can reach the new
+    /// one.
     @Test(.timeLimit(.minutes(5)), arguments: StoreOperation.all, PowerCut.allCases)
     func survivesACrashAtEveryCall(_ operation: StoreOperation, _ cut: PowerCut) async throws {
         var crashes = 0
@@ -118,7 +122,7 @@ import WireProtocol
         #expect(crashes > 2)
     }
 
-    /// Each single change fails in turn: the operation reports the failure and leaves nothing behind, or has
+    /// Each single change fails in turn. The operation either reports the failure and leaves nothing behind, or has
     /// succeeded.
     @Test(.timeLimit(.minutes(5)), arguments: StoreOperation.all)
     func cleansUpAfterAFailureOfAnyCall(_ operation: StoreOperation) async throws {
@@ -140,7 +144,7 @@ import WireProtocol
                 let changes = faults.calls.filter(\.operation.isChange)
                 let failed = changes.indices.contains(call) ? changes[call] : nil
                 faults.clear()
-                // Only files that could not be removed remain; the next start removes them.
+                // Only files that FileStore could not remove may remain. The next start removes them.
                 if failed?.operation != .removeFile, failed?.operation != .removeFolder {
                     #expect(try directory.files(below: ".sluice/staging").isEmpty, "\(String(describing: failed))")
                 }
@@ -196,7 +200,8 @@ import WireProtocol
         return context
     }
 
-    /// The key holds the old object or the new one, and its summary is true.
+    /// Checks that the key holds either the old object or the new one, and that its summary describes the object that
+    /// it holds.
     private func checkState(
         of store: FileStore, after operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {
@@ -216,7 +221,7 @@ import WireProtocol
         #expect(summary.metadata?.sessionID == SessionID(high: 0, low: session), "call \(crash)")
     }
 
-    /// The effect of a call that returned survives a power cut.
+    /// Checks that an operation which returned is still done after a power cut.
     private func checkIsDone(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, _ cut: PowerCut
     ) async throws {
@@ -233,7 +238,7 @@ import WireProtocol
         }
     }
 
-    /// Repeating the operation succeeds, or reports properly that it is done.
+    /// Checks that repeating the operation succeeds, or fails with the error which says that it is already done.
     private func checkCanGoOn(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {
@@ -250,11 +255,11 @@ import WireProtocol
         }
     }
 
-    /// Checks the rule for every rename and link in a list of calls.
+    /// Checks for every rename and link in a list of calls that the bytes were synced before.
     private func checkOrder(of calls: [FileCall], in directory: TestDirectory) throws {
         for (index, call) in calls.enumerated() where [.rename, .renameIfAbsent, .link].contains(call.operation) {
             let target = try #require(call.target)
-            // A rename into staging precedes a removal and needs no sync.
+            // Files that are renamed into staging will be removed, so they need no sync.
             if target.hasPrefix(directory.path(".sluice/staging")) { continue }
             let synced = calls[..<index].lastIndex {
                 $0.path == call.path && ($0.operation == .syncFile || $0.operation == .syncFolder)

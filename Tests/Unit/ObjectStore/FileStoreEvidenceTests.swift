@@ -5,7 +5,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// FileStore reports true evidence of an object's bytes or none, even if other programs write to the directory.
+/// The evidence that FileStore reports for an object is true, or it reports none. This holds even if other programs
+/// write to the directory.
 @Suite struct FileStoreEvidenceTests {
     private let old = Sample(5000, seed: 1)
     private let new = Sample(5000, seed: 2)
@@ -46,7 +47,8 @@ import WireProtocol
         }
     }
 
-    /// A description that a crash left behind may name an inode number that a later file gets.
+    /// A crash may leave the description of an object that no longer exists. It names an inode number that a later file
+    /// may get, and must not count as that file's description.
     @Test func isNotTakenFromAReusedInode() async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")
@@ -57,7 +59,8 @@ import WireProtocol
             let attributes = try FileManager.default.attributesOfItem(atPath: directory.path("a"))
             let inode = try #require(attributes[.systemFileNumber] as? UInt64)
             let prefix = try #require(described.split(separator: ".").first)
-            // Change the inode number in the text too: generation and time still distinguish the files.
+            // Change the inode number in the text of the description too. Generation and time must still show that it
+            // belongs to another file.
             let text = String(decoding: description, as: UTF8.self)
                 .replacing(/"inode":\d+/, with: "\"inode\":\(inode)")
             try directory.write(Array(text.utf8), to: ".sluice/metadata/\(prefix).\(inode)")

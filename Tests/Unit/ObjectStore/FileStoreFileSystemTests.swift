@@ -10,7 +10,7 @@ import Testing
     import Musl
 #endif
 
-/// The file systems on which a store opens.
+/// Decides on which file systems a store opens.
 @Suite struct FileStoreFileSystemTests {
     @Test(
         arguments: [
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    /// ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and an unknown one.
+    /// The type numbers of ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and of an unknown file system.
     @Test(
         arguments: [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x2FC1_2FC1, 0xF2F5_2010, 0x1234_5678] as [UInt64])
     func acceptsLocalFileSystems(_ type: UInt64) async throws {
@@ -52,8 +52,7 @@ import Testing
         try await withTestDirectory { directory in
             var status = stat()
             try #require(stat(directory.path, &status) == 0)
-            // This split holds for a major number below 4096 and a minor number below 256; the kernel stores larger
-            // ones in further bits.
+            // Both device numbers are small enough for one byte each.
             let number = "\(status.st_dev >> 8 & 0xFFF):\(status.st_dev & 0xFF)"
             let mountInfo = """
                 22 27 0:999 / /proc rw,relatime - overlay overlay rw,volatile
@@ -121,7 +120,7 @@ import Testing
         }
     }
 
-    /// Each folder has the attribute separately; another program may have made a folder with it.
+    /// The attribute that folds names belongs to a single folder, and another program may have made a folder with it.
     @Test func refusesKeysInAFolderThatFoldsCase() async throws {
         try await withTestDirectory { directory in
             let folded = directory.path("Cam")
@@ -134,8 +133,8 @@ import Testing
         }
     }
 
-    /// File systems that fold all names do not report it. The test makes the other name just before the store looks
-    /// for it.
+    /// File systems that fold all names do not report this. The test makes the other spelling just before the store
+    /// looks for it.
     @Test(arguments: ["/NAME-A", "/name-e\u{301}"])
     func refusesAFileSystemThatFoldsNames(_ alias: String) async throws {
         try await withTestDirectory { directory in

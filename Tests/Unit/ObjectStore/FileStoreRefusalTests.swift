@@ -7,7 +7,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// FileStore refuses invalid keys and states, and gives the reason without a path.
+/// FileStore refuses invalid keys and states. The message gives the reason without the path of the directory.
 @Suite struct FileStoreRefusalTests {
     @Test(arguments: [
         "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/.", "a\0b", ".sluice", ".sluice/sessions/x",
@@ -79,7 +79,8 @@ import WireProtocol
         }
     }
 
-    /// An unmounted disk says nothing about sessions and objects.
+    /// If the disk is not mounted, the directory is missing. FileStore must not conclude that its sessions and objects
+    /// are gone.
     @Test func missingDirectoryIsNotMissingObjects() async throws {
         try await withTestDirectory { outer in
             try FileManager.default.createDirectory(atPath: outer.path("store"), withIntermediateDirectories: true)
@@ -157,7 +158,8 @@ import WireProtocol
         }
     }
 
-    /// A file system may report a successful rename as failed.
+    /// Some file systems report a failure although the rename has succeeded. FileStore looks at the directory to find
+    /// out.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
     func trustsTheDirectoryOverTheError(_ operation: FileCall.Operation) async throws {
         let faults = FileFaults()

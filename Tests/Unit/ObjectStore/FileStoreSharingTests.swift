@@ -33,17 +33,17 @@ import WireProtocol
                     condition: .none)
             }
             await held.reached()
-            // After the request for its bytes, the staged file appears a moment later.
+            // The staged file appears only a moment after FileStore has asked for the bytes.
             while try directory.files(below: ".sluice/staging").isEmpty { await Task.yield() }
 
-            // The files of a gateway whose process has ended: they exist, and their lock is free.
+            // What a dead gateway leaves: its files exist, and its lock is free.
             let dead = String(repeating: "d", count: 32)
             try FileManager.default.createDirectory(
                 atPath: directory.path(".sluice/staging/\(dead)/7"), withIntermediateDirectories: true)
             try directory.write([1, 2, 3], to: ".sluice/staging/\(dead)/7/part-00001")
             try directory.write([1, 2, 3], to: ".sluice/staging/\(dead)/8")
             try directory.write([], to: ".sluice/instances/\(dead)")
-            // Staging without a lock file belongs to no FileStore, so it must stay.
+            // A staging folder without a lock file does not come from a FileStore, so it must stay.
             let unknown = String(repeating: "e", count: 32)
             try FileManager.default.createDirectory(
                 atPath: directory.path(".sluice/staging/\(unknown)"), withIntermediateDirectories: true)
@@ -132,7 +132,7 @@ import WireProtocol
             let (upload, parts) = try await first.begin([Sample(1000, seed: 1)], key: "a")
             let gate = Gate()
             faults.set { call, _ in
-                // This call is the last before the object appears.
+                // This is the last call before the object appears.
                 if call.target == directory.path("a") { gate.waitOnThread() }
                 return 0
             }
@@ -143,7 +143,7 @@ import WireProtocol
             await expectError(.completionInProgress) {
                 try await second.listParts(key: "a", upload: upload, after: nil)
             }
-            // A gateway that starts now must not treat the running completion as an interrupted one.
+            // A gateway starts now. It must not take the completion that is under way for an interrupted one.
             let third = try await directory.open()
             gate.open()
             _ = try await completion.value
@@ -152,7 +152,7 @@ import WireProtocol
         }
     }
 
-    /// Another gateway removes an empty folder from its way just before this one uses it.
+    /// Another gateway removes an empty folder just before this gateway puts a file into it.
     @Test func recreatesAVanishedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

@@ -10,7 +10,7 @@ import Testing
     import Musl
 #endif
 
-/// A full disk: a small file system if the tests may mount one, injected errors otherwise.
+/// Tests with a full disk. They use a small file system if they may mount one, and injected errors otherwise.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct FileStoreSpaceTests {
     /// FileStore refuses objects and parts that do not fit, keeps the existing ones, and frees the space afterwards.
     @Test func refusesWhatDoesNotFit() async throws {
@@ -30,7 +30,8 @@ import Testing
         }
     }
 
-    /// Joining needs the object's size once more. Without that space, the parts stay unchanged.
+    /// Joining the parts needs as much space again as the object has bytes. If that space is missing, the parts stay
+    /// unchanged.
     @Test func keepsPartsIfTheObjectDoesNotFit() async throws {
         try await withFullDisk { store, directory, room in
             let part = Sample(room * 3 / 10, seed: 1)
@@ -49,7 +50,8 @@ import Testing
 
     private static let roomBytes = 2 << 20
 
-    /// A refused and removed file takes up space as long as the writing thread refers to it.
+    /// Waits until space is free. A file that was refused and removed takes up space as long as the writing thread
+    /// refers to it.
     private func waitForRoom(_ bytes: Int, in directory: TestDirectory) async throws {
         var status = statvfs()
         while true {
@@ -70,7 +72,8 @@ import Testing
             if isMounted {
                 return try await body(try await directory.open(), directory, Self.roomBytes)
             }
-            // Only root may mount. For other users the interceptor returns the same error after as many bytes.
+            // Only root may mount. For other users, writing fails with the error of a full disk after the same number
+            // of bytes.
             let faults = FileFaults()
             faults.set { call, _ in
                 guard call.operation == .write else { return 0 }
@@ -85,7 +88,7 @@ import Testing
 private func usedBytes(below path: String) -> Int {
     let names = FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []
     return names.reduce(0) { sum, name in
-        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // May be gone.
+        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // It may be gone.
         return sum + (attributes?[.size] as? Int ?? 0)
     }
 }

@@ -13,11 +13,13 @@ import WireProtocol
     import Musl
 #endif
 
-/// FileStore walks from its directory to the folder of a key by bytes, and never leaves the directory.
+/// FileStore goes from its directory to the folder of a key. It splits the key as bytes, and never leaves the
+/// directory.
 @Suite struct FileStoreWalkTests {
-    /// Characters that form one `Character` with a slash before them.
+    /// Characters that Swift joins with a slash before them into one `Character`.
     static let signs = ["\u{301}", "\u{FE0F}", "\u{200D}"]
-    /// Results of `openat2`: success, a kernel without the call, and a sandbox that refuses it.
+    /// What the call `openat2` returns: success, the error of a kernel without the call, and errors of a sandbox that
+    /// refuses it.
     static let answersToOpenat2: [CInt] = [0, ENOSYS, EPERM, EINVAL]
 
     /// FileStore makes every folder, and its name is durable before the object has one.
@@ -59,7 +61,8 @@ import WireProtocol
         }
     }
 
-    /// Between the walk and the rename, a folder of the key becomes a symbolic link that leads elsewhere.
+    /// Between the walk to a folder of the key and the rename, another program replaces the folder by a symbolic link
+    /// that leads elsewhere.
     @Test(arguments: answersToOpenat2, [FileCall.Operation.rename, .renameIfAbsent])
     func folderReplacedByLinkIsNotWritten(
         _ answer: CInt, _ operation: FileCall.Operation
@@ -81,7 +84,7 @@ import WireProtocol
         }
     }
 
-    /// The object itself becomes a symbolic link between the check and the opening.
+    /// Another program replaces the object by a symbolic link between the check of the object and its opening.
     @Test(arguments: answersToOpenat2)
     func objectReplacedByLinkIsNotRead(_ answer: CInt) async throws {
         let faults = FileFaults()
@@ -96,7 +99,7 @@ import WireProtocol
         }
     }
 
-    /// Lengths count the bytes of segments between slash bytes.
+    /// The length of a segment is the number of bytes between two slash bytes.
     @Test func measuresSegmentsByBytes() async throws {
         try await withTestStore { store, _ in
             let long = String(repeating: "n", count: 200)
@@ -110,7 +113,8 @@ import WireProtocol
         }
     }
 
-    /// A mount point below the store belongs to another file system: no rename reaches it.
+    /// A mount point below the store belongs to another file system. FileStore cannot rename a file into it, so it
+    /// refuses the key.
     @Test(arguments: signs, answersToOpenat2)
     func refusesAnotherFileSystemBelowTheStore(_ sign: String, _ answer: CInt) async throws {
         try await withStoreAndOutside(answer) { store, directory, _ in
@@ -126,7 +130,8 @@ import WireProtocol
         }
     }
 
-    /// The store tests `openat2` once. A later refusal must not lead to the weaker way.
+    /// The store tests only once whether it can use `openat2`. If a later call is refused, this is an error: the store
+    /// must not fall back to the weaker calls then.
     @Test(arguments: answersToOpenat2.dropFirst())
     func laterOpenat2RefusalIsAnError(_ code: CInt) async throws {
         let faults = FileFaults()
@@ -139,7 +144,8 @@ import WireProtocol
         }
     }
 
-    /// A folder that another program removed and made again may have the same inode number. Its name is not durable.
+    /// Another program removes a folder and makes it again. It may get the same inode number, but its name is not
+    /// durable, so FileStore must sync it.
     @Test func syncsARecreatedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -154,7 +160,7 @@ import WireProtocol
         }
     }
 
-    /// An empty folder whose name is not UTF-8 belongs to another program.
+    /// An empty folder whose name is not UTF-8 cannot come from FileStore. It belongs to another program and stays.
     @Test func skipsNonUTF8Folders() async throws {
         try await withTestStore { store, directory in
             #expect(mkdir(directory.path("cam"), 0o777) == 0)
@@ -166,7 +172,8 @@ import WireProtocol
         }
     }
 
-    /// The refusal of a key because of objects below it must not look at each of them.
+    /// A key is refused because objects lie below it. To find this out, FileStore must not look at each of these
+    /// objects.
     @Test func stopsAtTheFirstObjectBelowAKey() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -178,7 +185,8 @@ import WireProtocol
         }
     }
 
-    /// Opens a store on a kernel that answers `openat2` with an error, beside a folder outside the store's directory.
+    /// Opens a store whose calls of `openat2` return `answer`, next to a folder that lies outside the store's
+    /// directory.
     private func withStoreAndOutside(
         _ answer: CInt, _ faults: FileFaults = FileFaults(),
         _ body: (FileStore, TestDirectory, String) async throws -> Void

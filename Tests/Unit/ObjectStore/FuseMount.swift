@@ -11,7 +11,7 @@ import Testing
 struct FuseMount {
     let path: String
 
-    /// `nil` if the tests may not mount, or if the kernel has no FUSE.
+    /// Mounts the file system; `nil` if the tests may not mount, or if the kernel has no FUSE.
     init?(at path: String) {
         let device = Glibc.open("/dev/fuse", O_RDWR | O_CLOEXEC)
         guard device >= 0 else { return nil }

@@ -7,9 +7,9 @@ import SystemSupport
 enum PowerCut: String, CaseIterable, Sendable {
     /// The process is killed: the kernel keeps all its changes.
     case nothingIsLost
-    /// Unsynced changes are lost: the bytes of files, and the names in folders.
+    /// Unsynced changes are lost, both bytes of files and names in folders.
     case unsyncedIsLost
-    /// Of unsynced bytes, the first half is kept and the rest is zeros; names are kept.
+    /// Of unsynced bytes, the first half is kept and the rest becomes zeros. Names are kept.
     case unsyncedIsTorn
 }
 
@@ -43,7 +43,7 @@ final class VolatileDisk: Sendable {
         switch call.operation {
         case .createFile:
             state.withLock { _ = $0.unsynced.insert(path) }
-            // A name that was given up since then is not removed again.
+            // If the file has lost this name since then, there is nothing to remove.
             if !exists(path) { add(in: path) { [self] in if exists(path) { try remove(path) } } }
         case .write, .clone:
             state.withLock { _ = $0.unsynced.insert(path) }
@@ -52,7 +52,7 @@ final class VolatileDisk: Sendable {
         case .syncFolder:
             state.withLock { $0.changes.removeAll { $0.folder == path } }
         case .rename, .renameIfAbsent:
-            // The call has no effect if the target exists.
+            // The call does nothing if the target exists, so there is nothing to record.
             if call.operation == .renameIfAbsent, let target = call.target, exists(target) { return }
             guard let target = call.target else { return }
             let restore = try keep(target)
@@ -109,9 +109,9 @@ final class VolatileDisk: Sendable {
 
     private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
 
-    /// Keeps the file that now has a name: the file itself, not a copy.
+    /// Keeps the file that has this name now. It keeps the file itself, not a copy.
     ///
-    /// - Returns: a closure that restores the file; it does nothing if there was none.
+    /// - Returns: a closure that restores the file; it does nothing if no file had the name.
     private func keep(_ path: String) throws -> @Sendable () throws -> Void {
         guard exists(path) else { return {} }
         let kept = "\(attic)/\(UUID().uuidString)"

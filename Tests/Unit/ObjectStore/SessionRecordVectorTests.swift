@@ -45,7 +45,8 @@ import WireProtocol
         #expect(records.prefix(3).map(\.condition) == [.absent, .absent, .any])
     }
 
-    /// No gateway writes metadata that breaks a rule: such a record is damaged or another program's.
+    /// No gateway writes metadata that breaks a rule. A record with such metadata is damaged or was written by another
+    /// program.
     @Test func invalidMetadataMakeNoRecord() throws {
         let text = String(decoding: try #require(try Vector.load().last).content, as: UTF8.self)
         for (written, other) in [("video/mp4", "video"), ("\"late\"", "\"\""), ("\"line\"", "\"sluice-line\"")] {

@@ -61,7 +61,7 @@ import WireProtocol
     @Test func findsTheSessionsOfExactlyOneKey() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
-            // The last two keys look alike.
+            // The last two keys look alike but have different bytes, so they are two keys.
             let keys = ["a", "a/b", "ab", "caf\u{E9}", "cafe\u{301}"]
             for (index, key) in keys.enumerated() {
                 for session in 0..<3 { try await records.write(Self.record(key, session: UInt64(index * 3 + session))) }
@@ -74,7 +74,8 @@ import WireProtocol
         }
     }
 
-    /// A record whose content names another key does not belong to the key in its name.
+    /// The content of a record must name the key that its name stands for. Otherwise the record does not count for that
+    /// key.
     @Test func trustsTheRecordOverItsName() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
@@ -116,7 +117,7 @@ import WireProtocol
         }
     }
 
-    /// An older gateway wrote no condition: its session replaces no object.
+    /// An older gateway wrote no write condition. A session of such a record replaces no object.
     @Test func readsARecordOfVersionOne() throws {
         let record = Self.record("a", session: 1)
         let text = String(decoding: try record.encoded(), as: UTF8.self)

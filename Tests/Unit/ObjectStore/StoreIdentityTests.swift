@@ -36,7 +36,7 @@ import TransferCommon
         #expect(identities.0 != identities.1)
     }
 
-    /// The file in the directory shows the same digits as a receipt.
+    /// The file in the directory contains the same hexadecimal digits that a receipt shows.
     @Test func theFileShowsTheIdentity() async throws {
         try await withTestStore { store, directory in
             let words = String(decoding: try directory.read(Self.file), as: UTF8.self).split(separator: " ")
@@ -55,7 +55,7 @@ import TransferCommon
         }
     }
 
-    /// Every byte counts: a damaged file never gives another identity.
+    /// A damaged file never counts as another identity, whichever byte is damaged.
     @Test func aDamagedFileIsRefusedAndKept() async throws {
         try await withTestDirectory { directory in
             try await directory.open().close()
@@ -71,7 +71,7 @@ import TransferCommon
                 let error = await expectError(.damaged) { try await directory.open() }
                 #expect(error?.sentence.contains(Self.file) == true)
                 #expect(try directory.read(Self.file) == content)
-                // The gateway that failed to start leaves nothing behind.
+                // The gateway that failed to start has removed its own files.
                 #expect(try directory.files(below: ".sluice/instances").isEmpty)
             }
         }
@@ -91,7 +91,8 @@ import TransferCommon
         }
     }
 
-    /// The identity's bytes are durable before its name, and its name before any gateway reports it.
+    /// The bytes of the identity are durable before its name, and the name is durable before any gateway reports the
+    /// identity.
     @Test func isDurableBeforeUse() async throws {
         try await withTestDirectory { directory in
             let faults = FileFaults()
@@ -102,7 +103,8 @@ import TransferCommon
             #expect(calls[..<named].contains { $0.operation == .syncFile && $0.path == staged })
             #expect(calls[named...].contains { $0.operation == .syncFolder && $0.path == directory.path(".sluice") })
             try await store.close()
-            // A gateway that finds the identity syncs it too, because its writer may not have.
+            // A gateway that finds an identity syncs it too, because the gateway that wrote it may have ended before
+            // its sync.
             faults.clear()
             _ = try await directory.open(faults)
             let read = try #require(
@@ -125,7 +127,8 @@ import TransferCommon
         }
     }
 
-    /// The process ends at each call of the first start: the next start finds or makes an identity and keeps it.
+    /// During the first start, the process ends at each call in turn. The next start finds an identity or makes one,
+    /// and keeps it.
     @Test(.timeLimit(.minutes(5))) func survivesACrashWhileItIsMade() async throws {
         var crashes = 0
         var isFinished = false

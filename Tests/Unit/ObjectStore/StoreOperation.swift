@@ -4,7 +4,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A call that changes a store, with the state before and after it. Tests interrupt it at every step.
+/// A call that changes a store, with the contents of the key before and after it. Tests interrupt the call at every
+/// step.
 struct StoreOperation: Sendable, CustomTestStringConvertible {
     static let plainKey = "some/folder/object"
     /// Each slash forms one `Character` with the character after it: two combining marks and a joiner.
@@ -14,7 +15,7 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     /// The new content in parts of 1,000 bytes.
     static let parts = [0, 1000, 2000].map { Sample(part: $0) }
 
-    /// Values from the preparation that the call needs.
+    /// Values that the preparation makes and the call needs.
     struct Context: Sendable {
         var upload = ""
         var parts: [CompletedPart] = []
@@ -24,12 +25,11 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     let key: String
     let prepare: @Sendable (FileStore) async throws -> Context
     let perform: @Sendable (FileStore, Context) async throws -> Void
-    /// The contents that the key may have before and after.
+    /// The contents that the key may have before and after the call.
     let before: Sample?
     let after: Sample?
 
-    /// All operations. Those that publish an object also run under `markedKey`, whose slashes are found only if the key
-    /// is split by bytes.
+    /// All operations. Those that give an object its key also run with a key that can be split correctly only as bytes.
     static let all =
         publishing + [
             create(plainKey), uploadPart(plainKey), uploadPartAgain(plainKey), abort(plainKey),

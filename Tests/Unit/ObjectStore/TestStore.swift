@@ -38,8 +38,8 @@ struct TestDirectory: Sendable {
             fileSystem: fileSystem)
     }
 
-    /// Waits until every instance's lock is free. A process that ends releases its lock at once; a dropped instance
-    /// releases it with its last reference, which a thread may hold a moment longer.
+    /// Waits until the locks of all stores that no longer exist are free. A process releases its lock at once when it
+    /// ends. A store within this process releases it with its last reference, which a thread may hold a moment longer.
     func waitForLocksOfTheDead() async throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: path(".sluice/instances")) {
             let descriptor = Glibc.open(path(".sluice/instances/\(name)"), O_RDWR | O_CLOEXEC)
@@ -84,8 +84,8 @@ struct TestDirectory: Sendable {
     }
 }
 
-/// The path of the folder that contains a path's last name. It works on bytes, as the kernel does: a slash and a
-/// combining character are one `Character`.
+/// The path of the folder that contains the last name of a path. The function works on bytes, as the kernel does,
+/// because a slash and a combining character form one `Character`.
 func parentPath(of path: String) -> String {
     String(decoding: path.utf8[..<(path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex)], as: UTF8.self)
 }
@@ -129,7 +129,7 @@ final class FileFaults: Sendable {
     /// The calls since the last `set` or `clear`, including failed ones.
     var calls: [FileCall] { state.withLock { $0.calls } }
 
-    /// How many of `calls` change the directory or make it durable.
+    /// Number of calls since the last `set` or `clear` that change the directory or make a change durable.
     var changeCount: Int { state.withLock { $0.changeCount } }
 
     /// Sets a rule that decides each following call: 0, or the error with which it fails. The rule receives the
@@ -154,7 +154,7 @@ final class FileFaults: Sendable {
             if call.operation.isChange { state.changeCount += 1 }
             return (state.rule, index)
         }
-        // Call the rule outside the lock, because it may wait.
+        // Call the rule without holding the lock, because the rule may wait.
         return rule(call, index)
     }
 }

@@ -45,7 +45,8 @@ import WireProtocol
         }
     }
 
-    /// One new part keeps the upload with all its older parts, and so does a recently written record.
+    /// An upload counts as active if one of its parts is new, or if its record was written recently. Then the cleaner
+    /// keeps the whole upload.
     @Test(arguments: ["part", "record"])
     func keepsActiveUploads(_ sign: String) async throws {
         try await withTestStore { store, directory in
@@ -78,7 +79,8 @@ import WireProtocol
         }
     }
 
-    /// A crash between creating the upload and completing the record: the upload names its session.
+    /// A gateway crashed after it had created the upload and before it wrote the upload's id into the record. The
+    /// cleaner finds the upload by the session that the upload names.
     @Test(arguments: [false, true])
     func findsTheUploadOfARecordWithoutOne(_ storeTellsSessions: Bool) async throws {
         try await withTestStore { store, directory in
@@ -100,7 +102,8 @@ import WireProtocol
         }
     }
 
-    /// The upload is gone, and the gateway may still be finding out why: the young record stays.
+    /// A record is young, but its upload is gone. A gateway may still be looking for the outcome of the upload, so the
+    /// record stays.
     @Test func keepsAYoungRecordWhoseUploadIsGone() async throws {
         try await withTestStore { store, directory in
             let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
@@ -139,7 +142,8 @@ import WireProtocol
         }
     }
 
-    /// The cleaner reports a failure and continues. The record stays, so that the next cleaning finds it.
+    /// The cleaner reports a failure and continues with other uploads. The record of the failed one stays, so that the
+    /// next cleaning finds it.
     @Test func continuesAfterAFailure() async throws {
         try await withTestStore { store, directory in
             let stubborn = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
@@ -174,7 +178,7 @@ import WireProtocol
             async let right = cleaner(second, directory).clean(olderThan: Self.day)
             let reports = try await [left, right]
             let removed = reports.flatMap(\.removed).map(\.sessionID)
-            // One cleaner may meet an upload that the other is aborting; the next cleaning removes what remains.
+            // One cleaner may fail on an upload that the other is aborting. The next cleaning removes what remains.
             let failed = reports.flatMap(\.failed)
             #expect(failed.allSatisfy { $0.error.reason == .completionInProgress })
             #expect(Set(removed).union(failed.map(\.record.sessionID)) == sessions)
@@ -228,9 +232,9 @@ struct AlteredStore: ForwardingStore {
     let base: FileStore
     /// Whether lists of uploads name their sessions.
     var tellsSessions = true
-    /// Number of aborts without effect, as if parts in flight had arrived after them.
+    /// How many aborts have no effect, as if parts that were in flight had arrived after them.
     var vainAborts = Counter(0)
-    /// If set, only aborts of this key have no effect.
+    /// If set, only aborts of uploads of this key have no effect.
     var vainAbortKey: String?
 
     init(_ base: FileStore) {

@@ -7,11 +7,12 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The meaning of a store's answer to a conditional request. The status decides, because stores use different codes.
+/// How the client interprets a store's answer to a conditional request. The HTTP status decides, because stores use
+/// different error codes.
 @Suite(.timeLimit(.minutes(5))) struct ConditionTests {
     static let refusals: [(status: Int, code: String, ifAbsent: StoreError.Reason, ifMatch: StoreError.Reason)] = [
         (412, "PreconditionFailed", .alreadyExists, .alreadyExists),
-        // Source: OpenStack Swift.
+        // OpenStack Swift answers in this way.
         (412, "InvalidRequest", .alreadyExists, .alreadyExists),
         (409, "ConditionalRequestConflict", .conflict, .conflict),
         (409, "SomethingElse", .conflict, .conflict),
@@ -34,7 +35,8 @@ import WireProtocol
         }
     }
 
-    /// Such a store checks a condition only at the moment when a request begins.
+    /// A store that checks a condition only when the request begins may overwrite an object that appears meanwhile. The
+    /// probe must find this out, so that the gateway does not rely on the condition.
     @Test func earlyConditionCheckIsNotTrusted() async throws {
         for isEarly in [false, true] {
             var rules = S3Rules.minio
@@ -47,7 +49,8 @@ import WireProtocol
         }
     }
 
-    /// The upload stays too: the conflicting request may be an earlier copy of this one.
+    /// The store answers the completion with a conflict. The client keeps the upload, because the conflicting request
+    /// may be an earlier copy of this one.
     @Test(arguments: refusals.indices)
     func refusedCompletionKeepsTheUpload(index: Int) async throws {
         let refusal = Self.refusals[index]

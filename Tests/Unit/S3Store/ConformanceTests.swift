@@ -28,7 +28,8 @@ import Testing
         }
     }
 
-    /// If the operator wrongly says that the store checks digests, the store keeps a wrong part.
+    /// The operator's setting says that the store checks digests, but the store does not. It then keeps a part with
+    /// wrong bytes.
     @Test func motoStoresWrongBytesWithoutGatewayCheck() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server, verification: .store) { store in

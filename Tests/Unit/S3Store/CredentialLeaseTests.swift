@@ -3,7 +3,8 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// When credentials are used, renewed and waited for, as transcripts of events and advice.
+/// When a lease uses credentials, renews them, or waits for new ones. Each test is a transcript of events and of the
+/// lease's advice.
 @Suite struct CredentialLeaseTests {
     private static let start = Date(timeIntervalSince1970: 1_700_000_000)
     private let instant = ContinuousClock.now
@@ -14,7 +15,7 @@ import Testing
             expiration: seconds.map { Self.start.addingTimeInterval($0) })
     }
 
-    /// The advice as a short text: `use 1`, `renew 1`, `wait`, `fail`.
+    /// The lease's advice as a short text: `use 1`, `renew 1`, `wait`, `fail`. The number identifies the credentials.
     private func advice(_ lease: CredentialLease, after seconds: TimeInterval, _ later: Duration = .zero) -> String {
         switch lease.advice(now: Self.start.addingTimeInterval(seconds), at: instant + later) {
         case .use(let credentials): "use \(credentials.accessKeyID)"
@@ -58,8 +59,8 @@ import Testing
         }
         #expect(pauses == [1, 2, 4, 8, 16, 32, 60, 60])
         #expect(advice(lease, after: 3_100) == "use 1")
-        // The credentials have expired and cannot be renewed. After an earlier success this is an outage, not a
-        // refusal that ends sessions.
+        // The credentials have expired, and the source does not renew them. Because they worked before, this counts as
+        // an outage, not as a refusal, which would end sessions.
         #expect(advice(lease, after: 3_700) == "fail unavailable")
         #expect(advice(lease, after: 3_700, .seconds(61)) == "wait")
         lease.received(credentials("2", lasting: 7_200), now: Self.start, at: instant, jitter: 1)
@@ -88,7 +89,8 @@ import Testing
         #expect(advice(lease, after: 0, .seconds(2)) == "use 2")
     }
 
-    /// The local clock may be wrong, and then only the store can decide about expiry.
+    /// The credentials arrive already expired by the local clock. That clock may be wrong, so the client tries them,
+    /// and the store decides.
     @Test func credentialsExpiredOnArrivalAreTried() {
         let lease = lease(credentials("1", lasting: -10))
         #expect(advice(lease, after: 0) == "use 1")

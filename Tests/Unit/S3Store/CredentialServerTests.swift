@@ -6,9 +6,10 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Tests each credential source with a server that answers like the real one.
+/// Tests each source of credentials with a server that answers as the real one does.
 @Suite(.timeLimit(.minutes(5))) struct CredentialServerTests {
-    /// The credentials found with these variables and without any other settings of this machine.
+    /// The credentials that the chain of sources finds with these environment variables alone, without other settings
+    /// of this machine.
     private func found(_ variables: [String: String]) async throws -> S3Credentials? {
         let alone = ["HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"]
         let chain = CredentialChain.standard(environment: alone.merging(variables) { $1 })
@@ -84,7 +85,7 @@ import Testing
         }
     }
 
-    /// moto imitates the real service and is independent of this project.
+    /// moto imitates the real service. It shows that the client works with code that is independent of this project.
     @Test func motosTokenServiceIsUnderstood() async throws {
         try await MotoServer.withServer { server in
             try await withToken("token") { file in
@@ -154,7 +155,7 @@ import Testing
         }
     }
 
-    /// A redirect could lead a token to another server, so no source of credentials follows one.
+    /// No source of credentials follows a redirect, because that would send its secrets to another server.
     @Test func noSourceFollowsRedirects() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: Self.document) }) { other in
             let answer = ScriptedAnswer.answer(status: 307, headers: [("Location", "\(other.endpoint)/stolen")])
@@ -210,8 +211,7 @@ import Testing
         }
     }
 
-    /// Without a service, with a disabled service or without a role, the machine has no credentials, and this is no
-    /// error.
+    /// A machine has no service, a disabled one, or no role. It then has no credentials, which is not an error.
     @Test(arguments: [
         ScriptedAnswer.silence, .hangUp, .answer(status: 403), .answer(status: 404), .answer(status: 200),
         .answer(status: 200, body: "a\u{1}b"),
@@ -315,7 +315,7 @@ import Testing
     }
 }
 
-/// A source whose credentials a test sets.
+/// A source that returns the credentials which a test has set.
 private final class Switch: S3CredentialSource {
     let credentials = Mutex<S3Credentials?>(nil)
 

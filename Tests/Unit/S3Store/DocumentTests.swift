@@ -13,7 +13,7 @@ import Testing
         #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == text)
     }
 
-    /// The parser used to end the process at such names.
+    /// With names that are not UTF-8 the XML parser once ended the process.
     @Test(arguments: ["<Error><Code>&\u{0}uot;</Code></Error>", "<Error><Co\u{0}de>a</Code></Error>"])
     func aNameThatIsNotUTF8IsNoDocument(document: String) {
         let bytes = document.utf8.map { $0 == 0 ? 0xF1 : $0 }

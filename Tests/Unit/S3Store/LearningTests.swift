@@ -9,7 +9,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// State that all requests of a store share and update: credentials, clock, region.
+/// What the client learns from one answer and uses for all its requests: credentials, the store's clock, the region.
 @Suite(.timeLimit(.minutes(5))) struct LearningTests {
     private static let page = ScriptedAnswer.answer(status: 200, body: "<ListPartsResult/>")
     private static let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
@@ -27,13 +27,13 @@ import WireProtocol
         }
     }
 
-    /// A store whose clock is ahead of the local one by the given time. It refuses requests until their time is
-    /// right.
+    /// A store whose clock is ahead of the local clock. It refuses every request whose time differs from its own.
     private static func store(ahead: @escaping @Sendable () -> TimeInterval) -> ScriptedServer.Script {
         { request in
             let time = Date().addingTimeInterval(ahead())
             let isClose = [-120.0, -60, 0, 60, 120].contains { offset in
-                // Compare by the minute: the tests move the clock by nearly an hour.
+                // Compare by the minute. This is exact enough, because the tests move the clock by nearly an hour or
+                // more.
                 request.headers["x-amz-date"]?.prefix(13)
                     == S3Time.timestamp(time.addingTimeInterval(offset)).prefix(13)
             }
@@ -43,7 +43,8 @@ import WireProtocol
         }
     }
 
-    /// Holds answers back until a number of requests wait for theirs, so that all were sent before the first answer.
+    /// Holds answers back until a number of requests wait for them. So the client sends all these requests before it
+    /// learns anything from an answer.
     private final class Gathering: Sendable {
         private let waiting = Mutex<[@Sendable () -> Void]>([])
         private let count: Int
@@ -98,7 +99,7 @@ import WireProtocol
                     #expect(failure?.reason == .unavailable && failure?.sentence == "The source is gone.")
                 }
                 #expect(server.requests.count == 1)
-                // The source is asked with growing pauses, not with every request; the seventh request would come
+                // The client asks the source after growing pauses, not for every request. The seventh time would come
                 // after 15 s.
                 #expect((2...7).contains(source.count), "\(source.count)")
             }
@@ -114,7 +115,8 @@ import WireProtocol
         }
         try await ScriptedServer.withServer(script) { server in
             try await withScriptedStore(server, credentials: source) { store in
-                // The second HEAD, of the bucket, finds no bucket either.
+                // The client repeats HEAD with new credentials and gets 404. It then sends HEAD for the bucket, which
+                // is not found either.
                 await expect(throwing: .noSuchBucket) { try await store.object(key: "k") }
                 #expect(source.count == 2)
             }
@@ -132,7 +134,8 @@ import WireProtocol
         }
     }
 
-    /// A 404 without a code may come from a proxy in front of a starting store.
+    /// An answer of 404 without an error code may come from a proxy in front of a store that is still starting. It does
+    /// not show that the object is missing.
     @Test func aBare404IsAnOutage() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 404, body: "<html/>") }) { server in
             try await withScriptedStore(server) { store in
@@ -141,7 +144,7 @@ import WireProtocol
         }
     }
 
-    /// Requests shortly before the expiry use the old credentials and do not wait for the new ones.
+    /// Shortly before the credentials expire, requests still use them and do not wait for the new ones.
     @Test func earlyRenewalDelaysNoRequest() async throws {
         let (gate, opener) = AsyncStream.makeStream(of: Void.self)
         let source = NumberedCredentials(lasting: 3_600) { count in
@@ -153,8 +156,8 @@ import WireProtocol
             try await withScriptedStore(server, credentials: source) { store in
                 try await list(store)
                 ahead.withLock { $0 = 3_300 }
-                // The first request is refused for its time; the second uses the old credentials by the store's
-                // clock.
+                // The store refuses the first request because of its time. The client learns the store's clock, and the
+                // second request uses the old credentials, which are still valid by that clock.
                 for _ in 1...3 { try await list(store) }
                 #expect(Set(server.requests.map { $0.headers["x-amz-security-token"] }) == ["token1"])
                 opener.finish()
@@ -179,7 +182,8 @@ import WireProtocol
 
     // MARK: - Clock
 
-    /// A single refusal corrects all following requests; a different Date without such a refusal corrects none.
+    /// A single refusal because of the time corrects the clock for all later requests. A `Date` header that differs,
+    /// without such a refusal, corrects nothing.
     @Test func clockIsLearntOnlyFromSkewRefusal() async throws {
         let ahead = Mutex<TimeInterval>(5 * 86_400)
         try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in
@@ -270,8 +274,8 @@ final class NumberedCredentials: S3CredentialSource {
     var count: Int { asked.withLock { $0 } }
 
     /// - Parameters:
-    ///   - lifetime: of all credentials, in seconds; `nil` if they never expire.
-    ///   - failure: receives the number of the call, from 1; returns the error of this call, or `nil`.
+    /// - lifetime: how long the first credentials last, in seconds; `nil` if they never expire.
+    /// - failure: receives the number of the call, from 1; returns the error of this call, or `nil`.
     init(lasting lifetime: TimeInterval? = nil, failure: @escaping @Sendable (Int) async -> StoreError? = { _ in nil })
     {
         self.lifetime = lifetime
@@ -284,7 +288,7 @@ final class NumberedCredentials: S3CredentialSource {
             return asked
         }
         if let failure = await failure(count) { throw failure }
-        // Each lifetime is longer than the previous one.
+        // Later credentials last longer than earlier ones.
         let expiration = lifetime.map { Date().addingTimeInterval($0 * Double(count * count)) }
         return S3Credentials(
             accessKeyID: "id", secretAccessKey: "secret", sessionToken: "token\(count)", expiration: expiration)

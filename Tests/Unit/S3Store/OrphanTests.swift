@@ -4,8 +4,8 @@ import ScriptedS3
 import Testing
 import TransferCommon
 
-/// Uploads that a crash kept out of the records, in a store that does not name an upload's session: which of them the
-/// cleaner removes, and which it never touches.
+/// A crash can leave an upload that no session record names. These tests use a store that does not tell which session
+/// an upload belongs to, and check which uploads the cleaner removes and which it never touches.
 @Suite(.timeLimit(.minutes(5)))
 struct OrphanTests {
     private static let hour = Duration.seconds(3_600)
@@ -50,7 +50,8 @@ struct OrphanTests {
         }
     }
 
-    /// Sluice takes no part before the record is complete, so an upload with a part belongs to another program.
+    /// Sluice sends no part before the session record names the upload. So an upload that has a part, but is named by
+    /// no record, belongs to another program.
     @Test func uploadWithAPartIsForeign() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key", parts: [[1]])
@@ -92,7 +93,8 @@ struct OrphanTests {
         }
     }
 
-    /// The upload belongs to another session of the key, whose agent is away.
+    /// The upload is named by the record of another session of the same key, whose agent is away. The cleaner must not
+    /// remove it.
     @Test func uploadNamedByARecordIsThatSessions() async throws {
         try await withOrphan { s3, cleaner, records, _ in
             let live = s3.beginUpload("key")
@@ -104,7 +106,8 @@ struct OrphanTests {
         }
     }
 
-    /// Two such uploads and one such record: one upload belongs to another program, and it is unknown which.
+    /// Two uploads of the key are named by no record, but only one record lacks its upload. One of the uploads belongs
+    /// to another program, and the cleaner cannot know which, so it keeps both.
     @Test func undecidedUploadStaysVisible() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key")
@@ -128,7 +131,7 @@ struct OrphanTests {
             try await records.write(record(session: 2, upload: named))
             s3.beginUpload("foreign", parts: [[1]])
             s3.advanceClock(by: Self.day)
-            // The client learns the store's time before it makes several calls at once.
+            // This call lets the client learn the store's time, before it makes several calls at once.
             _ = try await cleaner.clean(olderThan: Self.day * 7)
             async let left = cleaner.clean(olderThan: Self.hour)
             async let right = cleaner.clean(olderThan: Self.hour)

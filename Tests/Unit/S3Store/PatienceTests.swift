@@ -9,7 +9,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Time limits for a store's answers, and the memory in use meanwhile.
+/// How long the client waits for a store's answers, and how much memory it uses meanwhile.
 @Suite(.timeLimit(.minutes(5))) struct PatienceTests {
     private func timeouts(_ change: (inout S3Timeouts) -> Void) -> S3Timeouts {
         var timeouts = S3Timeouts()
@@ -27,7 +27,8 @@ import WireProtocol
         }
     }
 
-    /// Stores join parts before they send a first byte, so the client allows a longer silence there only.
+    /// A store may join the parts before it sends a first byte. For a completion, and only there, the client waits
+    /// longer.
     @Test func completingHasATimeLimitOfItsOwn() async throws {
         let timeouts = timeouts { $0.completion = .seconds(1) }
         try await ScriptedServer.withServer({ _ in .silence }) { server in
@@ -42,7 +43,7 @@ import WireProtocol
         }
     }
 
-    /// A store that reads nothing stops the source of the bytes, so the bytes do not fill memory.
+    /// The store reads nothing. The client then takes no more bytes from their source, so that they do not fill memory.
     @Test func aStoreThatDoesNotReadStopsTheSource() async throws {
         let timeouts = timeouts { $0.bodyPause = .milliseconds(500) }
         let early: ScriptedServer.EarlyScript = { _ in .stopReading }
@@ -54,14 +55,15 @@ import WireProtocol
                 await expect(throwing: .unavailable) {
                     try await store.uploadPart(key: "k", upload: "u", number: one, body: body)
                 }
-                // The kernel's buffers hold many megabytes.
+                // The kernel's buffers hold many megabytes, so the source has given some bytes even to a store that
+                // reads nothing.
                 #expect(source.givenByteCount > 0)
                 #expect(source.givenByteCount < 64 << 20)
             }
         }
     }
 
-    /// After the last byte, cancellation is too late: the call ends with its real outcome.
+    /// When the last byte is sent, cancelling comes too late: the call ends with the outcome that the store reports.
     @Test(arguments: [10, 100_000])
     func lateCancellingDoesNotHideTheOutcome(size: Int) async throws {
         let (arrived, signal) = AsyncStream.makeStream(of: Void.self)

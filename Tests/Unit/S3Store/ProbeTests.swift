@@ -6,7 +6,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Results of the probe on real servers.
+/// What the gateway's probe finds out about real servers.
 @Suite(.timeLimit(.minutes(5))) struct ProbeTests {
     @Test func findsThatMotoChecksConditionsAndNoDigest() async throws {
         try await MotoServer.withServer { server in
@@ -38,10 +38,11 @@ import WireProtocol
         }
     }
 
-    /// The cleaner finds the remains of an interrupted probe by their folder, and removes nothing else.
+    /// An interrupted probe leaves an object and an upload. The cleaner finds both by their folder, and removes nothing
+    /// else.
     @Test func leftoverProbesAreCleaned() async throws {
         try await JuiceFSGateway.withServer(.none) { try await expectCleaned(on: $0, youngRemains: 0) }
-        // moto dates every upload 2010.
+        // moto dates every upload 2010, so the upload counts as old although it is new.
         try await MotoServer.withServer { try await expectCleaned(on: $0, youngRemains: 1) }
     }
 

@@ -9,9 +9,10 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Behaviour that only real servers show: which end refuses a request, and what is left behind.
+/// Behaviour that only real servers show: whether the client or the server refuses a request, and what the server keeps
+/// of it.
 @Suite(.timeLimit(.minutes(5))) struct RealServerTests {
-    /// JuiceFS checks the offered digest itself; it receives all bytes and stores nothing.
+    /// JuiceFS checks the offered digest itself. It receives all bytes, and stores nothing if the digest is wrong.
     @Test func checkingStoreRefusesWrongBytes() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await withStore(on: server, verification: .store) { store in
@@ -20,7 +21,7 @@ import WireProtocol
         }
     }
 
-    /// moto checks nothing, so the client never sends the last bytes.
+    /// moto checks no digest. The client checks it instead, and does not send the last bytes if it is wrong.
     @Test(arguments: [PartVerification.auto, .always])
     func gatewayChecksDigestsIfTheStoreDoesNot(verification: PartVerification) async throws {
         try await MotoServer.withServer { server in
@@ -91,7 +92,7 @@ import WireProtocol
         let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
         try await shuttingDown(store) { store in
             await expect(throwing: .unavailable) { try await store.object(key: "k") }
-            // No byte was sent, so the outcome is known.
+            // The client has sent no byte, so it knows that the store has not stored the object.
             await expect(throwing: .unavailable) {
                 try await store.putObject(
                     key: "k", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)
@@ -121,8 +122,8 @@ import WireProtocol
         }
     }
 
-    /// moto pages by position, not by number: after a gap it leaves out parts. It lists contiguous parts correctly,
-    /// and a completed upload has no others.
+    /// moto continues a listing by the position of a part, not by its number. After a gap it leaves out parts. If the
+    /// parts are contiguous, as in every complete upload, its listing is right.
     @Test func motoLosesPartsBehindAGap() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in

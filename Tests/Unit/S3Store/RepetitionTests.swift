@@ -10,7 +10,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Which requests are repeated, what the client learns from refusals, and what it leaves to the caller.
+/// Which requests the client repeats, what it learns from refusals, and which decisions it leaves to its caller.
 @Suite(.timeLimit(.minutes(5))) struct RepetitionTests {
     /// Answers the first requests from the list, and all further ones with success.
     private func script(_ answers: [ScriptedAnswer]) -> ScriptedServer.Script {
@@ -83,7 +83,8 @@ import WireProtocol
         }
     }
 
-    /// Whether the outcome of a request is open after a lost answer.
+    /// Each case is an answer, and the reason that the client reports: after some answers the outcome of the request
+    /// stays unknown.
     @Test(arguments: [
         (ScriptedAnswer.hangUp, StoreError.Reason.outcomeUnknown), (.answer(status: 500), .outcomeUnknown),
         (.answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
@@ -118,7 +119,7 @@ import WireProtocol
         }
     }
 
-    /// The store answers before it has the body, and the call does not wait for the rest of the body.
+    /// The store answers before it has received the body. The call then ends without waiting for the rest of the body.
     @Test func earlyRefusalEndsAStalledPart() async throws {
         let early: ScriptedServer.EarlyScript = { _ in .answer(status: 403, body: error("AccessDenied")) }
         try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in
@@ -203,7 +204,8 @@ import WireProtocol
         }
     }
 
-    /// The client does not repeat a part, but sends the next one with what it has learnt.
+    /// The client does not repeat a part, because its bytes cannot be read twice. It uses what it has learnt for the
+    /// next part.
     @Test(arguments: [10, 100_000])
     func nextPartUsesLearntSettings(size: Int) async throws {
         let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))

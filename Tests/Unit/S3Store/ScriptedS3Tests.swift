@@ -10,16 +10,16 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The scripted store passes the conformance suite in the mode of every provider, except for that provider's known
-/// deviations. So tests of the client run against a store that keeps the rules.
+/// The scripted store passes the conformance suite as every provider, except for the known deviations of that provider.
+/// So the other tests run the client against a store that keeps the rules.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ScriptedS3Tests {
     @Test(arguments: S3Rules.all)
     func everyKindPassesWithItsDeviations(rules: S3Rules) async throws {
         var rules = rules
-        // Ceph's first answer lacks the object's evidence. The suite needs it, so this mode returns it.
+        // Ceph's first answer to a completion lacks the ETag. The suite needs it, so the store returns it in this test.
         rules.completeTellsETag = true
-        // The suite's parts have the smallest allowed size.
+        // The parts in the suite have the smallest allowed size, so a small minimum keeps them small.
         rules.partBytesMin = 64 << 10
         let deviations = deviations(of: rules)
         try await withStore(of: rules) { store, _ in
@@ -81,7 +81,8 @@ struct ScriptedS3Tests {
             try await withStore(on: s3) { store in
                 let listed = try await store.allParts(key: "key", upload: upload)
                 let digest = try SHA256Digest.of([])
-                // The client checks that sizes are equal, so the test claims that they are.
+                // The client refuses parts of unequal size itself. The test claims equal sizes, so that the store has
+                // to refuse the completion.
                 let parts = listed.map { CompletedPart(number: $0.number, size: 10, digest: digest, etag: $0.etag) }
                 await expect(throwing: .invalidParts(parts.filter { $0.number.value != 2 }.map(\.number))) {
                     try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, condition: .none)
@@ -121,7 +122,8 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// A store cannot have bytes that were not sent, whatever it answers.
+    /// The store reports success before it has all bytes. It cannot have stored bytes that the client has not sent, so
+    /// the call fails.
     @Test func earlyAnswerIsNotStored() async throws {
         let early: ScriptedServer.EarlyScript = { _ in
             .afterBodyBytes(64 << 10, .answer(status: 200, headers: [("ETag", "\"e\"")]))
@@ -137,7 +139,8 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// An unknown error inside a 200 does not say what the store has done.
+    /// An answer with status 200 contains an unknown error. It does not show whether the store has completed the
+    /// upload.
     @Test func unknownCompletionErrorLeavesOutcomeOpen() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
@@ -152,7 +155,8 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// A gateway may lack the rights for a probe's remains and still have those for uploads.
+    /// A gateway may have no right to remove what a probe has left, but the right to remove uploads. The cleaner then
+    /// continues with the uploads.
     @Test func cleaningContinuesIfProbesRemain() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
@@ -168,7 +172,8 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// The repetitions of all calls together are bounded, so that they do not keep an overloaded store down.
+    /// The client limits how often all calls together are repeated. Otherwise repetitions would keep an overloaded
+    /// store from recovering.
     @Test func repetitionsRunOutWhenEverythingFails() async throws {
         try await withStore(of: .minio, { $0.retries.delayFirst = .microseconds(1) }) { store, s3 in
             s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject, times: .max)
@@ -179,7 +184,7 @@ struct ScriptedS3Tests {
             let attempts = s3.count(.headObject)
             #expect(attempts <= calls + 100, "\(attempts)")
             s3.stopFaults()
-            // Successful calls refill the budget.
+            // Every successful call gives back some of the repetitions.
             for _ in 0..<10 { _ = try await store.object(key: "k") }
             s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject)
             #expect(try await store.object(key: "k") == nil)

@@ -69,7 +69,8 @@ import WireProtocol
         }
     }
 
-    /// The client repeats a completion after a refusal without effect, and not after one that may have had an effect.
+    /// The client repeats a completion if the refusal shows that it had no effect. It does not repeat one that may have
+    /// had an effect.
     @Test(arguments: [("SlowDown", 503, 3), ("InternalError", 500, 1), ("NoSuchUpload", 404, 1)])
     func completionIsRepeatedOnlyIfItHadNoEffect(code: String, status: Int, count: Int) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: status, body: error(code)) }) { server in
@@ -127,8 +128,8 @@ import WireProtocol
     @Test func repeatedOrMissingMarkerDoesNoHarm() async throws {
         let script: ScriptedServer.Script = { request in
             let isFirst = !request.target.contains("part-number-marker")
-            // The marker is repeated, as rclone does. The first page names no next marker; the last one does not say
-            // that it is the last.
+            // The second page repeats the last part of the first page, as rclone's server does. The first page does not
+            // say where the next one begins, and the last page does not say that it is the last.
             let parts = isFirst ? part(1) + part(2) : part(2) + part(3)
             let end = isFirst ? "<IsTruncated>true</IsTruncated>" : ""
             return .answer(status: 200, body: "<ListPartsResult>\(end)\(parts)</ListPartsResult>")
@@ -189,7 +190,7 @@ import WireProtocol
         }
     }
 
-    /// Checksums accompany all requests to a store that keeps them.
+    /// The client sends checksums with all its requests to a store that keeps them, and with none to another store.
     @Test func checksumsAreSentOnlyToStoresThatKeepThem() async throws {
         let script: ScriptedServer.Script = { request in
             let body =

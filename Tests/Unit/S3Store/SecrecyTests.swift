@@ -10,7 +10,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct SecrecyTests {
     private static let secret = "hidden-7d1f"
 
-    /// Variables for every credential source; all their secrets contain the same word.
+    /// Environment variables for every source of credentials. All secrets contain the same word, which the tests then
+    /// search for.
     private static func variables(_ server: ScriptedServer, tokenFile: String) -> [[String: String]] {
         [
             ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "\(secret)-key", "AWS_SESSION_TOKEN": "\(secret)-t"],
@@ -30,7 +31,8 @@ import Testing
         "{\"AccessKeyId\": \"id\", \"SecretAccessKey\": \"\(secret)-key\", \"Token\": \"\(secret)-token\", "
         + "\"Expiration\": \"2044-11-06T08:49:37Z\"}"
 
-    /// Plays all sources' servers; the store's answers quote the request's credentials.
+    /// Plays the servers of all credential sources and the store. The store's answers quote the credentials in the
+    /// request.
     private static func script(_ status: Int, _ code: String) -> ScriptedServer.Script {
         { request in
             if request.target.hasPrefix("/sts") {
@@ -71,7 +73,7 @@ import Testing
         }
     }
 
-    /// The sources' servers also quote the request, and give incomplete answers.
+    /// The servers of the credential sources also quote the request, and give incomplete answers.
     @Test(arguments: [200, 400, 403, 500]) func sourceFailuresHideSecrets(status: Int) async throws {
         let script: ScriptedServer.Script = { request in
             if request.target == "/latest/api/token" { return .answer(status: 200, body: "\(Self.secret)-metadata") }
@@ -99,7 +101,8 @@ import Testing
         }
     }
 
-    /// The HTTP client's error would quote the header that it cannot send.
+    /// The header contains characters that the HTTP client cannot send. Its error would quote the whole header, so the
+    /// client refuses the header itself.
     @Test(arguments: ["-token\r\nx: y", "-token\n", "-t\u{F6}k", "\u{0}"])
     func invalidCharactersAreRefusedUnshown(end: String) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
@@ -120,7 +123,8 @@ import Testing
         }
     }
 
-    /// A failed renewal is logged without the secrets of either side.
+    /// If renewing the credentials fails, the log contains neither the secrets of the client nor those that the server
+    /// quotes.
     @Test func aFailedRenewalIsLoggedWithoutASecret() async throws {
         let record = LogRecord()
         let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.unavailable, "The source is away.") }
@@ -136,7 +140,7 @@ import Testing
         #expect(!record.lines.contains { $0.contains("token1") || $0.contains("secret") })
     }
 
-    /// Searches everything that logs, messages and debuggers would show.
+    /// Checks that nothing which appears in logs, messages or a debugger contains a secret.
     private func expectNoSecret(in failure: StoreError?, _ record: LogRecord, _ chain: CredentialChain) {
         var shown = record.lines.joined(separator: "\n")
         for value: Any in [failure as Any, failure?.cause as Any, chain] {

@@ -8,7 +8,7 @@ import WireProtocol
 struct SignatureVector: Sendable, CustomTestStringConvertible {
     var name: String
     var method = "GET"
-    /// Before encoding.
+    /// The path before percent-encoding.
     var path = "/"
     var query: [(name: String, value: String)] = []
     var headers: [(name: String, value: String)]

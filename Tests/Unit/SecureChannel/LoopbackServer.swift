@@ -3,7 +3,7 @@ import NIOPosix
 import SecureChannel
 import TestSupport
 
-/// What one application saw of its connection.
+/// What the application at one end saw of its connection.
 struct Conversation: Sendable {
     var peer: TLSPeer?
     var received: [UInt8] = []
@@ -49,7 +49,7 @@ final class Interlocutor: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The first error is the cause; a reset may follow.
+        // The first error is the cause. A reset that follows it must not replace it.
         if let error = error as? TLSError { conversation.update { $0.error = $0.error ?? error } }
     }
 

@@ -6,7 +6,8 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// `openssl s_client` and `s_server` verify and present certificate chains of an authority, with both kinds of keys.
+/// `openssl s_client` and `openssl s_server` verify certificate chains of an authority and present such chains, with
+/// both types of keys.
 @Suite struct OpenSSLAuthorityTests {
     private static let proper = ["-tls1_3", "-alpn", "sluice/1", "-verify_return_error"]
 
@@ -23,7 +24,7 @@ import Testing
             identity = try Identity.load(from: home)
         }
 
-        /// Arguments that make the program present this identity.
+        /// Arguments that make `openssl` present this identity.
         var arguments: [String] {
             ["-cert", "\(home)/identity.crt", "-cert_chain", "\(home)/identity.crt", "-key", "\(home)/identity.key"]
         }

@@ -11,16 +11,18 @@ import Testing
     /// Arguments of a valid client, except for its certificate.
     private static let proper = ["-tls1_3", "-alpn", "sluice/1"]
 
-    /// Runs the program against a gateway that echoes one line.
+    /// Runs `openssl s_client` against a gateway that echoes one line.
     /// - Parameters:
-    ///   - input: the program's standard input; a shell redirects it.
+    ///   - input: the standard input of `openssl`; a shell redirects it.
     ///   - inputStaysOpen: whether the input stays open after its last byte, so that only the gateway can end the
-    ///     connection. At the end of its input the program closes at once, and data that the gateway sends afterwards
-    ///     would reset the connection before the program has read everything. The input must fit in a pipe (64 KiB).
-    ///   - output: file for the program's standard output, if that is too long to collect as lines.
-    ///   - answer: what the gateway answers after it has received as many bytes, instead of echoing a line.
-    ///   - pieceBytes: size of the pieces in which the gateway receives the program's bytes.
-    /// - Returns: the gateway's view of the connection, and the finished program.
+    ///     connection. At the end of its input `openssl` closes the connection at once. Data that the gateway sends
+    ///     afterwards would reset the connection before `openssl` has read everything. The input must fit in a pipe
+    ///     (64 KiB).
+    ///   - output: file for the standard output of `openssl`, if it is too long to collect as lines.
+    ///   - answer: what the gateway answers in place of the echo. It answers when it has received as many bytes as the
+    ///     answer has.
+    ///   - pieceBytes: size of the pieces in which the gateway receives the bytes of `openssl`.
+    /// - Returns: the gateway's view of the connection, and the finished `openssl`.
     private func connect(
         _ arguments: [String], showingCertificate: Bool, input: URL? = nil, inputStaysOpen: Bool = false,
         output: URL? = nil, answer: ByteBuffer? = nil, pieceBytes: Int = .max,
@@ -100,7 +102,7 @@ import Testing
         }
     }
 
-    /// The program reads its input in pieces of 8 KiB. A piece that begins with K makes it update its keys.
+    /// `openssl s_client` reads its input in pieces of 8 KiB. If a piece begins with K, it updates its keys.
     @Test func keysMayBeChanged() async throws {
         try await withTemporaryDirectory("keys") { directory in
             let input = directory.appending(path: "input")

@@ -40,7 +40,8 @@ import Testing
         }
     }
 
-    /// The program's `-rev` answers each line reversed. Pieces of one byte split each of its records at every byte.
+    /// With the option `-rev`, `openssl s_server` answers each line reversed. Pieces of one byte split each of its
+    /// records at every byte.
     @Test(arguments: [Int.max, 1, 2, 7])
     func aLineGoesThereAndBack(inPiecesOfBytes pieceBytes: Int) async throws {
         let (conversation, program) = try await connect(
@@ -69,7 +70,7 @@ import Testing
         #expect(conversation.error?.code == .refusedByPeer(.noApplicationProtocol), "\(program.transcript)")
     }
 
-    /// The program cannot verify a device's certificate, and this flag makes it refuse the connection.
+    /// `openssl s_server` cannot verify a device's certificate. With this flag it refuses the connection.
     @Test func aServerThatDoesNotKnowTheDeviceRefuses() async throws {
         let (conversation, program) = try await connect(Self.proper + ["-verify_return_error", "-rev"]) { _ in }
         guard case .refusedByPeer(let alert) = conversation.error?.code else {

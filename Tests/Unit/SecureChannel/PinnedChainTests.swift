@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// What both ends of the handshake learned.
+    /// What each end of the handshake learned about the other.
     private struct Outcome {
         let peer: TLSPeer?
         let atAgent: [TLSError.Code]
@@ -140,7 +140,7 @@ import Testing
 
     // MARK: Refused
 
-    /// Any party can present the site's public certificate behind its own.
+    /// Any party can present the site's public certificate behind its own, so this alone must not be accepted.
     @Test func unsignedKeyBeforeThePinIsRefused() async throws {
         let (site, foreign) = (try Party(), try Party())
         try await expectRefused([foreign.own, site.own], of: foreign, by: [site.pin])
@@ -152,11 +152,13 @@ import Testing
         try await expectRefused([signer.signs(foreign), signer.own, site.own], of: foreign, by: [site.pin])
     }
 
-    /// The pinned key has signed the middle certificate, but the middle key has not signed the first.
+    /// The pinned key has signed the certificate in the middle. The key in the middle has not signed the first
+    /// certificate, so the chain is broken.
     @Test func aGapBehindTheFirstIsRefused() async throws {
         let (site, next, foreign) = (try Party(), try Party(), try Party())
         try await expectRefused([foreign.own, site.signs(next), site.own], of: foreign, by: [site.pin])
-        // Pinned certificates behind the first one do not count unless their keys have signed the first.
+        // It is not enough that the chain contains pinned certificates: their keys must have signed the first
+        // certificate.
         try await expectRefused([foreign.own, next.own, site.own], of: foreign, by: [site.pin, next.pin])
     }
 

@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    /// A pinned key needs no authority, and a certificate does not give it a name.
+    /// The agent has pinned the gateway's key. It then needs no authority, and takes no name from the certificate.
     @Test func aPinnedKeySpeaksForItself() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    /// The gateway's clock is trusted; a device's clock is not.
+    /// Only the gateway checks the dates of certificates. Its clock is reliable; a device's clock may be wrong.
     @Test(arguments: [
         (Authority.Validity.formerly, TLSAlert.certificateExpired, "expired"),
         (Authority.Validity.later, TLSAlert.badCertificate, "not yet valid"),
@@ -218,7 +218,8 @@ import Testing
         }
     }
 
-    /// The extended key usage of a certificate may restrict its purpose.
+    /// The extended key usage of a certificate may restrict it to servers or to clients. A certificate for servers only
+    /// is no device's certificate.
     @Test(arguments: [("serverAuth", false), ("clientAuth", true)])
     func serverCertificateIsNoDevice(purpose: String, isDevice: Bool) async throws {
         try await withWorld { world in

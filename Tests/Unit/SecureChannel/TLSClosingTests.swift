@@ -39,7 +39,7 @@ import Testing
         pair.agent.channel.embeddedEventLoop.advanceTime(by: .milliseconds(4999))
         #expect(!pair.agent.wire.isClosed)
         pair.agent.channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
-        // If the wire were still open, the promises would never complete and the test would hang.
+        // The promises complete when the wire closes. If the wire were still open, the test would hang.
         try #require(pair.agent.wire.isClosed)
         #expect(pair.agent.application.errors == [])
         for promise in promises { try promise.wait() }
@@ -78,7 +78,7 @@ import Testing
         #expect(TLSError(.truncated).fault == .connection)
     }
 
-    /// The wire closes in the middle of a record.
+    /// The wire closes in the middle of a record, without close_notify.
     @Test func truncatedRecordIsNotDelivered() throws {
         let pair = try TLSPair.connected()
         pair.agent.send("all of it?")
@@ -99,7 +99,7 @@ import Testing
         #expect(pair.agent.wire.isOutputClosed && !pair.agent.wire.isClosed && !pair.gateway.wire.isClosed)
         #expect(pair.gateway.application.text == "that is all")
         #expect(pair.gateway.application.events.last == .inputClosed)
-        // The end of the channel's input that follows is not reported again.
+        // The channel also reports the end of its input. The handler must not report the end a second time.
         pair.gateway.wire.endInput()
         #expect(throws: ChannelError.outputClosed) {
             try pair.agent.channel.writeAndFlush(ByteBuffer(string: "one more")).wait()

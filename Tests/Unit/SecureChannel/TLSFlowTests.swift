@@ -28,7 +28,8 @@ import Testing
         #expect(pair.gateway.application.text == "one two")
         #expect(pair.gateway.application.readCount == 1)
         #expect(pair.gateway.application.events.last == .readComplete)
-        // The handler still passes the read on to the channel. Otherwise a channel with `autoRead` would stop reading.
+        // The handler passes the read on to the channel, although it has data already. Otherwise a channel with
+        // `autoRead` would stop reading.
         #expect(pair.gateway.wire.readCount == readCount + 1)
         pair.agent.send(" three")
         try pair.exchange()
@@ -48,7 +49,7 @@ import Testing
         #expect(pair.gateway.application.text == "one")
     }
 
-    /// Half a record produces no data, so the demand remains, and the handler reads again.
+    /// Half a record gives the application no data. Its demand remains, so the handler reads again.
     @Test func demandLastsUntilItIsAnswered() throws {
         let pair = try TLSPair.connected(readByThemselves: false)
         pair.gateway.channel.read()
@@ -71,7 +72,8 @@ import Testing
         #expect(pair.gateway.application.events.suffix(3) == [.bytes, .readComplete, .inactive])
     }
 
-    /// The channel becomes unwritable with the first bytes, and writable when they are sent.
+    /// The channel becomes unwritable with the first bytes, and writable again when these are sent. The handler
+    /// therefore encrypts a huge write step by step.
     @Test(arguments: [1, 40]) func aHugeWriteIsEncryptedAsItIsSent(writeCount: Int) throws {
         let pair = try TLSPair.connected()
         let byteCount = 40 << 20
@@ -102,7 +104,7 @@ import Testing
         #expect(pair.gateway.application.received == bytes)
     }
 
-    /// The handler encrypts unflushed bytes ahead, because the channel must know how much is pending.
+    /// The handler encrypts bytes before they are flushed, because the channel must know how many bytes are pending.
     @Test func unflushedBytesCountForWritability() throws {
         let pair = try TLSPair.connected()
         let mark = WriteMark(highBytes: 64 << 10)

@@ -50,7 +50,8 @@ import Testing
         #expect(try pair.agent.application.peer?.fingerprint == Site.gatewayIdentity.get().fingerprint)
     }
 
-    /// Closing a connection with unread bytes resets it, and the peer would lose the alert.
+    /// The gateway refuses the agent while the agent's data has not been read. If it closed the connection now, the
+    /// kernel would reset it, and the agent would lose the alert. So the gateway closes only its output first.
     @Test func refusalLeavesTimeToReadTheAlert() throws {
         let pair = try TLSPair(agent: Site.agent(), gateway: Site.gateway { _ in false })
         pair.agent.send("sent before the refusal is known")

@@ -44,6 +44,8 @@ struct TLSPair {
         }
     }
 
+    /// Carries the bytes that one end has sent to the other end.
+    ///
     /// - Returns: whether there were any bytes.
     @discardableResult
     func carry(from sender: TLSEnd, to receiver: TLSEnd, _ cut: Cut = { $0 }) throws -> Bool {

@@ -4,7 +4,7 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// Both ends on real sockets, where the channel decides how much it reads and writes at once.
+/// Both ends on real sockets. Here the system's channels decide how much is read and written at once.
 @Suite struct TLSSocketTests {
     @Test(.timeLimit(.minutes(5)), arguments: [1, 1 << 10, 1 << 20, 20 << 20])
     func bytesAreEchoed(byteCount: Int) async throws {
@@ -21,7 +21,7 @@ import Testing
             })
     }
 
-    /// The device has already sent much data when the gateway refuses it, and still receives the alert.
+    /// The device has already sent much data when the gateway refuses it. It must still receive the alert.
     @Test(.timeLimit(.minutes(5))) func aRefusedDeviceLearnsWhy() async throws {
         for _ in 0..<20 {
             let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))

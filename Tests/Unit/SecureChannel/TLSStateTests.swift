@@ -18,7 +18,7 @@ import Testing
             + [.failed, .draining, .drained, .closed]
     }()
 
-    /// Every event except `end`, which leads from every phase to the same one and is tested separately.
+    /// Every event except `end`. The event `end` leads from every phase to `closed` and is tested separately.
     private static let events: [@Sendable (inout TLSState) -> Void] = [
         { _ = $0.channelBecameActive() }, { $0.handshakeCompleted() }, { _ = $0.closeOutput() }, { _ = $0.close() },
         { _ = $0.beginClosing() }, { $0.goodbyeSent() }, { $0.goodbyeTaken() }, { _ = $0.receivedGoodbye() },
@@ -38,7 +38,8 @@ import Testing
         }
     }
 
-    /// The table in the comment on `TLSState` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `TLSState.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "any", to: "closed")]
         for phase in Self.phases {

@@ -57,7 +57,8 @@ import Testing
         }
     }
 
-    /// The process may not write files beyond four bytes: the first write is short, and the next one fails.
+    /// The system limits files of this process to four bytes. The first write is therefore short, and the next one
+    /// fails.
     @Test func failedWriteKeepsTheOldContent() async {
         await #expect(processExitsWith: .success) {
             try await withTemporaryDirectory("secure-channel") { directory in

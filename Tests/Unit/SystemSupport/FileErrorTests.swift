@@ -13,7 +13,8 @@ import Testing
         #expect(error.debugDescription == "Could not put /srv/site/keyring in its place: Permission denied.")
     }
 
-    /// The message names the file that the user asked for, whatever calls on other files that took.
+    /// The error message names the file that the user asked for, even if the call that failed was on another file, such
+    /// as a temporary one.
     @Test(
         arguments: [
             (FileCall(.openFolder, directory), "open the directory of keyring"),

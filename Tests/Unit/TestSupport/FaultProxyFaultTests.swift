@@ -50,7 +50,7 @@ import Testing
             #expect(arrived <= pair.proxy.counts.towardsUpstream.bytesForwarded)
             #expect(pair.proxy.counts.towardsUpstream.bytesForwarded >= 1 << 20)
             #expect(arrived < byteCount)
-            // The sender's last write may fail or may still reach the kernel; both are correct.
+            // The sender's last write may fail, or the kernel may still accept it. Both are correct.
             try? await sent
         }
     }
@@ -88,7 +88,8 @@ import Testing
             }
             try await proxy.change { $0.cutEvery = nil }
             let cuts = proxy.counts.connectionsCut
-            // A byte that takes longer than the previous cut period.
+            // Forwarding this byte takes longer than the period in which connections were cut before. It arrives, so
+            // cutting has stopped.
             try await proxy.change { $0.towardsUpstream.delay = .milliseconds(150) }
             let client = try await Peer.connect(toPort: proxy.port)
             try await client.send([1])
@@ -103,7 +104,8 @@ import Testing
             try await pair.proxy.change { $0.towardsUpstream.passage = .stalled }
             try await pair.client.send([1, 2, 3])
             try await pair.wait("the bytes to be in the proxy") { $0.towardsUpstream.bytesRead == 3 }
-            // The other direction is unaffected. So this answer arrives after a passing byte would have arrived.
+            // The direction towards the client is not stalled. When this answer has arrived, the bytes towards the
+            // upstream would have arrived too if they were not held.
             try await pair.server.send([4])
             _ = try await pair.client.waitForBytes(1)
             #expect(pair.server.received.current.bytes.isEmpty)
@@ -140,7 +142,7 @@ import Testing
         }
     }
 
-    /// A half-open connection: one side is gone, and the other side learns it only when the network is back.
+    /// A half-open connection: one side is gone. The other side learns this only when the network passes bytes again.
     @Test(arguments: [Passage.stalled, .vanishing]) func hidesTheDeathOfOneSide(passage: Passage) async throws {
         try await withPair { pair in
             try await pair.proxy.change { $0.towardsUpstream.passage = passage }

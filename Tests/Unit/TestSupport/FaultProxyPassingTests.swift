@@ -49,7 +49,8 @@ import Testing
         }
     }
 
-    /// Compares with the measured time, so that a slow machine cannot hide a violated rate.
+    /// Compares the bytes with the time that has really passed. So a slow machine cannot hide that the rate was
+    /// exceeded.
     @Test(arguments: [1, 4]) func connectionsShareTheRate(connections: Int) async throws {
         let bytesPerSecond = 200_000
         let listener = try await PeerListener.start()
@@ -74,7 +75,7 @@ import Testing
             }
             let passed = proxy.counts.towardsUpstream.bytesForwarded - before
             let allowed = Int(Double(bytesPerSecond) * (started.duration(to: .now) / .seconds(1)))
-            // Each connection may be ahead by one slice of 20 ms.
+            // Each connection may be ahead of the rate by one slice of 20 ms.
             #expect(passed <= allowed + (connections + 1) * bytesPerSecond / 50)
             return sending
         }
@@ -147,7 +148,8 @@ import Testing
         }
     }
 
-    /// An end of file alone does not show whether the other side still reads. Writing to a closed socket must fail.
+    /// An end of file alone does not show whether the other side still reads. Only a failing write shows that its
+    /// socket is closed.
     @Test func resetsASenderWhoseReceiverIsGone() async throws {
         try await withPair { pair in
             try await pair.client.close()
@@ -163,8 +165,8 @@ import Testing
         }
     }
 
-    /// The sender must feel the backpressure of a receiver that does not read. Otherwise the proxy would hide
-    /// flow-control bugs.
+    /// If the receiver does not read, the sender must be slowed down through the proxy. Otherwise the proxy would hide
+    /// bugs of flow control.
     @Test func holdsNoMoreThanItsBound() async throws {
         let byteCount = 64 << 20
         try await withPair { pair in

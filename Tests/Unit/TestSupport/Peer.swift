@@ -175,7 +175,8 @@ struct Pair: Sendable {
     func waitUntilFull() async throws {
         try await wait("the proxy to be full") { $0.towardsUpstream.bytesHeldMax >= FaultProxy.heldBytesMax }
         let proxy = proxy
-        // One more read from the socket may exceed the maximum. Only time can show that no second read follows.
+        // The proxy may exceed the maximum by one read from the socket. Only the passing of time can show that no
+        // second read follows.
         await #expect(throws: DeadlineExceeded.self) {
             try await withDeadline(.milliseconds(500), "the proxy to hold too much") {
                 try await proxy.wait { $0.towardsUpstream.bytesHeldMax > FaultProxy.heldBytesMax + 2 << 20 }

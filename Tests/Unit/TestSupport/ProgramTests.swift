@@ -94,7 +94,7 @@ private let shell = Executable(path: "/bin/sh")
             return [program.processID, try #require(pid_t(line.text))]
         }
         for processID in processIDs {
-            // The process that adopted the descendant has to reap it, so it may be a zombie for a moment.
+            // The process that adopted the descendant has to reap it. Until then the descendant may be a zombie.
             try await waitUntil("\(processID) to be gone") { [nil, "Z"].contains(state(of: processID)) }
         }
         #expect(state(of: processIDs[0]) == nil)
@@ -113,7 +113,8 @@ private let shell = Executable(path: "/bin/sh")
         #expect(state(of: processID) == nil)
     }
 
-    /// A descendant in a process group of its own is not killed, but its open output must not delay the test.
+    /// A descendant in a process group of its own is not killed. It keeps the output open, which must not delay the
+    /// test.
     @Test func doesNotWaitForOutputsThatOthersHoldOpen() async throws {
         let program = try await run(shell, ["-c", "setsid sleep 20 & exit 0"])
         #expect(program.exitStatus == .exited(0))

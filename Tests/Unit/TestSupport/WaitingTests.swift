@@ -84,7 +84,7 @@ import Testing
             try await withDeadline(.milliseconds(20), "a stubborn body") {
                 await withCheckedContinuation { continuation in
                     Task {
-                        // Ends only when the test releases it, long after the deadline.
+                        // This wait ends only when the test releases it, long after the deadline.
                         try? await release.wait { $0 ? () : nil }
                         continuation.resume()
                     }

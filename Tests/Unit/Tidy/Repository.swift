@@ -19,7 +19,7 @@ private func files(below folder: String, extension end: String) -> [SourceFile] 
     return paths.filter { $0.hasSuffix(end) }.sorted().compactMap { readFile("\(folder)/\($0)") }
 }
 
-/// - Returns: `nil` for a broken symbolic link, and for a directory with such a name.
+/// - Returns: the file; `nil` for a broken symbolic link, and for a directory whose name ends like that of a file.
 private func readFile(_ path: String) -> SourceFile? {
     // try?: only a file can be read.
     (try? RepositoryFiles.text(of: path)).map { SourceFile(path: path, text: $0) }

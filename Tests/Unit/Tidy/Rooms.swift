@@ -44,7 +44,8 @@ struct Room: Sendable {
                 foundation, system, sockets, base,
                 ["NIOHTTP1", "NIOSSL", "NIOFoundationCompat", "ObjectStore", "AsyncHTTPClient", "XMLCoder", "Logging"],
             ]),
-        // The two programs do not depend on each other. What both need is in the targets above.
+        // The two programs do not depend on each other. The code that both need is in the targets that are listed
+        // before.
         Room(
             "GatewayKit",
             imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "ObjectStore", "S3Store"]]),

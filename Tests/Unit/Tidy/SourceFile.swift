@@ -13,10 +13,10 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     /// The lines as written.
     let lines: [String]
 
-    /// The same lines with a space in the place of each character of a comment or of a string's content.
+    /// The lines of the file, with a space in the place of each character of a comment or of a string's content.
     let code: [String]
 
-    /// The words of each line of code. A lookup here is cheap and selects the lines for a closer look.
+    /// The words in each line of code. Rules use them to select cheaply the lines that they examine.
     private let words: [Set<String>]
 
     /// The words of the comments of a Swift file, or all words of a Markdown page.
@@ -71,7 +71,8 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     }
 
     private func hasComment(line: Int) -> Bool {
-        // Only a comment has its opening blanked; a string keeps its quotation marks.
+        // The reader replaces the opening characters of a comment by spaces, but keeps the quotation marks of a string.
+        // So a slash that became a space belongs to a comment.
         zip(lines[line], code[line]).contains { $0 == "/" && $1 == " " } && lines[line].contains(/\/\/|\/\*|\*\//)
     }
 }

@@ -9,7 +9,7 @@ import Testing
         }
     }
 
-    /// Shows that each rule can fail.
+    /// Every rule finds its violating samples and accepts its correct ones. This shows that the rule can fail.
     @Test(arguments: Rule.all) func findsViolations(_ rule: Rule) {
         #expect(!rule.broken.isEmpty)
         for file in rule.broken {

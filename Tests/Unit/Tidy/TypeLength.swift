@@ -1,4 +1,4 @@
-/// The lines of one type in one target: those of its declaration and of all its extensions there, in any file.
+/// The number of lines of one type in one target: its declaration and all its extensions in this target, in any file.
 struct TypeLength: Equatable, Sendable, CustomStringConvertible {
     let target: String
     let type: String
@@ -10,7 +10,8 @@ struct TypeLength: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Types that are longer than `ShapeLimit.typeLines` and must not become longer: the most lines of each.
+/// Types that are longer than `ShapeLimit.typeLines`, each with its present number of lines. They must not become
+/// longer.
 private let longTypesMax = [
     "AgentUpload": 1276, "GatewaySession": 1223, "Gateway": 1038, "AgentShell": 434, "GatewayShell": 423,
 ]

@@ -5,7 +5,7 @@ import TransferCommon
 @Suite struct AllowanceTests {
     private let start = Instant(nanoseconds: 5_000_000_000)
 
-    /// Takes from the allowance until it refuses, and returns how many it gave.
+    /// Takes from the allowance until it refuses, and returns how many times it agreed.
     private func taken(_ allowance: inout Allowance, now: Instant) -> Int {
         var count = 0
         while count < 100_000, allowance.take(now: now) == nil { count += 1 }
@@ -16,8 +16,8 @@ import TransferCommon
     func limitsBurstAndRate(atOnce: UInt64, perSecond: UInt64) {
         var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
         #expect(taken(&allowance, now: start) == Int(atOnce))
-        // The refill after one second does not depend on how often the allowance was asked. A long wait refills at most
-        // one burst.
+        // The refill after one second does not depend on how many times the allowance was asked in that second. Even
+        // after a long wait, the allowance holds no more than one burst.
         for step in 1...4 as ClosedRange<Int64> { _ = allowance.take(now: start + .milliseconds(step)) == nil }
         #expect(taken(&allowance, now: start + .seconds(1)) + 4 >= min(Int(atOnce), Int(perSecond)))
         #expect(taken(&allowance, now: start + .seconds(1_000_000)) == Int(atOnce))

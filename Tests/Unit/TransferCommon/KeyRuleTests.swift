@@ -55,7 +55,7 @@ import TransferCommon
         #expect(KeyRule.isPrefix(prefix) == isAllowed)
     }
 
-    /// Decodes each percent sign with two hexadecimal digits once.
+    /// Decodes each percent sign with two hexadecimal digits, once: a percent sign that results is not decoded again.
     private static func decodedOnce(_ text: String) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = Array(text.utf8)[...]

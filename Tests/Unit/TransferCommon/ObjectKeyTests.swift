@@ -33,7 +33,7 @@ import WireProtocol
         #expect(composed != decomposed)
         #expect(Set([composed, decomposed]).count == 2)
         #expect(decomposed < composed)
-        // S3 lists a full stop before a slash.
+        // In the order of S3, which compares bytes, a full stop comes before a slash.
         let keys = try ["a/b", "a", "a.b", "b", "a/B"].map { try ObjectKey(validating: $0) }
         #expect(keys.sorted().map(\.text) == ["a", "a.b", "a/B", "a/b", "b"])
     }

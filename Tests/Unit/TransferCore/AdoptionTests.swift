@@ -26,7 +26,7 @@ import WireProtocol
         return decisions
     }
 
-    /// Sends SESSION OPEN; the store then answers that the key is free and returns these session records.
+    /// Sends SESSION OPEN. The store then answers that the key is free and that it holds `records`.
     private func opening(
         _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection
@@ -36,8 +36,8 @@ import WireProtocol
         return frames(driver.answer(.records(records)))
     }
 
-    /// Sends SESSION OPEN and then further frames, before the store answers that the key is free and returns these
-    /// records.
+    /// Sends SESSION OPEN, and lets `sendsAhead` send further frames behind it. Only then the store answers that the
+    /// key is free and that it holds `records`.
     private func opening(
         _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection, sendsAhead: (inout GatewayDriver) throws -> Void
@@ -138,7 +138,7 @@ import WireProtocol
 
     // MARK: Sessions in use
 
-    /// What the session in the record is doing at this gateway.
+    /// What the session that the record names is doing at this gateway when SESSION OPEN arrives.
     enum Use: CaseIterable {
         case carried, completing, settled, aborting
     }
@@ -179,7 +179,9 @@ import WireProtocol
         driver.requests = pending + driver.requests
     }
 
-    /// Another run resumes the session while the gateway waits for the store's answer about its upload.
+    /// The record names a session whose upload may be adopted. While the gateway waits for the store's answer about
+    /// that upload, another run resumes the session. The gateway must not adopt a session that is in use, so it begins
+    /// a new one.
     @Test func sessionOpenedMeanwhileIsSkipped() throws {
         var driver = connected()
         driver.openParts(size: 2_500)
@@ -228,7 +230,8 @@ import WireProtocol
         #expect(Self.decisions(told)[2] == .send(offset: 200, limit: 600))
         let flow = try #require(driver.flows.last)
         #expect(driver.data(part: 2, offset: 200, bytes: 200) == .accept(flow, skip: 0))
-        // The bytes belong to the adopted session: the gateway reports to the agent what the store has taken.
+        // The bytes belong to the adopted session, so the gateway tells the agent with RECEIVED how many of them the
+        // store has taken.
         #expect(!frames(driver.change { $0.consumed(400, flow: flow, now: $1) }).isEmpty)
         driver.comeToRest()
         #expect(driver.machine.bytesReserved == 0 && driver.flows.isEmpty)
@@ -282,7 +285,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// Two copies of a part with the same digest: the gateway keeps the one with more bytes.
+    /// The gateway holds a beginning of part 1 from before the cut, and receives another beginning with the same digest
+    /// behind SESSION OPEN. It keeps the longer one.
     @Test(arguments: [(150, 300), (450, 450)] as [(UInt32, UInt64)])
     func longerPartialIsKept(ahead: UInt32, kept: UInt64) throws {
         var (driver, record) = try cut()
@@ -305,8 +309,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// A chunk that is still arriving counts with its full size, because the agent will send only the rest of that
-    /// chunk.
+    /// A chunk of which bytes are still arriving counts with its full size, because the agent will send only the rest
+    /// of that chunk.
     @Test func arrivingChunkCountsWhole() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()

@@ -4,7 +4,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// One attempt of an agent to be connected.
+/// One attempt of an agent to connect to a gateway, and the connection that results.
 @Suite struct AgentConnectionTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -25,7 +25,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `AgentConnection` contains exactly the changes of phase that occur.
+    /// The transition table in the comment at the top of `AgentConnection.swift` contains exactly the changes of phase
+    /// that the machine makes.
     @Test func theTableIsTrue() throws {
         var connections = [AgentConnection(awayUntil: Self.now)]
         var seen = Set(connections)
@@ -52,7 +53,8 @@ import WireProtocol
         #expect(connection.established(by: nil, within: .seconds(20), now: Self.now) == true)
         #expect(connection.welcomed(AgentDriver.welcome(500), now: Self.now) == true)
         #expect(connection.failures == 0 && connection.isOpen)
-        // The gateway of the tests closes after a minute of silence.
+        // The gateway of the tests closes a connection after a minute of silence. The agent therefore sends PING after
+        // 20 seconds, and closes the connection if it hears nothing for a minute.
         #expect(connection.nextDeadline(now: Self.now) == Self.now + .seconds(20))
         #expect(connection.tick(now: Self.now + .seconds(20)) == .sendPing)
         #expect(connection.tick(now: Self.now + .seconds(30)) == .wait)
@@ -66,7 +68,8 @@ import WireProtocol
         #expect(connection.tick(now: Self.now + .seconds(5)) == .close)
     }
 
-    /// Chunks of one part are not told apart: the queue takes the first one, even if a later chunk is named.
+    /// The queue identifies a chunk only by its part. If a later chunk of a part is reported as sent, the queue removes
+    /// the first chunk of that part.
     @Test func theFirstQueuedChunkOfAPartIsTaken() throws {
         let part = try #require(PartNumber(1))
         let chunks = [0, 100].map {

@@ -44,7 +44,7 @@ struct AgentDriver {
 
     /// Passes an event to the machine.
     ///
-    /// - Returns: what the machine decides.
+    /// - Returns: the actions that the machine requests.
     @discardableResult
     mutating func handle(_ event: AgentEvent) -> [AgentAction] {
         change { $0.handle(event, now: $1) }

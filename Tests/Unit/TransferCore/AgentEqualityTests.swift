@@ -3,7 +3,8 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-/// Agents are compared by their state, so that an exhaustive search finds a state again.
+/// Two agents are equal if their states are equal. An exhaustive search over states needs this to recognise a state
+/// that it has visited before.
 @Suite struct AgentEqualityTests {
     @Test(arguments: AgentTableTests.State.allCases)
     func equalEventsLeadToEqualAgents(in state: AgentTableTests.State) {

@@ -1,8 +1,8 @@
 import RepositoryFiles
 import Testing
 
-/// The transition tables of the agent's machines name exactly the states of their enums. Where events can be passed to
-/// a machine alone, its own tests compare the transitions too.
+/// The transition tables of the agent's machines name exactly the states of their enums. Machines that a test can drive
+/// without the whole agent have a test of their own, which also compares the transitions.
 @Suite struct AgentMachineTests {
     struct Machine: CustomTestStringConvertible, Sendable {
         var file: String
@@ -23,7 +23,8 @@ import Testing
         Machine(file: "Sessions/UploadLifecycle", states: "Phase"),
     ]
 
-    /// States that a table may name and the enum does not have: a slot that is not in use any more.
+    /// Names that a table may use for a target although the enum has no such case. A slot that is not in use any more
+    /// is removed, so it has no state.
     private static let removed: Set<String> = ["removed"]
 
     @Test(arguments: machines)

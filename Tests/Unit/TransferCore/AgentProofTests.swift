@@ -182,8 +182,8 @@ import WireProtocol
             actions == [.report(Self.id, .receiptRefused(.badSignature)), .answered(Self.id, .proven(.missing))])
     }
 
-    /// The agent accepts only a receipt that is signed by the key which the gateway proved in the handshake. It reports
-    /// a receipt by another key once.
+    /// The agent accepts only a receipt that is signed with the key which the gateway proved in the handshake. The
+    /// agent reports a receipt that is signed with another key, and reports it only once.
     @Test func receiptByAnUnprovedKeyIsNotKept() throws {
         let signature = try Self.signature(Self.statement(Self.object()))
         for isSame in [true, false] {
@@ -249,7 +249,8 @@ import WireProtocol
         #expect(driver.answers == [.absent])
     }
 
-    /// After GO AWAY the agent waits for the outstanding answer there, and sends new questions on a new connection.
+    /// After GO AWAY the agent still waits on the old connection for the answer to its earlier question. It sends new
+    /// questions on a new connection.
     @Test func drainingGatewayIsNotAsked() throws {
         var driver = Self.driver()
         let first = try #require(driver.connections.last)
@@ -297,7 +298,7 @@ import WireProtocol
         #expect(driver.answers.isEmpty == readsBack)
     }
 
-    /// The agent reports a receipt as kept only after the journal has stored it.
+    /// The journal stores the receipt first. Only then the agent reports that it keeps the receipt.
     @Test func failedJournalKeepsNoReceipt() throws {
         var driver = Self.driver()
         driver.frame(.proven(.proven(Self.object(), receipt: try Self.signature(Self.statement(Self.object())))))

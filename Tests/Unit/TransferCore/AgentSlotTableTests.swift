@@ -24,7 +24,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `AgentSlotTable` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `AgentSlotTable.swift` contains exactly the transitions that
+    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var tables = [AgentSlotTable()]
         var seen = Set(tables)

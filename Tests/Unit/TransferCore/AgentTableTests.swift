@@ -272,7 +272,7 @@ import WireProtocol
         let events = Event.allCases.filter {
             switch $0 {
             case .submit, .stop, .journalFailed, .malformed: false
-            // These frames end every upload, like malformed frames.
+            // An agent never expects these frames. They end every upload, like malformed frames.
             case .frame(.welcome), .frame(.hello), .frame(.sessionLeave): false
             default: true
             }
@@ -284,7 +284,7 @@ import WireProtocol
                 guard let event = events.randomElement(using: &generator) else { return }
                 story += ", \(event)"
                 Self.check(Self.apply(event, to: &driver), driver, story)
-                // The agent connects again, and the journal commits.
+                // At random, the agent connects again or the journal commits between two events.
                 if Bool.random(using: &generator) { driver.welcome() }
                 if Bool.random(using: &generator) { driver.commit() }
             }

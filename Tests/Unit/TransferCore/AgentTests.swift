@@ -14,7 +14,8 @@ import WireProtocol
         .partDecision(PartDecision(part: part, decision: .later(code: .busy, retryAfterMilliseconds: 10)))
     }
 
-    /// Frames overtake queued chunks: the gateway would count a chunk of the first offer as data of the second.
+    /// The agent must not offer a part again while chunks of its first offer are still queued. Frames overtake queued
+    /// chunks, so the gateway would count such a chunk as data of the second offer.
     @Test func waitingChunksPreventANewOffer() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
@@ -44,7 +45,8 @@ import WireProtocol
         #expect(frames(driver.chunkSent()).contains { if case .complete = $0 { true } else { false } })
     }
 
-    /// The closed slot still carries queued chunks of its old session.
+    /// The gateway closed the slot, but chunks of its old session are still queued. The agent must not use the slot for
+    /// another session until they are sent, because the gateway would take them for data of that session.
     @Test func aSlotIsNotUsedAgainWhileItsChunksWait() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let old = try #require(driver.slots.last)
@@ -83,7 +85,7 @@ import WireProtocol
         return driver
     }
 
-    /// Connects the first of two connections, while the other one is still connecting, and reads four parts.
+    /// Submits an upload for two connections, establishes only the first of them, and reads four parts.
     ///
     /// - Returns: how many parts the agent offered on the first connection.
     private func readBeforeTheSecondIsThere(_ driver: inout AgentDriver) -> Int {
@@ -146,7 +148,8 @@ import WireProtocol
         #expect(driver.slots.count == 3)
     }
 
-    /// The upload's last connection had only begun to join the session, and the gateway refused the join.
+    /// The upload loses the connection on which it was open. On the other connection it was only joining its session,
+    /// and the gateway refused that. The upload is then open on no connection, so the agent resumes it.
     @Test func anUploadWithoutAnyConnectionIsResumed() {
         var driver = driverWithTwoConnections()
         let first = driver.slots[0].connection
@@ -161,8 +164,8 @@ import WireProtocol
         #expect(resumed.contains { if case .resumeQuery = $0 { true } else { false } })
     }
 
-    /// The completing slot is lost with its connection. The agent leaves the slot on the other connection; otherwise
-    /// that slot would stay in use.
+    /// The connection on which the upload was completing is lost. The agent sends SESSION LEAVE in the slot on the
+    /// other connection; otherwise that slot would stay in use.
     @Test func lostCompletionLeavesTheOtherSlots() {
         var driver = driverWithTwoConnections()
         let places = driver.slots
@@ -242,8 +245,8 @@ import WireProtocol
         #expect(receipt.root == root)
     }
 
-    /// Another agent with the same identity may have completed the session with another file. If the digests do not
-    /// prove the object, the agent reads the file and compares.
+    /// Another agent with the same identity may have completed the session with another file. If the digests in the
+    /// journal do not prove that the object equals the file, the agent reads the file and compares.
     @Test(arguments: [
         (1, ContentEvidence.root(GatewayDriver.complete(2_500).root)), (3, .compositeMD5("etag-3")),
         (3, .wholeDigest(ToyDigest.sha256([1]))),
@@ -260,7 +263,7 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// Without evidence there is nothing to compare, so the upload fails.
+    /// COMPLETED carries no evidence, so the agent cannot compare its file with the object, and the upload fails.
     @Test func resumedFileNeedsEvidence() {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
@@ -305,7 +308,8 @@ import WireProtocol
         #expect(failure.kind == .storeUnavailable)
     }
 
-    /// A frame that is not the expected answer closes the slot. The upload neither waits endlessly nor loops.
+    /// A frame that does not answer the agent's request closes the slot. The upload neither waits endlessly nor resumes
+    /// again and again.
     @Test(arguments: [AgentTableTests.State.aborting, .opening, .resuming, .transferring])
     func unrelatedFrameStrandsNoUpload(state: AgentTableTests.State) {
         for frame in [Frame.aborted(Aborted()), AgentDriver.resumeState(.lost), AgentDriver.completed()] {

@@ -30,7 +30,8 @@ import WireProtocol
         PartDecision(part: try #require(PartNumber(part)), decision: .no(code: .sizeUnsupported))
     }
 
-    /// The table in the comment on `AttachedSlot` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `AttachedSlot.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var completing = Self.open()
         completing.completes()

@@ -6,7 +6,8 @@ import WireProtocol
 
 /// Delays before the agent tries again (specification §5.4).
 @Suite struct BackOffTests {
-    /// Longest delay after this many consecutive failures; the shortest delay is half of it.
+    /// Longest delay after `failures` consecutive failures. The agent draws the delay between half of this value and
+    /// the value itself.
     private static func ceiling(_ failures: Int, longest: Duration) -> Duration {
         min(.milliseconds(250) * (1 << (failures - 1)), longest)
     }
@@ -24,6 +25,8 @@ import WireProtocol
     }
 
     /// Advances the clock until the machine returns the awaited action.
+    ///
+    /// - Returns: how long that took.
     private func wait(
         for isAwaited: (AgentAction) -> Bool, _ driver: inout AgentDriver,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -129,7 +132,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway knows when it will try the store again, so its advice bounds the delay.
+    /// The gateway sends the wait after which it will try the store again. The agent counts at most three failures of a
+    /// store, so that its own back-off stays short, and never waits less than the gateway advises.
     @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
     func adviceForAStoreBoundsTheWait(code: ErrorCode) {
         var driver = patient()

@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Codes after which the session is useless: the agent begins the file anew, and reports the second loss (specification
-/// §8.5).
+/// Codes after which the agent cannot continue the session. After the first such loss the agent uploads the file in a
+/// new session; after the second it reports a failure (specification §8.5).
 @Suite struct BeginAnewTests {
     static let codes = FailureRule.all.filter { $0.reaction == .beginAnew }.map(\.code)
     /// Codes after which the session still exists, so that the agent aborts it first.
@@ -103,7 +103,8 @@ import WireProtocol
         #expect(opens(driver.commit()).count == 1)
     }
 
-    /// RESUME STATE *lost* in a slot without a query does not prove a loss: the agent resumes the session.
+    /// RESUME STATE *lost* arrives in a slot in which the agent asked nothing. It does not prove that the session is
+    /// lost, so the agent resumes the session.
     @Test func lostInAnOpenSlotIsNoLoss() {
         var driver = driver(isOpen: true)
         #expect(losses(driver.frame(AgentDriver.resumeState(.lost))).isEmpty)
@@ -139,7 +140,8 @@ import WireProtocol
         #expect(failure(driver)?.kind == .sessionLost)
     }
 
-    /// The session does not exist any more, so the agent has nothing to drop.
+    /// A gateway does not know the session that the user wants to drop. The session no longer exists, so the agent only
+    /// forgets the upload.
     @Test(arguments: [ErrorCode.tokenForeign, .tokenInvalid, .sessionLost], Way.allCases)
     func abortOfAnUnknownSessionForgetsTheUpload(code: ErrorCode, way: Way) {
         var driver = AgentTableTests.driver(in: .aborting)

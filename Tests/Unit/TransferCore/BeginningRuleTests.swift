@@ -6,8 +6,9 @@ import WireProtocol
 
 /// Edge cases of the gateway's answers to the frames that begin a use of a slot (specification §5, §6.3, §8.1, §8.4).
 @Suite struct BeginningRuleTests {
-    /// The object's metadata carries the session's id, so the session was completed before. A write condition of *any*
-    /// changes nothing: the object is not written again.
+    /// The object's metadata carries the id of the session that the agent opens, so an earlier connection has completed
+    /// this session. The gateway answers COMPLETED, even with the write condition *any*, which would allow replacing
+    /// the object.
     @Test func onePartSessionWithAnObjectIsCompleted() {
         var driver = GatewayDriver()
         driver.connect()
@@ -24,8 +25,8 @@ import WireProtocol
         #expect(told.map(\.type) == [.sessionOpened])
     }
 
-    /// RESUME QUERY has no flag for comparing, unlike SESSION OPEN: an object that the session may replace does not
-    /// stop the query.
+    /// RESUME QUERY has no flag that asks for a comparison, unlike SESSION OPEN. An object that the session may replace
+    /// therefore does not stop the query.
     @Test(arguments: [WriteCondition.any, .absent])
     func aQueryOfAOnePartSessionComparesNothing(condition: WriteCondition) {
         var driver = GatewayDriver()
@@ -36,7 +37,8 @@ import WireProtocol
         #expect(told.map(\.type) == [condition == .any ? .resumeState : .sessionExists])
     }
 
-    /// The connection was made before the gateway began to drain, and its HELLO arrives afterwards.
+    /// A connection is established before the gateway begins to drain, and its HELLO arrives afterwards. The gateway
+    /// answers HELLO with the error *draining*.
     @Test func aHelloIsAnsweredWithDraining() {
         var driver = GatewayDriver()
         driver.change { $0.accepted(GatewayDriver.connection, now: $1) }
@@ -47,7 +49,7 @@ import WireProtocol
         #expect(driver.machine.connectionCount == 0)
     }
 
-    /// The newer run fences the older one, also where the draining gateway sends the newer run elsewhere.
+    /// A draining gateway fences the older run as usual, and then sends the newer run to another gateway.
     @Test func newerRunFencesTheOlderWhileDraining() {
         var driver = GatewayDriver()
         driver.connect()

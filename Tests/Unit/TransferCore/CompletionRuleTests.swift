@@ -38,7 +38,8 @@ import WireProtocol
         actions.contains { if case .releaseFlow = $0 { true } else { false } }
     }
 
-    /// COMPLETE arrives in an open slot, or in a slot whose SESSION OPEN or RESUME QUERY is not answered yet.
+    /// COMPLETE arrives in an open slot, or in a slot in which the gateway has not yet answered SESSION OPEN or RESUME
+    /// QUERY.
     @Test(arguments: Fault.allCases, ["open", "opening", "resuming"])
     func onePart(fault: Fault, state: String) throws {
         var driver = GatewayDriver()
@@ -76,7 +77,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty == (fault != .nothing))
     }
 
-    /// A digest that the store has checked counts more than the agent's list.
+    /// The store has computed another digest of a part than the agent's list names. The gateway believes the store, and
+    /// asks the agent to send the part again.
     @Test func partWithAnotherStoredDigestIsWanted() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -112,7 +114,8 @@ import WireProtocol
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
     }
 
-    /// The part list belongs to an open slot, so COMPLETE of several parts fails before that.
+    /// A file of several parts needs a part list before COMPLETE, and the agent may send the list only in an open slot.
+    /// COMPLETE in a slot that is still opening or resuming therefore fails.
     @Test func severalPartsAreNotCompletedAhead() throws {
         var driver = try GatewayTableTests.driver(in: .lookingUp)
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
@@ -120,7 +123,7 @@ import WireProtocol
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
     }
 
-    /// The gateway checks the root digest in every state of the part.
+    /// The gateway checks the root digest in COMPLETE also while it looks up the key for the part.
     @Test func completeDuringALookIsChecked() throws {
         var driver = try GatewayTableTests.driver(in: .onePartLooking)
         // The gateway ignores a second COMPLETE while it handles the first.

@@ -34,7 +34,7 @@ import WireProtocol
         return completion
     }
 
-    /// - Parameter attempts: how often the store was asked to complete.
+    /// - Parameter attempts: how many times the gateway has asked the store to complete the upload.
     private static func completing(attempts: Int = 1) -> Completion {
         var completion = comparing()
         for _ in 0..<attempts { _ = completion.completes(attemptsMax: attemptsMax) }
@@ -54,7 +54,8 @@ import WireProtocol
         }
     }
 
-    /// The rows that follow from one answer, and from the end of a pause after it.
+    /// The rows of the transition table that follow from one answer of the store; if the answer leads to a pause, also
+    /// the rows that follow when the pause ends.
     private static func rows(after completion: Completion, _ given: StoreAnswer) -> [TransitionTable.Row] {
         let from = name(of: completion.phase)
         var next = completion
@@ -86,7 +87,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `Completion` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `Completion.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         let phases = [Self.comparing(), Self.looking(), Self.completing(), Self.completing(attempts: 4)]
         let changes = Set(phases.flatMap { phase in Self.answers.flatMap { Self.rows(after: phase, $0) } })
@@ -102,8 +104,9 @@ import WireProtocol
         #expect(Self.answer(.parts(Array(listing)), to: &completion) == .wanted(wanted))
     }
 
-    /// The store may name parts that were not listed, or name none: then what its own listing lacks is suspect, and
-    /// after that every listed part.
+    /// The store reports invalid parts. It may name parts that the agent did not list; the gateway ignores those. It
+    /// may name no part; then the gateway suspects the parts that the store's own listing lacks, and every listed part
+    /// if the listing is complete.
     @Test func invalidPartsAreThoseThatWereListed() {
         let named = [2, 9, 2].compactMap { PartNumber($0) }
         for (answer, listing, wanted) in [

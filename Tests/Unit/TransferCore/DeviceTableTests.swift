@@ -10,7 +10,7 @@ import WireProtocol
 
     private static func run(_ number: UInt64) -> RunID { RunID(high: number, low: number) }
 
-    /// Run 1 has connections 3 and 5.
+    /// A device table in which run 1 has connections 3 and 5.
     private static func table() -> DeviceTable {
         var table = DeviceTable()
         table.replace(by: [device])
@@ -30,8 +30,8 @@ import WireProtocol
         }
     }
 
-    /// A hello on connection 4 is judged against connection 3, the first one of the current run, and not against
-    /// connection 5, its newest.
+    /// A run is newer if its connection was accepted after the *first* connection of the current run. Connection 4 lies
+    /// between connections 3 and 5 of run 1, and fences both.
     @Test func theFirstConnectionOfARunCounts() {
         let late = Self.table().judge(Self.run(2), on: ConnectionID(4), of: Self.fingerprint)
         #expect(late == .fences([ConnectionID(3), ConnectionID(5)]))

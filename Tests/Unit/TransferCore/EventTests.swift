@@ -50,7 +50,7 @@ import WireProtocol
             pair.run()
             switch pair.agent.outcomes[upload] {
             case .dropped: wasDropped = true
-            case .stored: pair.checkStored(upload)  // The drop came too late.
+            case .stored: pair.checkStored(upload)  // It was complete before the drop.
             default: Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
             }
             pair.rest()

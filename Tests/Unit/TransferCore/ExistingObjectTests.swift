@@ -59,7 +59,8 @@ import WireProtocol
         }
         let evidence = tested.hasEvidence ? ContentEvidence.root(ToyDigest.root(parts)) : .none
         pair.store.put(there, key: "site/file", evidence: evidence, partBytes: 700)
-        // With `.nothing` the gateway cannot get evidence by reading the object either.
+        // A store that keeps nothing cannot return the object's bytes, so the gateway cannot get evidence by reading
+        // the object either.
         if !tested.hasEvidence { pair.store.keeping = .nothing }
         let upload = pair.push(bytes, policy: tested.policy)
         pair.run()

@@ -19,8 +19,8 @@ import WireProtocol
         #expect(written == ruled)
     }
 
-    /// The specification explains each word of the column *agent* once, with the exit code if the reaction ends the
-    /// process by itself.
+    /// The specification explains each word of the column *agent* once. Where a reaction ends the process, the
+    /// explanation also names the exit code.
     @Test func reactionsMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["word"], under: "## 12. Codes")
         #expect(table.rows.map { $0[0] } == FailureRule.Reaction.allCases.map(\.rawValue))

@@ -27,7 +27,7 @@ import WireProtocol
             digest: content.flatMap { SHA256Digest(bytes: [UInt8](repeating: $0, count: 32)) })
     }
 
-    /// A look and its verdict.
+    /// A look at a file, and the verdict that it leads to.
     struct Step: Sendable, CustomTestStringConvertible {
         var name: String
         var look: Look
@@ -75,7 +75,8 @@ import WireProtocol
         }
     }
 
-    /// Two looks; the second comes when the first verdict is due.
+    /// Two looks at one file, and the verdict after the second. The second look takes place at the time that the first
+    /// verdict names.
     struct Pair: Sendable, CustomTestStringConvertible {
         var name: String
         var first: Look
@@ -146,7 +147,8 @@ import WireProtocol
         }
     }
 
-    /// The agent hashes the content as a part of one look. The earlier look stays available for the comparison.
+    /// If the agent has to compare content, it hashes the file and then reports the same look once more, with the
+    /// digest. The settling check must still compare this look with the earlier one.
     @Test func contentIsComparedWithTheLookBefore() {
         var settling = FileSettling(distance: Self.distance, waitingMax: 10)
         #expect(settling.looked(1, Self.look(.granted, .shared), now: Self.start) == .hash)

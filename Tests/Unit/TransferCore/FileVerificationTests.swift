@@ -4,7 +4,8 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-/// The stored parts of a touched file are read again, and only their digests decide.
+/// A file whose stamp changed may still have its old content. The agent reads the parts again that are already stored,
+/// and only their digests decide.
 @Suite struct FileVerificationTests {
     private static let digest = ToyDigest.sha256([1])
 
@@ -34,7 +35,8 @@ import TransferCoreSupport
         }
     }
 
-    /// The table in the comment on `FileVerification` contains exactly the results that occur.
+    /// The transition table in the comment at the top of `FileVerification.swift` contains exactly the transitions that
+    /// the machine makes.
     @Test func theTableIsTrue() throws {
         let readings = [
             Self.reading(Self.digest), Self.reading(ToyDigest.sha256([2])),

@@ -2,7 +2,8 @@ import TransferCore
 import WireProtocol
 
 extension Frame {
-    /// The row of the slot table that applies to the frame; `nil` for a frame that no agent sends in a slot.
+    /// The row of the slot table (`SlotState.Frame`) for a frame of this type; `nil` for a frame that no agent sends in
+    /// a slot.
     var slotFrame: SlotState.Frame? {
         SlotState.Frame.allCases.first { $0.rawValue == type.description }
     }

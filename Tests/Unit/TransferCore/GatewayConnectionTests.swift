@@ -32,7 +32,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `GatewayConnection` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `GatewayConnection.swift` contains exactly the transitions
+    /// that the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for next in [Self.opened(), Self.enrolling()] {

@@ -20,8 +20,9 @@ struct GatewayDriver {
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
     var flows: [FlowID] = []
     var tokens: [[UInt8]] = []
-    /// Whether the driver answers a request to read an object with the facts of the look-up, as if the object could not
-    /// be read. Tests of reading switch this off and answer themselves.
+    /// Whether reading an object brings no evidence. If `true`, the driver answers a request to read an object with the
+    /// facts of the look-up, as if the object could not be read. Tests of reading set it to `false` and answer the
+    /// requests themselves.
     var readsTellNothing = true
     private var lastConnection = connection.value
     private var actions: [GatewayAction] = []
@@ -51,7 +52,7 @@ struct GatewayDriver {
         return frame(.hello(Self.hello(run: run, of: device)), slot: .connection, from: id)
     }
 
-    /// Opens a session of several parts and answers the store requests that this needs.
+    /// Opens a session of several parts, and answers the requests to the store that the gateway makes for this.
     mutating func openParts(size: UInt64?) {
         let open = SessionOpen(
             session: Self.session, terms: Self.terms(size: size, key: "file"), compares: size != nil)
@@ -74,7 +75,8 @@ struct GatewayDriver {
         return told
     }
 
-    /// Opens another connection of the run, which joins the session or resumes it.
+    /// Opens another connection of the same run, and sends RESUME QUERY on it: the connection joins the session, or
+    /// resumes it if no other connection has it open.
     mutating func join() -> (id: ConnectionID, told: [Frame]) {
         let id = newConnection()
         connect(id)

@@ -24,7 +24,7 @@ import WireProtocol
 
     private func session(_ number: Int) -> SessionID { SessionID(high: 7, low: UInt64(number)) }
 
-    /// Opens a session with this number in the slot with this number.
+    /// Opens a session in a slot. `number` determines both the session's id and the slot.
     @discardableResult
     private func open(
         _ number: Int, _ driver: inout GatewayDriver, size: UInt64 = 400,
@@ -134,10 +134,10 @@ import WireProtocol
             if case .send(_, _, .welcome(let welcome)) = action { welcome } else { nil }
         }
         #expect(welcomes.map(\.initialCreditBytes) == [4_000, 20_000])
-        // A part list takes 192 bytes for each part and at most a quarter of the budget.
+        // A part list takes 192 bytes for each part, and at most a quarter of the device's budget.
         #expect(welcomes.map(\.partsMax) == [10, 62])
         #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 4_000)
-        // Only the device that has used up its budget has to wait.
+        // Both connections offer the same parts. Only the device that has used up its own budget has to wait.
         var put: [ConnectionID: [ErrorCode]] = [:]
         for number in 1...5 {
             for id in [GatewayDriver.connection, other] {
@@ -232,7 +232,8 @@ import WireProtocol
         #expect(codes(again) == [.busy])
     }
 
-    /// Beginnings that end in a stored or an existing object do not count as fruitless.
+    /// The rate limits sessions that lead to no object. A session that ends with a stored object, or that finds an
+    /// existing object, does not count.
     @Test(arguments: ["completed", "exists", "taken"])
     func openingThatShowsAnObjectDoesNotCount(how: String) {
         var driver = GatewayDriver {
@@ -251,7 +252,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway pauses reading from a peer that sends too many frames; the pauses add up to the configured rate.
+    /// The gateway pauses reading from a peer that sends too many frames. The pauses are long enough that the peer
+    /// sends no more than the configured rate.
     @Test func frameRateIsLimited() throws {
         var driver = GatewayDriver {
             $0.framesAtOnce = 10
@@ -287,14 +289,14 @@ import WireProtocol
     @Test func dataBeyondTheInitialCreditEndsTheConnection() throws {
         var driver = try GatewayTableTests.driver(in: .openingWithPart)
         #expect(driver.data(offset: 200, bytes: 256) != .violation)
-        // The gateway has granted 500 bytes.
+        // The gateway has granted 500 bytes, so byte 501 is a violation.
         #expect(driver.data(offset: 456, bytes: 45) == .violation)
     }
 
     @Test func dataBeyondTheWindowEndsTheConnection() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         for offset in [200, 400] as [UInt64] { #expect(driver.data(offset: offset, bytes: 200) != .violation) }
-        // The gateway has granted 600 bytes.
+        // The gateway has granted 600 bytes, so a byte beyond them is a violation.
         #expect(driver.data(offset: 600, bytes: 1) == .violation)
     }
 
@@ -331,7 +333,8 @@ import WireProtocol
         }
     }
 
-    /// Undecided parts reserve no memory for data, but each takes a little memory, so their number is limited.
+    /// A part that awaits the gateway's decision reserves no memory for data, but takes a little memory itself. The
+    /// gateway therefore limits the number of such parts.
     @Test func undecidedPartsBeyondTheLimitAreDeferred() throws {
         var driver = GatewayDriver { $0.undecidedPartsMax = 2 }
         driver.connect()
@@ -342,7 +345,8 @@ import WireProtocol
                 driver.frame(.sessionOpen(opening), slot: Slot(UInt16(number)))
                 #expect(codes(driver.frame(offer, slot: Slot(UInt16(number)))) == [])
             }
-            // The decisions follow SESSION OPENED. Decided and dropped parts do not count any more.
+            // The decisions follow SESSION OPENED. Parts that are decided or dropped no longer count towards the limit
+            // of undecided parts.
             let answers = (1...3).map { _ in codes(driver.answer(.object(nil))) }
             #expect(answers == [[], [], [.busy]])
             for number in 1...3 { driver.frame(.sessionLeave(SessionLeave()), slot: Slot(UInt16(number))) }

@@ -7,7 +7,7 @@ import WireProtocol
 
 /// Every state of a gateway with every event: the result is defined, nothing traps, and no slot or request remains.
 @Suite struct GatewayTableTests {
-    /// A state of the connection, of slot 1 and of its session.
+    /// A state of the connection, of its slot 1, and of the session in this slot.
     enum State: String, CaseIterable {
         case noConnection, silent, closed
         case lookingUp, findingRecords, probing, recording, creating, recordingUpload
@@ -20,7 +20,7 @@ import WireProtocol
         case closedAfterCompletion, draining
         case onePartLooking, closedByAnObject
 
-        /// The slot state of the specification (§6.1); `nil` before WELCOME.
+        /// The slot state that the specification gives to slot 1 (§6.1); `nil` before WELCOME.
         var slot: SlotState? {
             switch self {
             case .noConnection, .silent: nil
@@ -101,7 +101,7 @@ import WireProtocol
                 (slot, .partList(PartList(entries: [], isLast: false))),
                 (slot, .complete(GatewayDriver.complete(2_500))), (slot, .complete(GatewayDriver.complete(900))),
                 (slot, .complete(Complete(root: ToyDigest.sha256([9]), partCount: .max, size: .max))),
-                // Frames of the other direction, which the decoder normally rejects.
+                // Frames that only a gateway sends. The decoder normally rejects them before they reach the machine.
                 (.connection, .goAway(GoAway(deadlineMilliseconds: 0, message: ""))), (slot, .aborted(Aborted())),
                 (slot, .sessionLeft(SessionLeft())), (slot, .proven(.absent)),
                 (
@@ -150,7 +150,7 @@ import WireProtocol
     ) throws -> GatewayDriver {
         var driver = GatewayDriver { limits in
             change(&limits)
-            // The gateway looks up the key on its own only if the store checks no conditions.
+            // The gateway looks up the key by itself only if the store does not check write conditions.
             if state == .onePartLooking { limits.conditions = .none }
         }
         switch state {
@@ -298,7 +298,7 @@ import WireProtocol
         }
     }
 
-    /// Twelve random events in a row.
+    /// Passes twelve random events in a row to the machine.
     @Test(arguments: State.allCases)
     func anyEventSequenceLeavesNothing(in state: State) throws {
         let number = State.allCases.firstIndex(of: state) ?? 0
@@ -316,7 +316,8 @@ import WireProtocol
         }
     }
 
-    /// The store takes longer to answer than the gateway keeps a session without a connection.
+    /// The connection is lost while the session waits for the store. The store answers only after the time for which
+    /// the gateway keeps a session without a connection. The session must end with that answer, not before.
     @Test(arguments: State.allCases)
     func askingSessionOutlivesItsConnection(in state: State) throws {
         var driver = try Self.driver(in: state)
@@ -327,8 +328,8 @@ import WireProtocol
         Self.checkNothingIsLeft(driver, "\(state)")
     }
 
-    /// Every frame that the gateway sends can be encoded. Every refusal has a message, and a code that its scope
-    /// allows.
+    /// Checks that every frame which the gateway sends can be encoded, and that every refusal has a message and a code
+    /// that its scope allows.
     private static func check(_ actions: [GatewayAction], _ comment: String) {
         for action in actions {
             guard case .send(_, let slot, let frame) = action else { continue }
@@ -346,8 +347,8 @@ import WireProtocol
         if left != [0, 0, 0, 0, 0, 0, 0] { Issue.record("\(comment) leaves \(left)") }
     }
 
-    /// What the specification requires in this slot state, where it requires exactly one thing (§6.1); `nil` if the
-    /// actions agree with it.
+    /// How the actions differ from the reaction that the specification requires in this slot state (§6.1); `nil` if
+    /// they agree, or if the specification allows several reactions.
     private static func contradiction(_ state: State, _ event: Event, _ actions: [GatewayAction]) -> String? {
         let code = actions.compactMap { action -> ErrorCode? in
             if case .send(_, .connection, .error(let report)) = action { report.code } else { nil }

@@ -24,7 +24,8 @@ import WireProtocol
         driver.data(offset: 200, bytes: 200, from: id)
     }
 
-    /// COMPLETE of a deferred part is void, also after the part is offered again (specification §9.2).
+    /// The gateway defers a part and receives COMPLETE, which the agent sent before it knew of the deferral. This
+    /// COMPLETE stays void when the agent offers the part again (specification §9.2).
     @Test func completeOfADeferredPartIsIgnored() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 1_000
@@ -51,7 +52,8 @@ import WireProtocol
         driver.requests.append(storing)
         driver.answer(.failed(.cancelled))
         driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2))
-        // The gateway accepts the second offer, but waits for a new COMPLETE before it releases the last bytes.
+        // The gateway accepts the second offer, but does not release the last bytes to the store before a new COMPLETE
+        // arrives.
         var released = driver.change { _, _ in }
         let offer = try #require(GatewayDriver.offer(1, of: 400))
         released += driver.frame(.partOffer(offer))
@@ -61,7 +63,8 @@ import WireProtocol
         #expect(completed.contains { if case .releaseFlow = $0 { true } else { false } })
     }
 
-    /// The agent completes on a second connection while the gateway still holds the first, which then dies.
+    /// The agent gives up its first connection and completes on a second one, while the gateway still holds the first.
+    /// When the first connection is lost, the upload must continue.
     @Test func movedOnePartFileOutlivesItsConnection() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -84,7 +87,8 @@ import WireProtocol
         #expect(stored.contains { if case .completed = $0 { true } else { false } })
     }
 
-    /// The gateway holds a whole one-part file without COMPLETE, and the agent does not return.
+    /// The gateway holds all bytes of a one-part file, but received no COMPLETE, and the agent does not return. The
+    /// gateway drops the part after the grace period, so that its memory becomes free.
     @Test func aWholeOnePartFileWithoutAnAgentIsEvicted() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -97,7 +101,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0)
     }
 
-    /// A part that the gateway keeps in memory until the store answers stays reserved until then.
+    /// If the gateway keeps the bytes of a part until the store answers, they count against the budget until then.
     @Test(arguments: [UInt64(399), 400])
     func wholePartKeepsItsReservation(heldPartBytesMax: UInt64) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
@@ -132,7 +136,7 @@ import WireProtocol
             driver.frame(.complete(Complete(root: ToyDigest.sha256([7]), partCount: 3, size: 2_500)))
         }
         #expect(driver.machine.slotsInUse == 0)
-        // The slot now carries another session, and the gateway sends nothing about the old one in it.
+        // The slot now carries another session. The gateway must not answer about the old session in this slot.
         let other = SessionID(high: 2, low: 2)
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_400, session: other)))
         var later: [GatewayAction] = []
@@ -144,7 +148,7 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 1)
     }
 
-    /// Sealing of tokens fails: the gateway refuses both slots that wait for the session.
+    /// Sealing the session token fails. The gateway refuses the session in both slots that wait for it.
     @Test func aGatewayThatCannotSealRefusesEverySlot() throws {
         var limits = PairOptions().gatewayLimits
         limits.slotsMax = 4
@@ -192,7 +196,7 @@ import WireProtocol
         #expect(driver.requests.count == 1)
     }
 
-    /// Every slot that has the session open learns that the upload was dropped.
+    /// One connection aborts the upload. The gateway reports this in every slot that has the session open.
     @Test func abortClosesEverySlotOfTheSession() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let token = try #require(driver.tokens.last)
@@ -203,7 +207,7 @@ import WireProtocol
             frames(actions).contains {
                 if case .error(let report) = $0 { report.code == .superseded } else { false }
             })
-        // A query during the drop is refused at once.
+        // The gateway refuses a query for the session at once while it aborts the upload.
         let late = driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(2))
         #expect(
             frames(late).contains {
@@ -265,7 +269,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// The gateway frees the budget of the list after the comparison, not only when the slot closes.
+    /// The gateway frees the memory of the part list after it has compared the list, not only when the slot closes.
     @Test func listOfAQueryIsReserved() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -277,7 +281,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == before)
     }
 
-    /// An ETag can be of any length, so the reservation of a list includes the ETags.
+    /// An ETag can be of any length, so the reservation for a part list includes the length of its ETags.
     @Test func listReservationIncludesETags() throws {
         let entries = GatewayDriver.entries(of: 2_500)
         let long = entries.map { entry in
@@ -299,7 +303,7 @@ import WireProtocol
         #expect(reserved[1] == [reserved[0][0] + more, reserved[0][1], reserved[0][2] + more])
     }
 
-    /// The gateway frees the list while the agent sends missing parts again.
+    /// The store wants parts again. The gateway frees the memory of the part list while the agent sends them.
     @Test func theListIsReleasedWhenPartsAreWanted() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let before = driver.machine.bytesReserved
@@ -319,7 +323,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == before)
     }
 
-    /// Bytes from a part's old connection never mix with bytes from its new one.
+    /// A part moved to a new connection while a chunk was still arriving on the old one. The gateway discards the rest
+    /// of that chunk, because bytes from two connections must not mix.
     @Test func arrivingChunkOfAMovedPartIsDiscarded() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let offer = try #require(GatewayDriver.offer(1, of: 2_500))

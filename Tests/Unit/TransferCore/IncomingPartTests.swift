@@ -46,14 +46,15 @@ import WireProtocol
         return result
     }
 
-    /// The table in the comment on `IncomingPart` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `IncomingPart.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var orphaned = try Self.sending()
         #expect(orphaned.connectionLost(now: Self.now) == Self.call)
         var released = try Self.sending(holdsTail: true)
         released.completed()
         released.released()
-        // The session drops a part in every phase.
+        // The session can drop a part in every phase.
         var changes = Set(["waiting", "sending", "orphaned"].map { TransitionTable.Row(from: $0, to: "dropped") })
         for part in [try Self.waiting(), try Self.sending(), orphaned, released] {
             var (decided, taken, named, lost) = (part, part, part, part)
@@ -91,8 +92,8 @@ import WireProtocol
         #expect(try Self.data(150, 900, to: &part) == .violation(.creditExceeded, "the part has 1000 bytes"))
     }
 
-    /// The limit of a part that is sent cautiously is below what was reserved. Initial credit may have been used up
-    /// before the agent read the decision.
+    /// The gateway first grants few bytes for a part that it sends cautiously to a store. The agent may already have
+    /// sent more within the initial credit, before it read the decision. The gateway accepts those bytes too.
     @Test func initialCreditCountsBeyondACautiousLimit() throws {
         var part = try Self.sending(bytesFirst: 10)
         #expect(part.limit == 10)
@@ -146,7 +147,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `IncomingPart.Tail` contains exactly the transitions that occur.
+    /// The tail of a part is its last bytes, which the gateway holds back until COMPLETE. Its states change exactly as
+    /// the rows below say.
     @Test func theTableOfTheTailIsTrue() throws {
         let events: [(inout IncomingPart) -> Void] = [
             { $0.completed() }, { $0.completionVoided() }, { $0.looks(StoreRequestID(8)) }, { $0.looked() },

@@ -56,7 +56,8 @@ import WireProtocol
         #expect(connects(actions) == ["radio"])
     }
 
-    /// The old connection stays open until its work is finished, and must not count.
+    /// After GO AWAY the old connection stays open until its work is finished. It must not count as a user of its
+    /// interface, so that its successor uses the same interface.
     @Test func connectionThatMustLeaveGivesUpItsInterface() {
         var (driver, _) = driver()
         welcomeBoth(&driver)

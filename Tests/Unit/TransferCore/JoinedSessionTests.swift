@@ -4,11 +4,13 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Each slot of a joined session receives only the frames about that slot, and one final frame (§6.1).
+/// Several slots can have one session open. Each slot receives only the frames about its own requests and parts, and
+/// one final frame when the session ends (§6.1).
 @Suite struct JoinedSessionTests {
     private static let sender = GatewayDriver.connection
 
-    /// A session in four slots: one sends a part, two complete, and one resumes during the completion.
+    /// A driver whose session is open in four slots: one sends a part, two have sent COMPLETE, and one resumed the
+    /// session during the completion.
     private static func driver() throws -> (driver: GatewayDriver, completing: [ConnectionID]) {
         var driver = GatewayDriver()
         driver.connect()
@@ -17,7 +19,7 @@ import WireProtocol
         let second = driver.join().id
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)), from: first)
         driver.frame(.complete(GatewayDriver.complete(2_500)), from: first)
-        // The gateway does not check this COMPLETE, because it is already handling another one.
+        // The gateway does not check the second COMPLETE, because it is still handling the first.
         #expect(frames(driver.frame(.complete(GatewayDriver.complete(900)), from: second)).isEmpty)
         let third = driver.join()
         #expect(third.told.map(\.type) == [.resumeState])
@@ -30,7 +32,7 @@ import WireProtocol
         let told = driver.answer(.failed(.partsInvalid([try #require(PartNumber(2))])))
         for id in completing { #expect(frames(told, to: id).map(\.type) == [.partsWanted]) }
         #expect(frames(told, to: Self.sender).isEmpty)
-        // All of these slots are open and accept an offer.
+        // The slots that received PARTS WANTED are open again and accept an offer.
         for id in completing {
             let offer = try #require(GatewayDriver.offer(2, of: 2_500))
             #expect(frames(driver.frame(.partOffer(offer), from: id), to: id).map(\.type) == [.partDecision])
@@ -70,7 +72,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// A COMPLETE that fails the check closes only its own slot; the other slots continue the session.
+    /// COMPLETE in one slot fails the check. Only this slot closes, and the session continues in the other slots.
     @Test func listErrorConcernsItsSlotOnly() throws {
         var driver = GatewayDriver()
         driver.connect()

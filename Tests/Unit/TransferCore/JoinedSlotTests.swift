@@ -4,11 +4,11 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A session in several slots ends only with the answer in its last slot (specification §8.2).
+/// An upload that uses several slots ends only when the gateway has answered in the last of them (specification §8.2).
 @Suite struct JoinedSlotTests {
     private typealias Place = (connection: ConnectionID, slot: Slot)
 
-    /// The gateway's answer in a slot.
+    /// An answer of the gateway that reports the session as lost or failed in one slot.
     enum Answer: CustomStringConvertible, Sendable {
         case lost
         case refused(ErrorCode)
@@ -36,7 +36,7 @@ import WireProtocol
     private static let ofSessions = FailureRule.all.filter { $0.scopes.contains(.session) }.map(\.code)
     static let answersToAQuery: [Answer] = [.lost] + ofSessions.flatMap { [.refused($0), .error($0)] }
 
-    /// The state of the other slot.
+    /// The state of the upload's first slot when the answer arrives in the second.
     enum Other: CaseIterable {
         case open, completing
     }
@@ -59,7 +59,7 @@ import WireProtocol
         return (driver, first, driver.slots[1])
     }
 
-    /// Answers every offer with *have*, and expects the agent to send COMPLETE in this slot.
+    /// Answers every offer with *have*, and expects the agent to send COMPLETE in the slot `place`.
     private func complete(in place: Place, _ driver: inout AgentDriver) {
         var actions: [AgentAction] = []
         while !driver.reads.isEmpty { actions += driver.read() }
@@ -104,8 +104,8 @@ import WireProtocol
         expectStored(answeredIn: first, &driver, "\(answer)")
     }
 
-    /// The joined gateway reports a completion under way and then a lost session. This is what a gateway sees while
-    /// another gateway completes the session.
+    /// The second connection leads to a gateway that reports a completion under way, and then a lost session. A gateway
+    /// sees exactly this while another gateway completes the session, so the agent must not take the session for lost.
     @Test(arguments: Other.allCases)
     func awaitedLossInTheJoinedSlotEndsNothing(other: Other) throws {
         var (driver, first, second) = try joining()
@@ -128,8 +128,8 @@ import WireProtocol
         expectStored(answeredIn: first, &driver, "\(other)")
     }
 
-    /// The slot that waited for the outcome closes. Another gateway may hold the upload, so the agent completes in the
-    /// other slot.
+    /// The gateway answers COMPLETE in the first slot with a lost session. Another gateway may hold the upload, so the
+    /// agent sends COMPLETE in the second slot.
     @Test func lossAtCompletionQueriesTheOtherSlot() throws {
         var (driver, first, second) = try joining()
         _ = send(AgentDriver.resumeState(), to: second, &driver)
@@ -147,7 +147,8 @@ import WireProtocol
         #expect(hasLoss(send(Answer.error(.sessionLost).frame, to: first, &driver)))
     }
 
-    /// A joining query lists no parts, so its answer cannot prove a loss: the agent resumes the session with its list.
+    /// A query that joins a session lists no parts, so its answer cannot prove that the session is lost. When this slot
+    /// is the last one, the agent resumes the session with its part list.
     @Test(arguments: [Answer.lost, .refused(.sessionLost), .refused(.tokenForeign)])
     func joiningQueryInTheLastSlotIsRepeated(answer: Answer) throws {
         var (driver, first, second) = try joining()
@@ -158,7 +159,8 @@ import WireProtocol
         #expect(hasLoss(driver.frame(answer.frame)))
     }
 
-    /// Each completing slot receives PARTS WANTED, which reopens only that slot.
+    /// Both slots have sent COMPLETE. The gateway answers PARTS WANTED in each of them, and each answer reopens only
+    /// its own slot.
     @Test func wantedPartsOpenTheirOwnSlotOnly() throws {
         var (driver, first, second) = try joining()
         complete(in: first, &driver)

@@ -23,7 +23,8 @@ import WireProtocol
         #expect(driver.machine.freeKeyCount(of: ["file"]) == 1)
     }
 
-    /// The two keys are equal as `String`, because they show the same characters, but their bytes differ.
+    /// The two keys consist of different bytes but show the same characters, so Swift takes the strings for equal. The
+    /// agent must compare bytes, so that the second key counts as free.
     @Test func keysAreComparedByTheirBytes() {
         var driver = AgentDriver()
         let request = UploadRequest(

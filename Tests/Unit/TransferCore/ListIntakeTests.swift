@@ -33,7 +33,8 @@ import WireProtocol
         return intake
     }
 
-    /// The table in the comment on `ListIntake` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `ListIntake.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "empty", to: "announced")]
         let announced = ListIntake(announced: 3)

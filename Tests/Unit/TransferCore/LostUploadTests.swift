@@ -6,8 +6,10 @@ import WireProtocol
 
 /// When a gateway reports an upload as lost: not while another gateway may be completing it, and soon otherwise.
 @Suite struct LostUploadTests {
-    /// Another gateway may be completing the upload, and the store hides the upload meanwhile. That is impossible if
-    /// the agent lists fewer parts than the file has: its journal holds all parts before it sends COMPLETE.
+    /// The store no longer lists the upload. If the agent lists all parts of the file, another gateway may be
+    /// completing the upload, which the store hides meanwhile. The gateway then looks for the object for a while. If
+    /// the agent lists fewer parts, no gateway can be completing, because an agent sends COMPLETE only when its journal
+    /// holds all parts. The gateway then reports the upload as lost at once.
     @Test(arguments: [(3, true), (2, false)])
     func sessionThatMayBeCompletingIsNotLost(listed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
@@ -30,8 +32,9 @@ import WireProtocol
         #expect(checks < 20)
     }
 
-    /// The store reports only at completion that the upload is gone. No other gateway can be completing it if this is
-    /// the agent's first COMPLETE and this gateway's first request.
+    /// The store reports only at completion that the upload is gone. If this is the agent's first COMPLETE and the
+    /// gateway's first request to complete, no other gateway can have completed the upload, so it is lost at once.
+    /// Otherwise the gateway keeps looking for the object.
     @Test(arguments: [(true, 0, false), (true, 1, true), (false, 0, true)])
     func missingUploadIsLostOnlyAtTheFirstCompletion(isFirst: Bool, failed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
@@ -58,8 +61,8 @@ import WireProtocol
         #expect((driver.now.since(began) >= .seconds(60)) == isPatient, "\(driver.now.since(began))")
     }
 
-    /// The agent sends COMPLETE only after its journal holds every part. A later run, and the gateway that reads its
-    /// list, can therefore tell whether an earlier run may have sent COMPLETE.
+    /// The agent sends COMPLETE only when its journal holds every part. If a later run lists fewer parts, the gateway
+    /// can therefore conclude that no earlier run sent COMPLETE.
     @Test func anAgentCompletesWhenItsJournalHasEveryPart() throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 2))
@@ -73,7 +76,8 @@ import WireProtocol
         #expect(driver.commit().contains(check))
     }
 
-    /// Only the run that opened the session knows that no COMPLETE was sent before, and only for its first COMPLETE.
+    /// Only the run that opened the session knows that no COMPLETE was sent before. It marks its first COMPLETE as the
+    /// first; no other COMPLETE carries that mark.
     @Test(arguments: [false, true])
     func onlyTheFirstCompleteIsMarkedFirst(isResumed: Bool) throws {
         var driver = AgentDriver()

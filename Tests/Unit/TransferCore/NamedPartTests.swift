@@ -50,7 +50,8 @@ import WireProtocol
 
     // MARK: The question
 
-    /// A query that was cut before its answer gave the agent no partials, so the agent asks again.
+    /// The agent asks for partials in RESUME QUERY. If the connection is cut before the answer, it has received none,
+    /// so it asks again in the next query.
     @Test func aRunAsksForPartialsUntilAQueryIsAnswered() {
         var (driver, sent) = resuming()
         #expect(Self.queries(sent).map(\.asksForPartials) == [true])
@@ -63,7 +64,7 @@ import WireProtocol
         #expect(Self.queries(driver.welcome()).map(\.asksForPartials) == [false])
     }
 
-    /// The run that opened the session knows which parts it was sending.
+    /// The run that opened the session knows which parts it was sending, so it does not ask for partials.
     @Test func theRunThatOpenedTheSessionDoesNotAsk() {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -77,7 +78,7 @@ import WireProtocol
 
     // MARK: Before the answer
 
-    /// The agent offers parts without waiting, so resuming costs one round trip.
+    /// The agent offers parts behind RESUME QUERY without waiting for the answer, so resuming costs one round trip.
     @Test func partsAreOfferedBehindTheQuery() {
         var (driver, _) = resuming(stored: 1, concurrency: 2)
         #expect(driver.reads.map(\.value) == [2, 3])
@@ -95,8 +96,9 @@ import WireProtocol
         #expect(chunks(driver) == [[2, 100, 100], [3, 100, 100]])
     }
 
-    /// For parts that the store holds without a SHA-256 digest the agent proves the content by MD5. The answer that
-    /// names them may follow the offer, so the agent computes the MD5 in any case.
+    /// If the store holds a part without a SHA-256 digest, the agent proves the part's content by its MD5. It learns
+    /// which parts these are from the answer to RESUME QUERY, which may follow the offer. So it computes the MD5 of
+    /// every part that it reads before the answer.
     @Test func readsBeforeTheFirstAnswerHaveAnMD5() {
         let (_, sent) = resuming(stored: 1)
         let reads = sent.compactMap { action -> Bool? in
@@ -105,7 +107,8 @@ import WireProtocol
         #expect(reads == [true])
     }
 
-    /// The gateway keeps at most 64 decisions for a slot that is not open.
+    /// For a slot that is not open the gateway keeps at most 64 decisions, so the agent offers at most 64 parts before
+    /// the answer.
     @Test func noMoreThan64PartsAreOfferedAhead() {
         var driver = AgentDriver { $0.concurrency = 100 }
         driver.submit(size: 80_000, saved: AgentDriver.saved(size: 80_000, stored: 0))
@@ -118,7 +121,8 @@ import WireProtocol
 
     // MARK: Partials
 
-    /// The agent continues the named part at its byte without an offer, and RECEIVED raises the part's limit.
+    /// The gateway names a partial. The agent continues this part at the first byte that the gateway lacks, without an
+    /// offer. RECEIVED then raises the part's limit.
     @Test func partialContinuesWithoutAnOffer() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
@@ -134,7 +138,7 @@ import WireProtocol
         #expect(Self.journaled(stored).map(\.etag) == ["e"])
     }
 
-    /// RECEIVED may arrive before the agent has read the part.
+    /// RECEIVED for a named part may arrive before the agent has read the part from the file.
     @Test func limitRaisedBeforeTheReadCounts() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
@@ -144,7 +148,8 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 300, 200]])
     }
 
-    /// The agent has nothing left to send. STORED may arrive before or after the agent has read the part.
+    /// The named partial is already whole, so the agent sends no data of it. STORED may arrive before or after the
+    /// agent has read the part.
     @Test(arguments: [true, false])
     func aWholePartialIsStored(isEarly: Bool) throws {
         var (driver, _) = resuming()
@@ -159,7 +164,8 @@ import WireProtocol
         #expect(!Self.offers(actions).contains(1) && driver.chunks.allSatisfy { $0.part != part })
     }
 
-    /// The gateway holds or has stored bytes that differ from the file.
+    /// The gateway holds or has stored bytes with another digest than the file's part. The agent ignores the partial
+    /// and offers its own part.
     @Test(arguments: [300, 1_000] as [UInt64])
     func aPartialOfAnotherDigestIsOffered(offset: UInt64) throws {
         var (driver, _) = resuming()
@@ -171,7 +177,8 @@ import WireProtocol
         #expect(Self.journaled(read) == [] && driver.chunks.isEmpty)
     }
 
-    /// The gateway answered the query before it read the offer: the decision on the offer applies.
+    /// The agent offered a part that the answer then names as a partial: the gateway sent the answer before it read the
+    /// offer. The agent waits for the decision on its offer.
     @Test func offeredAndNamedPartAwaitsItsDecision() throws {
         var (driver, _) = resuming()
         #expect(Self.offers(driver.read()) == [1])
@@ -182,7 +189,8 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 500, 100]])
     }
 
-    /// The gateway evicted the part before the agent read it: the agent offers it as usual and waits for the decision.
+    /// The gateway evicts a named part before the agent has read it from the file. The agent then offers the part as
+    /// usual and waits for the decision.
     @Test func anEvictedPartialIsOffered() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -220,7 +228,8 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// The partial is void also if the agent resumes the session in the same slot of the same connection.
+    /// The partial is also void if the agent resumes the session later in a slot with the same number, on the same
+    /// connection.
     @Test func reusedSlotForgetsThePartial() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -235,7 +244,8 @@ import WireProtocol
 
     // MARK: Candidates
 
-    /// The store holds the part with the agent's own digest: the agent neither offers nor sends it.
+    /// The gateway names a stored part that the agent did not list (a candidate). Its digest equals that of the agent's
+    /// part, so the agent records it as stored, and neither offers nor sends it.
     @Test func candidateWithAnEqualDigestIsStored() {
         var (driver, _) = resuming(stored: 1)
         driver.frame(Self.state(candidates: 1))
@@ -246,7 +256,7 @@ import WireProtocol
         #expect(Self.journaled(read) == [entry])
     }
 
-    /// PARTS WANTED overrides an earlier candidate: the agent sends the part.
+    /// PARTS WANTED names a part that the gateway earlier named as a stored candidate. The agent sends the part.
     @Test func aCandidateThatIsWantedAgainIsOffered() throws {
         var (driver, _) = resuming(stored: 2)
         driver.frame(Self.state(candidates: 1))
@@ -292,7 +302,8 @@ import WireProtocol
         return (driver, actions)
     }
 
-    /// The answer opens the slot and names what the gateway holds.
+    /// SESSION OPENED for an adopted session names the partials that the gateway holds. The agent continues them
+    /// without an offer.
     @Test func anAdoptedSessionCostsNoSecondExchange() throws {
         var (driver, actions) = adopted([try Self.partial(1, offset: 300, limit: 400)])
         #expect(frames(actions) == [])
@@ -301,7 +312,8 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 300, 100]])
     }
 
-    /// The agent waits for the announced list, because it must offer a part without a digest with an MD5.
+    /// SESSION OPENED announces a list of stored parts. The agent reads no part before that list: if the list names a
+    /// part without a digest, the agent must offer it with an MD5, which it computes while it reads.
     @Test func candidatesOfAnAdoptedSessionAreReadFirst() {
         var (driver, _) = adopted(candidates: 1)
         #expect(driver.reads.isEmpty)
@@ -314,7 +326,8 @@ import WireProtocol
         #expect(reads == [true])
     }
 
-    /// The journal holds the part before COMPLETE. The agent cannot know whether this COMPLETE is the first.
+    /// All parts come from the adopted session. The agent sends COMPLETE only when its journal holds them. It does not
+    /// mark this COMPLETE as the first, because an earlier run may have sent one.
     @Test func completeWaitsForTheJournal() throws {
         var (driver, _) = adopted(candidates: 3)
         var actions = driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))

@@ -5,7 +5,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a file is compared with an object for, and what its content shows.
+/// Why the agent compares a file with an object in the store, and what it concludes from the result.
 @Suite struct ObjectComparisonTests {
     private static let evidence = ContentEvidence.root(ToyDigest.sha256([1]))
     private static let session = SessionID(high: 7, low: 7)
@@ -20,7 +20,8 @@ import WireProtocol
             earlierSession: ObjectComparison.EarlierSession(session: session, inode: 1))
     }
 
-    /// The table in the comment on `ObjectComparison` contains exactly the results that occur.
+    /// The transition table in the comment at the top of `ObjectComparison.swift` contains exactly the transitions that
+    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for size in [1_000, 2_500] as [UInt64] {

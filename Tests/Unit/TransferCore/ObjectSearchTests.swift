@@ -21,7 +21,8 @@ import TransferCore
         }
     }
 
-    /// The table in the comment on `ObjectSearch` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `ObjectSearch.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for cause in Self.causes {
@@ -59,8 +60,9 @@ import TransferCore
         #expect(Self.look(&search) == .writeAgain)
     }
 
-    /// The patience is time for another gateway that may still complete the upload, so it counts only after the answer
-    /// that the upload is unknown.
+    /// If the store does not know the upload, another gateway may be completing it, so the session looks for the object
+    /// until the patience is used up. After a conflict no other gateway is completing, and the session writes again
+    /// after a few looks.
     @Test func patienceCountsForAnUnknownUploadOnly() {
         var patient = ObjectSearch(cause: .uploadUnknown, patience: .seconds(100), now: Self.now)
         var conflict = ObjectSearch(cause: .conflict, patience: .seconds(100), now: Self.now)

@@ -24,7 +24,8 @@ import WireProtocol
         #expect(OfferPlacement().connection(among: equal) == ConnectionID(4))
     }
 
-    /// One connection is present and two are expected. Each of the three gets at most two of the four parts.
+    /// The agent sends four parts at a time, has one connection and expects two more. Shares are rounded up, so each
+    /// connection may get two parts.
     @Test func expectedConnectionsKeepTheirShare() {
         let placement = OfferPlacement(concurrency: 4, coming: 2, present: 1)
         #expect(placement.connection(among: [Self.candidate(1, sending: 1)]) == ConnectionID(1))

@@ -5,7 +5,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// One part on its way from the file to the gateway.
+/// One part of a file on its way to the gateway, as the agent sees it.
 @Suite struct OutgoingPartTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
     private static let digests = OutgoingPart.Digests(sha256: ToyDigest.sha256([1]), md5: nil)
@@ -37,8 +37,9 @@ import WireProtocol
         return part
     }
 
-    /// The table in the comment on `OutgoingPart` contains exactly the transitions that occur. Events that change only
-    /// the data of a state are left out, except for the second read.
+    /// The transition table in the comment at the top of `OutgoingPart.swift` contains exactly the transitions that the
+    /// machine makes. The test leaves out events that change only the data of a state, except for the second read of
+    /// the part.
     @Test func theTableIsTrue() throws {
         var parts = [Self.part()]
         var seen = Set(parts)
@@ -50,8 +51,7 @@ import WireProtocol
                 guard next != part else { continue }
                 let (from, to) = (Self.name(of: part), Self.name(of: next))
                 if from != to || index == 1 { changes.insert(TransitionTable.Row(from: from, to: to)) }
-                // States with more handed bytes than the part has bytes are not followed: they lead to no further
-                // transition.
+                // More data beyond the end of the part leads to no further states, so the search skips it.
                 guard next.bytesToHand <= next.size, next.offer.map({ _ in part.bytesToHand > 0 || index != 3 }) ?? true
                 else { continue }
                 if seen.insert(next).inserted { parts.append(next) }

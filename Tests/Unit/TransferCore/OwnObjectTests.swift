@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent does if the key holds an object, and which object it recognises as its own.
+/// What the agent does if the key already holds an object, and how it recognises an object of its own.
 @Suite struct OwnObjectTests {
     static let earlier = SessionID(high: 9, low: 9)
 
@@ -73,7 +73,8 @@ import WireProtocol
         #expect(open.session != first)
     }
 
-    /// The comparison was of the file before the change; the beginning of the file may differ now.
+    /// The agent compared the file with the object, and may replace the object. Then the file changes. The beginning of
+    /// the file may differ from what the agent compared, so the agent replaces nothing.
     @Test func fileTouchedAfterComparisonReplacesNothing() {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         driver.frame(.sessionExists(Self.exists(size: 1_000)))
@@ -86,7 +87,7 @@ import WireProtocol
         #expect(Self.failure(driver)?.kind == .changed)
     }
 
-    /// A later run does not continue the replacement with the changed file either.
+    /// A later run must not continue to replace the object either, once the file has changed.
     @Test func touchedFileDoesNotResumeAReplacement() {
         let saved = SavedSession(
             session: Self.earlier, token: [4], partBytes: 1_000, condition: .matches(Self.earlier), policy: .verify,
@@ -155,7 +156,8 @@ import WireProtocol
 
     // MARK: Lost sessions
 
-    /// One connection is completing the session. A second connection joins at another gateway, which does not know it.
+    /// The session is completing on one connection. A second connection joins at another gateway, which does not know
+    /// the session. The agent must not take the session for lost.
     @Test func lostOnAJoiningConnectionEndsNothing() {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500)
@@ -210,7 +212,8 @@ import WireProtocol
         }
     }
 
-    /// How many bytes the machine asks to read for a comparison.
+    /// How many bytes of the file the machine asks the shell to read for a comparison; `nil` if it asks for no
+    /// comparison.
     private static func question(_ actions: [AgentAction]) -> UInt64? {
         for case .computeEvidence(_, let bytes, _, _) in actions { return bytes }
         return nil

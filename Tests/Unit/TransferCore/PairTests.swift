@@ -3,7 +3,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The simulated network itself: a seed determines the run, violations are detected, and large runs stay fast.
+/// Checks the simulated network that other tests use: a seed determines the run, violations are detected, and large
+/// runs stay fast.
 @Suite struct PairTests {
     private func course(seed: UInt64) -> [String] {
         var options = PairOptions()

@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The gateway names the parts that it holds in part to an agent that asks; each name is a decision (specification
-/// §8.1).
+/// A partial is a part of which the gateway holds the first bytes. The gateway names its partials to an agent that asks
+/// for them; a named partial counts as an accepted offer, and the agent sends the rest (specification §8.1).
 @Suite struct PartialTests {
     private static let first = GatewayDriver.connection
 
@@ -53,8 +53,8 @@ import WireProtocol
         #expect(state.partials == [PartialPart(part: offer.part, digest: offer.digest, offset: 200, limit: 600)])
     }
 
-    /// The part moves to the resuming slot: its data continues without an offer, within the named limit, and frames
-    /// about the part go to that slot.
+    /// The partial moves to the slot that resumes the session. The agent sends its data there without an offer, up to
+    /// the limit that the gateway named, and frames about the part arrive in that slot.
     @Test func namedPartContinuesWithoutAnOffer() throws {
         var driver = try cut()
         let held = driver.machine.bytesReserved
@@ -69,7 +69,7 @@ import WireProtocol
             return
         }
         #expect(received.received == 400 && received.limit == 1_000)
-        // The reservation outlives the grace period for parts without a connection.
+        // The gateway keeps the reservation longer than it keeps a part without a connection.
         driver.tick(after: driver.machine.limits.partGrace)
         #expect(driver.machine.partsUnderWay == 1)
         for offset in [400, 600, 800] as [UInt64] {
@@ -88,7 +88,7 @@ import WireProtocol
         #expect(driver.data(offset: 600, bytes: 1, from: id) == .violation)
     }
 
-    /// The agent has nothing left to send of a whole part, so STORED follows.
+    /// The gateway holds all bytes of the part. The agent has nothing left to send, so STORED follows.
     @Test func aWholePartIsNamedWithItsSize() throws {
         var driver = GatewayDriver { $0.windowBytes = 1_000 }
         driver.connect()
@@ -117,7 +117,7 @@ import WireProtocol
         #expect(state.partials == [])
     }
 
-    /// The agent already lists the part as stored, so it would not send it.
+    /// The agent lists the part as stored and would not send it. So the gateway does not name it as a partial.
     @Test func aPartThatTheAgentHoldsAsStoredIsNotNamed() throws {
         var driver = try cut()
         let listed = Array(GatewayDriver.entries(of: 2_500).prefix(1))
@@ -140,7 +140,8 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 0)
     }
 
-    /// The gateway may answer the query before it reads an offer. It then also decides the offer.
+    /// The gateway may answer the query before it reads an offer of the same part. It then names the partial and also
+    /// decides the offer.
     @Test func anOfferOfANamedPartIsDecided() throws {
         var driver = try cut()
         let (id, _) = try resume(&driver)
@@ -154,7 +155,7 @@ import WireProtocol
         #expect(anew == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))])
     }
 
-    /// COMPLETE of a one-part file accepts a named part like an offered one.
+    /// The gateway accepts COMPLETE of a one-part file also if it named the part, and the agent sent no offer.
     @Test func aOnePartFileIsCompletedFromANamedPart() throws {
         var driver = try cut(size: 400)
         let (id, state) = try resume(&driver)
@@ -168,7 +169,8 @@ import WireProtocol
         var driver = try cut(size: 400)
         let (id, _) = try resume(&driver)
         driver.answer(.failed(.unavailable(retryAfter: .zero)))
-        // The store failed to take the part. The gateway ignores COMPLETE that the agent sent before it knew.
+        // The store failed to store the part. The agent did not yet know this when it sent COMPLETE, so the gateway
+        // ignores COMPLETE and keeps the slot open.
         #expect(frames(driver.frame(.complete(GatewayDriver.complete(400)), from: id)) == [])
         #expect(driver.machine.slotsInUse == 1)
     }

@@ -28,7 +28,8 @@ import TransferCore
         return liveness
     }
 
-    /// The table in the comment on `PeerLiveness` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `PeerLiveness.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for liveness in [PeerLiveness(now: Self.at(0)), Self.pinged, Self.lost] {

@@ -40,7 +40,8 @@ import WireProtocol
             parts: parts, lists: lists, heardBytes: heardBytes, limits, now: start + .seconds(60))
     }
 
-    /// The table in the comment on `ProgressCheck` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `ProgressCheck.swift` contains exactly the transitions that
+    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var (accepted, passed) = (Self.watching(), Self.watching())
         accepted.began(Self.limits, now: Self.start + .seconds(5))
@@ -71,7 +72,8 @@ import WireProtocol
         #expect(Self.window(&check, [], lists: lists, heard: [1: 0, 2: 0]).lists == [lists[1]])
     }
 
-    /// On a slow link parts and lists take turns.
+    /// On a slow link parts and lists take turns in sending. A connection that carries enough bytes for all of them
+    /// keeps them all, even if a single one did not move.
     @Test func nothingIsStagnantOnAConnectionThatBringsEnoughForAll() throws {
         let part = try Self.part(1, gained: 0)
         let list = ProgressCheck.HeldList(attachment: Self.attachment(1), hasMoved: false)
@@ -82,7 +84,8 @@ import WireProtocol
         }
     }
 
-    /// The device that holds the most loses its slowest part, until slow parts hold their share; a device keeps one.
+    /// The device that holds the most memory loses its slowest part, again and again until its slow parts fit in their
+    /// share of the budget. A device always keeps one part.
     @Test func slowPartsGiveWayBeyondTheirShare() throws {
         var check = Self.watching()
         let parts = [

@@ -105,25 +105,26 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 1)
     }
 
-    /// On a slow link parts take turns, and a part may wait longer than one window for its turn.
+    /// On a slow link the parts of a connection take turns, and one part may wait longer than a window for its turn.
     @Test func aPartThatWaitsForItsTurnIsKept() throws {
         var driver = GatewayDriver()
         driver.connect()
         for number in 1...4 { try offer(number, &driver) }
         #expect(passWindow(&driver) == [])
         for number in 1...2 {
-            // Only one part moves, by the amount that all parts together have to move.
+            // In this window only one part receives data, but as much as all four parts together have to receive.
             let codes = passWindow(&driver) { driver, step in
                 driver.data(offset: UInt64(step) * 100, bytes: 100, slot: Slot(UInt16(number)))
                 driver.change { $0.heard(4 * 256 / 4, from: Self.first, now: $1) }
             }
             #expect(codes == [])
         }
-        // No part moves.
+        // In this window no part receives data, so the gateway interrupts all four.
         #expect(passWindow(&driver) == Array(repeating: .partInterrupted, count: 4))
     }
 
-    /// A part that waits for the store is not late. Its window begins when the agent gets credit.
+    /// A part that waits for the store is not late, however long that takes. Its progress window begins when the
+    /// gateway grants the agent more credit.
     @Test func aPartThatWaitsForTheStoreIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         for offset in [200, 400] as [UInt64] { driver.data(offset: offset, bytes: 200) }
@@ -176,7 +177,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// A page of the list may take longer than one window; its bytes count when they arrive.
+    /// The agent may need longer than one window to send a page of the list. Every byte that arrives counts as
+    /// progress.
     @Test func aListThatComesSlowlyIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .listing)
         for _ in 0..<5 {
@@ -194,7 +196,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 1)
     }
 
-    /// Memory is not short, so the message names what the gateway has waited for.
+    /// The gateway interrupts an idle slot although memory is not short. Its message therefore names what the gateway
+    /// has waited for, and does not mention memory.
     @Test(arguments: [GatewayTableTests.State.listing, .open])
     func messageNamesTheMissingList(state: GatewayTableTests.State) throws {
         var driver = try GatewayTableTests.driver(in: state)
@@ -250,7 +253,8 @@ import WireProtocol
         driver.openAbsent(open, slot: Slot(3), from: other)
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
         let deferred = driver.frame(offer, slot: Slot(3), from: other)
-        // The device with the most reserved memory loses one part; the gateway defers the offer.
+        // The new offer finds the budget full. The gateway evicts one part of the device with the most reserved memory,
+        // and defers the offer.
         let owners = deferred.compactMap { action -> ConnectionID? in
             if case .send(let id, _, .error(let report)) = action, report.code == .partInterrupted { id } else { nil }
         }
@@ -258,7 +262,8 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == before - 1)
         driver.frame(offer, slot: Slot(3), from: other)
         #expect(driver.machine.partsUnderWay == before)
-        // The gateway evicts slow parts down to half of the budget and no further: 5 of 9 remain.
+        // However often the offer is repeated, the gateway evicts slow parts only until they hold half of the budget: 5
+        // of 9 remain.
         for _ in 0..<20 { driver.frame(offer, slot: Slot(3), from: other) }
         var interrupted = 1
         for number in 4...20 {
@@ -307,7 +312,8 @@ import WireProtocol
 
     // MARK: With an agent
 
-    /// At 2 KB/s not every file can make progress in each window, but the gateway evicts nothing.
+    /// At 2 KB/s not every file can make progress in each window. The gateway evicts nothing all the same, because the
+    /// connection as a whole makes progress.
     @Test func aSlowLinkIsNotPunished() {
         var options = PairOptions()
         options.linkBytesPerSecond = 2_000

@@ -64,8 +64,8 @@ import WireProtocol
         #expect(proven(driver.answer(.object(nil))) == .absent)
     }
 
-    /// None of these proves the content: an unverified digest, an MD5, a root digest of another part size, and a whole
-    /// digest where the file has several parts.
+    /// Evidence that does not prove the content: an unverified digest, an MD5, a root digest by another part size, and
+    /// a digest of the whole object for a file of several parts.
     @Test(arguments: [
         (ContentEvidence.wholeDigest(whole), UInt64(900), UInt64(0), false),
         (.root(root), 2_500, 1_000, false), (.root(root), 2_500, 500, true), (.wholeDigest(whole), 2_500, 0, true),
@@ -101,7 +101,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// The object was replaced or removed between the look-up and the read.
+    /// The object is replaced or removed between the look-up and the read. The gateway judges what it has read, not
+    /// what it has looked up.
     @Test func theObjectThatWasReadIsJudged() {
         for (answer, expected) in [(object(.none, size: 7, isVerified: false), true), (nil, false)] {
             var driver = GatewayDriver.reading()
@@ -268,7 +269,7 @@ import WireProtocol
 }
 
 extension GatewayDriver {
-    /// A driver whose tests answer the requests to read an object themselves.
+    /// A driver that leaves the requests to read an object to the test, which answers them itself.
     static func reading(change: (inout GatewayLimits) -> Void = { _ in }) -> GatewayDriver {
         var driver = GatewayDriver(change: change)
         driver.readsTellNothing = false

@@ -3,7 +3,8 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// How long an upload waits for an earlier version of its file (specification §9.2).
+/// A put limit is the time for which a request of an earlier upload may still replace the object. An upload of a new
+/// version waits until that time has passed (specification §9.2).
 @Suite struct PutLimitTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -21,10 +22,9 @@ import TransferCore
         { $0.otherVersionWasGivenUp(age: .seconds(5), now: now) },
     ]
 
-    /// The table in the comment on `PutLimit` contains exactly the transitions that an upload makes. An upload learns
-    /// only at its beginning that an earlier run gave a version up, and while the limit is counting, no other version
-    /// may appear. So the test leaves out the first event after the beginning, and the second event while the limit is
-    /// counting.
+    /// The transition table in the comment at the top of `PutLimit.swift` contains exactly the transitions that the
+    /// machine makes in an upload. The test leaves out events that no upload meets: an upload learns only at its
+    /// beginning that an earlier run gave up a version, and no other version can appear while that limit counts.
     @Test func theTableIsTrue() throws {
         var limits: [PutLimit] = [PutLimit()]
         var changes: Set<TransitionTable.Row> = []

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The agent reacts to each code as the table of codes says (specification §12).
+/// The agent reacts to each error code as the table of codes requires (specification §12).
 @Suite struct ReactionTests {
     /// Every code of the table in specification §12, and one code that the table does not contain.
     static let codes = FailureRule.all.map(\.code) + [ErrorCode(rawValue: 0x7777)]
@@ -13,7 +13,7 @@ import WireProtocol
         codes.filter { FailureRule.of($0)?.scopes.contains(scope) ?? true }
     }
 
-    /// What the agent does after a code.
+    /// What the agent does in the two seconds after it received an error code, in words.
     private func seen(_ driver: inout AgentDriver, after actions: [AgentAction], part: PartNumber) -> Set<String> {
         var actions = actions
         let isAborting = frames(actions).contains { if case .abort = $0 { true } else { false } }
@@ -58,7 +58,7 @@ import WireProtocol
         let seen = seen(&driver, after: actions, part: try #require(PartNumber(1)))
         switch FailureRule.reaction(to: code, in: .session) {
         case .report: #expect(seen == ["ends the upload"])
-        // The agent offers the part that was under way again, behind the query.
+        // The agent resumes the session, and offers the interrupted part again behind RESUME QUERY.
         case .tryAgain: #expect(seen == ["resumes the session", "offers the part"])
         case .beginAnew: #expect(seen == ["opens a session"])
         case .stop, .reconnect, .readAgain: Issue.record("\(code) does not come in this scope")
@@ -81,7 +81,8 @@ import WireProtocol
         }
     }
 
-    /// The agent reads a part again twice and then reports the mismatch. Deferrals in between do not reset the count.
+    /// After a mismatch the agent reads the part again, twice at most, and then reports the mismatch. Deferred offers
+    /// between the mismatches do not reset this count.
     @Test func mismatchedPartIsReadAgainTwice() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
@@ -109,7 +110,8 @@ import WireProtocol
         #expect(failure.kind == .changed)
     }
 
-    /// A report in the old slot says nothing about a part that was offered in another slot since.
+    /// An error arrives in the slot in which a part was offered before. The agent has since offered this part in
+    /// another slot, so the agent ignores the error.
     @Test func aReportOfAPartThatMovedIsIgnored() throws {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))

@@ -36,7 +36,8 @@ import WireProtocol
         }
         #expect(driver.keysBeingRead.count == 8)
         #expect(Set(driver.keysBeingRead.map { $0.prefix(2) }) == ["d0", "d1", "d2", "d3"])
-        // The first device has a third object waiting. A device without a read under way goes first.
+        // The first device still has an object waiting to be read. A device of which the gateway is reading no object
+        // comes first.
         driver.answer(.object(Self.read))
         #expect(driver.keysBeingRead.last == "d4/f1")
         for _ in 0..<40 where !driver.requests.isEmpty { driver.answer(.object(Self.read)) }
@@ -60,7 +61,8 @@ import WireProtocol
         #expect(exists.evidence == Self.read.evidence && exists.partBytes == 1_000)
     }
 
-    /// Reading an object costs its full size, so the gateway does not read a foreign object that no agent will compare.
+    /// Reading an object back costs its full size. The agent asked for no comparison, so the gateway does not read the
+    /// foreign object.
     @Test func irrelevantObjectIsNotRead() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -92,7 +94,9 @@ import WireProtocol
         #expect(refused.code == .storeUnavailable)
     }
 
-    /// The agent opens a session of several parts again under a new id, so no agent would receive this answer.
+    /// The gateway is reading an object back for a session of several parts when the agent's connection is lost. When
+    /// the agent returns, it opens a session under a new id, so no agent would receive this answer: the gateway cancels
+    /// the read.
     @Test func readBackWithoutAnAgentIsCancelled() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -106,8 +110,8 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0 && driver.machine.requestsUnderWay == 0)
     }
 
-    /// The session's read-back waits for those of two PROVEs. The session's connection is lost meanwhile, so the
-    /// gateway discards the read-back when its turn comes.
+    /// A session lost its agent while its read-back was still queued. The read-back never starts; the session ends when
+    /// the queue reaches it.
     @Test func sessionWithoutAnAgentStartsNoReadBack() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -141,7 +145,7 @@ import WireProtocol
         driver.answer(.object(Self.read))
         #expect(driver.machine.bytesReserved == 0)
 
-        // Part lists fill the rest of the budget.
+        // Part lists fill the rest of the budget, so that no memory is left for a read-back.
         let lists = (9...12).map { Slot($0) }
         for slot in lists {
             driver.frame(.resumeQuery(ResumeQuery(listedParts: 40, token: GatewayDriver.token())), slot: slot)

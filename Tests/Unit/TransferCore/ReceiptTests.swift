@@ -51,7 +51,8 @@ import WireProtocol
         #expect(actions.contains(.note(.unsigned(device: "device-1"))))
     }
 
-    /// The request for a receipt belongs to one use of the slot.
+    /// A request for a receipt counts for one use of the slot. It must not carry over to the next session in the same
+    /// slot.
     @Test func reusedSlotNeedsANewRequest() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -71,7 +72,7 @@ import WireProtocol
         driver.connect()
         driver.openParts(size: 2_500, asks: true)
         for part in 1...3 { try driver.store(part: UInt32(part)) }
-        // The store's list has no digests.
+        // The store lists the parts without digests, but the gateway has computed them while it stored the parts.
         let told = try #require(completed(try driver.complete(listing: entries(hasDigests: false))))
         #expect(told.evidence == .root(GatewayDriver.complete(2_500).root))
         try expectRight(told)
@@ -92,7 +93,8 @@ import WireProtocol
         try expectRight(try #require(completed(try driver.complete(listing: entries(hasDigests: true)))))
     }
 
-    /// An MD5 does not confirm the SHA-256 digest, for which there is only the agent's word.
+    /// The store confirms only the MD5 of a part. For the SHA-256 digest the gateway has nothing but the agent's claim,
+    /// so it signs no receipt.
     @Test func md5OfAPartIsNoEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -111,7 +113,8 @@ import WireProtocol
         #expect(completed(try driver.complete(list, listing: list.map(\.withoutDigest)))?.receipt == nil)
     }
 
-    /// Another gateway has stored the part again, and the agent completes with that ETag.
+    /// Another gateway has stored a part again, and the agent completes with the ETag of that copy. This gateway has
+    /// not seen its content, so it signs no receipt.
     @Test func partStoredAgainElsewhereIsNoEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -138,7 +141,8 @@ import WireProtocol
 
     // MARK: Existing objects
 
-    /// The session is already complete: COMPLETED describes the object in the store.
+    /// SESSION OPEN finds that the session is already complete. COMPLETED describes the object in the store, and
+    /// carries a receipt only if the store has verified the object's digest.
     @Test(arguments: [true, false])
     func foundObjectIsSignedByTheStoresEvidence(isVerified: Bool) throws {
         var driver = GatewayDriver()
@@ -150,7 +154,8 @@ import WireProtocol
         if isVerified { try expectRight(told) }
     }
 
-    /// COMPLETED names the session's part size, and the root digest depends on the part size.
+    /// COMPLETED names the session's part size, but the root digest of the object was computed with another part size.
+    /// The two do not fit together, so the gateway signs no receipt.
     @Test func aRootDigestByAnotherPartSizeIsNotSigned() throws {
         var driver = GatewayDriver()
         driver.connect()

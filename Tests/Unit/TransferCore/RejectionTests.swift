@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// An untrusted gateway ends every upload, or only one connection.
+/// The agent rejects a gateway. During the handshake this ends every upload; later it ends only the connection.
 @Suite struct RejectionTests {
     private static let untrusted = UploadFailure(.gatewayUntrusted, "another key")
 
@@ -32,7 +32,7 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// The journal will never commit again, so a new upload fails at once.
+    /// After a failure the journal never commits again, so an upload that is submitted later fails at once.
     @Test func submissionAfterJournalFailureEndsAtOnce() {
         var driver = AgentDriver()
         driver.change { $0.journalFailed(UploadFailure(.journalFull), now: $1) }

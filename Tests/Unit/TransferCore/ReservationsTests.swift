@@ -13,7 +13,8 @@ import TransferCore
         return reservations
     }
 
-    /// The table in the comment on `Reservations` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `Reservations.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var reservations = Self.reservations()
         var states = ["\(reservations.state)"]

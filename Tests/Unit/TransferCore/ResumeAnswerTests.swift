@@ -20,7 +20,8 @@ import WireProtocol
         #expect(answer.resumeState(partBytes: 1_000, partials: [], token: [1]).candidateParts == 2)
     }
 
-    /// Stores write ETags with and without quotes.
+    /// Some stores write ETags in quotes and some without, so the gateway must compare ETags without their quotes. A
+    /// part counts as wanted if the store holds it in another form than the agent lists.
     @Test func listedPartsInAnotherFormAreWanted() {
         let digest = Self.entries[0].digest
         let listed = [
@@ -30,7 +31,8 @@ import WireProtocol
         #expect(answer.wanted == [Self.entries[1].part])
     }
 
-    /// The run knows what was stored here, but an offer cannot prove a part without a digest.
+    /// The run that joins with another slot knows which parts it has stored. The gateway names only the parts that the
+    /// store holds without a digest, because the agent must offer those with an MD5.
     @Test func aJoiningSlotLearnsOnlyOfPartsWithoutADigest() {
         var stored = Self.stored
         stored[Self.entries[2].part] = Self.entry(2, digest: nil)

@@ -40,8 +40,9 @@ import TransferCoreSupport
         #expect(!window.admits(part, beside: 9))
     }
 
-    /// Each connection carries two and a half parts and leads to another gateway, so unfinished parts are lost at each
-    /// cut. Four parts at a time would share the capacity, and none would ever arrive whole.
+    /// Each connection carries only two and a half parts before it is cut, and the next one leads to another gateway,
+    /// which has none of the unfinished parts. If the agent sent four parts at a time, they would share the capacity,
+    /// and no part would ever arrive whole.
     @Test func changingGatewaysResendsLittle() {
         var options = PairOptions()
         options.gateways = 2

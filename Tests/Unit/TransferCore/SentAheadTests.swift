@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The gateway holds frames that arrive behind SESSION OPEN or RESUME QUERY, and decides them after its answer (§6.1,
-/// §8.1).
+/// Frames may arrive behind SESSION OPEN or RESUME QUERY before the gateway has answered it. The gateway holds them,
+/// and decides them after its answer (§6.1, §8.1).
 @Suite struct SentAheadTests {
     private static func types(_ actions: [GatewayAction]) -> [FrameType] { frames(actions).map(\.type) }
 
@@ -37,8 +37,8 @@ import WireProtocol
         }
     }
 
-    /// An agent skips a decision that comes before the answer. So the deferral of a part without room also waits for
-    /// it.
+    /// An agent skips a decision that arrives before the answer to its SESSION OPEN or RESUME QUERY. The gateway
+    /// therefore sends every decision after that answer, also the deferral of a part for which it has no room.
     @Test(arguments: [true, false])
     func partsWithoutRoomAreDecidedBehindTheAnswer(isResuming: Bool) throws {
         var driver = GatewayDriver { $0.partsPerSessionMax = 1 }
@@ -65,7 +65,7 @@ import WireProtocol
         if case .later(.busy, _)? = decisions[2] {} else { Issue.record("\(decisions)") }
     }
 
-    /// The store refuses and the slot closes: the gateway drops what was sent ahead.
+    /// The store refuses, so the gateway closes the slot and drops the frames that were sent ahead.
     @Test func framesSentAheadEndWithTheirSlot() throws {
         var driver = try GatewayTableTests.driver(in: .resuming)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
@@ -77,7 +77,9 @@ import WireProtocol
         #expect(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))).isEmpty)
     }
 
-    /// Only the list of stored parts tells whether another gateway may be completing; offers behind the query do not.
+    /// Whether another gateway may be completing the upload follows only from the agent's list of stored parts. Parts
+    /// that the agent offers behind RESUME QUERY do not count as stored, so the gateway reports the missing upload as
+    /// lost soon.
     @Test func offersBehindAQueryDoNotMakeItPatient() throws {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
         driver.connect()

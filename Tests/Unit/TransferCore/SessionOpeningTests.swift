@@ -46,7 +46,7 @@ import WireProtocol
         }
     }
 
-    /// The phases after an answer, as far as the session's decisions lead.
+    /// The phases that follow an answer of the store, for every decision that the session can make there.
     private static func names(after opening: SessionOpening, _ answer: StoreAnswer) throws -> [String] {
         var next = opening
         switch next.answered(answer) {
@@ -68,7 +68,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `SessionOpening` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `SessionOpening.swift` contains exactly the transitions that
+    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var finding = SessionOpening.lookingUp
         #expect(finding.proceed(isOnePart: false) == true)
@@ -96,7 +97,8 @@ import WireProtocol
         #expect(rows == changes)
     }
 
-    /// Cleaning finds an upload by its record. So the record exists before the upload does, and then names it.
+    /// The cleaner finds an unfinished upload only by its session record. So the gateway writes the record before it
+    /// creates the upload, and then writes the upload's id into it.
     @Test func theRecordIsWrittenBeforeAndAfterTheUploadIsCreated() throws {
         let plan = try #require(Self.plan)
         var opening = Self.opening()

@@ -32,7 +32,8 @@ import WireProtocol
         #expect(pins.add(Self.key(9), whileProved: Self.key(8)) == Self.keys(2...9))
     }
 
-    /// The agent keeps the key that the gateway proves. Otherwise eight announcements without effect would lock it out.
+    /// The list is full. The agent still keeps the key that the gateway proves; otherwise eight announced keys that no
+    /// gateway ever uses would lock the agent out.
     @Test func provedKeyIsNeverRemoved() {
         var pins = SitePins(durable: Self.keys(1...8))
         #expect(pins.add(Self.key(9), whileProved: Self.key(1)) == [Self.key(1)] + Self.keys(3...9))
@@ -106,7 +107,8 @@ import WireProtocol
         #expect(!driver.connections.contains(id))
     }
 
-    /// HELLO names only durable keys, because operators rely on it.
+    /// HELLO names a key only after the agent has saved it durably. Operators replace the old key of a gateway when all
+    /// agents name the new one.
     @Test(arguments: [true, false]) func announcedKeyIsNamedOnceDurable(isDurable: Bool) throws {
         var driver = AgentDriver(pins: [Self.key(1)])
         driver.submit(size: 2_500)
@@ -124,7 +126,8 @@ import WireProtocol
         #expect(try told(Self.key(2), &driver) == (isDurable ? [] : [Self.keys(1...2)]))
     }
 
-    /// The certificates behind the gateway's own certificate made the agent accept it.
+    /// The gateway proves a key that is not pinned. The agent accepts it because of the certificates that the gateway
+    /// sends behind its own, and pins the new key.
     @Test func keyProvedByAChainIsPinned() throws {
         var driver = AgentDriver(pins: [Self.key(1)])
         driver.submit(size: 2_500)
@@ -133,7 +136,8 @@ import WireProtocol
         #expect(hello.kept == [Self.keys(1...2)])
     }
 
-    /// The agent follows a certificate authority, or speaks plain TCP, which proves no key.
+    /// The agent trusts a certificate authority, or the connection is plain TCP, which proves no key. It then keeps no
+    /// pins and ignores announcements.
     @Test(arguments: [nil, key(1)]) func agentWithoutPinsIgnoresAnnouncements(proved: SHA256Digest?) throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -173,8 +177,8 @@ import WireProtocol
         }
     }
 
-    /// What the gateway has announced about its key is out of date, so the gateway ends all connections, also those
-    /// before HELLO.
+    /// A gateway's own key changes. What it announced on existing connections is out of date, so it ends all
+    /// connections, also those that have not sent HELLO.
     @Test func newSiteKeyEndsConnections() {
         var driver = GatewayDriver()
         driver.connect()

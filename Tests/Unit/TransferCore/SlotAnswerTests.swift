@@ -59,7 +59,8 @@ import WireProtocol
     func theMachineIgnoresWhatTheTableIgnores(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .ignore {
             var driver = driver(in: state)
-            // The slot in this state. While an upload is being dropped, its ABORT uses another slot.
+            // The slot that is in this state. An upload that is being dropped has closed its own slot and waits for the
+            // answer to ABORT in another slot.
             let slot = state == .closed ? Slot(7) : Slot(1)
             let before = (driver.machine.progress(of: AgentDriver.upload), driver.machine.slotsInUse)
             let actions = driver.frame(frame, slot: slot)
@@ -69,7 +70,7 @@ import WireProtocol
         }
     }
 
-    /// The machine may use the slot again at once.
+    /// The frame ends the use of the slot. The machine may begin another use at once.
     @Test(arguments: states)
     func theMachineClosesASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .close {
@@ -81,7 +82,7 @@ import WireProtocol
         }
     }
 
-    /// The slot stays in use, and no other use begins.
+    /// The frame does not end the use of the slot: the slot stays in use, and no other use begins.
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {
@@ -92,7 +93,7 @@ import WireProtocol
         }
     }
 
-    /// A part error before SESSION OPENED does not affect the offer, which the gateway still holds.
+    /// A part error arrives before SESSION OPENED. It does not affect the agent's offer, which the gateway still holds.
     @Test func aReportAheadOfItsSessionIsIgnored() throws {
         var driver = AgentTableTests.driver(in: .openingEarly)
         let part = try #require(PartNumber(1))
@@ -103,8 +104,8 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// A gateway without room for another held offer defers it before SESSION OPENED. COMPLETE is then void, and the
-    /// slot is still opening.
+    /// A gateway that cannot hold another offer defers it before SESSION OPENED. The COMPLETE that the agent sent for
+    /// it is then void, and the slot is still opening.
     @Test func anOfferMayBeDeferredAheadOfItsSession() throws {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
         let part = try #require(PartNumber(1))
@@ -118,7 +119,8 @@ import WireProtocol
         #expect(sent.contains { if case .complete = $0 { true } else { false } })
     }
 
-    /// COMPLETE was sent ahead: the slot is opening until SESSION OPENED, and completing afterwards.
+    /// The agent sent COMPLETE before SESSION OPENED. The slot counts as opening until SESSION OPENED arrives, and as
+    /// completing afterwards.
     @Test func aSlotIsOpeningThoughCompleteWasSentAhead() {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
         #expect(driver.frame(AgentDriver.resumeState(.completing)).isEmpty)

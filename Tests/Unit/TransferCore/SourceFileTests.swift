@@ -139,7 +139,8 @@ import WireProtocol
         fails(pair, upload, .wrongFile)
     }
 
-    /// The store completes, and the agent dies before it receives COMPLETED. Then the file changes.
+    /// The store completes an object, and the agent dies before it receives COMPLETED. Then the file changes. The next
+    /// run must not report the old object as an upload of the changed file.
     @Test(arguments: [250, 900, 5_000])
     func completedOldVersionIsNotTheCurrentFile(size: Int) {
         let pair = Pair()
@@ -167,7 +168,8 @@ import WireProtocol
         pair.expectStored(upload)
     }
 
-    /// The agent writes nothing under the key while an earlier version may still appear there (specification §9.2).
+    /// A request with an earlier version of a file may still take effect in the store. Until this is impossible, the
+    /// agent sends no other version of the file under the same key (specification §9.2).
     @Test(arguments: [Change.modificationTime, .contentOfSameSize, .contentOfOtherSize])
     func newOnePartVersionWaitsForThePutLimit(change: Change) {
         var options = PairOptions()

@@ -19,11 +19,12 @@ enum SourceText {
         return (first, Array(rows.dropFirst(2)))
     }
 
-    /// The names of the cases of an enum, in order. The enum may be invisible to tests.
+    /// The names of the cases of an enum, in the order of the source. The function reads the source, because the enum
+    /// may be private.
     ///
     /// - Parameters:
     ///   - name: the enum's name, without the types that contain it.
-    ///   - path: from the root of the repository.
+    ///   - path: the path of the source file from the root of the repository.
     static func cases(of name: String, in path: String) throws -> [String] {
         let lines = try RepositoryFiles.text(of: path).split(separator: "\n")
         guard let start = lines.firstIndex(where: { $0.contains("enum \(name):") }) else { return [] }

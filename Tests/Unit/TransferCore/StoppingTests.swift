@@ -10,7 +10,8 @@ import WireProtocol
         actions.contains { if case .close = $0 { true } else { false } }
     }
 
-    /// After SESSION LEAVE the gateway would drop the bytes that it holds of unfinished parts.
+    /// A stop closes connections without SESSION LEAVE. After SESSION LEAVE the gateway would drop the bytes that it
+    /// holds of unfinished parts.
     @Test(arguments: AgentTableTests.State.allCases)
     func aStopClosesConnectionsWithoutLeavingSessions(in state: AgentTableTests.State) {
         var driver = AgentTableTests.driver(in: state)
@@ -53,7 +54,7 @@ import WireProtocol
         #expect(driver.outcomes == [.failed(UploadFailure(.stopped, "interrupted"))])
     }
 
-    /// COMPLETE was sent, so the agent waits for its answer.
+    /// The agent sent COMPLETE before the stop, so it waits for the answer to COMPLETE.
     @Test func runningCompletionIsAwaited() {
         var driver = AgentTableTests.driver(in: .stoppingWhileCompleting)
         let actions = driver.frame(AgentDriver.completed())
@@ -65,7 +66,8 @@ import WireProtocol
         }
     }
 
-    /// The answer to SESSION OPEN carries the token that the next run needs to resume.
+    /// The agent waits for the answer to SESSION OPEN, because the answer carries the token that the next run needs to
+    /// resume.
     @Test func tokenOfAnOpeningSessionIsAwaited() {
         var driver = AgentTableTests.driver(in: .stoppingWhileOpening)
         let actions = driver.frame(AgentDriver.opened(driver.session))
@@ -74,7 +76,7 @@ import WireProtocol
         #expect(closes(actions))
     }
 
-    /// The journal saves an abort that is requested during the stop, for the next run.
+    /// The user aborts an upload during the stop. The journal saves this, and the next run aborts the session.
     @Test func lateAbortIsRemembered() {
         var driver = AgentTableTests.driver(in: .stoppingWhileSending)
         let id = UploadID(2)
@@ -99,14 +101,15 @@ import WireProtocol
 
     private func stop(_ pair: Pair, after duration: Duration) {
         let moment = pair.schedule.now + duration
-        // The scheduled step makes the clock reach this moment.
+        // A scheduled step makes the simulated clock stop at `moment`.
         pair.schedule.at(moment) { pair.agent.change { $0.stop(now: pair.schedule.now) } }
         pair.run { $0.schedule.now >= moment && $0.agent.machine.isIdle }
     }
 
     private func sentBytes(_ pair: Pair) -> UInt64 { pair.chunkTimes.reduce(0) { $0 + $1.wireBytes } }
 
-    /// Models `timeout 4 sluice-agent push` in a loop: no run is long enough for the whole file. One part takes 5 s.
+    /// Models `timeout 4 sluice-agent push` in a loop. No run is long enough for the whole file, and one part takes 5
+    /// s, so parts have to continue across runs.
     @Test(arguments: [100_000, 10_000] as [UInt64])
     func shortRunsTogetherSendAFile(partBytes: UInt64) {
         let pair = slowPair()
@@ -124,7 +127,8 @@ import WireProtocol
         #expect(sentBytes(pair) <= 100_000 + 100_000 / 10 + 4 * 2_000, "\(sentBytes(pair))")
     }
 
-    /// 40 kB of one part remain, which the link carries within the grace period.
+    /// At the stop 40 kB of a part remain. The link carries them within the grace period, so the agent finishes the
+    /// part.
     @Test func partThatFitsTheGraceIsFinished() {
         let pair = slowPair()
         let upload = pair.push(bytes: 60_000, partBytes: 60_000)
@@ -133,7 +137,7 @@ import WireProtocol
         #expect(pair.schedule.now.since(Instant(nanoseconds: 0)) > .seconds(3))
     }
 
-    /// More remains than the link carries within the grace period, so the agent stops at once.
+    /// At the stop more of the part remains than the link carries within the grace period, so the agent stops at once.
     @Test func partThatExceedsTheGraceIsNotAwaited() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)
@@ -142,7 +146,8 @@ import WireProtocol
         #expect(pair.schedule.now.since(start) < .seconds(2), "the grace is not used")
         #expect(pair.expectFailed(upload)?.kind == .stopped)
         #expect(pair.transcript.contains("upload 1 ended"))
-        // One second of data and the chunks in flight. The grace period of three seconds would carry more.
+        // The agent sent data for one second, plus the chunks in flight. In the grace period of three seconds it would
+        // have sent more.
         #expect(sentBytes(pair) < 30_000)
     }
 }

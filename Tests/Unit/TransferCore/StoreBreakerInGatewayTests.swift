@@ -30,7 +30,7 @@ import WireProtocol
         driver.frame(.partOffer(try #require(GatewayDriver.offer(number, of: 20_000))))
     }
 
-    /// A driver with a session of twenty parts, three of which have failed.
+    /// A driver with a session of twenty parts. The store failed three of them, so the breaker is open.
     private func driverWithOpenBreaker(_ answer: StoreAnswer = lost) throws -> GatewayDriver {
         var driver = GatewayDriver {
             $0.breaker.spread = .zero
@@ -94,7 +94,7 @@ import WireProtocol
             ])
     }
 
-    /// The store is full. The gateway still opens sessions, so that a file that is already stored can be found.
+    /// The store is full. The gateway still opens sessions, so that an agent can learn that its file is already stored.
     @Test func fullStoreOpensSessionsAndDefersParts() throws {
         var driver = try driverWithOpenBreaker(.failed(.full))
         driver.frame(.sessionOpen(GatewayDriver.open(size: 900, session: SessionID(high: 5, low: 5))), slot: Slot(2))

@@ -48,7 +48,8 @@ import WireProtocol
         }
     }
 
-    /// Any other answer proves that the store is reachable.
+    /// Lost answers open the breaker only if they come in a row. Any other answer between them proves that the store is
+    /// reachable.
     @Test func oneLostAnswerAmongOthersOpensNothing() {
         let words: [StoreAnswer] =
             [
@@ -99,8 +100,9 @@ import WireProtocol
         }
     }
 
-    /// A device that has used up its own quota must not block other devices. Answers to look-ups and completions do not
-    /// prove that the store has room.
+    /// Only a part that the store has stored shows that the store has room; answers to look-ups and completions do not.
+    /// A stored part of *another* device does count: a device that has used up its own quota must not block other
+    /// devices.
     @Test func onlyAStoredPartCountersRefusals() {
         for answer in [Self.full, Self.pause] {
             var bench = BreakerBench()
@@ -118,7 +120,8 @@ import WireProtocol
         }
     }
 
-    /// Parts in flight together get the same answer, so the breaker counts them once; the store pace handles that case.
+    /// Parts that are in flight at the same time get the same answer. The breaker counts these answers once; the store
+    /// pace reduces the number of parts.
     @Test func simultaneousSlowDownsCountOnce() {
         var bench = BreakerBench()
         for flight in 1...3 {
@@ -128,7 +131,7 @@ import WireProtocol
                 #expect((bench.name == "open") == (flight == 3))
             }
         }
-        // Each answer *full* counts.
+        // Unlike *slow down*, each answer *full* counts on its own.
         var full = BreakerBench()
         let requests = (0..<4).map { _ in full.begin() }
         for request in requests { full.answer(request, Self.full) }
@@ -167,7 +170,8 @@ import WireProtocol
             advised == [1_020, 1_040, 1_060].map { .deferred(.unavailable, retryAfter: .milliseconds($0)) })
     }
 
-    /// A call that begins after the wait and is lost counts as a trial, which costs no part data.
+    /// A call without part data begins after the wait and gets no answer. It counts as a failed trial, although it cost
+    /// no part data.
     @Test func aCallThatFailsIsATrialThatCostsNothing() {
         var bench = opened()
         bench.call(Self.lost)
@@ -188,12 +192,12 @@ import WireProtocol
         var bench = opened()
         bench.call(Self.alive)
         #expect(bench.deferral == nil && bench.name == "open")
-        // A store that answers look-ups but takes no parts is not tried more often.
+        // If the store answers look-ups but takes no parts, an answered look-up does not bring the next trial forward.
         bench.part(Self.lost)
         #expect(bench.deferral == .seconds(2))
         for _ in 0..<5 { bench.call(Self.alive) }
         #expect(bench.deferral == .seconds(2))
-        // If a store that did not answer any call answers one again, the breaker ends its wait at once.
+        // If a store was silent and answers again, the breaker tries a part at once.
         bench.call(Self.lost)
         bench.call(Self.alive)
         #expect(bench.deferral == nil)
@@ -252,7 +256,7 @@ import WireProtocol
         bench.breaker.abandoned(gone, now: bench.now)
         #expect(bench.deferral == nil)
         let next = bench.begin()
-        // The end of the abandoned trial changes nothing.
+        // The breaker has abandoned this trial. Its late answer changes nothing.
         bench.answer(gone, Self.lost)
         bench.breaker.abandoned(gone, now: bench.now)
         #expect(bench.name == "trying")
@@ -333,7 +337,8 @@ import WireProtocol
 
     // MARK: Random sequences
 
-    /// Random answers in random order: within half a minute after the last answer the breaker admits a part again.
+    /// After random answers in random order, the breaker admits a part again within half a minute after the last
+    /// answer.
     @Test func breakerAlwaysClosesAgain() {
         let answers = [
             Self.lost, Self.full, Self.pause, Self.stored, Self.alive, .failed(.cancelled), .failed(.digestMismatch),
@@ -365,7 +370,7 @@ import WireProtocol
         #expect(seen.isSuperset(of: ["closed", "open", "trying", "rising 2"]))
     }
 
-    /// The transition table in the comment on `StoreBreaker` names every state and no other.
+    /// The transition table in the comment at the top of `StoreBreaker.swift` names every state and no other.
     @Test func theTableNamesTheStates() throws {
         let names: Set<String> = ["closed", "open", "trying", "rising"]
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Store/StoreBreaker.swift")

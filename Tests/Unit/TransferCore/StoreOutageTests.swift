@@ -26,9 +26,9 @@ import WireProtocol
 
     private func sent(_ pair: Pair) -> UInt64 { pair.chunkTimes.reduce(0) { $0 + $1.wireBytes } }
 
-    /// Makes the store fail for this duration.
+    /// Makes the store fail for `duration`.
     ///
-    /// - Returns: how many bytes the agent sent meanwhile, and how many parts the store was asked to take.
+    /// - Returns: how many bytes the agent sent during the outage, and how many parts the store was asked to take.
     private func fail(_ pair: Pair, _ failure: StoreFailure, for duration: Duration) -> (bytes: UInt64, parts: Int) {
         let (before, partsBefore) = (sent(pair), parts(pair))
         pair.store.chooseFault = { request in self.isRefused(request, failure) ? .fails(failure) : nil }
@@ -54,7 +54,8 @@ import WireProtocol
         let upload = pair.push(bytes: 60_000)
         pair.run { $0.store.confirmed.count >= 10 }
         let (bytes, trials) = fail(pair, failure, for: .seconds(300))
-        // Data in flight, data admitted by the first failures, and the trials, which come at most half a minute apart.
+        // The agent may send: the data in flight, the data that the gateway admitted before the breaker opened, and the
+        // trials, of which one comes at least every half minute.
         let underWay = UInt64(options.agentLimits.concurrency) * 700
         #expect(trials <= 30, "\(trials)")
         #expect(bytes <= 3 * underWay + UInt64(trials) * (Self.cautiousBytes + 50), "\(bytes) bytes in \(trials) parts")
@@ -73,8 +74,8 @@ import WireProtocol
             pair.push(bytes: 200, key: "file-\(number)")
         }
         let (bytes, _) = fail(pair, failure, for: .seconds(300))
-        // The initial credit of the one connection, or the parts decided before the first *full* answer; and one part
-        // for each trial.
+        // The agent may send: the initial credit of its connection or, if the store is full, the parts that the gateway
+        // decided before the first *full* answer; and one part for each trial.
         #expect(bytes <= (failure == .full ? 40 * 224 : 500) + 20 * 250, "\(bytes)")
         pair.run()
         for upload in uploads { pair.checkStored(upload) }
@@ -84,7 +85,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// A new process knows nothing of the outage, but sends no data before the gateway asks for it.
+    /// A new agent process does not know of the outage. It still sends no data before the gateway asks for it.
     @Test func restartedAgentsSendNothingToADownStore() {
         var options = options()
         options.agentLimits.retryFor = .seconds(30)
@@ -126,7 +127,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// Single lost requests do not open the breaker.
+    /// Single requests that get no answer do not open the breaker.
     @Test func flakyStoreIsNotTreatedAsDown() {
         let pair = Pair(options())
         var count = 0

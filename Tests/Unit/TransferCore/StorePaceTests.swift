@@ -42,7 +42,7 @@ import WireProtocol
         begin(1...16, &pace, at: start)
         let later = start + .seconds(1)
         answer(1...16, Self.slowDown, &pace, at: later)
-        // All sixteen answers belong to one flight and count once.
+        // All sixteen answers belong to parts that were in flight together. They count once, and halve the limit once.
         #expect(pace.partsAllowed == 8)
         #expect(pace.admission(now: later) == .paused(retryAfter: .milliseconds(250)))
         #expect(pace.admission(now: later + .milliseconds(250)) == .admitted)
@@ -72,7 +72,7 @@ import WireProtocol
         }
     }
 
-    /// Each stored flight raises the limit by one part.
+    /// When every part of a flight is stored, the limit rises by one part.
     @Test func storedPartsRestoreThePaceSlowly() {
         var pace = pace()
         begin(1...64, &pace, at: start)
@@ -121,7 +121,7 @@ import WireProtocol
 
     // MARK: The slow tail
 
-    /// Completes these parts, each after `time`.
+    /// Begins the parts with these numbers, hands them over, and lets the store confirm each one after `time`.
     private func settle(_ pace: inout StorePace, _ numbers: ClosedRange<UInt64>, time: Duration) {
         for number in numbers {
             begin(number...number, &pace, at: start)
@@ -138,8 +138,8 @@ import WireProtocol
         #expect(pace.nextDeadline == start + .seconds(5))
         #expect(pace.takeSlow(now: start + .seconds(4)) == nil)
         #expect(pace.takeSlow(now: start + .seconds(5)) == StoreRequestID(9))
-        // The gateway takes a slow part once. A part that is not fully handed over does not wait for the store's
-        // answer.
+        // A slow part is reported once. Part 10 is not fully handed over to the store, so it does not wait for the
+        // store's answer and is not slow.
         #expect(pace.takeSlow(now: start + .seconds(500)) == nil)
         #expect(pace.partsUnderWay == 2)
     }
@@ -167,7 +167,8 @@ import WireProtocol
         #expect(pace.takeSlow(now: late) == StoreRequestID(21))
     }
 
-    /// The deadline is that of the part that waits longest, whatever the store has answered in between.
+    /// The deadline belongs to the part that has waited longest for the store's answer, whatever the store answers for
+    /// other parts.
     @Test func deadlineFollowsThePartThatWaitsLongest() {
         var pace = pace()
         settle(&pace, 1...8, time: .milliseconds(100))
@@ -181,7 +182,7 @@ import WireProtocol
         #expect(pace.nextDeadline == moments[0] + .seconds(5))
         answer(10...10, Self.stored, &pace, at: moments[2])
         #expect(pace.nextDeadline == moments[2] + .seconds(5))
-        // While part 12 waits, many later parts begin and are answered.
+        // Many parts are stored while part 12 still waits.
         for number in 100...1_000 as ClosedRange<UInt64> {
             begin(number...number, &pace, at: moments[2])
             pace.handedOver(StoreRequestID(number), now: moments[2])

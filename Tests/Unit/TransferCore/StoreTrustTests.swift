@@ -82,8 +82,9 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// Other codes say nothing about the store. The refusal arrives before the socket takes any data: once the socket
-    /// has taken bytes, the part waits for a decision in any case.
+    /// Only a code that concerns the store makes the agent hold its data back until a decision. The refusal arrives
+    /// here before the socket has taken any data, because a part of which the socket has taken bytes waits for a
+    /// decision in any case.
     @Test(arguments: [(ErrorCode.busy, true), (.storeUnavailable, false), (.storeFull, false)])
     func onlyTheStoreMakesDataWait(code: ErrorCode, goesEarly: Bool) {
         var driver = driverOpeningEarly()
@@ -93,7 +94,8 @@ import WireProtocol
         #expect(driver.chunks.count == (goesEarly ? 1 : 0))
     }
 
-    /// The gateway knows when to try the store again, so the agent follows its advice after every deferral.
+    /// The gateway knows when it will try the store again, so the agent waits as long as the gateway advises after
+    /// every deferral.
     @Test func theAdviceOfTheGatewayIsFollowed() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         while !driver.chunks.isEmpty { driver.chunkSent() }

@@ -4,7 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Store answers that fit in no frame or have a second meaning. Fuzzing found each of these cases.
+/// Answers of a store that fit in no frame, or that the gateway could take for something else. Fuzzing found each of
+/// these cases.
 @Suite struct StoreWordsTests {
     private func opened(size: UInt64 = 2_500) -> GatewayDriver {
         var driver = GatewayDriver()
@@ -59,7 +60,8 @@ import WireProtocol
         #expect(sent.contains { if case .sessionRefused = $0 { true } else { false } })
     }
 
-    /// Without this check the gateway stored the part as an object of its own, under the file's key.
+    /// A token of several parts without an upload id must be refused. Otherwise the gateway would store the part as an
+    /// object of its own under the file's key, in place of the whole file.
     @Test func multipartTokenNeedsAnUpload() {
         var driver = GatewayDriver()
         driver.connect()
@@ -72,7 +74,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty)
     }
 
-    /// The gateway would refuse the token of this session, and would offer the session to the agent again and again.
+    /// A session record lacks the part size. If the gateway offered its session for adoption, it would later refuse the
+    /// session's token, and offer the same session to the agent again and again.
     @Test func aRecordWithoutAPartSizeIsNotOffered() {
         var driver = GatewayDriver()
         driver.connect()

@@ -48,10 +48,11 @@ import WireProtocol
         // The part lies beyond the session's limits.
         ([Part(number: 5)], .no), ([Part(number: .max)], .no), ([Part(number: 4)], .no),
         ([Part(number: 4, size: 501, isLast: true)], .no), ([Part(number: 4, size: 500, isLast: true)], .send),
-        // Every part has the part size. Only the last may be smaller, and only a single part may be empty.
+        // Every part has the part size, except that the last part may be smaller. A part may be empty only if it is the
+        // only one.
         ([Part(number: 1, size: 0, isLast: true)], .send), ([Part(number: 2, size: 0, isLast: true)], .wrong),
         ([Part(number: 1, size: 999)], .wrong), ([Part(number: 1, size: 1_001, isLast: true)], .wrong),
-        // There is one last part, and it has the highest number.
+        // A stream has only one last part, and it has the highest number.
         ([Part(number: 2, size: 10, isLast: true), Part(number: 3)], .wrong),
         ([Part(number: 2, size: 10, isLast: true), Part(number: 1, size: 10, isLast: true)], .wrong),
         ([Part(number: 2, size: 10, isLast: true), Part(number: 3, size: 10, isLast: true)], .wrong),
@@ -71,9 +72,9 @@ import WireProtocol
     static let completions: [([Part], size: UInt64, isRight: Bool)] = [
         ([Part(number: 1), Part(number: 2, size: 10, isLast: true)], 1_010, true),
         ([Part(number: 1, isLast: true)], 1_000, true),
-        // A gateway that did not receive the offer of the last part trusts the list.
+        // If a gateway did not receive the offer of the last part, it relies on the part list.
         ([], 1_010, true), ([Part(number: 1)], 1_010, true),
-        // The last-part flag and the part count disagree.
+        // The flag of the last part contradicts the part count in COMPLETE.
         ([Part(number: 1)], 1_000, false), ([Part(number: 1), Part(number: 2)], 1_000, false),
         ([Part(number: 2, size: 10, isLast: true)], 1_000, false),
         ([Part(number: 1, isLast: true)], 1_010, false),
@@ -89,7 +90,8 @@ import WireProtocol
         #expect(isRefused == !isRight, "\(parts), \(size)")
     }
 
-    /// The gateway holds decisions on impossible offers until SESSION OPENED, but only a bounded number of them.
+    /// The gateway holds its decisions until SESSION OPENED, also the refusals of parts that the session cannot have.
+    /// It holds only a bounded number of them.
     @Test func offersBeforeTheSessionIsOpenAreBounded() throws {
         var driver = GatewayDriver { $0.parts.partsMax = 4 }
         driver.connect()

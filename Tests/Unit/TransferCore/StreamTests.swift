@@ -31,7 +31,7 @@ import WireProtocol
         #expect(sizes == [nil])
     }
 
-    /// The agent can read a part of a stream only after it has read the part before.
+    /// A stream can only be read in order: the agent reads a part after it has read the part before.
     @Test func readsOnePartAfterAnother() {
         var driver = Self.driver()
         #expect(driver.reads.map(\.value) == [1])
@@ -41,7 +41,8 @@ import WireProtocol
         #expect(driver.reads.isEmpty)
     }
 
-    /// The offer of the last part carries the end flag; then the agent completes all parts as one file.
+    /// The offer of the last part says that it is the last. The agent then completes the session with the size that it
+    /// has read.
     @Test(arguments: [(2, 1_000), (2, 10), (1, 400), (1, 0)])
     func completesWithTheActualSize(count: Int, lastBytes: UInt64) throws {
         var driver = Self.driver()
@@ -73,7 +74,7 @@ import WireProtocol
         #expect(receipt.size == size && receipt.root == complete.root)
     }
 
-    /// The agent cannot read a stream again.
+    /// The agent cannot read a stream a second time, so it cannot start anew after a loss.
     @Test func failsIfTheStoreLosesIt() {
         var driver = Self.driver()
         driver.readStream(bytes: 1_000, isLast: false)

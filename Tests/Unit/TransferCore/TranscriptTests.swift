@@ -25,8 +25,8 @@ import WireProtocol
             ])
         #expect(gateway.answer(.object(nil)) == [.store(StoreRequestID(2), .findRecords(key: "site/file"))])
 
-        // There are none: the gateway writes the record, creates the upload, and writes the record with the upload's
-        // id.
+        // No session is unfinished. The gateway writes a session record, creates the upload, and writes the record
+        // again with the upload's id.
         var facts = SessionRecordFacts(
             device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(size: 1_500), upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
@@ -68,7 +68,7 @@ import WireProtocol
         gateway.change { $0.consumed(768, flow: flow, now: $1) }
         gateway.data(offset: 768, bytes: 232)
 
-        // STORED follows only the store's confirmation.
+        // The gateway sends STORED only after the store has confirmed the part.
         #expect(
             gateway.answer(.partStored(etag: "etag-1")) == [
                 .dropFlow(flow), .send(id, slot, .stored(Stored(part: offer.part, etag: "etag-1"))),
@@ -157,7 +157,8 @@ import WireProtocol
                 .store(StoreRequestID(1), .listParts(key: "site/file", upload: "upload-1"))
             ])
 
-        // The gateway wants a part whose stored form differs; a stored part that the agent did not list is a candidate.
+        // One part is stored in another form than the agent lists, so the gateway wants it again. Another part is
+        // stored but not listed, so the gateway names it as a candidate.
         let actions = gateway.answer(.parts(entries))
         let state = ResumeState(
             phase: .ongoing, partBytes: 1_000, candidateParts: 1, partials: [], wanted: [entries[1].part],
@@ -171,7 +172,7 @@ import WireProtocol
                     .partList(PartList(entries: [entries[2]], isLast: true))),
             ])
 
-        // The digest proves the candidate, so the agent sends no data of it.
+        // The offer's digest equals that of the candidate, so the gateway answers *have* and the agent sends no data.
         let offer = try #require(GatewayDriver.offer(3, of: 2_500))
         #expect(
             gateway.frame(.partOffer(offer)) == [
@@ -216,7 +217,7 @@ import WireProtocol
                 .sendChunk(id, slot, upload, first, offset: 256, plainBytes: 244),
             ])
 
-        // *send*: the agent sends up to the limit.
+        // The gateway answered *send*: the agent sends data up to the limit in this decision.
         #expect(
             agent.frame(.partDecision(PartDecision(part: first, decision: .send(offset: 0, limit: 600)))) == [
                 .sendChunk(id, slot, upload, first, offset: 500, plainBytes: 100)
@@ -295,7 +296,7 @@ import WireProtocol
         let saved = AgentDriver.saved(stored: 2)
         agent.submit(size: 2_500, saved: saved)
         let resumed = agent.welcome()
-        // The agent reads the missing part at once and offers it before the answer arrives.
+        // The agent reads the part that is not stored yet, and offers it before the answer to RESUME QUERY arrives.
         let query = ResumeQuery(listedParts: 2, token: saved.token, asksForPartials: true)
         #expect(
             resumed.suffix(3) == [

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Whose turn it is to send: of the parts on one connection, and of the connections.
+/// Which part of a connection may send next, and which connection.
 @Suite struct TurnTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -35,7 +35,7 @@ import WireProtocol
         #expect(turns.takeNext(initialCredit: 500) == nil && !turns.isEmpty)
         turns.returnCredit(200)
         #expect(turns.takeNext(initialCredit: 500) == part)
-        // A return of more credit than was spent leaves nothing spent, and never a negative amount.
+        // Returning more credit than was spent only brings the spent credit back to zero.
         turns.returnCredit(1_000)
         #expect(turns.undecidedBytes == 0)
     }
@@ -94,7 +94,7 @@ import WireProtocol
         ]
         let chosen = rests.finishable(rate: 200, within: 3)
         #expect(chosen.map(\.part.value) == [3, 2])
-        // An unknown rate lets every part finish.
+        // If the agent has not measured a rate yet, every part may finish.
         #expect(rests.finishable(rate: 0, within: 3).count == 3)
     }
 }

@@ -29,10 +29,11 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `UploadAbort` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `UploadAbort.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
-        // `answered` does not cause this transition: the session itself ends a waiting abort when the last request that
-        // was given up is answered.
+        // The session itself makes this transition: it ends the abort when the last request that it gave up is
+        // answered.
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "awaitingGivenUp", to: "finished")]
         var listing = UploadAbort(of: "upload-1")
         #expect(listing.answered(.done, mayLand: false, now: Self.now) == .ask)

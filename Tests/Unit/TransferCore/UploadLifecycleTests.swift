@@ -42,7 +42,7 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `UploadLifecycle` names every phase and no other.
+    /// The transition table in the comment at the top of `UploadLifecycle.swift` names every phase and no other.
     @Test func theTableNamesThePhases() throws {
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/UploadLifecycle.swift")
         #expect(Set(rows.map(\.from)) == Set(Self.phases.keys).union(["any"]).subtracting(["ended"]))

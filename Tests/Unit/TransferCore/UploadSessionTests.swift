@@ -51,7 +51,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `UploadSession` contains exactly the results that occur.
+    /// The transition table in the comment at the top of `UploadSession.swift` contains exactly the transitions that
+    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for var session in Self.sessions {
@@ -79,7 +80,7 @@ import WireProtocol
         let row = session.record(id, AgentDriver.stamp, partBytes: 1_000)
         #expect(row.session == id && row.partBytes == 1_000 && row.parts.isEmpty)
         #expect(session.openFrame?.session == id && !session.needsChoice)
-        // A gateway that heard of the id may have made an upload: another id is needed.
+        // A gateway that received this id may have created an upload for it. The session then needs another id.
         session.told()
         #expect(session.needsChoice)
     }

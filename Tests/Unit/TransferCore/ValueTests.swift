@@ -195,7 +195,7 @@ import WireProtocol
         guard sends.count < 200_000 else { return }  // The granularity is too fine for a test of acceptable length.
         #expect(Double(sent) <= Double(rate) * 10 * 1.05 + Double(chunk))
         #expect(Double(sent) >= Double(rate) * 10 * 0.95 - Double(chunk))
-        // No second carries more than the rate, plus 5 %, plus two chunks.
+        // In any second the sender sends at most the rate, plus 5 %, plus two chunks.
         var first = 0
         var window: UInt64 = 0
         for last in sends.indices {

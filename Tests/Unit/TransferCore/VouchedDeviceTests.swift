@@ -6,7 +6,7 @@ import WireProtocol
 
 /// Devices that no list names, and devices whose key changes.
 @Suite struct VouchedDeviceTests {
-    /// The device of the driver with another key.
+    /// The driver's device after its key was replaced: the same name with another fingerprint.
     private static let renewed = AuthorisedDevice(
         name: GatewayDriver.device.name, fingerprint: ToyDigest.sha256([8]), prefix: GatewayDriver.device.prefix)
     private static let unlisted = AuthorisedDevice(
@@ -48,7 +48,8 @@ import WireProtocol
         #expect(ended.contains(.close(id)))
     }
 
-    /// Sessions belong to a device name, in memory and in tokens.
+    /// The gateway assigns sessions to the name of a device, in memory and in tokens, so a device with a new key keeps
+    /// its sessions.
     @Test func sessionBelongsToItsDeviceName() throws {
         var driver = GatewayDriver()
         driver.connect()

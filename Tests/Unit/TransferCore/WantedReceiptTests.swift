@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Receipts of uploads: the agent asks when it opens the slot, keeps the receipt with the proof, and asks once more if
-/// none came.
+/// Receipts of uploads. The agent asks for a receipt when it opens a slot, and keeps it together with the proof. If
+/// COMPLETED brings none, the agent asks once more with PROVE.
 @Suite struct WantedReceiptTests {
     private static let upload = AgentDriver.upload
     private static let size: UInt64 = 200
@@ -104,7 +104,7 @@ import WireProtocol
         #expect(signed(driver) == .kept(kept))
     }
 
-    /// The file is stored in spite of the bad signature. PROVE may still bring a valid receipt.
+    /// The receipt has a bad signature, but the file is stored. PROVE may still bring a valid receipt.
     @Test func invalidSignatureIsReported() throws {
         var driver = Self.driver()
         let (frame, _) = try Self.completed(driver.session, device: "device-2")
@@ -153,7 +153,7 @@ import WireProtocol
         #expect(signed(driver) == .missing && driver.machine.isIdle)
     }
 
-    /// The file is stored, so the agent asks a busy gateway only three times.
+    /// The file is stored in any case, so the agent asks a busy gateway for the receipt only three times.
     @Test func deferredReceiptIsRequestedThreeTimes() {
         var driver = Self.driver()
         driver.frame(Self.completedWithout)
@@ -197,7 +197,7 @@ import WireProtocol
 
     // MARK: The site
 
-    /// The agent saves the site when it changes, not for each connection.
+    /// The agent saves the site when it learns of a change, not for each connection.
     @Test func newSiteIsRecorded() {
         var driver = AgentDriver()
         driver.submit(size: 10)

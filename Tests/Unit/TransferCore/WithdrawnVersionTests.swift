@@ -28,7 +28,8 @@ import WireProtocol
         #expect(dropped == [.dropping(Self.upload), .mayStillAppear(Self.upload), .finished(Self.upload, .dropped)])
     }
 
-    /// ABORTED may come from a gateway that does not hold the request.
+    /// ABORTED may come from a gateway other than the one whose request is still on its way to the store. The agent
+    /// therefore remembers that the old version may still appear.
     @Test func abortByTheGatewayIsRemembered() {
         var driver = completed()
         driver.frame(AgentDriver.opened(driver.session))
@@ -40,7 +41,8 @@ import WireProtocol
             ])
     }
 
-    /// The agent does not know whether the earlier run sent COMPLETE.
+    /// The agent does not know whether the earlier run sent COMPLETE. If it did, the old version may still appear, so
+    /// the agent remembers this.
     @Test func dropOfAnEarlierRunIsRemembered() {
         var driver = AgentDriver()
         let saved = AgentDriver.saved(size: 200, stored: 0, token: [])
@@ -77,7 +79,7 @@ import WireProtocol
         var driver = AgentDriver()
         let withdrawn = WithdrawnVersion(stamp: AgentDriver.stamp(size: 100), age: age)
         driver.submit(size: 200, withdrawn: withdrawn)
-        // The wait includes the time before a gateway announced its limit.
+        // Time that passes before the gateway announces the put limit counts towards the wait.
         driver.now = driver.now + .milliseconds(500)
         let rest = Self.putLimit - age - .milliseconds(500)
         let welcomed = driver.welcome()
@@ -93,7 +95,7 @@ import WireProtocol
         #expect(begins(driver.welcome()))
     }
 
-    /// The earlier request stores the same version, so the agent need not wait.
+    /// The earlier request stores the same version of the file, so it can do no harm and the agent need not wait.
     @Test func theSameVersionBeginsAtOnce() {
         var driver = AgentDriver()
         driver.submit(size: 200, withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 200), age: .zero))

@@ -51,7 +51,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty == opening.isShown)
     }
 
-    /// An object that is no larger than the file may equal the file or its beginning. Only the agent can tell.
+    /// The key holds an object, and the agent asked for a comparison. An object that is no larger than the file may
+    /// equal the file or its beginning, which only the agent can tell: the gateway logs no failure.
     @Test(
         arguments: [(true, 2_500, false), (true, 900, false), (true, 2_501, true), (false, 2_500, true)]
             as [(Bool, UInt64, Bool)])
@@ -94,7 +95,8 @@ import WireProtocol
 
     // MARK: Resuming
 
-    /// The token carries the condition, so a resumed one-part file also replaces no foreign object.
+    /// The session token carries the write condition. A one-part file that is resumed therefore replaces no foreign
+    /// object either.
     @Test func resumedOnePartFileMeetsAForeignObject() {
         var driver = GatewayDriver()
         driver.connect()
@@ -111,7 +113,7 @@ import WireProtocol
         if condition == .absent {
             expected = .ifAbsent
         } else {
-            // The gateway has not looked yet what it may replace.
+            // The gateway does not know yet which object it may replace, so it looks up the key first.
             #expect(driver.requests.first?.request.kind == .lookUpObject)
             driver.answer(.object(Self.foreign))
             expected = .ifMatch(etag: "e")
@@ -150,7 +152,7 @@ import WireProtocol
 
     static let refusals: [StoreFailure] = [.keyTaken, .objectGone, .conflict]
 
-    /// After any failed condition the gateway looks up the key, and keeps the upload until it has the answer.
+    /// After any failed condition the gateway looks up the key, and keeps the upload until the store has answered.
     @Test(arguments: refusals, There.allCases)
     func lookUpDecidesAfterAFailedCondition(_ failure: StoreFailure, _ there: There) throws {
         var driver = try Self.completing(.absent)
@@ -179,7 +181,7 @@ import WireProtocol
         }
     }
 
-    /// *Any* continues with the object that the key holds now.
+    /// With *any*, the gateway repeats the request for the object that the key holds now.
     @Test func replaceableObjectIsNamedAgain() throws {
         var driver = try Self.completing(.any)
         driver.answer(.object(nil))
@@ -246,7 +248,8 @@ import WireProtocol
         }
     }
 
-    /// The answer to a look-up of a lost connection does not count for the next connection.
+    /// The gateway looked up the key for a COMPLETE on a connection that is now lost. The answer must not release the
+    /// part: only COMPLETE on a connection that still exists may do so.
     @Test func lookUpOfALostConnectionReleasesNothing() throws {
         var driver = GatewayDriver { $0.conditions = .none }
         driver.connect()
@@ -257,8 +260,9 @@ import WireProtocol
         #expect(!Self.releases(driver.answer(.object(nil))))
     }
 
-    /// The request named an object, and the store does not check this condition. The object's absence does not change
-    /// that request, so each COMPLETE needs a new look-up.
+    /// The request to the store names the object that it may replace, but the store does not check this condition. The
+    /// look-up found the key empty, which does not change the request that is under way, so the next COMPLETE needs a
+    /// new look-up.
     @Test func lookUpIsRepeatedForAMatchingRequest() throws {
         var driver = GatewayDriver { $0.conditions.put = .init(ifAbsent: true, ifMatch: false) }
         driver.connect()
@@ -281,7 +285,8 @@ import WireProtocol
 
     // MARK: Patience
 
-    /// Another gateway may be completing the upload that the store does not list any more.
+    /// The store no longer lists the upload. Another gateway may be completing it, so this gateway waits before it
+    /// reports the upload as lost.
     @Test func slowCompletionIsNotLost() throws {
         var driver = try Self.completing(.absent) { $0.completionTimeMax = .seconds(60) }
         driver.answer(.failed(.uploadUnknown))
@@ -300,7 +305,8 @@ import WireProtocol
 
     // MARK: Helpers
 
-    /// A driver with a resumed session of three parts, whose COMPLETE and part list agree with the store's list.
+    /// A driver with a resumed session of three parts. Its COMPLETE and its part list agree with the parts that the
+    /// store lists.
     private static func completing(
         _ condition: WriteCondition, change: (inout GatewayLimits) -> Void = { _ in }
     ) throws -> GatewayDriver {

@@ -37,7 +37,8 @@ import WireProtocol
         }
     }
 
-    /// The table in the comment on `WriteGuard` contains exactly the transitions that occur.
+    /// The transition table in the comment at the top of `WriteGuard.swift` contains exactly the transitions that the
+    /// machine makes.
     @Test func theTableIsTrue() throws {
         var (absent, present) = (try Self.makeGuard(), try Self.makeGuard())
         _ = Self.look(&absent, nil)

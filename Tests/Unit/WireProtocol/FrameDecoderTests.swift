@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The decoder gives the same frames however the network splits the bytes, and waits for missing ones.
+/// The decoder gives the same frames however the network splits the bytes. If bytes are missing, it waits for them.
 @Suite struct FrameDecoderSplittingTests {
     @Test(arguments: [Role.agent, .gateway])
     func allVectorsInOneStreamDecodeInOrder(receiver: Role) throws {
@@ -14,8 +14,8 @@ import WireProtocol
         #expect(Outcome(feeding: stream.map { [$0] }, receiver: receiver).inbound == expected)
     }
 
-    /// Splits the stream of all vectors up to 256 bytes at every position; the test below splits longer ones together
-    /// with their neighbours.
+    /// Splits the stream of all vectors of up to 256 bytes at every position. The next test splits longer vectors,
+    /// together with those beside them.
     @Test(arguments: [Role.agent, .gateway])
     func anySplitPositionChangesNothing(receiver: Role) throws {
         let vectors = try FrameVector.frames(for: receiver).filter { $0.bytes.count <= 256 }
@@ -92,12 +92,12 @@ import WireProtocol
         }
     }
 
-    /// Feeds headers of all 256 types from both ends in all kinds of slots.
+    /// Feeds headers of all 256 types, from agents and from gateways, in all kinds of slots.
     @Test(arguments: [Role.agent, .gateway])
     func headerAloneIsRefusedForTypeDirectionAndSlot(receiver: Role) {
         for number in UInt8.min...UInt8.max {
             for slot in [Slot.connection, Slot(1), Slot(.max)] {
-                // The body never arrives, so the decoder waits for it if the frame is allowed.
+                // The test sends only the header. If the decoder accepts the header, it waits for the body.
                 let header = [0, 0, 0, 1, number, 0, UInt8(slot.value >> 8), UInt8(truncatingIfNeeded: slot.value)]
                 let error: WireError? =
                     if let type = FrameType(rawValue: number) {
@@ -198,7 +198,8 @@ import WireProtocol
 
     @Test(arguments: 0...18)
     func upToSixteenOptionalFieldsAreSkipped(count: Int) {
-        // HELLO's longest body has room for more extension fields than the protocol allows.
+        // The longest body of HELLO would have room for more extension fields than the protocol allows, so the number
+        // of fields needs a limit of its own.
         let hello = Hello(
             versionMin: 1, versionMax: 1, capabilities: [], fingerprint: .zero, run: RunID(high: 1, low: 2),
             software: "")

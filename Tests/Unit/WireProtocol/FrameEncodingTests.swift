@@ -116,7 +116,7 @@ import WireProtocol
         #expect(pages.map(\.isLast) == Array(repeating: false, count: pages.count - 1) + [true])
         let sizes = try pages.map { try encoded(.partList($0)).count - WireLimits.headerBytes }
         #expect(sizes.allSatisfy { $0 <= 262_144 })
-        // Each page is full: it has no room for the first entry of the next page.
+        // Each page but the last is full: it has no room for one more entry.
         let entryBytes = 47 + etagBytes
         #expect(sizes.dropLast().allSatisfy { $0 + entryBytes > 262_144 })
     }
@@ -142,7 +142,7 @@ import WireProtocol
         PartListEntry(part: part, size: 0, digest: nil, etag: etag)
     }
 
-    /// Values that the types allow and the specification does not: programming errors.
+    /// Values that the types allow but the specification does not. Only a programming error can make them.
     private func unsendable() throws -> [(Frame, Slot, WireError)] {
         let (one, two) = (try #require(PartNumber(1)), try #require(PartNumber(2)))
         let long = String(repeating: "x", count: 1_025)

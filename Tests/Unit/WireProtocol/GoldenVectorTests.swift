@@ -32,7 +32,7 @@ import WireProtocol
         }
     }
 
-    /// `==` on strings treats equivalent spellings as equal; keys and ETags must keep their bytes.
+    /// The operator `==` of strings takes equivalent spellings for equal. Keys and ETags must keep their exact bytes.
     @Test(arguments: try FrameVector.load("frames.txt"))
     func decodedTextsKeepTheirBytes(vector: FrameVector) throws {
         let receiver = vector.way.receivers[0]
@@ -91,7 +91,7 @@ import WireProtocol
 
     @Test func tokenVectorMatchesTheSpecification() throws {
         let lines = try Repository.vectors("token.txt", fieldCount: 2)
-        // Only the metadata fields occur more than once. This test does not read them.
+        // Only the fields of metadata occur more than once, and this test does not read them.
         let values = Dictionary(lines.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
         let keyID = try #require(values["sealingKeyID"].flatMap { UInt32($0) })
         let front = "01" + hexadecimal([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: keyID >> UInt32($0)) })

@@ -16,7 +16,7 @@ import WireProtocol
         #expect(Array(table[(start + 1)...]) == told)
     }
 
-    /// Limits that an agent must know and that WELCOME does not carry are fixed.
+    /// If an agent must know a limit and WELCOME does not carry it, the limit is the same for all gateways.
     @Test func fixedLimitsMatchTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
         let agents = rows.prefix { $0[0] != "limit" }

@@ -84,7 +84,7 @@ import WireProtocol
         #expect(refusal { $0.version = String(repeating: "k", count: 65_536) } == .badValue(field: "version"))
     }
 
-    /// No proper prefix of a statement is a statement.
+    /// A statement that is cut at any place is not a valid statement.
     @Test func everyCutIsRefused() throws {
         let bytes = try Self.vectorStatement().encoded()
         for count in bytes.indices {
@@ -99,7 +99,7 @@ import WireProtocol
         #expect(throws: ReceiptStatementError.unknownPurpose) { try ReceiptStatement(decoding: []) }
     }
 
-    /// Each statement has one encoding: bytes that decode encode to the same bytes again.
+    /// Each statement has only one encoding: if bytes decode to a statement, that statement encodes to the same bytes.
     @Test func everyChangedByteIsAnotherStatementOrNone() throws {
         let original = try Self.vectorStatement()
         let bytes = try original.encoded()

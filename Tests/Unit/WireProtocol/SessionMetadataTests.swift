@@ -11,7 +11,7 @@ import WireProtocol
             contentType: contentType, pairs: pairs.map { MetadataPair(name: $0.0, value: $0.1) })
     }
 
-    /// 64 pairs with 1,792 bytes of names and values together.
+    /// The most metadata that is allowed: 64 pairs whose names and values have 1,792 bytes together.
     private static let most = (0..<64).map { ($0 < 10 ? "0\($0)" : "\($0)", String(repeating: "v", count: 26)) }
 
     private static let allowed: [OfferedMetadata] = [
@@ -56,7 +56,8 @@ import WireProtocol
         #expect(!error.description.isEmpty)
     }
 
-    /// The frame can carry metadata that breaks the rules, so that the gateway can refuse it.
+    /// The frame can carry metadata that breaks the rules. So the gateway can refuse it with a message, and need not
+    /// end the connection.
     @Test func sessionOpenNeedsValidMetadata() throws {
         let pairs = Self.offered("video/mp4", [("line", "3")])
         var terms = SessionTerms(

@@ -64,7 +64,7 @@ import WireProtocol
         for type in [FrameType.completed, .proven] {
             #expect(WireLimits.signatureBytesMax + 64 <= type.bodyBytesMax, "\(type)")
         }
-        // Bytes of the content type, of names and values with the counts of each pair, and of the key.
+        // The bytes of the content type, the bytes of all names and values with the lengths of each pair, and the key.
         let metadataBytes = 256 + SessionMetadata.bytesMax + 3 * SessionMetadata.pairsMax
         #expect(metadataBytes + WireLimits.keyBytesMax + 128 <= FrameType.sessionOpen.bodyBytesMax)
         #expect(WireLimits.keyBytesMax + 128 <= FrameType.prove.bodyBytesMax)

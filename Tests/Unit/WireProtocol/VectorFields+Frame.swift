@@ -111,8 +111,8 @@ extension VectorFields {
             asksForReceipt: flags & 2 != 0)
     }
 
-    /// Reads the fields from `size` to `key`, as in SESSION OPEN and tokens. The returned terms are without the
-    /// metadata, which may break the rules of §6.6.
+    /// Reads the fields from `size` to `key`, as in SESSION OPEN and in tokens. The metadata is returned separately and
+    /// is not part of the terms, because it may break the rules of §6.6.
     private mutating func terms() throws -> (SessionTerms, OfferedMetadata) {
         let size: UInt64? = try parse("size") { UInt64($0) }.knownSize
         let partBytes: UInt64 = try integer("partBytes")
@@ -287,6 +287,6 @@ extension VectorFields {
 }
 
 extension UInt64 {
-    /// `nil` for the number that stands for an unknown size.
+    /// The size of the file; `nil` for the number that stands for an unknown size.
     fileprivate var knownSize: UInt64? { self == .max ? nil : self }
 }

@@ -9,7 +9,7 @@ enum Way: String, Sendable {
     case down = "G→A"
     case both = "both"
 
-    /// The ends that must accept or refuse the bytes.
+    /// The ends that receive the bytes and must accept or refuse them.
     var receivers: [Role] {
         switch self {
         case .up: [.gateway]
@@ -30,7 +30,7 @@ struct FrameVector: Sendable, CustomTestStringConvertible {
     let way: Way
     let type: FrameType
     let bytes: [UInt8]
-    /// The items that a decoder must return for the bytes, with the payload in one buffer.
+    /// The items that a decoder must return for the bytes, if the payload arrives in one piece.
     let inbound: [Inbound]
 
     var testDescription: String { name }

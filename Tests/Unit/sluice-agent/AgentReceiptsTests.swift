@@ -9,7 +9,7 @@ import TransferCommon
 import WireProtocol
 import sluice_agent
 
-/// Tests of `sluice-agent receipts` without the program.
+/// Tests of `sluice-agent receipts`. They call the code of the command and do not start the program.
 @Suite
 struct AgentReceiptsTests {
     /// A home that has pinned a site's key, with receipts in its journal.

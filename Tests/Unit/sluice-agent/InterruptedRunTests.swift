@@ -63,7 +63,8 @@ struct InterruptedRunTests {
         }
     }
 
-    /// A walk whose filter excludes everything must also end promptly: the interruption is checked before every file.
+    /// A walk whose filter excludes every file must also end promptly. Therefore the walk checks for the interruption
+    /// before every file.
     @Test func aWalkCanBeInterruptedBetweenAnyTwoFiles() async throws {
         try await withTemporaryDirectory { directory in
             for name in ["a", "b", "c/d", "c/e", "f"] {
@@ -85,7 +86,7 @@ struct InterruptedRunTests {
                 var keys: [String] = []
                 while let found = walk.next() { keys.append(found.key) }
                 let isWhole = !walk.hasMore
-                // The continued walk finds each remaining file exactly once.
+                // The walk then continues, and finds each remaining file exactly once.
                 walk.isInterrupted = { false }
                 while let found = walk.next() { keys.append(found.key) }
                 #expect(keys == ["a", "b", "c/d", "c/e", "f"], "after \(stop) looks")

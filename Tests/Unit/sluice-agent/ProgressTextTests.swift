@@ -39,7 +39,7 @@ import sluice_agent
         #expect(screen.all.contains("k  [######============------] 25 %"), "\(screen.all)")
     }
 
-    /// The stored bytes decrease if the store lost a part, but the bar does not.
+    /// If the store loses a part, the number of stored bytes decreases. The progress bar must not go back.
     @Test func percentageRisesUpTo100() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -53,7 +53,8 @@ import sluice_agent
         #expect(shown == shown.sorted() && shown.last == 100, "\(shown)")
     }
 
-    /// Two Unicode encodings of a letter are two keys, but equal as `String`.
+    /// The two keys show the same letter in different Unicode encodings. They are two keys, although `String` takes
+    /// them for equal.
     @Test func lookalikeKeysHaveALineEach() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -100,8 +101,8 @@ import sluice_agent
         #expect(ReadableQuantity.time(seconds) == text)
     }
 
-    /// A single failed file gives its own code; a few failed files among good ones give 1; a cause that affects all
-    /// files keeps its code.
+    /// If the only file fails, its own code is returned. If a few of many files fail, the code is 1. If the cause
+    /// affects all files, its code is returned.
     @Test(arguments: [
         (3, [UploadFailure.Kind.missing], 1 as Int32), (1, [.missing], 66), (3, [.missing, .changed], 1),
         (3, [.unreachable], 75), (2, [.notAuthorised, .notAuthorised], 77), (2, [], 0),
@@ -113,7 +114,7 @@ import sluice_agent
         #expect(summary.exitCode == code)
     }
 
-    /// The totals count missing receipts. The files are stored nevertheless.
+    /// The totals count the receipts that are missing, although the files are stored.
     @Test(arguments: [nil, 0, 1, 3] as [Int?])
     func summaryCountsMissingReceipts(count: Int?) {
         let screen = Screen()

@@ -30,7 +30,7 @@ import sluice_agent
         #expect(text.contains("Please answer now, later or drop."))
     }
 
-    /// An end of input must neither drop nor start an upload.
+    /// If the input ends before an answer, the dialogue must neither drop nor start an upload.
     @Test func theEndOfInputLeavesTheRestForLater() {
         let (decision, _) = Self.ask(["now"])
         #expect(decision.now == [UploadID(1)] && decision.drop.isEmpty)

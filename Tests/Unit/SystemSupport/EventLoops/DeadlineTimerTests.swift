@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import TransferCommon
 
-/// The timer fires at the deadline or earlier, and is set only once for deadlines that move to later times.
+/// The timer fires at the deadline or earlier. If the deadline only moves to later times, the timer is set only once.
 @Suite struct DeadlineTimerTests {
     /// A timer on an event loop whose time the test sets.
     private final class Bench {

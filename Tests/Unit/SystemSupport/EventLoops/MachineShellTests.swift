@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 import TransferCommon
 
-/// A shell performs the actions of its machine in order, writes each round's frames at once, and keeps its timer set.
+/// A shell performs the actions of its machine in order, writes the frames of each round together, and keeps its timer
+/// set.
 @Suite(.timeLimit(.minutes(5))) struct MachineShellTests {
     private enum Action: Equatable {
         case send(Int, String)
@@ -105,7 +106,7 @@ import TransferCommon
     }
 }
 
-/// Frames wait until they are taken, and leave each connection in one write.
+/// Frames wait until the shell takes them. The frames of one connection leave in one write.
 @Suite struct OutboundFramesTests {
     private struct Broken: Error {}
 
