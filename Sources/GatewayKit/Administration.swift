@@ -1,7 +1,8 @@
 import Logging
 import ObjectStore
 
-/// What an operator may see and do of a store's unfinished uploads, with or without a gateway running on it.
+/// The operator's commands on a store: verify an object, and list or remove unfinished uploads. They open the store
+/// themselves, so they work whether or not a gateway is running.
 package struct UploadAdministration: Sendable {
     private let site: SiteStore
     private let logger = Logger.silent
@@ -10,10 +11,11 @@ package struct UploadAdministration: Sendable {
         self.site = site
     }
 
-    /// Reads an object back and compares it with what the store has kept of it.
+    /// Reads an object back and compares its bytes with the evidence (checksum or ETag) that the store keeps of it.
     ///
-    /// - Parameter key: whole, prefix included.
-    /// - Returns: the exit code: 0 whole, 1 damaged or unproven, 66 missing.
+    /// - Parameter key: the complete key, including the device's prefix.
+    /// - Returns: the exit code: 0 if the bytes match the evidence, 1 if they do not match or the store keeps no
+    ///   evidence, 66 if there is no object.
     package func verify(key: String, _ print: @Sendable (String) -> Void) async throws -> Int32 {
         let store = try await site.open(logger: logger)
         let (verdict, bytes, digest) = try await ObjectVerification(store: store).verify(key: key)
@@ -32,12 +34,12 @@ package struct UploadAdministration: Sendable {
         }
     }
 
-    /// The store, for what only lists and removes.
+    /// Opens the store without the probe that writes to it: listing and removing uploads do not need the probe.
     private func openUntried() async throws -> any ObjectStore {
         try await site.open(triesOut: false, logger: logger)
     }
 
-    /// One line an upload: session, age, parts, bytes stored, device, key.
+    /// Prints one line for each unfinished upload: session, age, number of parts, bytes stored, device, key.
     package func list(_ print: @Sendable (String) -> Void) async throws {
         let store = try await openUntried()
         let cleaner = UploadCleaner(store: store, logger: logger)

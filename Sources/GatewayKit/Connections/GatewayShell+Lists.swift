@@ -6,12 +6,12 @@ import NIOPosix
 // The device list and the invitations, which an operator may change while the gateway serves.
 
 extension GatewayShell {
-    /// Reading the lists: threads read them, because a disk that hangs must not stop the event loop.
+    /// State of reading both lists. A pool thread reads, because a disk that hangs must not stop the event loop.
     enum ListReading {
         case idle
-        /// The lists are being read. The promise is kept when they have been read.
+        /// The lists are being read. The promise succeeds when they have been read.
         case reading(EventLoopPromise<Void>)
-        /// `refreshLists` was called while the lists were being read. That reading may miss a change, so another follows.
+        /// `refreshLists` was called during a reading, which may miss the newest change: another one completes `next`.
         case readingAgain(EventLoopPromise<Void>, next: EventLoopPromise<Void>)
     }
 
@@ -40,12 +40,12 @@ extension GatewayShell {
     private func read(_ promise: EventLoopPromise<Void>) {
         listReading = .reading(promise)
         NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [files] () -> Changes in
-            // `redeem` writes the device list first. Read in the opposite order, so that a device whose invitation is
-            // gone is on the list.
+            // `redeem` writes the device list first and removes the invitation second. Read in the opposite order: if
+            // the invitation is gone here, the device list that is read next contains its device.
             let invitations = files.invitations.changed()
             return (invitations, files.devices.changed())
         }.whenComplete { result in
-            // The pool of the process never ends, so the job is never refused.
+            // try?: the process-wide thread pool never stops, so it refuses no job.
             let changes = try? result.get()
             self.assumeIsolated { $0.haveRead(changes ?? (nil, nil)) }
         }
@@ -71,7 +71,7 @@ extension GatewayShell {
         while true {
             switch listReading {
             case .idle: return
-            // The futures never fail.
+            // try?: the futures never fail.
             case .reading(let promise), .readingAgain(_, let promise): try? await promise.futureResult.get()
             }
         }
