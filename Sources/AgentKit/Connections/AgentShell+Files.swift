@@ -4,11 +4,11 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-// Reading files for the machine: threads read, and the loop receives the results.
+// Reading files for the machine: pool threads read, and the event loop receives the results.
 
 extension AgentShell {
-    /// Reads up to this size wait for the end of the loop's turn, and a thread performs several of them: a hand-over
-    /// costs more than one of them.
+    /// Reads up to this size are collected until the end of the loop's turn, and one thread then performs several of
+    /// them. To hand one of them to a thread costs more than the read itself.
     private static let smallReadBytes: UInt64 = 64 << 10
 
     func readPart(_ key: SourceTable.PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
@@ -32,7 +32,7 @@ extension AgentShell {
 
     /// Examines files on a thread, one after the other.
     func look(_ looks: [FileLook]) {
-        // The threads outlive every upload. No upload waits for an examination that they refuse.
+        // The pool stops only after all uploads have ended, so no upload waits for work that the pool refuses.
         threads.runIfActive(eventLoop: eventLoop) { looks.map { $0() } }.whenSuccess { findings in
             self.assumeIsolated { shell in
                 for finding in findings { shell.found(finding) }

@@ -7,22 +7,22 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs the actions of the agent's machine: sends frames, reads files and writes the journal.
+/// Performs the actions of the agent's state machine: sends frames, reads files and writes the journal.
 ///
-/// The shell and its connections share one event loop. Reading, hashing and compressing run on a thread pool and return
-/// to this loop.
+/// The shell and its connections share one event loop. Reading, hashing and compressing run on a thread pool, and the
+/// results return to this loop.
 actor AgentShell: MachineShell {
     struct Configuration: Sendable {
         var host: String
         var port: Int
         /// The TLS context of the first connections; `nil` for plain TCP.
         var tls: TLSContext?
-        /// `nil` if no keys are pinned.
+        /// Stores newly pinned keys; `nil` if an authority identifies the gateway, and on plain TCP.
         var pinKeeper: PinKeeper?
-        /// Whether the certificates of gateways are kept with their receipts, for verifiers that trust the authority.
+        /// Whether to keep the gateway's certificates with its receipts, for verifiers that trust an authority.
         var keepsCertificates: Bool
         var compression: CompressionChoice
-        /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
+        /// Parts up to this size stay in memory between hashing and sending; larger parts are read from the file twice.
         var keptPartBytesMax: UInt64
     }
 
@@ -42,11 +42,11 @@ actor AgentShell: MachineShell {
     var hasToldOfPins = false
     var state = ShellState<ConnectionID>()
     var sources: SourceTable
-    /// Write of the last chunk on each connection. It keeps chunks in order, although several threads encode them.
+    /// The newest chunk's write on each connection. The next chunk waits for it, which keeps the chunks in order.
     var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
     /// Bytes written to sockets in total, frames and data.
     var wireBytes: UInt64 = 0
-    /// Work for other threads of this turn of the loop; `nil` if there is none yet.
+    /// Work for other threads that this turn of the loop has collected so far; `nil` if there is none.
     var turn: Turn?
     var roomWaiters: [CheckedContinuation<Void, Never>] = []
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
@@ -72,7 +72,7 @@ actor AgentShell: MachineShell {
 
     /// Waits until there is room for one more upload.
     ///
-    /// - Returns: the number of uploads that have room.
+    /// - Returns: how many more uploads there is room for, at least 1.
     func waitForRoom() async -> Int {
         while machine.room == 0 {
             await withCheckedContinuation { roomWaiters.append($0) }
@@ -100,8 +100,8 @@ actor AgentShell: MachineShell {
         return true
     }
 
-    /// Waits until no upload to the first of the keys is active, so that a second file for a key finds the object of
-    /// the first.
+    /// Waits until no upload to the first of the keys is active. If two files have the same key, the second one is then
+    /// compared with the object of the first.
     ///
     /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {
@@ -112,7 +112,7 @@ actor AgentShell: MachineShell {
         }
     }
 
-    /// Stops and keeps all uploads: the first call within the grace period, the second at once.
+    /// Stops all uploads: within the grace period at the first call, at once at the second. The journal keeps them.
     func stop() {
         for stream in sources.streams { stream.stop() }
         handle(.stopped)
