@@ -1,27 +1,29 @@
 import NIOCore
 
-/// Plain text on its way into TLS records: what was written, and the record that is being put together from it.
+/// Plain text that is to be encrypted into TLS records: the writes of the handlers, and the record that is being
+/// assembled from several writes.
 struct OutboundRecords {
     /// The longest plain text of one record that TLS allows.
     private static let recordBytesMax = 16 * 1024
 
-    /// Header, content type and tag; the same for each of the ciphers.
+    /// Bytes that encryption adds to a record: header, content type and tag. The number is the same for all of the
+    /// ciphers.
     private static let recordOverheadBytes = 22
 
-    /// As many records as fit into half a mebibyte, the size of the buffer that they are encrypted into.
+    /// Number of records that are encrypted at once. So many fit, encrypted, into a buffer of half a mebibyte.
     static let sliceRecordCount = 31
 
-    /// The most plain text that is encrypted at once.
+    /// Maximum plain text that is encrypted at once.
     static let sliceBytesMax = sliceRecordCount * recordBytesMax
 
-    /// Plain text that was written and is not encrypted yet.
+    /// Plain text that was written and not yet moved into a record.
     private var queue = PlaintextQueue()
 
-    /// The record that is being put together from several writes. Empty between calls, unless OpenSSL could not take
+    /// The record that is being assembled from several writes. It is empty between calls, unless OpenSSL could not take
     /// it yet.
     private var gathered = ByteBuffer()
 
-    /// The plain bytes of all writes in the queue, flushed or not.
+    /// Number of plain bytes of all writes in the queue, flushed or not.
     var queuedByteCount: Int { queue.byteCount }
 
     /// Whether flushed plain text waits to be encrypted.
@@ -38,20 +40,21 @@ struct OutboundRecords {
 
     /// Removes writes that will not be sent.
     /// - Parameter keepingFlushed: whether flushed writes stay.
-    /// - Returns: the promises to fail. Failing one may call the handler, which then changes these records.
+    /// - Returns: the promises to fail. The caller must not be inside a method of this value when it fails them,
+    ///   because that may call the handler, which then changes this value.
     mutating func removeAll(keepingFlushed: Bool) -> [EventLoopPromise<Void>] {
         queue.removeAll(keepingFlushed: keepingFlushed)
     }
 
-    /// Removes and returns the promises of writes that have been encrypted; none while some of their bytes may wait in
-    /// the record that is being put together.
+    /// Removes and returns the promises of writes that have been encrypted. Returns none while a record is being
+    /// assembled, because it may contain bytes of these writes.
     mutating func takeFinishedPromises() -> [EventLoopPromise<Void>] {
         gathered.readableBytes == 0 ? queue.takeFinishedPromises() : []
     }
 
-    /// Makes full records and a shorter last one, however the plain text was cut into writes. A write that fills
-    /// records is encrypted without a copy; only the rest at its beginning and end is copied together with its
-    /// neighbours.
+    /// Encrypts flushed plain text, in full records and a shorter last one. The boundaries between writes do not
+    /// matter: where a write fills records, it is encrypted without a copy, and its first and last bytes are copied
+    /// into a record together with bytes of the writes before and after.
     mutating func encryptSlice(
         with connection: borrowing SSLConnection, _ allocator: ByteBufferAllocator
     ) -> SSLConnection.OnWrite {
@@ -97,7 +100,7 @@ struct OutboundRecords {
 }
 
 extension EventLoopPromise<Void> {
-    /// One promise that completes all of them.
+    /// One promise that completes all the given promises; `nil` if there are none.
     static func joining(_ promises: [EventLoopPromise<Void>]) -> EventLoopPromise<Void>? {
         guard let first = promises.first else { return nil }
         for promise in promises.dropFirst() { first.futureResult.cascade(to: promise) }

@@ -10,14 +10,15 @@
 ///     answeredAndWanted  bytes are delivered        answered
 ///     answeredAndWanted  the burst is complete      wanted
 ///
-/// It outlives the phases of the connection: bytes that were delivered before a failure are followed by
-/// `channelReadComplete` after it.
+/// This state is not part of a connection's phase, because it must survive a change of phase: if the connection fails
+/// in the middle of a burst, `channelReadComplete` still follows.
 package enum ReadDemand: Hashable, Sendable {
     case none
     case wanted
     /// Bytes were delivered, and `channelReadComplete` is still to follow.
     case answered
-    /// As `answered`, and the handlers have asked again since.
+    /// Bytes were delivered, `channelReadComplete` is still to follow, and the handlers have already asked to read
+    /// again.
     case answeredAndWanted
 
     package var isWanted: Bool { self == .wanted || self == .answeredAndWanted }
@@ -29,14 +30,14 @@ package enum ReadDemand: Hashable, Sendable {
         self = isInBurst ? .answeredAndWanted : .wanted
     }
 
-    /// Bytes are about to be fired.
+    /// Bytes are about to be passed to the next handler.
     package mutating func delivered() {
         self = .answered
     }
 
-    /// `channelReadComplete` is about to be fired, where a burst is under way.
+    /// Ends a burst, if there is one.
     ///
-    /// - Returns: whether one was.
+    /// - Returns: whether there was a burst, so that the caller has to fire `channelReadComplete`.
     package mutating func completeBurst() -> Bool {
         guard isInBurst else { return false }
         self = isWanted ? .wanted : .none
