@@ -1,10 +1,11 @@
 package import NIOCore
 package import TransferCommon
 
-/// The single timer of a shell, set to the next deadline of its machine.
+/// The single timer of a shell. It is set to the next deadline of the shell's state machine.
 ///
-/// A machine's deadline usually moves to a later time with every event. The timer stays set to the earlier time then,
-/// and the shell sets it again when it has fired: one timer too many costs less than cancelling one for each event.
+/// A machine's deadline usually moves to a later time with every event. The timer then stays set to the earlier time,
+/// and when it has fired, the shell sets it again. A timer that fires too early costs less than cancelling and setting
+/// a timer for each event.
 package struct DeadlineTimer {
     private enum State {
         case idle
@@ -13,7 +14,8 @@ package struct DeadlineTimer {
 
     private var state = State.idle
 
-    /// Shortest delay. A machine whose deadline has passed already gets the event loop to itself otherwise.
+    /// Shortest delay. Without it, a machine whose deadline has always passed already would keep the event loop busy
+    /// with nothing but this timer.
     private static let delayMin = Duration.milliseconds(1)
 
     package init() {}
@@ -29,12 +31,12 @@ package struct DeadlineTimer {
             if at <= deadline { return }
             scheduled.cancel()
         }
-        // A deadline further away than this is looked at again in between.
+        // For a deadline more than a day away, the timer fires after a day and is then set again.
         let delay = min(max(deadline.since(now), Self.delayMin), .seconds(86_400))
         state = .armed(at: now + delay, eventLoop.scheduleTask(in: TimeAmount(delay), fire))
     }
 
-    /// The timer has fired, and is no longer set.
+    /// Records that the timer has fired and is therefore not set any more.
     package mutating func fired() {
         state = .idle
     }
