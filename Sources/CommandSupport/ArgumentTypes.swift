@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cryptography
 
-// Command-line forms of values from the lower targets.
+// Makes types of other targets usable as arguments of commands.
 
 extension Fingerprint: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }

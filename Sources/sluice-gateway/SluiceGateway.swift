@@ -83,7 +83,8 @@ struct Serve: AsyncParsableCommand {
         program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
-            // Only a stored part renews an upload, and a part may take long.
+            // The age of an upload counts from its newest stored part. One part may take long, so a short expiry could
+            // remove an active upload.
             guard expiry >= .seconds(3_600) else { throw ValidationError("--unfinished-expiry is at least 1h.") }
             program.unfinishedExpiry = expiry
         }
