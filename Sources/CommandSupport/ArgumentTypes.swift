@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cryptography
 
-// How values of the lower targets are written on the command line.
+// Makes types of other targets usable as arguments of commands.
 
 extension Fingerprint: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }

@@ -6,8 +6,8 @@ package struct CommandTypo: Equatable {
     /// The closest command name, or `nil` if none is similar.
     package let suggestion: String?
 
-    /// - Returns: `nil` if the first word is a command or an option, if there is no word, or if the program has no
-    ///   commands.
+    /// - Returns: `nil` if there is no typing error: the first word is a command or an option, there is no word, or the
+    ///   program has no commands.
     package init?(arguments: ArraySlice<String>, of configuration: CommandConfiguration) {
         let names = configuration.subcommands.map { $0._commandName } + ["help"]
         guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word), !names.isEmpty else {
@@ -18,13 +18,14 @@ package struct CommandTypo: Equatable {
         self.suggestion = Self.distance(word, nearest) <= 2 ? nearest : nil
     }
 
-    /// The message for the person who typed the word; it also names the option that lists all commands.
+    /// The message for the person who typed the word. It also says which option lists all commands.
     package func sentence(program: String) -> String {
         let near = suggestion.map { "; did you mean \($0)?" } ?? "."
         return "there is no command \(word)\(near) \(program) --help lists them."
     }
 
-    /// Edit distance: the number of letters to insert, delete, replace or swap with a neighbour.
+    /// The edit distance of two words: how many letters have to be inserted, deleted, replaced or swapped with a
+    /// neighbour to get from one word to the other.
     static func distance(_ left: String, _ right: String) -> Int {
         let (left, right) = (Array(left), Array(right))
         var rows = [Array(0...right.count)]

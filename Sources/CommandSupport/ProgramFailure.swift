@@ -4,8 +4,8 @@ import Foundation
 extension AsyncParsableCommand {
     /// Parses the process's arguments, runs the command that they name, and ends the process.
     ///
-    /// - Parameter explain: maps an error of the program's own targets to an exit code and a sentence for a person;
-    ///   returns `nil` for other errors, which are shown as they are.
+    /// - Parameter explain: returns an exit code and a sentence for a person if it knows the error. For other errors it
+    ///   returns `nil`, and their own description is printed.
     package static func runProcess(
         explain: (any Error) -> (exitCode: Int32, sentence: String)?
     ) async -> Never {

@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// A count of bytes as people write it: a number and its unit, `8MiB`, `500kB`, `64B`. A number without a unit is
-/// refused.
+/// A number of bytes in the form in which people write it, with a unit: `8MiB`, `500kB`, `64B`. A number without a unit
+/// is refused.
 package struct ByteSize: Equatable, Sendable, ExpressibleByArgument {
     package let bytes: UInt64
 
@@ -28,8 +28,8 @@ package struct ByteSize: Equatable, Sendable, ExpressibleByArgument {
     ]
 }
 
-/// A rate as people write it: `20MB/s` or `10Mbit/s`. A number without a unit is refused, because people read it both
-/// as bits and as bytes.
+/// A rate in the form in which people write it: `20MB/s` or `10Mbit/s`. A number without a unit is refused, because it
+/// could mean bits or bytes.
 package struct ByteRate: Equatable, Sendable, ExpressibleByArgument {
     package let bytesPerSecond: UInt64
 
@@ -43,7 +43,8 @@ package struct ByteRate: Equatable, Sendable, ExpressibleByArgument {
     }
 }
 
-/// A length of time as people write it: `30s`, `5min`, `2h`, `7d`, `250ms`. A number without a unit is refused.
+/// A length of time in the form in which people write it: `30s`, `5min`, `2h`, `7d`, `250ms`. A number without a unit
+/// is refused.
 package struct TimeSpan: Equatable, Sendable, ExpressibleByArgument {
     package let duration: Duration
 
@@ -71,7 +72,8 @@ package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStrin
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// Whether a peer can connect to this address. False for a wildcard address and for port 0.
+    /// Whether a peer can connect to this address. `false` for a wildcard address and for port 0, which only a server
+    /// can use.
     package var isReachable: Bool { !["0.0.0.0", "::", "*"].contains(host) && port != 0 }
 
     /// Whether the address is this machine's loopback interface.

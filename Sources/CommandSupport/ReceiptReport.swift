@@ -3,19 +3,18 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// The result of checking a file of receipts: lines for standard output, advice for standard error, and the exit
-/// code.
+/// The result of verifying a file of receipts: lines for standard output, advice for standard error, and the exit code.
 package struct ReceiptReport: Equatable, Sendable {
     /// For each receipt, whether its signature is valid and what the receipt states.
     package let lines: [String]
     package let advice: [String]
-    /// 0: every receipt is valid · 1: one is not, or the file has none · 66: the receipt file or the key file cannot
-    /// be read.
+    /// 0: all receipts are valid · 1: at least one receipt is not valid, or the file has none · 66: the receipt file or
+    /// the key file cannot be read.
     package let exitCode: Int32
 
-    /// Which signer the command accepts.
+    /// The signer whose receipts the command accepts.
     package enum Signer: Equatable, Sendable {
-        /// Any key; the advice asks the person to compare the fingerprint.
+        /// Any key. The advice then asks the user to compare the key's fingerprint.
         case anybody
         /// The key with this fingerprint, or the public key or certificate (PEM) at this path.
         case key(String)

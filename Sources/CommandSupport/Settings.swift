@@ -3,8 +3,8 @@ import Configuration
 import Foundation
 import SystemPackage
 
-/// Where a program's settings come from: a flag, otherwise its environment variable, otherwise the configuration
-/// file.
+/// Reads the settings of a program. The value of a setting is that of its flag; without the flag, that of its
+/// environment variable; without the variable, that of the configuration file.
 ///
 /// Every flag has a variable and a key of the same name: `--limit-rate`, `SLUICE_LIMIT_RATE`, `"limit-rate"`.
 package struct Settings: Sendable {
@@ -24,7 +24,7 @@ package struct Settings: Sendable {
     /// The setting, or `nil` if neither flag, variable nor file sets it.
     ///
     /// - Parameter name: the flag's name without the dashes.
-    /// - Throws: if a variable or key has a value that the flag would refuse.
+    /// - Throws: if the variable or the file has a value that the flag would not accept.
     package func value<Value: ExpressibleByArgument>(_ flag: Value?, _ name: String) throws -> Value? {
         if let flag { return flag }
         guard let text = reader.string(forKey: ConfigKey([name])) else { return nil }

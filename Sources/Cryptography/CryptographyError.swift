@@ -2,7 +2,7 @@ import COpenSSL
 
 /// OpenSSL could not perform an operation: it lacks the algorithm, memory or randomness.
 ///
-/// Bytes of a peer never cause this error: problems with them have errors of their own (`TokenOpeningError`,
+/// Bytes from a peer or a file never cause this error. Invalid bytes have errors of their own (`TokenOpeningError`,
 /// `IdentityError`, `TLSError`).
 package struct CryptographyError: Error, Hashable {
     /// The operation that failed.
@@ -23,7 +23,7 @@ package struct CryptographyError: Error, Hashable {
         case readPublicKey
         /// Making a signature, such as a receipt's.
         case sign
-        /// Verifying a signature. A wrong signature is not this error.
+        /// Verifying a signature. The operation failed; a wrong signature is not a failure of the operation.
         case verify
         case makeTLSContext
         case makeTLSConnection
@@ -33,7 +33,7 @@ package struct CryptographyError: Error, Hashable {
 
     package let operation: Operation
 
-    /// OpenSSL's constant text for the cause, where it gave one. It contains no data of the operation.
+    /// OpenSSL's text about the cause, if there is one. The text is constant and contains no data of the operation.
     package let reason: String?
 
     package init(operation: Operation, reason: String?) {
@@ -41,7 +41,8 @@ package struct CryptographyError: Error, Hashable {
         self.reason = reason
     }
 
-    /// Takes the cause from this thread's error queue and empties the queue.
+    /// Makes the error for an operation that has just failed: takes the cause from this thread's error queue and
+    /// empties the queue.
     package init(takingReasonFor operation: Operation) {
         self.init(operation: operation, reason: OpenSSLErrorQueue.takeReason())
     }
@@ -75,21 +76,21 @@ extension CryptographyError: CustomStringConvertible {
 
 /// OpenSSL's error queue. Each thread has one.
 ///
-/// Code that sees an OpenSSL call fail empties the queue. Otherwise the next failure on the thread would report the old
-/// cause, and `SSL_get_error` would report a healthy connection as failed.
+/// Code that sees an OpenSSL call fail empties the queue. Otherwise the next failure on the same thread would report
+/// the old cause, and `SSL_get_error` would report a healthy connection as failed.
 package enum OpenSSLErrorQueue {
     package static var isEmpty: Bool { ERR_peek_error() == 0 }
 
-    /// Returns the text of the oldest entry, which is nearest to the cause, and empties the queue.
+    /// Returns the text of the oldest entry, which is the nearest to the cause, and empties the queue.
     package static func takeReason() -> String? {
         let code = ERR_get_error()
-        /// Empties the queue, so that the next reason that is read belongs to the next call.
+        // Remove the other entries, so that the next error in the queue comes from the next call.
         clear()
         guard code != 0, let text = ERR_reason_error_string(code) else { return nil }
         return String(cString: text)
     }
 
-    /// Empties the queue, so that the next reason that is read belongs to the next call.
+    /// Removes the errors of earlier calls, so that the next error in the queue comes from the next call.
     package static func clear() {
         ERR_clear_error()
     }

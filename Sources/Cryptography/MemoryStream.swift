@@ -1,11 +1,11 @@
 import COpenSSL
 
-/// Owns one in-memory `BIO` of OpenSSL, which reads and writes PEM through it, and frees it.
+/// Owns one in-memory `BIO` of OpenSSL and frees it. OpenSSL reads and writes PEM through it.
 package struct MemoryStream: ~Copyable {
     package let stream: OpaquePointer
 
-    /// OpenSSL overwrites the memory before it frees it.
-    /// - Parameter bytes: what OpenSSL is to read; empty if it is to write.
+    /// The memory may contain a private key, so OpenSSL overwrites it before freeing it.
+    /// - Parameter bytes: the bytes that OpenSSL shall read; empty if OpenSSL shall write.
     package init?(_ bytes: [UInt8] = []) {
         guard let length = Int32(exactly: bytes.count), let method = BIO_s_secmem(), let stream = BIO_new(method) else {
             return nil
@@ -17,7 +17,7 @@ package struct MemoryStream: ~Copyable {
         self.stream = stream
     }
 
-    /// What OpenSSL wrote; `nil` where OpenSSL failed.
+    /// The bytes that OpenSSL has written; `nil` if OpenSSL failed.
     package func contents() -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: BIO_ctrl_pending(stream))
         guard let length = Int32(exactly: bytes.count), BIO_read(stream, &bytes, length) == length else { return nil }

@@ -1,8 +1,8 @@
 import Logging
 import ObjectStore
 
-/// What an operator can do with the unfinished uploads and the objects of a store: list, remove and verify them.
-/// Whether a gateway is serving the store does not matter.
+/// The operator's commands on a store: verify an object, and list or remove unfinished uploads. They open the store
+/// themselves, so they work whether or not a gateway is running.
 package struct UploadAdministration: Sendable {
     private let site: SiteStore
     private let logger = Logger.silent
@@ -11,10 +11,11 @@ package struct UploadAdministration: Sendable {
         self.site = site
     }
 
-    /// Reads an object back and compares its bytes with the evidence that the store keeps of the object.
+    /// Reads an object back and compares its bytes with the evidence (checksum or ETag) that the store keeps of it.
     ///
-    /// - Parameter key: whole, prefix included.
-    /// - Returns: the exit code: 0 whole, 1 damaged or unproven, 66 missing.
+    /// - Parameter key: the complete key, including the device's prefix.
+    /// - Returns: the exit code: 0 if the bytes match the evidence, 1 if they do not match or the store keeps no
+    ///   evidence, 66 if there is no object.
     package func verify(key: String, _ print: @Sendable (String) -> Void) async throws -> Int32 {
         let store = try await site.open(logger: logger)
         let (verdict, bytes, digest) = try await ObjectVerification(store: store).verify(key: key)
@@ -33,12 +34,12 @@ package struct UploadAdministration: Sendable {
         }
     }
 
-    /// Opens the store without the probe that writes to it. Listing and removing need no probe.
+    /// Opens the store without the probe that writes to it: listing and removing uploads do not need the probe.
     private func openUntried() async throws -> any ObjectStore {
         try await site.open(triesOut: false, logger: logger)
     }
 
-    /// Prints one line for each upload: session, age, parts, bytes stored, device, key.
+    /// Prints one line for each unfinished upload: session, age, number of parts, bytes stored, device, key.
     package func list(_ print: @Sendable (String) -> Void) async throws {
         let store = try await openUntried()
         let cleaner = UploadCleaner(store: store, logger: logger)

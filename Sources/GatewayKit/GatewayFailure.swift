@@ -9,12 +9,13 @@ import S3Store
     import Glibc
 #endif
 
-/// What an error that ends a command of the gateway means to an operator, and what to do about it.
+/// The exit code and the message for an error that ends a command of the gateway. The message says what is wrong and
+/// what the operator can do.
 package struct GatewayFailure: Equatable, Sendable {
-    /// 64: the arguments make no sense · 66: the home is missing or damaged · 69: the store refuses the gateway, or its
-    /// bucket is missing · 75: a later attempt may succeed.
+    /// 64: the arguments or the requested change are invalid · 66: the home is missing or damaged, or OpenSSL fails ·
+    /// 69: the store refuses the gateway, or the bucket is missing · 75: a later attempt may succeed.
     package let exitCode: Int32
-    /// One sentence, or two.
+    /// The message for the operator, of one or two sentences.
     package let sentence: String
 
     private init(_ exitCode: Int32, _ sentence: String) {
@@ -22,7 +23,7 @@ package struct GatewayFailure: Equatable, Sendable {
         self.sentence = sentence
     }
 
-    /// - Returns: `nil` for an error that gives an operator no hint what to do.
+    /// - Returns: `nil` for an error of a type that has no message for operators.
     package init?(_ error: any Error) {
         switch error {
         case let error as StoreError: self.init(error)

@@ -6,24 +6,25 @@ import ServiceLifecycle
 import SystemSupport
 import UnixSignals
 
-/// `sluice-gateway serve`, from its start to SIGTERM.
+/// The command `sluice-gateway serve`, with its settings.
 package struct GatewayProgram: Sendable {
     package var home: GatewayHome
     package var site: SiteStore
     package var host: String
-    /// The port to listen on; 0 for any free port.
+    /// TCP port; 0 for any free port.
     package var port: Int
-    /// Whether to serve without TLS, on loopback only.
+    /// Whether to serve plain TCP, without TLS; allowed on loopback only.
     package var isPlaintext = false
-    /// A file with the authority's certificates, if certificates identify devices; `nil` otherwise.
+    /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the gateway
+    /// knows devices only by their pinned keys.
     package var authorityPath: String?
-    /// Memory for parts under way; `nil` for the default.
+    /// Memory for parts that are being received; `nil` for the default.
     package var budgetBytes: UInt64?
-    /// How long agents have to finish after SIGTERM; `nil` for the default.
+    /// Time that agents have after SIGTERM to finish the parts that they are sending; `nil` for the default.
     package var drainLimit: Duration?
-    /// Age without a new part at which an unfinished upload is removed.
+    /// An unfinished upload is removed once it has received no part for this long.
     package var unfinishedExpiry = Duration.seconds(7 * 86_400)
-    /// Name and version.
+    /// The gateway's name and version, which agents receive.
     package var software: String
 
     package init(home: GatewayHome, site: SiteStore, host: String, port: Int, software: String) {
@@ -34,7 +35,7 @@ package struct GatewayProgram: Sendable {
         self.software = software
     }
 
-    /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` when agents can connect.
+    /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` once agents can connect.
     package func run(logger: Logger) async throws {
         DescriptorLimit.raise()
         let store = try await site.open(logger: logger)
@@ -49,7 +50,7 @@ package struct GatewayProgram: Sendable {
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
         }
-        // The group's own logger would log the whole configuration at start.
+        // The service group would log its whole configuration at start.
         let services = ServiceGroup(
             services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
             logger: .silent)
@@ -57,7 +58,8 @@ package struct GatewayProgram: Sendable {
         await SiteStore.close(store)
     }
 
-    /// Logs a notice if the store itself removes unfinished uploads sooner than the gateway would.
+    /// Logs a notice if the store removes unfinished uploads earlier than the gateway would: the store's shorter time
+    /// then applies.
     private func tell(of store: any ObjectStore, _ logger: Logger) {
         guard let theirs = (store as? S3Store)?.provider.uploadExpiry, theirs < unfinishedExpiry else { return }
         logger.notice(

@@ -4,37 +4,40 @@ import WireProtocol
 
 /// The destination of uploads: a directory or an S3 bucket.
 ///
-/// The calls are those of S3, because S3 cannot be changed; a directory imitates them. The conformance suite checks
-/// these rules for every implementation:
+/// The methods follow the requests of S3, because S3 cannot be changed; the store in a directory imitates them. The
+/// conformance suite checks the following rules for every implementation:
 ///
-/// - An object or a part appears whole or not at all. A body that fails, is too short or too long, has another digest
-///   or is cancelled leaves nothing behind.
+/// - An object or a part appears completely or not at all. If a body fails, is too short or too long, has another
+///   digest or is cancelled, the store keeps nothing of it.
 /// - A returned ETag, receipt, listing or summary describes data that survives a power cut.
-/// - Keys, upload ids and record names are compared byte by byte; Unicode equivalence does not count.
-/// - A store repeats requests by itself if that is useful, except requests whose body cannot be read a second time.
-///   `StoreError.isRetryable` only concerns later attempts by the caller.
-/// - Cancelling the calling task ends a call early with `.cancelled`, unless its effect is irrevocable: then the call
-///   ends as if the task had not been cancelled.
+/// - Keys, upload ids and record names are compared byte by byte. Texts that only Unicode treats as equivalent are
+///   different.
+/// - A store repeats failed requests itself where that is useful, except a request with a body whose bytes it cannot
+///   get a second time. `StoreError.isRetryable` says whether a later attempt by the caller may succeed.
+/// - If the calling task is cancelled, a call ends early with `.cancelled`. If its effect can no longer be prevented,
+///   it continues as if the task had not been cancelled.
 package protocol ObjectStore: Sendable {
-    /// Limits and checks of this store. They never change.
+    /// What this store accepts and which checks it makes. Does not change during the life of this value.
     var limits: StoreLimits { get }
 
-    /// Identifies the store: equal for every gateway on it, different for each store (specification §11.3). It never
-    /// changes.
+    /// The store's identity: all gateways that use this store get the same one, and every other store has another
+    /// (specification §11.3). Does not change during the life of this value.
     var identity: StoreIdentity { get throws(StoreError) }
 
     /// The summary of the object under a key (HEAD), or `nil` if there is none.
     ///
-    /// The store never reads the object's bytes for it.
+    /// The store does not read the object's bytes to answer this.
     func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary?
 
-    /// Stores a whole object by one request and replaces the key's object, if the condition allows it.
+    /// Stores a complete object by one request. If the condition allows it, the object replaces an existing object
+    /// under the key.
     ///
     /// - Parameters:
-    ///   - metadata: the store adds the body's digest as `partDigest`, which later is the object's evidence.
-    ///   - condition: if the condition does not hold, the call throws `.alreadyExists`; or `.preconditionGone`, if the
-    ///     condition names an object and the key holds none. `StoreLimits.conditions` says which conditions the store
-    ///     really checks.
+    /// - metadata: the object's metadata. The store adds the body's digest as `partDigest`, which serves as evidence of
+    ///   the object's content later.
+    /// - condition: what must be true of the key's present object. If it is not, the call throws `.preconditionGone`
+    ///   when the condition names an object and the key has none, and `.alreadyExists` otherwise.
+    ///   `StoreLimits.conditions` says which conditions the store really checks.
     func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
@@ -45,12 +48,12 @@ package protocol ObjectStore: Sendable {
     /// Begins a multipart upload. A key may have several uploads at a time.
     ///
     /// Throws `.outcomeUnknown` if the store may have begun an upload and the answer with its id was lost.
-    /// - Parameter metadata: the metadata of the completed object. Its `partBytes` is the size of every part but the
+    /// - Parameter metadata: the metadata of the completed object. Its `partBytes` is the size of every part except the
     ///   last.
     /// - Returns: the upload id, which is opaque to the caller.
     func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String
 
-    /// Stores one part; replaces an earlier part of the same number.
+    /// Stores one part. Replaces an earlier part with the same number.
     ///
     /// - Returns: the part's ETag with its quotes, to be passed unchanged to `completeUpload`.
     func uploadPart(
@@ -64,30 +67,31 @@ package protocol ObjectStore: Sendable {
 
     /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
     ///
-    /// These errors decide what the caller does next: `.invalidParts` (the named parts are missing or differ; the
-    /// upload still exists), `.noSuchUpload` (the upload may also be completed already: compare the object's session
-    /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (the upload still exists)
-    /// and `.outcomeUnknown`.
+    /// The caller distinguishes these errors. After `.invalidParts` (parts are missing or differ),
+    /// `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` the upload still exists. After
+    /// `.noSuchUpload` the upload may have been completed already; the object's session id shows whether it was. After
+    /// `.outcomeUnknown` the object may exist.
     /// - Parameters:
-    ///   - parts: numbered from 1 without a gap, all of one size but the last.
-    ///   - size: bytes of the whole object. Throws `.sizeMismatch` if the parts' sizes have another sum.
-    ///   - condition: as for `putObject`.
+    /// - parts: the parts, numbered from 1 without a gap. All except the last have the same size.
+    /// - size: size of the object in bytes. If the sizes of the parts have another sum, the call throws
+    ///   `.sizeMismatch`.
+    /// - condition: as for `putObject`.
     func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
-    /// Aborts an upload and removes its parts. Parts in flight may arrive afterwards: repeat until the store lists
-    /// none.
+    /// Aborts an upload and removes its parts. Parts that are being sent may arrive afterwards, so the caller repeats
+    /// this until the store lists no parts.
     func abortUpload(key: ObjectKey, upload: String) async throws(StoreError)
 
     /// The unfinished uploads of exactly this key, the oldest first.
     func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary]
 
-    /// Writes a small record of the gateways; replaces a record of the same name.
+    /// Writes a small record that gateways keep in the store. Replaces a record with the same name.
     ///
     /// - Parameters:
-    ///   - name: 1 to 200 of the characters `a-z A-Z 0-9 . _ -`, not beginning with a full stop.
-    ///   - bytes: at most `StoreLimits.recordBytesMax` bytes.
+    ///   - name: 1 to 200 characters of `a-z A-Z 0-9 . _ -`. The first must not be a full stop.
+    /// - bytes: at most `StoreLimits.recordBytesMax` bytes.
     func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError)
 
     /// A record's bytes and modification time, or `nil` if there is no record.
@@ -98,18 +102,18 @@ package protocol ObjectStore: Sendable {
 
     /// One page of the record names that begin with `prefix`, in the order of their bytes.
     ///
-    /// - Parameter after: `RecordNamePage.next` of the previous page; `nil` for the first page.
+    /// - Parameter after: `RecordNamePage.next` of the page before; `nil` for the first page.
     func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage
 
     /// Removes the uploads and objects of interrupted store probes.
     ///
-    /// - Parameter limit: a time of the store's clock. An upload or object that is younger may belong to a gateway that
-    ///   is starting, and stays.
+    /// - Parameter limit: a time by the store's clock. Uploads and objects that are younger stay, because they may
+    ///   belong to a gateway that is starting.
     /// - Returns: the number of removed uploads and objects; 0 for a store that needs no probe.
     func removeProbes(before limit: Date) async throws(StoreError) -> Int
 
-    /// The clock that dates parts, uploads and records. Ages depend on this clock, never on the gateway's or a
-    /// device's.
+    /// The present time of the clock from which parts, uploads and records get their times. The age of an upload is
+    /// computed with this clock, never with the clock of a gateway or device.
     func currentTime() async throws(StoreError) -> Date
 }
 
@@ -118,8 +122,8 @@ extension ObjectStore {
 
     /// All parts of an upload, in the order of their numbers, read page by page.
     ///
-    /// - Throws: `.damaged` if the store's paging does not advance or end, so that a faulty server can neither block
-    ///   the gateway nor fill its memory.
+    /// - Throws: `.damaged` if the pages do not advance or do not end. Otherwise a faulty server could block the
+    ///   gateway or fill its memory.
     package func allParts(key: ObjectKey, upload: String) async throws(StoreError) -> [ListedPart] {
         var parts: [ListedPart] = []
         var after: PartNumber?

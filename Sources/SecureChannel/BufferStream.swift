@@ -2,12 +2,13 @@ import COpenSSL
 import Cryptography
 import NIOCore
 
-/// Owns one `BIO` of OpenSSL and frees it. It connects OpenSSL with two `ByteBuffer`s: received cipher text that
-/// OpenSSL has not read, and cipher text that OpenSSL wrote and that is still to be sent.
+/// Owns one `BIO` of OpenSSL and frees it. It connects OpenSSL with two `ByteBuffer`s. One has received cipher text
+/// that OpenSSL has not read yet. The other has cipher text that OpenSSL has written and that is still to be sent.
 ///
-/// It never blocks: reading from an empty buffer asks OpenSSL to try again later, and writing always succeeds.
+/// The stream never blocks. If OpenSSL reads while the buffer is empty, the stream makes it try again later. Writing
+/// always succeeds.
 struct BufferStream: ~Copyable {
-    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
+    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
     let stream: OpaquePointer
 
     /// Allocated separately, because OpenSSL's callbacks need a stable address.
@@ -33,16 +34,17 @@ struct BufferStream: ~Copyable {
     /// Cipher text that OpenSSL has not read yet.
     var inboundByteCount: Int { buffers.pointee.inbound.readableBytes }
 
-    /// How many bytes OpenSSL has read since `forgetReadByteCount`. These belong to an incomplete record that OpenSSL
-    /// holds.
+    /// Number of bytes that OpenSSL has read since the last `forgetReadByteCount`. OpenSSL holds these bytes as the
+    /// beginning of an incomplete record.
     var readByteCount: Int { buffers.pointee.readByteCount }
 
-    /// Called when OpenSSL has returned a whole record, and so holds no bytes of the next one.
+    /// Sets the count to 0. Called when OpenSSL has returned a complete record, so that it holds no bytes of the next
+    /// one.
     func forgetReadByteCount() {
         buffers.pointee.readByteCount = 0
     }
 
-    /// Adds cipher text from the network. If OpenSSL has read all earlier bytes, the new bytes are not copied.
+    /// Adds cipher text from the network. If OpenSSL has read all earlier bytes, the new ones are not copied.
     func append(_ bytes: ByteBuffer) {
         if buffers.pointee.inbound.readableBytes == 0 {
             buffers.pointee.inbound = bytes
@@ -60,7 +62,7 @@ struct BufferStream: ~Copyable {
         }
     }
 
-    /// Removes and returns everything that OpenSSL has written since the last call; `nil` where it wrote nothing.
+    /// Removes and returns everything that OpenSSL has written since the last call; `nil` if that is nothing.
     func takeOutbound() -> ByteBuffer? {
         guard buffers.pointee.outbound.readableBytes > 0 else { return nil }
         let bytes = buffers.pointee.outbound
@@ -69,7 +71,7 @@ struct BufferStream: ~Copyable {
     }
 
     deinit {
-        // OpenSSL may hold a reference for longer, but no longer uses the stream.
+        // OpenSSL may keep its reference for longer. Without the pointer to the buffers, it can do no harm.
         BIO_set_data(stream, nil)
         BIO_free(stream)
         buffers.deinitialize(count: 1)
@@ -77,10 +79,10 @@ struct BufferStream: ~Copyable {
     }
 }
 
-// What OpenSSL calls, through `BufferStreamMethod`.
+// The functions that OpenSSL calls, through `BufferStreamMethod`, to read and write.
 
 extension BufferStream {
-    /// - Returns: 1; or 0 if no bytes are there, and then the stream is marked so that OpenSSL tries again later.
+    /// - Returns: 1 if bytes were read. 0 if there are none, with the flag that makes OpenSSL try again later.
     static func read(
         from stream: OpaquePointer, into space: UnsafeMutableRawPointer, byteCountMax: Int,
         byteCount: UnsafeMutablePointer<Int>
@@ -98,12 +100,13 @@ extension BufferStream {
             return count
         }
         buffers.pointee.readByteCount += byteCount.pointee
-        // A large buffer is freed as soon as it has been read, not when the next one arrives.
+        // Free a buffer as soon as it has been read. Otherwise a large one would stay in memory until the next bytes
+        // arrive.
         if buffers.pointee.inbound.readableBytes == 0 { buffers.pointee.inbound = ByteBuffer() }
         return 1
     }
 
-    /// - Returns: 1, because all bytes are accepted.
+    /// - Returns: 1 for success. All bytes are always accepted.
     static func write(_ bytes: UnsafeRawBufferPointer, to stream: OpaquePointer) -> Int32 {
         BIO_clear_flags(stream, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY)
         guard let buffers = buffers(of: stream) else { return 0 }

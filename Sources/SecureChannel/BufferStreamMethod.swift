@@ -3,12 +3,12 @@ import COpenSSL
 /// Owns one `BIO_METHOD` of OpenSSL and frees it: the functions that OpenSSL calls to read from a `BufferStream` and to
 /// write to it.
 ///
-/// `@unchecked Sendable` because the method never changes once it is made.
+/// `@unchecked Sendable` because the method never changes after it was made.
 struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
-    /// One per process, because the method has to outlive every stream.
+    /// One method for the whole process, because it has to exist for longer than every stream.
     static let shared = BufferStreamMethod()
 
-    /// `nil` where OpenSSL had no memory for it.
+    /// `nil` if OpenSSL had no memory for it.
     let method: OpaquePointer?
 
     private init() {
@@ -24,7 +24,8 @@ struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
             return BufferStream.write(UnsafeRawBufferPointer(start: bytes, count: bytesCount), to: stream)
         }
         BIO_meth_set_ctrl(method) { _, command, _, _ in
-            // Nothing is buffered, so a flush succeeds without work. Other commands are not supported.
+            // The stream buffers nothing, so there is nothing to do for a flush, and it succeeds. Other commands are
+            // not supported.
             command == BIO_CTRL_FLUSH ? 1 : 0
         }
     }

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The promises of calls to `close`, until they are passed on to the channel.
+/// The promises of calls to `close`, kept until the handler passes the call on to the channel.
 ///
 /// A class, because completing a promise may call the handler, which then changes this object.
 final class ClosePromises {

@@ -1,28 +1,29 @@
 import NIOCore
 
-/// Plain text on its way into TLS records: what was written, and the record that is being put together from it.
+/// Plain text that is to be encrypted into TLS records: the writes of the handlers, and the record that is being
+/// assembled from several writes.
 struct OutboundRecords {
     /// The longest plain text of one record that TLS allows.
     private static let recordBytesMax = 16 * 1024
 
-    /// The bytes that a record adds: header, content type and tag. Their number is the same for each of the ciphers.
+    /// Bytes that encryption adds to a record: header, content type and tag. The number is the same for all of the
+    /// ciphers.
     private static let recordOverheadBytes = 22
 
-    /// The number of records in one slice. So many encrypted records fit into half a mebibyte, the size of the buffer
-    /// for them.
+    /// Number of records that are encrypted at once. So many fit, encrypted, into a buffer of half a mebibyte.
     static let sliceRecordCount = 31
 
-    /// The most plain text that is encrypted at once.
+    /// Maximum plain text that is encrypted at once.
     static let sliceBytesMax = sliceRecordCount * recordBytesMax
 
-    /// Plain text that was written and is not encrypted yet.
+    /// Plain text that was written and not yet moved into a record.
     private var queue = PlaintextQueue()
 
-    /// The record that is being put together from several writes. Empty between calls, unless OpenSSL could not take
+    /// The record that is being assembled from several writes. It is empty between calls, unless OpenSSL could not take
     /// it yet.
     private var gathered = ByteBuffer()
 
-    /// The plain bytes of all writes in the queue, flushed or not.
+    /// Number of plain bytes of all writes in the queue, flushed or not.
     var queuedByteCount: Int { queue.byteCount }
 
     /// Whether flushed plain text waits to be encrypted.
@@ -39,20 +40,21 @@ struct OutboundRecords {
 
     /// Removes writes that will not be sent.
     /// - Parameter keepingFlushed: whether flushed writes stay.
-    /// - Returns: the promises to fail. Failing one may call the handler, which then changes these records.
+    /// - Returns: the promises to fail. The caller must not be inside a method of this value when it fails them,
+    ///   because that may call the handler, which then changes this value.
     mutating func removeAll(keepingFlushed: Bool) -> [EventLoopPromise<Void>] {
         queue.removeAll(keepingFlushed: keepingFlushed)
     }
 
-    /// Removes and returns the promises of writes that have been encrypted; none while the record that is being put
-    /// together may hold some of their bytes.
+    /// Removes and returns the promises of writes that have been encrypted. Returns none while a record is being
+    /// assembled, because it may contain bytes of these writes.
     mutating func takeFinishedPromises() -> [EventLoopPromise<Void>] {
         gathered.readableBytes == 0 ? queue.takeFinishedPromises() : []
     }
 
-    /// Makes full records and a shorter last one, wherever one write ends and the next begins. The part of a write that
-    /// fills whole records is encrypted without a copy. Only the bytes at its beginning and end are copied, to join
-    /// them with those of the neighbouring writes.
+    /// Encrypts flushed plain text, in full records and a shorter last one. The boundaries between writes do not
+    /// matter: where a write fills records, it is encrypted without a copy, and its first and last bytes are copied
+    /// into a record together with bytes of the writes before and after.
     mutating func encryptSlice(
         with connection: borrowing SSLConnection, _ allocator: ByteBufferAllocator
     ) -> SSLConnection.OnWrite {
@@ -98,7 +100,7 @@ struct OutboundRecords {
 }
 
 extension EventLoopPromise<Void> {
-    /// One promise that completes all given promises.
+    /// One promise that completes all the given promises; `nil` if there are none.
     static func joining(_ promises: [EventLoopPromise<Void>]) -> EventLoopPromise<Void>? {
         guard let first = promises.first else { return nil }
         for promise in promises.dropFirst() { first.futureResult.cascade(to: promise) }

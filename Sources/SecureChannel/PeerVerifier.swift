@@ -7,19 +7,19 @@ import Cryptography
 final class PeerVerifier: Sendable {
     /// What makes a certificate trusted.
     enum Trust: Sendable {
-        /// Its key alone makes a certificate trusted. Name and dates are ignored.
+        /// The key in the certificate. Its name and dates are ignored.
         case key
-        /// A chain of signatures from the authority.
+        /// A chain of signatures that leads from the certificate to the authority.
         /// - Parameters:
-        ///   - checksDates: whether the certificates have to be valid now. Agents do not check, because their clocks
-        ///     may be wrong.
-        ///   - isPinned: whether a key is trusted without a chain. Its certificate's content is then ignored.
-        ///   - isAwaited: whether a peer without a chain may connect, to enrol. Such a peer has no name.
+        ///   - checksDates: whether the certificates have to be valid now. Agents do not check this, because their
+        ///     clocks may be wrong.
+        ///   - isPinned: whether a key is trusted even without a chain. The rest of its certificate is then ignored.
+        ///   - isAwaited: whether a peer without a chain may connect in order to enrol. Such a peer has no name.
         case authority(
             checksDates: Bool, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool)
     }
 
-    /// What is required of a trusted certificate.
+    /// What a trusted certificate must also have.
     enum Expectation: Sendable {
         /// One of these keys, or a key from which certificates lead to one of them (`PinnedChain`).
         case gatewayWithKey(Set<Fingerprint>)
@@ -27,13 +27,13 @@ final class PeerVerifier: Sendable {
         case device(@Sendable (TLSPeer) -> Bool)
     }
 
-    /// The result of a verification. It is stored with the connection, because OpenSSL passes on only success or
-    /// failure.
+    /// The result of a verification. It is stored with the connection, because OpenSSL only reports whether the
+    /// verification succeeded.
     struct Finding {
         var peer: TLSPeer?
         var refusal: TLSError.Code?
 
-        /// OpenSSL's text for the fault in the chain.
+        /// OpenSSL's text that says what is wrong with the chain.
         var reason: String?
     }
 
@@ -45,8 +45,8 @@ final class PeerVerifier: Sendable {
         self.expectation = expectation
     }
 
-    /// - Parameter store: the `X509_STORE_CTX` with the peer's certificate. The error that is set in it decides which
-    ///   alert the peer gets.
+    /// - Parameter store: the `X509_STORE_CTX` with the peer's certificate. The method sets an error code in it, from
+    ///   which OpenSSL chooses the alert that the peer gets.
     func verify(_ store: OpaquePointer) -> Finding {
         guard let certificate = X509_STORE_CTX_get0_cert(store).map({ Certificate(sharing: $0) }) else {
             return Finding(refusal: .noCertificate)
@@ -61,8 +61,8 @@ final class PeerVerifier: Sendable {
         if case .authority(let checksDates, let isPinned, let isAwaited) = trust, !isPinned(fingerprint) {
             if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
             if X509_verify_cert(store) == 1 {
-                // The device list is searched by name. A certificate without a name gets the empty name, which no list
-                // contains.
+                // The gateway searches its device list by this name. A certificate without a name gets an empty one,
+                // which no list contains.
                 name = certificate.name ?? ""
             } else if !isAwaited() {
                 return refuseChain(store)
@@ -91,7 +91,8 @@ final class PeerVerifier: Sendable {
                 from: certificate.certificate, through: X509_STORE_CTX_get0_untrusted(store), to: pins)
     }
 
-    /// Refuses a peer because of its chain. The alert tells the peer only whether a date is the cause.
+    /// Refuses a certificate without a valid chain. The alert tells the peer if a date in the chain is the reason; it
+    /// does not distinguish other reasons.
     private func refuseChain(_ store: OpaquePointer) -> Finding {
         let error = X509_STORE_CTX_get_error(store)
         if error != X509_V_ERR_CERT_HAS_EXPIRED, error != X509_V_ERR_CERT_NOT_YET_VALID {

@@ -4,7 +4,7 @@ import NIOCore
 struct PhaseTimer {
     private var task: Scheduled<Void>?
 
-    /// Starts the time of a phase, in place of the one before.
+    /// Starts the time limit of a new phase, and cancels the limit of the phase before.
     mutating func start(_ limit: TimeAmount, _ context: ChannelHandlerContext, _ body: @escaping () -> Void) {
         task?.cancel()
         task = context.eventLoop.assumeIsolated().scheduleTask(in: limit, body)

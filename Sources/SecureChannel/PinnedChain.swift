@@ -1,22 +1,23 @@
 import COpenSSL
 import Cryptography
 
-/// Searches the certificates that a gateway shows for a chain to a key that the agent has pinned (specification §5.1).
+/// Searches the certificates that a gateway presents for a chain to a key that the agent has pinned (specification
+/// §5.1).
 ///
-/// A site that has changed its key shows the new certificate, signed by the old key, followed by the old certificate.
-/// Only keys and signatures are verified: names, dates and authority flags are ignored, because a site's own
-/// certificates do not use them.
+/// A site that has changed its key presents the new certificate, which the old key has signed, followed by the old
+/// certificate. Only keys and signatures are verified: names, dates and authority flags are ignored, because a site's
+/// own certificates do not use them.
 package enum PinnedChain {
-    /// How many certificates are searched, including the gateway's own; each but the first costs one signature check.
-    /// No gateway shows a longer chain.
+    /// Maximum number of certificates that are searched, including the gateway's own. The limit bounds the work,
+    /// because each certificate except the first costs one signature check. A gateway presents no longer chain.
     package static let certificatesMax = 8
 
-    /// Whether one of the certificates after the first has a pinned key, and each certificate before it is signed by
-    /// the key of the next one.
+    /// Whether the certificates lead to a pinned key: one of them, after the first, has a pinned key, and each
+    /// certificate before that one is signed by the key of the next certificate.
     ///
     /// - Parameters:
-    ///   - certificate: the gateway's own.
-    ///   - shown: OpenSSL's stack of the certificates that the gateway showed, its own first; `nil` for none.
+    ///   - certificate: the gateway's own certificate.
+    ///   - shown: OpenSSL's stack of all certificates that the gateway presented, its own first; `nil` for none.
     static func leads(from certificate: OpaquePointer, through shown: OpaquePointer?, to pins: Set<Fingerprint>) -> Bool
     {
         defer { OpenSSLErrorQueue.clear() }

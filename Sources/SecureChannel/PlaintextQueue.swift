@@ -11,13 +11,13 @@ struct PlaintextQueue {
     private var flushedWriteCount = 0
     private var finishedPromises: [EventLoopPromise<Void>] = []
 
-    /// The plain bytes of all writes, flushed or not.
+    /// Number of plain bytes of all writes, flushed or not.
     private(set) var byteCount = 0
 
-    /// Whether a write has been flushed. It may be an empty one.
+    /// Whether the queue has a flushed write. The write may be empty.
     var hasFlushed: Bool { flushedWriteCount > 0 }
 
-    /// The number of bytes that are left of the first flushed write; `nil` if there is no such write.
+    /// Number of bytes that are left of the first flushed write; `nil` if there is no flushed write.
     var firstByteCount: Int? {
         hasFlushed ? writes.first?.bytes.readableBytes : nil
     }
@@ -32,15 +32,15 @@ struct PlaintextQueue {
         flushedWriteCount = writes.count
     }
 
-    /// Calls `body` with the first bytes of the first write, which has to exist. The bytes stay in the queue until
-    /// `drop`.
+    /// Calls `body` with the first bytes of the first write. The queue must not be empty. The bytes stay in the queue
+    /// until `drop`.
     func withFirstBytes<Result>(_ byteCount: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         writes[writes.startIndex].bytes.withUnsafeReadableBytes { bytes in
             body(UnsafeRawBufferPointer(rebasing: bytes.prefix(byteCount)))
         }
     }
 
-    /// Removes the first bytes of the first write, and the write itself once it is empty.
+    /// Removes the first bytes of the first write. If the write is then empty, removes it, too.
     mutating func drop(_ byteCount: Int) {
         let first = writes.startIndex
         writes[first].bytes.moveReaderIndex(forwardBy: byteCount)
@@ -50,7 +50,7 @@ struct PlaintextQueue {
         if let promise = writes.removeFirst().promise { finishedPromises.append(promise) }
     }
 
-    /// Removes and returns the promises of the writes that were dropped since the last call.
+    /// Removes and returns the promises of the writes that `drop` has removed since the last call.
     mutating func takeFinishedPromises() -> [EventLoopPromise<Void>] {
         guard !finishedPromises.isEmpty else { return [] }
         defer { finishedPromises = [] }
@@ -59,7 +59,8 @@ struct PlaintextQueue {
 
     /// Removes writes that will not be sent.
     /// - Parameter keepingFlushed: whether flushed writes stay.
-    /// - Returns: the promises to fail, including those of writes that were dropped before.
+    /// - Returns: the promises to fail. Without `keepingFlushed` these include the promises of writes that `drop` has
+    ///   removed.
     mutating func removeAll(keepingFlushed: Bool) -> [EventLoopPromise<Void>] {
         var promises: [EventLoopPromise<Void>] = keepingFlushed ? [] : takeFinishedPromises()
         let removed = writes.suffix(writes.count - (keepingFlushed ? flushedWriteCount : 0))

@@ -10,14 +10,15 @@
 ///     answeredAndWanted  bytes are delivered        answered
 ///     answeredAndWanted  the burst is complete      wanted
 ///
-/// The demand does not depend on the phase of the connection: if a failure follows the delivery of bytes,
-/// `channelReadComplete` is still fired after the failure.
+/// This state is not part of a connection's phase, because it must survive a change of phase: if the connection fails
+/// in the middle of a burst, `channelReadComplete` still follows.
 package enum ReadDemand: Hashable, Sendable {
     case none
     case wanted
     /// Bytes were delivered, and `channelReadComplete` is still to follow.
     case answered
-    /// As `answered`, and the handlers have asked again since.
+    /// Bytes were delivered, `channelReadComplete` is still to follow, and the handlers have already asked to read
+    /// again.
     case answeredAndWanted
 
     package var isWanted: Bool { self == .wanted || self == .answeredAndWanted }
@@ -29,14 +30,14 @@ package enum ReadDemand: Hashable, Sendable {
         self = isInBurst ? .answeredAndWanted : .wanted
     }
 
-    /// Bytes are about to be fired.
+    /// Bytes are about to be passed to the next handler.
     package mutating func delivered() {
         self = .answered
     }
 
-    /// Ends a burst, if one is under way. The caller then fires `channelReadComplete`.
+    /// Ends a burst, if there is one.
     ///
-    /// - Returns: whether a burst was under way.
+    /// - Returns: whether there was a burst, so that the caller has to fire `channelReadComplete`.
     package mutating func completeBurst() -> Bool {
         guard isInBurst else { return false }
         self = isWanted ? .wanted : .none

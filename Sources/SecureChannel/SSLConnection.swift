@@ -5,7 +5,8 @@ import NIOCore
 /// Owns one `SSL` of OpenSSL and frees it: a TLS connection that reads and writes cipher text through `stream` and
 /// never blocks.
 ///
-/// Every call empties the thread's error queue before and after, so that no connection reads another one's errors.
+/// Every method empties the thread's error queue before and after its work, so that a connection never reads errors of
+/// another one.
 struct SSLConnection: ~Copyable {
     /// The result of continuing the handshake.
     enum OnHandshake {
@@ -18,23 +19,23 @@ struct SSLConnection: ~Copyable {
     enum OnRead {
         case bufferIsFull
         case wantsMore
-        /// The peer has sent its goodbye.
+        /// The peer has sent its goodbye (`close_notify`).
         case closed
         case failed(TLSError)
     }
 
-    /// The result of a write. OpenSSL accepts all of its bytes or none.
+    /// The result of a write. OpenSSL accepts all of the bytes or none.
     enum OnWrite {
         case written
-        /// Only a part of one of the peer's TLS messages has arrived. The same bytes have to be written again when the
-        /// rest of that message has arrived.
+        /// OpenSSL has accepted nothing, because only a part of one of the peer's TLS messages has arrived. When the
+        /// rest has arrived, the same bytes have to be written again.
         case wantsMore
         case failed(TLSError)
     }
 
     let stream: BufferStream
 
-    /// Whether this side sends the first message of the handshake: on an agent.
+    /// Whether this side sends the first message of the handshake, which is so on an agent.
     let speaksFirst: Bool
 
     private let connection: OpaquePointer
@@ -43,9 +44,9 @@ struct SSLConnection: ~Copyable {
     private let finding: UnsafeMutablePointer<PeerVerifier.Finding>
 
     private static let plainBytesEstimateMin = 256
-    /// The limit of `plainBytesEstimate`: as many bytes as one read of the socket returns. Capacities are powers of
-    /// two, so a slightly larger buffer would be twice as long, and code that keeps its bytes would keep a buffer that
-    /// is half empty.
+    /// Equals the number of bytes that one read of the socket returns. The capacity of a buffer is rounded up to a
+    /// power of two. A slightly larger buffer would therefore be twice as long, and code that keeps its bytes would
+    /// keep a buffer that is half empty.
     private static let plainBytesEstimateMax = 256 << 10
 
     init(_ context: borrowing SSLContext) throws(CryptographyError) {
@@ -54,7 +55,7 @@ struct SSLConnection: ~Copyable {
         guard let connection = SSL_new(context.context) else {
             throw CryptographyError(takingReasonFor: .makeTLSConnection)
         }
-        // Each of the two calls takes over one reference.
+        // The two calls of OpenSSL each take over one reference to the stream, so add one reference for each.
         BIO_up_ref(stream.stream)
         SSL_set0_rbio(connection, stream.stream)
         BIO_up_ref(stream.stream)
@@ -74,8 +75,8 @@ struct SSLConnection: ~Copyable {
     /// The verified peer; `nil` before the handshake is complete.
     var peer: TLSPeer? { finding.pointee.peer }
 
-    /// The certificates that the server showed, in DER, its own first. Empty where there are too many of them, or one
-    /// is too long.
+    /// The certificates that the server presented, in DER, its own first. Empty if there are too many of them or one is
+    /// too long.
     var peerCertificates: [[UInt8]] {
         guard let chain = SSL_get_peer_cert_chain(connection) else { return [] }
         defer { OpenSSLErrorQueue.clear() }
@@ -94,10 +95,11 @@ struct SSLConnection: ~Copyable {
         return certificates
     }
 
-    /// Whether bytes have arrived that `read` has not returned.
+    /// Whether bytes have arrived that `read` has not returned yet.
     var hasUnread: Bool { stream.inboundByteCount > 0 || SSL_pending(connection) > 0 }
 
-    /// The length of a buffer for the plain bytes that `read` can return now, up to `plainBytesEstimateMax`.
+    /// Length of a buffer that suffices for the plain bytes that `read` can return now, within a lower and an upper
+    /// limit.
     var plainBytesEstimate: Int {
         let byteCount = stream.inboundByteCount + stream.readByteCount + Int(SSL_pending(connection))
         return min(max(byteCount, Self.plainBytesEstimateMin), Self.plainBytesEstimateMax)
@@ -134,7 +136,7 @@ struct SSLConnection: ~Copyable {
         return .bufferIsFull
     }
 
-    /// Encrypts into the stream, in records of 16 KiB and a shorter last one.
+    /// Encrypts bytes and writes them to the stream, in records of 16 KiB and a shorter last record.
     /// - Parameter bytes: not empty.
     func write(_ bytes: UnsafeRawBufferPointer) -> OnWrite {
         OpenSSLErrorQueue.clear()
@@ -144,10 +146,11 @@ struct SSLConnection: ~Copyable {
         return wantsMore(after: result) ? .wantsMore : .failed(failure())
     }
 
-    /// Writes the goodbye. Nothing can be written after it. Called once, after the handshake, if nothing has failed.
+    /// Writes the goodbye to the stream. Nothing can be written after it. To be called once, after the handshake, and
+    /// only if nothing has failed.
     func sendCloseNotify() {
         OpenSSLErrorQueue.clear()
-        // The result says whether the peer's goodbye has arrived. It is ignored, because `read` reports that, too.
+        // Ignore the result: it only says whether the peer's goodbye has arrived, and `read` finds that out.
         _ = SSL_shutdown(connection)
         OpenSSLErrorQueue.clear()
     }
@@ -167,10 +170,11 @@ struct SSLConnection: ~Copyable {
     }
 }
 
-// The functions that OpenSSL calls, through the callbacks of `SSLContext`.
+// The functions that OpenSSL calls, through the callbacks of `SSLContext`, during a handshake.
 
 extension SSLConnection {
-    /// Verifies the peer's certificate. By now a server has sent the protocol that it chose.
+    /// Verifies the peer's certificate. First checks that both sides have agreed on the application protocol: by this
+    /// time a server has sent its choice.
     static func verify(_ connection: OpaquePointer, store: OpaquePointer, with verifier: PeerVerifier) -> Bool {
         guard let finding = finding(of: connection) else { return false }
         guard hasChosenProtocol(connection) else {
@@ -182,8 +186,8 @@ extension SSLConnection {
         return finding.pointee.peer != nil
     }
 
-    /// Whether a client that offers TLS 1.3 asks for no application protocol. A client without TLS 1.3 is refused for
-    /// its version later.
+    /// Whether a client offers TLS 1.3 but does not ask for an application protocol. A client without TLS 1.3 does not
+    /// count, because it is refused later for its version.
     static func isWithoutProtocol(_ connection: OpaquePointer) -> Bool {
         let isWithout =
             hasExtension(connection, TLSEXT_TYPE_supported_versions)

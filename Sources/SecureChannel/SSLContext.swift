@@ -4,13 +4,15 @@ import Cryptography
 /// Owns one `SSL_CTX` of OpenSSL and frees it: the settings of all connections of a gateway or an agent.
 ///
 /// TLS 1.3 and nothing older, ALPN on both sides, certificates on both sides, no tickets, no early data, no
-/// renegotiation, no compression. `@unchecked Sendable` because it never changes once it is made, and OpenSSL counts
-/// its references atomically.
+/// renegotiation, no compression.
+///
+/// `@unchecked Sendable` because the context never changes after it was made, and OpenSSL counts its references
+/// atomically.
 struct SSLContext: ~Copyable, @unchecked Sendable {
-    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
+    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
     let context: OpaquePointer
 
-    /// Which side of the handshake this is.
+    /// The side of the handshake that connections with this context take.
     enum Side: Sendable {
         case client
         case server
@@ -18,17 +20,18 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
 
     let side: Side
 
-    /// Longer chains are refused: those of devices and gateways are short, and a peer is not authenticated yet while
-    /// its chain is read.
+    /// Maximum length of a peer's chain. It is low, because the chains of devices and gateways are short, and a peer is
+    /// not yet authenticated while its chain is read.
     private static let certificateBytesMax = 32 * 1024
 
-    /// The fastest cipher first; no weakness is known in any of the three. ChaCha20 is for machines without AES
-    /// instructions; a FIPS provider does not offer it.
+    /// The ciphers, the fastest first. No weakness is known in any of them, so speed decides. ChaCha20 is the fastest
+    /// on machines without AES instructions; a FIPS provider does not have it.
     private static let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
     /// - Parameters:
-    ///   - verifier: has to outlive the context, which holds only its address.
-    ///   - authority: the authority of the peers' chains, where chains are verified.
+    ///   - verifier: verifies the peers. The caller has to keep it for as long as the context exists, because OpenSSL
+    ///     holds only its address.
+    ///   - authority: the authority that the peers' chains must lead to; `nil` if no chains are verified.
     static func make(
         side: Side, identity: Identity, verifier: PeerVerifier, authority: CertificateAuthority?
     ) throws(CryptographyError) -> SSLContext {
@@ -60,8 +63,9 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         SSL_CTX_set_options(context, sluice_SSL_OP_nothing_optional())
         SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateBytesMax, nil)
-        // RELEASE_BUFFERS: idle connections, of which there may be many, hold no record buffers. NO_AUTO_CHAIN: peers
-        // are shown exactly the chain in the identity's file; OpenSSL adds no certificate from the authority's file.
+        // RELEASE_BUFFERS: an idle connection keeps no buffers for records, which saves memory because there may be
+        // many. NO_AUTO_CHAIN: present exactly the certificates in the identity's file; OpenSSL must not add
+        // certificates of the authority.
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN), nil)
     }
 
@@ -83,7 +87,7 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Replaces OpenSSL's verification of the chain, which would refuse every self-signed certificate.
+    /// Makes OpenSSL call `verifier` instead of its own verification, which would refuse every self-signed certificate.
     private func verify(with verifier: PeerVerifier) {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         SSL_CTX_set_cert_verify_callback(
@@ -118,7 +122,8 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
                     chosenByteCount.pointee = UInt8(range.count)
                     return SSL_TLSEXT_ERR_OK
                 }, nil)
-            // OpenSSL does not call the callback above for a client that asks for no protocol.
+            // OpenSSL does not call the ALPN callback for a client that asks for no protocol. This callback refuses
+            // such a client.
             SSL_CTX_set_client_hello_cb(
                 context,
                 { connection, alert, _ in
@@ -140,10 +145,10 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
 enum ApplicationProtocol {
     static let name = Array(TLSContext.applicationProtocol.utf8)
 
-    /// The client's offer: each name is preceded by its length.
+    /// The list that a client offers. In it the length of a name precedes the name.
     static let list = [UInt8(name.count)] + name
 
-    /// The position of the name in a client's list; `nil` where the list lacks it or is malformed.
+    /// The position of the name in a client's list; `nil` if the list does not contain it or is malformed.
     static func find(in offered: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
         var start = 0
         while start < offered.count {

@@ -11,8 +11,8 @@ package struct TLSAlert: RawRepresentable, Hashable, Sendable {
     /// The two sides have no common parameters, or the peer's application refused.
     package static let handshakeFailure = TLSAlert(rawValue: 40)
 
-    /// Sent by an agent to a gateway that is not the expected one, and by a gateway where a certificate is not valid
-    /// yet by its clock.
+    /// An agent sends this alert to a gateway that is not the expected one. A gateway sends it if a certificate is not
+    /// valid yet by the gateway's clock.
     package static let badCertificate = TLSAlert(rawValue: 42)
 
     /// The certificate has expired by the peer's clock.

@@ -11,22 +11,22 @@ package import Cryptography
 /// ## Clocks
 ///
 /// With pinned keys both sides ignore the dates in certificates: a key is valid until it is removed from the list, and
-/// a device's clock may be wrong. With an authority a gateway, whose clock is correct, refuses chains with a
-/// certificate that has expired or is not valid yet. Agents ignore the dates: a device with a wrong clock would refuse
-/// every gateway, and could not be reached to correct its clock.
+/// a device's clock may be wrong. With an authority, a gateway refuses chains with a certificate that has expired or is
+/// not valid yet, because its clock is expected to be right. Agents ignore the dates here, too: otherwise a device with
+/// a wrong clock would refuse every gateway.
 package final class TLSContext: Sendable {
     /// The name and version of the protocol inside TLS. A peer that does not ask for it is refused in the handshake.
     package static let applicationProtocol = "sluice/1"
 
-    /// How a gateway recognises devices. `accepts` is called during the handshake, on the connection's event loop, and
-    /// must not block. A device that it refuses gets the alert `unknown_ca`.
+    /// How a gateway recognises devices. The closure `accepts` is called during the handshake, on the connection's
+    /// event loop, and must not block. If it returns `false`, the device gets the alert `unknown_ca`.
     package enum DeviceTrust: Sendable {
-        /// By their keys. The content of their certificates is ignored.
+        /// Devices are recognised by their keys. The rest of their certificates is ignored.
         case pinnedKeys(accepts: @Sendable (TLSPeer) -> Bool)
-        /// By the name in a certificate of the authority, or by a pinned key.
+        /// Devices are recognised by the name in a certificate of the authority, or by a pinned key.
         /// - Parameters:
-        ///   - isPinned: whether a key is trusted without a chain. The device then has no name in `TLSPeer`.
-        ///   - isAwaited: whether a device without a chain may connect, to enrol. It has no name.
+        ///   - isPinned: whether a key is trusted even without a chain. The device then has no name in `TLSPeer`.
+        ///   - isAwaited: whether a device without a chain may connect in order to enrol. Such a device has no name.
         ///   - accepts: called only for devices with a certificate of the authority.
         case authority(
             CertificateAuthority, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool,
@@ -35,17 +35,18 @@ package final class TLSContext: Sendable {
 
     /// How an agent recognises its gateway.
     package enum GatewayTrust: Sendable {
-        /// By one of these keys, or by a chain of certificates that leads to one, so that a site can change its key.
+        /// The gateway has one of these keys, or presents a chain of certificates that leads to one of them. The chain
+        /// lets a site change its key.
         case pinnedKeys(Set<Fingerprint>)
-        /// By a certificate of the authority for this host name or address. If agents did not check the name, any
-        /// device with a certificate of the authority could act as the gateway.
+        /// The gateway has a certificate of the authority for this host name or address. If the name were not checked,
+        /// any device with a certificate of the authority could pretend to be the gateway.
         case authority(CertificateAuthority, gatewayName: String)
     }
 
     private let context: SSLContext
     private let limits: TLSLimits
 
-    /// Kept alive here, because OpenSSL holds only its address.
+    /// Stored to keep it alive: OpenSSL holds only its address.
     private let verifier: PeerVerifier
 
     private init(

@@ -4,12 +4,14 @@ import Cryptography
 extension TLSError {
     private static let entriesMax = 8
 
-    /// Takes the cause from this thread's error queue and empties the queue.
-    /// - Parameter finding: what `PeerVerifier` found. OpenSSL reports it only as a failure.
+    /// Makes the error for a failed OpenSSL call: takes the cause from this thread's error queue and empties the queue.
+    /// - Parameter finding: the result of `PeerVerifier`. If it is a refusal, it is the cause: OpenSSL's queue only
+    ///   says that the verification failed.
     init(takingQueueAfter finding: PeerVerifier.Finding) {
         var code: Code?
         var texts = finding.reason.map { [$0] } ?? []
-        // The oldest entry is nearest to the cause. Each has a constant text without data of the peer.
+        // The oldest entry is the nearest to the cause. The text of an entry is constant and contains no data of the
+        // peer.
         while texts.count < Self.entriesMax {
             let entry = ERR_get_error()
             guard entry != 0 else { break }
@@ -17,7 +19,7 @@ extension TLSError {
             if code == nil, ERR_GET_LIB(entry) == ERR_LIB_SSL { code = Self.code(for: ERR_GET_REASON(entry)) }
         }
         OpenSSLErrorQueue.clear()
-        // If no entry is of libssl, the peer's bytes were not the cause.
+        // If no entry comes from libssl, the peer's bytes were not the cause, and the error is `.library`.
         self.init(finding.refusal ?? code ?? .library, reason: texts.isEmpty ? nil : texts.joined(separator: "; "))
     }
 

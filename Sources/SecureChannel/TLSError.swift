@@ -1,19 +1,19 @@
 package import Cryptography
 
-/// A TLS connection could not be established, or it ended with an error.
+/// The error of a TLS connection that could not be established or that failed later.
 ///
 /// The description names the cause and contains no text that the peer could choose. `String(reflecting:)` adds
 /// OpenSSL's texts, for logs.
 package struct TLSError: Error, Hashable {
     /// The cause.
     package enum Code: Hashable, Sendable {
-        /// The peer sent this alert: it found a fault on our side.
+        /// The peer sent this alert, because it has found something wrong on our side.
         case refusedByPeer(TLSAlert)
         /// The device showed no certificate.
         case noCertificate
-        /// The gateway showed this key, which is not pinned, and no chain that leads to a pinned key.
+        /// The gateway has this key, which is not pinned, and presented no chain that leads to a pinned key.
         case unexpectedGateway(Fingerprint)
-        /// The device has proved this key, and `accepts` refused it.
+        /// The device has this key, and the closure `accepts` refused it.
         case unknownDevice(Fingerprint)
         /// No chain leads from the peer's certificate to the authority. `reason` has OpenSSL's explanation.
         case untrustedCertificate
@@ -28,11 +28,11 @@ package struct TLSError: Error, Hashable {
         /// The connection ended before the handshake did.
         case handshakeInterrupted
         case handshakeTimedOut
-        /// The connection ended without the peer's goodbye: its last bytes may be missing.
+        /// The connection ended without the peer's goodbye, so the last bytes of the peer may be missing.
         case truncated
-        /// More than `TLSLimits.pendingBytesMax` was written before the handshake was complete.
+        /// More than `TLSLimits.pendingBytesMax` bytes were written before the handshake was complete.
         case tooMuchPending
-        /// OpenSSL failed, for lack of memory for example. The peer is not the cause.
+        /// OpenSSL itself failed, for example for lack of memory. The peer is not the cause.
         case library
     }
 
@@ -40,8 +40,8 @@ package struct TLSError: Error, Hashable {
     package enum Fault: Hashable, Sendable {
         /// The peer violated the protocol, or is not the expected peer.
         case peer
-        /// Both sides follow the protocol but do not agree: on version or application protocol, or the peer refuses our
-        /// identity.
+        /// Both sides follow the protocol but do not agree: they have no version or application protocol in common, or
+        /// the peer refuses our identity.
         case disagreement
         case connection
         case ourselves
@@ -49,7 +49,7 @@ package struct TLSError: Error, Hashable {
 
     package let code: Code
 
-    /// OpenSSL's texts, the one nearest to the cause first; `nil` where there are none.
+    /// OpenSSL's texts about the cause, the nearest to the cause first; `nil` if there are none.
     package let reason: String?
 
     package init(_ code: Code, reason: String? = nil) {
@@ -67,7 +67,7 @@ package struct TLSError: Error, Hashable {
         }
     }
 
-    /// One of a fixed set of labels, for metrics.
+    /// The code as one of a fixed set of words, for the labels of metrics.
     package var shortDescription: String {
         switch code {
         case .refusedByPeer: "refused_by_peer"

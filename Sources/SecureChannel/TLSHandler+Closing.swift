@@ -37,8 +37,8 @@ extension TLSHandler {
         }
     }
 
-    /// Ends a failed connection: reports the error to the handlers behind, and to the peer if OpenSSL has an alert for
-    /// it. If the connection was closing anyway, nothing is reported.
+    /// Ends a failed connection. Reports the error to the next handlers, and to the peer if OpenSSL has an alert for
+    /// it. If the connection was closing anyway, reports nothing.
     func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
         switch state.fail() {
         case .nothing:
@@ -56,15 +56,14 @@ extension TLSHandler {
             guard state.phase == .failed else { return }
             guard alert != nil, context.channel.isActive else { return closeNow(context) }
             // The system resets a connection that is closed while bytes of the peer are unread, and the peer may then
-            // never see the alert. So only our direction is closed, and the peer's bytes are read until the peer ends
-            // its direction, too.
+            // miss the alert. So close only our direction, and read the peer's bytes until its direction ends, too.
             timer.start(limits.lingering, context) { self.closeNow(context) }
             context.close(mode: .output, promise: nil)
             if state.phase == .failed { context.read() }
         }
     }
 
-    /// The peer has said goodbye, so it will send nothing more.
+    /// The peer has said goodbye: it will send no more bytes.
     func receivedCloseNotify(_ context: ChannelHandlerContext) {
         switch state.receivedGoodbye() {
         case .nothing:
@@ -85,7 +84,7 @@ extension TLSHandler {
         if state.beginClosing() { sayGoodbye(context) }
     }
 
-    /// Sends what was flushed and the goodbye, and waits for the peer's goodbye.
+    /// Sends all flushed plain text and then the goodbye, and waits for the peer's goodbye.
     private func sayGoodbye(_ context: ChannelHandlerContext) {
         for promise in records.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
         timer.start(limits.closing, context) { self.closeNow(context) }
@@ -95,7 +94,7 @@ extension TLSHandler {
         if case .closing = state.phase { context.read() }
     }
 
-    /// Sends the goodbye if it is due and all that was flushed before has been encrypted.
+    /// Sends the goodbye, if it is due and all plain text that was flushed before it has been encrypted.
     func sendCloseNotifyIfDue(_ context: ChannelHandlerContext) {
         guard state.isGoodbyeDue, !records.hasFlushed else { return }
         state.goodbyeSent()
@@ -124,7 +123,7 @@ extension TLSHandler {
 
 extension Channel {
     fileprivate var allowsHalfClosure: Bool {
-        // A channel that does not know the option has no half-closure.
+        // try?: a channel that does not know this option does not support half-closure.
         (try? syncOptions?.getOption(.allowRemoteHalfClosure)) ?? false
     }
 }

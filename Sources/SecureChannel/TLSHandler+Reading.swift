@@ -9,8 +9,7 @@ extension TLSHandler {
         connection.stream.append(unwrapInboundIn(data))
         if case .handshaking = state.phase { continueHandshake(context) }
         deliver(context, isForced: false)
-        // OpenSSL postpones a write while it holds only a part of one of the peer's messages. The rest may have arrived
-        // now.
+        // OpenSSL accepts no write while it has only a part of a message of the peer. Try again: the rest may be here.
         if records.hasFlushed { encrypt(context) }
     }
 
@@ -19,7 +18,7 @@ extension TLSHandler {
         completeBurst(context)
         switch state.phase {
         case .handshaking, .closing, .failed: context.read()
-        // The peer's bytes held nothing for the handlers behind, so their demand is not answered yet.
+        // The bytes were only messages of TLS itself. The next handlers still wait for plain text, so read again.
         case .open where !wasInBurst && demand.isWanted: context.read()
         case .idle, .open, .draining, .drained, .closed: break
         }
@@ -31,8 +30,8 @@ extension TLSHandler {
             deliver(context, isForced: false)
             completeBurst(context)
         }
-        // Read from the channel even if the demand has been answered by now: with `autoRead`, the channel repeats its
-        // own demand only after a read. The bytes of this read wait for the next demand.
+        // Read even if bytes have been delivered meanwhile and no handler waits for more: with `autoRead` the channel
+        // asks again only after it has read. Bytes that arrive now wait until the next handlers ask for them.
         context.read()
     }
 
@@ -46,7 +45,8 @@ extension TLSHandler {
         case .open:
             deliver(context, isForced: true)
             completeBurst(context)
-            // If the peer has said goodbye, which was reported at that time, the end of the channel is no error.
+            // If the peer has said goodbye, the end of the channel is no error. Without a goodbye, bytes may be
+            // missing.
             if case .open(.open, _) = state.phase { fail(context, TLSError(.truncated)) }
         case .closing, .failed:
             closeNow(context)
@@ -55,9 +55,9 @@ extension TLSHandler {
         }
     }
 
-    /// Decrypts the bytes that have arrived, and fires them if there is demand. While the connection is closing, drops
-    /// them.
-    /// - Parameter isForced: whether bytes are fired even without demand, because the connection ends.
+    /// Decrypts the bytes that have arrived and passes them to the next handler, as long as handlers have asked to
+    /// read. While the connection is closing, drops the bytes.
+    /// - Parameter isForced: whether to pass the bytes on even if no handler has asked, because the connection ends.
     func deliver(_ context: ChannelHandlerContext, isForced: Bool) {
         while connection.hasUnread {
             switch state.reading {
@@ -81,7 +81,7 @@ extension TLSHandler {
         }
     }
 
-    /// Fires `channelReadComplete` if bytes have been fired since the last time.
+    /// Fires `channelReadComplete` if bytes have been passed on since it was fired last.
     func completeBurst(_ context: ChannelHandlerContext) {
         if demand.completeBurst() { context.fireChannelReadComplete() }
     }

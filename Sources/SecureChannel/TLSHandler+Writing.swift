@@ -1,8 +1,7 @@
 package import NIOCore
 
 extension TLSHandler {
-    /// How many bytes of TLS's own messages may wait to be sent. The last flight of a handshake, for comparison, has a
-    /// few kilobytes.
+    /// Maximum number of bytes of TLS's own messages that may wait to be sent. A handshake needs only a few kilobytes.
     private static let answerBytesMax = 64 * 1024
 
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -12,8 +11,7 @@ extension TLSHandler {
             if records.queuedByteCount > limits.pendingBytesMax { fail(context, TLSError(.tooMuchPending)) }
         case .encrypted:
             records.append(unwrapOutboundIn(data), promise: promise)
-            // Only encrypted bytes count for the channel's writability. So encrypt a full slice now instead of waiting
-            // for the flush; otherwise the writer would not notice that it writes too much.
+            // Encrypt now and not at the flush: only encrypted bytes make the channel report that it is not writable.
             if records.queuedByteCount >= OutboundRecords.sliceBytesMax {
                 records.flush()
                 encrypt(context, isFlushing: false)
@@ -38,7 +36,7 @@ extension TLSHandler {
 
     /// Encrypts and sends flushed plain text while the channel is writable, and then the goodbye if it is due.
     func encrypt(_ context: ChannelHandlerContext, isFlushing: Bool = true) {
-        // Sending changes the channel's writability, and that calls this function again.
+        // Sending may change the channel's writability, which calls this function again while it is running.
         guard !isEncrypting else { return }
         isEncrypting = true
         var outcome = SSLConnection.OnWrite.written
@@ -54,7 +52,7 @@ extension TLSHandler {
         sendCloseNotifyIfDue(context)
     }
 
-    /// Sends what OpenSSL wrote by itself: messages of the handshake, answers to key updates.
+    /// Sends what OpenSSL has written of its own accord, such as messages of the handshake and answers to key updates.
     func sendOutbound(_ context: ChannelHandlerContext) {
         switch state.phase {
         case .idle, .handshaking, .open, .closing, .failed: break
@@ -65,7 +63,8 @@ extension TLSHandler {
             context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
             return
         }
-        // A peer may keep asking for answers and never read them. Without a limit, the answers would use up memory.
+        // Bound the answers that wait. Otherwise a peer that keeps requesting answers and never reads them could use up
+        // the memory.
         let byteCount = bytes.readableBytes
         answerByteCount += byteCount
         guard answerByteCount <= Self.answerBytesMax else {

@@ -1,21 +1,23 @@
 package import NIOCore
 
-/// TLS 1.3 on a channel: the first handler of its pipeline, plain text on one side and cipher text on the other.
+/// The channel handler for TLS 1.3. It is the first handler of its pipeline, so that the socket side sees cipher text
+/// and the next handlers see plain text.
 ///
-/// - **Reading** follows demand. Cipher text is decrypted only when the handlers behind have asked to read. Without
-///   demand nothing is read from the socket, except during the handshake and while a closing connection waits for the
-///   peer's goodbye. No more than the bytes of two reads from the socket wait for demand. A handler that turns
+/// - **Reading** follows demand. The handler decrypts only when the next handlers have asked to read. Without such
+///   demand it reads nothing from the socket, except during the handshake and while a closing connection waits for the
+///   peer's goodbye. No more than the bytes of two reads of the socket ever wait for demand. A handler that turns
 ///   `autoRead` on has to call `read()` as well, because the channel does not report the change as demand.
 /// - **Writing** follows writability. Flushed plain text is encrypted while the channel is writable, in slices of
-///   `OutboundRecords.sliceRecordCount` records. So the encrypted bytes that are not sent yet exceed the channel's
-///   high-water mark by at most one slice, however much is written at once.
+///   `OutboundRecords.sliceRecordCount` records. So however much is written at once, the encrypted bytes that are not
+///   sent exceed the channel's high-water mark by at most one slice.
 /// - **Closing** sends a goodbye (`close_notify`) after everything that was flushed, and waits for the peer's goodbye.
-///   An end without one is an error, `TLSError.Code.truncated`. `close(mode: .output)` ends one direction only.
-///   A peer's goodbye closes the channel, or fires `ChannelEvent.inputClosed` where remote half-closure is allowed.
+///   If the connection ends without the peer's goodbye, the error is `TLSError.Code.truncated`. `close(mode: .output)`
+///   ends one direction only. A peer's goodbye closes the channel. If the channel allows remote half-closure, it fires
+///   `ChannelEvent.inputClosed` instead.
 /// - **Failing** fires one `TLSError`, sends the peer an alert, and closes the channel.
 ///
-/// `TLSState` decides which phase follows which. This class owns what a pure machine cannot: OpenSSL's connection,
-/// buffers, promises and the timer.
+/// `TLSState` decides which phase follows which. This class owns what a state machine without I/O cannot own: OpenSSL's
+/// connection, the buffers, the promises and the timer.
 package final class TLSHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -25,7 +27,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     let connection: SSLConnection
     let limits: TLSLimits
 
-    /// OpenSSL uses it for as long as the connection lives.
+    /// Stored to keep it alive, because OpenSSL uses the context for as long as the connection exists.
     private let tlsContext: TLSContext
 
     var state = TLSState()
@@ -33,14 +35,13 @@ package final class TLSHandler: ChannelDuplexHandler {
     var records = OutboundRecords()
     let closing = ClosePromises()
 
-    /// There is one timer, for the phase that the connection is in.
+    /// The time limit of the connection's present phase. Each phase replaces the limit of the phase before.
     var timer = PhaseTimer()
 
-    /// Whether `encrypt` is running already, so that a nested call returns at once. It describes a call and not the
-    /// connection, so no phase owns it.
+    /// Whether `encrypt` is running, further up in the call stack. It says nothing about the connection's state.
     var isEncrypting = false
 
-    /// How many bytes of TLS's own messages were written to the channel and have not been sent.
+    /// Number of bytes of TLS's own messages that were written to the channel and have not been sent.
     var answerByteCount = 0
 
     init(connection: consuming SSLConnection, context: TLSContext, limits: TLSLimits) {
@@ -63,8 +64,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     private func begin(_ context: ChannelHandlerContext) {
         guard state.channelBecameActive() else { return }
         timer.start(limits.handshake, context) { self.fail(context, TLSError(.handshakeTimedOut)) }
-        // The first call allocates the memory that a handshake needs. A gateway therefore waits until the peer has sent
-        // something.
+        // The first call of `continueHandshake` allocates the memory for a handshake. A gateway calls it only after the
+        // peer has sent something, so that silent peers cost less.
         if connection.speaksFirst { continueHandshake(context) }
         context.read()
     }
@@ -86,10 +87,11 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
-    /// The certificates that the peer showed in the handshake, DER: that of the key it proved, then those behind it.
+    /// The certificates that the peer presented in the handshake, in DER: first the certificate of the key that it
+    /// proved, then the rest of its chain.
     ///
-    /// Empty before the handshake is complete, and where there are more than `CertificateAuthority.chainCountMax`. Only
-    /// for agents: on a gateway, OpenSSL leaves out the first certificate.
+    /// Empty before the handshake is complete, and if there are more than `CertificateAuthority.chainCountMax`. Useful
+    /// only on agents: on a gateway OpenSSL leaves out the first certificate.
     package var peerCertificates: [[UInt8]] {
         switch state.phase {
         case .open, .draining: connection.peerCertificates
@@ -119,14 +121,14 @@ package final class TLSHandler: ChannelDuplexHandler {
         end(ChannelError.ioOnClosedChannel)
     }
 
-    /// Nothing is read or written after this. Safe to repeat.
-    /// - Parameter error: the error for writes that have not been sent.
+    /// Ends the connection: nothing is read or written afterwards. Safe to repeat.
+    /// - Parameter error: the error that the promises of unsent writes get.
     func end(_ error: any Error) {
         state.end()
         abandonWrites(error)
     }
 
-    /// Fails all writes that wait to be sent, and stops the timer of the phase that has ended.
+    /// Fails the promises of all writes that wait to be sent, and stops the timer of the phase that has ended.
     func abandonWrites(_ error: any Error) {
         timer.stop()
         for promise in records.removeAll(keepingFlushed: false) { promise.fail(error) }

@@ -2,18 +2,19 @@ package import NIOCore
 
 /// The time and memory limits of a TLS connection.
 package struct TLSLimits: Sendable {
-    /// The time from the channel's becoming active to the end of the handshake.
+    /// Time limit for the handshake, from the moment when the channel becomes active.
     package var handshake: TimeAmount
 
-    /// The longest time from `close` to closing the channel, even where bytes are unsent or the peer's goodbye is
-    /// missing.
+    /// Longest time between the call of `close` and the end of the channel. After this time the channel is closed even
+    /// if bytes are unsent or the peer has not said goodbye.
     package var closing = TimeAmount.seconds(5)
 
-    /// How long a failed connection stays half open, so that the peer can read the alert before the connection is
-    /// reset.
+    /// Time for which a failed connection stays open for reading. In this time the peer can read the alert; closing at
+    /// once could reset the connection first.
     package var lingering = TimeAmount.seconds(1)
 
-    /// How many plain bytes may be written before the handshake is complete. Further bytes end the connection.
+    /// Maximum number of plain bytes that may be written before the handshake is complete. More of them end the
+    /// connection with an error.
     package var pendingBytesMax = 4 << 20
 
     /// - Parameter handshake: the limit for the handshake, which a gateway can configure.

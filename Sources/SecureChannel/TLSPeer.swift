@@ -5,8 +5,8 @@ package struct TLSPeer: Hashable, Sendable {
     /// The fingerprint of the key that the peer has proved.
     package let fingerprint: Fingerprint
 
-    /// The common name of a certificate that the authority has signed, or else its first DNS name; empty where it has
-    /// neither. `nil` for pinned keys, because no authority certifies their names.
+    /// The common name in a certificate that the authority has signed, or else the first DNS name in it; empty if it
+    /// has neither. `nil` for a pinned key, because no authority certifies a name for it.
     package let name: String?
 
     package init(fingerprint: Fingerprint, name: String?) {
@@ -15,11 +15,12 @@ package struct TLSPeer: Hashable, Sendable {
     }
 }
 
-/// Fired as a user inbound event when the handshake is complete, before anything is read.
+/// The user inbound event that the TLS handler fires when the handshake is complete, before it passes on any bytes.
 ///
-/// On a gateway the device has proved its key, and `accepts` has accepted it. On an agent the gateway has proved its
-/// key. Whether the gateway accepts the device is known only when its first bytes arrive: in TLS 1.3 the client
-/// finishes the handshake before the server verifies the client's certificate.
+/// On a gateway it means that the device has proved its key and that `accepts` has accepted the device. On an agent it
+/// means only that the gateway has proved its key. Whether the gateway accepts the agent is known when the gateway's
+/// first bytes arrive, because in TLS 1.3 the client finishes the handshake before the server verifies the client's
+/// certificate.
 package struct TLSHandshakeCompleted: Hashable, Sendable {
     package let peer: TLSPeer
 

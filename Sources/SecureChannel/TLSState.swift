@@ -1,5 +1,5 @@
-/// The phases of one TLS connection, and what each event leads to. `TLSHandler` reports the events and performs the
-/// results; this machine knows no channel, promise or clock.
+/// The state machine of one TLS connection: its phases, and what each event leads to. `TLSHandler` reports the events
+/// and performs the results. The machine itself uses no channel, promise or clock.
 ///
 ///     from         event                                                        to
 ///     idle         the channel becomes active                                   handshaking
@@ -23,12 +23,12 @@
 ///     any          the handler closes the channel or leaves the pipeline        closed
 ///
 /// - A *goodbye* is the alert `close_notify`: its sender sends nothing after it.
-/// - *Both goodbyes* lead to `closing` because nothing is left to send or receive. If the channel does not allow
-///   half-closure, the peer's goodbye alone leads to `closing`, by `beginClosing`.
-/// - A failure before `closing` is reported to the peer by an alert, and the connection stays `failed` for a moment so
-///   that the peer can read it. A failure while `closing` only ends the wait for the peer's goodbye.
-/// - `draining` and `drained` last no longer than one call of `channelInactive`. The handlers behind still receive
-///   what has arrived before, but nothing can be sent.
+/// - *Both goodbyes* lead to `closing`, because nothing is left to send or receive. On a channel without half-closure,
+///   the peer's goodbye alone leads to `closing`: the handler then calls `beginClosing`.
+/// - After a failure before `closing`, the handler sends the peer an alert, and the connection stays `failed` for a
+///   moment so that the peer can read the alert. A failure in `closing` only ends the wait for the peer's goodbye.
+/// - `draining` and `drained` last no longer than one call of `channelInactive`. The next handlers still receive the
+///   bytes that have arrived before, but nothing can be sent.
 package struct TLSState: Hashable, Sendable {
     /// The phases of one TLS connection, as the table in the comment on `TLSState` lists them. Each phase owns the data
     /// that exists only in it.
@@ -40,7 +40,7 @@ package struct TLSState: Hashable, Sendable {
         case open(Input, Output)
         /// `close(mode: .all)` was called, or both directions have ended. Bytes that still arrive are dropped.
         case closing(Input, Goodbye)
-        /// The alert is being sent. Bytes that still arrive are dropped without being decrypted.
+        /// The alert is on its way. Bytes that still arrive are dropped without being decrypted.
         case failed
         /// The channel is inactive, and bytes that arrived before are being delivered.
         case draining
@@ -59,15 +59,15 @@ package struct TLSState: Hashable, Sendable {
     /// The direction from us to the peer.
     package enum Output: Hashable, Sendable {
         case open
-        /// `close(mode: .output)` was called. Before the handshake is complete, the goodbye is due.
+        /// `close(mode: .output)` was called. The goodbye follows after the handshake and after the flushed bytes.
         case ending(Goodbye)
     }
 
-    /// The progress of our goodbye.
+    /// How far the sending of our goodbye has progressed.
     package enum Goodbye: Hashable, Sendable {
-        /// The goodbye will follow the last byte that was flushed.
+        /// The goodbye still has to be sent, after the last flushed byte.
         case due
-        /// The goodbye has been written to the channel, so nothing can be encrypted any more.
+        /// The goodbye has been written to the channel. Nothing can be encrypted any more.
         case sent
         /// The operating system has accepted the goodbye.
         case taken
@@ -75,7 +75,7 @@ package struct TLSState: Hashable, Sendable {
 
     package private(set) var phase: Phase
 
-    /// - Parameter phase: the first phase. Only tests use another one than the default.
+    /// - Parameter phase: the phase to start in. Only tests pass another than the default.
     package init(_ phase: Phase = .idle(.open)) {
         self.phase = phase
     }
@@ -86,8 +86,8 @@ package struct TLSState: Hashable, Sendable {
 extension TLSState {
     /// The channel has become active.
     ///
-    /// - Returns: whether the handshake begins. If the handler was added to an active channel, the handshake has begun
-    ///   already.
+    /// - Returns: whether the handshake begins now. `false` if it has begun already, because the handler was added to
+    ///   an active channel.
     package mutating func channelBecameActive() -> Bool {
         guard case .idle(let output) = phase else { return false }
         phase = .handshaking(output)
@@ -104,22 +104,22 @@ extension TLSState {
 // MARK: - Reading and writing
 
 extension TLSState {
-    /// What the handler does with plain text that the peer has sent.
+    /// What the handler does with bytes that the peer has sent.
     package enum Reading: Hashable, Sendable {
         case delivered
         case dropped
-        /// Nothing is decrypted.
+        /// The handler does not decrypt.
         case stopped
     }
 
     /// What the TLS handler does with plain text that another handler writes.
     package enum Writing: Hashable, Sendable {
-        /// It waits for the end of the handshake.
+        /// The text waits until the handshake is complete.
         case waits
         case encrypted
-        /// Our direction has ended.
+        /// The write fails, because our direction has ended.
         case outputClosed
-        /// The connection has ended.
+        /// The write fails, because the connection has ended.
         case closed
     }
 
@@ -152,29 +152,29 @@ extension TLSState {
 // MARK: - Closing
 
 extension TLSState {
-    /// What a call of `close(mode: .output)` leads to.
+    /// What the handler has to do after a call of `close(mode: .output)`.
     package enum OnCloseOutput: Hashable, Sendable {
-        /// The goodbye follows what has been flushed.
+        /// Send the goodbye after the flushed bytes.
         case sayGoodbye
-        /// The direction has ended already.
+        /// Fail the call: our direction has ended already.
         case refuse
         /// TLS has ended, so the channel handles the call.
         case passOn
     }
 
-    /// What a call of `close(mode: .all)` leads to.
+    /// What the handler has to do after a call of `close(mode: .all)`.
     package enum OnClose: Hashable, Sendable {
         case closeChannel
         case sayGoodbye
-        /// The channel is being closed already.
+        /// Only wait: the channel is being closed already.
         case wait
         /// TLS has ended, so the channel handles the call.
         case passOn
     }
 
-    /// What the peer's goodbye leads to.
+    /// What the handler has to do after the peer's goodbye.
     package enum OnPeerGoodbye: Hashable, Sendable {
-        /// Report it to the handlers behind.
+        /// Report the end of the peer's direction to the next handlers.
         case inputEnded
         case closeChannel
         case nothing
@@ -211,9 +211,9 @@ extension TLSState {
         }
     }
 
-    /// Ends an open connection. Our goodbye is sent, unless it was sent before.
+    /// Begins to close an open connection. If our goodbye has not been said yet, it is now due.
     ///
-    /// - Returns: `false` where the connection is not open any more.
+    /// - Returns: `false` if the connection is not open any more.
     package mutating func beginClosing() -> Bool {
         guard case .open(let input, let output) = phase else { return false }
         switch output {
@@ -266,7 +266,7 @@ extension TLSState {
         }
     }
 
-    /// Whether both sides have said goodbye on a connection that is open still.
+    /// Whether the connection is still in the phase `open` although both sides have said goodbye.
     package var haveBothEnded: Bool {
         switch phase {
         case .open(.ended, .ending(.sent)), .open(.ended, .ending(.taken)): true
@@ -274,26 +274,25 @@ extension TLSState {
         }
     }
 
-    /// Whether a closing connection has nothing left to wait for: the peer has said goodbye, and our goodbye was
-    /// accepted by the operating system.
+    /// Whether a closing connection has nothing more to wait for, so that the channel can be closed.
     package var isDone: Bool { phase == .closing(.ended, .taken) }
 }
 
 // MARK: - Ending
 
 extension TLSState {
-    /// What a failure leads to.
+    /// What the handler has to do after a failure.
     package enum OnFailure: Hashable, Sendable {
-        /// Report the error to the handlers behind, and send the peer an alert.
+        /// Report the error to the next handlers, and send the peer an alert.
         case tellBothSides
-        /// Report the error to the handlers behind. The channel is inactive.
+        /// Report the error to the next handlers only, because the channel is inactive.
         case tellHandlers
         /// The connection was closing anyway: close the channel without a report.
         case closeChannel
         case nothing
     }
 
-    /// What the channel's end leads to.
+    /// What the handler has to do when the channel has become inactive.
     package enum OnInactive: Hashable, Sendable {
         /// Deliver the bytes that have arrived, then call `finishDraining`.
         case deliverRest
@@ -337,7 +336,7 @@ extension TLSState {
 
     /// The last byte that had arrived has been delivered.
     ///
-    /// - Returns: whether the stream is truncated: the peer's goodbye is missing, and nothing else has ended the
+    /// - Returns: whether the peer's bytes are truncated: they ended without a goodbye, and nothing else has ended the
     ///   connection before.
     package mutating func finishDraining() -> Bool {
         guard phase == .draining else { return false }

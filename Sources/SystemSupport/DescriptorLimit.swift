@@ -1,14 +1,14 @@
 import Foundation
 
-/// The limit of sockets and files that the process may have open.
+/// The limit on the number of sockets and files that the process may have open.
 package enum DescriptorLimit {
-    /// Raises the limit to the highest value that the system allows, because a gateway may have more connections than
-    /// the usual limit of 1,024.
+    /// Raises the limit to the maximum that the system allows. A gateway may have more connections than the usual limit
+    /// of 1,024.
     package static func raise() {
         var limit = rlimit()
         guard getrlimit(descriptors, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = limit.rlim_max
-        // Failing is no error: the program works with fewer connections.
+        // A failure is ignored: the program then works with fewer connections.
         _ = setrlimit(descriptors, &limit)
     }
 

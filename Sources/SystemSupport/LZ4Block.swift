@@ -3,25 +3,26 @@ package import NIOCore
 
 /// Compresses each chunk into an LZ4 block of its own, so that each block can be decompressed without the others.
 ///
-/// It owns LZ4's working memory (16 KiB), so compressing allocates nothing. `@unchecked Sendable` because it cannot be
-/// copied, and compressing needs exclusive access.
+/// This type owns LZ4's working memory (16 KiB), so that compressing needs to allocate none. `@unchecked Sendable`
+/// because only one thread at a time can use the memory: a value cannot be copied, and `compress` needs exclusive
+/// access to it.
 package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     private let state: UnsafeMutableRawPointer
 
     package init() {
-        // LZ4 requires the alignment of its widest word.
+        // LZ4 requires memory that is aligned for 64-bit numbers.
         state = .allocate(byteCount: Int(LZ4_sizeofState()), alignment: MemoryLayout<UInt64>.alignment)
     }
 
     /// Appends one block to `output` if the block is short enough, and otherwise leaves `output` unchanged.
     /// - Parameters:
-    ///   - plain: the readable bytes are compressed, and stay readable.
-    ///   - output: grows only if its writable bytes are fewer than the block may need.
-    ///   - blockBytesMax: the longest acceptable block. LZ4 stops as soon as it is exceeded.
+    ///   - plain: the buffer whose readable bytes are compressed. They stay readable.
+    ///   - output: the buffer for the block. It grows only if it has fewer writable bytes than the block may need.
+    ///   - blockBytesMax: maximum length of the block. LZ4 stops as soon as the block would exceed it.
     /// - Returns: whether a block was appended.
     package mutating func compress(_ plain: ByteBuffer, into output: inout ByteBuffer, blockBytesMax: Int) -> Bool {
-        // `LZ4_compressBound` returns zero for input that is too long. In this case, or if the block does not fit, the
-        // caller sends plain bytes.
+        // `LZ4_compressBound` returns 0 for input that is too long. In this case, or if `blockBytesMax` is 0, there is
+        // no block, and the caller sends the bytes uncompressed.
         guard let plainByteCount = Int32(exactly: plain.readableBytes) else { return false }
         let capacity = min(LZ4_compressBound(plainByteCount), Int32(clamping: blockBytesMax))
         guard capacity > 0 else { return false }
@@ -40,19 +41,21 @@ package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// The value that `LZ4_compress_default` uses. Higher values compress less and faster.
+/// LZ4's parameter for speed. 1 is the value that `LZ4_compress_default` uses; a higher value compresses faster and
+/// less.
 private let usualAcceleration: Int32 = 1
 
-/// An LZ4 block from a peer, without LZ4's own frame format.
+/// Decompresses LZ4 blocks from a peer. They are bare blocks, not in LZ4's frame format.
 package enum LZ4Block {
     /// Decompresses the readable bytes of `block` and does not consume them.
-    /// - Parameter plainByteCount: the length that the peer announced. The caller has compared it with its maximum.
+    /// - Parameter plainByteCount: the length of the plain bytes that the peer announced. The caller must have checked
+    ///   that it does not exceed the allowed maximum.
     /// - Returns: a buffer of exactly `plainByteCount` bytes.
     package static func decompress(
         _ block: ByteBuffer, plainByteCount: Int, allocator: ByteBufferAllocator = ByteBufferAllocator()
     ) throws(LZ4Error) -> ByteBuffer {
-        // No block decompresses to more than 255 times its own length. Check this before the allocation, so that a
-        // false length cannot make it huge.
+        // No block decompresses to more than 255 times its own length. Check this before allocating memory for the
+        // announced length.
         let (plainBytesMax, isHuge) = block.readableBytes.multipliedReportingOverflow(by: 255)
         guard plainByteCount >= 0, isHuge || plainByteCount <= plainBytesMax else { throw .malformed }
         var plain = allocator.buffer(capacity: plainByteCount)
@@ -68,14 +71,14 @@ package enum LZ4Block {
         return plain
     }
 
-    /// Writes only within `plain`, and succeeds only if the block fills it.
+    /// Decompresses a block into `plain`. Never writes beyond `plain`, and fails if the block does not fill it exactly.
     package static func decompress(
         _ block: UnsafeRawBufferPointer, filling plain: UnsafeMutableRawBufferPointer
     ) -> Result<Void, LZ4Error> {
         guard let blockByteCount = Int32(exactly: block.count), let capacity = Int32(exactly: plain.count) else {
             return .failure(.malformed)
         }
-        // LZ4 requires an address, and an empty buffer may have none.
+        // LZ4 requires addresses, and an empty buffer may have none. Pass the address of this byte instead.
         var nothing: UInt8 = 0
         let written = withUnsafeMutableBytes(of: &nothing) { nothing in
             LZ4_decompress_safe(
@@ -89,10 +92,10 @@ package enum LZ4Block {
     }
 }
 
-/// Why a peer's block does not decompress to what the peer announced.
+/// The reason why a peer's block could not be decompressed to the announced length.
 package enum LZ4Error: Error, Hashable {
-    /// It is not an LZ4 block, is truncated, has trailing bytes, or holds more plain bytes than announced. LZ4 does not
-    /// distinguish these.
+    /// The bytes are not an LZ4 block, or are truncated, or have trailing bytes, or contain more plain bytes than
+    /// announced. LZ4 does not distinguish these cases.
     case malformed
     case fewerPlainBytes(expected: Int, actual: Int)
 }

@@ -4,12 +4,12 @@ import CMalloc
 package enum MemoryAllocator {
     private static let keptBytes: Int32 = 32 << 20
 
-    /// Keeps up to twice 32 MiB of freed memory for later allocations.
+    /// Makes the allocator keep up to twice 32 MiB of freed memory for later allocations.
     ///
-    /// Both programs use buffers of 256 KiB and parts of several MiB. By default the allocator maps each of them
-    /// separately, or returns it to the system as soon as it is freed. The system then has to clear the pages again for
-    /// every chunk, which took a third of a gateway's processor time on a virtual machine. Only programs call this,
-    /// before anything else; a library leaves the setting to the program that uses it.
+    /// Both programs use buffers of 256 KiB and parts of several MiB. By default the allocator gets the memory for each
+    /// of them from the system and returns it as soon as it is freed. The system then has to clear the pages again for
+    /// every chunk, which on a virtual machine takes a third of a gateway's processor time. Only the main function of a
+    /// program calls this, first of all. A library must not call it, because the setting applies to the whole program.
     package static func keepFreedMemory() {
         sluice_keep_freed_memory(keptBytes)
     }

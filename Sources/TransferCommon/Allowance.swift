@@ -1,23 +1,24 @@
 /// Token bucket: burst `atOnce`, refill `perSecond`.
 package struct Allowance: Hashable, Sendable {
-    /// The time in which the bucket regains one token, and the time in which it regains all `atOnce` tokens.
+    /// Time, in nanoseconds, in which an empty bucket regains one token (`Each`) or all `atOnce` tokens (`All`).
     private let nanosecondsEach: UInt64
     private let nanosecondsAll: UInt64
     /// Time at which the bucket is full again.
     private var wholeAt: UInt64 = 0
 
     /// - Parameters:
-    ///   - atOnce: capacity of the bucket; 0 counts as 1.
-    ///   - perSecond: refill rate; 0 counts as 1, and a rate above 1,000,000,000 as 1,000,000,000.
+    ///   - atOnce: capacity of the bucket; 0 has the effect of 1.
+    ///   - perSecond: tokens that the bucket regains per second; 0 has the effect of 1, and a number above
+    ///     1,000,000,000 the effect of 1,000,000,000.
     package init(atOnce: UInt64, perSecond: UInt64) {
         nanosecondsEach = max(1_000_000_000 / max(perSecond, 1), 1)
         let (all, overflow) = nanosecondsEach.multipliedReportingOverflow(by: max(atOnce, 1))
         nanosecondsAll = overflow ? .max : all
     }
 
-    /// Takes one token if the bucket holds one.
+    /// Takes one token if the bucket has one.
     ///
-    /// - Returns: `nil` if the token was taken; otherwise the time until the bucket holds one.
+    /// - Returns: `nil` if the token was taken; otherwise the time until the bucket has one.
     package mutating func take(now: Instant) -> Duration? {
         let debt = debtAfterTaking(now)
         guard debt == .zero else { return debt }
@@ -25,16 +26,16 @@ package struct Allowance: Hashable, Sendable {
         return nil
     }
 
-    /// Takes one token even if the bucket is empty. The bucket then owes this token.
+    /// Takes one token even if the bucket is empty. The number of tokens then becomes negative.
     ///
-    /// - Returns: the time until the bucket owes nothing.
+    /// - Returns: the time until the number of tokens is not negative any more.
     package mutating func takeInAdvance(now: Instant) -> Duration {
         let debt = debtAfterTaking(now)
         takeAnyway(now)
         return debt
     }
 
-    /// Returns one token that was taken and not used.
+    /// Puts back one token that was taken and not used.
     package mutating func giveBack() {
         wholeAt -= min(wholeAt, nanosecondsEach)
     }

@@ -1,7 +1,7 @@
 // The fixed-width values that frames carry (Protocol/specification.md §2). They are defined in the lowest target so
 // that all other targets share the same types.
 
-/// A number of 128 bits that the agent draws at random for each session before it sends anything of the session.
+/// The id of a session: 128 random bits. The agent generates it before it sends the first frame about the session.
 package struct SessionID: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -11,7 +11,7 @@ package struct SessionID: Hashable, Sendable {
         self.low = low
     }
 
-    /// Value of a frame field that names no session.
+    /// The value that a frame field has if it names no session.
     package static let zero = SessionID(high: 0, low: 0)
 
     /// Draws all 128 bits.
@@ -20,7 +20,7 @@ package struct SessionID: Hashable, Sendable {
     }
 }
 
-/// One life of an agent process (128 random bits). All connections of one process carry the same run.
+/// Identifies one run of an agent process: 128 random bits. All connections of the process send the same value.
 package struct RunID: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -36,7 +36,8 @@ package struct RunID: Hashable, Sendable {
     }
 }
 
-/// The secret of an invitation (128 random bits), with which a device enrols once. Its descriptions hide the value.
+/// The secret of an invitation: 128 random bits. One device can enrol with it, once. The descriptions of this type do
+/// not show the bits.
 package struct InvitationSecret: Hashable, Sendable {
     package static let byteCount = 16
 
@@ -48,7 +49,7 @@ package struct InvitationSecret: Hashable, Sendable {
         self.low = low
     }
 
-    /// - Parameter bytes: exactly 16 bytes; any other count gives `nil`.
+    /// - Parameter bytes: exactly 16 bytes. For any other number the result is `nil`.
     package init?(bytes: some Collection<UInt8>) {
         guard let words = twoWords(bytes) else { return nil }
         self.init(high: words.high, low: words.low)
@@ -69,7 +70,7 @@ extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertibl
 /// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
 package struct SHA256Digest: Hashable, Sendable {
     package static let byteCount = 32
-    /// 32 bytes of 0: the value of a frame field that holds no digest.
+    /// 32 zero bytes: the value that a frame field has if it contains no digest.
     package static let zero = SHA256Digest(words: (0, 0, 0, 0))
 
     private let words: (UInt64, UInt64, UInt64, UInt64)
@@ -78,7 +79,7 @@ package struct SHA256Digest: Hashable, Sendable {
         self.words = words
     }
 
-    /// - Parameter bytes: exactly 32 bytes; any other count gives `nil`.
+    /// - Parameter bytes: exactly 32 bytes. For any other number the result is `nil`.
     package init?(bytes: some Collection<UInt8>) {
         let read = withBytes(of: bytes) { bytes -> (UInt64, UInt64, UInt64, UInt64)? in
             guard bytes.count == Self.byteCount else { return nil }
@@ -109,15 +110,15 @@ package struct SHA256Digest: Hashable, Sendable {
     }
 }
 
-/// MD5 of a part's plain bytes, for stores that keep no SHA-256. MD5 is evidence only, never a proof against an
-/// attacker.
+/// MD5 of a part's plain bytes, for stores that keep no SHA-256. MD5 shows accidental changes. It proves nothing
+/// against an attacker.
 package struct MD5Digest: Hashable, Sendable {
     package static let byteCount = 16
 
     private let high: UInt64
     private let low: UInt64
 
-    /// - Parameter bytes: exactly 16 bytes; any other count gives `nil`.
+    /// - Parameter bytes: exactly 16 bytes. For any other number the result is `nil`.
     package init?(bytes: some Collection<UInt8>) {
         guard let words = twoWords(bytes) else { return nil }
         self.high = words.high
@@ -134,7 +135,7 @@ package struct MD5Digest: Hashable, Sendable {
 package struct PartNumber: Hashable, Comparable, Sendable {
     package let value: UInt32
 
-    /// - Parameter value: from 1; 0 gives `nil`.
+    /// - Parameter value: a number from 1. For 0 the result is `nil`.
     package init?(_ value: UInt32) {
         guard value >= 1 else { return nil }
         self.value = value
@@ -231,17 +232,17 @@ private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
 
 // MARK: - Bytes and words
 
-// If the compiler does not specialise a generic function of another module, the function may allocate memory at each
-// step over a collection. So these functions copy or access all bytes in one step, and then work on raw memory.
+// The compiler may not specialise these functions for a caller in another module. An unspecialised loop over a
+// collection allocates memory at each step, so these functions get the bytes in one step and then work on raw memory.
 
-/// Calls `body` with the bytes in contiguous memory; copies them only if they are not contiguous.
+/// Calls `body` with the bytes in contiguous memory. Copies the bytes if the sequence does not keep them so.
 private func withBytes<Result>(
     of bytes: some Sequence<UInt8>, _ body: (UnsafeRawBufferPointer) -> Result
 ) -> Result {
     bytes.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) } ?? Array(bytes).withUnsafeBytes(body)
 }
 
-/// 16 bytes, most significant first; any other count gives `nil`.
+/// The two 64-bit words in 16 bytes, most significant byte first; `nil` for any other number of bytes.
 private func twoWords(_ bytes: some Sequence<UInt8>) -> (high: UInt64, low: UInt64)? {
     withBytes(of: bytes) { $0.count == 16 ? ($0.word(at: 0), $0.word(at: 8)) : nil }
 }

@@ -1,7 +1,8 @@
-/// A moment on a monotonic clock, in nanoseconds from an origin that only the shell knows.
+/// A moment on a monotonic clock, in nanoseconds from an origin that the shell (the code that reads the clock) has
+/// chosen.
 ///
-/// The machines never read a clock: each event carries the time. An instant is not a date and does not depend on a
-/// clock that people can set.
+/// State machines never read a clock: each event comes with the present time. An instant is not a date and does not
+/// depend on a clock that people can set.
 package struct Instant: Hashable, Comparable, Sendable {
     package let nanoseconds: UInt64
 
@@ -13,7 +14,8 @@ package struct Instant: Hashable, Comparable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// The result is limited to the range of the clock. So a delay that is too long for the clock never ends.
+    /// A negative duration counts as zero. If the sum is too large, the result is the last moment of the clock, which
+    /// never comes.
     package static func + (left: Instant, right: Duration) -> Instant {
         let (seconds, attoseconds) = right.components
         guard seconds >= 0, attoseconds >= 0 else { return left }
@@ -31,7 +33,7 @@ package struct Instant: Hashable, Comparable, Sendable {
 }
 
 extension Duration {
-    /// Whole milliseconds, clamped to the range of a frame field.
+    /// The duration in whole milliseconds for a frame field, limited to the range of the field.
     package var wireMilliseconds: UInt32 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000)

@@ -1,11 +1,11 @@
-/// Which keys a device may ask for (specification §6.2): the keys that every store can hold (`ObjectKey`), except those
-/// that a store behind a proxy could confuse with another key.
+/// The rule for keys that a device may request (specification §6.2). Allowed are the keys that every store can hold
+/// (`ObjectKey`), except keys that a proxy in front of a store could change into another key.
 package enum KeyRule {
     package static let keyBytesMax = ObjectKey.byteCountMax
-    /// Prefix of the keys that gateways keep for themselves. No device may write under it.
+    /// Prefix of the keys that gateways use themselves. No device may write keys with this prefix.
     package static let reservedPrefix = ".sluice/"
 
-    /// Why a key is refused; `message` is the sentence for a person.
+    /// The reason why a key is refused. `message` is a sentence for a person.
     package enum Refusal: Error, Equatable, Sendable {
         case empty
         case tooLong(bytes: Int)
@@ -46,11 +46,11 @@ package enum KeyRule {
         }
     }
 
-    /// Builds the whole key of an object: the device's prefix and the requested key.
+    /// Builds the complete key of an object from the device's prefix and the requested key.
     ///
     /// - Parameters:
-    ///   - prefix: empty, or ending in `/`, as in the device list.
-    ///   - key: as the agent sent it, relative to the prefix.
+    /// - prefix: the device's prefix from the device list: empty, or ending in `/`.
+    /// - key: as the agent sent it, relative to the prefix.
     package static func wholeKey(prefix: String, key: String) throws(Refusal) -> String {
         let bytes = Array(key.utf8)
         guard !bytes.isEmpty else { throw .empty }
@@ -77,7 +77,8 @@ package enum KeyRule {
         guard !prefix.isEmpty else { return true }
         guard prefix.utf8.last == slash else { return false }
         do {
-            // Remove the slash as a byte, because together with a combining character it may form one `Character`.
+            // Remove the slash as a byte and not as a `Character`, because a slash and a combining mark form one
+            // `Character`.
             _ = try wholeKey(prefix: "", key: String(decoding: prefix.utf8.dropLast(), as: UTF8.self))
             return true
         } catch {
@@ -87,7 +88,7 @@ package enum KeyRule {
 
     private static let slash = ObjectKey.separator
 
-    /// Decodes percent escapes once. Some stores do that with every key, although no client has encoded it.
+    /// Decodes percent escapes once. Some stores or proxies do so although the client did not encode the key.
     private static func decodedOnce(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = bytes

@@ -1,4 +1,5 @@
-/// A file's modification time as the device reports it. It tells versions apart and is never compared with a clock.
+/// A file's modification time as the device reports it. It distinguishes versions of the file. It is never compared
+/// with the time of a clock.
 package struct ModificationTime: Hashable, Sendable {
     /// Seconds since 1970-01-01 UTC by the device's clock.
     package let seconds: Int64

@@ -1,23 +1,23 @@
 /// The name of an object in a store: segments of UTF-8, separated by single slashes.
 ///
-/// A key is bytes. `String` compares, splits and searches by grapheme cluster: a slash followed by a combining mark
-/// is not the `Character` "/", and two spellings of one letter are equal. Stores compare bytes. So all operations on
-/// keys are methods of this type and work on bytes.
+/// A key is a sequence of bytes, and stores compare bytes. `String` would compare, split and search by `Character`: to
+/// it, a slash followed by a combining mark is not a slash, and two encodings of one letter are equal. Therefore all
+/// operations on keys are methods of this type and work on bytes.
 package struct ObjectKey: Hashable, Sendable {
-    /// The greatest length in bytes, which is S3's own limit.
+    /// The maximum length in bytes, which is the limit of S3.
     package static let byteCountMax = 1_024
     package static let separator = UInt8(ascii: "/")
 
-    /// UTF-8.
+    /// The key as UTF-8.
     package let bytes: [UInt8]
 
-    /// Checks the rules that hold in every store. It refuses an invalid key and never repairs it, because the user did
-    /// not ask for the repaired key.
+    /// Checks the rules for keys that apply to every store. Throws for an invalid key and does not repair it, because
+    /// the repaired key would be one that no user has chosen.
     package init(validating text: String) throws(ObjectKeyError) {
         try self.init(validating: text.utf8)
     }
 
-    /// - Parameter bytes: UTF-8.
+    /// - Parameter bytes: the key as UTF-8.
     package init(validating bytes: some Sequence<UInt8>) throws(ObjectKeyError) {
         let bytes = Array(bytes)
         guard !bytes.isEmpty else { throw .empty }
@@ -32,16 +32,16 @@ package struct ObjectKey: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// The same bytes as text, for display and for sending. Do not split or compare the text.
+    /// The key as text, for display and for sending. To split or compare keys, use the methods of this type.
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The segments between the slashes; at least one.
+    /// The parts of the key between the slashes; at least one.
     package var segments: [ArraySlice<UInt8>] { Self.segments(of: bytes) }
 
     /// Whether the key begins with these bytes.
     package func hasPrefix(_ prefix: some Sequence<UInt8>) -> Bool { bytes.starts(with: prefix) }
 
-    /// Whether the first segment equals `folder`: the key lies in that folder, or is the folder's name.
+    /// Whether the first segment equals `folder`: the key is in that folder, or it is the name of the folder itself.
     package func isIn(folder: String) -> Bool { segments.first?.elementsEqual(folder.utf8) ?? false }
 
     private static func segments(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
@@ -50,7 +50,7 @@ package struct ObjectKey: Hashable, Sendable {
 }
 
 extension ObjectKey: Comparable {
-    /// Orders keys by their bytes, as stores list them.
+    /// Orders keys by their bytes, which is the order in which stores list them.
     package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
         left.bytes.lexicographicallyPrecedes(right.bytes)
     }
@@ -60,7 +60,7 @@ extension ObjectKey: CustomStringConvertible {
     package var description: String { text }
 }
 
-/// Why a text is not a valid key.
+/// The reason why a text is not a valid key.
 package enum ObjectKeyError: Error, Hashable, Sendable, CustomStringConvertible {
     case empty
     case tooLong(bytes: Int)
@@ -86,13 +86,13 @@ package enum ObjectKeyError: Error, Hashable, Sendable, CustomStringConvertible 
 
 // Keys and paths also travel as `String`. These members compare and split text by bytes.
 extension StringProtocol {
-    /// Whether both texts have the same bytes; Unicode equivalence does not count.
+    /// Whether both texts have the same bytes. Texts that only Unicode treats as equivalent are different.
     package func hasSameBytes(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
 
     /// Whether the path begins with a slash.
     package var isAbsolutePath: Bool { utf8.first == ObjectKey.separator }
 
-    /// The last segment of a path; slashes at the path's end do not count.
+    /// The last segment of a path. Slashes at the end of the path are ignored.
     package var lastPathSegment: String {
         String(decoding: utf8.split(separator: ObjectKey.separator).last ?? utf8[...], as: UTF8.self)
     }

@@ -2,16 +2,16 @@
 ///
 /// An empty file is one empty part. A stream has no known size; the number of its parts is known only at its end.
 package struct PartPlan: Hashable, Sendable {
-    /// Bytes of the file; `nil` for a stream whose end has not been seen.
+    /// Size of the file in bytes; `nil` for a stream that has not ended yet.
     package private(set) var fileBytes: UInt64?
     package let partBytes: UInt64
-    /// Whether the file is a stream: its size was unknown at the start. A stream is uploaded as several parts, even if
-    /// it ends within its first part.
+    /// Whether the size was unknown at the start. A stream is sent as a multipart session, even if it ends within its
+    /// first part.
     package let isStream: Bool
 
     /// - Parameters:
-    ///   - fileBytes: bytes of the file; `nil` for a stream.
-    ///   - partBytes: bytes of each part but the last, from 1; 0 gives `nil`.
+    /// - fileBytes: size of the file; `nil` for a stream.
+    /// - partBytes: size of each part except the last, at least 1. For 0 the result is `nil`.
     package init?(fileBytes: UInt64?, partBytes: UInt64) {
         guard partBytes > 0 else { return nil }
         if let fileBytes, fileBytes > 0, (fileBytes - 1) / partBytes >= UInt64(UInt32.max) { return nil }
@@ -20,25 +20,25 @@ package struct PartPlan: Hashable, Sendable {
         self.isStream = fileBytes == nil
     }
 
-    /// Records the end of a stream and the number of its bytes.
+    /// Records that a stream has ended, and its size.
     package mutating func ended(after bytes: UInt64) {
         if isStream { fileBytes = bytes }
     }
 
-    /// Number of parts, from 1; `nil` for a stream whose end has not been seen.
+    /// Number of parts, at least 1; `nil` for a stream that has not ended yet.
     package var partCount: UInt32? {
         guard let fileBytes else { return nil }
         guard fileBytes > 0 else { return 1 }
         return UInt32(clamping: (fileBytes - 1) / partBytes + 1)
     }
 
-    /// Whether the file is a single part. The gateway stores such a file by a single PutObject request.
+    /// Whether the file is a single part. The gateway stores a one-part file by a single PutObject request.
     package var isOnePart: Bool { !isStream && partCount == 1 }
 
-    /// Whether the part is the last one. Always false for a stream whose end has not been seen.
+    /// Whether the part is the last one. Always `false` for a stream that has not ended yet.
     package func isLast(_ part: PartNumber) -> Bool { part.value == partCount }
 
-    /// Bytes of the part, or `nil` if the file has no such part. For a stream whose end has not been seen,
+    /// Size of the part in bytes; `nil` if the file has no part with this number. For a stream that has not ended yet,
     /// `partBytes`.
     package func bytes(of part: PartNumber) -> UInt64? {
         guard let fileBytes, let partCount else { return partBytes }
@@ -52,7 +52,8 @@ package struct PartPlan: Hashable, Sendable {
     }
 }
 
-/// The bounds for the choice of a part size (WELCOME, specification §4.2). They differ by store, so they are data.
+/// The bounds within which a part size can be chosen, as WELCOME contains them (specification §4.2). They depend on the
+/// store.
 package struct PartRule: Hashable, Sendable {
     package var partBytesMin: UInt64
     package var partBytesMax: UInt64
@@ -70,22 +71,23 @@ package struct PartRule: Hashable, Sendable {
         self.objectBytesMax = objectBytesMax
     }
 
-    /// Why no part size can be chosen.
+    /// The reason why no part size can be chosen.
     package enum Refusal: Error, Equatable, Sendable {
         /// The user's part size is outside the bounds.
         case partSizeOutOfBounds(wish: UInt64)
-        /// With the user's part size, the file would need more than `partsMax` parts.
+        /// With the user's part size, the file would have too many parts.
         case partSizeTooSmall(wish: UInt64, needed: UInt64)
-        /// No allowed part size holds the file.
+        /// The file is too large for every allowed part size.
         case fileTooLarge(most: UInt64)
     }
 
-    /// Chooses the part size for a file: the user's choice, or the default, raised in whole MiB until `partsMax`
-    /// parts hold the file.
+    /// Chooses the part size for a file: the user's choice, or else the default. If the file would have more than
+    /// `partsMax` parts of the default size, the next size in whole MiB that avoids this.
     ///
     /// - Parameters:
-    ///   - fileBytes: `nil` for a stream, which gets the chosen size and ends at the latest after `partsMax` parts.
-    ///   - wish: the user's part size; it is used as it is or refused, never changed.
+    /// - fileBytes: size of the file; `nil` for a stream. A stream gets the user's size or the default, and can have at
+    ///   most `partsMax` parts.
+    /// - wish: the part size that the user has chosen, if any. It is used unchanged or refused.
     package func partBytes(fileBytes: UInt64?, wish: UInt64?) throws(Refusal) -> UInt64 {
         if let wish, wish < partBytesMin || wish > partBytesMax { throw .partSizeOutOfBounds(wish: wish) }
         guard let fileBytes, fileBytes > 0 else { return wish ?? partBytesDefault }
@@ -101,7 +103,7 @@ package struct PartRule: Hashable, Sendable {
         return rounded.overflow ? partBytesMax : min(rounded.partialValue, partBytesMax)
     }
 
-    /// Whether a session of this size and part size is within the bounds.
+    /// Whether the bounds allow a session with this file size and part size.
     package func allows(fileBytes: UInt64?, partBytes: UInt64) -> Bool {
         guard partBytes >= partBytesMin, partBytes <= partBytesMax else { return false }
         guard let fileBytes else { return true }

@@ -1,17 +1,18 @@
-/// What a store checks at the moment when it writes an object (S3's conditional requests).
+/// The condition under which a store writes an object. The store checks it at the moment of writing (S3's conditional
+/// requests).
 package enum PutCondition: Hashable, Sendable {
     /// No condition: the write replaces any object under the key.
     case none
-    /// The key must hold no object (`If-None-Match: *`).
+    /// The key must have no object (`If-None-Match: *`).
     case ifAbsent
-    /// The key must hold the object with this ETag (`If-Match`).
+    /// The key must have the object with this ETag (`If-Match`).
     case ifMatch(etag: String)
 }
 
-/// Which conditions a store was seen to check. A store that ignores a condition replaces the object even if the
-/// condition does not hold.
+/// The conditions of which a probe has shown that the store checks them. A store that ignores a condition replaces the
+/// object although the condition is not fulfilled.
 package struct CheckedConditions: Hashable, Sendable {
-    /// Which conditions the store checks in one kind of request.
+    /// The conditions that the store checks in one kind of request.
     package struct Request: Hashable, Sendable {
         package var ifAbsent: Bool
         package var ifMatch: Bool
@@ -21,7 +22,7 @@ package struct CheckedConditions: Hashable, Sendable {
             self.ifMatch = ifMatch
         }
 
-        /// Whether the store refuses to write if `condition` does not hold.
+        /// Whether the store refuses to write if `condition` is not fulfilled.
         package func check(_ condition: PutCondition) -> Bool {
             switch condition {
             case .none: true
@@ -31,9 +32,9 @@ package struct CheckedConditions: Hashable, Sendable {
         }
     }
 
-    /// Conditions of PutObject: an object written by one request.
+    /// The conditions of PutObject, which writes an object by one request.
     package var put: Request
-    /// Conditions of CompleteMultipartUpload: an object made of parts.
+    /// The conditions of CompleteMultipartUpload, which makes an object out of parts.
     package var complete: Request
 
     package init(put: Request, complete: Request) {

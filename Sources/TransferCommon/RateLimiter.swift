@@ -1,7 +1,7 @@
-/// Limits the sending rate of all connections together. The token bucket refills steadily and holds only few bytes. So
-/// the limit is kept within every second, and no burst fills a queue on the network.
+/// Limits the sending rate of all connections together. It is a token bucket with a small capacity. So the limit
+/// applies to every single second, and no burst fills a queue in the network.
 package struct RateLimiter: Hashable, Sendable {
-    /// Wire bytes per second; `nil` for no limit.
+    /// Maximum number of bytes per second on the wire; `nil` for no limit.
     package let bytesPerSecond: UInt64?
     private var level: Double
     private var filledAt: Instant
@@ -12,7 +12,7 @@ package struct RateLimiter: Hashable, Sendable {
         self.filledAt = now
     }
 
-    /// The time from which the next bytes may be sent. A result that is not after `now` means at once.
+    /// The time from which the next bytes may be sent. If it is not later than `now`, they may be sent at once.
     package func readyAt(now: Instant) -> Instant {
         guard let bytesPerSecond else { return now }
         let missing = -levelAt(now)
@@ -20,15 +20,15 @@ package struct RateLimiter: Hashable, Sendable {
         return now + .nanoseconds(Int64(min(missing / Double(bytesPerSecond), 3_600) * 1e9) + 1)
     }
 
-    /// Counts bytes that were written to a socket. One write may take the level below zero; sending then waits until
-    /// the level is back at zero.
+    /// Counts bytes that were written to a socket. A write may take the level of the bucket below zero. The next write
+    /// then has to wait until the level is zero again.
     package mutating func spent(_ bytes: UInt64, now: Instant) {
         guard bytesPerSecond != nil else { return }
         level = levelAt(now) - Double(bytes)
         filledAt = max(now, filledAt)
     }
 
-    /// Returns bytes that were counted by `spent` and not sent.
+    /// Puts back bytes that were counted by `spent` but have not been sent.
     package mutating func giveBack(_ bytes: UInt64, now: Instant) {
         guard bytesPerSecond != nil else { return }
         level = levelAt(now) + Double(bytes)

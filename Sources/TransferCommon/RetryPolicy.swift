@@ -1,21 +1,23 @@
-/// How long an agent waits before it tries again (specification §5.4). The wait doubles from `first` and has jitter, so
-/// that agents that lost their connections at the same time do not reconnect at the same time.
+/// How long an agent waits before it tries again (specification §5.4). The wait begins at `first` and doubles with each
+/// failure. A random share spreads the waits, so that agents that have lost their connections at the same time do not
+/// reconnect at the same time.
 package struct RetryPolicy: Hashable, Sendable {
-    /// Why an attempt failed.
+    /// The way in which an attempt failed.
     package enum Cause: CaseIterable, Sendable {
-        /// The connection failed or was cut. The link may be up for a few seconds only, so the waits stay short.
+        /// The connection failed or was cut. The waits stay short, because a link may work for only a few seconds at a
+        /// time.
         case connection
-        /// The gateway answered; a later attempt may get another answer.
+        /// The gateway has refused the request. A later attempt may get another answer.
         case answer
     }
 
-    /// Upper bound of a peer's retry-after, so that no peer can silence an agent for longer.
+    /// Upper bound for the wait that a peer asks for, so that no peer can make an agent wait longer.
     package static let adviceMax = Duration.seconds(600)
 
     package var first: Duration
-    /// The longest wait after a gateway's answer.
+    /// Maximum wait after a refusal by a gateway.
     package var longest: Duration
-    /// The longest wait after a failed connection.
+    /// Maximum wait after a failed connection.
     package var longestWithoutConnection: Duration
 
     package init(
@@ -27,13 +29,13 @@ package struct RetryPolicy: Hashable, Sendable {
         self.longestWithoutConnection = longestWithoutConnection
     }
 
-    /// The wait before the next attempt: a random time between half the ceiling and the ceiling, where the ceiling
-    /// doubles with each failure; and at least the peer's advice.
+    /// The wait before the next attempt: a random time between half of the present limit and the limit, but at least
+    /// the time that the peer asked for.
     ///
     /// - Parameters:
-    ///   - failures: number of attempts that failed in a row, from 1.
-    ///   - cause: why the last attempt failed.
-    ///   - advice: the peer's retry-after; `.zero` for none.
+    /// - failures: number of attempts that failed in a row, from 1.
+    /// - cause: why the last attempt failed.
+    /// - advice: the time that the peer asked to wait; `.zero` for none.
     package func delay(
         afterFailures failures: Int, _ cause: Cause, advice: Duration = .zero,
         using generator: inout some RandomNumberGenerator

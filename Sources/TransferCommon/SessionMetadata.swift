@@ -1,5 +1,5 @@
-// Metadata that the store keeps with an object for its readers (specification §6.6): as a device offers it, and as a
-// gateway has checked it.
+// Metadata that a store keeps with an object for readers of the object (specification §6.6). `OfferedMetadata` is what
+// a device offers, and `SessionMetadata` is what a gateway has checked.
 
 /// A name and a value of user metadata.
 package struct MetadataPair: Hashable, Sendable {
@@ -12,8 +12,8 @@ package struct MetadataPair: Hashable, Sendable {
     }
 }
 
-/// Metadata as SESSION OPEN carries it. The decoder has checked only its form. A gateway turns it into
-/// `SessionMetadata` or refuses it with `metadata_invalid`.
+/// Metadata as SESSION OPEN carries it. The decoder has checked only that the fields are well-formed. A gateway makes
+/// `SessionMetadata` from it, or refuses the session with `metadata_invalid`.
 package struct OfferedMetadata: Hashable, Sendable {
     package let contentType: String
     /// At most 255 pairs.
@@ -25,22 +25,22 @@ package struct OfferedMetadata: Hashable, Sendable {
     }
 }
 
-/// Metadata that keeps every rule of specification §6.6: a content type, and pairs of name and value that the user
-/// chose.
+/// Metadata that follows all rules of specification §6.6: a content type, and pairs of name and value that the user has
+/// chosen.
 package struct SessionMetadata: Hashable, Sendable {
-    /// Most pairs. A frame can carry up to 255 pairs, but a gateway refuses more than `pairsMax`.
+    /// Maximum number of pairs. A frame can contain up to 255, but a gateway refuses more than this number.
     package static let pairsMax = 64
-    /// Longest name of a pair, in bytes.
+    /// Maximum length of the name of a pair in bytes.
     package static let nameBytesMax = 64
-    /// Most bytes of all names and values together.
+    /// Maximum number of bytes of all names and values together.
     package static let bytesMax = 1_792
 
     /// No content type and no pair.
     package static let none = SessionMetadata()
 
-    /// Empty if the object has no content type.
+    /// The content type of the object; empty if it has none.
     package let contentType: String
-    /// Ascending by the bytes of the names.
+    /// The pairs, ascending by the bytes of their names.
     package let pairs: [MetadataPair]
 
     private init() {
@@ -48,7 +48,7 @@ package struct SessionMetadata: Hashable, Sendable {
         pairs = []
     }
 
-    /// Checks offered metadata against §6.6. It refuses metadata that breaks a rule and never repairs it.
+    /// Checks offered metadata against §6.6. Throws for metadata that breaks a rule, and does not repair it.
     package init(_ offered: OfferedMetadata) throws(SessionMetadataError) {
         guard offered.contentType.isEmpty || Self.isContentType(offered.contentType) else {
             throw .contentTypeInvalid(offered.contentType)
@@ -70,18 +70,19 @@ package struct SessionMetadata: Hashable, Sendable {
         self.pairs = pairs
     }
 
-    /// The same metadata as SESSION OPEN carries it.
+    /// The same metadata in the form in which SESSION OPEN contains it.
     package var offered: OfferedMetadata { OfferedMetadata(contentType: contentType, pairs: pairs) }
 
-    /// Prefix of the names of metadata that gateways write for themselves (§11.4).
+    /// Prefix of the names of the metadata that gateways write themselves (§11.4).
     private static let ownPrefix = "sluice-"
 
-    /// Printable ASCII, at most 255 bytes, with a slash that is neither the first nor the last byte.
+    /// Whether a text may be a content type: printable ASCII, at most 255 bytes, with a slash that is neither the first
+    /// nor the last byte.
     private static func isContentType(_ text: String) -> Bool {
         isTidy(text) && text.utf8.count <= UInt8.max && text.utf8.dropFirst().dropLast().contains(UInt8(ascii: "/"))
     }
 
-    /// `[a-z0-9-]{1,64}`.
+    /// Whether a text may be the name of a pair: `[a-z0-9-]{1,64}`.
     private static func isName(_ text: String) -> Bool {
         (1...Self.nameBytesMax).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -93,11 +94,11 @@ package struct SessionMetadata: Hashable, Sendable {
             }
     }
 
-    /// At least one byte of printable ASCII, no space at either end, no two spaces in a row: HTTP transmits such text
-    /// unchanged.
+    /// Whether HTTP passes a text on unchanged: at least one byte, only printable ASCII, no space at the beginning or
+    /// end, and no two spaces in a row.
     private static func isTidy(_ text: String) -> Bool {
         let space = UInt8(ascii: " ")
-        // Start as if after a space, so that the check below also refuses a leading space.
+        // Pretend that a space precedes the text, so that the check below also refuses a space at the beginning.
         var previous = space
         for byte in text.utf8 {
             guard (0x20...0x7E).contains(byte), byte != space || previous != space else { return false }
@@ -107,14 +108,14 @@ package struct SessionMetadata: Hashable, Sendable {
     }
 }
 
-/// Which rule of specification §6.6 the metadata breaks.
+/// The rule of specification §6.6 that the metadata breaks.
 package enum SessionMetadataError: Error, Hashable, Sendable {
     case contentTypeInvalid(String)
     case tooManyPairs(Int)
     case nameInvalid(String)
-    /// The name begins with the prefix of the gateways' own names.
+    /// The name begins with the prefix of the names that gateways use themselves.
     case nameReserved(String)
-    /// The name equals the name before it, or precedes that name in byte order.
+    /// The name is equal to the name before it, or smaller in byte order.
     case namesNotAscending(String)
     case valueInvalid(name: String)
     case tooLong(byteCount: Int)

@@ -1,27 +1,27 @@
-// What agent and gateway agreed when a session opened (specification §6.3). The terms travel as one value in SESSION
-// OPEN, in the session token and in the session record, so they survive a lost connection, a restart, a change of
-// gateway and a lost journal.
+// What agent and gateway have agreed when a session was opened (specification §6.3). SESSION OPEN, the session token
+// and the session record all contain the terms as one value. So the terms survive a cut connection, a restart, a change
+// of gateway and the loss of the agent's journal.
 
-/// Which object a session may replace under its key.
+/// The condition under which a session may replace an object under its key.
 package enum WriteCondition: Hashable, Sendable {
-    /// The key must hold no object. Records and tokens without a condition have this condition.
+    /// The key must have no object. A record or token without a condition has the meaning of this one.
     case absent
     /// The session may replace any object under the key.
     case any
-    /// The session may replace only the object that this session id wrote. The session may also write if the key holds
-    /// no object.
+    /// The session may replace only an object that the session with this id has written. It may also write if the key
+    /// has no object.
     case matches(SessionID)
 }
 
-/// What agent and gateway agreed when a session opened. Two sessions of equal terms upload the same version of one
-/// file.
+/// What agent and gateway have agreed when a session was opened. Two sessions with equal terms upload the same version
+/// of the same file.
 package struct SessionTerms: Hashable, Sendable {
-    /// The key: in SESSION OPEN relative to the device's prefix, elsewhere the whole key. This type checks neither
-    /// length nor form (§6.2).
+    /// The key: in SESSION OPEN relative to the device's prefix, everywhere else the complete key. This type does not
+    /// check the key (§6.2).
     package var key: String
-    /// Bytes of the file; `nil` while the size is unknown (a stream).
+    /// Size of the file in bytes; `nil` for a stream, whose size is unknown at first.
     package var size: UInt64?
-    /// Bytes of each part but the last. This type does not check WELCOME's bounds.
+    /// Size in bytes of each part except the last. This type does not check the bounds in WELCOME.
     package var partBytes: UInt64
     /// The source file's modification time, as the device reports it.
     package var modification: ModificationTime
@@ -41,7 +41,7 @@ package struct SessionTerms: Hashable, Sendable {
         self.metadata = metadata
     }
 
-    /// Compares keys by their bytes: keys that only look alike differ.
+    /// Compares keys by their bytes. Two keys that only Unicode treats as equivalent are different.
     package static func == (left: SessionTerms, right: SessionTerms) -> Bool {
         left.size == right.size && left.partBytes == right.partBytes && left.modification == right.modification
             && left.condition == right.condition && left.metadata == right.metadata
@@ -70,15 +70,16 @@ extension WriteCondition {
         }
     }
 
-    /// The highest defined number.
+    /// The highest number that is defined for a condition.
     package static let codeMax: UInt8 = 2
 
-    /// The session whose object may be replaced; zeros for the other conditions.
+    /// The session whose object may be replaced; all bits 0 for the other conditions.
     package var session: SessionID {
         if case .matches(let session) = self { session } else { .zero }
     }
 
-    /// - Returns: `nil` for an unknown code, and for a session id with a code that has none.
+    /// - Returns: `nil` if the code is unknown, or if there is a session id although the condition with this code has
+    ///   none.
     package init?(code: UInt8, session: SessionID) {
         let isZero = session == .zero
         switch code {

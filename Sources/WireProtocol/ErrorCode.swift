@@ -1,7 +1,8 @@
 import TransferCommon
 
-/// A code of ERROR, SESSION REFUSED or PART DECISION (specification §12). Any number can arrive, because codes are
-/// added within a version; a receiver treats an unknown code by its scope.
+/// A code of ERROR, SESSION REFUSED or PART DECISION (specification §12). Any number can arrive, because new codes may
+/// be added without a new protocol version. A receiver that does not know a code goes by the scope in which it arrives:
+/// part, session or connection.
 package struct ErrorCode: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt16
 
@@ -11,7 +12,7 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
 }
 
 extension ErrorCode {
-    // Violations of the protocol: the agent or the gateway is defective.
+    // Codes for violations of the protocol. One of the two programs has a defect.
     package static let frameTooLarge = ErrorCode(rawValue: 0x0001)
     package static let bodyTooShort = ErrorCode(rawValue: 0x0002)
     package static let trailingBytes = ErrorCode(rawValue: 0x0003)
@@ -65,7 +66,7 @@ extension ErrorCode {
     package static let partSizeWrong = ErrorCode(rawValue: 0x0051)
     package static let partInterrupted = ErrorCode(rawValue: 0x0052)
 
-    // A code for every scope.
+    // A code that is allowed in every scope.
     package static let `internal` = ErrorCode(rawValue: 0x00FF)
 }
 

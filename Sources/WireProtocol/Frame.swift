@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// A frame whose whole body has been read. PART DATA is not among the cases: its payload is never collected
-/// (`PartDataHeader`). The frame's slot travels beside this value.
+/// A frame whose complete body has been read. PART DATA is not among the cases, because its payload is never collected
+/// in memory (`PartDataHeader`). The slot is not part of this value; functions pass it as a separate argument.
 package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case welcome(Welcome)
@@ -38,7 +38,7 @@ extension Frame {
     /// The type in the frame's header.
     package var type: FrameType { Swift.type(of: body).type }
 
-    /// Appends the whole frame to `buffer`.
+    /// Appends the complete frame, header and body, to `buffer`.
     /// - Throws: if a field or the slot is outside its range; `buffer` is then unchanged.
     package func encode(slot: Slot, into buffer: inout ByteBuffer) throws(WireError) {
         let body = body
@@ -108,7 +108,7 @@ extension Frame {
         case .sessionLeft: self = .sessionLeft(try SessionLeft(from: &reader))
         case .partOffer: self = .partOffer(try PartOffer(from: &reader))
         case .partDecision: self = .partDecision(try PartDecision(from: &reader))
-        // The decoder passes PART DATA on in pieces and never calls this initialiser for it.
+        // Cannot happen: the decoder passes PART DATA on in pieces and does not call this initialiser for it.
         case .partData: throw .wrongDirection(type: .partData)
         case .received: self = .received(try Received(from: &reader))
         case .stored: self = .stored(try Stored(from: &reader))

@@ -1,12 +1,13 @@
 import NIOCore
 import TransferCommon
 
-/// The fields of one frame; every frame but PART DATA conforms. Errors name fields as the specification does. Encoding
-/// and decoding check the same ranges, so neither end can send a frame that the other end would refuse.
+/// The fields of one frame. All frames except PART DATA conform to this protocol. Errors give fields the names that the
+/// specification gives them. Encoding checks the same ranges as decoding, so that neither side sends a frame that the
+/// other side refuses.
 protocol FrameBody: Hashable, Sendable {
     static var type: FrameType { get }
 
-    /// The header's flag bits for these fields.
+    /// The flag bits that the header must have for these fields.
     var flags: UInt8 { get }
 
     /// Writes the fields in the order of the specification's table.
@@ -28,7 +29,7 @@ struct BodyReader {
     private let length: Int
     private var rest: ByteBuffer
 
-    /// - Parameter body: the bytes of the body only; the caller has checked the header.
+    /// - Parameter body: the bytes of the body, without the header. The caller has already checked the header.
     init(type: FrameType, flags: UInt8, slot: Slot, body: ByteBuffer) {
         self.type = type
         self.flags = flags
@@ -42,7 +43,7 @@ struct BodyReader {
         return value
     }
 
-    /// - Parameter isMeant: whether the field has a meaning in this frame. If not, its value must be 0.
+    /// - Parameter isMeant: whether the field has a meaning in this frame. If not, it must be 0.
     mutating func integer<Value: FixedWidthInteger>(_ field: String, isMeant: Bool) throws(WireError) -> Value {
         let value: Value = try integer()
         guard isMeant || value == 0 else { throw badValue(field) }
@@ -61,7 +62,8 @@ struct BodyReader {
         return part
     }
 
-    /// Reads the four bytes that begin a HELLO; any other value means that the peer does not speak Sluice.
+    /// Reads the four bytes with which a HELLO begins. If they have another value than "SLUC", the peer does not speak
+    /// this protocol.
     mutating func magic() throws(WireError) {
         let magic: UInt32 = try integer()
         guard magic == WireLimits.magic else { throw .badMagic(magic) }
@@ -112,13 +114,13 @@ struct BodyReader {
         try text16(field, 0...WireLimits.messageBytesMax)
     }
 
-    /// - Parameter isMeant: whether the frame carries a token. If not, the field must be empty.
+    /// - Parameter isMeant: whether the frame has a token. If not, the field must be empty.
     mutating func token(isMeant: Bool = true) throws(WireError) -> [UInt8] {
         try bytes16("token", 0...(isMeant ? WireLimits.tokenBytesMax : 0))
     }
 
-    /// Reads `count` elements. The array grows with the elements that were read, so a false `count` cannot make it
-    /// reserve memory.
+    /// Reads `count` elements. The array grows with each element and does not reserve memory for `count` elements,
+    /// because a peer may send a false count.
     mutating func list<Element>(
         count: Int, element: (inout BodyReader) throws(WireError) -> Element
     ) throws(WireError) -> [Element] {
@@ -129,8 +131,8 @@ struct BodyReader {
         return elements
     }
 
-    /// Reads the extension fields up to the end of the body. Version 1 defines no such fields: it skips optional fields
-    /// and refuses required ones.
+    /// Reads the extension fields up to the end of the body. Version 1 defines no extension fields. It skips optional
+    /// ones and refuses required ones.
     mutating func skipExtensionFields() throws(WireError) {
         var fieldCount = 0
         while rest.readableBytes > 0 {
@@ -173,7 +175,7 @@ struct BodyReader {
 struct BodyWriter {
     let type: FrameType
     let slot: Slot
-    /// What has been written so far.
+    /// The bytes that have been written so far.
     private(set) var body = ByteBuffer()
 
     init(type: FrameType, slot: Slot) {
@@ -239,7 +241,7 @@ struct BodyWriter {
         body.writeBytes(bytes)
     }
 
-    /// Writes a text for people, cut to the longest text that the frame may carry.
+    /// Writes a text for people. Cuts a text that is longer than the frame allows.
     mutating func message(_ text: String, _ field: String = "message") throws(WireError) {
         try text16(prefix(of: text, byteCountMax: WireLimits.messageBytesMax), field)
     }
@@ -253,7 +255,7 @@ struct BodyWriter {
     }
 }
 
-/// Every length that the count of a text16 or bytes16 can express.
+/// All lengths that the count of a field of type text16 or bytes16 can express.
 let anyCount16 = 0...Int(UInt16.max)
 
 /// The longest prefix of `text` that has at most `byteCountMax` bytes of UTF-8 and splits no Unicode scalar.

@@ -5,7 +5,7 @@ package enum Inbound: Equatable, Sendable {
     case frame(Slot, Frame)
     /// A PART DATA frame begins; exactly `payloadBytes` bytes of payload follow.
     case dataBegan(Slot, PartDataHeader)
-    /// The next piece of the payload, a slice of what was appended; never empty.
+    /// The next piece of the payload. It is a slice of an appended buffer and never empty.
     case dataBytes(ByteBuffer)
     /// The payload is complete.
     case dataEnded
@@ -13,16 +13,16 @@ package enum Inbound: Equatable, Sendable {
 
 /// Decodes the frames of one direction of a connection, however the network splits the bytes (specification §3).
 ///
-/// Append received bytes, then call `next()` until it returns `nil`. Afterwards the decoder holds at most the
-/// beginning of one frame, copied into its own buffer, so that the network's buffers can be freed.
+/// Append received bytes, then call `next()` until it returns `nil`. After that the decoder holds at most the beginning
+/// of one frame. It has copied these bytes, so the buffers from the network can be freed.
 /// - The decoder checks a header as soon as its eight bytes are complete, before it waits for the body.
-/// - It passes the payload of PART DATA on in the pieces that arrive, without a copy, and discards skipped frames
-///   likewise.
+/// - It passes the payload of PART DATA on piece by piece as it arrives, without a copy. It also discards the bytes of
+///   skipped frames as they arrive.
 /// - After the first error, `next()` throws the same error at each call.
 package struct FrameDecoder: Sendable {
     private enum State {
         case header
-        /// The fields of PART DATA have not all arrived.
+        /// The header of PART DATA has arrived, but not all of the fields before the payload.
         case dataFields(FrameHeader)
         case data(payloadBytesLeft: Int)
         case body(FrameHeader, FrameType)
@@ -30,23 +30,24 @@ package struct FrameDecoder: Sendable {
         case failed(WireError)
     }
 
-    /// A maximum for every body, in addition to the maximum of its type; for example, a small one before HELLO. It
-    /// applies to headers that are read after it is set.
+    /// A maximum length for all bodies, in addition to the maximum of each type; `nil` for none. A gateway sets it
+    /// until HELLO has arrived. It applies to headers that are read after it was set.
     package var bodyBytesMax: Int?
 
     private let receiver: Role
     private var state = State.header
-    /// Appended bytes that no call of `next()` has taken, in order; no buffer is empty.
+    /// Appended buffers whose bytes `next()` has not consumed yet, in order. No buffer is empty.
     private var arrived = CircularBuffer<ByteBuffer>()
-    /// The beginning of an incomplete header or body; empty while a payload is arriving.
+    /// A copy of the beginning of an incomplete header or body. Empty while a payload is being passed on.
     private var collected = ByteBuffer()
 
-    /// - Parameter receiver: the end that reads. The decoder refuses frames that only the other end may receive.
+    /// - Parameter receiver: the side that receives the bytes. The decoder refuses frames that only the other side may
+    ///   receive.
     package init(receiver: Role) {
         self.receiver = receiver
     }
 
-    /// Number of appended bytes that `next()` has not taken yet.
+    /// Number of appended bytes that `next()` has not consumed yet.
     package var bufferedBytes: Int {
         arrived.reduce(collected.readableBytes) { $0 + $1.readableBytes }
     }
@@ -109,7 +110,8 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Checks a header in the specification's order and returns the state that reads what follows it.
+    /// Checks a header, in the order that the specification prescribes, and returns the state for reading the bytes
+    /// after the header.
     private func judge(_ header: FrameHeader) throws(WireError) -> State {
         guard let type = FrameType(rawValue: header.type) else {
             guard header.flags & FrameHeader.skippableFlag != 0 else { throw .unknownType(header.type) }
@@ -136,8 +138,8 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Takes exactly `byteCount` bytes in one buffer: a slice if they arrived in one buffer, otherwise a copy. Returns
-    /// `nil` until all of them have arrived, and keeps a copy of those that have arrived.
+    /// Takes exactly `byteCount` bytes in one buffer: a slice if they arrived in one buffer, otherwise a copy. If not
+    /// all have arrived, keeps a copy of those that have and returns `nil`.
     private mutating func take(_ byteCount: Int) -> ByteBuffer? {
         if collected.readableBytes == 0, let first = arrived.first, first.readableBytes >= byteCount {
             return takePiece(byteCountMax: byteCount)
@@ -153,7 +155,7 @@ package struct FrameDecoder: Sendable {
         return whole
     }
 
-    /// Takes up to `byteCountMax` bytes (more than 0) of the first buffer; `nil` if no byte has arrived.
+    /// Takes at least one and at most `byteCountMax` bytes from the first buffer; `nil` if no byte has arrived.
     private mutating func takePiece(byteCountMax: Int) -> ByteBuffer? {
         guard let first = arrived.first else { return nil }
         guard first.readableBytes > byteCountMax else { return arrived.removeFirst() }

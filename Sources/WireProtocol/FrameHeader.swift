@@ -1,13 +1,13 @@
 import NIOCore
 
-/// The eight bytes before every body (specification §3), as they arrived: no field has been checked.
+/// The eight bytes before every body (specification §3). No field of this value has been checked.
 struct FrameHeader: Equatable, Sendable {
-    /// Set on types that a receiver may skip when it does not know them.
+    /// Flag bit that allows a receiver that does not know the type to skip the frame.
     static let skippableFlag: UInt8 = 0x80
 
-    /// Bytes of the body that follows.
+    /// Length of the body in bytes.
     let length: UInt32
-    /// The type's number, which this version may not know.
+    /// Number of the frame's type. It may be a type that this version does not know.
     let type: UInt8
     let flags: UInt8
     let slot: Slot

@@ -1,4 +1,5 @@
-/// The frame types of version 1 and the allowed headers of each: the table of specification §4, in its order.
+/// The frame types of version 1, with the rules for their headers. They are in the order of the table in specification
+/// §4.
 package enum FrameType: UInt8, CaseIterable, Sendable {
     case hello = 0x01
     case welcome = 0x02
@@ -32,19 +33,19 @@ package enum FrameType: UInt8, CaseIterable, Sendable {
     case report = 0x60
 }
 
-/// The two ends of a connection.
+/// The two sides of a connection.
 package enum Role: Sendable {
     case agent
     case gateway
 }
 
-/// Which end sends frames of a type.
+/// The side that sends frames of a type.
 package enum FrameDirection: Sendable {
     case agentToGateway
     case gatewayToAgent
     case both
 
-    /// Whether `role` is the receiving end of this direction.
+    /// Whether `role` receives frames that are sent in this direction.
     package func reaches(_ role: Role) -> Bool {
         switch self {
         case .agentToGateway: role == .gateway
@@ -54,13 +55,13 @@ package enum FrameDirection: Sendable {
     }
 }
 
-/// Which slots frames of a type may use.
+/// The slots that frames of a type may use.
 package enum FrameScope: Sendable {
     /// Slot 0 only.
     case connection
-    /// Any slot but 0.
+    /// Any slot except 0.
     case session
-    /// Any slot; the body determines which one is right (ERROR).
+    /// Any slot. This is the scope of ERROR, whose body says whether it is about the connection or a session.
     case any
 
     /// Whether a frame of this scope may use `slot`.
@@ -77,17 +78,17 @@ extension FrameType {
     /// The longest body in bytes, without the header.
     package var bodyBytesMax: Int { rule.bodyBytesMax }
 
-    /// Which end sends this type.
+    /// The side that sends this type.
     package var direction: FrameDirection { rule.direction }
 
-    /// Which slots this type may use.
+    /// The slots that this type may use.
     package var scope: FrameScope { rule.scope }
 
     /// The flag bits that have a meaning in this type; all others must be zero.
     package var definedFlags: UInt8 { rule.flags }
 
-    /// The flag bits that every header of this type sets. Bit 7 of REPORT lets a receiver skip the frame if it does
-    /// not know the type.
+    /// The flag bits that every header of this type must have set. Only REPORT has one: bit 7 allows a receiver that
+    /// does not know the type to skip the frame.
     package var requiredFlags: UInt8 { self == .report ? FrameHeader.skippableFlag : 0 }
 
     private typealias Rule = (

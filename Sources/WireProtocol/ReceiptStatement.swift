@@ -3,9 +3,9 @@ package import TransferCommon
 /// The signed content of a receipt: which object the store held at a time, and with what content (specification
 /// §9.5).
 ///
-/// The statement is not sent. The agent builds the same bytes from values that it knows, so each statement must have
-/// exactly one encoding. Decoding accepts only that encoding; `encoded()` of a decoded statement returns the same
-/// bytes.
+/// The statement is not sent: the agent builds the same bytes as the gateway, from values that both know. For this
+/// purpose each statement has exactly one encoding. Decoding accepts no other encoding, so `encoded()` of a decoded
+/// statement returns the same bytes.
 package struct ReceiptStatement: Sendable {
     /// The store that holds the object.
     package var storeIdentity: StoreIdentity
@@ -13,21 +13,21 @@ package struct ReceiptStatement: Sendable {
     package var siteKey: SHA256Digest
     /// The device's name at the gateway.
     package var device: String
-    /// The object's whole key, prefix included.
+    /// The object's complete key, including the device's prefix.
     package var key: String
-    /// The session that wrote the object; zeros if the store does not say.
+    /// The session that wrote the object; all bits 0 if the store does not report it.
     package var session: SessionID
     /// Bytes of the object.
     package var size: UInt64
-    /// The part size that a root digest depends on.
+    /// The part size with which the root digest was computed.
     package var partBytes: UInt64
-    /// The gateway's evidence of the content: `root` or `wholeDigest`. Other kinds are not allowed in receipts.
+    /// The evidence of the content: `root` or `wholeDigest`. Other kinds are not allowed in receipts.
     package var evidence: ContentEvidence
-    /// The ETag as the store returned it; may be empty.
+    /// The ETag that the store returned; may be empty.
     package var etag: String
     /// The store's version id of this object; may be empty.
     package var version: String
-    /// Milliseconds since 1970-01-01 UTC, by the gateway's clock.
+    /// Time of the receipt: milliseconds since 1970-01-01 UTC, by the gateway's clock.
     package var timeMilliseconds: Int64
 
     package init(
@@ -48,7 +48,8 @@ package struct ReceiptStatement: Sendable {
         self.timeMilliseconds = timeMilliseconds
     }
 
-    /// The first bytes of every statement, so that its signature is not valid for any other kind of text.
+    /// The first bytes of every statement. Because of them, the signature of a statement is never valid for a text of
+    /// another kind.
     package static let purpose = Array("sluice receipt v1".utf8) + [0]
 }
 
@@ -57,8 +58,8 @@ extension ReceiptStatement {
     /// bytes.
     ///
     /// - Parameters:
-    ///   - key: the whole key, with the device's prefix.
-    ///   - siteKey: the fingerprint of the signing key.
+    /// - key: the complete key, including the device's prefix.
+    /// - siteKey: the fingerprint of the signing key.
     package init(
         of object: ProvenObject, key: String, device: String, storeIdentity: StoreIdentity, siteKey: SHA256Digest,
         timeMilliseconds: Int64
@@ -71,7 +72,7 @@ extension ReceiptStatement {
 }
 
 extension ReceiptStatement: Equatable {
-    /// Compares texts by their bytes: keys that only look alike make different statements.
+    /// Compares texts by their bytes. Two keys that only Unicode treats as equivalent are different.
     package static func == (left: ReceiptStatement, right: ReceiptStatement) -> Bool {
         left.storeIdentity == right.storeIdentity && left.siteKey == right.siteKey && left.session == right.session
             && left.size == right.size && left.partBytes == right.partBytes && left.evidence == right.evidence
@@ -81,17 +82,18 @@ extension ReceiptStatement: Equatable {
     }
 }
 
-/// Why bytes are not a statement, or why a value cannot be encoded as one. Fields have the specification's names.
+/// The reason why bytes are not a statement, or why a value cannot be encoded as one. Fields have the names that the
+/// specification gives them.
 package enum ReceiptStatementError: Error, Hashable, Sendable {
-    /// The bytes do not begin with `purpose`: they are of a later version, or no statement.
+    /// The bytes do not begin with `purpose`: they are a statement of a later version, or no statement.
     case unknownPurpose
-    /// The bytes end within the field.
+    /// The bytes end before the end of this field.
     case tooShort(field: String)
     /// This many bytes follow the last field.
     case trailingBytes(count: Int)
     /// The field is not UTF-8.
     case badText(field: String)
-    /// The field has a value that no statement allows, or is longer than its encoding allows.
+    /// The field has a value that a statement must not have, or it is longer than its encoding allows.
     case badValue(field: String)
 }
 
@@ -112,7 +114,8 @@ extension ReceiptStatementError: CustomStringConvertible {
 extension ReceiptStatement {
     /// The bytes that the gateway signs.
     ///
-    /// - Throws: `badValue` for other kinds of evidence, and for texts too long for their count.
+    /// - Throws: `badValue` if the evidence is of a kind that receipts do not allow, or a text is too long for the
+    ///   encoding.
     package func encoded() throws(ReceiptStatementError) -> [UInt8] {
         let (kind, digest): (UInt8, SHA256Digest)
         switch evidence {

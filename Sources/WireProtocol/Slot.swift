@@ -1,6 +1,7 @@
-/// The number that identifies a session on one connection. Another connection uses the same numbers for other sessions.
+/// The number that identifies a session on one connection. On another connection the same number identifies another
+/// session.
 package struct Slot: Hashable, Sendable {
-    /// The slot of the connection itself, which carries no session.
+    /// Slot 0, for frames that are about the connection and not about a session.
     package static let connection = Slot(0)
 
     package let value: UInt16

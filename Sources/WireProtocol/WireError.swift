@@ -1,18 +1,19 @@
 import TransferCommon
 
-/// Why bytes are not a valid frame, or why a value cannot be encoded as one. Each error ends the connection with its
-/// `code`; the associated values are for the log. The machines, not this type, decide whether a well-formed frame is
-/// allowed now.
+/// The errors of decoding bytes that are not a valid frame, and of encoding a value that cannot become one. Each error
+/// ends the connection; the ERROR frame contains `code`, and the other values are for the log. Whether a valid frame is
+/// allowed in the present state of a connection is decided elsewhere.
 package enum WireError: Error, Equatable, Sendable {
-    /// The body is longer than the type's maximum, or than the receiver's tighter current maximum (§5).
+    /// The body is longer than the maximum of its type, or than the lower maximum that the receiver has set for now
+    /// (§5).
     case frameTooLarge(type: UInt8, length: Int, maximum: Int)
-    /// The fields do not fit into the body of `length` bytes.
+    /// The body, of `length` bytes, ends before its last field does.
     case bodyTooShort(type: FrameType, length: Int)
-    /// `unread` bytes of the body of `length` bytes follow its fields.
+    /// In the body, of `length` bytes, `unread` bytes follow the last field.
     case trailingBytes(type: FrameType, length: Int, unread: Int)
-    /// This version does not know the type, and its flags do not allow skipping it.
+    /// This version does not know the type, and the frame's flags do not allow the receiver to skip the frame.
     case unknownType(UInt8)
-    /// An unknown extension field with this tag, bit 15 included, that must not be skipped.
+    /// The body has an unknown extension field that must not be skipped. `tag` includes bit 15.
     case unknownRequiredField(type: FrameType, tag: UInt16)
     /// The flags contain bits that the type does not define, or a REPORT lacks bit 7.
     case reservedBits(type: FrameType, flags: UInt8)
@@ -20,15 +21,15 @@ package enum WireError: Error, Equatable, Sendable {
     case badText(type: FrameType, field: String)
     /// The field with this name in the specification is outside its range.
     case badValue(type: FrameType, field: String)
-    /// Slot 0 for a frame of a session, or a session's slot for a frame of the connection.
+    /// A frame about a session has slot 0, or a frame about the connection has another slot than 0.
     case badSlot(type: FrameType, slot: Slot)
-    /// Only the other end may receive frames of this type.
+    /// The receiver, as an agent or as a gateway, must not receive this type.
     case wrongDirection(type: FrameType)
     /// A HELLO began with this number instead of "SLUC".
     case badMagic(UInt32)
-    /// More extension fields than a frame may have.
+    /// The body has more extension fields than are allowed.
     case tooManyFields(type: FrameType)
-    /// A compressed payload is empty, or not shorter than its plain bytes.
+    /// A compressed payload is empty, or it is not shorter than the plain bytes.
     case badCompression(payloadBytes: UInt32, plainBytes: UInt32)
 }
 
@@ -54,7 +55,8 @@ extension WireError {
 }
 
 extension WireError: CustomStringConvertible {
-    /// One line for a log or an ERROR's message: numbers and names of the specification, never text from the peer.
+    /// One line for a log or for the message of an ERROR. It contains numbers and names of the specification, and no
+    /// text from the peer.
     package var description: String {
         switch self {
         case .frameTooLarge(let type, let length, let maximum):

@@ -82,8 +82,8 @@ struct Init: AsyncParsableCommand {
 
     private var usualName: String { "sluice-agent" }
 
-    /// Reads the code from the argument, or from standard input for `-`. Other users of the machine can see arguments
-    /// while the program runs, but not standard input.
+    /// Reads the invitation code from the argument; if the argument is `-`, from standard input. While the program
+    /// runs, other users of the machine can see its arguments, but not its standard input.
     private func code(_ argument: String) throws -> InvitationCode {
         let text = argument == "-" ? readLine() ?? "" : argument
         guard let code = InvitationCode(text: text) else {

@@ -136,7 +136,7 @@ struct Keys: AsyncParsableCommand {
 }
 
 extension KeyRing {
-    /// The key ring for an operator, one key a line, without secrets.
+    /// The key ring as text for an operator: one key per line, without secrets.
     fileprivate var lines: String {
         entries.map { "\($0.id)  \($0.state.rawValue)" }.joined(separator: "\n")
     }

@@ -83,8 +83,8 @@ struct Serve: AsyncParsableCommand {
         program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
-            // Only a stored part makes an upload count as active, and one part may take long. So a shorter expiry could
-            // remove an upload that is in use.
+            // The age of an upload counts from its newest stored part. One part may take long, so a short expiry could
+            // remove an active upload.
             guard expiry >= .seconds(3_600) else { throw ValidationError("--unfinished-expiry is at least 1h.") }
             program.unfinishedExpiry = expiry
         }

@@ -12,7 +12,8 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     private let id: ConnectionID
     private var decoder = FrameDecoder(receiver: .agent)
     private var isEnded = false
-    /// The TLS handler, which supplies the gateway's certificates; `nil` if they are not kept.
+    /// The TLS handler of the connection, from which the gateway's certificates are taken; `nil` if the agent does not
+    /// keep certificates.
     private let certificates: TLSHandler?
 
     /// - Parameter certificates: the connection's TLS handler if the gateway's certificates are kept; else `nil`.
@@ -32,7 +33,8 @@ final class AgentConnectionHandler: ChannelInboundHandler {
         decoder.append(unwrapInboundIn(data))
         do throws(WireError) {
             while !isEnded, let inbound = try decoder.next() {
-                // The decoder refuses PART DATA from a gateway.
+                // Only frames arrive here: PART DATA goes from agent to gateway, and the decoder refuses it in the
+                // other direction.
                 guard case .frame(let slot, let frame) = inbound else { continue }
                 shell.assumeIsolated { [id] in $0.receivedFrame(frame, slot: slot, from: id) }
             }

@@ -5,24 +5,21 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// Sending parts: chunks are encoded on the event loop if that is cheap, otherwise on another thread. Chunks of one
-// connection are written in the order in which the machine decided on them.
+// Sending parts: chunks are encoded on the event loop or on a pool thread, whichever costs less, and written to each
+// connection in the order in which the machine sent them.
 
 extension AgentShell {
-    /// Encodes the frame of a chunk, and writes it after the earlier chunks of its connection. Plain bytes in memory
-    /// are encoded on the event loop, all others on another thread.
+    /// Encodes a chunk, on the event loop if that needs no disk and no compressor. Writes it after earlier chunks.
     func sendChunk(_ chunk: Chunk) {
         guard let channel = state.frames.channel(of: chunk.connection) else {
-            // The connection is gone. The machine has counted the chunk against the rate already, so tell it that no
-            // byte was written.
+            // The connection has ended. The machine has counted the chunk's bytes already: report that none was sent.
             return machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0), now: now)
         }
         writeFrames()
         guard let source = sources.partSource(.init(upload: chunk.upload, part: chunk.part)) else {
             return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
         }
-        // The answer may differ from connection to connection, because another gateway of the site may have other
-        // capabilities.
+        // Ask for each connection: two connections may lead to gateways with different capabilities.
         let isLZ4Agreed = machine.agreedCapabilities(on: chunk.connection).contains(.lz4)
         let made: EventLoopFuture<ChunkPieces>
         if source.isEncodedAtOnce(mayCompress: isLZ4Agreed) {
@@ -40,7 +37,7 @@ extension AgentShell {
             self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
         }
         turn.whenFailure { error in self.assumeIsolated { $0.chunkFailed(chunk, error) } }
-        // A failed chunk must not block later chunks. The machine drops its part.
+        // If encoding fails, the machine drops the part of this chunk. Later chunks must not wait for the failed one.
         lastWrites[chunk.connection] = turn.recover { _ in }
     }
 
@@ -50,7 +47,7 @@ extension AgentShell {
         machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes), now: now)
         channel.write(pieces.head, promise: nil)
         channel.writeAndFlush(pieces.payload).whenComplete { _ in
-            // Failed writes need no report of their own: the connection ends, and `connectionLost` reports that.
+            // A failed write needs no handling here: the connection then ends, and `connectionLost` reports that.
             self.assumeIsolated { shell in
                 shell.handle(.chunkSent(chunk, wireBytes: wireBytes))
             }

@@ -4,11 +4,11 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-// Reading files for the machine: threads read the files, and the event loop receives the results.
+// Reading files for the machine: pool threads read, and the event loop receives the results.
 
 extension AgentShell {
-    /// Reads up to this size are collected until the end of the loop's turn, and one thread performs several of them.
-    /// Passing a single one to a thread would cost more than the read itself.
+    /// Reads up to this size are collected until the end of the loop's turn, and one thread then performs several of
+    /// them. To hand one of them to a thread costs more than the read itself.
     private static let smallReadBytes: UInt64 = 64 << 10
 
     func readPart(_ key: SourceTable.PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
@@ -32,8 +32,7 @@ extension AgentShell {
 
     /// Examines files on a thread, one after the other.
     func look(_ looks: [FileLook]) {
-        // The thread pool refuses work only after it was shut down, when all uploads have ended and no upload waits for
-        // the result.
+        // The pool stops only after all uploads have ended, so no upload waits for work that the pool refuses.
         threads.runIfActive(eventLoop: eventLoop) { looks.map { $0() } }.whenSuccess { findings in
             self.assumeIsolated { shell in
                 for finding in findings { shell.found(finding) }

@@ -41,7 +41,7 @@ extension AgentShell {
         }
     }
 
-    /// Logs only once in a run, because a home that cannot be written usually stays so.
+    /// Logs only the first failure of a run: a home that cannot be written usually stays so.
     private func tellOnce(_ message: Logger.Message, _ error: any Error) {
         guard !hasToldOfPins else { return }
         hasToldOfPins = true

@@ -1,22 +1,22 @@
 import NIOCore
 import NIOPosix
 
-// Work for other threads is collected and passed to them once per turn of the event loop, for all files together.
-// Passing work to a thread costs more than the work for a small file.
+// Once per turn of the event loop, the shell hands the collected work of all files to other threads. To hand over the
+// work for one small file costs more than the work itself.
 
 extension AgentShell {
-    /// Work for other threads that one turn of the loop has collected.
+    /// Work for other threads, collected during one turn of the loop.
     struct Turn {
         var events: [ShellEvent] = []
-        /// Examinations of small files.
+        /// Reads and checks of small files.
         var looks: [FileLook] = []
-        /// The journal has writes to commit.
+        /// Whether the journal has writes to commit.
         var hasWritten = false
-        /// There is room for uploads.
+        /// Whether there is room for more uploads, so that `waitForRoom` can return.
         var hasRoom = false
     }
 
-    /// Collects work that is handed over at the end of this turn.
+    /// Adds work to the current turn. The shell hands it over when this turn of the loop ends.
     func atTurnsEnd(_ note: (inout Turn) -> Void) {
         if turn == nil { eventLoop.execute { self.assumeIsolated { $0.endTurn() } } }
         var turn = self.turn.take() ?? Turn()
@@ -24,8 +24,7 @@ extension AgentShell {
         self.turn = turn
     }
 
-    /// The number of small files that are passed to one thread together. It is small enough that a disk that hangs
-    /// blocks only few files.
+    /// Number of small files that share one hand-over. It is small, so that a disk that hangs delays few other files.
     private static let looksAtOnce = 8
 
     private func endTurn() {

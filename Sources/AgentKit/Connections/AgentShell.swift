@@ -7,22 +7,22 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs the actions of the agent's machine: sends frames, reads files and writes the journal.
+/// Performs the actions of the agent's state machine: sends frames, reads files and writes the journal.
 ///
-/// The shell and its connections share one event loop. Reading, hashing and compressing run on a thread pool and return
-/// to this loop.
+/// The shell and its connections share one event loop. Reading, hashing and compressing run on a thread pool, and the
+/// results return to this loop.
 actor AgentShell: MachineShell {
     struct Configuration: Sendable {
         var host: String
         var port: Int
         /// The TLS context of the first connections; `nil` for plain TCP.
         var tls: TLSContext?
-        /// `nil` if no keys are pinned.
+        /// Stores newly pinned keys; `nil` if an authority identifies the gateway, and on plain TCP.
         var pinKeeper: PinKeeper?
-        /// Whether the certificates of gateways are kept with their receipts, for verifiers that trust the authority.
+        /// Whether to keep the gateway's certificates with its receipts, for verifiers that trust an authority.
         var keepsCertificates: Bool
         var compression: CompressionChoice
-        /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
+        /// Parts up to this size stay in memory between hashing and sending; larger parts are read from the file twice.
         var keptPartBytesMax: UInt64
     }
 
@@ -42,12 +42,11 @@ actor AgentShell: MachineShell {
     var hasToldOfPins = false
     var state = ShellState<ConnectionID>()
     var sources: SourceTable
-    /// The write of the last chunk on each connection. Later chunks wait for it, so that chunks stay in order although
-    /// several threads encode them.
+    /// The newest chunk's write on each connection. The next chunk waits for it, which keeps the chunks in order.
     var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
     /// Bytes written to sockets in total, frames and data.
     var wireBytes: UInt64 = 0
-    /// Work for other threads of this turn of the loop; `nil` if there is none yet.
+    /// Work for other threads that this turn of the loop has collected so far; `nil` if there is none.
     var turn: Turn?
     var roomWaiters: [CheckedContinuation<Void, Never>] = []
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
@@ -73,7 +72,7 @@ actor AgentShell: MachineShell {
 
     /// Waits until there is room for one more upload.
     ///
-    /// - Returns: the number of uploads that have room.
+    /// - Returns: how many more uploads there is room for, at least 1.
     func waitForRoom() async -> Int {
         while machine.room == 0 {
             await withCheckedContinuation { roomWaiters.append($0) }
@@ -101,8 +100,8 @@ actor AgentShell: MachineShell {
         return true
     }
 
-    /// Waits until no upload to the first of the keys is active. So a second file for this key begins when the object
-    /// of the first file exists.
+    /// Waits until no upload to the first of the keys is active. If two files have the same key, the second one is then
+    /// compared with the object of the first.
     ///
     /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {
@@ -113,8 +112,7 @@ actor AgentShell: MachineShell {
         }
     }
 
-    /// Stops the run and keeps all uploads for a later run. After the first call the run ends within the grace period,
-    /// after the second call at once.
+    /// Stops all uploads: within the grace period at the first call, at once at the second. The journal keeps them.
     func stop() {
         for stream in sources.streams { stream.stop() }
         handle(.stopped)

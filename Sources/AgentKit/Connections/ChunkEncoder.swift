@@ -4,18 +4,18 @@ import SystemSupport
 package import TransferCommon
 package import WireProtocol
 
-/// When chunks are compressed.
+/// Which chunks the agent compresses.
 package enum CompressionChoice: String, Sendable, CaseIterable {
-    /// As long as compression makes the chunks of this file smaller.
+    /// Compresses a file as long as its chunks become smaller.
     case auto
     case always
     case never
 }
 
-/// Turns plain chunks of one upload into PART DATA frames, compressed where that makes them smaller.
+/// Turns uncompressed chunks of one upload into PART DATA frames. The payload is compressed if that makes it smaller.
 ///
-/// In `auto`, a chunk that did not shrink by at least a twentieth turns compression off for the next `pauseChunks`
-/// chunks. So media files and random bytes cost only few attempts.
+/// With `auto`, a chunk that did not shrink by at least a twentieth turns compression off for the next `pauseChunks`
+/// chunks. For media and random bytes the agent therefore tries to compress only one chunk in about `pauseChunks`.
 package final class ChunkEncoder: Sendable {
     private static let pauseChunks = 32
 
@@ -28,7 +28,8 @@ package final class ChunkEncoder: Sendable {
         self.compressors = compressors
     }
 
-    /// Whether the next chunk would be compressed. If so, it must be encoded on a thread pool.
+    /// Whether the encoder would compress the next chunk. If so, the caller encodes it on a pool thread instead of the
+    /// event loop.
     package var compressesNext: Bool {
         switch choice {
         case .never: false
@@ -37,7 +38,8 @@ package final class ChunkEncoder: Sendable {
         }
     }
 
-    /// The frame in two pieces: header and fields, then the payload. Two pieces, so that a plain payload is not copied.
+    /// Encodes one chunk. Returns the frame in two pieces, first header and fields, then the payload, so that an
+    /// uncompressed payload is not copied.
     ///
     /// - Parameter mayCompress: whether the connection's two sides have agreed on LZ4 (specification §7.3).
     package func encode(
@@ -72,7 +74,7 @@ package final class ChunkEncoder: Sendable {
     }
 }
 
-/// Keeps unused compression states, so that not every chunk has to make a new one.
+/// LZ4 compressors that are not in use now. A chunk takes one of them instead of making a new one.
 package final class CompressorPool: Sendable {
     private final class Compressor: Sendable {
         private let state = Mutex(LZ4Compressor())

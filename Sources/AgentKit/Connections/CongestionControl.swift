@@ -9,19 +9,20 @@ import NIOCore
 
 /// The congestion control that the kernel uses for the data of a connection.
 ///
-/// The default of most systems treats each lost packet as a sign that the link is full: with 100 ms round trip and 1 %
-/// loss it sends less than 2 Mbit/s on any link. BBR measures the link instead. On short paths BBR gains nothing, and
-/// its pacing costs processor time.
+/// The default algorithm of most systems takes each lost packet as a sign that the link is full. With a round trip of
+/// 100 ms and 1 % loss it sends less than 2 Mbit/s, however fast the link is. BBR measures the link instead. On short
+/// paths BBR gains nothing, and its pacing costs processor time.
 package enum CongestionControl {
-    /// Shortest round trip for which BBR is chosen: paths with longer round trips usually cross networks that lose
+    /// Shortest round trip for which BBR is chosen. Paths with a longer round trip may cross networks that lose
     /// packets.
     private static let roundTripMin = Duration.milliseconds(5)
 
-    /// `bbr` as the kernel reads it, in the four bytes of an option's value.
+    /// The text `bbr` and a zero byte, packed into the four bytes of an integer option: the kernel reads the name from
+    /// there.
     private static let bbr = CInt(bigEndian: 0x6262_7200)
 
     /// Chooses by the round trip that the kernel measured while it connected. If the kernel has no BBR, or does not
-    /// offer it to this user, its default stays in use.
+    /// offer BBR to this user, the kernel's default stays in use.
     static func choose(for channel: any Channel) {
         guard let options = channel as? any SocketOptionProvider else { return }
         options.getTCPInfo().whenSuccess { info in
@@ -37,7 +38,8 @@ package enum CongestionControl {
         return .microseconds(Int(try await options.getTCPInfo().get().tcpi_rtt))
     }
 
-    /// Whether this process may choose BBR: it is in the kernel's list for all users, or the process runs as root.
+    /// Whether this process may choose BBR. The kernel has one list of algorithms that every user may choose, and one
+    /// of all algorithms, which root may choose.
     package static var isOffered: Bool {
         let list = getuid() == 0 ? "available" : "allowed"
         let path = "/proc/sys/net/ipv4/tcp_\(list)_congestion_control"

@@ -9,7 +9,7 @@ package import WireProtocol
 
 /// Sends one frame to a gateway on a separate connection and returns the answer.
 package struct GatewayQuestion {
-    /// The answer, with properties of its connection.
+    /// The answering frame, with properties of the connection on which it arrived.
     package struct Answer: Sendable {
         package var frame: Frame
         /// The key that the gateway proved.
@@ -20,7 +20,7 @@ package struct GatewayQuestion {
         package var address: String
     }
 
-    /// Time limit from the connection to the answer.
+    /// Time limit for the connection attempt, and again for the answer.
     private static let answerLimit = TimeAmount.seconds(30)
 
     let host: String
@@ -52,7 +52,8 @@ package struct GatewayQuestion {
     }
 
     /// - Parameter frame: a frame that may be the first of a connection.
-    /// - Throws: `TLSError` unchanged, `UploadFailure` for all other failures. An ERROR frame is an answer.
+    /// - Throws: `TLSError` unchanged, `UploadFailure` for all other failures. An ERROR frame counts as an answer and
+    ///   is returned.
     func ask(_ frame: Frame, on eventLoop: any EventLoop) async throws -> Answer {
         let answer = eventLoop.makePromise(of: ProvenFrame.self)
         let bootstrap = ClientBootstrap(group: eventLoop)
@@ -90,7 +91,7 @@ package struct GatewayQuestion {
     }
 }
 
-/// A frame, and the key that its gateway proved.
+/// A frame, and the key that the gateway that sent it proved.
 private typealias ProvenFrame = (frame: Frame, key: Fingerprint?)
 
 private final class QuestionHandler: ChannelInboundHandler {

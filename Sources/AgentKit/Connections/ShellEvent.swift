@@ -1,6 +1,6 @@
 import TransferCore
 
-/// What the shell reports to the observer of the run.
+/// An event that the shell reports to the observer of the run.
 enum ShellEvent: Sendable {
     case submitted(UploadID, path: String, key: String, UploadRequest.Purpose)
     case report(UploadID, AgentReport, UploadProgress?)
@@ -16,7 +16,7 @@ enum ShellEvent: Sendable {
     case checked(CheckedFile)
     /// A message about a file that is still being uploaded.
     case note(key: String, String)
-    /// The feeder has ended: it has submitted `count` files to the shell. `notBegun` counts files that it did not
-    /// submit because the run was stopped.
+    /// The run submits no more files: `count` files were submitted to the shell. `notBegun` counts the files that the
+    /// run did not reach because it was stopped.
     case allSubmitted(count: Int, notBegun: NotBegun)
 }

@@ -3,18 +3,18 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Examines a file, on a thread that may block.
+/// Examines a file. Blocks, so it runs on a pool thread.
 typealias FileLook = @Sendable () -> FileFinding
 
 /// Result of examining a file.
 enum FileFinding: Sendable {
-    /// - Parameter number: number of the read.
+    /// - Parameter number: the read that this is the result of; `SourceTable` numbers all reads.
     case part(SourceTable.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
     case stamp(UploadID, Result<FileStamp, UploadFailure>)
     case evidence(UploadID, EvidenceReading)
 }
 
-/// The open files of a run, and the parts of them that are being read or are kept in memory.
+/// The open files of a run, and the parts of these files that are being read or are kept in memory.
 ///
 /// The table makes closures that examine a file; `AgentShell` runs them on threads.
 struct SourceTable {
@@ -31,23 +31,24 @@ struct SourceTable {
         var request: UploadRequest
     }
 
-    /// The source of the chunks of one part.
+    /// The data of a part from which its chunks are made.
     struct PartSource {
         var encoder: ChunkEncoder
         var file: SourceFile?
-        /// Where the part begins in the file.
+        /// Offset of the part in the file.
         var start: UInt64
         /// The bytes of the part, if they are kept in memory.
         var kept: ByteBuffer?
     }
 
-    /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
+    /// A part up to this size stays in memory between hashing and sending. A larger part is read from the file a second
+    /// time.
     private let keptPartBytesMax: UInt64
     private var sources: [UploadID: Source] = [:]
-    /// Files that gateways are asked about.
+    /// Files for which a gateway is asked whether the store holds them.
     private var provenFiles: [UploadID: SourceFile] = [:]
-    /// Parts that are being read, or were read and are still needed, each with the number of the read and the offset of
-    /// the part in the file.
+    /// Parts that are being read, or that were read and are still needed. For each part: the number of its newest read,
+    /// and the offset of the part in the file.
     private var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
     private var lastRead: UInt64 = 0
     private var kept: [PartKey: ByteBuffer] = [:]
@@ -79,8 +80,8 @@ struct SourceTable {
     /// Begins the read of a part.
     ///
     /// - Parameters:
-    ///   - bytes: size of the part; for a stream, the maximum size.
-    ///   - keep: whether the bytes will be sent soon.
+    ///   - bytes: size of the part; of a stream, its maximum.
+    ///   - keep: whether the part will be sent soon, so that its bytes should stay in memory.
     /// - Returns: `nil` if the upload has ended.
     mutating func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> FileLook? {
         guard let source = sources[key.upload] else { return nil }
@@ -103,8 +104,8 @@ struct SourceTable {
 
     /// Ends the read of a part.
     ///
-    /// - Returns: whether the part is still needed. A part that was released, or was released and requested again, does
-    ///   not need this read.
+    /// - Returns: whether the part is still needed. `false` if the part was released during the read. That is so, too,
+    ///   if it was requested again after that: then a newer read delivers it.
     mutating func partRead(_ key: PartKey, number: UInt64, kept bytes: ByteBuffer?) -> Bool {
         guard reads[key]?.number == number else { return false }
         kept[key] = bytes
@@ -116,13 +117,13 @@ struct SourceTable {
         reads[key] = nil
     }
 
-    /// The source of the chunks of a part; `nil` if the upload has ended or the part was released.
+    /// The data from which the part's chunks are made; `nil` if the upload has ended or the part was released.
     func partSource(_ key: PartKey) -> PartSource? {
         guard let source = sources[key.upload], let start = reads[key]?.start else { return nil }
         return PartSource(encoder: source.encoder, file: source.file, start: start, kept: kept[key])
     }
 
-    /// Reads the whole file for comparison.
+    /// Reads the whole file and computes evidence for comparison with the store's evidence.
     ///
     /// - Returns: `nil` if the file is not in the table.
     func evidence(
@@ -139,7 +140,7 @@ struct SourceTable {
         guard let source = sources[id] else { return nil }
         return {
             do throws(UploadFailure) {
-                // A stream has no stamp of its own, so the stamp in its request counts.
+                // A stream has no stamp of its own. It uses the stamp in its request.
                 guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
                     throw UploadFailure(.stopped, "stopped")
                 }
@@ -157,7 +158,8 @@ typealias ChunkPieces = (head: ByteBuffer, payload: ByteBuffer)
 extension SourceTable.PartSource {
     private static let cutShort = UploadFailure(.changed, "the file was cut short while it was being sent")
 
-    /// Whether a chunk needs neither the disk nor the compressor.
+    /// Whether a chunk can be encoded without reading the disk and without compressing, so that the event loop may do
+    /// it.
     func isEncodedAtOnce(mayCompress: Bool) -> Bool { kept != nil && !(mayCompress && encoder.compressesNext) }
 
     /// Makes the frame of a chunk. May read the file and compress.

@@ -1,11 +1,12 @@
 package import TransferCore
 
-/// The files that a command names, and their keys. `push` sends the same files under the same keys.
+/// The files that a `check` command names, with the rules for their keys. A `push` with the same arguments sends the
+/// same files under the same keys.
 package struct FileChoice: Sendable {
     package var paths: [String]
     /// Key of the only file that `paths` names; `nil` to derive keys from file names.
     package var key: String?
-    /// Prepended to every key.
+    /// Text that is put before every key.
     package var prefix: String
     package var filter: FileFilter
 
@@ -24,12 +25,13 @@ package struct FileChoice: Sendable {
 
 /// Options for checking files.
 package struct CheckOptions: Equatable, Sendable {
-    /// Skips reading a file that still has the stamp of its proof, where stamps tell versions apart.
+    /// Skips reading a file whose stamp (size, times, inode) still equals the stamp in the journal's proof, if the
+    /// file's stamp is known to change with every new version.
     package var trustsStamp = false
     /// Lets a gateway read an object back from the store if nothing else shows the object's content.
     package var readsBack = false
-    /// Part size, in bytes, of the digests in a question to the gateway; `nil` for the part size of the file's proof,
-    /// or the gateway's default if there is no proof.
+    /// Part size, in bytes, for the digests that the agent sends to the gateway. `nil` for the part size in the
+    /// journal's proof of the file; without a proof, for the gateway's default.
     package var partBytes: UInt64?
 
     package init() {}
@@ -47,7 +49,7 @@ package struct CheckedFile: Equatable, Sendable {
     /// The key without the device's prefix.
     package var key: String
     package var result: Result
-    /// Whether a gateway has signed a receipt, which is in the journal now.
+    /// Whether a gateway signed a receipt during this check. The journal then keeps this receipt.
     package var hasReceipt = false
 
     package init(path: String, key: String, _ result: Result) {
@@ -72,7 +74,7 @@ package struct CheckedFile: Equatable, Sendable {
         }
     }
 
-    /// The exit code of a program whose worst result is this one.
+    /// Exit code of a command whose worst result is this one.
     package var exitCode: Int32 {
         switch result {
         case .found(let finding): finding.state == .proven ? 0 : 1

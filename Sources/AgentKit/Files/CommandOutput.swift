@@ -16,7 +16,8 @@ package final class CommandOutput: Sendable {
     private let name: String
     private let ending = Ending()
 
-    /// Interval, in milliseconds, for polling whether a program that has closed its output has exited.
+    /// A program may close its output some time before it exits. This is the interval, in milliseconds, between two
+    /// checks whether it has exited.
     private static let pause: Int32 = 20
 
     /// Starts a program, which the system looks up in `PATH`.
@@ -46,7 +47,7 @@ package final class CommandOutput: Sendable {
 
     deinit {
         close(descriptor)
-        // Stop a program that is still running: its output is not read any more, and its next write would raise
+        // Stop a program that is still running. Nothing reads its output any more, so its next write would end it with
         // SIGPIPE.
         if ending.status(of: process) == nil { kill(process, SIGTERM) }
     }
@@ -58,7 +59,7 @@ package final class CommandOutput: Sendable {
 
     /// Waits until the program has exited.
     ///
-    /// - Parameter isStopped: polled; ends the wait.
+    /// - Parameter isStopped: called repeatedly while the method waits; `true` ends the wait.
     /// - Throws: `incomplete` if the program failed, `stopped` if `isStopped` returned true.
     func waitForSuccess(unless isStopped: () -> Bool) throws(UploadFailure) {
         while !isStopped() {
@@ -105,8 +106,8 @@ package final class CommandOutput: Sendable {
     }
 }
 
-/// The exit status of a child process. Calls `waitpid` until it succeeds and never again, because the system may then
-/// reuse the process ID.
+/// The exit status of a child process. Calls `waitpid` until the call succeeds, and never again: from then on the
+/// system may give the process ID to another process.
 private final class Ending: Sendable {
     private let known = Mutex<Int32?>(nil)
 
@@ -125,8 +126,8 @@ private final class Ending: Sendable {
         }
     }
 
-    /// The status that is used if other code in this process has waited for the child, so that the real status is lost.
-    /// It counts as a failure.
+    /// The status that is used if other code in this process has called `waitpid` for the child. The real status is
+    /// lost, so it counts as a failure.
     private static let unknown: Int32 = 0xFF << 8
 }
 

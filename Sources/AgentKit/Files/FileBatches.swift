@@ -1,11 +1,11 @@
 package import TransferCore
 
-/// The files of a walk in order, in batches, each with its key.
+/// The files that a walk finds, in batches and in the order of the walk. Each file has its key.
 package struct FileBatches: Sendable {
     /// A file that the walk found, with its key.
     package struct Candidate: Sendable {
         package var path: String
-        /// The key with the prefix.
+        /// The key, including the prefix of `push --prefix`.
         package var key: String
         package var finding: FileWalk.Finding
 
@@ -20,7 +20,7 @@ package struct FileBatches: Sendable {
 
     /// - Parameters:
     ///   - key: key of the only file that the walk finds; `nil` to derive keys from names.
-    ///   - prefix: prepended to every key.
+    ///   - prefix: text that is put before every key.
     package init(files: FileWalk, key: String?, prefix: String) {
         self.files = files
         self.key = key

@@ -4,16 +4,15 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Checks whether the journal's proofs cover the current content of files. Asks no gateway, and works while an agent
-/// runs in the same home. Blocks.
+/// Checks files against the proofs in the journal: whether the file's current content is the content that was stored.
+/// Asks no gateway, and works while an agent runs in the same home. Blocks.
 package struct FileChecker {
     private let home: AgentHome
     private let choice: FileChoice
     private let trustsStamp: Bool
     private let logger: Logger
 
-    /// - Parameter trustsStamp: skips reading a file that still has the stamp of its proof, where stamps tell versions
-    ///   apart.
+    /// - Parameter trustsStamp: as `CheckOptions.trustsStamp`.
     package init(home: AgentHome, choice: FileChoice, trustsStamp: Bool, logger: Logger) {
         self.home = home
         self.choice = choice
@@ -21,7 +20,7 @@ package struct FileChecker {
         self.logger = logger
     }
 
-    /// - Parameter observe: called with each file, in the order of the walk.
+    /// - Parameter observe: called with the result of each file, in the order of the walk.
     package func run(_ observe: (CheckedFile) -> Void) throws {
         let journal = try AgentJournal.open(home, logger: logger)
         let site = try journal.site()
@@ -65,7 +64,7 @@ package struct FileChecker {
 }
 
 extension Journal.KeyRecord {
-    /// The fields that a check uses.
+    /// Those fields of the journal's record that a check uses.
     var checkRecord: FileCheck.Record {
         FileCheck.Record(proof: proof, wasStored: hasReceipt, isUnfinished: unfinished != nil)
     }

@@ -10,12 +10,13 @@ import WireProtocol
     import Glibc
 #endif
 
-/// Reads the clock that files' change times come from, if that clock is known to have run steadily.
+/// Reads the device's clock, from which files get their change times. Gives no time unless that clock is known to have
+/// run steadily.
 ///
-/// Users and time servers set the device's clock, so a file that was written a second ago may have a change time of
-/// last year. The time since boot is never set. When the system corrects the speed of its clocks, both change together.
-/// So their difference stays the same until the device's clock is set. The first run after a boot stores the difference
-/// in the agent's home. As long as the difference is the same, the clock has not been set since.
+/// Users and time servers may set the device's clock, so a file that was written a second ago may have last year's
+/// date. The clock that counts the time since boot is never set. The system adjusts the speed of both clocks together,
+/// so their difference changes only when the device's clock is set. The first run after a boot stores the difference in
+/// the agent's home. As long as a later run finds the same difference, the device's clock has not been set since.
 package struct FileClock: Sendable {
     private struct Reading: Equatable {
         var boot: String
@@ -25,14 +26,16 @@ package struct FileClock: Sendable {
         var difference: Int64
     }
 
-    /// Tolerance in nanoseconds: both clocks cannot be read at the same instant, so their difference is inexact.
+    /// Tolerance, in nanoseconds, when two differences are compared. The two clocks cannot be read at the same instant,
+    /// so each difference is inexact.
     private static let slack: Int64 = 100_000_000
 
     private let first: Reading?
 
     /// - Parameter path: path of the file that keeps the first reading.
     package init(path: String) {
-        // Without a boot ID from the kernel, a stored reading cannot be matched to this boot.
+        // Without the kernel's boot ID it is unknown whether a stored reading is from this boot, so there is no usable
+        // reading.
         guard let boot = BootMoment.kernelBoot, let now = Self.read(boot) else {
             first = nil
             return
@@ -41,14 +44,15 @@ package struct FileClock: Sendable {
             first = kept
         } else {
             first = now
-            // If the file cannot be written, the next run takes a new first reading and waits two more seconds. No harm
-            // is done.
+            // try?: if the file cannot be written, the next run starts with a new first reading and only has to wait
+            // two more seconds.
             try? AtomicFile.write(
                 Array("\(now.boot) \(now.age) \(now.difference)\n".utf8), to: path, mode: .ownerOnly)
         }
     }
 
-    /// The clock's time; `nil` if the clock may have been set within the last `watchedMin` nanoseconds.
+    /// The clock's time. `nil` if the clock was set after the first reading, or if the first reading is less than
+    /// `watchedMin` nanoseconds old.
     package func now() -> ModificationTime? {
         guard let first, let now = Self.read(first.boot), Self.isSteady(from: first, to: now),
             now.age - first.age >= Self.watchedMin
@@ -58,8 +62,9 @@ package struct FileClock: Sendable {
         return ModificationTime(seconds: time / 1_000_000_000, nanoseconds: UInt32(time % 1_000_000_000))
     }
 
-    /// Minimum age of a change time to count as old, in nanoseconds. Nothing is known of the clock before the first
-    /// reading. But once this much time has passed since that reading, any earlier write is at least that old.
+    /// Time, in nanoseconds, that must pass after the first reading before this clock gives a time. A file counts as
+    /// old if it was written at least this long ago. A file written before the first reading may have any date, but
+    /// once this time has passed it is old in any case.
     private static let watchedMin: Int64 = 2_000_000_000
 
     private static func isSteady(from first: Reading, to now: Reading) -> Bool {
@@ -89,7 +94,7 @@ package struct FileClock: Sendable {
             guard words.count == 3, let age = Int64(words[1]), let difference = Int64(words[2]) else { return nil }
             return Reading(boot: String(words[0]), age: age, difference: difference)
         } catch {
-            // The first run in this home.
+            // This is the first run in this home, or the file is unreadable: the caller makes a new first reading.
             return nil
         }
     }

@@ -5,12 +5,12 @@ import TransferCore
 /// Cryptography for the agent's state machine, by OpenSSL.
 struct FileCryptography: AgentCryptography {
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
-        // The machine reports a defect if OpenSSL fails.
+        // try?: if OpenSSL fails, the machine reports an internal error.
         try? RootDigest.of(partDigests)
     }
 
     func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? {
-        // If OpenSSL fails, the machine keeps no receipt and reports that.
+        // try?: if OpenSSL fails, the machine keeps no receipt and reports that.
         try? SHA256Digest.of(publicKey)
     }
 

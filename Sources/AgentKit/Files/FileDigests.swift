@@ -4,7 +4,8 @@ package import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The digests of a file that `digest` prints, which a user can compare with a receipt or with an object in the store.
+/// The digests of a file that the command `sluice-agent digest` prints. Users compare them with a receipt or with an
+/// object in the store.
 package struct FileDigests: Equatable, Sendable {
     package var bytes: UInt64
     /// SHA-256 of the whole file, as `sha256sum` computes it.
@@ -13,7 +14,7 @@ package struct FileDigests: Equatable, Sendable {
     package var root: SHA256Digest
     package var partBytes: UInt64
 
-    /// Reads a file once to its end, whatever size the file system reports. Blocks.
+    /// Reads a file once, up to its end and not up to the size that the file system reports. Blocks.
     ///
     /// - Parameter partBytes: part size in bytes, at least 1.
     /// - Throws: `UploadFailure`.

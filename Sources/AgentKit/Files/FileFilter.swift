@@ -4,7 +4,8 @@
     import Glibc
 #endif
 
-/// Selects the files below a directory that are sent. Files that the command line names directly are always sent.
+/// Selects the files below a directory that a push sends. The filter does not apply to files that the command line
+/// names directly: they are always sent.
 package struct FileFilter: Equatable, Sendable {
     /// Shell patterns (`*`, `?`, `[a-z]`). A pattern with a slash is matched against the whole path below the
     /// directory. A pattern without a slash is matched against each name in the path, so `cache` also excludes

@@ -6,8 +6,9 @@
 
 /// Location of a file: a path that the user named, or a path below a directory that the user named.
 ///
-/// Symbolic links in the path that the user named are followed. Links below this path are not followed. A link that
-/// replaces a file or directory after the walk found it must not lead to a file that the user never chose.
+/// Symbolic links in the path that the user named are followed. Links below a named directory are not: another user
+/// could replace a file or directory by a link after the walk has found it, and the agent would then send a file that
+/// the user never chose.
 package struct FileLocation: Equatable, Sendable {
     /// The path as the user named it.
     package var root: String
@@ -30,7 +31,7 @@ package struct FileLocation: Equatable, Sendable {
     ///
     /// - Returns: the descriptor, or a negative number with `errno` set by the system call.
     func openDescriptor() -> Int32 {
-        // Without O_NONBLOCK, opening a pipe would wait for a writer.
+        // O_NONBLOCK: without it, opening a named pipe would wait until a writer opens the pipe, too.
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
         guard let below else { return open(root, flags) }
         var folder = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -54,7 +55,7 @@ package struct FileLocation: Equatable, Sendable {
     }
 }
 
-/// Passes a path to a system call as raw bytes, because a path need not be UTF-8.
+/// Calls `body` with a path as a C string. The path is given as bytes, because it need not be UTF-8.
 func withPath<Result>(_ path: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
     (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
         // The array is never empty, so `baseAddress` is never `nil`.

@@ -8,12 +8,13 @@ import WireProtocol
     import Glibc
 #endif
 
-/// The files below the paths that a push names, in a fixed order, one directory at a time.
+/// The files below the paths that a push names, in a fixed order. The walk holds the names of one directory at a time
+/// for each level, not of the whole tree.
 ///
 /// A path of a file yields that file under its own name. A path of a directory yields every regular file below it that
 /// passes the filter, hidden files included, under the path relative to the directory. The walk does not follow
-/// symbolic links below a directory, because a link to a parent directory would make it endless. The agent's own home
-/// is never sent. If files of several named paths would have the same key, each of them is refused.
+/// symbolic links below a directory, because they could lead in circles. The agent's own home is never sent. If two
+/// named paths lead to files with the same key, the walk refuses both files.
 package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     /// What the walk found at a path.
     package enum Finding: Equatable, Sendable {
@@ -40,16 +41,16 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         case root(PushedRoots.Root)
         /// A name in a directory, as bytes: names need not be UTF-8.
         case entry([UInt8], in: WalkedDirectory)
-        /// A directory whose listing was interrupted.
+        /// A directory that must be listed again, because `isInterrupted` ended its listing.
         case directory(WalkedDirectory)
     }
 
-    /// Names and directories that are still to be visited, as a stack: the next one is the last element.
+    /// Stack of the paths that are still to be visited; the next one is the last element.
     private var pending: [Pending]
     private let filter: FileFilter
     private let home: FileIdentity?
     private let roots: PushedRoots
-    /// Polled before each system call. If it returns true, `next` returns `nil` although more files may follow.
+    /// Called before each system call. If it returns true, `next` returns `nil` although more files may follow.
     package var isInterrupted: @Sendable () -> Bool = { false }
 
     /// Whether the walk has unvisited files or directories.
@@ -168,7 +169,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     /// - Throws: if the listing ended early. The names read before the error are still visited.
     private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {
         guard let (names, failure) = directory.list(unless: isInterrupted) else {
-            // The walk lists the directory again when it continues.
+            // The listing was interrupted. If the walk continues, it lists the directory again.
             pending.append(.directory(directory))
             return nil
         }
@@ -185,17 +186,18 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     }
 }
 
-/// A directory that a walk has entered. An open descriptor keeps the walk inside this directory even if the directory
-/// is moved.
+/// A directory that a walk has entered. Its open descriptor keeps the walk inside this directory even if the directory
+/// is moved meanwhile.
 private final class WalkedDirectory: Sendable {
     let root: PushedRoots.Root
     let path: String
-    /// The part of a key before the directory's names: empty, or ends in a slash.
+    /// The part of a key before the name of a file in this directory: empty, or ends in a slash.
     let below: [UInt8]
     let identity: FileIdentity
     private let descriptor: Int32
 
-    /// - Throws: if the directory cannot be opened. Links in the path are followed, because the user named it.
+    /// - Throws: if the directory cannot be opened. Symbolic links in the path are followed, because the user named the
+    ///   path.
     convenience init(root: PushedRoots.Root) throws(UploadFailure) {
         try self.init(open(root.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root: root, path: root.path, below: [])
     }
@@ -238,7 +240,7 @@ private final class WalkedDirectory: Sendable {
     /// The names in the directory except `.` and `..`, with the error that ended the listing early, if any. `nil` if
     /// the listing was interrupted.
     func list(unless isInterrupted: () -> Bool) -> (names: [[UInt8]], failure: UploadFailure?)? {
-        // A separate descriptor, because `closedir` closes it.
+        // Open a separate descriptor for the listing: `closedir` closes the descriptor that it was given.
         let own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0 else { return ([], UploadFailure(lookingAt: path, errno: errno)) }
         guard let stream = fdopendir(own) else {

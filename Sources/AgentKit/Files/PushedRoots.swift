@@ -9,7 +9,8 @@ import TransferCommon
 /// The paths that a push names. Finds out whether files of two of these paths have the same key.
 ///
 /// Keys below one directory always differ. Two directories produce the same key if both contain a file with the same
-/// relative path. The file system shows whether that is so. No list of keys is kept in memory.
+/// relative path. To find out, this type looks for that relative path in the other directory, so no list of keys is
+/// kept in memory.
 struct PushedRoots {
     /// A path that the user named.
     struct Root {
@@ -38,7 +39,7 @@ struct PushedRoots {
         for (number, path) in paths.enumerated() {
             let root = Root(number: number, path: path, key: path.lastPathSegment)
             var status = stat()
-            // The walk reports a path that cannot be examined.
+            // A path for which `stat` fails is skipped here. The walk reports it.
             if stat(path, &status) == 0 {
                 let isDirectory = status.st_mode & S_IFMT == S_IFDIR
                 let key = Array(root.key.utf8)
@@ -61,7 +62,7 @@ struct PushedRoots {
         var key: [UInt8]
     }
 
-    /// Path of a file of another root with the same key; `nil` if there is none.
+    /// Path of a file that another named path leads to and that has the same key; `nil` if there is none.
     func otherFile(for key: [UInt8], than number: Int) -> String? {
         guard all.count > 1 else { return nil }
         if let named = files[key]?.first(where: { $0.number != number }) { return named.path }
@@ -77,7 +78,7 @@ struct PushedRoots {
         let path = FileLocation.joined(root.path, String(decoding: below, as: UTF8.self))
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-        // The walk enters neither symbolic links nor the agent's home.
+        // A walk follows no symbolic link and does not enter the agent's home, so it finds no file behind them.
         for (index, byte) in below.enumerated() where byte == UInt8(ascii: "/") {
             let folder = FileLocation.joined(root.path, String(decoding: below[..<index], as: UTF8.self))
             guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, FileIdentity(status) != home

@@ -12,7 +12,8 @@ import WireProtocol
     import Glibc
 #endif
 
-// Examines an open file: whether a process is writing it (`FileSettling`), and whether its size is true.
+// Examines an open file: whether a process is writing it (`FileSettling`), and whether its content is as long as the
+// file system says.
 
 extension SourceFile {
     /// Examines the file without reading its content.
@@ -21,10 +22,11 @@ extension SourceFile {
     package func look(clock: FileClock) throws(UploadFailure) -> FileSettling.Look {
         var fileSystem = fileSystem()
         let lease = takeReadLease()
-        // Writes through a memory mapping update the change time only when the pages are written back.
+        // A process that writes through a memory mapping changes the file's change time only when the system writes the
+        // pages back. `fsync` forces that, so that the stamp shows such writes.
         if lease == .unavailable, fsync(descriptor) != 0, fileSystem == .stamping { fileSystem = .local }
         let result = Result { () throws(UploadFailure) in try self.stamp() }
-        // Release the lease at once, because a process that opens the file for writing waits for it.
+        // Release the lease at once: until then, a process that opens the file for writing has to wait.
         if lease == .granted { releaseReadLease() }
         let stamp = try result.get()
         if lease != .refused, try !endsWhere(stamp) {
@@ -35,9 +37,9 @@ extension SourceFile {
         return FileSettling.Look(stamp: stamp, lease: lease, fileSystem: fileSystem, systemTime: clock.now())
     }
 
-    /// The size of the file, checked against its content.
+    /// The size that the file system reports, after checking that the content ends there.
     ///
-    /// - Throws: `unreadable` if the content ends elsewhere.
+    /// - Throws: `unreadable` if the content ends earlier or later.
     package func trueSize() throws(UploadFailure) -> UInt64 {
         let stamp = try self.stamp()
         if try endsWhere(stamp) { return stamp.size }
@@ -46,7 +48,8 @@ extension SourceFile {
         return later.size
     }
 
-    /// Whether the content ends at the size that the file system reports. For files of procfs and sysfs, it does not.
+    /// Whether the content ends at the size that the file system reports. The content of files in procfs and sysfs is
+    /// longer or shorter than their reported size.
     private func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
         let last = stamp.size > 0 ? stamp.size - 1 : 0
         var buffer = ByteBufferAllocator().buffer(capacity: 2)
@@ -55,7 +58,8 @@ extension SourceFile {
 
     private func fileSystem() -> FileSettling.FileSystem {
         var type: UInt64 = 0
-        // An unknown file system gets the lowest trust.
+        // If the type of the file system is unknown, trust its change times as little as those of a network file
+        // system.
         guard SystemCalls.fileSystemType(descriptor, &type) == 0 else { return .shared }
         if Self.stampingFileSystems.contains(type) { return .stamping }
         return Self.localFileSystems.contains(type) ? .local : .shared
@@ -80,7 +84,8 @@ extension SourceFile {
         0x9660,  // ISO 9660
     ]
 
-    /// Local file systems with coarse change times, or without one for writes through a mapping.
+    /// Local file systems whose change times are coarse, or do not change when a process writes through a memory
+    /// mapping.
     private static let localFileSystems: Set<UInt64> = [
         0x4D44,  // FAT
         0x2011_BAB0,  // exFAT
@@ -94,8 +99,8 @@ extension SourceFile {
 }
 
 extension UploadFailure {
-    /// The failure for a file whose content does not end at its size. The stamp did not change meanwhile, so no process
-    /// that writes the file is the cause.
+    /// The failure for a file whose content does not end at its reported size. Its stamp did not change meanwhile, so
+    /// the cause is not a process that writes the file.
     fileprivate static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
         UploadFailure(
             .unreadable,
@@ -104,15 +109,16 @@ extension UploadFailure {
     }
 }
 
-// While this process holds a read lease (fcntl F_SETLEASE), a process that opens the file for writing waits. The kernel
-// then signals the holder. The signal is SIGURG here, which is ignored by default. The default signal SIGIO would
-// terminate the process.
+// Read leases (fcntl F_SETLEASE). The kernel grants one only if no process has the file open for writing. While this
+// process holds the lease, a process that opens the file for writing has to wait, and the kernel sends this process a
+// signal. Here the signal is SIGURG, which is ignored by default. The kernel's usual signal, SIGIO, would terminate
+// this process.
 extension SourceFile {
     // From <fcntl.h> of Linux; the numbers are the same on every architecture.
     private static let setSignal: Int32 = 10
     private static let setLease: Int32 = 1_024
 
-    /// Requests a read lease. The lease lasts until it is released or the file is closed.
+    /// Requests a read lease. This process holds the lease until it releases the lease or closes the file.
     package func takeReadLease() -> FileSettling.Lease {
         guard fcntl(descriptor, Self.setSignal, SIGURG) == 0 else { return .unavailable }
         guard fcntl(descriptor, Self.setLease, Int32(F_RDLCK)) == 0 else {
@@ -127,7 +133,8 @@ extension SourceFile {
     }
 }
 
-/// Hashes the content of a file in steps, so that a stopped run does not have to wait for a large file.
+/// Hashes the content of a file in steps. A run that is stopped then waits for one step only and not for the rest of a
+/// large file.
 final class ContentHash: Sendable {
     private struct State: ~Copyable {
         var hasher: SHA256Hasher?

@@ -12,8 +12,9 @@ import WireProtocol
 
 /// One open file that is being uploaded.
 ///
-/// The file stays open from the first look until its upload ends, so that a rename or an unlink does not change what is
-/// read. All methods block and belong on a thread pool.
+/// The file stays open from its first examination until its upload ends. The agent therefore keeps reading the same
+/// file, even if the file is renamed or removed, or another file takes its place. All methods block and belong on a
+/// thread pool.
 package final class SourceFile: Sendable {
     let descriptor: Int32
 
@@ -25,7 +26,7 @@ package final class SourceFile: Sendable {
         close(descriptor)
     }
 
-    /// - Throws: `missing`; or `unreadable` for anything but a readable regular file.
+    /// - Throws: `missing` if there is no file; `unreadable` if it is not a regular file or cannot be read.
     package static func open(_ path: String) throws(UploadFailure) -> SourceFile {
         try open(FileLocation(root: path))
     }
@@ -46,7 +47,7 @@ package final class SourceFile: Sendable {
         return file
     }
 
-    /// The metadata that tells this version of the file from others.
+    /// The metadata (device, inode, size, times) that distinguishes this version of the file from other versions.
     package func stamp() throws(UploadFailure) -> FileStamp {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
@@ -107,7 +108,8 @@ package final class SourceFile: Sendable {
             let step = Int(min(count - done, UInt64(Self.pieceBytes)))
             if !keep { buffer.clear() }
             guard try append(from: start + done, count: step, to: &buffer) == step else { return nil }
-            // Do not use a slice of the buffer here: while a slice exists, the next append copies the whole buffer.
+            // Pass a pointer to the bytes instead of a slice of the buffer: while a slice exists, the next append
+            // copies the whole buffer.
             try buffer.withUnsafeReadableBytes { try body(UnsafeRawBufferPointer(rebasing: $0.suffix(step))) }
             done += UInt64(step)
         }
@@ -140,11 +142,11 @@ extension UploadFailure {
         }
     }
 
-    /// A symbolic link below a directory, which is never followed.
+    /// The failure for a symbolic link that has replaced a file or directory below a named directory.
     static let replacedByLink = UploadFailure(
         .unreadable, "a symbolic link has taken its place, and links below a directory are not followed")
 
-    /// A pipe, a socket, a device, or a directory in the place of a file.
+    /// The failure for a path that leads to a pipe, a socket, a device or a directory instead of a regular file.
     static let noRegularFile = UploadFailure(.unreadable, "it is not a regular file; only regular files can be sent")
 }
 

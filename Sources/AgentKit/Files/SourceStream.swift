@@ -25,20 +25,22 @@ enum UploadSource: Sendable {
     }
 }
 
-/// Bytes that arrive once and in order, such as standard input. Each part stays in memory until the store has confirmed
-/// it, so that the part can be sent again after a lost connection. When a run ends, the bytes that it has read are
-/// lost.
+/// Bytes that arrive once and in order, such as standard input. Memory holds each part until the store has confirmed
+/// it, so that a lost connection loses nothing. A later run cannot read the same bytes again, so a stream cannot be
+/// resumed after its run has ended.
 package final class SourceStream: Sendable {
     /// The argument that stands for standard input in the place of a path.
     package static let path = "-"
 
-    /// Bytes per read, and milliseconds between checks for `isStopped` while waiting for bytes.
+    /// `stepBytes`: bytes per read. `patienceMilliseconds`: while the stream has no bytes, the time between two checks
+    /// of `isStopped`.
     private static let stepBytes = 1 << 20
     private static let patienceMilliseconds: Int32 = 200
 
     private struct State {
         var position: UInt64 = 0
-        /// The first byte of the next part. It was read ahead to learn whether the previous part is the last one.
+        /// The first byte of the next part. It is read together with the current part, to find out whether the current
+        /// part is the last one.
         var ahead = ByteBuffer()
         var hasEnded = false
     }
@@ -59,14 +61,14 @@ package final class SourceStream: Sendable {
         command = nil
     }
 
-    /// Reads the output of a command. The stream is complete only if the command exits with success.
+    /// Reads the output of a command. The stream counts as complete only if the command exits with status 0.
     package init(_ command: CommandOutput, expectedBytes: UInt64? = nil) {
         descriptor = command.descriptor
         self.expectedBytes = expectedBytes
         self.command = command
     }
 
-    /// Makes a waiting read fail with `stopped`, and sends SIGTERM to the command.
+    /// Makes a read that waits for bytes fail with `stopped`, and sends SIGTERM to the command.
     package func stop() {
         isStopped.store(true, ordering: .relaxed)
         command?.stop()
@@ -108,8 +110,9 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// A producer that crashes closes its stream like one that succeeds. Returning the last part leads to a complete
-    /// object, so before that, check the exit status of the command and the expected size.
+    /// Checks the expected size and, after the end of the stream, the exit status of the command. A program that
+    /// crashes closes its output just like a program that succeeds. As soon as `read` returns the last part, the agent
+    /// completes the object, so `read` calls this method first.
     private func check(_ state: State) throws(UploadFailure) {
         let seen = state.position + UInt64(state.ahead.readableBytes)
         if let expectedBytes, seen > expectedBytes {
@@ -122,7 +125,7 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// - Returns: false if the stream ended before `count` bytes.
+    /// - Returns: `false` if the stream ended before the buffer had `count` bytes.
     private func fill(_ buffer: inout ByteBuffer, upTo count: Int) throws(UploadFailure) -> Bool {
         while buffer.readableBytes < count {
             try waitForBytes()
@@ -152,12 +155,12 @@ package final class SourceStream: Sendable {
     }
 }
 
-/// The system's `read`, for a type that has a method with this name.
+/// Calls the system's `read`. Inside `SourceStream` the name `read` means the method of that type.
 private func systemRead(_ descriptor: Int32, _ space: UnsafeMutableRawPointer?, _ count: Int) -> Int {
     read(descriptor, space, count)
 }
 
 extension UploadFailure {
-    /// The producer did not deliver a complete stream, so no object may be created from it.
+    /// The failure for a stream that its producer did not complete. No object may be created from such a stream.
     static func incomplete(_ cause: String) -> UploadFailure { UploadFailure(.incomplete, cause) }
 }

@@ -6,10 +6,11 @@ package import TransferCommon
 import TransferCore
 import WireProtocol
 
-// The gateway keys that the agent has pinned: the key in the configuration, and keys added since (specification §5.1).
+// The gateway keys that the agent has pinned: the key in the configuration, and keys that gateways announced later
+// (specification §5.1).
 
 extension AgentHome {
-    /// The pinned keys, and a problem with reading their file.
+    /// The pinned keys, and the problem if their file could not be read.
     package struct Pins {
         /// At most `WireLimits.pinsMax` keys, oldest first. Empty if an authority identifies the gateway.
         package var keys: [Fingerprint]
@@ -17,8 +18,8 @@ extension AgentHome {
         package var problem: String?
     }
 
-    /// Content of the pin file. The file counts only while the configuration still has the pin that `configured` names:
-    /// a user who replaces this pin no longer trusts the keys that were pinned before.
+    /// Content of the pin file. The file is valid only while the configuration still has the pin `configured`: a user
+    /// who puts another pin into the configuration no longer trusts the keys that the agent has pinned since.
     private struct PinFile: Codable {
         var configured: String
         var pins: [String]
@@ -28,7 +29,7 @@ extension AgentHome {
 
     package var pinsPath: String { path + "/pins.json" }
 
-    /// The pinned keys. If the file cannot be read, only the configured key counts: a smaller number of pins is safe.
+    /// The pinned keys. If the file is unreadable, the result has only the configured key: to trust fewer keys is safe.
     package func pins() throws(AgentHomeError) -> Pins {
         guard let configured = try configuredPin() else { return Pins(keys: []) }
         do {
@@ -61,10 +62,11 @@ extension AgentHome {
         }
     }
 
-    /// Pins the keys that a single request to a gateway returned: the proven key and the announced next key.
+    /// Pins the keys that one connection has shown: the key that the gateway proved, and the next key that it
+    /// announced.
     ///
-    /// - Returns: an error, or `nil`. The caller may ignore the error, because the next connection delivers the same
-    ///   keys.
+    /// - Returns: the error if the keys cannot be stored. The caller may ignore it, because the next connection shows
+    ///   the same keys.
     @discardableResult
     package func pin(proved: Fingerprint?, next: SHA256Digest?) -> AgentHomeError? {
         do throws(AgentHomeError) {

@@ -56,7 +56,7 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// - Returns: the file's content, after checking that it is usable.
+    /// - Returns: the content of the authority's file, after checking that it contains usable certificates.
     private func readAuthority(_ path: String) throws(AgentHomeError) -> [UInt8] {
         do {
             _ = try CertificateAuthority.load(from: path)
@@ -80,15 +80,16 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// Makes a home for an invited device, or continues an earlier attempt for the same gateway. Keeps an existing key,
-    /// because the gateway may have listed it already. The gateway's address may have changed since.
+    /// Makes a home for an invited device, or completes a home that an earlier attempt began for the same gateway.
+    /// Keeps an existing key, because the gateway may already have put that key on its list. Accepts another address
+    /// for the gateway, because it may have changed since the earlier attempt.
     package func createOrGoOn(
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) {
         do {
             try makeDirectory()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
-                // Left by an attempt that stopped before writing the key, which comes last.
+                // An earlier attempt wrote these files and stopped before it wrote the key, which is written last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
                 AtomicFile.remove(path + "/" + Identity.requestFileName)
                 _ = try Identity.create(in: path, name: name, keyType: keyType)
@@ -124,8 +125,8 @@ package struct AgentHome: Sendable {
         return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
     }
 
-    /// The keys whose receipts this home accepts: the pinned keys, or the keys of gateways that the home's authority
-    /// has certified.
+    /// The keys or the authority whose signatures on receipts this home accepts: the pinned keys, or the authority that
+    /// identifies the gateways.
     package func receiptTrust() throws(AgentHomeError) -> ReceiptTrust {
         switch try gatewayTrust() {
         case .pinnedKeys(let pins): .keys(pins)
@@ -201,8 +202,8 @@ package struct AgentHome: Sendable {
         }
 
         deinit {
-            // Unlock explicitly: a child process between fork and exec has the file open too, so closing alone would
-            // keep the lock held.
+            // Unlock explicitly. Closing alone would not release the lock while a child process, between fork and exec,
+            // also has the file open.
             _ = flock(descriptor, LOCK_UN)
             close(descriptor)
         }
@@ -225,7 +226,7 @@ package struct AgentHome: Sendable {
         guard access(configurationPath, R_OK) == 0 || errno == ENOENT else { throw unusable(errno, configurationPath) }
     }
 
-    /// The error for a file of the home that cannot be used.
+    /// The error for a file of the home that cannot be opened or examined.
     private func unusable(_ number: Int32, _ file: String) -> AgentHomeError {
         switch number {
         case ENOENT, ENOTDIR:
@@ -255,7 +256,7 @@ package struct AgentHome: Sendable {
     }
 }
 
-/// Why a home could not be made or used.
+/// The error of a home that cannot be made or used.
 package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
     /// Determines the exit code of the program.
     package enum Kind: Equatable, Sendable {

@@ -8,7 +8,8 @@ import SystemSupport
     import Glibc
 #endif
 
-/// A point in time on a clock that cannot be set: milliseconds since boot, including sleep.
+/// A point in time on a clock that cannot be set. The clock counts milliseconds since boot, including the time in which
+/// the machine sleeps.
 package struct BootMoment: Equatable, Sendable {
     /// Identifies the boot.
     package var boot: String
@@ -32,16 +33,17 @@ package struct BootMoment: Equatable, Sendable {
             let name = try BoundedFile.read("/proc/sys/kernel/random/boot_id", bytesMax: 64, access: .anyone)
             return String(decoding: name.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
         } catch {
-            // A kernel or sandbox without this file.
+            // Some kernels and sandboxes have no such file.
             return nil
         }
     }()
 
-    /// The kernel's ID of this boot, or a random ID of this process if the kernel has none. With a random ID, times
-    /// cannot be compared with those of other processes.
+    /// The kernel's ID, or else a random ID of this process. With a random ID, the times of two processes cannot be
+    /// compared.
     private static let currentBoot = kernelBoot ?? UUID().uuidString
 
-    /// The time since an earlier moment; zero if the moments are not comparable.
+    /// The time since an earlier moment; zero if the two moments are from different boots, or if the earlier one is in
+    /// fact the later.
     package func since(_ earlier: BootMoment) -> Duration {
         guard earlier.boot == boot, earlier.milliseconds <= milliseconds else { return .zero }
         let (passed, overflow) = milliseconds.subtractingReportingOverflow(earlier.milliseconds)

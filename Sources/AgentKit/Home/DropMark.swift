@@ -3,7 +3,8 @@ import Logging
 import TransferCore
 import WireProtocol
 
-/// Drops uploads while another process works in the home: marks them in the journal, and that process drops them.
+/// Drops uploads while another agent process works in the home: this process marks the uploads in the journal, and the
+/// other process finds the marks and drops the uploads.
 struct DropMark {
     private static let patience = Duration.seconds(30)
     private static let interval = Duration.milliseconds(100)

@@ -10,11 +10,11 @@ package struct Enroller: Sendable {
     /// The device's entry in the gateway's device list.
     package struct Registration: Equatable, Sendable {
         package let name: String
-        /// Start of every key of the device; empty for any key.
+        /// The prefix with which every key of the device must start; empty if the device may write any key.
         package let prefix: String
     }
 
-    /// How long to retry while no gateway can be reached.
+    /// The time for which connecting is retried while no gateway can be reached.
     private static let startLimit = Duration.seconds(5)
 
     private let home: AgentHome
@@ -30,8 +30,8 @@ package struct Enroller: Sendable {
     ///   - name: name in the device's certificate.
     ///   - code: invitation code from the gateway's operator. Its secret is sent only to the gateway that made the
     ///     code.
-    /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. The home remains after an error, and a
-    ///   repeated call with this code, or another code of the same gateway, continues with it.
+    /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. After an error the home remains. Another
+    ///   call with this code, or with another code of the same gateway, continues with this home.
     package func enrol(name: String, keyType: KeyType, code: InvitationCode) async throws -> Registration {
         try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin, keyType: keyType)
         let identity = try home.identity()
@@ -42,7 +42,7 @@ package struct Enroller: Sendable {
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
         switch answer.frame {
         case .enrolled(let enrolled):
-            // If the home cannot be written now, the next connection pins the key.
+            // A failure is ignored: the next connection pins the key.
             home.pin(proved: answer.provenKey, next: nil)
             return Registration(name: enrolled.name, prefix: enrolled.prefix)
         case .error(let report): throw EnrolmentFailure(report)
@@ -71,7 +71,7 @@ package struct Enroller: Sendable {
 
 /// Why an invitation could not be redeemed: a sentence with advice, and an exit code.
 package struct EnrolmentFailure: Error, Equatable, Sendable {
-    /// The exit code that a push would have for the same failure.
+    /// The exit code of the command; `push` has the same code for the same failure.
     package let exitCode: Int32
     package let sentence: String
 
@@ -84,7 +84,7 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
     fileprivate init(_ failure: UploadFailure) {
         switch failure.kind {
         case .notAuthorised:
-            // The gateway refuses an unknown key in the handshake if it has no open invitation.
+            // A gateway without an open invitation refuses unknown keys in the handshake already.
             self = .refused
         case .gatewayUntrusted:
             self.init(
@@ -114,7 +114,7 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// The gateway does not reveal the reason.
+    /// One message for several reasons, because the gateway does not reveal why it refuses an invitation.
     private static let refused = EnrolmentFailure(
         .notAuthorised,
         "the invitation is unknown, used or expired; ask the gateway's operator for a new one, "

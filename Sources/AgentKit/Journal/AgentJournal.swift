@@ -39,7 +39,7 @@ package enum AgentJournal {
         }
     }
 
-    /// - Parameter home: need not be locked, because reading beside a running agent is safe.
+    /// - Parameter home: the home. The caller needs no lock, because the journal can be read while an agent writes it.
     package static func unfinished(in home: AgentHome, logger: Logger) throws -> [Unfinished] {
         try open(home, logger: logger).unfinished().map { row, storedBytes in
             Unfinished(
@@ -48,8 +48,9 @@ package enum AgentJournal {
         }
     }
 
-    /// Opens the journal. A damaged journal is moved aside and replaced by an empty one. The agent then finds its
-    /// unfinished uploads again at the gateway (adoption, specification §8.3), so the damage need not stop a run.
+    /// Opens the journal. A damaged journal is moved aside and replaced by an empty one. The run continues: when the
+    /// agent sends a file again, the gateway finds the unfinished upload of that file (adoption, specification §8.3),
+    /// so stored parts are not lost.
     package static func open(_ home: AgentHome, logger: Logger) throws -> Journal {
         try home.check()
         do {
@@ -59,8 +60,8 @@ package enum AgentJournal {
         }
     }
 
-    /// SQLite's result codes for a file that is not the agent's intact database. The last code, `SQLITE_ERROR`, appears
-    /// if a table differs from what a migration made.
+    /// SQLite's result codes for a file that is damaged or is not the agent's database. SQLITE_ERROR appears when a
+    /// table does not have the columns that a migration gave it.
     private static let damage: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR]
 
     private static func openOrSetAside(_ home: AgentHome, logger: Logger) throws -> Journal {
@@ -83,7 +84,7 @@ package enum AgentJournal {
 
 extension AgentHomeError {
     fileprivate init(opening journal: String, _ error: DatabaseError) {
-        // For some of its files, SQLite reports an I/O error even if the cause is a full disk.
+        // When the disk is full, SQLite reports SQLITE_FULL for some of its files and SQLITE_IOERR for others.
         let isFull = error.resultCode == .SQLITE_FULL || (error.resultCode == .SQLITE_IOERR && hasNoSpace(journal))
         if isFull {
             self.init(.full, "this machine's disk is full: \(journal) cannot be opened; make room, then run it again")
@@ -102,7 +103,7 @@ private func hasNoSpace(_ path: String) -> Bool {
 }
 
 extension AgentHome {
-    /// `SLUICE_HOME`, or `.sluice` in the user's home directory.
+    /// The default path of the agent's home: the variable `SLUICE_HOME`, or `.sluice` in the user's home directory.
     package static var usualPath: String {
         let environment = ProcessInfo.processInfo.environment
         return environment["SLUICE_HOME"] ?? (environment["HOME"] ?? ".") + "/.sluice"

@@ -21,11 +21,11 @@ package struct Journal: Sendable {
         package var createdMilliseconds: Int64
         /// The last failure; empty if there was none.
         package var trouble: String
-        /// The user wants a receipt signed by the gateway.
+        /// Whether the user wants a receipt that the gateway has signed.
         package var wantsReceipt: Bool
     }
 
-    /// The fields of an upload's row that the agent's machine does not know.
+    /// The values in an upload's row that the state machine does not know.
     package struct Subject: Equatable, Sendable {
         package var path: String
         package var key: String
@@ -48,12 +48,12 @@ package struct Journal: Sendable {
     /// Opens the journal, or makes an empty one.
     ///
     /// - Parameter clock: time since boot.
-    /// - Throws: GRDB's errors. The caller has to move a damaged file aside.
+    /// - Throws: GRDB's errors. If the file is damaged, the caller has to rename it and call again.
     package static func open(
         _ path: String, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
     ) throws -> Journal {
         var configuration = GRDB.Configuration()
-        // `abort` may write its mark while a push runs in another process.
+        // Wait for another process's lock: `abort` may mark an upload in the journal while a push runs.
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
@@ -64,16 +64,18 @@ package struct Journal: Sendable {
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
         try queue.read(JournalSchema.expectReadable)
         try countWithdrawnAnew(in: queue, at: clock())
-        // Open the second connection for writing: the connection that closes last checkpoints the WAL.
+        // Open the second connection for writing, too: the connection that closes last copies the write-ahead log into
+        // the database, and this may be the second one.
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return Journal(queue: queue, reader: reader, clock: clock)
     }
 
-    /// Restarts the waiting time of withdrawn versions after a reboot, because the clock since boot starts again at 0.
-    /// Removes versions older than one day, which cannot appear in the store any more.
+    /// Sets the time of withdrawn versions to now if it was recorded before a reboot, because the clock since boot
+    /// starts again at 0. Removes versions that were withdrawn more than one day ago: they cannot appear in the store
+    /// any more.
     private static func countWithdrawnAnew(in queue: DatabaseQueue, at now: BootMoment) throws {
-        // Most journals have no withdrawn version. Check that first, because a write would wait for the lock of another
-        // writer.
+        // Most journals have no withdrawn version. Check first whether there is one: a write would have to wait while
+        // another process writes.
         guard try queue.read({ try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM withdrawn)") }) == true else {
             return
         }
@@ -107,7 +109,7 @@ package struct Journal: Sendable {
 
     // MARK: Reading
 
-    /// A request with a cached statement, which SQLite compiles only once instead of once for each file.
+    /// A query as a cached statement: SQLite compiles it once, and not again for each file.
     static func request<Result>(
         _ sql: String, _ arguments: StatementArguments, for result: Result.Type
     ) -> SQLRequest<Result> {
@@ -124,7 +126,8 @@ package struct Journal: Sendable {
     package struct KeyRecord: Equatable, Sendable {
         /// The unfinished upload with its stored parts. A key has at most one.
         package var unfinished: Row?
-        /// Whether any receipt row exists, including rows from schema 1, which prove nothing.
+        /// Whether the key has a receipt row. It may be a row from schema 1, which records that a file was stored but
+        /// is no proof of its content.
         package var hasReceipt = false
         /// The object last stored under the key, and the file that it was made from.
         package var proof: StoredProof?
@@ -145,7 +148,7 @@ package struct Journal: Sendable {
     }
 
     private static func record(_ database: Database, ofKey key: String, now: BootMoment) throws -> KeyRecord {
-        // One statement answers for the usual case of a new file.
+        // For a new file, the usual case, this one statement finds no row and no further query follows.
         let found = try GRDB.Row.fetchOne(
             database,
             request(
@@ -173,7 +176,7 @@ package struct Journal: Sendable {
             let session = SessionID(hexadecimal(sessionBytes))
             let rootBytes: Data? = try row.value("root")
             let root = rootBytes.flatMap { SHA256Digest(bytes: $0) }
-            // A value with the wrong length is damage, not an absent value.
+            // A value of the wrong length means a damaged row. It must not count as an absent value.
             guard sessionBytes.isEmpty == (session == nil), (rootBytes == nil) == (root == nil) else { return nil }
             var proof = StoredProof(
                 session: session, stamp: try row.stamp(size: "file_size"), partBytes: try row.unsigned("part_bytes"),
@@ -187,7 +190,7 @@ package struct Journal: Sendable {
             proof.stampCounts = try row.value("stamp_counts")
             return proof
         } catch {
-            // A column is NULL or has a value of an unexpected type.
+            // A column is NULL or has a value of an unexpected type: the row is no proof.
             return nil
         }
     }
@@ -295,7 +298,8 @@ package struct Journal: Sendable {
         }
     }
 
-    /// The session's write condition. An invalid row gives *absent*, which replaces no object.
+    /// The session's write condition. For an invalid row the result is *absent*, with which the upload replaces no
+    /// object.
     private static func condition(_ row: GRDB.Row) throws -> WriteCondition {
         let bytes: Data = try row.value("condition_session")
         return WriteCondition(
@@ -305,8 +309,8 @@ package struct Journal: Sendable {
 }
 
 extension GRDB.Row {
-    /// The value of a column, or an error. GRDB's subscript would end the process if the column is missing or has a
-    /// value of another type, which another program may have written since the journal was opened.
+    /// The value of a column, or an error. GRDB's subscript ends the process if the column is missing or has a value of
+    /// another type. Another program may have written such a value since the journal was opened.
     func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
         do {
             return try decode(Value.self, forColumn: column)
@@ -315,7 +319,8 @@ extension GRDB.Row {
         }
     }
 
-    /// An unsigned number, stored as a signed one with the same bits.
+    /// The unsigned number in a column. SQLite has only signed numbers, so the column has the signed number with the
+    /// same bits.
     fileprivate func unsigned(_ column: String) throws -> UInt64 { UInt64(bitPattern: try value(column)) }
 
     /// - Parameter size: name of the column with the file's size.

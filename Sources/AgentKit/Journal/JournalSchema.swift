@@ -1,6 +1,7 @@
 import GRDB
 
-/// The journal's tables. A released migration must not be changed.
+/// The journal's tables. A migration that was released must not be changed, because journals that have already run it
+/// would differ from new ones.
 enum JournalSchema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()

@@ -59,8 +59,8 @@ struct JournalTransaction {
     }
 
     private func begin(_ id: UploadID, _ saved: SavedSession, _ subject: Journal.Subject) throws {
-        // A key has at most one unfinished upload, so this row replaces an earlier one. Keep the earlier row's drop
-        // mark, which another process may have set.
+        // A key has at most one unfinished upload, so this row replaces an earlier row of the key. If another process
+        // has marked the earlier row to be dropped, the new row keeps the mark.
         try execute(
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes,
@@ -76,7 +76,8 @@ struct JournalTransaction {
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
                 saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt,
             ])
-        // An upload begins only when a withdrawn version can no longer appear in the store.
+        // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store, so
+        // its row is not needed any more.
         try execute(sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
         try execute(
             sql: """
@@ -85,8 +86,7 @@ struct JournalTransaction {
                 """, arguments: [id.value])
     }
 
-    /// Records the version of the file that an upload's row names as one that may still appear in the store, counted
-    /// from now.
+    /// Records that the version of the file in an upload's row may still appear in the store, with the current time.
     private func withdraw(_ id: UploadID, at now: BootMoment) throws {
         try execute(
             sql: """
@@ -119,7 +119,8 @@ struct JournalTransaction {
         switch outcome {
         case .stored(let receipt, _):
             try execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
-            // The receipt becomes durable together with the proof of the same object.
+            // Write the signed receipt in this transaction, so that it becomes durable together with the proof of the
+            // same object.
             if case .kept(let signed) = receipt.signed { try SignedReceipts.keep(signed, database) }
             guard let subject else { return }
             try execute(

@@ -4,10 +4,11 @@ import Logging
 import Synchronization
 import TransferCore
 
-/// Commits journal writes in the order of their enqueueing. Writes that wait together share a transaction.
+/// Commits journal writes in the order in which they were queued. All writes that are queued when a commit begins share
+/// one transaction.
 ///
-/// A small file needs two or three writes. Sharing transactions lets a thousand files cost a few disk syncs instead of
-/// thousands.
+/// A small file needs two or three writes. Because they share transactions, a thousand files cost a few disk syncs
+/// instead of thousands.
 final class JournalWriter: Sendable {
     private struct State {
         var queued: [(sequence: JournalSequence, write: JournalWrite)] = []
@@ -62,8 +63,8 @@ final class JournalWriter: Sendable {
     ///
     /// - Parameters:
     ///   - committed: called with the number of the last durable write.
-    ///   - failed: called with the reason why the journal cannot be written. The journal keeps the state of its last
-    ///     commit.
+    ///   - failed: called with the reason if the journal cannot be written. The journal then has the content of the
+    ///     last successful commit.
     func run(
         committed: @Sendable (JournalSequence) async -> Void, failed: @Sendable (UploadFailure) async -> Void
     ) async {

@@ -1,9 +1,10 @@
 import GRDB
 import TransferCore
 
-/// Why a command of the agent fails, as a sentence with advice for the user and an exit code.
+/// The message and the exit code of a command of the agent that fails. The message is a sentence with advice for the
+/// user.
 package struct AgentFailure: Equatable, Sendable {
-    /// Same values as `RunSummary.exitCode`.
+    /// Has the meaning of `RunSummary.exitCode`.
     package let exitCode: Int32
     package let sentence: String
 

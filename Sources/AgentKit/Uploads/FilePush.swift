@@ -3,13 +3,13 @@ import Synchronization
 import TransferCommon
 import TransferCore
 
-/// One push of files. Finds files, examines each until no process is writing it (`FileSettling`), and submits them as
-/// the core has capacity.
+/// One push of files. Finds files and examines each of them until no process is writing it (`FileSettling`). Then
+/// submits the file as soon as the shell has room for another upload.
 struct FilePush {
-    /// How often a waiting feeder checks whether the run was stopped.
+    /// While the push sleeps, it checks at this interval whether the run was stopped.
     private static let stopInterval = Duration.milliseconds(100)
 
-    /// Maximum number of files waiting for their second look. These files are not open while they wait.
+    /// Maximum number of files that wait to be examined again. A waiting file is not open.
     private static let waitingMax = 8_192
 
     /// A file to be examined.
@@ -18,7 +18,7 @@ struct FilePush {
         var candidate: FileBatches.Candidate
     }
 
-    /// An examined file with its journal record.
+    /// The result of examining a file, with the journal's record of its key.
     private struct Look: Sendable {
         var subject: Subject
         var record: Journal.KeyRecord
@@ -37,7 +37,7 @@ struct FilePush {
     private var last: UploadID
     /// Number of files submitted.
     private var count = 0
-    /// Files that wait for their next look.
+    /// Files that wait to be examined again.
     private var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
     private var lastFile: FileSettling.FileID = 0
 
@@ -53,7 +53,7 @@ struct FilePush {
     private var isStopped: Bool { control.isStopped }
     private var now: Instant { Instant(nanoseconds: 0) + (ContinuousClock.now - startedAt) }
 
-    /// - Returns: the number of submitted files. Other files were reported as failed or are counted in `notBegun`.
+    /// - Returns: the number of submitted files. Every other file was reported as failed or is counted in `notBegun`.
     mutating func run(notBegun: inout NotBegun) async throws -> Int {
         while true {
             let room = await submission.shell.waitForRoom()
@@ -70,8 +70,8 @@ struct FilePush {
                 continue
             }
             while !batch.isEmpty, !isStopped {
-                // Wait until no other upload to the first key is active. The other files of the batch whose keys are
-                // still in use, or appear twice, follow in a later round.
+                // Wait until no upload to the first key is active. A file whose key still has an active upload, or
+                // appears twice in the batch, follows in a later round of this loop.
                 let free = batch.prefix(await submission.shell.waitForFree(batch.map(\.candidate.key)))
                 guard !isStopped else { break }
                 var keys = KeySet()
@@ -90,12 +90,12 @@ struct FilePush {
     private func sleep(for duration: Duration) async {
         let end = ContinuousClock.now + duration
         while !isStopped, ContinuousClock.now < end {
-            // Cancellation ends the sleep early; the caller checks for a stop.
+            // try?: cancellation ends the sleep early, and the caller checks whether the run was stopped.
             try? await Task.sleep(until: min(end, ContinuousClock.now + Self.stopInterval), clock: .continuous)
         }
     }
 
-    /// Files whose waiting time has passed.
+    /// Takes files whose waiting time has passed.
     private mutating func due(atMost count: Int) -> [Subject] {
         var due: [Subject] = []
         while due.count < count, let file = settling.takeDue(now: now) {
@@ -131,7 +131,7 @@ struct FilePush {
             submission.events.yield(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         await handIn(ready)
-        // Submit the files that need no hashing first, so that they do not wait.
+        // The files that need no hashing were submitted first, so that they do not wait for the others to be hashed.
         for look in unread {
             let read = await hash(look)
             if case .ready? = judge(read) { await handIn([read]) }
@@ -192,7 +192,8 @@ struct FilePush {
             if seen.stamp.size == file.seen.stamp.size, seen.stamp.modification == file.seen.stamp.modification {
                 seen.digest = digest
             } else {
-                // The file changed during hashing, so the digest belongs to no single version.
+                // The file changed while it was hashed, so the digest belongs to no version of the file. Treat the file
+                // as one that a process is writing.
                 seen.lease = .refused
             }
             look.file = .success((file.source, seen))
@@ -212,8 +213,8 @@ struct FilePush {
             for var look in ready {
                 let key = look.candidate.key
                 if let marked = look.record.unfinished, marked.isDropping {
-                    // Submit the files before this one now, so that they do not wait until the earlier upload of this
-                    // file is dropped.
+                    // An unfinished upload of this key is marked to be dropped. Submit the files before this one now,
+                    // so that they do not wait until it is dropped.
                     count += await submission.submit(requests)
                     requests = []
                     count += await submission.takeUp(marked.id, at: nil, abort: true)
@@ -264,20 +265,20 @@ extension FileWalk.Finding {
     }
 }
 
-/// The keys of files that are examined together. Keys are compared as bytes, because `String` treats different
-/// encodings of a character as equal.
+/// The keys of files that are examined together. Keys are compared as bytes: two keys with different encodings of a
+/// character are different keys, but equal as `String`.
 private struct KeySet {
     private var keys: Set<[UInt8]> = []
 
-    /// - Returns: whether no other file in the set has the same key. A file that is not sent has no key and never
-    ///   conflicts.
+    /// - Returns: whether no other file in the set has the same key. A file that is not sent has no key and gives
+    ///   `true`.
     mutating func insert(_ candidate: FileBatches.Candidate) -> Bool {
         guard case .file = candidate.finding else { return true }
         return keys.insert(Array(candidate.key.utf8)).inserted
     }
 }
 
-/// The walk of a push, used by one pool thread at a time because disk access blocks.
+/// The walk of a push. Disk access blocks, so pool threads use it, one at a time.
 final class SharedWalk: Sendable {
     /// Maximum time for counting the remaining files after a stop.
     private static let countingTime = Duration.milliseconds(500)
@@ -296,8 +297,8 @@ final class SharedWalk: Sendable {
 
     /// Counts the files that the walk has not reached.
     ///
-    /// The time limit starts now, not when the run was stopped: otherwise a feeder that notices the stop late would
-    /// have no time left to count.
+    /// The time limit starts with this call and not when the user stops the run. Otherwise a push that notices the stop
+    /// late would have no time left to count.
     func countRest() -> NotBegun {
         batches.withLock { batches in
             let end = ContinuousClock.now + Self.countingTime

@@ -57,13 +57,13 @@ extension FileUpload {
         }
     }
 
-    /// What to do if the key holds an object already.
+    /// What to do if the key has an object already.
     public enum ExistingObject: Sendable {
         /// Succeeds if the content is the same, fails otherwise.
         case verify
         /// Succeeds if the content is the same, replaces the object otherwise.
         case replace
-        /// Fails in any case.
+        /// Fails, even if the content is the same.
         case fail
 
         var policy: ExistingKeyPolicy {
@@ -79,7 +79,7 @@ extension FileUpload {
     public enum Event: Sendable {
         case part(Part)
         case file(Progress)
-        /// Information for the user. The upload continues without action.
+        /// Information for the user. The upload continues, and the user need not act.
         case note(String)
         /// The upload is paused until ``FileUpload/resume()``.
         case paused
@@ -130,9 +130,10 @@ extension FileUpload {
         public let checksumSHA256: String?
         /// Version of the object in a versioned bucket; otherwise empty.
         public let version: String
-        /// The object existed already, and no content was sent.
+        /// Whether the object with this content existed already, so that no content was sent.
         public let wasThere: Bool
-        /// The gateway signed a receipt. The agent has verified the receipt and keeps it in the home.
+        /// Whether the gateway signed a receipt. If it did, the agent has verified the receipt and keeps it in the
+        /// home.
         public let isSigned: Bool
 
         init(_ receipt: UploadReceipt, wasThere: Bool) {
@@ -162,9 +163,9 @@ extension FileUpload {
             public static let stillWritten = Kind(name: UploadFailure.Kind.stillWritten.rawValue)
             /// The file does not exist.
             public static let missing = Kind(name: UploadFailure.Kind.missing.rawValue)
-            /// The key holds other content.
+            /// The key has an object with other content.
             public static let keyTaken = Kind(name: UploadFailure.Kind.keyTaken.rawValue)
-            /// The gateway could not be reached for ``Options/retryFor``.
+            /// The gateway could not be reached during the time ``Options/retryFor``.
             public static let unreachable = Kind(name: UploadFailure.Kind.unreachable.rawValue)
             /// The application called ``FileUpload/cancel()``.
             public static let cancelled = Kind(name: "cancelled")

@@ -26,9 +26,9 @@ public final class FileUpload: Sendable {
         var waiters: [CheckedContinuation<Result<Receipt, Failure>, Never>] = []
     }
 
-    /// Events in order, of single parts and of the whole file. The stream ends when the file is stored, has failed or
-    /// was cancelled, but not at a pause. For one reader. If the reader is slow, the stream keeps the newest 1,024
-    /// events and drops older ones.
+    /// Events of single parts and of the whole file, in order. The stream ends when the file is stored, the upload has
+    /// failed or it was cancelled. A pause does not end the stream. Only one task may read it. If the reader is slow,
+    /// the stream keeps the newest 1,024 events and drops older ones.
     public let events: AsyncStream<Event>
 
     private let path: String
@@ -64,8 +64,8 @@ public final class FileUpload: Sendable {
     public func resume() { start() }
 
     /// Pauses the upload and keeps all stored parts. First completes parts that are nearly sent, which takes a few
-    /// seconds at most. Returns when no more data is sent. The gateway keeps the received bytes of incomplete parts for
-    /// some seconds, so that ``resume()`` need not send them again.
+    /// seconds at most. Returns when the upload sends no more data. The gateway keeps the received bytes of incomplete
+    /// parts for some seconds, so that ``resume()`` need not send them again.
     public func pause() async {
         let (control, run) = state.withLock { ($0.control, $0.run) }
         await control?.stop()
@@ -142,8 +142,8 @@ public final class FileUpload: Sendable {
         var isPaused = false
         do {
             let summary = try await uploader().run(work, control: control) { self.observe($0) }
-            // If another command dropped the upload, or the agent never submitted it, only the summary contains the
-            // failure.
+            // No event reports the failure if another command dropped the upload or if it was never submitted. In these
+            // cases only the summary has it.
             let own = summary.failures.last { $0.key.hasSameBytes(as: key) } ?? summary.failures.first
             if state.withLock({ $0.result == nil }) {
                 if let own, own.failure.kind != .stopped {
@@ -177,7 +177,7 @@ public final class FileUpload: Sendable {
         case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
         case .part, .file, .note, .finished, .checked:
-            break  // Events of an earlier upload that this run drops, or of an upload that another process cancelled.
+            break  // Events of other uploads, which this run drops or another process has cancelled.
         }
     }
 

@@ -2,8 +2,8 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-// User metadata as text: how users enter it and how the journal stores it. Each pair is a line `name=value`. A name
-// never contains `=`, and a value never contains a line feed (specification §6.6).
+// User metadata as text, in the format in which users enter it and the journal stores it. Each pair is a line
+// `name=value`. A name never contains `=`, and a value never contains a line feed (specification §6.6).
 
 extension SessionMetadata {
     /// All pairs as text, one pair a line.

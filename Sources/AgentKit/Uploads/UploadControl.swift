@@ -1,11 +1,11 @@
 import Synchronization
 import TransferCommon
 
-/// Stops a run from outside. The run completes what it can within the grace period, and keeps everything else for a
-/// later run.
+/// Lets another task stop a run. The run completes the parts that it can complete within the grace period; the journal
+/// keeps all unfinished uploads for a later run.
 package final class UploadControl: Sendable {
     private struct State {
-        /// The shell of the run, from `attach` to `detach`.
+        /// Shell of the run; `nil` before the run has started it and after the run has ended.
         var shell: AgentShell?
         var isStopped = false
         var isStoppedAtOnce = false
@@ -21,7 +21,7 @@ package final class UploadControl: Sendable {
     /// Whether the run was stopped without a grace period.
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
 
-    /// Connects the run's shell. The run calls this when it can be stopped.
+    /// Connects the shell of the run. The run calls this as soon as it can be stopped.
     func attach(_ shell: AgentShell) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
             state.shell = shell
@@ -31,7 +31,7 @@ package final class UploadControl: Sendable {
         if isStoppedAtOnce { await shell.stop() }
     }
 
-    /// Disconnects the run's shell. The run calls this at its end.
+    /// Disconnects the shell. The run calls this at its end.
     func detach() {
         state.withLock { $0.shell = nil }
     }
@@ -46,7 +46,8 @@ package final class UploadControl: Sendable {
         await shell?.stop()
     }
 
-    /// Stops the run without a grace period, by a second `stop` of the shell.
+    /// Stops the run without a grace period: calls the shell's `stop` twice, because the second call ends the run
+    /// immediately.
     package func stopAtOnce() async {
         await stop()
         let shell: AgentShell? = state.withLock { state in

@@ -2,13 +2,14 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// An event that an uploader reports to its observer.
+/// An event that `Uploader` reports to its observer.
 package enum UploadEvent: Sendable {
-    /// Progress of a part: plain bytes sent, out of `size`, and whether the store has confirmed the part.
+    /// Progress of a part: how many of its `size` uncompressed bytes were sent, and whether the store has confirmed the
+    /// part.
     case part(key: String, number: PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
     /// Progress of a file.
     case file(key: String, UploadProgress)
-    /// Information for the user. The upload continues without action.
+    /// Information for the user. The upload continues, and the user need not act.
     case note(key: String, String)
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
     /// The result of checking a file.
@@ -18,7 +19,7 @@ package enum UploadEvent: Sendable {
 /// The number of files that an interrupted run did not begin.
 package struct NotBegun: Equatable, Sendable {
     package var count = 0
-    /// Whether there may be more such files, because the walk did not visit all directories.
+    /// Whether more files than `count` may exist, because the walk did not visit all directories.
     package var mayBeMore = false
 
     package init(count: Int = 0, mayBeMore: Bool = false) {
@@ -45,7 +46,7 @@ package struct NotBegun: Equatable, Sendable {
 
 /// Result of a push, resume or abort.
 package struct RunSummary: Equatable, Sendable {
-    /// A file that is not stored, and why.
+    /// A file that is not stored, and the reason.
     package struct Failure: Equatable, Sendable {
         package var path: String
         package var key: String
@@ -64,13 +65,13 @@ package struct RunSummary: Equatable, Sendable {
     package var notBegun = NotBegun()
     /// Total size of the stored files in bytes.
     package var bytes: UInt64 = 0
-    /// Plain bytes sent in this run, including those sent again.
+    /// Uncompressed bytes of file content sent in this run, including bytes that were sent a second time.
     package var bytesSent: UInt64 = 0
-    /// Plain bytes that were stored already.
+    /// Uncompressed bytes that were stored already when the run began.
     package var bytesResumed: UInt64 = 0
     /// Number of stored files without the signed receipt that the user wants; `nil` if no receipt is wanted.
     package var withoutReceipt: Int?
-    /// Number of unfinished uploads in the journal, of this run and of others.
+    /// Number of unfinished uploads in the journal, both of this run and of earlier runs.
     package var unfinished = 0
     /// All bytes written to sockets, including frame headers.
     package var wireBytes: UInt64 = 0
@@ -78,15 +79,15 @@ package struct RunSummary: Equatable, Sendable {
 
     package init() {}
 
-    /// Whether the stop of the run left files unfinished.
+    /// Whether the run was stopped before all files were stored.
     package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
 
     /// Exit code of the run.
     ///
     /// - 75 if the run was interrupted; 0 if every file is stored.
     /// - The exit code that all failures have in common, if there is one; otherwise 1.
-    /// - 1 instead of a common code from 64 to 66 if other files were stored, because then the cause lies in single
-    ///   files, not in the whole command.
+    /// - 1 if the common code is between 64 and 66 and some files are stored. These codes say that the input of the
+    ///   command is wrong as a whole, and here only some of its files are.
     package var exitCode: Int32 {
         if isInterrupted { return UploadFailure.Kind.stopped.exitCode }
         let codes = Set(failures.map(\.failure.kind.exitCode))

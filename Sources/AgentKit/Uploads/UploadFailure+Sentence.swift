@@ -11,7 +11,7 @@ extension UploadFailure {
 }
 
 extension UploadFailure.Kind {
-    /// What happened, for a failure without its own message.
+    /// What happened, for a failure that has no message of its own.
     fileprivate var cause: String {
         switch self {
         case .changed: "the file changed while it was being sent"
@@ -47,7 +47,8 @@ extension UploadFailure.Kind {
         }
     }
 
-    /// What the user can do; `nil` if the cause contains the advice, because it depends on more than the kind.
+    /// What the user can do. `nil` if the advice depends on more than the kind of failure: then the failure's own
+    /// message contains it.
     fileprivate var remedy: String? {
         switch self {
         case .missing, .unreadable, .sizeUnsupported, .sessionLost: nil

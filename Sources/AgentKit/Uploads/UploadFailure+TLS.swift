@@ -2,7 +2,8 @@ import SecureChannel
 import TransferCore
 
 extension UploadFailure {
-    /// The failure of every upload if TLS failed for a permanent reason; `nil` if another attempt may succeed.
+    /// The failure with which every upload of the run ends, if TLS failed for a permanent reason; `nil` if another
+    /// attempt may succeed.
     init?(_ error: TLSError) {
         switch error.code {
         case .unexpectedGateway(let fingerprint):
@@ -38,6 +39,6 @@ extension UploadFailure {
 }
 
 extension TLSAlert {
-    /// Whether the alert says that agent and gateway support no common version.
+    /// Whether the alert means that both sides work correctly but have no protocol version in common.
     fileprivate var isOfVersion: Bool { [.protocolVersion, .noApplicationProtocol].contains(self) }
 }

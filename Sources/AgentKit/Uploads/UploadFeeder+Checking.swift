@@ -1,16 +1,17 @@
 import NIOPosix
 import TransferCore
 
-// Asks a gateway about files. Finds files like a push, examines them, and submits questions as the core has capacity.
+// Asks a gateway whether the store holds files. Finds files like a push, examines them, and submits a question for each
+// file as soon as the shell has room for it.
 
 extension UploadFeeder {
-    /// The result for an examined file: a gateway is asked about it, or the answer is known without asking.
+    /// The result of examining a file: a gateway can be asked about it, or the check has ended without a gateway.
     private enum Look: Sendable {
         case ready(SourceFile, FileSettling.Look)
         case answered(CheckedFile)
     }
 
-    /// - Returns: the number of questions submitted to the core.
+    /// - Returns: the number of questions submitted to the shell.
     func check(
         _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: Events
     ) async throws -> Int {
@@ -55,8 +56,8 @@ extension UploadFeeder {
         }
     }
 
-    /// Builds the question. Uses the part size of the file's earlier upload if it is known, because the store may keep
-    /// a root digest for this part size.
+    /// Builds the question. Uses the part size of the original upload if it is known, because the store's digests were
+    /// computed with that part size.
     private static func request(
         _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
     ) -> ProofRequest {

@@ -3,7 +3,8 @@ import NIOPosix
 import TransferCommon
 package import TransferCore
 
-/// Submits files to the core as it has capacity, so that a run of a million files does not keep them all in memory.
+/// Submits files to the shell only as fast as the shell has room for them. Of a million files, most then wait on disk
+/// and need no memory.
 package struct UploadFeeder {
     let home: AgentHome
     let shell: AgentShell
@@ -16,7 +17,7 @@ package struct UploadFeeder {
     /// Whether no more files may be submitted.
     var isStopped: Bool { control.isStopped }
 
-    /// Note to the user when a walk meets the agent's own home.
+    /// The note that users see when a walk finds the agent's own home and does not send it.
     package static let homeNote = "left out: the agent's home"
 
     /// Maximum number of files examined and submitted together.
@@ -24,7 +25,7 @@ package struct UploadFeeder {
 
     typealias Events = UploadSubmission.Events
 
-    /// Submits all work. Returns when all is submitted, or soon after a stop.
+    /// Submits all work of a run. Returns when everything is submitted, or soon after the run was stopped.
     func feed(_ work: Uploader.Work, events: Events) async {
         let submission = UploadSubmission(
             shell: shell, journal: journal, writer: writer, configuration: configuration, threads: threads,
@@ -98,7 +99,8 @@ package struct UploadFeeder {
         return await submission.submit([(request, SourceStream.path, .stream(stream))])
     }
 
-    /// Pushes the output of a program. Starts the program last, after all checks.
+    /// Pushes the output of a program. Starts the program only after all checks, so that a push that is refused does
+    /// not run it.
     private func push(outputOf command: [String], key: String, _ submission: UploadSubmission) async throws -> Int {
         do throws(UploadFailure) {
             try Self.check(key)
@@ -122,14 +124,15 @@ package struct UploadFeeder {
         throw .incomplete("it has \(size) bytes, and \(expected) are expected")
     }
 
-    /// Refuses keys that no gateway accepts before sending anything. Only the gateway can judge reserved keys.
+    /// Throws if no gateway would accept the key, so that nothing is sent for it. Does not refuse reserved keys,
+    /// because only the gateway can judge them.
     package static func check(_ key: String) throws(UploadFailure) {
         do {
             _ = try KeyRule.wholeKey(prefix: "", key: key)
         } catch  where error != .reserved {
             throw UploadFailure(.keyInvalid, error.message)
         } catch {
-            // Not an error here: a reserved key may become valid with the device's prefix.
+            // Only the gateway knows the device's prefix, and with the prefix a reserved key may become valid.
         }
     }
 }

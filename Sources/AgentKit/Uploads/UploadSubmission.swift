@@ -3,7 +3,8 @@ import NIOPosix
 import TransferCommon
 import TransferCore
 
-/// Submits uploads to the core, after registering them with the journal's writer and reporting them to the user.
+/// Submits uploads to the shell. Before that, registers each upload with the journal's writer and reports it to the
+/// user.
 struct UploadSubmission {
     typealias Events = AsyncStream<[ShellEvent]>.Continuation
     typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
@@ -82,7 +83,7 @@ struct UploadSubmission {
         return (file, try file.stamp())
     }
 
-    /// An absolute path, which stays valid if a later run has another working directory.
+    /// Makes a path absolute, because a later run may have another working directory.
     private static func absolute(_ path: String) -> String {
         path.isAbsolutePath || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
     }

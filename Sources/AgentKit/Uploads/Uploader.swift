@@ -9,7 +9,7 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// Uploads files through a gateway, and resumes uploads that the journal knows.
+/// Uploads files through a gateway, and resumes unfinished uploads from the journal.
 package struct Uploader: Sendable {
     /// Options of a run; the defaults equal those of the command line.
     package struct Configuration: Sendable {
@@ -24,13 +24,13 @@ package struct Uploader: Sendable {
         package var partBytesWish: UInt64?
         /// User metadata and content type of each object.
         package var metadata = SessionMetadata.none
-        /// Time between two looks at a file that a process may be writing.
+        /// Time between two examinations of a file that a process may be writing.
         package var settle = Duration.seconds(5)
         /// Required size in bytes of the single file or stream; `nil` for any size.
         package var expectedBytes: UInt64?
-        /// Whether to request signed receipts from the gateway. A resumed upload keeps its request.
+        /// Whether to request signed receipts from the gateway. A resumed upload keeps the choice with which it began.
         package var wantsReceipts = false
-        /// Connects without TLS; on loopback only.
+        /// Whether to connect over plain TCP, without TLS; allowed on loopback only.
         package var isPlaintext = false
         /// Name and version of the program, sent in HELLO.
         package var software: String
@@ -47,9 +47,9 @@ package struct Uploader: Sendable {
         /// Pushes files.
         ///
         /// - Parameters:
-        ///   - paths: `-` for standard input, which needs a key.
+        ///   - paths: paths of files and directories; or only `-` for standard input, which needs `key`.
         ///   - key: key of the only file that `paths` names; `nil` to derive keys from names.
-        ///   - prefix: prepended to every key.
+        ///   - prefix: text that is put before every key.
         case push(paths: [String], key: String?, prefix: String, filter: FileFilter)
         /// Pushes the standard output of a program, if the program succeeds.
         ///
@@ -65,7 +65,7 @@ package struct Uploader: Sendable {
         /// Asks a gateway whether the store holds files.
         case check(FileChoice, CheckOptions)
 
-        /// The uploads to drop, if the run has nothing else to do; otherwise `nil`.
+        /// The uploads to drop, if that is all that the run has to do; otherwise `nil`.
         fileprivate var idsIfOnlyDropped: [UploadID]? {
             guard case .unfinished(let resumed, _, let dropped) = self, let resumed, resumed.isEmpty else { return nil }
             return dropped
@@ -75,15 +75,16 @@ package struct Uploader: Sendable {
     /// How often a run checks whether another process has marked an upload to be dropped.
     private static let markInterval = Duration.milliseconds(500)
 
-    /// The limits of TLS. At the end of a run, the agent waits only this long for the gateway's closing alert, which
-    /// never arrives on a dead link.
+    /// At the end of a run the agent waits for the gateway to close TLS. The limit is short, so that a dead link does
+    /// not delay the end of the command.
     private static let tlsLimits: TLSLimits = {
         var limits = TLSLimits()
         limits.closing = .seconds(1)
         return limits
     }()
 
-    /// Maximum bytes of all parts that stay in memory between hashing and sending; larger parts are read twice.
+    /// Maximum total size of the parts that stay in memory between hashing and sending. A part that is larger than its
+    /// share of this memory is read from the file a second time.
     private static let keptBytesMax: UInt64 = 64 << 20
 
     let home: AgentHome
@@ -96,7 +97,7 @@ package struct Uploader: Sendable {
         self.logger = logger
     }
 
-    /// Runs until all work has ended.
+    /// Performs the work until it ends. Cannot be stopped.
     ///
     /// - Parameter observe: called with each event, in order.
     package func run(
@@ -105,7 +106,7 @@ package struct Uploader: Sendable {
         try await run(work, control: UploadControl(), observe: observe)
     }
 
-    /// Runs until all work has ended or `control` stops the run. Unfinished uploads can be resumed.
+    /// Performs the work until it ends or `control` stops it. A later run can resume unfinished uploads.
     package func run(
         _ work: Work, control: UploadControl, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
@@ -150,7 +151,7 @@ package struct Uploader: Sendable {
         }
         var finished = summary
         finished.wireBytes = await shell.wireBytes
-        // If the journal cannot be read now, an earlier failure of it was reported already.
+        // try?: if the journal cannot be read now, an earlier write has failed for the same reason and was reported.
         finished.unfinished = (try? journal.unfinishedCount()) ?? 0
         control.detach()
         await shell.finish()
@@ -160,7 +161,7 @@ package struct Uploader: Sendable {
         return finished
     }
 
-    /// The pinned keys; empty for plain TCP, which proves no key.
+    /// The keys that the gateway may prove; empty for plain TCP, where a gateway proves no key.
     private func pinsToGoBy() throws(AgentHomeError) -> [Fingerprint] {
         guard !configuration.isPlaintext else { return [] }
         let pins = try home.pins()
@@ -182,12 +183,12 @@ package struct Uploader: Sendable {
     private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell) async {
         var told: Set<UploadID> = []
         while !Task.isCancelled {
-            // If the journal is unreadable, the next write ends the run.
+            // try?: if the journal is unreadable, the run ends at its next write.
             for id in (try? journal.dropping()) ?? [] where !told.contains(id) {
                 // `drop` returns false for an upload that was not submitted yet: try again in the next round.
                 if await shell.drop(id) { told.insert(id) }
             }
-            // Cancellation ends the sleep early and with it the loop.
+            // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
             try? await Task.sleep(for: Self.markInterval)
         }
     }
@@ -222,7 +223,8 @@ package struct Uploader: Sendable {
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
 
-    /// Adds a likely cause to the failure of a plaintext run: a gateway with TLS never answers in plaintext.
+    /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
+    /// connection.
     private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
         guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable else {
             return outcome
@@ -266,7 +268,8 @@ package struct Uploader: Sendable {
                     guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
                     ended += 1
                     if outcome == .dropped, purpose != .abort {
-                        // Another command dropped the upload, so not everything that the user requested is stored.
+                        // Another command dropped this upload. For the run it counts as a failure, because a file that
+                        // the user wanted to push is not stored.
                         let failure = UploadFailure(.superseded, "it was dropped by another command")
                         summary.add(.failed(failure), figures, path: path, key: key)
                     } else {
@@ -313,8 +316,8 @@ extension RunSummary {
 }
 
 extension AgentReport {
-    /// Whether the event has to be reported. Of several equal reports of waiting, only the first is reported, until the
-    /// upload makes progress or waits for another reason.
+    /// Whether to report the event to the user. If an upload reports several times that it waits for the same reason,
+    /// only the first report counts, until the upload makes progress or waits for another reason.
     fileprivate func isNews(after wait: inout String?) -> Bool {
         switch self {
         case .waiting(let code, let message):
@@ -359,7 +362,7 @@ extension AgentReport {
 }
 
 extension ReceiptRefusal {
-    /// The message for the user. The file is stored despite the refused receipt.
+    /// The message for the user about a receipt that the agent has refused. The file itself is stored.
     fileprivate var sentence: String {
         switch self {
         case .otherKey:

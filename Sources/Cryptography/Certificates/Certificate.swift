@@ -4,14 +4,15 @@ import WireProtocol
 
 /// Owns one `X509` of OpenSSL and frees it.
 ///
-/// `@unchecked Sendable` because a certificate never changes once it is made, and OpenSSL guards its caches with locks.
+/// `@unchecked Sendable` because a certificate never changes after it was made, and OpenSSL guards its caches with
+/// locks.
 package struct Certificate: ~Copyable, @unchecked Sendable {
-    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
+    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
     package let certificate: OpaquePointer
 
-    /// The validity of every certificate made here. Peers that know each other by fingerprint ignore it, and a device's
-    /// clock may be wrong, so the validity begins in the past and ends at the date that RFC 5280 (4.1.2.5) reserves for
-    /// *never*.
+    /// The validity of every certificate that this type makes. Peers that identify each other by fingerprint ignore the
+    /// dates, and a device's clock may be wrong. So the validity begins in the past and ends at the date that RFC 5280
+    /// (4.1.2.5) reserves for *never*.
     private static let notBefore = "20200101000000Z"
     private static let notAfter = "99991231235959Z"
 
@@ -21,7 +22,8 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         try self.init(for: key, name: name, signedBy: key)
     }
 
-    /// Makes a version 3 certificate that is signed by another key: it proves that this key succeeds the signer's.
+    /// Makes a version 3 certificate for a key, signed by another key. The signature proves that `key` is the successor
+    /// of the signer's key.
     /// - Parameter name: the common name of subject and issuer, at most 64 characters.
     package init(
         for key: borrowing PrivateKey, name: String, signedBy signer: borrowing PrivateKey
@@ -30,7 +32,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         guard let certificate = X509_new() else { throw CryptographyError(takingReasonFor: .makeCertificate) }
         guard Self.fill(certificate, serialNumber: serialNumber, name: Array(name.utf8)),
             X509_set_pubkey(certificate, key.key) == 1,
-            // `X509_sign` returns the signature's size.
+            // `X509_sign` returns the size of the signature, and 0 or less for a failure.
             X509_sign(certificate, signer.key, signer.signatureDigest) > 0
         else {
             X509_free(certificate)
@@ -74,14 +76,14 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
     }
 
     /// Whether the certificate is signed by its own key. The signature is verified, because equal names of subject and
-    /// issuer do not prove that: successive keys of a site share one name.
+    /// issuer prove nothing: all keys of a site have the same name.
     var isSelfSigned: Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_self_signed(certificate, 1) == 1
     }
 
-    /// Whether subject and issuer have the same name. Then the certificate is signed by its own key or by the previous
-    /// key of the site, not by an authority.
+    /// Whether subject and issuer have the same name. If so, the certificate is signed by its own key or by the
+    /// previous key of the site, and not by an authority.
     var isSelfIssued: Bool {
         X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0
     }
@@ -96,7 +98,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
     /// The common name, or else the first DNS name; `nil` if the certificate has neither, or neither is valid text.
     package var name: String? { commonName() ?? firstDNSName() }
 
-    /// The subject's first common name; `nil` if it has none, or if the name is not valid text.
+    /// The subject's first common name; `nil` if there is none, or it is not valid text.
     private func commonName() -> String? {
         guard let subject = X509_get_subject_name(certificate) else { return nil }
         let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
@@ -111,7 +113,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return String(validating: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
     }
 
-    /// The certificate's first DNS name; `nil` if it has none, or if the name is not valid text.
+    /// The first DNS name in the alternative names; `nil` if there is none, or it is not valid text.
     private func firstDNSName() -> String? {
         defer { OpenSSLErrorQueue.clear() }
         guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }
@@ -135,7 +137,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         guard let nameLength = Int32(exactly: name.count), let subject = X509_get_subject_name(certificate) else {
             return false
         }
-        // RFC 5280 (4.1.2.2) requires a positive number.
+        // RFC 5280 (4.1.2.2) requires a positive serial number.
         return X509_set_version(certificate, Int(X509_VERSION_3)) == 1
             && ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), max(1, serialNumber)) == 1
             && ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), notBefore) == 1
@@ -150,8 +152,8 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
 }
 
 extension Certificate {
-    /// Whether the certificate is for a host of this name or address: by its alternative names, or by its common name
-    /// where it has none.
+    /// Whether the certificate is for a host of this name or address: compares the alternative names, or the common
+    /// name if it has no alternative names.
     package func isFor(_ name: String) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1

@@ -1,16 +1,16 @@
 import COpenSSL
 
-/// Why certificates do not lead from a key to an authority.
+/// The reason why certificates do not lead from a key to an authority.
 package enum CertificateChainError: Error, Hashable {
     case missing
     /// A certificate is not valid DER, or there are too many certificates.
     case unreadable
     /// The first certificate is for another key.
     case otherKey
-    /// The first certificate is for another host. Without this check any device with a certificate of the authority
+    /// The first certificate is for another host. Without this check, any device with a certificate of the authority
     /// could sign receipts.
     case otherName
-    /// - Parameter reason: OpenSSL's text for what is wrong with the chain.
+    /// - Parameter reason: OpenSSL's text that says what is wrong with the chain.
     case refused(reason: String)
     case cryptography(CryptographyError)
 }
@@ -29,16 +29,16 @@ extension CertificateChainError: CustomStringConvertible {
 }
 
 extension CertificateAuthority {
-    /// A longer chain is refused before OpenSSL parses it.
+    /// Maximum number of certificates in a chain. A longer chain is refused before OpenSSL parses it.
     package static let chainCountMax = 16
-    /// A longer certificate is refused before OpenSSL parses it.
+    /// Maximum length of a certificate in DER. A longer one is refused before OpenSSL parses it.
     package static let certificateBytesMax = 16 << 10
 
     /// Verifies that a chain of untrusted certificates leads from a key to this authority.
     ///
     /// - Parameters:
-    ///   - certificates: in DER; the first is the key's own.
-    ///   - gatewayName: the host name or address that the first certificate has to be for.
+    ///   - certificates: the chain, in DER. The first certificate is the one for the key.
+    ///   - gatewayName: the host name or address that the first certificate must be for.
     ///   - atMilliseconds: the time at which the certificates must have been valid, since 1970-01-01 UTC.
     package func check(
         key expected: Fingerprint, certificates: [[UInt8]], gatewayName: String, atMilliseconds: Int64
@@ -59,7 +59,7 @@ extension CertificateAuthority {
         guard own.isFor(gatewayName) else { throw .otherName }
     }
 
-    /// - Parameter seconds: since 1970-01-01 UTC.
+    /// - Parameter seconds: the time at which the chain must have been valid, in seconds since 1970-01-01 UTC.
     private func follow(_ bundle: CertificateBundle, at seconds: Int64) throws(CertificateChainError) {
         defer { OpenSSLErrorQueue.clear() }
         guard let store = X509_STORE_new() else {
@@ -73,7 +73,7 @@ extension CertificateAuthority {
         guard let intermediates = OPENSSL_sk_new_null() else {
             throw .cryptography(CryptographyError(takingReasonFor: .loadAuthority))
         }
-        // Frees the stack only: the bundle owns the certificates.
+        // Frees only the stack and not the certificates, which belong to the bundle.
         defer { OPENSSL_sk_free(intermediates) }
         for certificate in bundle.rest {
             guard OPENSSL_sk_push(intermediates, UnsafeRawPointer(certificate)) > 0 else {

@@ -5,11 +5,12 @@ package import SystemSupport
 package final class CertificateAuthority: Sendable {
     private let bundle: CertificateBundle
 
-    /// Longer files are refused.
+    /// Maximum length of a file of authorities. A longer file is refused.
     package static let fileBytesMax = 1 << 20
 
-    /// - Parameter path: certificates in PEM, each of them of an authority. A certificate that may not sign others is
-    ///   refused: it would be trusted for itself only, and pinned keys serve that purpose.
+    /// - Parameter path: a file with certificates in PEM, all of them of authorities. A file with a certificate that
+    ///   may not sign other certificates is refused: such a certificate could only be trusted itself, and for that
+    ///   purpose there are pinned keys.
     package static func load(from path: String) throws(CertificateAuthorityError) -> CertificateAuthority {
         let pem: [UInt8]
         do {
@@ -29,20 +30,20 @@ package final class CertificateAuthority: Sendable {
     }
 
     /// - Parameter store: an `X509_STORE` that accepts these certificates as the ends of chains from now on.
-    /// - Returns: `false` where OpenSSL failed.
+    /// - Returns: `false` if OpenSSL failed.
     package func fill(_ store: OpaquePointer) -> Bool {
-        // An intermediate authority ends a chain too: every authority in the file is trusted.
+        // PARTIAL_CHAIN: every authority in the file is trusted, so a chain may also end at an intermediate authority.
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN)) == 1
             && bundle.certificates.allSatisfy { X509_STORE_add_cert(store, $0) == 1 }
     }
 }
 
-/// A file of authorities cannot be used.
+/// The error for a file of authorities that cannot be used.
 package enum CertificateAuthorityError: Error, Hashable {
     case file(FileError)
-    /// It holds no certificate, or one that cannot be parsed.
+    /// The file contains no certificate, or one that cannot be parsed.
     case noCertificate(path: String)
-    /// - Parameter name: the name in the certificate that is not an authority's.
+    /// - Parameter name: the name in the certificate that is not the certificate of an authority.
     case noAuthority(path: String, name: String?)
 }
 

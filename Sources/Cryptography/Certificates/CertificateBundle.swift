@@ -1,23 +1,26 @@
 import COpenSSL
 
-/// The certificates of one file, in the file's order: an identity's own and its chain, or those of authorities.
+/// The certificates of one file, in the file's order: the certificate of an identity and its chain, or the certificates
+/// of authorities.
 ///
-/// A class that frees the certificates, because an array cannot hold noncopyable values. `@unchecked Sendable` because
-/// certificates never change once they are parsed, and OpenSSL guards its caches with locks.
+/// A class that frees the certificates when it ends: an array cannot hold noncopyable values such as `Certificate`.
+/// `@unchecked Sendable` because certificates never change after they were parsed, and OpenSSL guards its caches with
+/// locks.
 package final class CertificateBundle: @unchecked Sendable {
-    /// Not empty. Valid for as long as this object lives; an OpenSSL call that keeps a certificate takes a reference of
-    /// its own.
+    /// The certificates, at least one. The pointers are valid for as long as this object lives. An OpenSSL function
+    /// that keeps one takes a reference of its own.
     let certificates: [OpaquePointer]
 
-    /// - Parameter pem: text and other kinds of blocks between the certificates are skipped. The result is `nil` where
-    ///   there is no certificate, or one that cannot be parsed.
+    /// - Parameter pem: certificates in PEM. Text and blocks of other kinds between them are skipped. The result is
+    ///   `nil` if there is no certificate, or one that cannot be parsed.
     package init?(pem: [UInt8]) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { return nil }
         OpenSSLErrorQueue.clear()
         var certificates: [OpaquePointer] = []
         while let certificate = PEM_read_bio_X509(stream.stream, nil, nil, nil) { certificates.append(certificate) }
-        // OpenSSL reports the end of the text as a missing start line.
+        // At the end of the text, OpenSSL reports a missing start line. Any other error means that a certificate cannot
+        // be parsed.
         let isWhole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
         guard isWhole, !certificates.isEmpty else {
             for certificate in certificates { X509_free(certificate) }
@@ -26,8 +29,8 @@ package final class CertificateBundle: @unchecked Sendable {
         self.certificates = certificates
     }
 
-    /// - Parameter der: one certificate each, without trailing bytes. The result is `nil` where there is none, or one
-    ///   that cannot be parsed.
+    /// - Parameter der: the certificates in DER, each without trailing bytes. The result is `nil` if there is none, or
+    ///   one that cannot be parsed.
     init?(der: [[UInt8]]) {
         defer { OpenSSLErrorQueue.clear() }
         var certificates: [OpaquePointer] = []

@@ -1,6 +1,7 @@
 import COpenSSL
 
-/// What an authority needs to sign a certificate for a key (PKCS#10): the public key and a name, signed by the key.
+/// Makes requests for a certificate (PKCS#10), from which an authority makes a certificate for a key. A request has the
+/// public key and a name, and is signed by the key.
 enum CertificateRequest {
     /// - Parameter name: the common name, at most 64 characters.
     /// - Returns: PEM.
@@ -12,7 +13,7 @@ enum CertificateRequest {
             X509_REQ_set_version(request, Int(X509_REQ_VERSION_1)) == 1,
             X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, name, nameLength, -1, 0) == 1,
             X509_REQ_set_pubkey(request, key.key) == 1,
-            // `X509_REQ_sign` returns the signature's size.
+            // `X509_REQ_sign` returns the size of the signature, and 0 or less for a failure.
             X509_REQ_sign(request, key.key, key.signatureDigest) > 0,
             let stream = MemoryStream(), PEM_write_bio_X509_REQ(stream.stream, request) == 1,
             let pem = stream.contents()

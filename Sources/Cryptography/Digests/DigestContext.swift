@@ -3,26 +3,28 @@ import NIOCore
 
 /// A digest algorithm of an OpenSSL provider.
 ///
-/// Fetching an algorithm locks and searches the providers, so each is fetched once per process and never freed.
-/// `@unchecked Sendable` because a fetched `EVP_MD` never changes and OpenSSL counts its references atomically.
+/// To fetch an algorithm, OpenSSL locks and searches the providers. So each algorithm is fetched once per process and
+/// never freed. `@unchecked Sendable` because a fetched `EVP_MD` never changes and OpenSSL counts its references
+/// atomically.
 package struct DigestAlgorithm: @unchecked Sendable {
     package static let sha256 = DigestAlgorithm(name: "SHA2-256")
     package static let md5 = DigestAlgorithm(name: "MD5")
 
-    /// `nil` where no provider has the algorithm.
+    /// `nil` if no provider has the algorithm.
     fileprivate let method: OpaquePointer?
 
     package init(name: String) {
         self.method = EVP_MD_fetch(nil, name, nil)
-        // Later callers could not read these errors anyway: they learn only that the algorithm is missing.
+        // Empty the queue: later callers only need to know that the algorithm is missing, and must not read these
+        // errors.
         if method == nil { OpenSSLErrorQueue.clear() }
     }
 }
 
-/// Owns one `EVP_MD_CTX` of OpenSSL and frees it. `SHA256Hasher` and `MD5Hasher` are made of it.
+/// Owns one `EVP_MD_CTX` of OpenSSL and frees it. `SHA256Hasher` and `MD5Hasher` use it.
 ///
-/// `@unchecked Sendable` because it cannot be copied, and `update` and `finalize` need exclusive access: only one
-/// thread at a time can use the context.
+/// `@unchecked Sendable` because only one thread at a time can use the context: a value cannot be copied, and `update`
+/// and `finalize` need exclusive access to it.
 package struct DigestContext: ~Copyable, @unchecked Sendable {
     private let context: OpaquePointer
     private var hasFailed = false
@@ -39,7 +41,8 @@ package struct DigestContext: ~Copyable, @unchecked Sendable {
         self.context = context
     }
 
-    /// Stores a failure for `finalize` to throw, so that the many calls for one digest need no `try`.
+    /// Adds the next bytes. If OpenSSL fails, `finalize` throws the error later, so that the many calls of this method
+    /// need no `try`.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
         if EVP_DigestUpdate(context, start, bytes.count) != 1 { hasFailed = true }
@@ -49,7 +52,7 @@ package struct DigestContext: ~Copyable, @unchecked Sendable {
         bytes.withUnsafeReadableBytes { update($0) }
     }
 
-    /// - Returns: as many bytes as the algorithm's digest has.
+    /// - Returns: the digest, in the length that the algorithm gives.
     package consuming func finalize() throws(CryptographyError) -> [UInt8] {
         let digest = [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { digest, count in
             var byteCount: UInt32 = 0

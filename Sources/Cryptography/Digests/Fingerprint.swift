@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// Identifies a peer: the SHA-256 of its public key (DER, SubjectPublicKeyInfo). A certificate that is renewed for the
-/// same key keeps its fingerprint.
+/// The SHA-256 of a peer's public key (DER, SubjectPublicKeyInfo), which identifies the peer. If a certificate is
+/// renewed for the same key, the fingerprint stays the same.
 package struct Fingerprint: Hashable, Sendable {
     package let digest: SHA256Digest
 

@@ -1,14 +1,14 @@
 package import TransferCommon
 import WireProtocol
 
-/// HMAC with SHA-256 (RFC 2104) under one key. Signatures of S3 requests are made of it.
+/// HMAC with SHA-256 (RFC 2104) under one key. It serves for the signatures of S3 requests.
 package struct HMACSHA256: Sendable {
     private static let blockBytes = 64
 
     private let innerPad: [UInt8]
     private let outerPad: [UInt8]
 
-    /// - Parameter key: of any length; one that exceeds a block is hashed first, as the specification says.
+    /// - Parameter key: a key of any length. As RFC 2104 says, a key that is longer than a block is hashed first.
     package init(key: [UInt8]) throws(CryptographyError) {
         var block = key.count > Self.blockBytes ? try SHA256Digest.of(key).bytes : key
         block.append(contentsOf: repeatElement(0, count: Self.blockBytes - block.count))

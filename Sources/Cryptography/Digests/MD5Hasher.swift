@@ -5,12 +5,12 @@ package import TransferCommon
 package struct MD5Hasher: ~Copyable, Sendable {
     private var context: DigestContext
 
-    /// - Throws: where OpenSSL offers no MD5, as in FIPS mode. Callers then work without this evidence.
+    /// - Throws: if OpenSSL has no MD5, as in FIPS mode. Callers then do without this digest.
     package init() throws(CryptographyError) {
         self.context = try DigestContext(.md5)
     }
 
-    /// Adds the next bytes. A failure is thrown by `finalize`.
+    /// Adds the next bytes. If OpenSSL fails, `finalize` throws the error.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         context.update(bytes)
     }
@@ -20,7 +20,7 @@ package struct MD5Hasher: ~Copyable, Sendable {
         context.update(bytes)
     }
 
-    /// Ends the computation; the hasher is used up.
+    /// Ends the computation and returns the digest. The hasher cannot be used afterwards.
     package consuming func finalize() throws(CryptographyError) -> MD5Digest {
         guard let digest = MD5Digest(bytes: try context.finalize()) else {
             throw CryptographyError(operation: .digest, reason: "the digest has an unexpected size")

@@ -9,7 +9,7 @@ package struct SHA256Hasher: ~Copyable, Sendable {
         self.context = try DigestContext(.sha256)
     }
 
-    /// Adds the next bytes. A failure is thrown by `finalize`.
+    /// Adds the next bytes. If OpenSSL fails, `finalize` throws the error.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         context.update(bytes)
     }
@@ -19,7 +19,7 @@ package struct SHA256Hasher: ~Copyable, Sendable {
         context.update(bytes)
     }
 
-    /// Ends the computation; the hasher is used up.
+    /// Ends the computation and returns the digest. The hasher cannot be used afterwards.
     package consuming func finalize() throws(CryptographyError) -> SHA256Digest {
         guard let digest = SHA256Digest(bytes: try context.finalize()) else {
             throw CryptographyError(operation: .digest, reason: "the digest has an unexpected size")
@@ -40,13 +40,14 @@ extension SHA256Digest {
     }
 }
 
-/// The digest of a whole file, computed from its parts' digests, so that parts can be hashed separately and in any
-/// order.
+/// The digest of a whole file, computed from the digests of its parts. The parts can therefore be hashed separately and
+/// in any order.
 package enum RootDigest {
     /// SHA-256 over the concatenated 32-byte digests of a file's parts. It depends on the part size.
     ///
-    /// An empty file has one empty part. An empty list describes no file; its result is the digest of no bytes.
-    /// - Parameter partDigests: in the order of the part numbers.
+    /// An empty file has one empty part. An empty list is not the list of any file; for it the result is the digest of
+    /// no bytes.
+    /// - Parameter partDigests: the digests of all parts, in the order of the part numbers.
     package static func of(_ partDigests: [SHA256Digest]) throws(CryptographyError) -> SHA256Digest {
         var hasher = try SHA256Hasher()
         for digest in partDigests {

@@ -2,18 +2,18 @@ import SystemSupport
 
 /// The identity of a site or of a device: a private key and a certificate for it.
 ///
-/// `create` makes a self-signed certificate. To have an authority certify the key, replace the certificate file with
-/// the authority's certificate followed by its chain.
+/// `create` makes a self-signed certificate. If an authority certifies the key, the operator replaces the certificate's
+/// file by a file with the certificate from the authority and the rest of its chain.
 ///
 /// A class, because many connections share it, and its key and certificate must be freed exactly once.
 package final class Identity: Sendable {
-    /// Within the directory: PEM, mode 0600.
+    /// File name of the private key: PEM, mode 0600.
     package static let keyFileName = "identity.key"
 
-    /// Within the directory: X.509, PEM, the identity's own certificate first. Not secret.
+    /// File name of the certificates: X.509 in PEM, the identity's own certificate first. Not secret.
     package static let certificateFileName = "identity.crt"
 
-    /// Within the directory: PKCS#10, PEM, for an authority to sign. Not secret. The programs never read it.
+    /// File name of the request for a certificate: PKCS#10 in PEM, for an authority. Not secret. Sluice never reads it.
     package static let requestFileName = "identity.csr"
 
     /// The name in the certificate. It is for display: without an authority only the fingerprint identifies a peer.
@@ -24,7 +24,7 @@ package final class Identity: Sendable {
     package let privateKey: PrivateKey
     package let certificate: Certificate
 
-    /// The certificates of the file, this identity's own first.
+    /// The certificates in the certificate's file, this identity's own first.
     let bundle: CertificateBundle?
 
     private static let fileBytesMax = 16 * 1024
@@ -41,10 +41,11 @@ package final class Identity: Sendable {
         self.bundle = bundle
     }
 
-    /// Whether its certificate is self-signed, so that no authority certifies it.
+    /// Whether this identity's certificate is self-signed, so that no authority has certified the key.
     package var isSelfSigned: Bool { certificate.isSelfSigned }
 
-    /// The certificates that follow this identity's own in the chain, in order. The identity owns them.
+    /// The certificates that follow this identity's own certificate in the chain, in order. This object owns the
+    /// pointers.
     package var intermediates: ArraySlice<OpaquePointer> { bundle?.rest ?? [] }
 
     /// The public key that verifies this identity's signatures: DER SubjectPublicKeyInfo, as it is encoded in the
@@ -53,25 +54,25 @@ package final class Identity: Sendable {
         try certificate.publicKey()
     }
 
-    /// Signs a message with the identity's key, as receipts are signed (specification §9.5).
+    /// Signs a message with the identity's key, in the way in which gateways sign receipts (specification §9.5).
     package func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
         try privateKey.signature(of: message)
     }
 
-    /// Makes a new key, a certificate for it and a request for an authority. Existing files are never changed.
+    /// Makes a new key, a certificate for it and a request for a certificate. Does not change existing files.
     ///
-    /// Each file is written in one step, the key last. If the process is killed before the end, both `create` and
-    /// `load` report the files that are left, and these can be removed without loss.
+    /// Each file is written atomically, the key last. If the process is killed in between, `create` and `load` later
+    /// report the files that are left. They can be removed without loss.
     /// - Parameters:
-    ///   - directory: exists.
+    ///   - directory: an existing directory.
     ///   - name: 1 to 64 characters, none of them a control character.
     package static func create(
         in directory: String, name: String, keyType: KeyType = .ed25519
     ) throws(IdentityError) -> Identity {
         guard isUsable(name) else { throw .nameUnusable }
         let keyPath = "\(directory)/\(keyFileName)"
-        // Check this first: the key is written last. Without the check, a new certificate would be written beside an
-        // existing key that it does not belong to, before the existing file is noticed.
+        // Check first whether the key's file exists. Otherwise the new certificate would be beside an old key that it
+        // does not belong to, until writing the key fails.
         guard !AtomicFile.exists(keyPath) else { throw .exists(path: keyPath) }
         let identity: Identity
         let files: [(pem: [UInt8], name: String, mode: AtomicFile.Mode)]
@@ -102,10 +103,11 @@ package final class Identity: Sendable {
         return identity
     }
 
-    /// Reads the key and its certificate from a directory, and refuses a key that others than its owner may use.
+    /// Reads the key and its certificate from a directory. Throws if other users than the file's owner may read or
+    /// write the key.
     ///
-    /// - Parameter nextKeyPath: a second file that may hold the key. A site changes its key by replacing the
-    ///   certificate's file. The new key is in this second file until it replaces the old key's file.
+    /// - Parameter nextKeyPath: a second file that may contain the private key. A site changes its key by replacing the
+    ///   certificate's file first. Until the new key replaces the old key's file, it is in this second file.
     package static func load(from directory: String, nextKeyPath: String? = nil) throws(IdentityError) -> Identity {
         var privateKey = try loadKey("\(directory)/\(keyFileName)")
         let certificatePEM = try read("\(directory)/\(certificateFileName)", access: .anyone)
@@ -126,7 +128,7 @@ package final class Identity: Sendable {
             name: name, fingerprint: fingerprint, privateKey: privateKey, certificate: certificate, bundle: bundle)
     }
 
-    /// Reads a private key, and refuses one that others than its owner may use.
+    /// Reads a private key. Throws if other users than the file's owner may read or write the file.
     package static func loadKey(_ path: String) throws(IdentityError) -> PrivateKey {
         let pem = try read(path, access: .ownerOnly)
         do {
@@ -166,7 +168,7 @@ package final class Identity: Sendable {
     }
 }
 
-// Without these conformances `dump` would print everything that the class stores.
+// Without these conformances, `dump` would print everything that the class stores, including the key.
 
 extension Identity: CustomStringConvertible, CustomReflectable {
     package var description: String { "Identity(\(name), \(fingerprint))" }

@@ -2,15 +2,15 @@ package import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// An identity could not be made or loaded. No case holds any part of a private key.
+/// The error if an identity cannot be made or loaded. No case contains any part of a private key.
 package enum IdentityError: Error, Hashable {
     case file(FileError)
-    /// A new identity was requested in a directory that contains an identity already, or some of its files.
+    /// A file of an identity exists already in the directory in which a new identity was to be made.
     case exists(path: String)
     case nameUnusable
     case privateKey(PrivateKeyError)
     case certificateUnreadable
-    /// The certificate is for another key than the one in the same directory.
+    /// The certificate is for another key than the key in the same directory.
     case mismatch
     case cryptography(CryptographyError)
 
@@ -48,7 +48,7 @@ extension IdentityError: CustomStringConvertible, CustomDebugStringConvertible {
         }
     }
 
-    /// As `description`, with the whole path of the file.
+    /// The text of `description`, with the complete path of the file.
     package var debugDescription: String {
         switch self {
         case .file(let error): error.debugDescription

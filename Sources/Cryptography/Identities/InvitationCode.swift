@@ -5,7 +5,7 @@ import WireProtocol
 /// An invitation to enrol one device: everything that `sluice-agent init` needs, in one line of text (specification
 /// §5.2). The operator of a gateway hands it to the person who sets up the device.
 ///
-/// The text holds a secret. Printing a value does not reveal it; only `text` does.
+/// The text contains a secret. Printing a value does not show the secret; only `text` does.
 package struct InvitationCode: Equatable, Sendable {
     /// `HOST:PORT` at which the device reaches the gateway.
     package let gateway: String
@@ -25,7 +25,7 @@ package struct InvitationCode: Equatable, Sendable {
 
     /// The code as text: letters, digits, `.`, `-` and `_`.
     ///
-    /// - Throws: where the system's library cannot compute a digest.
+    /// - Throws: if OpenSSL cannot compute a digest.
     package func text() throws(CryptographyError) -> String {
         let content = pin.digest.bytes + secret.bytes + Array(gateway.utf8)
         let bytes = try Self.checksum(content) + content
@@ -34,7 +34,7 @@ package struct InvitationCode: Equatable, Sendable {
     }
 
     /// - Parameter text: a result of `text`. White space in and around it is ignored, because mail programs add some.
-    /// - Returns: `nil` where the text is not a complete code.
+    /// - Returns: `nil` if the text is not a complete code.
     package init?(text: String) {
         let code = text.filter { !$0.isWhitespace }
         guard code.utf8.count <= Self.textBytesMax, code.hasPrefix(Self.prefix) else { return nil }
@@ -52,19 +52,19 @@ package struct InvitationCode: Equatable, Sendable {
             let gateway = String(validating: Array(content[gatewayStart...]), as: UTF8.self)
         else { return nil }
         self.init(gateway: gateway, pin: Fingerprint(digest), secret: secret)
-        // try?: where the digest cannot be computed, the code cannot be checked and is refused. Each code has exactly
-        // one text.
+        // Each code has exactly one text, so any other text is refused. try?: if the digest cannot be computed, the
+        // code cannot be checked and is refused, too.
         guard (try? self.text()) == code else { return nil }
     }
 
-    /// Detects typing errors. It is no proof of authenticity.
+    /// A checksum that shows typing errors. It does not prove who made the code.
     private static func checksum(_ content: [UInt8]) throws(CryptographyError) -> [UInt8] {
         Array(try SHA256Digest.of(content).bytes.prefix(checksumBytes))
     }
 }
 
 extension InvitationSecret {
-    /// Draws a new secret.
+    /// Generates a new secret.
     package static func random() throws(CryptographyError) -> InvitationSecret {
         guard let secret = InvitationSecret(bytes: try SecureRandom.secretBytes(count: byteCount)) else {
             throw CryptographyError(operation: .random, reason: "the wrong number of bytes")

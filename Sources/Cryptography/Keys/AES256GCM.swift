@@ -7,8 +7,8 @@ package enum AES256GCM {
     package static let tagByteCount = 16
 
     /// - Parameters:
-    ///   - nonce: 12 bytes that this key has never sealed with before.
-    ///   - associated: authenticated with the plain bytes, but not part of the result.
+    ///   - nonce: 12 bytes that were never used with this key before.
+    ///   - associated: bytes that are authenticated together with the plain bytes, but are not part of the result.
     /// - Returns: the ciphertext, as long as `plain`, followed by the tag.
     package static func seal(
         _ plain: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8]
@@ -21,8 +21,9 @@ package enum AES256GCM {
         return sealed
     }
 
-    /// - Parameter sealed: a result of `seal`. Fewer bytes than a tag cannot be opened.
-    /// - Returns: the plain bytes, or `nil` where the tag does not match key, nonce, associated bytes and ciphertext.
+    /// - Parameter sealed: a result of `seal`. For fewer bytes than a tag has, the result is `nil`.
+    /// - Returns: the plain bytes; `nil` if the tag does not match the key, the nonce, the associated bytes and the
+    ///   ciphertext.
     package static func open(
         _ sealed: ArraySlice<UInt8>, key: [UInt8], nonce: [UInt8], associated: [UInt8]
     ) throws(CryptographyError) -> [UInt8]? {
@@ -39,10 +40,10 @@ package enum AES256GCM {
     }
 }
 
-/// Owns one `EVP_CIPHER_CTX` of OpenSSL, for one sealing or opening, and frees it. The methods are called in the order
-/// in which they are declared.
+/// Owns one `EVP_CIPHER_CTX` of OpenSSL, for encrypting or decrypting one message, and frees it. The methods are called
+/// in the order in which they are declared.
 private struct CipherContext: ~Copyable {
-    /// What the context is made for. Errors name it as the operation that failed.
+    /// Whether the context encrypts or decrypts. Errors name this operation as the one that failed.
     enum Direction: Int32 {
         case open = 0
         case seal = 1
@@ -62,8 +63,8 @@ private struct CipherContext: ~Copyable {
         guard let cipher = FetchedCipher.aes256GCM.cipher else {
             throw CryptographyError(operation: .findCipher, reason: "no provider offers it")
         }
-        // OpenSSL gets only the addresses of key and nonce. If an array were too short, OpenSSL would read beyond its
-        // end.
+        // OpenSSL gets only the addresses of key and nonce and not their lengths. It would read past the end of a
+        // shorter array.
         guard key.count == AES256GCM.keyByteCount, nonce.count == AES256GCM.nonceByteCount else {
             throw CryptographyError(operation: direction.operation, reason: "key or nonce has an unexpected size")
         }
@@ -83,7 +84,7 @@ private struct CipherContext: ~Copyable {
         guard EVP_CipherUpdate(context, nil, &written, associated, length) == 1 else { throw failure() }
     }
 
-    /// - Returns: as many bytes as `input` has. When opening, do not use them unless `finish` returns `true`.
+    /// - Returns: as many bytes as `input` has. Decrypted bytes must not be used before `finish` has returned `true`.
     func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard !input.isEmpty else { return [] }
         var output = [UInt8](repeating: 0, count: input.count)
@@ -95,7 +96,7 @@ private struct CipherContext: ~Copyable {
         return output
     }
 
-    /// Opening only: the tag that `finish` compares with.
+    /// For decrypting only: sets the tag that `finish` compares with.
     func expect(tag: [UInt8]) throws(CryptographyError) {
         var tag = tag
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(AES256GCM.tagByteCount), &tag) == 1 else {
@@ -103,16 +104,16 @@ private struct CipherContext: ~Copyable {
         }
     }
 
-    /// - Returns: when opening, whether the tag is right.
+    /// - Returns: whether OpenSSL succeeded; for decrypting, whether the tag is right.
     func finish() -> Bool {
-        // GCM is a stream mode, for which OpenSSL writes nothing here. But its documentation allows one block, so
-        // provide the space.
+        // GCM writes nothing here. The buffer is there because OpenSSL's documentation allows the function to write one
+        // block.
         var rest = [UInt8](repeating: 0, count: Int(EVP_MAX_BLOCK_LENGTH))
         var written: Int32 = 0
         return EVP_CipherFinal_ex(context, &rest, &written) == 1
     }
 
-    /// Sealing only, after `finish`.
+    /// The tag. For encrypting only, after `finish`.
     func tag() throws(CryptographyError) -> [UInt8] {
         var tag = [UInt8](repeating: 0, count: AES256GCM.tagByteCount)
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, Int32(tag.count), &tag) == 1 else { throw failure() }
@@ -135,10 +136,11 @@ private struct CipherContext: ~Copyable {
     }
 }
 
-/// Fetched once per process and never freed; `@unchecked Sendable` because a fetched `EVP_CIPHER` never changes.
+/// The cipher from OpenSSL's provider. It is fetched once per process and never freed. `@unchecked Sendable` because a
+/// fetched `EVP_CIPHER` never changes.
 private struct FetchedCipher: @unchecked Sendable {
     static let aes256GCM = FetchedCipher(cipher: EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
 
-    /// `nil` where no provider has the cipher.
+    /// `nil` if no provider has the cipher.
     let cipher: OpaquePointer?
 }

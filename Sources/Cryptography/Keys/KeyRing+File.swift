@@ -2,10 +2,11 @@ import SystemSupport
 import TransferCommon
 
 // The file has one key per line, the oldest first, as `id state key`, with id and key in hexadecimal digits. Empty
-// lines and lines that begin with `#` are ignored, and lost when a ring is saved.
+// lines and lines that begin with `#` are ignored. Saving a ring removes them.
 
 extension KeyRing {
-    /// Twice the length of a ring with `keysMax` keys, so that comments fit too.
+    /// Maximum length of the file. It is twice the length of a ring with `keysMax` keys, so that there is room for
+    /// comments.
     private static let fileBytesMax = 32 * 1024
 
     private static let comment = """
@@ -15,7 +16,8 @@ extension KeyRing {
 
         """
 
-    /// Makes a ring for a new site in a file that only its owner can read. An existing file is not changed.
+    /// Makes a ring for a new site and writes it to a file that only the file's owner can read. Throws if the file
+    /// exists.
     package static func create(at path: String) throws(KeyRingError) -> KeyRing {
         let ring = try make()
         do {
@@ -26,7 +28,7 @@ extension KeyRing {
         return ring
     }
 
-    /// Reads a ring. A file that others than its owner may read or write is refused.
+    /// Reads a ring. Throws if other users than the file's owner may read or write the file.
     package static func load(from path: String) throws(KeyRingError) -> KeyRing {
         let text: [UInt8]
         do {
@@ -37,7 +39,7 @@ extension KeyRing {
         return try KeyRing(text: text)
     }
 
-    /// Replaces the file in one step.
+    /// Replaces the file atomically.
     package func save(to path: String) throws(KeyRingError) {
         do {
             try AtomicFile.write(text, to: path, mode: .ownerOnly)

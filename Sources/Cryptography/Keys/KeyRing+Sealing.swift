@@ -3,11 +3,11 @@
 //     version  key id  nonce  ciphertext      tag
 //     1        4       12     as the plain    16 bytes
 //
-// Version and key id are authenticated as associated data, followed by the caller's context. Both are of fixed width,
-// so no two combinations of header and context give the same associated data.
+// Version and key id, followed by the caller's context, are the associated data, which is authenticated. Version and
+// key id have a fixed width, so two different combinations of header and context never give the same associated data.
 
 extension KeyRing {
-    /// How many bytes a sealed token is longer than its content.
+    /// Number of bytes by which a sealed token is longer than its content.
     package static let sealingBytes =
         headerByteCount + AES256GCM.nonceByteCount + AES256GCM.tagByteCount
 
@@ -18,17 +18,18 @@ extension KeyRing {
 
     /// Seals with the newest sealing key.
     ///
-    /// Nonces are random and 96 bits long. For such nonces NIST SP 800-38D (8.3) allows 2^32 seals under one key, by
-    /// all gateways of the site together: up to this number, the probability that two nonces are equal is below 2^-32.
-    /// - Parameter context: authenticated together with the token, but not part of it; for example, the device that the
-    ///   token is for. `open` needs the same context.
-    /// - Returns: the sealed token, which is `sealingBytes` bytes longer than `plain`.
+    /// Nonces are random and 96 bits long. With such nonces, NIST SP 800-38D (8.3) allows 2^32 tokens under one key,
+    /// counted over all gateways of the site. Up to that number, the probability that two nonces are equal is below
+    /// 2^-32.
+    /// - Parameter context: bytes that are authenticated together with the token but are not part of it, such as the
+    ///   device that the token is for. `open` needs the same context.
+    /// - Returns: the token, which is `sealingBytes` bytes longer than `plain`.
     package func seal(_ plain: [UInt8], context: [UInt8]) throws(CryptographyError) -> [UInt8] {
         try seal(plain, context: context, nonce: try SecureRandom.publicBytes(count: AES256GCM.nonceByteCount))
     }
 
-    /// - Parameter nonce: never used with this key before. Two texts under one nonce break the encryption, so only
-    ///   tests choose it.
+    /// - Parameter nonce: 12 bytes that were never used with this key before. Two texts with the same nonce break the
+    ///   encryption, so only tests choose the nonce.
     package func seal(_ plain: [UInt8], context: [UInt8], nonce: [UInt8]) throws(CryptographyError) -> [UInt8] {
         let header = [Self.version] + sealingKey.id.bytes
         let sealed = try AES256GCM.seal(plain, key: sealingKey.secret, nonce: nonce, associated: header + context)
@@ -36,7 +37,7 @@ extension KeyRing {
     }
 
     /// Opens a token that any gateway of the site sealed with a key of this ring and for this context.
-    /// - Parameter sealed: any bytes that a peer sent.
+    /// - Parameter sealed: the token. It may be any bytes that a peer has sent.
     package func open(_ sealed: [UInt8], context: [UInt8]) throws(TokenOpeningError) -> [UInt8] {
         guard sealed.count >= Self.sealingBytes else { throw .malformed }
         guard sealed[0] == Self.version else {
@@ -59,16 +60,16 @@ extension KeyRing {
     }
 }
 
-/// Why a sealed token was not opened. Each case needs another answer to the agent.
+/// The reason why a sealed token was not opened. The gateway answers the agent differently in each case.
 package enum TokenOpeningError: Error, Hashable {
-    /// It is too short, or not a token.
+    /// The bytes are too short, or they are not a token.
     case malformed
-    /// A later version of the gateway sealed it, so another gateway of the site can open it.
+    /// A later version of the gateway sealed the token, so another gateway of the site can open it.
     case laterVersion(UInt8)
-    /// The token was sealed with a key that this gateway's ring does not have, because the ring is older than that of
-    /// the other gateway. The agent has to try again, later or at another gateway; the upload is not lost.
+    /// The token was sealed with a key that this gateway's ring does not have, because the ring is older than the ring
+    /// of the gateway that sealed it. The upload is not lost: the agent has to try again, later or at another gateway.
     case unknownKey(KeyRing.KeyID)
-    /// The bytes were altered, or sealed for another context or with another key of this id.
+    /// The bytes were altered, or they were sealed for another context, or with another key that has the same id.
     case forged
     /// OpenSSL failed, for lack of memory or of the cipher. The token may be valid.
     case unavailable(CryptographyError)

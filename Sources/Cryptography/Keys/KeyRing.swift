@@ -1,10 +1,10 @@
 import TransferCommon
 import WireProtocol
 
-/// The keys with which the gateways of a site seal session tokens and open each other's.
+/// The keys with which the gateways of a site seal session tokens and open the tokens of each other.
 ///
-/// A ring is an immutable value: a rotation makes another one. Each gateway has its own copy of the file, and the
-/// copies are replaced one after the other, so two gateways may hold rings that are one rotation apart:
+/// A ring is an immutable value. A rotation makes a new ring. Each gateway has its own copy of the file, and the copies
+/// are replaced one after the other, so two gateways may hold rings that are one rotation apart:
 ///
 ///     key    ring 1     ring 2     ring 3
 ///     A      sealing    retired    retired
@@ -12,13 +12,13 @@ import WireProtocol
 ///     C                 opening    sealing
 ///     D                            opening
 ///
-/// A ring seals with a key that the previous ring could open with, and opens everything that earlier rings sealed. So
-/// two neighbours in this table open each other's tokens, and every gateway of the site must have ring *n* before any
-/// gateway gets ring *n* + 2. On a gateway whose ring is older than that, `open` throws `unknownKey`, and the agent
-/// tries again.
+/// Each ring seals with a key that the ring before it has already for opening, and opens everything that earlier rings
+/// have sealed. So gateways with two successive rings of this table can open each other's tokens. Every gateway of the
+/// site must have ring *n* before any gateway gets ring *n* + 2. On a gateway that has an older ring, `open` throws
+/// `unknownKey`, and the agent tries again.
 package struct KeyRing: Sendable {
-    /// Names a key within the site. Ids are random, so that two copies that were rotated separately by mistake do not
-    /// use one id for two keys.
+    /// Identifies a key within the site. Ids are random: if two copies of a ring are rotated separately by mistake, the
+    /// two new keys have different ids.
     package struct KeyID: Hashable, Sendable {
         package let value: UInt32
 
@@ -27,13 +27,14 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// What a key is used for. A rotation may move a key to the next state.
+    /// What a key is used for. A rotation moves keys to the next state.
     package enum State: String, Hashable, Sendable {
-        /// The key is new: it only opens tokens, until every gateway has the key.
+        /// The key is new and only opens tokens, until every gateway has it.
         case opening
-        /// The key opens tokens, and seals new ones unless a newer key does.
+        /// The key opens tokens. It also seals tokens, unless the ring has a newer key in this state.
         case sealing
-        /// The key opens tokens as long as it is in the file, because tokens of unfinished uploads may need it.
+        /// The key only opens tokens. It does so for as long as it is in the file, because tokens of unfinished uploads
+        /// may need it.
         case retired
     }
 
@@ -57,21 +58,22 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// Limits the size of the file and the search for a key. A site will not rotate its keys so often in its lifetime.
+    /// Maximum number of keys. It bounds the length of the file and the search for a key, and a site does not need so
+    /// many rotations.
     package static let keysMax = 128
 
-    /// Oldest first. At least one is sealing, and each id is unique.
+    /// The keys, the oldest first. At least one is in the state `sealing`, and all ids are different.
     package let keys: [Key]
 
     /// The key that `seal` uses.
     package let sealingKey: Key
 
-    /// Oldest first, without the secrets.
+    /// The keys without their secrets, the oldest first.
     package var entries: [Entry] {
         keys.map { Entry(id: $0.id, state: $0.state) }
     }
 
-    /// - Parameter keys: oldest first.
+    /// - Parameter keys: the keys, the oldest first.
     package init(keys: [Key]) throws(KeyRingError) {
         guard keys.count <= Self.keysMax else { throw .tooManyKeys(keysMax: Self.keysMax) }
         var ids: Set<KeyID> = []
@@ -89,13 +91,13 @@ package struct KeyRing: Sendable {
     /// Makes the next ring: the oldest opening key now seals, the keys that sealed are retired, and a new opening key
     /// is added.
     ///
-    /// A ring without an opening key only gets one; its sealing key stays.
-    /// - Throws: `tooManyKeys` where retired keys have to be removed from the file first.
+    /// If a ring has no opening key, it only gets one, and its sealing key stays.
+    /// - Throws: `tooManyKeys` if an operator first has to remove retired keys from the file.
     package func rotated() throws(KeyRingError) -> KeyRing {
         try rotated(adding: try Self.makeKey(.opening))
     }
 
-    /// As `rotated()`, with a new key of the caller.
+    /// The same rotation as `rotated()`, with a new key that the caller supplies.
     package func rotated(adding newKey: Key) throws(KeyRingError) -> KeyRing {
         guard let promoted = keys.first(where: { $0.state == .opening }) else {
             return try KeyRing(keys: keys + [newKey])
@@ -123,16 +125,17 @@ package struct KeyRing: Sendable {
 }
 
 extension KeyRing.KeyID: CustomStringConvertible {
-    /// 8 hexadecimal digits.
+    /// The id as 8 hexadecimal digits.
     package var description: String { hexadecimal(bytes) }
 
-    /// The 4 bytes, most significant first, as tokens and associated data contain them.
+    /// The id as 4 bytes, the most significant first, as it appears in tokens and in associated data.
     package var bytes: [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * UInt32($0))) }
     }
 }
 
-// `print`, string interpolation, `String(reflecting:)` and `dump` reveal no key of a ring.
+// These conformances keep `print`, string interpolation, `String(reflecting:)` and `dump` from showing the secrets of a
+// ring.
 
 extension KeyRing: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package var description: String {

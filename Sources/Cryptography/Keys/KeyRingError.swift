@@ -1,10 +1,10 @@
 package import SystemSupport
 
-/// A key ring could not be read, made, rotated or written. No case holds any part of a key except its id.
+/// The error if a key ring cannot be read, made, rotated or written. No case contains any part of a key except its id.
 package enum KeyRingError: Error, Hashable {
     case file(FileError)
     /// A line of the file is neither empty, nor a comment, nor `id state key`.
-    /// - Parameter number: from 1.
+    /// - Parameter number: number of the line, counted from 1.
     case malformedLine(number: Int)
     case duplicateKey(KeyRing.KeyID)
     case noSealingKey
@@ -30,7 +30,7 @@ extension KeyRingError: CustomStringConvertible, CustomDebugStringConvertible {
         }
     }
 
-    /// As `description`, with the whole path of the file.
+    /// The text of `description`, with the complete path of the file.
     package var debugDescription: String {
         if case .file(let error) = self { error.debugDescription } else { description }
     }

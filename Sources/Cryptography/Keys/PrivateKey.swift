@@ -2,9 +2,9 @@ import COpenSSL
 
 /// Owns one `EVP_PKEY` of OpenSSL with a private key of a kind in ``KeyType``, and frees it.
 ///
-/// `@unchecked Sendable` because a key never changes once it is made, and OpenSSL counts its references atomically.
+/// `@unchecked Sendable` because a key never changes after it was made, and OpenSSL counts its references atomically.
 package struct PrivateKey: ~Copyable, @unchecked Sendable {
-    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
+    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
     package let key: OpaquePointer
 
     package let type: KeyType
@@ -28,11 +28,13 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
         self.type = type
     }
 
-    /// - Parameter pem: PKCS#8, or for P-256 the older `EC PRIVATE KEY` with or without its parameters before it.
+    /// - Parameter pem: the key in PKCS#8. For P-256 also the older form `EC PRIVATE KEY`, with or without a block of
+    ///   parameters before it.
     package init(pem: [UInt8]) throws(PrivateKeyError) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { throw .unreadable }
-        // Without this callback OpenSSL would ask for a passphrase on the terminal and wait.
+        // For an encrypted key, OpenSSL would ask for a passphrase on the terminal and wait. This callback prevents
+        // that.
         let noPassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
         noPassphrase = { _, _, _, wasAsked in
             wasAsked?.storeBytes(of: true, as: Bool.self)
@@ -51,7 +53,7 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
         self.type = type
     }
 
-    /// The key in PKCS#8, PEM, not encrypted, for a file that only its owner can read.
+    /// The key in PKCS#8 and PEM, not encrypted. To be written only to a file that no other user can read.
     package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(),
             PEM_write_bio_PKCS8PrivateKey(stream.stream, key, nil, nil, 0, nil, nil) == 1,
@@ -60,7 +62,8 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
         return pem
     }
 
-    /// The digest algorithm of this key's signatures; `nil` where the signature algorithm includes it.
+    /// The digest algorithm for this key's signatures; `nil` if the signature algorithm itself includes one, as Ed25519
+    /// does.
     var signatureDigest: OpaquePointer? { type.signatureDigest }
 
     deinit {
@@ -68,10 +71,10 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// Why a text holds no usable private key.
+/// The reason why a text contains no usable private key.
 package enum PrivateKeyError: Error, Hashable {
     case unreadable
-    /// It needs a passphrase, and a service cannot ask for one.
+    /// The key is encrypted with a passphrase, and a service cannot ask for one.
     case encrypted
     /// - Parameter kind: OpenSSL's names of the algorithm and the curve.
     case unsupported(kind: String)
@@ -86,7 +89,7 @@ extension KeyType {
         }
     }
 
-    /// OpenSSL's name of the curve; `nil` for an algorithm that has only one.
+    /// OpenSSL's name of the curve; `nil` for an algorithm that has only one curve.
     fileprivate var curve: String? {
         switch self {
         case .ed25519: nil
@@ -94,7 +97,8 @@ extension KeyType {
         }
     }
 
-    /// The digest algorithm of such a key's signatures; `nil` where the signature algorithm includes it.
+    /// The digest algorithm for signatures with a key of this type; `nil` if the signature algorithm itself includes
+    /// one.
     var signatureDigest: OpaquePointer? {
         switch self {
         case .ed25519: nil
@@ -102,12 +106,12 @@ extension KeyType {
         }
     }
 
-    /// Whether a key is of this kind.
+    /// Whether a key has this type.
     func isType(of key: OpaquePointer) -> Bool {
         EVP_PKEY_is_a(key, algorithm) == 1 && (curve == nil || curve == Self.curve(of: key))
     }
 
-    /// `nil` for keys without a curve, and for curves that have no name.
+    /// OpenSSL's name of a key's curve; `nil` if the key has no curve, or the curve has no name.
     private static func curve(of key: OpaquePointer) -> String? {
         var name = [CChar](repeating: 0, count: 64)
         var length = 0

@@ -2,12 +2,12 @@ import COpenSSL
 
 /// Unpredictable bytes from OpenSSL's random generators.
 package enum SecureRandom {
-    /// For values that others will see, such as nonces and serial numbers.
+    /// Random bytes for values that are not secret, such as nonces and serial numbers.
     package static func publicBytes(count: Int) throws(CryptographyError) -> [UInt8] {
         try bytes(count: count, from: RAND_bytes)
     }
 
-    /// For keys. They come from a separate generator, so that public bytes reveal nothing about them.
+    /// Random bytes for keys. They come from a second generator, so that the public bytes say nothing about them.
     package static func secretBytes(count: Int) throws(CryptographyError) -> [UInt8] {
         try bytes(count: count, from: RAND_priv_bytes)
     }

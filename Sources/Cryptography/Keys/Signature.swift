@@ -3,10 +3,11 @@ import TransferCommon
 import WireProtocol
 
 // Signatures of messages that are in memory (specification §9.5): Ed25519 without prehash, or ECDSA on P-256 with
-// SHA-256, in DER.
+// SHA-256, whose signatures are encoded in DER.
 
 extension PrivateKey {
-    /// - Returns: 64 bytes for Ed25519; for P-256 at most 72 bytes of DER, which differ each time.
+    /// - Returns: 64 bytes for Ed25519. For P-256 at most 72 bytes of DER, which differ each time, even for the same
+    ///   message.
     package borrowing func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard let context = EVP_MD_CTX_new() else { throw CryptographyError(takingReasonFor: .sign) }
         defer { EVP_MD_CTX_free(context) }
@@ -21,15 +22,16 @@ extension PrivateKey {
 
 /// Owns one `EVP_PKEY` of OpenSSL with a public key of a kind in ``KeyType``, and frees it.
 ///
-/// `@unchecked Sendable` because a key never changes once it is made, and OpenSSL counts its references atomically.
+/// `@unchecked Sendable` because a key never changes after it was made, and OpenSSL counts its references atomically.
 package struct PublicKey: ~Copyable, @unchecked Sendable {
     private let key: OpaquePointer
 
     package let type: KeyType
-    /// SHA-256 over the encoding that the key was read from.
+    /// SHA-256 over the encoded key.
     package let fingerprint: Fingerprint
 
-    /// Longer keys are refused before OpenSSL parses them. A P-256 key has 91 bytes.
+    /// Maximum length of an encoded key. A longer one is refused before OpenSSL parses it. For comparison: a P-256 key
+    /// has 91 bytes.
     package static let bytesMax = 256
 
     /// Reads a key from a peer or a file.
@@ -69,8 +71,8 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
     package init(pem: [UInt8]) throws(PublicKeyError) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { throw .unreadable }
-        // Without this callback OpenSSL would ask for a passphrase on the terminal where a block claims to be
-        // encrypted.
+        // If a block claims to be encrypted, OpenSSL would ask for a passphrase on the terminal. This callback prevents
+        // that.
         let noPassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
         noPassphrase = { _, _, _, _ in -1 }
         var encoding: UnsafeMutablePointer<UInt8>?
@@ -83,14 +85,16 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
         try self.init(subjectPublicKeyInfo: Array(UnsafeBufferPointer(start: encoding, count: length)))
     }
 
-    /// Whether the private key of this public key has signed exactly this message. The signature may be any bytes.
+    /// Whether the private key that belongs to this public key has signed exactly this message. Any bytes may be passed
+    /// as the signature.
     package borrowing func isSignature(_ signature: [UInt8], of message: [UInt8]) throws(CryptographyError) -> Bool {
         guard let context = EVP_MD_CTX_new() else { throw CryptographyError(takingReasonFor: .verify) }
         defer { EVP_MD_CTX_free(context) }
         guard EVP_DigestVerifyInit(context, nil, type.signatureDigest, nil, key) == 1 else {
             throw CryptographyError(takingReasonFor: .verify)
         }
-        // OpenSSL reports a malformed signature as an error. Here it only means that the signature is wrong.
+        // For a malformed signature OpenSSL puts an error into its queue. Here that only means that the signature is
+        // wrong, so empty the queue.
         defer { OpenSSLErrorQueue.clear() }
         return EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
     }
@@ -100,7 +104,7 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// Why bytes are no usable public key.
+/// The reason why bytes are not a usable public key.
 package enum PublicKeyError: Error, Hashable {
     case unreadable
     /// - Parameter kind: OpenSSL's names of the algorithm and the curve.

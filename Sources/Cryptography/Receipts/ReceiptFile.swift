@@ -1,7 +1,8 @@
 import FoundationEssentials
 package import WireProtocol
 
-/// A file of any number of receipts (specification §9.5). It is text, and `openssl` can verify it.
+/// A file with any number of receipts (specification §9.5). It is text, and the command `openssl` can verify the
+/// receipts in it.
 ///
 /// ```
 /// sluice receipt v1 statement: BASE64 signature: BASE64 -----BEGIN PUBLIC KEY----- BASE64, in lines of at most 64
@@ -20,7 +21,7 @@ package enum ReceiptFile {
     fileprivate static let certificateBlock = "CERTIFICATE"
     fileprivate static let blockLineCharacters = 64
 
-    /// The text of receipts, in their order.
+    /// The text of a file with these receipts, in this order.
     package static func text(of receipts: [StoredReceipt]) -> String {
         var lines: [String] = []
         for receipt in receipts {
@@ -33,7 +34,7 @@ package enum ReceiptFile {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// Reads a file's bytes. A file without a receipt gives an empty array.
+    /// Parses the bytes of a file. For a file without receipts the result is empty.
     package static func read(_ bytes: [UInt8]) throws(ReceiptFileError) -> [StoredReceipt] {
         var reader = ReceiptFileReader(bytes)
         var receipts: [StoredReceipt] = []
@@ -52,11 +53,11 @@ package enum ReceiptFile {
     }
 }
 
-/// Why bytes are not a file of receipts.
+/// The reason why bytes are not a file of receipts.
 package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
-    /// The number of the line, counted from 1. If the file ends too early, this is the line after the last one.
+    /// Number of the line with the error, counted from 1. If the file ends too early, the number after the last line.
     package let line: Int
-    /// What that line had to contain.
+    /// What the line should contain.
     package let expected: String
 
     package var description: String { "line \(line): expected \(expected)" }
@@ -64,13 +65,13 @@ package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
 
 /// Parses a file's lines from the first to the last.
 private struct ReceiptFileReader {
-    /// The lines not parsed yet, without empty lines and comments, each with its number in the file.
+    /// The lines that are not parsed yet, each with its number in the file. Empty lines and comments are left out.
     private var lines: ArraySlice<(number: Int, text: ArraySlice<UInt8>)>
     private let lineCount: Int
 
     init(_ bytes: [UInt8]) {
         var all = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        // If the text ends with a line feed, the empty text after it does not count as a line.
+        // If nothing follows the last line feed, there is no further line.
         if all.last?.isEmpty == true { all.removeLast() }
         lineCount = all.count
         lines =
@@ -119,7 +120,7 @@ private struct ReceiptFileReader {
         return bytes
     }
 
-    /// - Returns: `nil` where no block of that name begins.
+    /// - Returns: the content of the block; `nil` if no block with this name begins here.
     private mutating func block(_ name: String, bytesMax: Int) throws(ReceiptFileError) -> [UInt8]? {
         let start = lines.first?.number ?? lineCount
         guard next(is: "-----BEGIN \(name)-----") else { return nil }
@@ -141,7 +142,7 @@ private struct ReceiptFileReader {
         return bytes
     }
 
-    /// - Returns: `nil` for anything but the canonical base64 of at most `bytesMax` bytes.
+    /// - Returns: the decoded bytes; `nil` if the text is not the canonical base64 of at most `bytesMax` bytes.
     private static func bytes(ofBase64 digits: ArraySlice<UInt8>, bytesMax: Int) -> [UInt8]? {
         guard digits.count <= 2 * bytesMax + 4 else { return nil }
         let text = String(decoding: digits, as: UTF8.self)

@@ -4,26 +4,26 @@ package import WireProtocol
 package enum ReceiptTrust: Sendable {
     /// Any key. A verified receipt then proves only that the key in it has signed it.
     case anyKey
-    /// These keys, as agents pin them.
+    /// Only these keys, such as the keys that an agent has pinned.
     case keys(Set<Fingerprint>)
-    /// A key for which the authority has signed a certificate with this host name or address. The receipt holds the
-    /// certificate.
+    /// Any key for which the authority has signed a certificate with this host name or address. The receipt contains
+    /// the certificate.
     case authority(CertificateAuthority, gatewayName: String)
 }
 
 /// A receipt whose signature is right and whose key is trusted.
 package struct VerifiedReceipt: Equatable, Sendable {
-    /// What was stored, and when.
+    /// The signed statement about what was stored, and when.
     package let statement: ReceiptStatement
-    /// The fingerprint of the key that signed.
+    /// The fingerprint of the key that signed the statement.
     package let key: Fingerprint
 }
 
-/// Why a receipt proves nothing: the first reason that was found.
+/// The reason why a receipt proves nothing. If there are several, the first one that was found.
 package enum ReceiptError: Error, Hashable {
     case statement(ReceiptStatementError)
     case publicKey(PublicKeyError)
-    /// The statement names another key than the one in the receipt.
+    /// The statement names another key than the key in the receipt.
     case otherKey(named: Fingerprint, found: Fingerprint)
     /// The key in the receipt did not sign this statement.
     case signature
@@ -31,7 +31,7 @@ package enum ReceiptError: Error, Hashable {
     case untrustedKey(Fingerprint)
     /// The certificates do not lead from the key to the authority.
     case untrustedCertificate(CertificateChainError)
-    /// OpenSSL failed; the receipt may be valid.
+    /// OpenSSL failed, so the receipt was not checked. It may be valid.
     case cryptography(CryptographyError)
 }
 
@@ -51,8 +51,8 @@ extension ReceiptError: CustomStringConvertible {
 }
 
 extension StoredReceipt {
-    /// Parses the statement, verifies the signature, and checks whether the key is trusted. Any content of a receipt is
-    /// safe: at worst the receipt is refused.
+    /// Parses the statement, verifies the signature, and checks whether the key is trusted. The receipt may contain any
+    /// bytes: invalid ones only make the method throw.
     package func verified(trusting trust: ReceiptTrust) throws(ReceiptError) -> VerifiedReceipt {
         let statement: ReceiptStatement
         do throws(ReceiptStatementError) {
@@ -77,7 +77,7 @@ extension StoredReceipt {
         return VerifiedReceipt(statement: statement, key: fingerprint)
     }
 
-    /// - Returns: the fingerprint of the key that signed.
+    /// - Returns: the fingerprint of the key that signed the statement.
     private func verifySignature(of statement: ReceiptStatement) throws(ReceiptError) -> Fingerprint {
         do {
             let key = try PublicKey(subjectPublicKeyInfo: publicKey)

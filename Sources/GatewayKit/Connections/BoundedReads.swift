@@ -1,11 +1,11 @@
 import NIOCore
 
-/// Limits the bytes of one read from a socket. The length of a buffer is rounded up to a power of two, so it cannot
-/// serve as the limit.
+/// Limits the bytes of one read from a socket. The length of the buffer cannot serve as this limit, because the
+/// allocator rounds it up to a power of two.
 ///
-/// TLS delivers the bytes of one read together with the rest of an earlier record. If both fit into one buffer of the
-/// usual length, the bytes stay in one piece. A receiver that keeps them then does not keep a buffer that is mostly
-/// empty.
+/// TLS delivers the bytes of one read together with the rest of an earlier record. While both together fit into one
+/// buffer of the usual length, TLS delivers one full piece. More bytes would go into a second buffer that is mostly
+/// empty, and a receiver that keeps the bytes would keep that memory, too.
 struct BoundedReads: RecvByteBufferAllocator {
     let bytesMax: Int
 
@@ -17,9 +17,11 @@ struct BoundedReads: RecvByteBufferAllocator {
         return buffer
     }
 
-    /// Keeps no buffer for the next read, because the next read would use its full length and so exceed the limit.
+    /// `nil`: the channel asks `buffer` for a new buffer before each read. It would fill a reused buffer up to its full
+    /// length, beyond `bytesMax`.
     func nextBufferSize() -> Int? { nil }
 
-    /// - Returns: whether the next buffer may be longer; if not, the channel keeps its present buffer.
+    /// - Returns: `true`, which means that the next buffer may be longer. After `false` the channel would use its
+    ///   present buffer again.
     func record(actualReadBytes: Int) -> Bool { true }
 }

@@ -13,7 +13,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// Destination of the payload of the PART DATA frame that is arriving.
     private enum Payload {
         case discard
-        /// Plain bytes, passed on as they arrive, without the first `skip`.
+        /// Uncompressed bytes, passed to the flow as they arrive, except the first `skip` bytes, which the flow has
+        /// already.
         case plain(FlowID, skip: UInt64)
         /// One LZ4 block. It is collected, because only a complete block can be decoded.
         case compressed(FlowID, skip: UInt64, plainBytes: Int, block: ByteBuffer)
@@ -27,13 +28,14 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var id: ConnectionID?
     /// The identity that the peer proved in the handshake.
     private var peer: TLSPeer?
-    /// The peer as `PreAuthenticationLimiter` counts it; `nil` when the limiter does not count this connection.
+    /// This connection's entry in the limiter of unauthenticated connections; `nil` once the limiter no longer counts
+    /// it.
     private var unauthenticatedPeer: PreAuthenticationLimiter.Peer?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
-    /// Whether reading is paused, because the lists may be out of date or because the device has exceeded its frame
-    /// rate. Bytes that were received already wait.
+    /// Whether reading is paused. It is paused until the lists of devices and invitations are up to date, and while the
+    /// device exceeds its frame rate. Bytes received meanwhile wait in the decoder.
     private var isPaused = true
 
     /// - Parameters:
@@ -51,7 +53,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         let channel = context.channel
         unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
-        // Refresh the lists before the handshake, so that it knows a device or an invitation that was added a moment
+        // Read the lists before the handshake: an operator may have added this device, or made its invitation, a moment
         // ago.
         shell.assumeIsolated { $0.refreshLists() }.assumeIsolated().whenComplete { [self] _ in
             isPaused = false
@@ -67,8 +69,9 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// Accepts frames of the peer. Closes the connection if the gateway's key has changed during the handshake: the
-    /// device has seen the old key. When it connects again, it sees the new one.
+    /// Starts to accept frames from the peer. If the gateway's key has changed during the handshake, the device has
+    /// seen the old key: the gateway then closes the connection, and the device sees the new key when it connects
+    /// again.
     private func begin(_ channel: any Channel) {
         guard provenKey == shown.now?.fingerprint else { return channel.close(promise: nil) }
         id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
@@ -110,13 +113,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// Stops reading from a peer that does not read its answers. Otherwise its frames could produce an unbounded queue
-    /// of answers.
+    /// Stops reading from a peer that does not read the gateway's answers. Otherwise the unsent answers would grow
+    /// without bound.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         readIfWanted(context.channel)
     }
 
-    /// Raises the limit of one read, once the device is known.
+    /// Raises the limit on the bytes of one read. Called once the device is authenticated.
     private func readMoreAtOnce(_ channel: any Channel) {
         let readBytes = shell.assumeIsolated { $0.readBytes }
         channel.setOption(.recvAllocator, value: BoundedReads(bytesMax: readBytes))
@@ -126,13 +129,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func readIfWanted(_ channel: any Channel) {
         let isWanted = channel.isWritable && !isPaused
         channel.setOption(.autoRead, value: isWanted).whenFailure { _ in channel.close(promise: nil) }
-        // The option only makes the channel read from its socket. Bytes that TLS has read already are delivered only
-        // after an explicit `read`.
+        // The option only makes the channel check its socket. TLS may hold bytes that it has already read from the
+        // socket, and it delivers them only when `read` is called.
         if isWanted { channel.read() }
     }
 
-    /// Pauses reading. Bytes that were received already stay in the decoder; later bytes stay in the socket and at the
-    /// peer.
+    /// Stops reading for a while. Received bytes stay in the decoder. Once the socket's buffer is full, TCP makes the
+    /// peer wait.
     private func pauseReading(for pause: Duration, _ id: ConnectionID, _ channel: any Channel) {
         isPaused = true
         readIfWanted(channel)
@@ -179,16 +182,16 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// The same frame; but if a certificate identifies the device, HELLO with the identity that follows from the
-    /// certificate's name.
+    /// For HELLO from a device with a certificate: the frame with the fingerprint replaced by the identity that belongs
+    /// to the name in the certificate. Every other frame unchanged.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)
         return .hello(hello)
     }
 
-    /// The code that refuses a frame which names another key than the peer proved in the handshake; `nil` for any other
-    /// frame.
+    /// The error code for a frame that the transport does not allow: HELLO or ENROL with another key than the handshake
+    /// proved, or ENROL on a connection that proved no key. `nil` for every other frame.
     private func refusal(of frame: Frame) -> ErrorCode? {
         switch frame {
         case .hello(let hello): peer.map { $0.fingerprint.digest != hello.fingerprint } == true ? .notAuthorised : nil
@@ -251,7 +254,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 }
 
 extension Inbound {
-    /// Whether this is a whole frame or the beginning of one.
+    /// Whether a frame begins here: `true` for a complete frame and for the header of PART DATA, `false` for payload
+    /// bytes and for the end of PART DATA.
     fileprivate var beginsFrame: Bool {
         switch self {
         case .frame, .dataBegan: true

@@ -3,10 +3,10 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Writes the notes of the gateway's machine to the log.
+/// Writes the notes of the gateway's state machine to the log.
 struct GatewayLog {
     private let logger: Logger
-    /// Limits the lines that peers can cause.
+    /// Limits the log lines that peers can cause: a burst of 200, then 10 a second.
     private var notices = Allowance(atOnce: 200, perSecond: 10)
     private var unwrittenNotices = 0
 
@@ -14,7 +14,7 @@ struct GatewayLog {
         self.logger = logger
     }
 
-    /// Writes the line of a note.
+    /// Writes one note to the log.
     mutating func write(_ note: GatewayNote, now: Instant) {
         switch note {
         case .welcomed(let id, let device, _):
@@ -46,7 +46,7 @@ struct GatewayLog {
         }
     }
 
-    /// Logs a line that a peer can cause as often as it likes. Lines above the limit of `notices` are only counted.
+    /// Logs a line that a peer can cause at will. Lines above the limit are not written, only counted.
     private mutating func notice(_ message: Logger.Message, _ metadata: Logger.Metadata, _ now: Instant) {
         guard notices.take(now: now) == nil else {
             unwrittenNotices += 1

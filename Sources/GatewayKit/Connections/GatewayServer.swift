@@ -10,22 +10,23 @@ package import TransferCore
 
 /// The gateway as a service: listens and serves until a shutdown is requested, then lets running parts finish.
 package struct GatewayServer: Service {
-    /// What an operator may choose, beyond the home and the store.
+    /// The settings that an operator may choose, apart from the home and the store.
     package struct Configuration: Sendable {
         package var host: String
-        /// 0 for any free port.
+        /// TCP port; 0 for any free port.
         package var port: Int
         package var limits: GatewayLimits
-        /// Whether the gateway serves without TLS. Only for loopback, and only if the agents are configured in the same
-        /// way.
+        /// Whether to serve plain TCP, without TLS. Allowed on loopback only; the agents must be configured for plain
+        /// TCP, too.
         package var isPlaintext = false
-        /// A file with the authority's certificates, if certificates identify devices.
+        /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the
+        /// gateway knows devices only by their pinned keys.
         package var authorityPath: String?
-        /// Age without a new part at which an unfinished upload is removed; `nil` for never.
+        /// An unfinished upload is removed once it has received no part for this long; `nil` to remove none.
         package var unfinishedExpiry: Duration?
-        /// How long agents have to finish after SIGTERM.
+        /// Time that agents have after SIGTERM to finish the parts that they are sending.
         package var drainLimit = Duration.seconds(25)
-        /// Name and version, for WELCOME.
+        /// The gateway's name and version, which WELCOME carries.
         package var software: String
 
         package init(host: String, port: Int, limits: GatewayLimits, software: String) {
@@ -38,15 +39,14 @@ package struct GatewayServer: Service {
 
     /// The limits of a gateway on this store.
     ///
-    /// - Parameter budgetBytes: memory for parts under way; `nil` for the default.
+    /// - Parameter budgetBytes: memory for parts that are being received; `nil` for the default.
     /// - Throws: if the store's identity cannot be read.
     package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) throws(StoreError) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
         limits.storeIdentity = try store.identity
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
         limits.conditions = store.limits.conditions
-        // This must be shorter than the time for which an agent waits for the answer to COMPLETE
-        // (`AgentLimits.answerFor`).
+        // An agent waits longer than 120 seconds for the answer, so the gateway gives up first and can say why.
         limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes
@@ -75,8 +75,8 @@ package struct GatewayServer: Service {
     }
 
     package func run() async throws {
-        // Identity, keys and devices are read before the gateway listens, so that a gateway with an incomplete home
-        // does not start.
+        // Read identity, keys and devices before the gateway listens: a gateway with an incomplete home must end with
+        // an error instead of refusing all devices.
         let keys = WatchedFile(home.siteKeyPaths, "identity", logger: logger) { () throws(GatewayHomeError) in
             try home.siteKeys()
         }
@@ -103,8 +103,8 @@ package struct GatewayServer: Service {
         let shell = GatewayShell(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await shell.restoreReports(home.reports())
         await shell.devicesChanged(devices)
-        // If the file of invitations cannot be read, the gateway logs the failure and serves nevertheless: devices on
-        // the list need no invitation.
+        // This call also reads the invitations. If that fails, the gateway logs the failure and serves: listed devices
+        // need no invitation.
         try await shell.refreshLists().get()
         await tell(shell, of: siteKeys)
         let makeShown = { @Sendable [configuration] (identity: Identity) throws(CryptographyError) in
@@ -138,7 +138,8 @@ package struct GatewayServer: Service {
         try await group.end()
     }
 
-    /// Handshakes run on the shell's event loop, so they may call the shell directly.
+    /// Decides which devices a handshake accepts. The handshakes run on the shell's event loop, so the closures may
+    /// call the shell directly.
     private static func trust(of shell: GatewayShell, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
         let isPinned: @Sendable (Fingerprint) -> Bool = { key in shell.assumeIsolated { $0.knows(key) } }
         let isAwaited: @Sendable () -> Bool = { shell.assumeIsolated { $0.hasOpenInvitation } }
@@ -151,18 +152,17 @@ package struct GatewayServer: Service {
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
     ) async throws -> any Channel {
-        // Buffers have a fixed size, which is small until HELLO. Buffers of adaptive size cost more than they save.
+        // Buffers of a fixed size, and a small one until HELLO: buffers that adapt their size cost more than they save.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: buffers)
-            // Read one buffer, then serve the next connection. A channel keeps as many buffers as it may read in one
-            // turn, so with this setting an idle channel keeps one small buffer.
+            // Read one buffer, then serve the next connection. A channel keeps as many buffers in reserve as it may
+            // read in one turn of the loop, so with this limit it keeps a single small buffer.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            // The handler itself begins to read, as soon as the lists of devices and invitations are known to be up to
-            // date.
+            // `GatewayConnectionHandler` turns reading on once the lists of devices and invitations are up to date.
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -192,7 +192,8 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// Reads the device list and the key ring again when they change, so adding, revoking and rotating need no restart.
+    /// Reads the device list and the key ring again when their files change, so that adding a device, revoking one and
+    /// rotating the keys need no restart.
     private func followFiles(
         _ shell: GatewayShell, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
     ) async {
@@ -207,7 +208,7 @@ package struct GatewayServer: Service {
         while await Self.sleeps(for: .seconds(3)) { await writeReports(of: shell) }
     }
 
-    /// Reports only inform people, so a failure is only logged.
+    /// A failure is only logged: `device list` then shows an older report, and no upload depends on reports.
     private func writeReports(of shell: GatewayShell) async {
         guard let reports = await shell.takeChangedReports() else { return }
         do {
@@ -217,7 +218,8 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// Reads the site's keys again when they change, so announcing, switching and renewing need no restart.
+    /// Reads the site's keys again when their files change, so that announcing a key, switching to it and renewing
+    /// certificates need no restart.
     private func followSiteKeys(
         _ shell: GatewayShell, _ keys: WatchedFile<SiteKeys>, _ shown: ShownIdentity, _ cryptography: SiteCryptography,
         _ makeShown: @Sendable (Identity) throws(CryptographyError) -> ShownIdentity.Shown

@@ -11,8 +11,8 @@ import WireProtocol
 // Devices that enrol by an invitation (specification §5.2).
 
 extension GatewayShell {
-    /// Enrols a device by the secret of an invitation. Refuses an unknown secret at once; otherwise changes the files
-    /// on a thread that may block, because the event loop must not.
+    /// Enrols a device by the secret of an invitation. Refuses an unknown secret at once. For a known secret it changes
+    /// the files on another thread, because the event loop must not block.
     func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
         do {
             guard try invitations.live(secret.digest(), at: Date()) != nil else { return enrolled(.invalid, on: id) }
@@ -22,7 +22,7 @@ extension GatewayShell {
         let voided: @Sendable (any Error) -> Void = { [logger] error in
             logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
         }
-        // A secret can be used only once, so there are no more tasks than invitations.
+        // Each secret works only once, so there are never more of these tasks than invitations.
         enrolments[id] = Task { [home = files.home, logger] in
             var outcome = EnrolmentOutcome.unavailable
             do {
@@ -36,14 +36,14 @@ extension GatewayShell {
             if case .registered(let device) = outcome {
                 logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])
             }
-            // The machine must know the new device before it answers the connection on which the device enrolled.
+            // Give the machine the new device list before it answers: the device may connect right after the answer.
             await self.listsRefreshed()
             self.enrolled(outcome, on: id)
         }
     }
 
     private func listsRefreshed() async {
-        // The future never fails.
+        // try?: the future of `refreshLists` never fails.
         try? await refreshLists().get()
     }
 

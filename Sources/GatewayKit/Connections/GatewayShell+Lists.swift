@@ -6,14 +6,12 @@ import NIOPosix
 // The device list and the invitations, which an operator may change while the gateway serves.
 
 extension GatewayShell {
-    /// Whether the lists are being read. Other threads read them, because a disk that hangs must not stop the event
-    /// loop.
+    /// State of reading both lists. A pool thread reads, because a disk that hangs must not stop the event loop.
     enum ListReading {
         case idle
         /// The lists are being read. The promise succeeds when they have been read.
         case reading(EventLoopPromise<Void>)
-        /// `refreshLists` was called while the lists were being read. The reading under way may miss a change, so
-        /// another one follows.
+        /// `refreshLists` was called during a reading, which may miss the newest change: another one completes `next`.
         case readingAgain(EventLoopPromise<Void>, next: EventLoopPromise<Void>)
     }
 
@@ -42,12 +40,12 @@ extension GatewayShell {
     private func read(_ promise: EventLoopPromise<Void>) {
         listReading = .reading(promise)
         NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [files] () -> Changes in
-            // `GatewayHome.redeem` writes the device list first and then removes the invitation. The files are read in
-            // the opposite order, so that a device whose invitation is gone already is certainly on the list.
+            // `redeem` writes the device list first and removes the invitation second. Read in the opposite order: if
+            // the invitation is gone here, the device list that is read next contains its device.
             let invitations = files.invitations.changed()
             return (invitations, files.devices.changed())
         }.whenComplete { result in
-            // The thread pool of the process is never shut down, so it never refuses the job.
+            // try?: the process-wide thread pool never stops, so it refuses no job.
             let changes = try? result.get()
             self.assumeIsolated { $0.haveRead(changes ?? (nil, nil)) }
         }
@@ -73,7 +71,7 @@ extension GatewayShell {
         while true {
             switch listReading {
             case .idle: return
-            // The futures never fail.
+            // try?: the futures never fail.
             case .reading(let promise), .readingAgain(_, let promise): try? await promise.futureResult.get()
             }
         }

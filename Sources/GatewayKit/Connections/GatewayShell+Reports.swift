@@ -1,7 +1,7 @@
 import SystemSupport
 import TransferCore
 
-// Reports of devices (specification §5.5). The server writes them into the home, on another thread.
+// Status reports of devices (specification §5.5). `GatewayServer` writes them into the home, on another thread.
 
 extension GatewayShell {
     /// Restores the reports that an earlier process of this gateway saved.

@@ -5,7 +5,7 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-// Changes of the site's keys while the gateway serves, and the pins that devices report.
+// Changes of the site's keys while the gateway serves, and the keys that devices report to have pinned.
 
 extension GatewayShell {
     /// Files that an operator may change while the gateway serves, and files that the gateway writes.
@@ -17,7 +17,7 @@ extension GatewayShell {
         var pins: DevicePins?
     }
 
-    /// Sets the announced key of the site; `nil` if none is announced.
+    /// Gives the machine the site's announced next key, which it passes on to devices; `nil` if no key is announced.
     func announce(_ next: Fingerprint?) {
         guard machine.nextSiteKey != next?.digest else { return }
         machine.handle(.nextSiteKeyChanged(next?.digest), now: now)
@@ -25,11 +25,10 @@ extension GatewayShell {
         logger.notice("The site's next key", metadata: ["fingerprint": "\(text)"])
     }
 
-    /// Uses these certificates for new connections. If they are for another key, ends the connections that have seen
-    /// the old key.
+    /// Uses the certificates `newest` for new connections. If they prove another key than the certificates before, the
+    /// gateway ends the connections that have seen the old key.
     ///
-    /// - Parameter replaceSigner: makes the new key sign receipts. New connections prove the new key from the same
-    ///   moment on.
+    /// - Parameter replaceSigner: makes the new key sign receipts. Called when new connections begin to prove this key.
     func show(_ newest: ShownIdentity.Shown, in shown: ShownIdentity, replaceSigner: @Sendable () -> Void) {
         let isOtherKey = shown.now?.fingerprint != newest.fingerprint
         shown.replace(by: newest)
@@ -40,7 +39,7 @@ extension GatewayShell {
         perform()
     }
 
-    /// Records the pins of a welcomed device.
+    /// Records which site keys a welcomed device has pinned, as its HELLO lists them.
     func rememberPins(of hello: Hello, on id: ConnectionID) {
         guard let pins = files.pins, let device = machine.deviceName(on: id) else { return }
         pins.heard(device, identity: hello.fingerprint, pins: hello.pins, at: Date())

@@ -10,10 +10,11 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs the actions of the gateway's machine: sends frames, feeds flows and calls the store.
+/// Performs the actions of the gateway's state machine: sends frames, passes received bytes to the store requests
+/// (`PartFlow`) and calls the store.
 ///
 /// The shell and its connections share one event loop, so a frame is answered without a change of thread. Calls to the
-/// store run on other threads and return to this loop.
+/// store run on other threads, and their results return to this loop.
 actor GatewayShell: MachineShell {
     nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
@@ -22,12 +23,12 @@ actor GatewayShell: MachineShell {
     var machine: Gateway
     var state = ShellState<ConnectionID>()
     private var flows: [FlowID: PartFlow] = [:]
-    /// Running calls to the store. They are unstructured tasks, because each of them can be cancelled separately;
+    /// Running calls to the store. They are unstructured tasks, because each must be cancellable without the others;
     /// `finishCalls` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
-    /// Running enrolments; `finish` waits for these, too.
+    /// Running enrolments by the connection that requested them; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
-    /// Running writes of the records of resumed sessions.
+    /// Running tasks that rewrite the record of a resumed session (`renewRecord`).
     private var renewals: [SessionID: Task<Void, Never>] = [:]
     private var lastConnection: UInt64 = 0
     var invitations = InvitationList()
@@ -70,10 +71,10 @@ actor GatewayShell: MachineShell {
         preAuthenticationLimiter.left(peer)
     }
 
-    /// Whether a device's key is on the list.
+    /// Whether a device with this key is on the device list.
     func knows(_ device: Fingerprint) -> Bool { machine.knows(device.digest) }
 
-    /// Whether an invitation is open, so that unauthenticated peers may show its secret (specification §5.2).
+    /// Whether an invitation is open: the handshake then admits unknown devices, which may send its secret (§5.2).
     var hasOpenInvitation: Bool { invitations.hasLive(at: Date()) }
 
     /// Whether a device whose certificate has this name may connect.
@@ -81,7 +82,7 @@ actor GatewayShell: MachineShell {
 
     /// Registers a connection and returns its number.
     ///
-    /// - Parameter peer: `nil` if the peer proved nothing.
+    /// - Parameter peer: the identity that the handshake proved; `nil` on plain TCP.
     func accepted(_ channel: any Channel, peer: TLSPeer?) -> ConnectionID {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
@@ -110,12 +111,12 @@ actor GatewayShell: MachineShell {
         if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
     }
 
-    /// Records that bytes have arrived, of any kind.
+    /// Records that the connection has received bytes, whatever they contain: the peer is not silent.
     func heard(_ byteCount: Int, from id: ConnectionID) {
         machine.handle(.heard(bytes: UInt64(byteCount), from: id), now: now)
     }
 
-    /// Bytes of one read from the socket of a known device.
+    /// Limit on the bytes of one read from the socket of an authenticated device.
     var readBytes: Int { machine.limits.readBytes }
 
     /// - Returns: how long to pause reading from the connection; `nil` for no pause.
@@ -164,7 +165,7 @@ actor GatewayShell: MachineShell {
 
     // MARK: Stopping
 
-    /// Sends GO AWAY to the agents, and waits until their parts under way are finished or the limit has passed.
+    /// Asks agents to disconnect, and waits until the parts that they are sending are finished or the limit has passed.
     func drain(within limit: Duration) async {
         machine.handle(.drain(within: limit), now: now)
         perform()
@@ -244,8 +245,7 @@ actor GatewayShell: MachineShell {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        // If the record of this session is being written again, wait for that write: otherwise it could restore the
-        // record after the removal.
+        // Wait for a running rewrite of this record: if it ended later, it would restore the removed record.
         var renewal: Task<Void, Never>?
         if case .removeRecord(_, let session) = request { renewal = renewals[session] }
         tasks[id] = Task { [calls, renewal] in
@@ -255,7 +255,7 @@ actor GatewayShell: MachineShell {
         }
     }
 
-    /// Writes the record of a resumed session again, so that cleaning does not treat the session as abandoned.
+    /// Rewrites the record of a resumed session: a young record keeps the cleaner from removing the session.
     private func renewRecord(of session: SessionID, _ key: String) {
         guard renewals[session] == nil else { return }
         renewals[session] = Task { [calls, logger] in

@@ -4,9 +4,10 @@ package import TransferCore
 
 /// Limits the connections whose device has not sent HELLO yet. Any host can open such a connection.
 ///
-/// The limiter always admits a new connection. If there are too many, it closes the oldest one: of the same address if
-/// that address has too many, else of the address with the most. So silent connections block other devices only for a
-/// moment, and an address can block only itself.
+/// The limiter always admits a new connection. To make room, it names one connection that the caller must close. If the
+/// new connection's address has reached its own maximum, that is the oldest connection of this address. If only the
+/// total has reached its maximum, that is the oldest connection of the address with the most connections. Therefore one
+/// address that opens many silent connections displaces its own connections and not those of other devices.
 package struct PreAuthenticationLimiter {
     /// A connection whose device has not said HELLO.
     package struct Peer: Hashable, Sendable {
@@ -16,7 +17,7 @@ package struct PreAuthenticationLimiter {
 
     private let unauthenticatedPeersMax: Int
     private let unauthenticatedPeersPerAddressMax: Int
-    /// The connections of each address, the oldest first. An address without connections has no entry.
+    /// Connections by address, the oldest first. No list is empty.
     private var byAddress: [String: [Peer]] = [:]
     package private(set) var count = 0
     private var lastNumber: UInt64 = 0
@@ -26,9 +27,9 @@ package struct PreAuthenticationLimiter {
         unauthenticatedPeersPerAddressMax = max(limits.unauthenticatedPeersPerAddressMax, 1)
     }
 
-    /// - Parameter address: result of `address(of:)`.
+    /// - Parameter address: the peer's address, as `address(of:)` returns it.
     /// - Returns: the new connection, for which the caller calls `left` later, and the connection that the caller must
-    ///   close to make room. For the closed one the caller need not call `left`.
+    ///   close to make room; `enter` has already called `left` for the latter.
     package mutating func enter(_ address: String) -> (newcomer: Peer, leaving: Peer?) {
         var leaving: Peer?
         if let here = byAddress[address], here.count >= unauthenticatedPeersPerAddressMax {
@@ -44,8 +45,8 @@ package struct PreAuthenticationLimiter {
         return (newcomer, leaving)
     }
 
-    /// Whether a connection of the right address is closed before one of the left: the right address has more
-    /// unauthenticated peers, or equally many and the oldest.
+    /// Whether `right` loses a connection before `left` does: it has more connections, or it has equally many and one
+    /// of them is older than all of `left`.
     private static func goesLater(_ left: [Peer], _ right: [Peer]) -> Bool {
         left.count != right.count ? left.count < right.count : (left.first?.number ?? 0) > (right.first?.number ?? 0)
     }
@@ -58,15 +59,17 @@ package struct PreAuthenticationLimiter {
         count -= 1
     }
 
-    /// The part of a peer's address that counts as one address: without the port, and only the first 64 bits of an IPv6
-    /// address, since the owner of one IPv6 address usually owns all addresses with these bits.
+    /// The part of a peer's address by which connections are counted. The port is left out. Of an IPv6 address only the
+    /// first 64 bits count, because one host usually has all addresses that share them.
     package static func address(of peer: SocketAddress?) -> String {
         guard let peer, let text = peer.ipAddress else { return "" }
         guard case .v6 = peer else { return text }
-        // The members of `sockaddr_in6` are visible or not depending on the order in which files are compiled.
+        // Parse the text, because Swift sees the members of `sockaddr_in6` or not, depending on the order in which it
+        // compiles the files.
         var all = [UInt8](repeating: 0, count: 16)
         inet_pton(AF_INET6, text, &all)
-        // A socket for both families shows an IPv4 address as a mapped IPv6 address.
+        // A socket that accepts both families shows an IPv4 address as `::ffff:a.b.c.d`; the IPv4 address is then what
+        // counts.
         let isMapped = all.prefix(10).allSatisfy { $0 == 0 } && all[10...11].allSatisfy { $0 == 0xFF }
         return (isMapped ? all[12...] : all[..<8]).map(String.init).joined(separator: ".")
     }

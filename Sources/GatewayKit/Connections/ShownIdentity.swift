@@ -2,8 +2,8 @@ import Cryptography
 import SecureChannel
 import Synchronization
 
-/// Certificates and key that a gateway uses for new connections. When the site's key or certificates change, they are
-/// replaced while the gateway serves.
+/// Certificates and key that a gateway uses for new connections. While the gateway serves, it replaces them when the
+/// site's key or the certificates change.
 final class ShownIdentity: Sendable {
     /// The TLS context of handshakes, and the key that they prove.
     struct Shown: Sendable {

@@ -1,9 +1,10 @@
 package import TransferCore
 
-/// A line of the device list about a name in certificates that the site's authority signed.
+/// A line of the device list that applies to all certificates with one name, signed by the site's authority.
 ///
-/// The word `certificate` or `revoked` stands in the place of the fingerprint. A gateway without certificate support
-/// parses neither word as a fingerprint and therefore refuses the whole list.
+/// Such a line has the word `certificate` or `revoked` where other lines have a fingerprint. An older gateway that does
+/// not support certificates cannot parse these words and therefore refuses the whole list, instead of ignoring a
+/// revocation.
 package struct CertificateRule: Equatable, Sendable {
     package let name: String
 

@@ -4,10 +4,12 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The devices that the site's authority vouches for: which certificate names are allowed, and their open connections.
+/// The devices that are identified by a certificate of the site's authority: which certificate names are allowed, and
+/// which open connections belong to each name.
 ///
 /// A certified device is identified by its name, not by its key. A device with a renewed certificate therefore resumes
-/// its sessions, and its new connection fences the connections that used the old certificate.
+/// its sessions, and the gateway treats its connections with the old and with the new certificate as connections of one
+/// device.
 struct CertifiedDevices {
     private var pinnedNames: Set<String> = []
     private var rules: [String: CertificateRule] = [:]
@@ -24,7 +26,7 @@ struct CertifiedDevices {
     }
 
     /// The device whose certificate has this name. `nil` if the name is not a valid device name, is revoked, or has a
-    /// fingerprint on the list: a certificate must not take the name of a pinned key.
+    /// line with a fingerprint: a device with a certificate must not take the name of a device with a pinned key.
     func device(named name: String) -> AuthorisedDevice? {
         guard DeviceName.isUsable(name), !pinnedNames.contains(name) else { return nil }
         guard let options = rules[name].map(\.options) ?? CertificateRule.usualOptions(name: name),
@@ -58,8 +60,9 @@ struct CertifiedDevices {
         peer.name.flatMap { identity(ofName: $0) } ?? peer.fingerprint.digest
     }
 
-    /// The identity of a certified device, used where a listed device has the fingerprint of its key. The digested text
-    /// starts with a prefix that no public key starts with, so this identity never equals a fingerprint.
+    /// The identity of a certified device. It takes the place that the key's fingerprint has for a device with a pinned
+    /// key. The identity is a digest of text whose first bytes no encoded public key starts with, so it never equals a
+    /// fingerprint.
     ///
     /// - Returns: `nil` if OpenSSL fails.
     static func identity(ofName name: String) -> SHA256Digest? {

@@ -11,12 +11,13 @@ import WireProtocol
 ///     cam2  certificate       prefix=yard/
 ///     cam3  revoked
 ///
-/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device without a prefix may write any key. The limits of
-/// the site apply where a line sets none (`DeviceOptions`).
+/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device without a prefix may write any key. Where a line
+/// sets no limit (`DeviceOptions`), the limit of the site applies.
 ///
-/// The words in the place of a fingerprint are for sites with an authority (`serve --ca`). Devices of such a site need
-/// no line: a device whose certificate has a name may write below `NAME/`. *certificate* sets other options for the
-/// name, and *revoked* refuses it. Each name is on one line only. A name with a fingerprint belongs to that key, and no
+/// Lines with *certificate* or *revoked* in the place of a fingerprint are for sites with an authority (`serve --ca`).
+/// A device of such a site needs no line: it may write below `NAME/`, where `NAME` is the name in its certificate. A
+/// line with *certificate* sets other options for the name, and a line with *revoked* makes the gateway refuse
+/// certificates with this name. Each name is on one line only. A name with a fingerprint belongs to that key, and no
 /// certificate can claim it.
 package struct DeviceList: Equatable, Sendable {
     /// Devices whose line has a fingerprint.
@@ -24,7 +25,8 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
-    /// The names of all lines. A set, so that the time to parse a list grows only linearly with its length.
+    /// Names of all lines. A set, so that the check for duplicate names takes the same time in a long list as in a
+    /// short one.
     private var names: Set<String> = []
     private var fingerprints: Set<SHA256Digest> = []
 

@@ -14,7 +14,7 @@ package struct DeviceOptions: Equatable, Sendable {
         self.limits = limits
     }
 
-    /// Names the options in the first line of both files.
+    /// The options as the first lines of the device list and of the invitations describe them.
     static let summary = "prefix=KEYS/ connections=N sessions=N budget=NMiB"
 
     private static let mebibyte: UInt64 = 1 << 20
@@ -25,7 +25,8 @@ package struct DeviceOptions: Equatable, Sendable {
     init(_ fields: some Sequence<String>, usualPrefix: String = "") throws(DeviceListError) {
         self.init(prefix: usualPrefix)
         for field in fields {
-            // Split bytes, not characters: a combining mark after the equals sign would form one character with it.
+            // Split bytes, not characters: an equals sign and a combining mark after it form one character, which does
+            // not equal `=`.
             let parts = field.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             let value = parts.count == 2 ? String(decoding: parts[1], as: UTF8.self) : ""
             switch String(decoding: parts[0], as: UTF8.self) {

@@ -10,14 +10,15 @@ import WireProtocol
 
 /// The site keys that each device has pinned, from the newest HELLO of that device to this gateway.
 ///
-/// A file in the gateway's home keeps the pins, so that an operator can see before a key change which devices know the
-/// next key. A background task writes the file: within about a second after pins change, and once a minute if only
-/// times changed. Entries lost by killing the gateway come back with the next HELLO.
+/// A file in the gateway's home stores them. An operator can therefore see, before the site changes its key, which
+/// devices have pinned the next key. A background task writes the file: within about a second after pins change, and
+/// once a minute if only times changed. If the gateway is killed before it writes an entry, the device's next HELLO
+/// brings the entry back.
 package final class DevicePins: Sendable {
     /// The pins of one device.
     package struct Entry: Codable, Equatable, Sendable {
-        /// Identity of the device, written as a fingerprint. The entry is ignored if another key has the device's name
-        /// now.
+        /// Identity of the device, written as a fingerprint. If the device list now gives the name to another key, the
+        /// entry is ignored.
         package var identity: String
         /// Fingerprints of the pinned keys.
         package var pins: [String]
@@ -31,12 +32,12 @@ package final class DevicePins: Sendable {
         var isOutdated = false
     }
 
-    /// Bounds the memory use. The bound is far above the number of devices of a real site. At this count a new device
-    /// replaces the one with the oldest HELLO.
+    /// Maximum number of devices; it bounds the memory use and is far above the size of real sites. When it is reached,
+    /// a new device replaces the device whose newest HELLO is the oldest.
     private static let devicesMax = 65_536
     static let fileBytesMax = 64 << 20
     private static let writeInterval = Duration.seconds(1)
-    /// If only the times of HELLOs have changed, the file is written once in this number of `writeInterval`s.
+    /// If only times have changed, the file is written after this many `writeInterval`s.
     private static let outdatedMax = 60
 
     private let path: String

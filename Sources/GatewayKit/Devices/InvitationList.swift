@@ -7,7 +7,7 @@ import WireProtocol
 ///     # name  SHA-256 of the secret  until  options
 ///     cam2  9f86…0a08  2026-11-24T15:00:00Z  prefix=cam2/
 package struct InvitationList: Equatable, Sendable {
-    /// A device name with options that waits for the device's key.
+    /// A device name and options. The first device that shows the secret gets this name and these options.
     package struct Invitation: Equatable, Sendable {
         package let name: String
         package let options: DeviceOptions
@@ -26,7 +26,7 @@ package struct InvitationList: Equatable, Sendable {
     /// - Parameter text: the file's content.
     /// - Throws: the line's number. A file with one invalid line is refused as a whole.
     package init(parsing text: String) throws(InvitationListError) {
-        // Split Unicode scalars, for the reason given in `DeviceList`.
+        // Split Unicode scalars, not characters: `DeviceList.init(parsing:)` explains why.
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() {
             let content = line.prefix { $0 != "#" }

@@ -46,10 +46,10 @@ extension GatewayHome {
     /// Removes a device and its invitation from the lists. A running gateway closes the device's connections within
     /// seconds.
     ///
-    /// If the name had a line, the list keeps a *revoked* line for it: a gateway of the site may accept certificates,
-    /// which this command cannot know, and a certificate may have the same name.
-    /// - Parameter hasAuthority: whether the site accepts certificates, so that a name without a line can be revoked.
-    ///   If the list has certificate rules, the site accepts certificates in any case.
+    /// If the name had a line, a *revoked* line takes its place. Without that line a certificate with the same name
+    /// could be accepted, and this command cannot know whether a gateway of the site accepts certificates.
+    /// - Parameter hasAuthority: whether the site accepts certificates. If it does, a name without a line gets a
+    ///   *revoked* line, too. A list that contains certificate rules has the same effect.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.
@@ -101,8 +101,8 @@ extension GatewayHome {
         let now = Date()
         try withListsLocked {
             var (list, invitations) = (try devices(), try invitations())
-            // Check now everything that would make the gateway refuse the device later. The secret's digest stands in
-            // for the key, which is not known yet.
+            // Check now whether the list will accept the device, so that the operator sees the error and not the
+            // device. The key is not known yet; the secret's digest stands in for its fingerprint.
             list.forgive(name)
             try list.add(
                 AuthorisedDevice(name: name, fingerprint: digest, prefix: options.prefix, limits: options.limits))
@@ -114,13 +114,13 @@ extension GatewayHome {
         return code
     }
 
-    /// Adds an invited device to the device list, then removes the invitation. A crash between both steps leaves an
-    /// unusable invitation: its device is on the list already, and no other device can take the name.
+    /// Adds an invited device to the device list, then removes the invitation. A crash between the two steps leaves an
+    /// invitation that no other device can use, because its name is on the list already.
     ///
     /// Blocks while another process holds the lock of the lists.
-    /// - Parameter voided: called with the error if only the second step fails.
-    /// - Returns: the device as listed, also if it was on the list before: the device repeats its request if an answer
-    ///   is lost. `nil` if no unexpired invitation has this secret.
+    /// - Parameter voided: called with the error if the device is on the list but its invitation cannot be removed.
+    /// - Returns: the device as listed. A device that is on the list already counts as a success, because it repeats
+    ///   its request when the answer was lost. `nil` if no unexpired invitation has this secret.
     package func redeem(
         _ secret: InvitationSecret, by fingerprint: Fingerprint, voided: (any Error) -> Void
     ) throws -> AuthorisedDevice? {
@@ -168,7 +168,7 @@ extension GatewayHome {
 
     /// Runs a closure while holding the locks of the device list and of the invitations.
     private func withListsLocked<Result>(_ body: () throws -> Result) throws -> Result {
-        // Lock both files: another home may share only one of them through a symbolic link.
+        // Lock both files: a second home may share only one of the two through a symbolic link.
         try withLocked(devicesPath) { try withLocked(invitationsPath, body) }
     }
 

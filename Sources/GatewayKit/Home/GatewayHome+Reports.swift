@@ -6,7 +6,8 @@ package import TransferCore
 import WireProtocol
 
 // The newest status reports that devices sent to this gateway (specification §5.5). The gateway rewrites one file every
-// few seconds while reports arrive, and `device list` prints it. No other function reads the file.
+// few seconds while reports arrive, and `device list` prints it. Nothing else uses the file except a restarted gateway,
+// which restores the reports from it.
 
 extension GatewayHome {
     static let reportsBytesMax = 16 << 20
@@ -15,7 +16,7 @@ extension GatewayHome {
     package func reports() -> [DeviceReport] {
         // try?: reports only inform people. An unreadable file must not stop a gateway or a command.
         guard let bytes = try? BoundedFile.read(reportsPath, bytesMax: Self.reportsBytesMax, access: .anyone),
-            let file = try? JSONDecoder().decode(ReportFile.self, from: Data(bytes)),  // try?: as above.
+            let file = try? JSONDecoder().decode(ReportFile.self, from: Data(bytes)),  // try?: as for the file.
             file.version == ReportFile.currentVersion
         else { return [] }
         return file.reports.map(\.report)
@@ -112,7 +113,7 @@ extension DeviceReport {
 }
 
 extension AgentStatus {
-    /// The status in words for an operator.
+    /// The status as a word for an operator.
     fileprivate var word: String {
         switch self {
         case .idle: "idle"

@@ -7,9 +7,9 @@ import SystemSupport
 ///
 /// All gateways of a site have the same identity, `keys` and `devices`, so that each can serve any device. An announced
 /// key (`next.key` and `next.crt` beside the identity's certificate) is shared in the same way. Each gateway may have
-/// its own home, with copies of these files or with symbolic links into one shared directory. Every gateway of the site
-/// accepts an invitation if `devices` and `invitations` are both such links. Otherwise only the gateway that made the
-/// invitation accepts it.
+/// its own home, with copies of these files or with symbolic links into one shared directory. If `devices` and
+/// `invitations` are both links into the shared directory, every gateway of the site accepts an invitation. Otherwise
+/// only the gateway whose home holds the invitation accepts it.
 package struct GatewayHome: Sendable {
     package let path: String
 
@@ -21,7 +21,8 @@ package struct GatewayHome: Sendable {
     package var devicesPath: String { path + "/devices" }
     package var invitationsPath: String { path + "/invitations" }
     package var configurationPath: String { path + "/gateway.json" }
-    /// Newest reports of this gateway's devices. Not shared with other gateways; losing the file loses nothing else.
+    /// Newest reports of this gateway's devices. Each gateway has a file of its own. If the file is lost, only the
+    /// reports are lost.
     package var reportsPath: String { path + "/reports.json" }
 
     /// Makes a home. Never overwrites an existing file.
@@ -55,7 +56,7 @@ package struct GatewayHome: Sendable {
 
         """
 
-    /// The error for a file of the home that cannot be read. A missing home gets its own message.
+    /// The error for a file of the home that cannot be read. If the whole home is missing, the message says so.
     private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
         guard FileManager.default.fileExists(atPath: path) else {
             return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
@@ -88,8 +89,8 @@ package struct GatewayHome: Sendable {
 
     /// Loads the authority whose certificates identify devices (`serve --ca`).
     ///
-    /// - Throws: also if no authority has signed the gateway's own certificate yet. Agents that trust the authority
-    ///   would refuse the gateway, and an error here is easier to understand than one at each agent.
+    /// - Throws: also if no authority has signed the gateway's own certificate. Agents that trust the authority would
+    ///   refuse such a gateway; an error at its start is easier to understand than their refusals.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
         guard identity.isVouchedFor else {
             throw GatewayHomeError(
@@ -142,7 +143,7 @@ package struct GatewayHome: Sendable {
     }
 }
 
-/// Why a home could not be made or used: a sentence and its cause.
+/// The error of a home that cannot be made or used: a sentence, and the underlying error if there is one.
 package struct GatewayHomeError: Error, CustomStringConvertible {
     package let message: String
     package let cause: (any Error)?
@@ -152,7 +153,8 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
         self.cause = cause
     }
 
-    /// Whether the system caused the error, rather than a file's content. A later attempt may then succeed.
+    /// Whether the operating system caused the error. A later attempt may then succeed. If the content of a file is the
+    /// cause, it fails until the file changes.
     var isOfSystem: Bool {
         switch cause {
         case is FileError: true

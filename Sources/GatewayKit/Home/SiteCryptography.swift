@@ -5,8 +5,8 @@ package import TransferCore
 
 /// Cryptography for the gateway's state machine: OpenSSL and the site's key ring.
 ///
-/// A class, because the ring and the signer are replaced while the machine uses them. A new ring opens what the
-/// previous ring sealed. The signer's key is the one that the gateway proves on new connections.
+/// A class, because the key ring and the signer are replaced while the machine uses them. A new ring can still open
+/// tokens that the previous ring sealed. The signer always has the key that the gateway proves on new connections.
 package final class SiteCryptography: TransferCryptography {
     private static let context = Array("sluice session token".utf8)
 
@@ -25,7 +25,8 @@ package final class SiteCryptography: TransferCryptography {
     private let ring: Mutex<KeyRing>
     private let signer: Mutex<Signer?>
 
-    /// - Parameter identity: signs receipts, and is the identity of every connection. `nil` for no receipts.
+    /// - Parameter identity: signs receipts with the key that the gateway proves on its connections; `nil` to sign no
+    ///   receipts.
     /// - Throws: if OpenSSL cannot export the identity's public key.
     package init(keys: KeyRing, identity: Identity? = nil) throws(CryptographyError) {
         self.ring = Mutex(keys)
@@ -36,7 +37,8 @@ package final class SiteCryptography: TransferCryptography {
 
     package var receiptKey: ReceiptKey? { signer.withLock { $0?.key } }
 
-    /// Installs the signer of a new site key. The gateway ends the connections of the old key afterwards.
+    /// Installs the signer of a new site key. Afterwards the gateway ends the connections on which it has proved the
+    /// old key.
     package func replaceSigner(by newest: Signer) {
         signer.withLock { $0 = newest }
     }
@@ -47,12 +49,12 @@ package final class SiteCryptography: TransferCryptography {
     }
 
     package func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
-        // The machine answers with the code `internal` if OpenSSL fails.
+        // try?: if OpenSSL fails, the machine answers with the error code `internal`.
         try? RootDigest.of(partDigests)
     }
 
     package func seal(token plain: [UInt8]) -> [UInt8]? {
-        // The machine answers with the code `internal` if OpenSSL fails.
+        // try?: if OpenSSL fails, the machine answers with the error code `internal`.
         try? keys.seal(plain, context: Self.context)
     }
 

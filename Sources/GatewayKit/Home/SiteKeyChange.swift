@@ -4,9 +4,9 @@ import SystemSupport
 
 /// Changing the key of a site: announce the next key, switch to it, retire the old one.
 ///
-/// Each step takes effect when one particular file is replaced. A process that is killed before this moment has changed
-/// nothing. A process that is killed after this moment has changed everything that gateways and agents see; the next
-/// step removes leftover files.
+/// Each step takes effect at the moment when one particular file is replaced. If the process is killed before this
+/// moment, nothing has changed. If it is killed later, the change is complete for gateways and agents, and only
+/// leftover files remain; the next command removes them.
 ///
 ///     announce   writes next.key, then next.crt                     takes effect with next.crt
 ///     switch     identity.crt, then identity.key, identity.csr;     takes effect with identity.crt: gateways read
@@ -16,7 +16,7 @@ package struct SiteKeyChange: Sendable {
     private let home: GatewayHome
     private var files: SiteKeyFiles { home.siteKeyFiles }
 
-    /// - Parameter home: any home of a gateway of the site.
+    /// - Parameter home: the home of any gateway of the site.
     package init(of home: GatewayHome) {
         self.home = home
     }
@@ -61,12 +61,11 @@ package struct SiteKeyChange: Sendable {
         }
     }
 
-    /// Makes the announced key the present one. Its certificate is followed by those of the old keys in the TLS
-    /// handshake.
+    /// Makes the announced key the present one. In the TLS handshake the gateway then presents the certificate of this
+    /// key, followed by the certificates of the old keys.
     ///
     /// - Parameter force: switch even if a known device has not pinned the announced key.
-    /// - Returns: fingerprint of the present key. Safe to repeat: does nothing if no key is announced and the handshake
-    ///   still presents an old key.
+    /// - Returns: fingerprint of the present key. Safe to repeat: after a completed switch the method does nothing.
     package func switchKey(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             let wasCutShort = try finishSwitch()
@@ -93,7 +92,8 @@ package struct SiteKeyChange: Sendable {
     /// Removes the old keys from the certificates that the gateway presents.
     ///
     /// - Parameter force: retire even if a known device has not pinned the present key.
-    /// - Returns: fingerprint of the present key. Safe to repeat: does nothing if no old key is presented.
+    /// - Returns: fingerprint of the present key. Safe to repeat: if the gateway presents no old key, the method does
+    ///   nothing.
     package func retire(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             _ = try finishSwitch()
@@ -119,7 +119,8 @@ package struct SiteKeyChange: Sendable {
     /// - Returns: whether a file had to be moved or removed.
     private func finishSwitch() throws -> Bool {
         let present = try home.identity()
-        // An unreadable file counts here as no certificate of the present key; `siteKeys` reports the problem.
+        // try?: an unreadable file is left in place, because it cannot be the leftover of a switch; `siteKeys` reports
+        // it.
         let certificate = try? files.announced()
         let isCertificateLeft = try certificate.map { try $0.first.fingerprint() == present.fingerprint } ?? false
         var isKeyLeft = false
@@ -140,7 +141,8 @@ package struct SiteKeyChange: Sendable {
 
     // MARK: Preconditions
 
-    /// The announced private key. It is missing in a home that has only a copy of the certificate.
+    /// The announced private key. Throws if the home does not have it: an operator may have copied only the certificate
+    /// from another gateway.
     private func nextKey(of next: Fingerprint) throws -> PrivateKey {
         guard AtomicFile.exists(files.nextKeyPath) else {
             throw GatewayHomeError(

@@ -5,7 +5,7 @@ import TransferCore
 
 /// The site's keys, and which devices know them, for an operator.
 package struct SiteKeyReport: Sendable {
-    /// Whether one device knows the key that the report is about: the announced key, or the present key if none is
+    /// What one device knows about the key that the report is about: the announced key, or the present key if none is
     /// announced.
     package struct Device: Equatable, Sendable {
         /// Whether the device would accept the gateway if it presented only this key.
@@ -20,7 +20,8 @@ package struct SiteKeyReport: Sendable {
 
         package let name: String
         package let knowledge: Knowledge
-        /// Time of the device's newest HELLO by the gateway's clock; `nil` if this gateway has received none.
+        /// Time of the newest HELLO that this gateway received from the device, by the gateway's clock; `nil` if there
+        /// is none.
         package let heard: Date?
 
         /// Whether the device would accept the gateway with this key alone.
@@ -28,13 +29,13 @@ package struct SiteKeyReport: Sendable {
     }
 
     package let present: Fingerprint
-    /// Keys that the gateway still presents after the present one, newest first.
+    /// Old keys whose certificates the gateway still presents, after the certificate of the present key; newest first.
     package let old: [Fingerprint]
     package let next: Fingerprint?
     package let problem: String?
     package let devices: [Device]
 
-    /// The report as lines: keys, then devices, then how many devices know the announced key, or else the present key.
+    /// The report as lines: first the keys, then the devices, then the number of devices that know the key in question.
     package var lines: [String] {
         var lines = ["present    \(present)"]
         lines += old.map { "old        \($0)  still shown, until identity retire" }
@@ -74,8 +75,8 @@ extension SiteKeyReport {
             devices: try knowledge(of: keys.next ?? keys.identity.fingerprint, in: home))
     }
 
-    /// Whether each device knows the key. The devices are the listed ones, and the certified ones that have sent a
-    /// HELLO to this gateway.
+    /// Whether each device knows a key. Covers the devices on the list, and the devices with certificates that have
+    /// sent HELLO to this gateway.
     static func knowledge(of key: Fingerprint, in home: GatewayHome) throws -> [Device] {
         let list = try home.devices()
         let heard = try home.devicePins()
@@ -89,8 +90,8 @@ extension SiteKeyReport {
         }
         return known.compactMap { name, entry, identity in
             guard let entry, entry.identity == Fingerprint(identity).description else {
-                // The entry belongs to a removed device or to an earlier key of the name. The device that is listed now
-                // has not sent a HELLO yet.
+                // The stored entry belongs to a removed device, or to a device that had this name before. The device
+                // that has the name now has not sent HELLO yet.
                 return listed.contains(name) ? .init(name: name, knowledge: .neverHeard, heard: nil) : nil
             }
             let knowledge: Device.Knowledge =

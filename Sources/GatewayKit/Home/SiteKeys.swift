@@ -22,7 +22,8 @@ extension SiteKeys {
                 return
             }
             let fingerprint = try next.first.fingerprint()
-            // The present key is the announced one: a switch was interrupted before it removed next.crt.
+            // The present key equals the announced key: a switch was interrupted before it removed next.crt. Nothing is
+            // announced any more.
             guard fingerprint != identity.fingerprint else {
                 self.init(identity: identity, next: nil, problem: nil)
                 return
@@ -42,7 +43,7 @@ extension SiteKeys {
 package struct SiteKeyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Determines the exit code of the command.
     package enum Kind: Equatable, Sendable {
-        /// There is nothing to do.
+        /// The command has nothing to do, or its preconditions are not met.
         case pointless
         /// Some devices would not, or might not, accept the gateway any more.
         case devices

@@ -7,22 +7,26 @@ import Synchronization
     import Glibc
 #endif
 
-/// One or more files of the home that belong together. A running gateway reads them again whenever one has changed.
+/// One or more files of the home that belong together. A running gateway reads all of them again whenever one of them
+/// has changed.
 package final class WatchedFile<Value: Sendable>: Sendable {
-    /// Identifies one state of the file. It changes if the file is replaced, and also if it is edited in place.
+    /// Identifies one state of the file. The stamp changes when the file is replaced and also when it is edited in
+    /// place.
     private struct Stamp: Equatable {
         var device: UInt64
         var file: UInt64
         var size: Int64
         var modified: [Int]
-        /// Change time. The only field that changes when an operator corrects the file's permissions.
+        /// Change time. This is the only field that changes when an operator corrects the file's permissions.
         var changed: [Int]
     }
 
     private struct State {
-        /// Stamps of the content that was read last or could not be parsed; `nil` before the first read.
+        /// Stamps of the content that was handled last: it was read, or it could not be parsed. `nil` before the first
+        /// read.
         var known: [Stamp?]?
-        /// The stamps of the files when a system error was last logged; an element is `nil` for a missing file.
+        /// Stamps at the newest system error that was logged, so that the same error is not logged again. The entry of
+        /// a missing file is `nil`.
         var unreadable: [Stamp?]?
     }
 
@@ -56,7 +60,8 @@ package final class WatchedFile<Value: Sendable>: Sendable {
 
     /// Reads the content at start. Throws if the file is unreadable, because a gateway must not serve without it.
     package func initial() throws(GatewayHomeError) -> Value {
-        // Take the stamp before reading: a change during the read then counts as a later change.
+        // Take the stamp before reading: if the file changes during the read, the next call of `changed` sees another
+        // stamp and reads again.
         let stamp = stamp()
         let value = try read()
         state.withLock { $0.known = stamp }
@@ -65,9 +70,9 @@ package final class WatchedFile<Value: Sendable>: Sendable {
 
     /// The content, if the file has changed since the last read.
     ///
-    /// Returns `nil` if the file cannot be read or parsed, and the gateway keeps the previous content: a typing error
-    /// must not cut off all devices. Each state of the file that cannot be used is logged once. After a system error
-    /// the next call reads the file again, so that a temporary shortage of resources cannot hide a revocation.
+    /// Returns `nil` also if the file cannot be read or parsed. The gateway then keeps the previous content, because a
+    /// typing error must not cut off all devices. The error is logged once for each state of the file. After a system
+    /// error the next call reads the file again, so that a temporary shortage of resources cannot hide a revocation.
     package func changed() -> Value? {
         let newest = stamp()
         guard state.withLock({ $0.known != newest }) else { return nil }

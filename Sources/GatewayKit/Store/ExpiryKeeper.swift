@@ -11,18 +11,19 @@ package struct ExpiryKeeper: Sendable {
     private let expiry: Duration
     private let logger: Logger
 
-    /// - Parameter expiry: age since the newest part or the last write of the record, by the store's clock.
+    /// - Parameter expiry: an upload is removed once its newest part and the last write of its record are both older
+    ///   than this, by the store's clock.
     package init(store: any ObjectStore, expiry: Duration, logger: Logger) {
         self.store = store
         self.expiry = expiry
         self.logger = logger
     }
 
-    /// Pause between two runs: a fraction of the expiry, so that no upload stays much longer than the expiry, but at
-    /// least a second and at most an hour.
+    /// Pause between two runs. An eighth of the expiry, so that no upload stays much longer than the expiry; at least
+    /// one second, at most one hour.
     private var interval: Duration { min(max(expiry / 8, .seconds(1)), .seconds(3_600)) }
 
-    /// Cleans within about a minute and then once per interval, until the task is cancelled.
+    /// Cleans for the first time within about a minute, and then once per `interval`, until the task is cancelled.
     func run() async {
         var generator = SystemRandomNumberGenerator()
         var pause = min(interval, .seconds(60))

@@ -1,11 +1,12 @@
 package import NIOCore
 import Synchronization
 
-/// The bytes of one part on their way from a connection to a call of the store.
+/// The bytes of one part, on their way from a connection to the store request that stores them.
 ///
-/// The connection's event loop appends, and one consumer iterates. The machine limits what may be appended by credit:
-/// the flow reports the bytes that the consumer has finished with as *consumed*, and the machine then grants more
-/// credit. A flow that holds its last piece gives that piece to the consumer only after `release` (specification §9.2).
+/// The connection's event loop appends bytes, and one consumer, the store request, takes them. Credit limits how many
+/// bytes the agent may send: the flow reports the bytes that the consumer has finished with as *consumed*, and the
+/// machine then grants the agent more credit. A flow that holds its last piece gives this piece to the consumer only
+/// after `release` (specification §9.2), so the store cannot complete the request earlier.
 package final class PartFlow: Sendable {
     /// Thrown to the consumer of a flow that was dropped before its end.
     package struct Dropped: Error {}
@@ -15,7 +16,7 @@ package final class PartFlow: Sendable {
         /// Copies of small pieces, joined; they follow `pieces` in order.
         var gathered = ByteBuffer()
         var bytesAppended: UInt64 = 0
-        /// Bytes given to the consumer. All of them count as consumed when the consumer asks for the next piece.
+        /// Bytes given to the consumer. When the consumer asks for the next piece, it has finished with all of them.
         var bytesGiven: UInt64 = 0
         var isReleased: Bool
         var isDropped = false
@@ -37,7 +38,7 @@ package final class PartFlow: Sendable {
     private let reportConsumed: @Sendable (UInt64) -> Void
 
     /// - Parameters:
-    ///   - size: plain bytes of the part.
+    ///   - size: size of the part in uncompressed bytes.
     ///   - holdsLast: whether the last piece waits for `release`.
     ///   - reportConsumed: called by the consumer's task with the number of bytes consumed since the start of the part.
     package init(size: UInt64, holdsLast: Bool, reportConsumed: @escaping @Sendable (UInt64) -> Void) {
@@ -46,7 +47,7 @@ package final class PartFlow: Sendable {
         self.reportConsumed = reportConsumed
     }
 
-    /// Appends the next plain bytes. Call on the connection's event loop, with at most `size` bytes in total.
+    /// Appends the next uncompressed bytes. Call on the connection's event loop, with at most `size` bytes in total.
     package func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         change { state in
@@ -55,7 +56,7 @@ package final class PartFlow: Sendable {
         }
     }
 
-    /// Lets the consumer take the last piece. Called when COMPLETE has arrived.
+    /// Lets the consumer take the last piece. Called when the agent's COMPLETE has arrived.
     package func release() {
         change { $0.isReleased = true }
     }
@@ -69,7 +70,8 @@ package final class PartFlow: Sendable {
         }
     }
 
-    /// Drops the flow if the consumer has waited for at least this long.
+    /// Drops the flow if the consumer is waiting and has waited for at least `limit`: no bytes have arrived for that
+    /// long.
     package func dropIfSilent(for limit: Duration) {
         let isSilent = state.withLock { $0.waiting != nil && $0.waitingSince.duration(to: .now) >= limit }
         if isSilent { drop() }
@@ -136,8 +138,9 @@ extension PartFlow.State {
     /// Maximum size of the joined copies in bytes.
     private static var gatheredBytesMax: Int { 64 << 10 }
 
-    /// A `ByteBuffer` slice keeps its whole storage alive and has a size of its own. A piece smaller than half its
-    /// storage is copied, so that a part uses at most twice its credit in memory, however the bytes were split.
+    /// A slice of a `ByteBuffer` keeps the whole storage alive, even if the slice is much smaller. A piece smaller than
+    /// half of its storage is therefore copied: a part then uses at most twice its credit in memory, however its bytes
+    /// were split.
     fileprivate mutating func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes < bytes.storageCapacity / 2 else {
             if gathered.readableBytes > 0 { pieces.append(gathered) }

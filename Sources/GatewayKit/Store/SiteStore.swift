@@ -8,16 +8,16 @@ import TransferCore
 
 /// The store of a site, as the operator configures it.
 package struct SiteStore: Sendable {
-    /// `file:///directory` or `s3://bucket/prefix`.
+    /// URL of the store: `file:///directory` or `s3://bucket/prefix`.
     package var location: String
-    /// `http://host:port` or `https://host:port`; `nil` for AWS.
+    /// URL of the S3 endpoint, `http://host:port` or `https://host:port`; `nil` for AWS.
     package var endpoint: String?
-    /// `nil` for the default region of the endpoint.
+    /// S3 region; `nil` for the default region of the endpoint.
     package var region: String?
     /// PEM file with the authorities that sign the store's certificate; `nil` for the system's authorities.
     package var authoritiesFile: String?
     package var addressing: S3Addressing?
-    /// `nil` to derive the provider from the endpoint's host.
+    /// Provider of the S3 store; `nil` to derive it from the endpoint's host name.
     package var provider: S3Provider?
     package var verification = PartVerification.auto
 
@@ -28,7 +28,8 @@ package struct SiteStore: Sendable {
     /// Opens the store.
     ///
     /// - Parameter triesOut: whether to probe an S3 store first, which writes to it. Only the probe shows what evidence
-    ///   the store keeps and who has to verify parts. Listing and aborting uploads need neither.
+    ///   the store keeps, and whether the store or the gateway has to verify parts. Commands that only list and abort
+    ///   uploads do not need to know this.
     package func open(triesOut: Bool = true, logger: Logger) async throws -> any ObjectStore {
         switch try StoreLocation(parsing: location) {
         case .file(let directory):
@@ -56,7 +57,8 @@ package struct SiteStore: Sendable {
     /// The store's limits as the part rule that the gateway sends to agents.
     package static func partRule(of store: any ObjectStore, partBytesMin: UInt64 = 64 << 10) -> PartRule {
         let limits = store.limits
-        // Keep parts large enough to be worth a request each.
+        // Each part costs one request to the store: do not let parts become so small that the requests cost more than
+        // the data.
         let least = max(limits.partBytesMin, min(partBytesMin, limits.partBytesMax))
         return PartRule(
             partBytesMin: least, partBytesMax: limits.partBytesMax,

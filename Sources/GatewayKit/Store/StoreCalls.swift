@@ -4,7 +4,8 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs the store requests of the gateway's machine and translates the results into the machine's types.
+/// Performs the requests that the gateway's state machine makes to the store, and translates the results into the
+/// machine's types.
 struct StoreCalls: Sendable {
     let store: any ObjectStore
     private let records: SessionRecords
@@ -23,8 +24,8 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// Rewrites a session's record if it is older than 30 seconds. A resumed session may have only old parts. Its new
-    /// record keeps the cleaner from removing the session.
+    /// Rewrites a session's record if it is older than 30 seconds. The parts of a resumed session may all be old. The
+    /// new record keeps the cleaner from removing the session as abandoned.
     func renewRecord(key: String, session: SessionID) async throws(StoreError) {
         try await records.renew(key: key, session: session, olderThan: .seconds(30))
     }

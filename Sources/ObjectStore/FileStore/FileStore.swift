@@ -5,27 +5,28 @@ package import SystemSupport
 package import TransferCommon
 import WireProtocol
 
-/// Objects as plain files in a directory (`file:///dir`). Several gateways may share it.
+/// A store that keeps objects as plain files in a directory (`file:///dir`). Several gateways may share the directory.
 ///
-/// `FileStoreLayout` shows the path of each file. Invariants:
+/// `FileStoreLayout` lists the files and their paths. Invariants:
 ///
-/// - A file gets its name only after its bytes are durable, and a call answers only after the name is durable too.
-///   "Synced" below means `fsync` of the file, or of the folder that contains its name.
+/// - A file gets its final name only after its bytes are durable, and a call returns only after the name is durable,
+///   too. "Synced" below means `fsync` of the file, or of the folder that contains its name.
 /// - Files are created in staging or in an upload's folder and get their final name by one rename or link. So readers
-///   see either a complete file or none, the bytes of two writers are never mixed, and the last writer wins.
-/// - A key is bytes (`ObjectKey`). Its folders are opened one from within the other. Its object is found, opened,
-///   named and made durable through the descriptor of the last folder (`OpenFolder`). So no symbolic link, mount
-///   point or swapped folder leads out of the directory.
-/// - An object gets its name under a lock that all gateways on the directory share, so that the object that a condition
-///   compares is also the object that is replaced (`ObjectFiles.publish`). Other programs do not take the lock. The
-///   condition `ifAbsent` holds even against such programs, because the kernel checks it. But a write with `ifMatch`
-///   can replace a file that another program wrote within the same microseconds.
-/// - If the file system cannot keep these promises, the store does not open (`FileSystemRules`).
-/// - A description names the inode of the file that it describes (`ObjectDescription`), so a reader can always tell
-///   whether the description belongs to the present file. If it does not, it is void.
+///   see a complete file or none, the bytes of two writers never mix, and the last writer wins.
+/// - A key is a sequence of bytes (`ObjectKey`). The store opens each folder of a key from within the folder above it,
+///   and finds, opens, names and syncs the object through the descriptor of the last folder (`OpenFolder`). So no
+///   symbolic link, mount point or replaced folder leads out of the directory.
+/// - An object gets its name under a lock that all gateways on the directory share. The object that a condition is
+///   compared with is therefore the object that is replaced (`ObjectFiles.publish`). Other programs do not take the
+///   lock. `ifAbsent` still never replaces a file of another program, because the kernel checks it. `ifMatch` can
+///   replace a file that another program wrote in the microseconds after the comparison.
+/// - If the file system is known not to allow these invariants, the store does not open (`FileSystemRules`).
+/// - A description names the inode of the file that it describes (`ObjectDescription`). It is therefore either true, or
+///   it describes no existing file and has no effect (*void*).
 /// - Only the holder of an upload's lock (`flock` on its folder) completes or aborts it. Writing and listing parts
-///   needs no lock, because both fail when the folder is gone.
-/// - Cleaning removes only files of an instance whose lock is free (`FileStoreInstance`).
+///   needs no lock, because both fail once the upload's folder is gone.
+/// - A gateway removes the staged files of another gateway only if the other gateway's lock is free, which means that
+///   it has ended (`FileStoreInstance`).
 ///
 /// The order of the steps, and what a crash or power cut after each step leaves behind:
 ///
@@ -55,37 +56,39 @@ import WireProtocol
 /// | 7 key's folder synced                         | the same                                                       |
 /// | 8 upload renamed to staging, `uploads` synced | the object; a starting gateway removes the rest                |
 ///
-/// For an object that may appear only if absent, the kernel renames without replacing. If the file system cannot do
-/// this, the file gets the new name by a link, and its old name is removed after step 6. A crash in between leaves the
-/// old name in staging, or as `joined`.
+/// With the condition `ifAbsent`, the kernel renames the file only if the new name is free. On a file system that
+/// cannot do this, the store links the file to the new name instead and removes the old name after step 6. A crash in
+/// between leaves the old name in staging, or as `joined`.
 ///
-/// Because a name can be visible before it is durable, listings and summaries sync the folder before they return.
+/// A name can be visible before it is durable. Listings and summaries therefore sync the folder before they return.
 ///
-/// Until the upload is removed, joining needs space for the object's bytes a second time. On a file system that clones
-/// blocks (XFS, Btrfs), joining takes neither space nor time.
+/// Joining the parts needs free space of the object's size until the upload is removed. On a file system that clones
+/// blocks (XFS, Btrfs) it needs almost no space and time.
 package final class FileStore: ObjectStore {
     package let limits: StoreLimits
 
-    // Internal state, accessed only by the extensions of this type.
+    // The following properties are internal and not private, because extensions of this type in other files use them.
     let directory: StoreDirectory
     let threads: NIOThreadPool
     let pageCountMax: Int
     let joinStepBytes: UInt64
 
-    /// Bytes of a body that are collected before one write on a thread, so that not every small buffer needs a thread.
+    /// Bytes of a body that are collected before a pool thread writes them at once. Otherwise each small buffer would
+    /// cost a change of thread.
     private static let writeBytes = 256 << 10
     private static let recordBytesMax = 64 << 10
 
     /// Opens a store and removes the staged files of gateways that have ended.
     ///
     /// - Parameters:
-    ///   - path: absolute path of an existing directory.
-    ///   - threads: started, and not shut down before the store is closed. All file calls run on this pool, so its size
-    ///     is the number of concurrent calls.
-    ///   - partsMax: most parts per upload. The default is S3's limit, so that agents see one rule.
-    ///   - pageCountMax: most entries per page of parts or record names.
-    ///   - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
-    ///   - fileSystem: a file system that watches calls or makes them fail, for tests.
+    /// - path: absolute path of an existing directory.
+    /// - threads: a started pool, which must not be shut down before the store is closed. All file calls run on this
+    ///   pool, so its size limits the number of concurrent calls.
+    /// - partsMax: maximum number of parts of an upload. The default is S3's limit, so that agents see the same limit
+    ///   with every store.
+    /// - pageCountMax: maximum number of entries in a page of parts or record names.
+    /// - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
+    /// - fileSystem: the file calls to use. Tests pass calls that are watched or fail.
     package static func open(
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
@@ -119,7 +122,8 @@ package final class FileStore: ObjectStore {
 
     /// Removes this instance's staging folder and lock. Running and later calls fail.
     ///
-    /// A store that is not closed does no harm: the next FileStore on the directory removes its files.
+    /// Closing is optional: the next FileStore that opens the directory removes the files of a store that was not
+    /// closed.
     package func close() async throws(StoreError) {
         let directory = directory
         try await threads.run { try directory.close() }
@@ -127,7 +131,7 @@ package final class FileStore: ObjectStore {
 
     package var identity: StoreIdentity { directory.identity }
 
-    /// Checks that a key can be a path in this directory.
+    /// The key as a path in this directory. Throws if it cannot be one.
     func key(_ key: ObjectKey) throws(StoreError) -> FileStoreKey {
         try FileStoreKey(key, bytesMax: limits.keyBytesMax)
     }
@@ -176,7 +180,8 @@ extension FileStore {
         }
     }
 
-    /// Writes a body to a staged file. Even after a failure, nothing else in the directory has changed.
+    /// Writes a body to a staged file and checks its size and digest. Changes nothing else in the directory, even if it
+    /// fails.
     func receive(
         _ body: ObjectBody, into staged: StagedFile, hasFooter: Bool
     ) async throws(StoreError) -> FinishedFile {
@@ -187,7 +192,8 @@ extension FileStore {
         }
     }
 
-    /// Writes a source's bytes except the last buffers, which it returns.
+    /// Writes the bytes of a source, except the last buffers. It returns these, so that the caller can write them and
+    /// finish the file in one piece of work on a thread.
     private func gather<Source: AsyncSequence>(
         _ source: Source, byteCount: UInt64, into staged: StagedFile
     ) async throws(StoreError) -> [ByteBuffer] where Source.Element == ByteBuffer {
@@ -210,13 +216,14 @@ extension FileStore {
         return gathered
     }
 
-    /// Reads the next buffer; reports a failed or cancelled source by its own errors, not as a failed store.
+    /// Reads the next buffer. If the source fails, throws `.bodyFailed` or `.cancelled`, so that the failure does not
+    /// look like one of the store.
     private func next<Iterator: AsyncIteratorProtocol>(
         of iterator: inout Iterator
     ) async throws(StoreError) -> ByteBuffer? where Iterator.Element == ByteBuffer {
         do {
             let buffer = try await iterator.next(isolation: #isolation)
-            // A source that ends early because of a cancellation must not be reported as too short.
+            // After a cancellation the source may end early. Throw here, so that the body is not reported as too short.
             try Task.checkCancellation()
             return buffer
         } catch {
@@ -224,18 +231,18 @@ extension FileStore {
         }
     }
 
-    /// Removes a staged file that has not been renamed into place.
+    /// Removes a staged file that has not become an object or a part.
     func discard(_ staged: StagedFile) async {
         let directory = directory
         do {
             try await threads.run { directory.files.discard(staged.path, directory.logger) }
         } catch {
-            // The thread pool was shut down. The next gateway that starts on this directory removes the file.
+            // The thread pool has ended. The next gateway that opens this directory removes the file.
         }
     }
 }
 
-/// The bytes of an open object; each iteration starts at the first byte.
+/// The bytes of an open object. Each iterator starts at the first byte.
 private struct OpenObjectBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = StoreError
@@ -274,8 +281,8 @@ private struct OpenObjectBytes: AsyncSequence, Sendable {
 }
 
 extension NIOThreadPool {
-    /// Runs blocking work on a thread of the pool. Cancellation does not stop the work, because even a cancelled call
-    /// must clean up.
+    /// Runs blocking work on a thread of the pool. Cancelling the task does not stop the work: it may be the removal of
+    /// files, which is needed after a cancellation, too.
     func run<Value: Sendable>(
         _ work: @escaping @Sendable () throws -> Value
     ) async throws(StoreError) -> Value {

@@ -2,22 +2,25 @@ import FoundationEssentials
 import SystemSupport
 import TransferCommon
 
-/// FileStore's knowledge of an object's bytes, kept in a separate file because the object must stay a plain file.
+/// What FileStore knows about an object besides its bytes. It is kept in a separate file, because the object's file
+/// must contain the object's bytes and nothing else.
 ///
-/// A description identifies the described file by inode, generation, size and modification time. So even after a crash
-/// it is clear whether a description belongs to the present file or is void: an object that replaced the described one
-/// has another inode, and an overwritten file has another modification time.
+/// A description identifies the described file by inode, generation, size and modification time. Whatever a crash
+/// leaves behind, a description is therefore true, or it matches no file and has no effect: an object that replaces
+/// another has another inode, and an overwritten file has another modification time.
 struct ObjectDescription: Codable {
     static let currentVersion = 1
 
     var version = currentVersion
-    /// The object's key, for a person who reads the file. The program finds the file by the key's digest.
+    /// The object's key. The store finds the description by the key's digest; the key itself helps a person who reads
+    /// the file.
     var key: String
-    // These fields distinguish the file from every other.
+    // These fields identify the described file.
     var inode: UInt64
     var generation: UInt32
     var size: UInt64
-    /// The file's own modification time. `metadata` holds that of the source file.
+    /// Modification time of the object's file in this store. `metadata` has the modification time of the file on the
+    /// device.
     var writtenSeconds: Int64
     var writtenNanoseconds: Int64
     var metadata: EncodedMetadata
@@ -29,7 +32,7 @@ struct ObjectDescription: Codable {
     var partDigest: String?
 
     /// - Parameters:
-    ///   - status: the status of the finished file, after its last byte was synced.
+    /// - status: status of the finished file, read after its last byte was synced.
     ///   - generation: see `OpenFile.generation`.
     init(
         key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, evidence: ObjectEvidence
@@ -52,7 +55,7 @@ struct ObjectDescription: Codable {
         }
     }
 
-    /// Whether this description is of that file, unchanged.
+    /// Whether this description describes the file with this status, and the file has not changed since.
     func describes(_ status: FileStatus, generation: UInt32) -> Bool {
         version == Self.currentVersion && inode == status.inode && self.generation == generation
             && size == status.size && writtenSeconds == status.modifiedSeconds
@@ -100,7 +103,7 @@ struct EncodedMetadata: Codable {
         self.user = metadata.userMetadata.writtenPairs
     }
 
-    /// The decoded metadata; `nil` if a value is not one that this program writes.
+    /// The decoded metadata; `nil` if a value is one that Sluice never writes.
     var metadata: ObjectMetadata? {
         guard let sessionID = SessionID(session), let modificationTime = modified.modificationTime,
             let userMetadata = SessionMetadata(writtenContentType: contentType, writtenPairs: user)
@@ -121,17 +124,18 @@ extension ObjectEvidence {
         }
     }
 
-    /// A part's ETag is its digest. Two writes of the same bytes have the same ETag on purpose: an agent that missed
-    /// an answer sends the part again through another gateway, and both answers then name the same content.
+    /// The ETag of a part: its digest. Two writes of the same bytes thus give the same ETag. That is useful if an agent
+    /// misses an answer and sends the part again through another gateway: both answers then name the same content.
     static func fileStoreETag(of digest: SHA256Digest) -> String { "\"\(digest)\"" }
 }
 
-/// The last bytes of a part's file, which describe the bytes before them.
+/// The last bytes of a part's file. They contain the size and the digest of the bytes before them.
 ///
-/// The footer lies in the part's file, so that one rename replaces bytes and digest together. It lies at the end, so
-/// that the part's bytes begin on a block boundary and can be cloned.
+/// The footer is in the same file as the part's bytes, so that one rename replaces bytes and digest together. It is at
+/// the end, so that the part's bytes begin on a block boundary and the file system can clone them.
 struct PartFooter: Equatable {
-    /// Layout: "sluicePt", the part's size as a big-endian 64-bit integer, the digest.
+    /// Length of a footer: the eight characters "sluicePt", the part's size as a big-endian 64-bit integer, and the
+    /// digest.
     static let byteCount = 8 + 8 + SHA256Digest.byteCount
 
     private static let magic = Array("sluicePt".utf8)
@@ -146,7 +150,7 @@ struct PartFooter: Equatable {
         self.digest = digest
     }
 
-    /// Returns `nil` unless the bytes are a footer that fits a file of this size.
+    /// Returns `nil` if the bytes are not a footer, or if the size in it does not match the size of the file.
     init?(_ bytes: [UInt8], fileSize: UInt64) {
         guard bytes.count == Self.byteCount, bytes.starts(with: Self.magic),
             let digest = SHA256Digest(bytes: bytes[16...])
@@ -168,8 +172,9 @@ extension FileStatus {
         Date(timeIntervalSince1970: Double(modifiedSeconds) + Double(modifiedNanoseconds) / 1e9)
     }
 
-    /// The ETag of an object without a description, because another program wrote or overwrote it. With this ETag,
-    /// even such an object is replaced only if it has not changed since the caller saw it.
+    /// The ETag of an object that has no description, because another program has written or overwritten the file. It
+    /// changes with the file, so a write with the condition `ifMatch` replaces even such an object only if it has not
+    /// changed.
     ///
     /// - Parameter generation: see `OpenFile.generation`.
     func fileStoreETag(generation: UInt32) -> String {

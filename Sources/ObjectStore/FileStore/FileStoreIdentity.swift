@@ -10,11 +10,11 @@ import WireProtocol
 #endif
 
 /// The store identity of a directory (specification §11.3): 32 random bytes in the file `.sluice/identity`. The first
-/// gateway that opens the directory draws these bytes, and they never change.
+/// gateway that opens the directory generates them, and they never change.
 ///
-/// The file is one line: a word for its form, the identity's 64 digits, and the first 16 digits of the identity's
-/// SHA-256, which detect damage. A damaged file is refused and not replaced: with another identity, every proof and
-/// receipt of the store's objects would name a store that no longer exists.
+/// The file is one line: a word for its format, the identity's 64 digits, and the first 16 digits of the identity's
+/// SHA-256, which show damage. A gateway refuses to open a store with a damaged file and does not replace it: with a
+/// new identity, all proofs and receipts for objects in the store would name a store that no longer exists.
 ///
 /// | step                         | left behind by a crash                                               |
 /// |------------------------------|----------------------------------------------------------------------|
@@ -38,7 +38,7 @@ enum FileStoreIdentity {
     ) throws -> StoreIdentity {
         for _ in 1...attemptsMax {
             if let identity = try read(layout, files) {
-                // The gateway that made the file may have ended before it synced the folder.
+                // Another gateway may have made the file and ended before it synced the folder.
                 try files.syncFolder(layout.ownFolder)
                 return identity
             }
@@ -59,7 +59,8 @@ enum FileStoreIdentity {
         } catch let error as FileError {
             switch error.code {
             case ENOENT: return nil
-            // ELOOP: a symbolic link, which is not followed. ENXIO: a socket.
+            // ELOOP means that the path is a symbolic link, which the store does not follow. ENXIO means that it is a
+            // socket.
             case ELOOP, ENXIO: throw StoreError(.damaged, damageSentence, cause: error)
             default: throw error
             }
@@ -71,7 +72,7 @@ enum FileStoreIdentity {
         return identity
     }
 
-    /// Draws an identity and names its file, unless another gateway has done so first.
+    /// Generates an identity and writes its file, unless another gateway has made the file first.
     private static func make(
         _ layout: FileStoreLayout, _ instance: FileStoreInstance, _ files: FileSystem
     ) throws {
@@ -97,14 +98,14 @@ enum FileStoreIdentity {
             do throws(FileError) {
                 try folder.takeIfAbsent(path, as: fileName)
             } catch {
-                // The file system or the kernel does not support renaming without replacing.
+                // The file system or the kernel cannot rename without replacing: link the file to the new name instead.
                 guard error.code == EINVAL || error.code == ENOSYS else { throw error }
                 try folder.link(path, as: fileName)
                 discard(path, files)
             }
         } catch {
             guard error.code == EEXIST else { throw error }
-            // Another gateway has made an identity first. That identity is valid, so discard the own file.
+            // Another gateway made the identity first. Use that one.
             discard(path, files)
         }
     }
@@ -113,7 +114,7 @@ enum FileStoreIdentity {
         do {
             try files.removeFile(path)
         } catch {
-            // The next gateway that starts removes the staged file.
+            // A failure is ignored: the next gateway that starts removes the staged file.
         }
     }
 

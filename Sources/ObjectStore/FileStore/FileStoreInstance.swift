@@ -10,18 +10,18 @@ import WireProtocol
     import Musl
 #endif
 
-/// One FileStore from its opening to its end. It has a staging folder of its own, and a locked file that shows other
-/// gateways that it still runs.
+/// One running FileStore. It has its own staging folder, and a locked file that shows other gateways that it is
+/// running.
 ///
-/// The kernel releases the lock when the process ends, in whatever way. The lock does not depend on time, so a live
-/// instance does not look dead because its process is suspended or a clock is wrong. The lock file is durable before
-/// the staging folder exists, and the staging folder is gone before the lock file is removed. So no FileStore ever
-/// leaves a staging folder without a lock file. A folder without one belongs to another program, and no FileStore
-/// removes it.
+/// The kernel releases the lock when the process ends, even if it crashes. No time limit is involved, so a process that
+/// is stopped for long, or a wrong clock, does not make a running instance look dead. An instance makes its lock file
+/// durable before it creates its staging folder, and removes the staging folder before the lock file. Every staging
+/// folder of an instance therefore has a lock file. A FileStore does not remove a folder without a lock file, because
+/// no FileStore made it.
 final class FileStoreInstance: Sendable {
     let id: String
-    /// Folder in which this instance creates files. It lies on the store's file system, so a rename moves a file into
-    /// place.
+    /// Folder in which this instance creates files. It is on the store's file system, so a file can get its final name
+    /// by a rename.
     let staging: String
 
     private let lock: OpenFile
@@ -38,15 +38,15 @@ final class FileStoreInstance: Sendable {
         "\(staging)/\(nextNumber.wrappingAdd(1, ordering: .relaxed).newValue)"
     }
 
-    /// Begins a new instance in a store's directory whose own folders exist.
+    /// Begins a new instance. The folders below `.sluice` must exist.
     static func begin(_ layout: FileStoreLayout, _ files: FileSystem) throws -> FileStoreInstance {
         var generator = SystemRandomNumberGenerator()
         for _ in 1...beginningsMax {
             let id = String(describing: SessionID.random(using: &generator))
             let path = "\(layout.instances)/\(id)"
             var file = try files.create(path)
-            // Before this file is locked, another gateway that is starting may regard it as the file of a dead instance
-            // and remove it. So check that the locked file still has its name.
+            // Before this file is locked, another gateway that is starting may take it for the file of a dead instance
+            // and remove it. If that has happened, try again with a new file.
             guard try file.lock(), let named = try files.status(path), named.isSameFile(as: try file.status()) else {
                 continue
             }
@@ -58,10 +58,10 @@ final class FileStoreInstance: Sendable {
         throw StoreError(.unavailable, "Other gateways keep removing this one's lock.")
     }
 
-    /// Most attempts. An attempt fails only if another gateway starts in the same microseconds.
+    /// Maximum number of attempts. An attempt fails only if another gateway starts in the same microseconds.
     private static let beginningsMax = 100
 
-    /// Removes this instance's staging folder and lock file. Call it only after all its work has ended.
+    /// Removes this instance's staging folder and lock file. Call this only after all work of the instance has ended.
     func end(_ layout: FileStoreLayout, _ files: FileSystem) throws {
         try files.removeTree(staging)
         try files.removeFile("\(layout.instances)/\(id)")
@@ -84,14 +84,15 @@ final class FileStoreInstance: Sendable {
                 logger.info(
                     "Removed the staging files of a gateway that has ended", metadata: ["store.instance": "\(other)"])
             } catch let error as FileError where error.code == ENOENT {
-                continue  // Another gateway was faster.
+                continue  // Another gateway has removed the folder first.
             }
         }
     }
 }
 
 extension FileSystem {
-    /// Removes a useless file. If that fails, the file only takes up space.
+    /// Removes a file that nothing needs any more. A failure is only logged, because the file does no harm except that
+    /// it takes up space.
     func discard(_ path: String, _ logger: Logger) {
         do {
             try removeFile(path)
@@ -101,8 +102,8 @@ extension FileSystem {
         }
     }
 
-    /// Removes a folder and its content. A missing folder is no error, nor is another process that removes it
-    /// meanwhile.
+    /// Removes a folder and its content. It is no error if the folder is missing or another process removes it at the
+    /// same time.
     func removeTree(_ path: String) throws {
         for _ in 1...Self.removalsMax {
             var names: [String] = []
@@ -119,14 +120,14 @@ extension FileSystem {
             } catch let error as FileError where error.code == ENOENT && error.path == path {
                 return
             } catch let error as FileError where error.code == ENOTEMPTY {
-                continue  // A file was added after the listing.
+                continue  // Another process has added a file since the listing.
             }
         }
         throw StoreError(.unavailable, "A folder cannot be removed: new files keep appearing in it.")
     }
 
-    /// Most attempts. A folder is renamed away before it is removed, so only a few late files can still be added to
-    /// it.
+    /// Maximum number of attempts. Folders are moved to staging before they are removed, so other processes can add
+    /// only few files to them.
     private static let removalsMax = 100
 
     private func removeFileOrTree(_ path: String) throws {

@@ -22,18 +22,19 @@ import WireProtocol
 ///             staging/<instance id>/<number>      files that FileStore is writing or removing
 /// ```
 struct FileStoreLayout: Sendable {
-    /// The name that no key may have as its first segment.
+    /// Name of the folder for everything that is not an object. No key may begin with this name.
     static let ownFolderName = ".sluice"
 
-    /// Most bytes of a description: room for a key of `PATH_MAX` bytes, each escaped, and the other fields.
+    /// Maximum size of a description in bytes. It suffices for a key of `PATH_MAX` bytes that are all escaped, and for
+    /// the other fields.
     static let descriptionBytesMax = 1 << 15
 
     /// The store's directory: an absolute path without a slash at its end.
     let root: String
 
-    /// The folder for everything but objects.
+    /// The folder for everything that is not an object.
     var ownFolder: String { "\(root)/\(Self.ownFolderName)" }
-    // The folders in `ownFolder`, and the files in them, as shown above.
+    // The folders in `ownFolder` and the files in them; the comment on `FileStoreLayout` lists them.
     var uploads: String { "\(ownFolder)/uploads" }
     var metadata: String { "\(ownFolder)/metadata" }
     var sessions: String { "\(ownFolder)/sessions" }
@@ -63,17 +64,17 @@ struct FileStoreLayout: Sendable {
         return PartNumber(value)
     }
 
-    /// The folder of an object's description. There are 256 such folders, so that none of them grows too large.
+    /// The folder of an object's description. There are 256 such folders, so that none grows too large.
     func descriptionFolder(of key: FileStoreKey) -> String { "\(metadata)/\(key.digest.prefix(2))" }
 
-    /// The path of an object's description. It names the inode, so the key's next object has another description
-    /// file.
+    /// The path of an object's description. The path contains the inode, so the next object under the key gets another
+    /// description file.
     func objectDescription(of key: FileStoreKey, inode: UInt64) -> String {
         "\(descriptionFolder(of: key))/\(key.digest.dropFirst(2)).\(inode)"
     }
 
-    /// Makes a new upload's id: digits of the key's digest, so that a key's uploads are found by name, and 128 random
-    /// bits.
+    /// Makes the id of a new upload: digits of the key's digest, by which a listing finds the uploads of a key, and 128
+    /// random bits.
     static func makeUploadID(for key: FileStoreKey) -> String {
         var generator = SystemRandomNumberGenerator()
         return uploadIDPrefix(for: key) + String(describing: SessionID.random(using: &generator))
@@ -82,7 +83,7 @@ struct FileStoreLayout: Sendable {
     /// Prefix of the ids of all uploads of a key.
     static func uploadIDPrefix(for key: FileStoreKey) -> String { "\(key.digest.prefix(32))-" }
 
-    /// Whether the id has the form of this key's ids. Other ids name no upload of this key and never become a path.
+    /// Whether the id may be the id of an upload of this key. Other ids are refused before they become part of a path.
     static func isUploadID(_ id: String, of key: FileStoreKey) -> Bool {
         let prefix = uploadIDPrefix(for: key).utf8
         return id.utf8.starts(with: prefix) && isLowercaseHexadecimal(id.utf8.dropFirst(prefix.count), count: 32)
@@ -96,12 +97,12 @@ struct FileStoreLayout: Sendable {
             }
     }
 
-    /// The greatest length of a key in bytes. A path with such a key and its final zero fits into `PATH_MAX`, so that
-    /// other programs can open the object.
+    /// The maximum length of a key in bytes. The path of an object, with its final zero, must fit into `PATH_MAX`, so
+    /// that other programs can open the file.
     var keyBytesMax: Int { min(ObjectKey.byteCountMax, max(0, Int(PATH_MAX) - 1 - root.utf8.count - 1)) }
 }
 
-/// A key that can be a path below the store's directory.
+/// A key whose form allows it to be a path below the store's directory.
 struct FileStoreKey: Sendable {
     let key: ObjectKey
     /// SHA-256 of the key in hexadecimal digits.
@@ -114,10 +115,9 @@ struct FileStoreKey: Sendable {
     /// The key as text, for display and for descriptions.
     var text: String { key.text }
 
-    /// Refuses keys that cannot be file names. `KeyFolders.check` later checks the key against existing
-    /// objects.
+    /// Throws if the key cannot be a path. `KeyFolders.check` later checks the key against the existing objects.
     init(_ key: ObjectKey, bytesMax: Int) throws(StoreError) {
-        // The comparison ignores case, so that the directory can be copied to a file system that ignores case.
+        // Compare without regard to case, so that the directory can be copied to a file system that ignores case.
         guard let first = key.segments.first, !Self.isOwnFolder(first) else {
             throw StoreError(.keyUnsupported, "Keys under .sluice/ are reserved for gateways.")
         }

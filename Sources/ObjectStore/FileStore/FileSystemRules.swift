@@ -1,10 +1,11 @@
 import SystemSupport
 
-/// Which file systems a store may lie on. The store checks this when it opens, so that an operator learns of a problem
-/// before any object is at risk.
+/// Decides which file systems a store may be on. The store checks its file system when it opens, so that an operator
+/// sees a problem before any object is at risk.
 ///
-/// A store relies on four guarantees: all gateways on the directory see an `flock`, a name is exactly the bytes it
-/// was given, a synced file or folder survives a power cut, and a rename happens whole or not at all.
+/// A store relies on four guarantees: an `flock` has effect for all gateways on the directory; names are equal only if
+/// all their bytes are equal; a synced file or folder survives a power cut; and after a crash a rename has happened
+/// completely or not at all.
 ///
 /// | file system                                   | what fails                          | detected by              |
 /// |-----------------------------------------------|-------------------------------------|--------------------------|
@@ -17,7 +18,7 @@ import SystemSupport
 ///
 /// Every other file system is accepted.
 enum FileSystemRules {
-    /// Refuses a directory because of its file system or attributes. Writes nothing.
+    /// Throws if the type or the attributes of the directory's file system rule it out. Writes nothing.
     ///
     /// - Parameter device: the device number of the directory.
     static func check(_ root: borrowing OpenFolder, device: UInt64, _ files: FileSystem) throws {
@@ -43,9 +44,9 @@ enum FileSystemRules {
         guard try !root.foldsCase() else { throw namesAreFolded }
     }
 
-    /// Refuses a file system that treats different names as equal.
+    /// Throws if the file system treats different names as equal. Finds out by creating files.
     ///
-    /// - Parameter folder: an empty folder of the store's own, on the file system of the objects' folders.
+    /// - Parameter folder: an empty folder in `.sluice`, on the same file system as the objects.
     static func checkNames(in folder: String, _ files: FileSystem) throws {
         for (name, other) in [("name-a", "NAME-A"), ("name-\u{E9}", "name-e\u{301}")] {
             let path = "\(folder)/\(name)"

@@ -7,18 +7,19 @@ import SystemSupport
     import Musl
 #endif
 
-/// The folders of keys. Each folder is opened from within the one above it, and its entries are reached only through
-/// its descriptor.
+/// Opens and makes the folders of keys. Each folder is opened from within the folder above it, and its entries are
+/// accessed only through its descriptor, so that no path leads out of the store.
 struct KeyFolders: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
-    /// The status of the store's directory. It shows whether the path still leads to this directory, and not to another
-    /// one such as an empty mount point.
+    /// The status of the store's directory when it was opened. It shows later if the path leads to another directory,
+    /// such as the empty mount point of an unmounted disk.
     let root: FileStatus
-    /// The status of `.sluice`, to recognise it under another name on a file system that treats several names as
-    /// equal.
+    /// The status of `.sluice`. It shows if a key leads into this folder under another name, on a file system that
+    /// treats several names as equal.
     let ownFolder: FileStatus
-    /// How to open the folders of keys. The store tests this once; a later failure of `openat2` is an error.
+    /// Whether folders are opened with `openat2`. The store tests once whether the kernel has this call; after that,
+    /// its failure is an error.
     let walk: FolderWalk
     private let durableFolders = DurableFolders()
 
@@ -30,12 +31,13 @@ struct KeyFolders: Sendable {
         self.walk = walk
     }
 
-    /// Most attempts at a step that another gateway can undo by removing or making a folder of the key.
+    /// Maximum number of attempts for a step that fails if another gateway removes or makes a folder of the key at the
+    /// same time.
     static let placingsMax = 10
     static let notAFile = "The key's path exists and is not a regular file."
 
-    /// - Throws: `.noSuchBucket` if the path leads to another directory than the one that was opened: if the disk was
-    ///   unmounted, every object would seem absent.
+    /// - Throws: `.noSuchBucket` if the path leads to another directory than when the store was opened. If the disk was
+    ///   unmounted, all objects would otherwise seem to be absent.
     private func openRoot() throws -> OpenFolder {
         let file: OpenFile
         do {
@@ -62,8 +64,8 @@ struct KeyFolders: Sendable {
         return folder
     }
 
-    /// Opens the folder of an object and makes missing folders. On return the names of all of them are durable, also
-    /// of those that another gateway made.
+    /// Opens the folder of an object and makes missing folders. On return, the names of all folders of the key are
+    /// durable, including those that another gateway made.
     func makeParent(of key: FileStoreKey) throws -> OpenFolder {
         var folder = try openRoot()
         guard !key.folders.isEmpty else { return folder }
@@ -75,7 +77,7 @@ struct KeyFolders: Sendable {
         return folder
     }
 
-    /// - Parameter identity: the parent's identity; on return, the folder's.
+    /// - Parameter identity: identity of the parent folder; on return, identity of the opened folder.
     private func makeFolder(
         _ name: String, in parent: borrowing OpenFolder, _ identity: inout FolderIdentity
     ) throws -> OpenFolder {
@@ -86,7 +88,8 @@ struct KeyFolders: Sendable {
                     try parent.makeFolder(name)
                     isMade = true
                 } catch {
-                    // Another gateway made the folder first and may not have synced its name.
+                    // EEXIST: another gateway made the folder first. It may not have synced the name, so the name is
+                    // synced below.
                     guard error.code == EEXIST else { throw error }
                 }
                 continue
@@ -135,10 +138,11 @@ struct KeyFolders: Sendable {
         return next
     }
 
-    /// Checks a key against the existing objects and folders.
+    /// Checks whether existing objects and folders allow an object under this key.
     ///
     /// - Returns: the status of the object under the key, or `nil` if there is none.
-    /// - Throws: `.keyUnsupported` if an object is in the way, or if the path leads out of the store.
+    /// - Throws: `.keyUnsupported` if an object exists where the key needs a folder, or if the path leads out of the
+    ///   store.
     func check(_ key: FileStoreKey) throws -> FileStatus? {
         guard let parent = try openParent(of: key) else { return nil }
         return try check(key, in: parent)
@@ -160,8 +164,8 @@ struct KeyFolders: Sendable {
         }
     }
 
-    /// Removes the empty folders at a key's path. If a folder is not empty any more, it stays, and the caller's next
-    /// step fails.
+    /// Removes the folder that has an object's name, with the empty folders in it. If it is not empty, it stays, and
+    /// the caller's next step fails.
     func removeEmptyFolders(_ name: String, in parent: borrowing OpenFolder) throws {
         var names: [String] = []
         let folder = try parent.openFolder(name)
@@ -175,7 +179,7 @@ struct KeyFolders: Sendable {
         try parent.removeFolder(name)
     }
 
-    /// Makes an object's name durable, if its folder still exists.
+    /// Makes an object's name durable by syncing its folder, if the folder still exists.
     func syncParent(of key: FileStoreKey) throws {
         guard let parent = try openParent(of: key) else { return }
         try parent.sync()
@@ -188,10 +192,9 @@ private struct FolderPlace: Hashable, Sendable {
     var name: [UInt8]
 }
 
-/// Folders whose names are durable, so that each object need not sync all folders above it.
+/// Remembers folders whose names are durable, so that not every object has to sync all folders above it.
 ///
-/// An entry counts only for the folder that had the name when it was made durable, not for a later folder of the same
-/// name.
+/// An entry contains the folder's identity. If another folder gets the name later, the entry does not apply to it.
 private final class DurableFolders: Sendable {
     private static let countMax = 4096
     private let folders = Mutex<[FolderPlace: FolderIdentity]>([:])
@@ -201,8 +204,7 @@ private final class DurableFolders: Sendable {
         folders.withLock { $0[place] == identity }
     }
 
-    /// Adds a folder. If the table is full, all other entries are removed first. The only cost is that their folders
-    /// are synced again.
+    /// Adds a folder. If the table is full, it is emptied first; that costs no more than syncing folders again.
     func insert(_ place: FolderPlace, _ identity: FolderIdentity) {
         folders.withLock { folders in
             if folders.count >= Self.countMax { folders.removeAll() }

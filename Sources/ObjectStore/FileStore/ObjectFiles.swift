@@ -10,7 +10,7 @@ import TransferCommon
 
 /// A complete and synced file that is about to become an object.
 struct FinishedFile: Sendable {
-    /// Path in staging or in an upload's folder.
+    /// Path of the file, in staging or in an upload's folder.
     var path: String
     /// Status after the last sync.
     var status: FileStatus
@@ -18,23 +18,23 @@ struct FinishedFile: Sendable {
     var generation: UInt32
 }
 
-/// The objects of a store: a file each under its key, and a description of that file.
+/// The objects of a store. Each has a file under its key, and a description of that file below `.sluice`.
 struct ObjectFiles: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
     let folders: KeyFolders
     let logger: Logger
 
-    /// The object under a key and its summary, both durable.
+    /// The object under a key and its summary. Syncs the folder first, so that the object survives a power cut.
     func summary(of key: FileStoreKey) throws -> (summary: ObjectSummary, file: OpenObject)? {
         guard let parent = try folders.openParent(of: key) else { return nil }
         guard try folders.check(key, in: parent) != nil else { return nil }
-        // Another gateway may have ended before it synced the object's name.
+        // Another gateway may have given the object its name and ended before it synced the folder.
         try parent.sync()
         return try summary(of: key, in: parent)
     }
 
-    /// The current object, which may not be durable yet.
+    /// The object that has the name now. Its name may not be durable yet.
     func summary(
         of key: FileStoreKey, in parent: borrowing OpenFolder
     ) throws -> (summary: ObjectSummary, file: OpenObject)? {
@@ -46,13 +46,13 @@ struct ObjectFiles: Sendable {
             return nil
         }
         let status = try file.status()
-        // The entry was a plain file at the check before.
+        // The check before saw a plain file here. Another program has replaced it since.
         guard status.kind == .file else { throw StoreError(.keyUnsupported, KeyFolders.notAFile) }
         let generation = file.generation()
         let description = try description(of: key, status: status, generation: generation)
         let evidence = description?.evidence ?? .none
-        // FileStore computes each digest itself while it writes, before a description names the file. The description
-        // matches exactly this file, so the evidence counts as checked.
+        // The description matches exactly this file, and FileStore computed its digest itself while it wrote the file.
+        // The evidence therefore counts as checked.
         let summary = ObjectSummary(
             size: status.size, etag: evidence.fileStoreETag ?? status.fileStoreETag(generation: generation),
             version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence,
@@ -60,7 +60,7 @@ struct ObjectFiles: Sendable {
         return (summary, OpenObject(file: file))
     }
 
-    /// Returns `nil` if there is no description of exactly this file.
+    /// The description of exactly this file; `nil` if there is none.
     private func description(
         of key: FileStoreKey, status: FileStatus, generation: UInt32
     ) throws -> ObjectDescription? {
@@ -78,12 +78,12 @@ struct ObjectFiles: Sendable {
         return description
     }
 
-    /// Makes a finished file the object under a key in one step, with its description.
+    /// Writes the description of a finished file and then makes the file the object under a key, in one atomic step.
     ///
-    /// Order: description, its folder, the key's folders, the object's name, its folder. The tables of `FileStore`
-    /// list what a crash after each step leaves behind.
-    /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition does not hold; `.outcomeUnknown` if the
-    ///   object is visible but perhaps not durable. After any other error the object has not appeared.
+    /// Makes durable, in this order: the description, the name of the description, the key's folders, the object's
+    /// name. The tables of `FileStore` list what a crash after each step leaves behind.
+    /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition is not fulfilled; `.outcomeUnknown` if the
+    ///   object may have appeared but may not survive a power cut. After any other error the object has not appeared.
     func publish(
         _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, evidence: ObjectEvidence,
         condition: PutCondition
@@ -119,14 +119,16 @@ struct ObjectFiles: Sendable {
             }
             try files.syncFolder(layout.metadata)
         }
-        // An existing description of this name is void: its file is gone, and this file has reused the inode number.
+        // A description with this path may exist. It is out of date: its file is gone, and the new file has got the
+        // same inode number.
         let file = try files.createOrEmpty(path)
         try file.write(encodedJSON(description), at: 0)
         try file.sync()
         try files.syncFolder(folder)
     }
 
-    /// Refuses a write before its bytes arrive, if `publish` would refuse it now. `publish` checks the condition again.
+    /// Throws if the condition is not fulfilled now, so that a write that `publish` would refuse fails before its bytes
+    /// arrive. `publish` checks the condition again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
         guard let parent = try folders.openParent(of: key) else {
             if case .ifMatch = condition { throw StoreError(.preconditionGone) }
@@ -151,7 +153,7 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// Gives a finished file the object's name. Repeats this if another gateway removes a folder that the name needs.
+    /// Gives a finished file the object's name. Tries again if another gateway removes a folder of the key meanwhile.
     private func place(
         _ file: FinishedFile, under key: FileStoreKey, _ condition: PutCondition
     ) throws -> PlacedFile {
@@ -159,7 +161,8 @@ struct ObjectFiles: Sendable {
             do {
                 return try placeOnce(file, under: key, condition)
             } catch let error as FileError {
-                // Another gateway may have removed this key's empty folder, or made a folder at the key.
+                // Another gateway may have removed an empty folder of this key, or made a folder that has the object's
+                // name.
                 guard [ENOENT, EEXIST, ENOTEMPTY, EISDIR].contains(error.code), attempt < KeyFolders.placingsMax,
                     try files.status(file.path) != nil
                 else { throw error }
@@ -198,7 +201,7 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// - Returns: whether the file still has its old name, besides the new one.
+    /// - Returns: whether the file was linked instead of renamed, so that it still has its old name, too.
     private func give(
         _ name: String, in parent: borrowing OpenFolder, to file: FinishedFile, onlyIfAbsent: Bool
     ) throws(FileError) -> Bool {
@@ -210,18 +213,19 @@ struct ObjectFiles: Sendable {
             try parent.takeIfAbsent(file.path, as: name)
             return false
         } catch {
-            // The file system or the kernel cannot rename without replacing.
+            // The file system or the kernel cannot rename without replacing: link the file to the new name instead.
             guard error.code == EINVAL || error.code == ENOSYS else { throw error }
             try parent.link(file.path, as: name)
             return true
         }
     }
 
-    /// Locks a key's name against all gateways on this directory and all threads of this one, so that the compared
-    /// object stays in place until it is replaced. Keys with the same description folder share a lock.
+    /// Locks a key's name. All gateways on this directory and all threads of this gateway take the lock, so no one of
+    /// them replaces the object between the comparison with the condition and the rename. Keys with the same
+    /// description folder share one lock.
     ///
-    /// The holder of the lock makes only a few system calls and never syncs. So a long wait means that the holder's
-    /// process is suspended.
+    /// The holder makes only a few system calls and never syncs. If the wait is long, the process that holds the lock
+    /// was stopped.
     private func lockName(of key: FileStoreKey) throws -> OpenFile {
         var folder = try files.openFolder(layout.descriptionFolder(of: key))
         for _ in 1...Self.lockAttemptsMax {
@@ -234,7 +238,8 @@ struct ObjectFiles: Sendable {
     private static let lockAttemptsMax = 20_000
     private static let lockPauseMicroseconds: UInt32 = 500
 
-    /// Checks whether a call that reported an error has placed the file anyway.
+    /// Whether a rename or link that returned an error has given the file its new name nevertheless, as can happen on a
+    /// network file system.
     private func isPlaced(
         _ file: FinishedFile, as name: String, in parent: borrowing OpenFolder, after error: FileError
     ) throws -> Bool {
@@ -247,23 +252,23 @@ struct ObjectFiles: Sendable {
     }
 }
 
-/// A file that has its object's name; the name is not durable yet.
+/// A file that has got the object's name. The name is not durable yet.
 private struct PlacedFile: ~Copyable {
     /// The folder that contains the name.
     let parent: OpenFolder
     /// The key's previous object, if known.
     let replaced: ReplacedFile?
-    /// Whether the file was linked, so that its name in staging or in the upload's folder remains.
+    /// Whether the file was linked and therefore still has its old name in staging or in the upload's folder, too.
     let hasOldName: Bool
 }
 
-/// The replaced object, kept open until its description is removed. When it is closed, its inode number becomes free
-/// for a new file, and the description of that file would have the same path.
+/// The replaced object, kept open until its description is removed. If it were closed before, a new file could get its
+/// inode number, and the removal would hit the description of the new file, which has the same path.
 private final class ReplacedFile: Sendable {
     let inode: UInt64
     private let file: OpenFile
 
-    /// Returns `nil` if the file cannot be opened. Its description then stays and is void.
+    /// Returns `nil` if the file cannot be opened. Its description then stays and has no effect.
     init?(_ name: String, in parent: borrowing OpenFolder) {
         do {
             let file = try parent.openFile(name)
@@ -275,7 +280,7 @@ private final class ReplacedFile: Sendable {
     }
 }
 
-/// An object opened for reading. Replacing the key does not change its bytes.
+/// An object opened for reading. If the key gets another object, this one still reads the old bytes.
 final class OpenObject: Sendable {
     private let file: OpenFile
 
@@ -283,7 +288,7 @@ final class OpenObject: Sendable {
         self.file = file
     }
 
-    /// Reads up to `count` bytes at a byte offset; returns none only at the end.
+    /// Reads up to `count` bytes at a byte offset. The result is empty only at the end of the object.
     func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         try file.read(count, at: offset)
     }

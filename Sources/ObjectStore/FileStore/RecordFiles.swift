@@ -7,7 +7,7 @@ import SystemSupport
     import Musl
 #endif
 
-/// The session records of a store: one file for each record.
+/// The session records of a store, one file for each record.
 struct RecordFiles: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
@@ -15,7 +15,7 @@ struct RecordFiles: Sendable {
     let presence: StorePresence
     let logger: Logger
 
-    /// Writes a record in staging and renames it into place once its bytes are durable.
+    /// Writes a record to a file in staging, syncs it, and renames it to the record's name.
     func write(_ name: String, _ bytes: [UInt8]) throws {
         let path = instance.makeStagingPath()
         do {
@@ -30,7 +30,7 @@ struct RecordFiles: Sendable {
         try files.syncFolder(layout.sessions)
     }
 
-    /// Returns `nil` if there is no record; throws `.damaged` if the file of that name cannot be a record.
+    /// Reads a record; `nil` if there is none. Throws `.damaged` if the file with that name cannot be a record.
     func read(_ name: String, bytesMax: Int) throws -> StoredRecord? {
         do {
             let file = try files.open(layout.record(name))
@@ -45,7 +45,7 @@ struct RecordFiles: Sendable {
         }
     }
 
-    /// Removes a record durably. If another gateway removed it first, makes that removal durable.
+    /// Removes a record durably. If another gateway has removed the record already, makes this removal durable.
     func remove(_ name: String) throws {
         do {
             try files.removeFile(layout.record(name))
@@ -56,7 +56,8 @@ struct RecordFiles: Sendable {
         try files.syncFolder(layout.sessions)
     }
 
-    /// Reads the whole folder for each page. The folder holds one record per unfinished session.
+    /// One page of record names. Lists the whole folder for each page, which is acceptable because it has one record
+    /// per unfinished session.
     func names(prefix: String, after: String?, countMax: Int) throws -> RecordNamePage {
         var names: [String] = []
         try files.list(layout.sessions) { name in

@@ -5,9 +5,10 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// A file in staging that is being written, and the digest of its bytes so far.
+/// A file in staging that is being written, and the digest of the bytes that have been written so far.
 ///
-/// Only one task at a time uses the file, although on changing threads. So no thread ever waits for the mutex.
+/// Only one task at a time uses the file, but on different threads. The mutex is there for the compiler; no thread ever
+/// waits for it.
 final class StagedFile: Sendable {
     private struct State: ~Copyable {
         let file: OpenFile

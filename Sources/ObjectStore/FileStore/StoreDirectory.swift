@@ -11,9 +11,8 @@ import TransferCommon
 
 /// The opened directory of a FileStore: its objects, uploads and records.
 ///
-/// All its methods block, so `FileStore` runs them on its threads. A method throws `StoreError` if it knows the meaning
-/// of a failure. Otherwise it throws `FileError`, which is translated by the general rule (`StoreError.init(_:
-/// FileError)`).
+/// All methods on them block, so `FileStore` runs them on its threads. A method throws `StoreError` if it knows what a
+/// failure means for the store, and otherwise `FileError`, which `StoreError.init(_: FileError)` translates.
 struct StoreDirectory: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
@@ -25,9 +24,10 @@ struct StoreDirectory: Sendable {
     let uploads: UploadFolders
     let records: RecordFiles
 
-    /// Opens the directory, makes the store's own folders if missing, and removes the staging of dead instances.
+    /// Opens the directory, makes the folders below `.sluice` if they are missing, and removes the staged files of
+    /// instances that have ended.
     ///
-    /// - Throws: `.unsupported` with a sentence if a store in this directory could lose or mix up objects
+    /// - Throws: `.unsupported`, with a sentence, if a store in this directory could lose objects or confuse keys
     ///   (`FileSystemRules`).
     init(root path: String, files: FileSystem, logger: Logger) throws {
         let layout = FileStoreLayout(root: path)
@@ -85,7 +85,8 @@ struct StoreDirectory: Sendable {
         try instance.end(layout, files)
     }
 
-    /// The clock that dates files: on a network file system it is the server's.
+    /// The time of the clock from which files get their modification times. On a network file system this is the
+    /// server's clock.
     func currentTime() throws -> Date {
         let path = instance.makeStagingPath()
         let file = try files.create(path)

@@ -7,7 +7,8 @@ import SystemSupport
 #endif
 
 extension StoreError {
-    /// Maps a failed system call to a store error, for steps that know nothing more precise.
+    /// Translates a failed system call into a store error, for methods that know nothing more precise about the
+    /// failure.
     init(_ error: FileError) {
         switch error.code {
         case ENOSPC, EDQUOT:
@@ -17,7 +18,8 @@ extension StoreError {
         case EROFS:
             self.init(.denied, "The store's directory is read-only.", cause: error)
         case ENOENT:
-            // The path is in FileStore's own folders: steps in which a file may be missing handle ENOENT themselves.
+            // A method for which a file may be missing handles ENOENT itself. So here a file or folder that must exist
+            // is missing.
             self.init(.noSuchBucket, "A file or folder is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
@@ -36,7 +38,7 @@ extension StoreError {
         }
     }
 
-    /// Maps any error of a step on the directory to a store error.
+    /// Translates any error of a method on the directory into a store error.
     init(anyFrom error: any Error) {
         switch error {
         case let error as StoreError: self = error

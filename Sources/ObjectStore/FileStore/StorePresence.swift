@@ -1,18 +1,18 @@
 import SystemSupport
 
-/// Distinguishes a store without objects from a store whose disk was unmounted.
+/// Distinguishes a store that has no objects from a store whose disk was unmounted.
 struct StorePresence: Sendable {
     static let directoryIsGone = "The store's directory no longer exists."
 
     let layout: FileStoreLayout
     let files: FileSystem
-    /// The status of `.sluice/uploads`, to detect that the disk was unmounted.
+    /// The status of `.sluice/uploads` when the store was opened. If it changes, the disk was unmounted.
     let uploadsFolder: FileStatus
 
     /// Call this before reporting an object or upload as absent.
     ///
-    /// - Throws: `.noSuchBucket` if the path no longer leads to the directory that was opened: if the disk was
-    ///   unmounted, its empty mount point is left, in which every object would seem absent.
+    /// - Throws: `.noSuchBucket` if the path no longer leads to the directory that was opened. In the empty mount point
+    ///   of an unmounted disk, every object would otherwise seem to be absent.
     func confirm() throws {
         guard let found = try files.status(layout.uploads), found.isSameFile(as: uploadsFolder) else {
             throw StoreError(.noSuchBucket, Self.directoryIsGone)

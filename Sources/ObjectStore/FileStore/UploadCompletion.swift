@@ -11,17 +11,17 @@ import WireProtocol
     import Musl
 #endif
 
-/// One attempt to make an object out of an upload's parts. It holds the upload's lock until it ends.
+/// One attempt to make an object out of an upload's parts. The attempt holds the upload's lock until it ends.
 ///
-/// Order of calls: `begin`, then `joinMore` until it returns true, then `publish`. After an error, or to stop early:
-/// `giveUp`. Each call is short enough for a shared thread. Only one task at a time uses a completion.
+/// The caller calls `begin`, then `joinMore` until it returns `true`, then `publish`; after an error, or to stop early,
+/// `giveUp`. Each call is short enough for a thread of a shared pool. Only one task at a time may use this object.
 final class UploadCompletion: Sendable {
     private struct State: ~Copyable {
         var lock: OpenFile
         let joined: OpenFile
-        /// Number of `parts` that are completely in `joined`.
+        /// Number of `parts` that have been copied to `joined` completely.
         var joinedParts = 0
-        /// Bytes of the next part that are in `joined`.
+        /// Number of bytes of the next part that have been copied to `joined`.
         var joinedBytesOfPart: UInt64 = 0
         var joinedBytes: UInt64 = 0
         var canClone = true
@@ -48,7 +48,7 @@ final class UploadCompletion: Sendable {
         self.state = Mutex(State(lock: lock, joined: joined))
     }
 
-    /// Locks the upload and checks every part before anything is written.
+    /// Begins a completion: locks the upload and checks every part. Writes nothing before all parts are checked.
     static func begin(
         _ directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], size: UInt64,
         condition: PutCondition
@@ -74,7 +74,7 @@ final class UploadCompletion: Sendable {
     }
 
     /// Checks that the part numbers run from 1 without a gap and that all parts but the last have the upload's part
-    /// size. The object's evidence states the part size and the number of parts, so both must be true.
+    /// size. The object's evidence depends on both, so it would be wrong otherwise.
     private static func check(_ parts: [CompletedPart], size: UInt64, partBytes: UInt64) throws {
         var invalid: [PartNumber] = []
         var expected: UInt32 = 1
@@ -112,7 +112,7 @@ final class UploadCompletion: Sendable {
                 state.joinedParts += 1
                 state.joinedBytesOfPart = 0
             }
-            // Sync after each step, so that the last sync is not a long one.
+            // Sync after each step. Otherwise the last sync would have to write everything and take long.
             try state.joined.sync()
             return state.joinedParts == parts.count
         }
@@ -128,8 +128,8 @@ final class UploadCompletion: Sendable {
                 state.joinedBytes += count
                 return
             } catch {
-                // EINVAL means that this part does not end on a block boundary. Any other error means that the file
-                // system cannot clone at all.
+                // EINVAL means that this part does not end on a block boundary: copy this part. Any other error means
+                // that the file system cannot clone: copy all parts.
                 guard error.code != ENOSPC, error.code != EDQUOT, error.code != EIO else { throw error }
                 if error.code != EINVAL { state.canClone = false }
             }
@@ -149,7 +149,7 @@ final class UploadCompletion: Sendable {
         }
     }
 
-    /// Makes the joined file the object, and removes the upload.
+    /// Makes `joined` the object, and then removes the upload.
     func publish(_ condition: PutCondition) throws -> ObjectReceipt {
         let root: SHA256Digest
         do {
@@ -164,7 +164,7 @@ final class UploadCompletion: Sendable {
                 path: directory.layout.joined(of: upload), status: try state.joined.status(),
                 generation: state.joined.generation())
         }
-        // `completing` must be durable before the object has its name: afterwards `completing` without `joined` means
+        // Make `completing` durable before the object gets its name. From then on, `completing` without `joined` means
         // that the object exists.
         _ = try directory.files.create(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
@@ -173,33 +173,33 @@ final class UploadCompletion: Sendable {
         do {
             try directory.uploads.remove(upload)
         } catch {
-            // The object is durable. Later calls recognise the rest of the upload as a remainder and ignore it.
+            // The object is durable, so the completion has succeeded. Later calls recognise what is left of the upload
+            // and ignore it.
             directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
         }
         return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
     }
 
-    /// Undoes this attempt, unless it has succeeded, and releases the upload's lock. The lock is released here, not
-    /// only when this value is freed, so that a caller can try again at once although a thread still refers to this
-    /// attempt.
+    /// Undoes this attempt, unless it has succeeded, and unlocks the upload. It unlocks explicitly, so that a caller
+    /// can try again at once even if a thread still holds a reference to this attempt.
     ///
-    /// - Parameter mayBePublished: whether the object may exist. In that case the files stay, so that the next call can
-    ///   find out.
+    /// - Parameter mayBePublished: whether the object may exist already. The files then stay, so that the next call can
+    ///   find out whether it does.
     func giveUp(mayBePublished: Bool) {
         defer { state.withLock { $0.lock.unlock() } }
         guard !mayBePublished else { return }
         do {
             try directory.uploads.undoCompletion(of: upload, of: key)
         } catch {
-            // The next attempt, or the next gateway that starts, undoes the completion.
+            // The next attempt, or the next gateway that starts, undoes this completion.
             directory.logger.debug("Could not undo a completion", metadata: ["error": "\(error)"])
         }
     }
 }
 
 extension CompletedPart {
-    /// Whether the stored part is the named one. The digest is compared too: the store assigned the ETag, the agent
-    /// the digest.
+    /// Whether the stored part is the part that the completion names. Compares the digest as well as the ETag: the ETag
+    /// comes from the store, and the digest from the agent.
     fileprivate func isSame(as stored: ListedPart) -> Bool {
         stored.size == size && stored.etag == etag && stored.digest == digest
     }

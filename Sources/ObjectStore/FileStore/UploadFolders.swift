@@ -8,7 +8,7 @@ import TransferCommon
     import Musl
 #endif
 
-/// The unfinished uploads of a store: a folder each, with the upload's description and its parts.
+/// The unfinished uploads of a store. Each has a folder with the upload's description and its parts.
 struct UploadFolders: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
@@ -17,8 +17,7 @@ struct UploadFolders: Sendable {
     let folders: KeyFolders
     let logger: Logger
 
-    /// Makes an upload's folder with its description. The folder appears complete or not at all, and is durable on
-    /// return.
+    /// Makes the folder of a new upload with its description, in one atomic and durable step.
     func create(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
         _ = try folders.check(key)
         let id = FileStoreLayout.makeUploadID(for: key)
@@ -41,8 +40,8 @@ struct UploadFolders: Sendable {
 
     /// Returns the metadata with which an unfinished upload was created.
     ///
-    /// - Throws: `.noSuchUpload`, also if the upload has become an object and a crash left its folder;
-    ///   `.completionInProgress` if a gateway is completing it now.
+    /// - Throws: `.noSuchUpload` if there is no such upload, or if it has become an object and a crash has left its
+    ///   folder behind; `.completionInProgress` if a gateway is completing the upload now.
     func open(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         let metadata = try description(of: id, of: key)
         if try files.status(layout.completing(of: id)) != nil {
@@ -54,7 +53,7 @@ struct UploadFolders: Sendable {
         return metadata
     }
 
-    /// Reads `description`; ignores any completion in progress.
+    /// Reads the file `description`. Does not check whether a completion is in progress.
     func description(of id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.noSuchUpload) }
         let bytes: [UInt8]
@@ -80,7 +79,8 @@ struct UploadFolders: Sendable {
         do {
             var folder = try files.openFolder(layout.upload(id))
             guard try folder.lock() else { return nil }
-            // The lock's previous holder may have removed the folder.
+            // The process that held the lock before may have removed the folder. The lock then belongs to a folder
+            // without a name.
             guard let named = try files.status(layout.upload(id)), named.isSameFile(as: try folder.status()) else {
                 throw StoreError(.noSuchUpload)
             }
@@ -91,11 +91,11 @@ struct UploadFolders: Sendable {
         }
     }
 
-    /// Whether a locked upload has already become the object, and a crash left its folder.
+    /// Whether a locked upload has already become the object, so that its folder is only what a crash has left behind.
     ///
-    /// `completing` is durable before `joined` becomes the object and is removed before `joined` is. So `completing`
-    /// without `joined` means that the upload has become the object. If the object got its name by a link, `joined` and
-    /// the object's name may both exist.
+    /// `completing` becomes durable before `joined` becomes the object, and an undone completion removes `completing`
+    /// before `joined`. So `completing` without `joined` means that the upload has become the object. If `joined` was
+    /// linked to the object's name, `joined` may still exist: then the object's file is compared with it.
     func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
         guard try files.status(layout.completing(of: id)) != nil else { return false }
         guard let joined = try files.status(layout.joined(of: id)) else { return true }
@@ -103,7 +103,8 @@ struct UploadFolders: Sendable {
         return try parent.status(of: key.name)?.isSameFile(as: joined) ?? false
     }
 
-    /// Removes a locked upload: first by one durable rename into staging, then file by file.
+    /// Removes a locked upload. Moves its folder to staging by one rename, which is made durable, and then removes the
+    /// files.
     func remove(_ id: String) throws {
         let staged = instance.makeStagingPath()
         do {
@@ -143,7 +144,7 @@ struct UploadFolders: Sendable {
                 guard let status = try files.status(layout.description(of: id)) else { continue }
                 found.append(UploadSummary(upload: id, created: status.modified, sessionID: metadata.sessionID))
             } catch let error as StoreError where error.reason == .noSuchUpload {
-                continue  // The upload is gone since the listing, or only its folder is left.
+                continue  // Removed since the listing, or already an object, with only the folder left.
             } catch let error as StoreError where error.reason == .completionInProgress || error.reason == .damaged {
                 logger.debug("Passed over an upload", metadata: ["store.error": "\(error.shortDescription)"])
             }
@@ -155,7 +156,7 @@ struct UploadFolders: Sendable {
     func parts(of id: String, after: PartNumber?, countMax: Int) throws -> PartPage {
         var numbers: [PartNumber] = []
         do {
-            // Another gateway may have ended before it synced the name of a part.
+            // Another gateway may have given a part its name and ended before it synced the folder.
             try files.syncFolder(layout.upload(id))
             try files.list(layout.upload(id)) { name in
                 if let number = FileStoreLayout.partNumber(ofFile: name), after.map({ number > $0 }) ?? true {
@@ -187,7 +188,7 @@ struct UploadFolders: Sendable {
         let footerBytes = UInt64(PartFooter.byteCount)
         let bytes = try file.read(PartFooter.byteCount, at: status.size - min(status.size, footerBytes))
         guard let footer = PartFooter(bytes, fileSize: status.size) else {
-            // The agent treats the part as missing and sends it again.
+            // Report the part as missing. The agent then sends it again.
             logger.warning("A stored part is damaged", metadata: ["part.number": "\(number)"])
             return nil
         }
@@ -197,7 +198,7 @@ struct UploadFolders: Sendable {
         return StoredPart(listed: listed, file: file)
     }
 
-    /// Moves a finished file into an upload's folder; replaces an earlier file of the same part.
+    /// Moves a finished file into an upload's folder as a part. Replaces an earlier file of the same part.
     func place(_ file: FinishedFile, as number: PartNumber, of id: String) throws {
         do {
             try files.rename(file.path, to: layout.part(number, of: id))
@@ -209,8 +210,8 @@ struct UploadFolders: Sendable {
         }
     }
 
-    /// Removes the joined files of interrupted completions, and the folders of uploads that have become objects.
-    /// Called when a store opens; uploads that a live gateway is completing are locked and skipped.
+    /// Removes the joined files of interrupted completions, and the folders of uploads that have become objects. Called
+    /// when a store opens. An upload that a running gateway is completing is locked, and so it is skipped.
     func removeInterruptedCompletions() throws {
         var ids: [String] = []
         try files.list(layout.uploads) { name in
@@ -218,9 +219,10 @@ struct UploadFolders: Sendable {
             return true
         }
         for id in ids {
-            // Skip uploads that are gone or damaged: calls on them report the error.
+            // Skip uploads that no completion was interrupted for, that are gone, or that are damaged. For a damaged
+            // one, later calls report the error.
             guard try files.status(layout.joined(of: id)) != nil || files.status(layout.completing(of: id)) != nil,
-                // The upload is skipped if the file cannot be read.
+                // try?: the upload is skipped if the file cannot be read.
                 let bytes = try? files.open(layout.description(of: id))
                     .read(FileStoreLayout.descriptionBytesMax, at: 0),
                 let description: UploadDescription = decodedJSON(bytes),

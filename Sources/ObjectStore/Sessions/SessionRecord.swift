@@ -3,11 +3,12 @@ import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-/// What the gateways of a site record about an unfinished multipart session, in the store itself.
+/// What a gateway records in the store about an unfinished multipart session, so that every gateway of the site can
+/// resume or remove the session.
 ///
-/// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record once
-/// the session is decided. So each of Sluice's uploads has a record from its first moment on, and cleaning need not
-/// guess which uploads are Sluice's.
+/// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record when
+/// the session has ended. So every upload of Sluice has a record from its first moment on, and the cleaner can rely on
+/// the records.
 package struct SessionRecord: Hashable, Sendable {
     /// The device's name.
     package var device: String
@@ -16,7 +17,7 @@ package struct SessionRecord: Hashable, Sendable {
     package var size: UInt64?
     /// The source file's modification time.
     package var modificationTime: ModificationTime
-    /// Bytes of each part but the last.
+    /// Size in bytes of each part except the last.
     package var partBytes: UInt64
     /// Which object the session may replace.
     package var condition: WriteCondition
@@ -45,8 +46,8 @@ package struct SessionRecord: Hashable, Sendable {
 extension SessionRecord {
     /// The record's name in the store: `<first 32 hexadecimal digits of SHA-256(key)>-<session id>`.
     ///
-    /// One listing by the text before the hyphen finds all sessions of a key; key and session id together give the
-    /// name.
+    /// A listing of the names with one prefix, the text before the hyphen, finds all sessions of a key. If key and
+    /// session id are known, so is the name.
     package static func name(key: String, session: SessionID) throws(StoreError) -> String {
         try namePrefix(key: key) + String(describing: session)
     }
@@ -64,13 +65,13 @@ extension SessionRecord {
             }
     }
 
-    /// Prefix of the names of all records of a key. In theory, another key may have the same prefix, so the caller has
+    /// Prefix of the names of all records of a key. In theory another key can have the same prefix, so the caller has
     /// to compare the key in the record.
     package static func namePrefix(key: String) throws(StoreError) -> String {
         hexadecimal(try keyDigest(key).bytes.prefix(16)) + "-"
     }
 
-    /// JSON with sorted keys, so that equal records give equal bytes.
+    /// The record as JSON. The keys are sorted, so that equal records give equal bytes.
     package func encoded() throws(StoreError) -> [UInt8] {
         let form = EncodedSessionRecord(
             version: EncodedSessionRecord.currentVersion, device: device, key: key, size: size,
@@ -80,8 +81,8 @@ extension SessionRecord {
         return try encodedJSON(form)
     }
 
-    /// Returns `nil` if the bytes are not a record, or are one of an unknown version. A record of version 1 has no
-    /// condition and no metadata: its condition is *absent*.
+    /// Returns `nil` if the bytes are not a record or have an unknown version. A record of version 1 has no condition
+    /// and no metadata; it is read with the condition *absent*.
     package init?(decoding bytes: [UInt8]) {
         guard let form: EncodedSessionRecord = decodedJSON(bytes), let condition = form.condition,
             let sessionID = SessionID(form.session), let modificationTime = form.modified.modificationTime,
@@ -162,7 +163,8 @@ struct EncodedTime: Codable {
     }
 }
 
-/// SHA-256 of a key's UTF-8. Names are made of it, because a key may be too long for a name and contain slashes.
+/// SHA-256 of a key in UTF-8. File and record names contain this digest instead of the key, because a key may be too
+/// long for a name and may contain slashes.
 func keyDigest(_ key: String) throws(StoreError) -> SHA256Digest {
     do {
         return try SHA256Digest.of(key.utf8)
@@ -182,9 +184,8 @@ func encodedJSON(_ value: some Encodable) throws(StoreError) -> [UInt8] {
     }
 }
 
-/// Returns `nil` if the bytes do not have this form. The decoder's error is dropped, because no caller repairs the
-/// bytes.
+/// Decodes JSON; `nil` if the bytes do not have the form of `Value`.
 func decodedJSON<Value: Decodable>(_ bytes: [UInt8]) -> Value? {
-    // The caller reports the description as damaged; the decoder's error would add only its position.
+    // try?: the caller reports that the file or record is damaged; the decoder's error would add only the position.
     try? JSONDecoder().decode(Value.self, from: Data(bytes))
 }

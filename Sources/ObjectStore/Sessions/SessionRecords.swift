@@ -10,7 +10,7 @@ package struct SessionRecords: Sendable {
         self.store = store
     }
 
-    /// Writes a record; replaces an earlier one of the same session.
+    /// Writes a record. Replaces an earlier record of the same session.
     package func write(_ record: SessionRecord) async throws(StoreError) {
         let name = try SessionRecord.name(key: record.key, session: record.sessionID)
         try await store.writeRecord(name: name, bytes: try record.encoded())
@@ -28,8 +28,8 @@ package struct SessionRecords: Sendable {
         return record
     }
 
-    /// Rewrites a session's record if it is older than `age`, so that cleaning sees an active session. Does nothing
-    /// if the record is missing or cannot be read.
+    /// Rewrites a session's record if it is older than `age`. The new record is young, so the cleaner treats the
+    /// session as active. Does nothing if the record is missing or cannot be read.
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name), let record = entry.record, record.sessionID == session,
@@ -44,7 +44,8 @@ package struct SessionRecords: Sendable {
         try await store.deleteRecord(name: try SessionRecord.name(key: key, session: session))
     }
 
-    /// The records of all sessions of a key, for adoption. The entry of a damaged record has no `record`.
+    /// The records of all sessions of a key. A gateway looks in them for a session that it can adopt. The entry of a
+    /// damaged record has no `record`.
     package func sessions(key: String) async throws(StoreError) -> [SessionRecordEntry] {
         let entries = SessionRecordSequence(records: self, prefix: try SessionRecord.namePrefix(key: key))
         var found: [SessionRecordEntry] = []
@@ -56,7 +57,7 @@ package struct SessionRecords: Sendable {
         return found
     }
 
-    /// All records, read page by page during iteration. A record that vanishes meanwhile is skipped.
+    /// All records, read page by page during iteration. A record that is removed meanwhile is skipped.
     package var all: SessionRecordSequence {
         SessionRecordSequence(records: self, prefix: "")
     }

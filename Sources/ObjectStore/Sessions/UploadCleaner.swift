@@ -5,9 +5,10 @@ import WireProtocol
 
 /// Lists and removes abandoned multipart uploads.
 ///
-/// The cleaner considers only session records and store probes, so it never touches an upload that is not Sluice's.
-/// It keeps active sessions: an upload is as old as its newest part, a record as old as its last write, both by the
-/// store's own clock. Several cleaners may run at once; each accepts that another one has removed an upload first.
+/// The cleaner starts from session records and store probes, so that it does not touch uploads of other programs. It
+/// keeps active sessions: the age of an upload is the age of its newest part, and the age of a record is the time since
+/// its last write, both by the store's clock. Several cleaners may run at once: for each of them it is no error if
+/// another one has removed an upload first.
 ///
 /// What a crash leaves behind, and when a cleaner removes it:
 ///
@@ -19,37 +20,40 @@ import WireProtocol
 /// | upload completed or aborted | record without upload        | when old: a gateway may still be deciding |
 /// | store being probed          | the probe's upload or object | when old                                  |
 ///
-/// After a crash, an upload's id may be missing from every record. If the store names the session of each upload, the
-/// cleaner finds the upload by its session. S3 does not name it. There an upload counts as Sluice's if it
+/// After a crash it is possible that no record contains the id of an upload. If the store's listing contains the
+/// session of each upload, the cleaner finds the upload by its session. S3's listing does not. There an upload counts
+/// as Sluice's if it
 /// - is for exactly the key of a record without an upload id,
-/// - was begun after that record was written and within the time that a gateway waits for the answer, by the store's
+/// - was begun after this record was written, and not later than a gateway waits for the store's answer, by the store's
 ///   clock,
-/// - has never had a part: a gateway takes no part before the record is complete,
-/// - is named by no record,
-/// - is one of no more such uploads than there are records without an upload id; if there were more, some of them would
-///   have to belong to another program,
-/// - and is old, like everything that the cleaner removes.
+/// - has never had a part, because a gateway accepts parts only when the record has the upload id,
+/// - is not named by any record,
+/// - is one of no more such uploads than there are records without an upload id (of more, some would have to belong to
+///   another program),
+/// - and is old, as everything that the cleaner removes.
 ///
-/// If there are more such uploads than records, and the other conditions hold, the cleaner keeps the uploads and the
-/// record, so that an operator can see them. By these rules the cleaner can remove another program's upload only if
-/// that upload is for the same key, was begun in the same minutes, and never received a byte.
+/// If there are more such uploads than records without an upload id, the cleaner keeps the uploads and the records, and
+/// lists them as undecided. By these rules an upload of another program is removed only if it is for the same key, was
+/// begun in the same minutes and never received a byte.
 package struct UploadCleaner: Sendable {
     private let store: any ObjectStore
     private let records: SessionRecords
     private let pauseBetweenAborts: Duration
     private let logger: Logger
 
-    /// An upload may have begun up to this number of seconds after its record was written: the longest time that a
-    /// gateway waits for the store's answer.
+    /// Time in seconds within which an upload can begin after its record was written: the longest time that a gateway
+    /// waits for the store's answer.
     private static let creationTimeMax: TimeInterval = 600
-    /// Seconds by which dates from two parts of one store may differ; record dates are in whole seconds.
+    /// Tolerance in seconds when a record's time is compared with an upload's. The times may come from two servers of
+    /// the store, and those of records are in whole seconds.
     private static let clockTolerance: TimeInterval = 2
 
-    /// Most aborts of one upload. Parts in flight may arrive between aborts. A store that needs more aborts than this
-    /// is broken.
+    /// Maximum number of aborts of one upload. Several may be needed, because parts that are being sent can arrive
+    /// after an abort. If this number does not suffice, the store is faulty.
     private static let abortsMax = 10
 
-    /// - Parameter pauseBetweenAborts: time for parts in flight to arrive before the upload is aborted again.
+    /// - Parameter pauseBetweenAborts: time before the upload is aborted again, in which parts that are being sent can
+    ///   arrive.
     package init(store: any ObjectStore, pauseBetweenAborts: Duration = .seconds(1), logger: Logger) {
         self.store = store
         self.records = SessionRecords(store: store)
@@ -57,23 +61,23 @@ package struct UploadCleaner: Sendable {
         self.logger = logger
     }
 
-    /// The unfinished uploads in no particular order, each looked up during iteration.
+    /// The unfinished uploads, in no particular order. Each is looked up in the store during iteration.
     package func unfinished() -> UnfinishedUploads {
         UnfinishedUploads(cleaner: self)
     }
 
     /// Removes the sessions that have been inactive for at least `age`. Continues after a failure and reports it.
     ///
-    /// - Throws: only errors that prevent reading the records at all.
+    /// - Throws: an error only if the records cannot be read at all.
     package func clean(olderThan age: Duration) async throws(StoreError) -> CleaningReport {
         var report = CleaningReport()
-        // The time is read once at the start, so that everything written later is too young and stays.
+        // Read the store's time once, at the start: everything that is written later is then too young and stays.
         let now = try await store.currentTime()
         let limit = now.addingTimeInterval(-(age / .seconds(1)))
         do {
             report.probeCount = try await store.removeProbes(before: limit)
         } catch {
-            // Continue: the gateway may lack the rights to remove probes, and still have the rights to remove uploads.
+            // Continue: the gateway may lack the rights for the probes' folder and still be allowed to clean uploads.
             logger.info(
                 "Could not remove leftovers of interrupted start-up tests",
                 metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
@@ -113,7 +117,7 @@ package struct UploadCleaner: Sendable {
         for upload in found.uploads {
             try await abort(key: key, upload: upload)
         }
-        // The record is removed last, so that after a crash it still leads to everything that is left.
+        // Remove the record last: after a crash in between, it still leads a cleaner to the upload.
         try await store.deleteRecord(name: entry.name)
         return .removed(found)
     }
@@ -128,7 +132,7 @@ package struct UploadCleaner: Sendable {
                 }
                 return
             } catch {
-                // The upload is gone, which is the goal, even if another cleaner removed it.
+                // The upload no longer exists: this cleaner or another one has removed it.
                 guard error.reason == .noSuchUpload else { throw error }
                 return
             }
@@ -144,9 +148,10 @@ package struct UploadCleaner: Sendable {
         }
     }
 
-    /// Finds a record's upload by its id, or by its session if a crash kept the id out of the record.
+    /// Finds a record's upload by its id. If a crash prevented the gateway from adding the id to the record, finds it
+    /// by its session.
     ///
-    /// - Parameter key: the record's key.
+    /// - Parameter key: key of the record.
     fileprivate func look(
         at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
@@ -183,10 +188,11 @@ package struct UploadCleaner: Sendable {
         return found
     }
 
-    /// The uploads whose ids a crash kept out of the key's records, in a store that does not name sessions.
+    /// The uploads of a key whose ids are in no record because of a crash, in a store whose listing does not contain
+    /// sessions.
     ///
-    /// - Parameter uploads: listed before the records are read. Uploads that a record names when the records are read
-    ///   are excluded.
+    /// - Parameter uploads: the key's uploads, listed before this method reads the records. An upload that a record
+    ///   names by that time is excluded.
     private func orphans(
         among uploads: [UploadSummary], under key: ObjectKey, writtenAt written: Date
     ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
@@ -205,7 +211,7 @@ package struct UploadCleaner: Sendable {
                 guard error.reason == .noSuchUpload else { throw error }
             }
         }
-        // A record that cannot be read may name any of these uploads.
+        // If a record cannot be read, it may name any of these uploads, so all of them stay.
         let isReadable = entries.allSatisfy { $0.record != nil }
         guard empty.count <= incomplete.count, isReadable else { return ([], !empty.isEmpty) }
         return (empty.filter { Self.canHaveBegun($0, after: written) }, false)
@@ -228,23 +234,26 @@ package struct UnfinishedUpload: Hashable, Sendable {
     package var device: String
     package var key: String
     package var sessionID: SessionID
-    /// Bytes of the whole file; `nil` if the size was unknown.
+    /// Size of the file in bytes; `nil` if it was unknown.
     package var size: UInt64?
-    /// The upload ids found: none if the upload is gone or was never created, and rarely more than one.
+    /// The ids of the session's uploads that the cleaner found. Empty if the upload is gone or was never created; very
+    /// rarely more than one.
     package var uploads: [String]
     /// Number of stored parts in all of `uploads`.
     package var partCount: Int
     /// Sum of the stored parts' sizes in bytes.
     package var storedBytes: UInt64
-    /// Time at which the newest part was stored or the record was written, by the store's clock.
+    /// The time at which the newest part was stored or the record was written, whichever is later, by the store's
+    /// clock.
     package var lastActive: Date
-    /// Whether the key has uploads that may or may not be this session's. The cleaner keeps them.
+    /// Whether the key has uploads of which it is unknown whether they belong to this session. The cleaner keeps them.
     package var isUndecided = false
 }
 
 /// One entry of a list of unfinished uploads.
 package enum UnfinishedEntry: Sendable {
-    /// An unfinished session, with the time since its newest part or its record was written, by the store's clock.
+    /// An unfinished session, with the time since its newest part was stored or its record was written, by the store's
+    /// clock.
     case upload(UnfinishedUpload, age: Duration)
     /// The record of this name cannot be read.
     case unreadable(name: String)
@@ -254,24 +263,26 @@ package enum UnfinishedEntry: Sendable {
 
 /// The result of `UploadCleaner.clean`.
 package struct CleaningReport: Sendable {
-    /// A session that could not be removed, and why. The next cleaning tries again.
+    /// A session that could not be removed, and the error. The next cleaning tries again.
     package struct Failure: Sendable {
         package var record: SessionRecord
         package var error: StoreError
     }
 
-    /// Sessions whose record was removed. Each upload of these sessions that the cleaner found was removed as well.
+    /// Sessions that were removed: their records, and every upload of these sessions that the cleaner found.
     package var removed: [UnfinishedUpload] = []
-    /// Longest inactivity of a removed session; `nil` if no session was removed.
+    /// How long the removed session that was inactive for the longest time had been inactive; `nil` if no session was
+    /// removed.
     package var oldestAge: Duration?
     /// Number of removed uploads and objects of store probes.
     package var probeCount = 0
-    /// Number of sessions that were too young or undecided.
+    /// Number of sessions that stay because they are too young or undecided.
     package var keptCount = 0
     package var failed: [Failure] = []
     /// Sum of the removed parts' sizes in bytes.
     package var removedBytes: UInt64 { removed.reduce(0) { $0.addingReportingOverflow($1.storedBytes).partialValue } }
-    /// The names of records that cannot be read. The cleaner keeps them: a later version may have written them.
+    /// The names of records that cannot be read. The cleaner keeps these records, because a later version of Sluice may
+    /// have written them.
     package var unreadable: [String] = []
 }
 

@@ -3,23 +3,24 @@ package import TransferCommon
 
 /// The bytes of a part or a small object that a store is to write, with their size and digests.
 ///
-/// The digest is known before the first byte, because the device hashes before it offers. The bytes may arrive only
-/// while the device sends them, so the sequence may take long, end early or fail. If it ends early or fails, the store
-/// must not keep any of the bytes.
+/// The digest is known before the first byte, because the device hashes a part before it offers the part to the
+/// gateway. The bytes may arrive while the device is still sending them, so the sequence may take long, end early or
+/// fail. If it ends early or fails, the store must keep nothing.
 package struct ObjectBody: Sendable {
-    /// The type that stores iterate: buffers of any size, including empty ones.
+    /// The type of sequence that stores read: buffers of any size, including empty ones.
     package typealias Bytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
 
-    /// Number of bytes that the sequence is to give.
+    /// Number of bytes that the sequence must have.
     package let byteCount: UInt64
     /// SHA-256 of these bytes.
     package let digest: SHA256Digest
-    /// MD5 of these bytes; `nil` if no device or gateway has computed it.
+    /// MD5 of these bytes; `nil` if neither the device nor the gateway has computed it.
     package let md5: MD5Digest?
     /// The bytes.
     package let bytes: Bytes
 
-    /// - Parameter bytes: may throw any error; the store then throws `.bodyFailed` with that error as its cause.
+    /// - Parameter bytes: the bytes. If the sequence throws an error, the store throws `.bodyFailed` with this error as
+    ///   its cause.
     package init<Source: AsyncSequence & Sendable>(
         byteCount: UInt64, digest: SHA256Digest, md5: MD5Digest? = nil, bytes: Source
     ) where Source.Element == ByteBuffer {
@@ -62,7 +63,7 @@ where Base.Element == ByteBuffer {
     }
 }
 
-/// Buffers in memory as a sequence that never suspends.
+/// A sequence of buffers that are in memory, so that reading it never waits.
 private struct BufferSequence: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = Never

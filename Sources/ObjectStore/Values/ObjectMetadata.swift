@@ -1,19 +1,21 @@
 package import TransferCommon
 import WireProtocol
 
-/// Metadata of an object about its origin. It is fixed when the upload is created; the root digest is not known then.
+/// Metadata that a gateway stores with an object, about the file that it was made from. It is written when the upload
+/// is created. The root digest is not yet known at that time, so it is not part of the metadata.
 package struct ObjectMetadata: Hashable, Sendable {
     /// Identifies the session that made the object, if the store keeps metadata.
     package var sessionID: SessionID
-    /// Bytes of each part but the last. For an object written by one PutObject, its session's part size.
+    /// Size in bytes of each part except the last. For an object that one PutObject wrote: the part size of the
+    /// session.
     package var partBytes: UInt64
-    /// The source file's modification time as the device reported it. It is used only to decide whether a file is the
-    /// same.
+    /// The source file's modification time as the device reported it. It is used only to decide whether a file on the
+    /// device is the one that was uploaded.
     package var modificationTime: ModificationTime
     /// SHA-256 of the whole object if one PutObject wrote it; `nil` for a multipart upload. The store sets it.
     package var partDigest: SHA256Digest?
-    /// The metadata, including the content type, that the user chose for readers of the object. Stores need not
-    /// return it to a gateway, and it is no evidence.
+    /// The metadata, including the content type, that the user chose for readers of the object. A store need not return
+    /// it to a gateway, and it is no evidence of the object's content.
     package var userMetadata: SessionMetadata
 
     package init(

@@ -2,21 +2,22 @@ package import FoundationEssentials
 package import NIOCore
 package import TransferCommon
 
-/// What a store knows of an object without reading it.
+/// What a store knows of an object without reading the object's bytes.
 package struct ObjectSummary: Hashable, Sendable {
     package var size: UInt64
     /// The ETag, as opaque text with its quotes; `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
-    /// Time of storing, by the store's clock.
+    /// The time at which the object was stored, by the store's clock.
     package var modified: Date
-    /// `nil` if another program made the object, or if the store keeps no metadata.
+    /// The metadata that a gateway stored with the object; `nil` if another program made the object, or if the store
+    /// keeps no metadata.
     package var metadata: ObjectMetadata?
     /// The store's evidence of the content.
     package var evidence: ObjectEvidence
-    /// Whether the store itself has compared the SHA-256 in `evidence` with the bytes. False for a digest from the
-    /// metadata, which is only the writer's claim, and for every MD5.
+    /// Whether the store itself has compared the SHA-256 in `evidence` with the bytes. `false` for a digest from the
+    /// metadata, which only says what the writer claims, and for every MD5.
     package var isEvidenceChecked: Bool
 
     package init(
@@ -33,7 +34,8 @@ package struct ObjectSummary: Hashable, Sendable {
     }
 }
 
-/// A store's evidence of an object's content. Each kind can be computed from the file.
+/// A store's evidence of an object's content. An agent can compute each kind from its file and so compare the file with
+/// the object.
 package enum ObjectEvidence: Hashable, Sendable {
     /// SHA-256 over the part digests in order (the root digest), which depends on the part size.
     case compositeSHA256(root: SHA256Digest, partBytes: UInt64, partCount: UInt32)
@@ -51,7 +53,7 @@ package struct ObjectReceipt: Hashable, Sendable {
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
-    /// The evidence that the store confirmed.
+    /// The evidence of the object's content that the store confirmed.
     package var evidence: ObjectEvidence
 
     package init(etag: String?, version: String?, evidence: ObjectEvidence) {
@@ -61,10 +63,10 @@ package struct ObjectReceipt: Hashable, Sendable {
     }
 }
 
-/// An open object: its summary and its bytes. If the object under the key is replaced meanwhile, neither of them
-/// changes.
+/// An open object with its summary and its bytes. If the key gets another object meanwhile, both stay those of the
+/// opened one.
 package struct ObjectReader: Sendable {
-    /// The type that readers iterate. It ends after exactly `summary.size` bytes, or throws.
+    /// The type of sequence that readers read. It ends after exactly `summary.size` bytes, or throws.
     package typealias Bytes = any AsyncSequence<ByteBuffer, StoreError> & Sendable
 
     /// The summary of the object that has these bytes.

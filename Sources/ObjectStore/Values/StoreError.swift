@@ -1,36 +1,37 @@
 package import TransferCommon
 import WireProtocol
 
-/// Why a call to the store failed.
+/// The error of a call to a store.
 ///
-/// The plain description is one general sentence without paths, keys or a server's text, so it may go into logs and
-/// to the device. `String(reflecting:)` adds the cause.
+/// Its description is one general sentence without paths, keys or text from a server, so it may be logged and sent to
+/// the device. `String(reflecting:)` adds the cause.
 package struct StoreError: Error {
-    /// A closed set of reasons that callers distinguish and act on.
+    /// The reasons that callers distinguish, because they act differently on each. The set is closed.
     package enum Reason: Hashable, Sendable {
-        /// The bucket or directory is missing, or a disk is not mounted. This says nothing about sessions.
+        /// The bucket or directory is missing, or a disk is not mounted. It does not mean that sessions are lost.
         case noSuchBucket
-        /// The upload was completed, was aborted or never existed. This error does not show which of the three is true.
+        /// The upload does not exist: it was completed, was aborted, or never existed. The error does not show which.
         case noSuchUpload
-        /// The store refuses the gateway's credentials or user.
+        /// The store refuses the gateway's credentials, or the file system refuses the gateway's user.
         case denied
-        /// No space or quota left.
+        /// The store has no space left, or its quota is used up.
         case full
         /// A disk, network or server error that may pass.
         case unavailable
         /// The store asks for a pause; `retryAfter` is its length if the store gives one.
         case throttled(retryAfter: Duration?)
-        /// The received bytes have another digest than the offered one.
+        /// The received bytes have another digest than the device announced.
         case digestMismatch
         /// The body has more or fewer bytes than announced.
         case sizeMismatch
         /// The named parts are missing or differ from the stored ones.
         case invalidParts([PartNumber])
-        /// The condition did not hold: the key holds an object, or another object than the condition names.
+        /// The condition was not fulfilled: the key has an object although none was allowed, or another object than the
+        /// condition names.
         case alreadyExists
-        /// The condition named an object, and the key no longer holds one.
+        /// The condition was not fulfilled: it named an object, and the key no longer has one.
         case preconditionGone
-        /// Another request for the key ran at the same time. The caller must look up the outcome of both.
+        /// Another request for the key ran at the same time. The caller has to look up which of the two took effect.
         case conflict
         /// This store can never hold an object under this key.
         case keyUnsupported
@@ -42,7 +43,7 @@ package struct StoreError: Error {
         case bodyFailed
         /// Another caller is completing this upload now.
         case completionInProgress
-        /// The call may have taken effect. Before anything else, the caller must look up whether it did.
+        /// The call may have taken effect. Before the caller does anything else, it has to look up whether it did.
         case outcomeUnknown
         /// The calling task was cancelled.
         case cancelled
@@ -53,7 +54,7 @@ package struct StoreError: Error {
     package let reason: Reason
     /// One sentence for a person, without paths or secrets.
     package let sentence: String
-    /// The underlying error, only for `String(reflecting:)`.
+    /// The underlying error. Only `String(reflecting:)` shows it.
     package let cause: (any Error)?
 
     /// - Parameter sentence: replaces the reason's general sentence by a more precise one.
@@ -63,8 +64,8 @@ package struct StoreError: Error {
         self.cause = cause
     }
 
-    /// Whether the same call may succeed later. The store itself has already made the repetitions that are useful at
-    /// once.
+    /// Whether the same call may succeed later. The caller should wait first, because the store has already repeated
+    /// the request where an immediate repetition is useful.
     package var isRetryable: Bool {
         switch reason {
         case .full, .unavailable, .throttled, .completionInProgress:
@@ -76,7 +77,7 @@ package struct StoreError: Error {
         }
     }
 
-    /// One of a fixed set of words, for metric labels.
+    /// The reason as one of a fixed set of words, for the labels of metrics.
     package var shortDescription: String {
         switch reason {
         case .noSuchBucket: "no_such_bucket"

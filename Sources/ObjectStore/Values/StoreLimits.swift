@@ -1,14 +1,15 @@
 package import TransferCommon
 
-/// What a store accepts, and which of its own checks are reliable. Providers differ, so these are data.
+/// What a store accepts, and which of its own checks are reliable. Stores differ in these values, so they are data and
+/// not code.
 package struct StoreLimits: Hashable, Sendable {
-    /// Smallest size of every part but the last, in bytes.
+    /// Minimum size in bytes of every part except the last.
     package var partBytesMin: UInt64
-    /// Largest size of a part, and of an object written by one PutObject, in bytes.
+    /// Maximum size in bytes of a part, and of an object that one PutObject writes.
     package var partBytesMax: UInt64
     /// Default part size in bytes.
     package var partBytesAdvised: UInt64 = 8 << 20
-    /// Largest part or object, in bytes, that the store holds in memory until its call ends.
+    /// A part or object up to this size, in bytes, stays in memory until the call that stores it ends.
     package var heldBodyBytesMax: UInt64 = 0
     /// Highest part number; the lowest is 1.
     package var partsMax: UInt32
@@ -18,14 +19,14 @@ package struct StoreLimits: Hashable, Sendable {
     package var keyBytesMax: Int
     /// Largest session record in bytes.
     package var recordBytesMax: Int
-    /// Whether the store was seen to refuse a body whose SHA-256 differs from the offered one. If false, the gateway
-    /// must compare the digest before it sends the last bytes.
+    /// Whether a probe has shown that the store refuses a body whose SHA-256 differs from the announced one. If
+    /// `false`, the gateway has to compare the digest before it sends the last bytes.
     package var checksPartDigests: Bool
-    /// Which conditions the store was seen to check. If a condition is not among these, the store may replace an object
-    /// although the condition does not hold.
+    /// The conditions of which a probe has shown that the store checks them. With any other condition the store may
+    /// replace an object although the condition is not fulfilled.
     package var conditions: CheckedConditions
-    /// How long another gateway's completion may still run after its upload is no longer listed. The gateway repeats
-    /// its look-up for this long before it reports a session as lost.
+    /// After a store stops listing an upload, it may take this long until the object appears, if another gateway is
+    /// completing the upload. A gateway repeats its look-up for this time before it reports the session as lost.
     package var completionTimeMax: Duration
 
     package init(

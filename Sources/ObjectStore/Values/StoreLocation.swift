@@ -5,10 +5,10 @@ import WireProtocol
 package enum StoreLocation: Hashable, Sendable {
     /// An absolute path without a slash at its end.
     case file(directory: String)
-    /// `prefix` is empty or ends in a slash, so it can precede a key unchanged.
+    /// `prefix` is empty or ends in a slash, so that prefix and key can simply be joined.
     case s3(bucket: String, prefix: String)
 
-    /// Parses a location. The only repair is a missing or surplus slash at its end.
+    /// Parses a location. Adds or removes a slash at the end; any other deviation is an error.
     package init(parsing text: String) throws(StoreLocationError) {
         guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             throw StoreLocationError("it contains a control character")
@@ -68,8 +68,8 @@ package enum StoreLocation: Hashable, Sendable {
         return .s3(bucket: bucket, prefix: prefix + "/")
     }
 
-    // These functions work on bytes: a character that combines with a slash or question mark makes another
-    // `Character` of it.
+    // These functions compare bytes, not characters: a slash or question mark and a combining mark after it form one
+    // `Character`, which equals neither of the two.
 
     /// Removes the slashes at a path's end.
     static func removingSlashesAtEnd(_ text: String) -> String {
@@ -102,7 +102,8 @@ package enum StoreLocation: Hashable, Sendable {
     }
 }
 
-/// Why a text is not a store location. The description is a sentence for the operator and does not repeat the text.
+/// The error for a text that is not a store location. The description is a sentence for the operator and does not
+/// repeat the text.
 package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 

@@ -1,7 +1,7 @@
 package import FoundationEssentials
 package import TransferCommon
 
-/// A part as listed by the store.
+/// A stored part, as the store lists it.
 package struct ListedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
@@ -9,7 +9,7 @@ package struct ListedPart: Hashable, Sendable {
     package var etag: String
     /// SHA-256 of the part; `nil` if the store keeps none.
     package var digest: SHA256Digest?
-    /// When the part was stored, by the store's clock.
+    /// The time at which the part was stored, by the store's clock.
     package var modified: Date
 
     package init(number: PartNumber, size: UInt64, etag: String, digest: SHA256Digest?, modified: Date) {
@@ -34,7 +34,7 @@ package struct PartPage: Hashable, Sendable {
     }
 }
 
-/// A part as a completion names it.
+/// A part as the gateway names it when it completes an upload.
 package struct CompletedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
@@ -50,12 +50,12 @@ package struct CompletedPart: Hashable, Sendable {
     }
 }
 
-/// An unfinished upload as listed by the store.
+/// An unfinished upload, as the store lists it.
 package struct UploadSummary: Hashable, Sendable {
     package var upload: String
     /// Time of creation, by the store's clock.
     package var created: Date
-    /// The upload's session; `nil` if the store, like S3, does not name it.
+    /// The session that the upload belongs to; `nil` if the store's listing does not contain it, as in S3.
     package var sessionID: SessionID?
 
     package init(upload: String, created: Date, sessionID: SessionID?) {
@@ -79,7 +79,7 @@ package struct StoredRecord: Hashable, Sendable {
 
 /// One page of record names.
 package struct RecordNamePage: Hashable, Sendable {
-    /// In the order of their bytes.
+    /// The names, in the order of their bytes.
     package var names: [String]
     /// The value of `after` for the next page; `nil` on the last page.
     package var next: String?

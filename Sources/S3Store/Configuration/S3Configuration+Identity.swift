@@ -8,8 +8,9 @@ package import TransferCommon
 extension S3Configuration {
     private static let identityPurpose = "sluice store v1"
 
-    /// The identity depends on endpoint, bucket and prefix. If AWS's endpoint follows from the region, the configured
-    /// region counts, not another region that the store may name later.
+    /// The identity depends on endpoint, bucket and prefix. Where the endpoint is AWS and follows from the region, the
+    /// identity depends on the region in the settings. The store may name another region later; that does not change
+    /// the identity.
     package var identity: StoreIdentity {
         get throws(StoreError) {
             let texts = [Self.identityPurpose, endpoint.origin(region: region), bucket, prefix]

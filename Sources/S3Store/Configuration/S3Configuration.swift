@@ -1,10 +1,11 @@
-/// Who checks that the bytes of a part have the offered digest.
+/// Which side checks that the bytes of a part have the digest that the agent has announced.
 package enum PartVerification: String, CaseIterable, Hashable, Sendable {
-    /// The store, if it refused a wrong part when it was probed at the start; otherwise the gateway.
+    /// The gateway checks, unless the probe at the start showed that the store itself refuses a part with a wrong
+    /// digest.
     case auto
-    /// Always the gateway.
+    /// The gateway always checks.
     case always
-    /// Only the store, because the operator says so.
+    /// Only the store checks, because the operator relies on it.
     case store
 }
 
@@ -19,20 +20,22 @@ package struct S3Configuration: Sendable {
     package var addressing: S3Addressing
     package var verification: PartVerification
     package var provider: S3Provider
-    /// The trusted authorities; `nil` for the system's.
+    /// The authorities that the store's certificate must come from; `nil` for the authorities of the system.
     package var authorities: S3Authorities?
     package var timeouts = S3Timeouts()
     package var retries = S3RetryPolicy()
 
     /// - Parameters:
-    ///   - bucket: as in `StoreLocation`.
-    ///   - prefix: as in `StoreLocation`.
+    /// - bucket: name of the bucket, as `StoreLocation` parses it.
+    /// - prefix: prefix of every key, as `StoreLocation` parses it.
     ///   - endpoint: `http://host:port`, or `nil` for AWS.
-    ///   - region: `nil` for the region of the endpoint or of the provider.
-    ///   - addressing: `nil` for the provider's default.
-    ///   - provider: `nil` for the provider that the endpoint's host belongs to.
-    ///   - usualRegion: the region of AWS's variables and files, used if the other settings give none.
-    ///   - authorities: the authorities that may sign the store's certificate; `nil` for the system's.
+    /// - region: `nil` for the region in the endpoint's host name, else `usualRegion`, else the provider's default.
+    /// - addressing: `nil` for the provider's default.
+    /// - provider: `nil` for the provider that the endpoint's host belongs to.
+    /// - usualRegion: the region in AWS's environment variables and files. It applies only to AWS and to providers with
+    ///   the same default region.
+    /// - authorities: the authorities that the store's certificate must come from; `nil` for the authorities of the
+    ///   system.
     package init(
         bucket: String, prefix: String = "", endpoint: String? = nil, region: String? = nil,
         addressing: S3Addressing? = nil, verification: PartVerification = .auto, provider: S3Provider? = nil,
@@ -55,7 +58,8 @@ package struct S3Configuration: Sendable {
         self.bucket = bucket
         self.prefix = prefix
         self.endpoint = parsed
-        // If the provider has a region name of its own, the region of AWS's variables and files does not apply to it.
+        // Some stores have one region with a name of their own, such as `auto`. For these the region of AWS's tools
+        // would be wrong.
         let usual = provider.defaultRegion == S3Provider.aws.defaultRegion ? usualRegion : nil
         self.region = region ?? parsed.region ?? usual ?? provider.defaultRegion
         self.authorities = authorities
@@ -68,29 +72,29 @@ package struct S3Configuration: Sendable {
 /// Time limits for pauses in the exchange with a store.
 package struct S3Timeouts: Hashable, Sendable {
     package var connect = Duration.seconds(10)
-    /// From the end of a request to its answer, and between the pieces of an answer.
+    /// Time limit from the end of a request to the beginning of its answer, and between two pieces of an answer.
     package var answer = Duration.seconds(60)
-    /// From the end of a request that completes an upload to its answer: stores join the parts before they send the
-    /// first byte.
+    /// Takes the place of `answer` while the store completes an upload: a store joins the parts before it sends the
+    /// first byte of its answer.
     package var completion = Duration.seconds(600)
-    /// Between two pieces of a body on its way to the store, whether the store or the source of the body is slow.
-    /// Stores drop a request after about 20 seconds without a byte.
+    /// Time limit between two pieces of a request's body, both when the gateway has no bytes to send and when the store
+    /// accepts none. Many stores end a request after about 20 seconds without a byte.
     package var bodyPause = Duration.seconds(60)
 
     package init() {}
 }
 
-/// How often, and after which delays, the client repeats a request that is safe to repeat.
+/// How often and after which delay the client repeats a failed request, if that request may be repeated.
 package struct S3RetryPolicy: Hashable, Sendable {
-    /// Most attempts, including the first.
+    /// Maximum number of attempts, including the first.
     package var attemptsMax = 4
-    /// Longest delay before the second attempt. The limit doubles with each further attempt; the actual delay is
-    /// random.
+    /// Upper bound of the random delay before the second attempt. The bound doubles before each further attempt, up to
+    /// `delayMax`.
     package var delayFirst = Duration.milliseconds(200)
     /// Upper bound of a delay, however many attempts have failed. If a store asks for a longer pause, the client does
     /// not wait: the call fails, and the caller waits.
     package var delayMax = Duration.seconds(3)
-    /// Budget that all calls share.
+    /// Budget for repetitions, which all calls of a store share.
     var budget = S3RetryBudget()
 
     package init() {}

@@ -1,6 +1,6 @@
 import WireProtocol
 
-/// The address of a store's interface: a host, or AWS, whose host names follow from the region.
+/// The address at which a store accepts requests: a fixed host, or AWS, where the host name follows from the region.
 package struct S3Endpoint: Hashable, Sendable {
     private enum Host: Hashable {
         case fixed(String)
@@ -13,10 +13,10 @@ package struct S3Endpoint: Hashable, Sendable {
     private let host: Host
     /// `nil` for the scheme's default port.
     private let port: UInt16?
-    /// The region that the host name contains; `nil` if it contains none.
+    /// The region that is part of the host name; `nil` if the host name has none.
     package let region: String?
 
-    /// AWS itself.
+    /// The endpoint of AWS in a region.
     package static func aws(region: String) -> S3Endpoint {
         S3Endpoint(isSecure: true, host: .aws(suffix: awsSuffix(of: region)), port: nil, region: nil)
     }
@@ -28,14 +28,15 @@ package struct S3Endpoint: Hashable, Sendable {
         self.region = region
     }
 
-    /// Whether bytes cannot be altered unnoticed on the way to the endpoint: it uses TLS or is on this machine.
+    /// Whether the connection to the endpoint protects the bytes from being altered: the endpoint uses TLS, or it is on
+    /// this machine.
     var isProtected: Bool {
         guard !isSecure, case .fixed(let name) = host else { return true }
         let isAddress = name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
         return name == "localhost" || name == "[::1]" || (isAddress && name.hasPrefix("127."))
     }
 
-    /// Parses `http://host:port` or `https://host`. It refuses a path, a query or a user instead of ignoring them.
+    /// Parses `http://host:port` or `https://host`. Throws if the text also has a path, a query or a user name.
     package init(parsing text: String) throws(S3ConfigurationError) {
         let rest: Substring
         if text.hasPrefix("https://") {
@@ -51,7 +52,8 @@ package struct S3Endpoint: Hashable, Sendable {
         guard authority.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: ":") }) else {
             throw S3ConfigurationError("the endpoint is more than a host and a port")
         }
-        // An IPv6 address stands in brackets and contains colons.
+        // Look for the port's colon only after the bracket that ends an IPv6 address: the address itself contains
+        // colons.
         let hostEnd = authority.lastIndex(of: "]") ?? authority.startIndex
         let colon = authority[hostEnd...].firstIndex(of: ":")
         let name = String(authority[..<(colon ?? authority.endIndex)]).lowercased()
@@ -81,7 +83,8 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
-    /// Scheme, host without a bucket, and the port unless it is the scheme's default: one text per endpoint.
+    /// Scheme, host name without a bucket, and port. The scheme's default port is left out, so that each endpoint has
+    /// exactly one such text.
     func origin(region: String) -> String {
         let usualPort: UInt16 = isSecure ? 443 : 80
         let port = port.flatMap { $0 == usualPort ? nil : ":\($0)" } ?? ""
@@ -99,7 +102,8 @@ package struct S3Endpoint: Hashable, Sendable {
             pathPrefix: isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket))
     }
 
-    /// Whether the text may be used as a region. Only such text becomes part of a host name, whatever its source.
+    /// Whether the text may be used as a region. Every region is checked before it becomes part of a host name, even
+    /// one that the store names.
     static func isRegion(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -143,11 +147,11 @@ struct S3Target: Hashable {
     var origin: String
     /// The value of the header `Host`.
     var authority: String
-    /// Path before a key's slash: empty, or a slash and the bucket.
+    /// The part of the path before the key: empty, or a slash and the bucket's name.
     var pathPrefix: String
 }
 
-/// Why a store's settings cannot be used. The description is a sentence for the operator.
+/// The error for settings of a store that cannot be used. The description is a sentence for the operator.
 package struct S3ConfigurationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 

@@ -2,9 +2,10 @@ package import ObjectStore
 import TransferCommon
 import WireProtocol
 
-/// The known properties of a kind of store. They are data, so that the code needs no branch for a single kind of store.
+/// The known properties of one S3 implementation or service. All differences between stores are values in this table,
+/// so the other code does not ask which store it uses.
 ///
-/// Properties that can be probed are only a first guess here; `S3Store.open` replaces them by the observed ones.
+/// `S3Store.open` probes some of these properties and replaces the values of the table by the observed ones.
 package struct S3Provider: Hashable, Sendable {
     /// What a store does with a condition such as `If-None-Match: *`.
     package enum Condition: Hashable, Sendable {
@@ -15,7 +16,8 @@ package struct S3Provider: Hashable, Sendable {
         case refused
     }
 
-    /// What a store does with the conditions of one kind of request.
+    /// What a store does with the two kinds of condition on one kind of request: on writing an object, or on completing
+    /// an upload.
     package struct Conditions: Hashable, Sendable {
         /// The condition `If-None-Match: *`.
         package var ifAbsent: Condition
@@ -31,7 +33,8 @@ package struct S3Provider: Hashable, Sendable {
         package static let ignored = Conditions(ifAbsent: .ignored, ifMatch: .ignored)
         package static let refused = Conditions(ifAbsent: .refused, ifMatch: .refused)
 
-        /// The header for a condition; `nil` for no condition, and if the store would refuse the request.
+        /// The header that expresses a condition. `nil` if there is no condition, or if the store refuses requests with
+        /// this header.
         func header(_ condition: PutCondition) -> (name: String, value: String)? {
             switch condition {
             case .none: nil
@@ -45,11 +48,11 @@ package struct S3Provider: Hashable, Sendable {
         }
     }
 
-    /// The provider's name: one word, as an operator writes it in the configuration.
+    /// The provider's name, one word, as operators write it on the command line.
     package var name: String
     /// Endpoint hosts with one of these suffixes belong to this provider.
     package var hostSuffixes: [String] = []
-    /// The region in signatures if the operator names none.
+    /// The region for signatures if the settings name none.
     package var defaultRegion = "us-east-1"
     package var addressing = S3Addressing.path
 
@@ -59,21 +62,22 @@ package struct S3Provider: Hashable, Sendable {
     package var partBytesAdvised: UInt64 = 8 << 20
     package var partsMax: UInt32 = 10_000
     package var objectBytesMax: UInt64 = 5 << 40
-    /// Whether all parts but the last must have the same size. Sluice's parts always do; the field informs readers of
-    /// this table.
+    /// Whether all parts but the last must have the same size. Sluice's parts always have, so no code reads this field.
+    /// It is information for readers of the table.
     package var wantsEqualParts = false
     package var completionTimeMax = Duration.seconds(300)
-    /// Time after which the store itself removes an unfinished upload; `nil` if it never does by default.
+    /// Time after which the store itself removes an unfinished upload; `nil` if by default it removes none.
     package var uploadExpiry: Duration?
 
     /// Whether the store refuses a body that differs from `x-amz-content-sha256`.
     package var checksContentSHA256 = false
-    /// Whether the store checks and keeps each part's SHA-256 (`x-amz-checksum-sha256`) and returns the object's
-    /// composite.
+    /// Whether the store checks and keeps each part's SHA-256 (`x-amz-checksum-sha256`) and returns the SHA-256 over
+    /// the part digests for the object.
     package var keepsSHA256 = false
-    /// Whether the store compares `x-amz-mp-object-size` when an upload is completed.
+    /// Whether the store, when it completes an upload, compares the object's size with `x-amz-mp-object-size` and
+    /// refuses a difference.
     package var checksObjectSize = false
-    /// Whether the store returns `x-amz-meta-…` headers.
+    /// Whether the store keeps an object's `x-amz-meta-…` headers and returns them.
     package var keepsMetadata = false
     /// Whether the ETag in the answer to a part is the part's MD5.
     package var tellsPartMD5 = false
@@ -102,7 +106,7 @@ extension S3Provider {
     package static let aws = S3Provider(name: "aws") {
         $0.hostSuffixes = [".amazonaws.com", ".amazonaws.com.cn"]
         $0.addressing = .virtual
-        // AWS's limit of "50 TB" since December 2025.
+        // AWS states the limit as "50 TB" since December 2025. This is 10,000 parts of 5 GiB.
         $0.objectBytesMax = 10_000 * (5 << 30)
         $0.completionTimeMax = .seconds(600)
         $0.checksContentSHA256 = true
@@ -131,9 +135,11 @@ extension S3Provider {
         $0.putConditions = .honoured
     }
 
-    /// JuiceFS started without `--keep-etag --object-meta`; with these options the probe finds more properties.
+    /// JuiceFS as it runs without `--keep-etag --object-meta`. With these options it has more of the properties, which
+    /// the probe finds.
     package static let juicefs = S3Provider(name: "juicefs") {
-        // JuiceFS removes an upload only after its object exists.
+        // JuiceFS removes an upload only after the object exists, so the gateway never has to wait for an object whose
+        // upload is gone.
         $0.completionTimeMax = .zero
         $0.checksContentSHA256 = true
     }
@@ -164,7 +170,7 @@ extension S3Provider {
 
     package static let storj = S3Provider(name: "storj") {
         $0.hostSuffixes = [".storjshare.io"]
-        // On Storj, smaller parts cost more to keep and to read.
+        // In this store smaller parts make an object more expensive to keep and to read.
         $0.partBytesAdvised = 64 << 20
     }
 
@@ -189,9 +195,9 @@ extension S3Provider {
 }
 
 extension S3Provider {
-    /// Why this kind of store must not be used at this endpoint; `nil` if it may be used. It must not be used if
-    /// altered bytes could remain unnoticed: the store does not check the digest of a body, it does not report the MD5
-    /// of the bytes that it received, and the connection does not protect the bytes.
+    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. It must not be used
+    /// if altered bytes would stay unnoticed: the store does not check the digest, does not return the MD5 of what it
+    /// received, and the connection does not protect the bytes either.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

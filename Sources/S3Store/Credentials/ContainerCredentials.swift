@@ -5,8 +5,9 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// Credentials from the endpoint of a container's task or pod: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` at the
-/// container service's own address, or `AWS_CONTAINER_CREDENTIALS_FULL_URI` at any safe address.
+/// Credentials from the server that issues them to the containers of a task (ECS) or pod (EKS).
+/// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` is a path at the fixed address of ECS. `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+/// is a full URL, which must pass `isSafe`.
 package struct ContainerCredentials: S3CredentialSource {
     private static let tokenBytesMax = 64 << 10
 
@@ -14,7 +15,8 @@ package struct ContainerCredentials: S3CredentialSource {
     private let relativeOrigin: String
     private let http = CredentialHTTP(timeLimit: .seconds(5), name: "The container's credentials endpoint")
 
-    /// - Parameter relativeOrigin: origin for the relative URI. The default is ECS's; tests use another one.
+    /// - Parameter relativeOrigin: the server that the relative URI belongs to. The default is the fixed address of
+    ///   ECS; tests use another.
     package init(environment: AWSEnvironment, relativeOrigin: String = "http://169.254.170.2") {
         self.environment = environment
         self.relativeOrigin = relativeOrigin
@@ -55,7 +57,7 @@ package struct ContainerCredentials: S3CredentialSource {
     /// Whether the authorization token may be sent to this address: HTTPS, this machine, or the link-local addresses
     /// of ECS and EKS.
     package static func isSafe(_ address: String) -> Bool {
-        // The HTTP client uses the same parser, so both find the same host in an address.
+        // The HTTP client parses URLs with the same parser, so it connects to the host that is checked here.
         guard let url = URL(string: address), let host = url.host(), !host.isEmpty, url.user() == nil else {
             return false
         }
@@ -67,8 +69,8 @@ package struct ContainerCredentials: S3CredentialSource {
 
     private static let linkHosts: Set<String> = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
 
-    /// Whether the name is four numbers of which the first is 127. The check counts all four, because a host name may
-    /// begin with 127 too.
+    /// Whether the name is an IPv4 address that begins with 127. All four numbers are checked, because a host name such
+    /// as `127.example.com` also begins with 127.
     private static func isLoopback(_ name: String) -> Bool {
         let octets = name.split(separator: ".", omittingEmptySubsequences: false)
         return octets.count == 4 && octets[0] == "127"

@@ -2,9 +2,10 @@ package import Logging
 package import ObjectStore
 import Synchronization
 
-/// The first of several sources that has credentials. Once a source has returned some, only that source is asked.
+/// Asks several sources in order and uses the first one that has credentials. Once a source has returned credentials,
+/// only that source is asked again.
 package final class CredentialChain: S3CredentialSource {
-    /// A source and its name for operators.
+    /// A source of credentials, and the name under which operators see it.
     package struct Link: Sendable {
         package let name: String
         package let source: any S3CredentialSource
@@ -24,8 +25,8 @@ package final class CredentialChain: S3CredentialSource {
         self.logger = logger
     }
 
-    /// The sources of AWS's own tools, in their order: the environment, a web identity, the shared files, a
-    /// container's endpoint, the machine's metadata service.
+    /// The sources that AWS's own tools use, in the same order: environment variables, a web identity, the shared
+    /// files, a container's credential server, the machine's metadata service.
     ///
     /// - Parameter region: the store's region, used if the environment names none.
     package static func standard(

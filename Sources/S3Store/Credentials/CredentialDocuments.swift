@@ -1,12 +1,13 @@
 import FoundationEssentials
 
-/// The answers of servers that issue credentials, with only the fields that are read.
+/// Parses the answers of servers that issue credentials. Reads only the fields that Sluice needs.
 package enum CredentialDocuments {
     /// Reads the JSON answer of container endpoints and of instance metadata.
     ///
-    /// - Returns: `nil` if the bytes are not such an answer, lack a key, or have a `Code` other than success.
+    /// - Returns: `nil` if the bytes are not a valid answer, if the answer lacks a key, or if its `Code` is not
+    ///   `Success`.
     package static func credentials(_ bytes: [UInt8]) -> S3Credentials? {
-        // The parser's error would quote unreadable text, which may be a secret.
+        // try?: the parser's error is dropped, because it may quote the text, which may be a secret.
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(bytes)) else { return nil }
         guard document.code.map({ $0 == "Success" }) ?? true else { return nil }
         return credentials(
@@ -23,8 +24,8 @@ package enum CredentialDocuments {
             expiration: found.expiration)
     }
 
-    /// The code of the security token service's refusal. Only letters, digits and dots are allowed, and the message
-    /// is not read, because it may quote the token of the request.
+    /// The error code in a refusal of the security token service. The code is used only if it consists of letters,
+    /// digits and dots. The message is not read, because it may quote the token in the request.
     package static func errorCode(_ bytes: [UInt8]) -> String? {
         guard let code = S3XML.decode(Refusal.self, from: bytes)?.error?.code, (1...64).contains(code.utf8.count),
             code.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
@@ -36,7 +37,8 @@ package enum CredentialDocuments {
         id: String?, secret: String?, token: String?, expiration: String?
     ) -> S3Credentials? {
         guard let id, let secret, !id.isEmpty, !secret.isEmpty else { return nil }
-        // An unreadable time counts as unknown: the store refuses the credentials once they have expired.
+        // If the time of expiry is unreadable, it counts as unknown. The store refuses the credentials once they have
+        // expired, and the gateway then renews them.
         return S3Credentials(
             accessKeyID: id, secretAccessKey: secret, sessionToken: token.flatMap { $0.isEmpty ? nil : $0 },
             expiration: expiration.flatMap { S3Time.date(xml: $0) })

@@ -3,11 +3,12 @@ import NIOCore
 import NIOHTTP1
 import ObjectStore
 
-/// Sends requests to servers that issue credentials: one request, no redirects, a short answer, a time limit.
+/// Sends single requests to servers that issue credentials. It follows no redirects, and limits the length of the
+/// answer and the time.
 ///
 /// Errors quote neither the request nor the answer, because both may contain secrets.
 struct CredentialHTTP: Sendable {
-    /// Longest answer in bytes that is read.
+    /// Maximum length of an answer in bytes.
     static let answerBytesMax = 64 << 10
 
     /// The answer of a server that issues credentials.
@@ -20,10 +21,10 @@ struct CredentialHTTP: Sendable {
 
     /// Time limit of the whole exchange, including connecting.
     let timeLimit: Duration
-    /// The server's name, as the beginning of a sentence.
+    /// The server's name, as errors begin with it.
     let name: String
 
-    /// Sends a request with a client of its own, because requests are rare: a few per day.
+    /// Sends a request. Each request makes a new HTTP client, because requests are rare, a few per day.
     ///
     /// - Throws: `.unavailable` if no answer arrived.
     func send(
@@ -42,7 +43,8 @@ struct CredentialHTTP: Sendable {
         settings.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         let result = await Self.exchange(request, client, within: timeLimit)
-        // try?: a connection that `shutdown` leaves open ends by itself, because its answer was read or abandoned.
+        // try?: if `shutdown` fails, a connection may stay open. It ends by itself, because its answer was read or
+        // abandoned.
         try? await client.shutdown()
         do {
             return try result.get()
@@ -68,7 +70,8 @@ struct CredentialHTTP: Sendable {
                     return .failure(error)
                 }
             }
-            // The client's own time limits restart with each piece of an answer.
+            // Limit the time of the whole exchange here. The time limits of the HTTP client start again with each piece
+            // of an answer.
             group.addTask {
                 // try?: a cancelled sleep ends early, and the request ends with it.
                 try? await Task.sleep(for: limit)

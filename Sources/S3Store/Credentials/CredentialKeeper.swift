@@ -6,7 +6,7 @@ import Synchronization
 /// The credentials that all requests of a store share, renewed before they expire.
 ///
 /// At most one task asks the source at a time. While the old credentials are valid, requests use them and do not wait
-/// for this task. Otherwise all requests wait for its answer.
+/// for that task. Otherwise all requests wait for the same task.
 final class CredentialKeeper: Sendable {
     private typealias Renewal = Task<Result<S3Credentials, StoreError>, Never>
 
@@ -46,14 +46,14 @@ final class CredentialKeeper: Sendable {
 
     /// Asks the source for new credentials after the store refused the current ones.
     ///
-    /// - Returns: whether the source has other credentials.
+    /// - Returns: whether the store now has credentials other than the refused ones, so that another attempt is useful.
     /// - Throws: if the source did not answer.
     func renew(insteadOf refused: S3Credentials) async throws(StoreError) -> Bool {
         let renewal = state.withLock { state -> Renewal? in
             guard state.lease.refused(refused) else { return nil }
             switch state.lease.advice(now: clock.now, at: .now) {
             case .waitForRenewal: return pending(&state)
-            // The source was asked a moment ago; its result is used below.
+            // The source was asked a moment ago. Do not ask it again, but use that result below.
             case .use, .useAndRenew, .fail: return nil
             }
         }
@@ -71,8 +71,8 @@ final class CredentialKeeper: Sendable {
         _ = await renewal?.value
     }
 
-    /// Returns the running renewal, or starts one. It is an unstructured task, because it serves every request that
-    /// arrives while it runs, and the request that started it may be cancelled or need not wait.
+    /// Returns the running renewal, or starts one. The renewal is an unstructured task: it serves all requests that
+    /// arrive while it runs, so it must go on if the request that started it is cancelled or does not wait.
     private func pending(_ state: inout State) -> Renewal {
         if let renewal = state.renewal { return renewal }
         let old = state.lease.credentials

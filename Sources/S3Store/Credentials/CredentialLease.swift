@@ -2,16 +2,17 @@ package import FoundationEssentials
 package import ObjectStore
 import TransferCommon
 
-/// Decides when to use credentials and when to ask for new ones: a state machine without side effects, which gets two
-/// times. The store's clock decides about expiry; a monotonic clock decides about the next attempt.
+/// Decides when to use the credentials and when to ask for new ones. A state machine without I/O, to which the caller
+/// gives two times: the time of the store's clock decides whether credentials have expired, and a monotonic clock
+/// decides when the source may be asked again.
 package struct CredentialLease: Sendable {
-    /// What a request must do.
+    /// What a request has to do to get credentials.
     package enum Advice: Sendable {
         case use(S3Credentials)
-        /// Use these credentials and start a renewal: they are still valid for a while.
+        /// Use these credentials, which are valid for a while yet, and start a renewal.
         case useAndRenew(S3Credentials)
         case waitForRenewal
-        /// An attempt a moment ago failed.
+        /// Fail with this error: the source was asked a moment ago and failed, and it is too early to ask again.
         case fail(StoreError)
     }
 
@@ -28,11 +29,11 @@ package struct CredentialLease: Sendable {
 
     package init() {}
 
-    /// Returns what a request must do.
+    /// Returns what a request has to do.
     ///
     /// - Parameters:
-    ///   - now: the time of the store's clock.
-    ///   - instant: the time of a monotonic clock.
+    ///   - now: time of the store's clock.
+    ///   - instant: time of a monotonic clock.
     package func advice(now: Date, at instant: ContinuousClock.Instant) -> Advice {
         let mayTry = nextAttempt.map { instant >= $0 } ?? true
         guard let credentials else {
@@ -42,8 +43,9 @@ package struct CredentialLease: Sendable {
         let isOver = isRefused || credentials.expiration.map { now >= $0 } ?? false
         if isOver {
             if mayTry { return .waitForRenewal }
-            // If the source returned only the refused credentials, let the store judge them again; if it failed,
-            // report its failure.
+            // The store has refused these credentials, and it is too early to ask the source again. If the source
+            // failed last time, report its failure. If it returned the same credentials again, let the store judge them
+            // again.
             return failure.map { .fail($0) } ?? .use(credentials)
         }
         guard let renewalTime, now >= renewalTime, mayTry else { return .use(credentials) }
@@ -52,7 +54,8 @@ package struct CredentialLease: Sendable {
 
     /// Records that the store refused credentials.
     ///
-    /// - Returns: whether these are the current credentials; false if new ones have replaced them meanwhile.
+    /// - Returns: whether the refused credentials are the current ones; `false` if new ones have replaced them
+    ///   meanwhile.
     package mutating func refused(_ refused: S3Credentials) -> Bool {
         guard let credentials, credentials.isSame(as: refused) else { return false }
         isRefused = true
@@ -61,7 +64,8 @@ package struct CredentialLease: Sendable {
 
     /// Records the source's answer.
     ///
-    /// - Parameter jitter: 0...1, so that gateways that started together do not renew together.
+    /// - Parameter jitter: a random number in 0...1. It spreads renewals, so that gateways that started together do not
+    ///   renew together.
     package mutating func received(
         _ new: S3Credentials, now: Date, at instant: ContinuousClock.Instant, jitter: Double
     ) {
@@ -74,8 +78,8 @@ package struct CredentialLease: Sendable {
         }
         isRefused = isRefused && isSame
         if isRefused || lifetime.map({ $0 <= 0 }) ?? false {
-            // The new credentials are refused or expired: wait before asking again, instead of asking with each
-            // request.
+            // The store has already refused these credentials, or they have expired: wait before asking the source
+            // again. Otherwise each request would ask it.
             postpone(from: instant, jitter: jitter)
         } else {
             vainAttempts = 0
@@ -83,14 +87,14 @@ package struct CredentialLease: Sendable {
         }
     }
 
-    /// Records that the source has no credentials or did not answer. After an earlier success the failure counts as
-    /// temporary.
+    /// Records that the source has no credentials or did not answer. If the source had credentials before, the failure
+    /// counts as temporary (`.unavailable`).
     package mutating func failed(_ error: StoreError, at instant: ContinuousClock.Instant, jitter: Double) {
         failure = credentials == nil ? error : StoreError(.unavailable, error.sentence, cause: error)
         postpone(from: instant, jitter: jitter)
     }
 
-    /// The error of the last attempt, as requests receive it.
+    /// The error of the last attempt to get credentials, in the form in which requests receive it.
     package var lastFailure: StoreError? { failure }
 
     private mutating func postpone(from instant: ContinuousClock.Instant, jitter: Double) {

@@ -8,7 +8,7 @@ package struct AWSEnvironment: Sendable {
         self.variables = variables
     }
 
-    /// `nil` if the variable is missing or empty.
+    /// The value of a variable; `nil` if it is missing or empty.
     package subscript(name: String) -> String? {
         variables[name].flatMap { $0.isEmpty ? nil : $0 }
     }

@@ -1,15 +1,15 @@
 import NIOHTTP1
 package import ObjectStore
 
-/// The credentials of the machine's role, from its metadata service in version 2, which requires a token. Version 1 is
-/// not supported, because it answers every GET, even one that an attacker tricks this process into sending.
+/// The credentials of the machine's role, from the machine's metadata service (version 2), which demands a token first.
+/// Version 1 is not supported: it answers any GET request, even one that an attacker tricks a process into sending.
 package struct InstanceCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
     private static let name = "The instance metadata service"
-    /// The client of the first request, with a short time limit: the service answers at once if it exists, and on a
-    /// machine without the service the gateway must not wait for long.
+    /// The client for the first request, with a short time limit. Where the service exists it answers at once; where it
+    /// does not exist, the gateway must not wait long for it.
     private let first: CredentialHTTP
-    /// The client of later requests, with a longer time limit, because the service may be busy.
+    /// The client for later requests. The service is known to exist and may be busy, so the time limit is longer.
     private let http = CredentialHTTP(timeLimit: .seconds(10), name: name)
 
     package init(environment: AWSEnvironment) {

@@ -5,7 +5,7 @@ package import ObjectStore
 package struct S3Credentials: Hashable, Sendable {
     package var accessKeyID: String
     package var secretAccessKey: String
-    /// Token of temporary credentials; every request carries it.
+    /// Token that belongs to temporary credentials and that every request carries; `nil` for permanent ones.
     package var sessionToken: String?
     /// Time of expiry; `nil` if the credentials do not expire.
     package var expiration: Date?
@@ -19,21 +19,21 @@ package struct S3Credentials: Hashable, Sendable {
         self.expiration = expiration
     }
 
-    /// Whether two credentials produce the same signatures. Their expiry is not compared.
+    /// Whether both credentials give the same signatures. Their times of expiry are not compared.
     func isSame(as other: S3Credentials) -> Bool {
         accessKeyID == other.accessKeyID && secretAccessKey == other.secretAccessKey
             && sessionToken == other.sessionToken
     }
 
-    /// Whether all characters are allowed in a header's value. The HTTP client refuses a request with other
-    /// characters, and its error quotes the header.
+    /// Whether an HTTP header may carry all the characters. This is checked first, because the HTTP client's own error
+    /// for such a request quotes the header, and with it the secret.
     var isPrintable: Bool {
         [accessKeyID, secretAccessKey, sessionToken ?? ""].allSatisfy { text in
             text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
         }
     }
 
-    /// A server's text without the secrets, in case the server quotes them.
+    /// A text from a server, with these secrets removed in case the server quotes them.
     func redacted(_ text: String) -> String {
         var text = text
         for secret in [secretAccessKey, sessionToken ?? ""] where !secret.isEmpty {
@@ -44,7 +44,7 @@ package struct S3Credentials: Hashable, Sendable {
 }
 
 extension S3Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Only the key's id: neither logs nor `dump` may show the secrets.
+    /// Shows only the id of the key, because neither logs nor `dump` may show the secrets.
     package var description: String { "S3Credentials(\(accessKeyID))" }
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: ["accessKeyID": accessKeyID]) }
@@ -54,8 +54,9 @@ extension S3Credentials: CustomStringConvertible, CustomDebugStringConvertible, 
 package protocol S3CredentialSource: Sendable {
     /// Returns the current credentials.
     ///
-    /// - Parameter expired: credentials that the store has just refused, so that a source with a cache reads again.
-    /// - Returns: `nil` if this source has none.
+    /// - Parameter expired: credentials that the store has just refused. A source with a cache must not return these
+    ///   again, but read new ones.
+    /// - Returns: `nil` if this source has no credentials.
     /// - Throws: `.denied` with a sentence for the operator if the source's credentials cannot be used;
     ///   `.unavailable` if a later call may succeed.
     func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials?

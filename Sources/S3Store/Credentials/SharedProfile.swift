@@ -2,17 +2,17 @@ import FoundationEssentials
 package import ObjectStore
 import SystemSupport
 
-/// One profile of the two files that AWS's tools share: `~/.aws/credentials` and `~/.aws/config`.
+/// One profile from the two files that all of AWS's tools read: `~/.aws/credentials` and `~/.aws/config`.
 ///
 /// `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` name other files, `AWS_PROFILE` names another profile than
-/// `default`. The files are read for each call, so that renewed credentials are seen.
+/// `default`. Each call reads the files again, so that it sees renewed credentials.
 package struct SharedProfile: Sendable {
     private static let bytesMax = 1 << 20
 
     private let credentialsPath: String?
     private let configurationPath: String?
     private let name: String
-    /// Whether the operator named the profile; a named profile must exist.
+    /// Whether the operator named the profile. If so, it is an error if the profile does not exist.
     private let isChosen: Bool
 
     package init(environment: AWSEnvironment) {
@@ -23,7 +23,8 @@ package struct SharedProfile: Sendable {
         self.isChosen = environment["AWS_PROFILE"] != nil
     }
 
-    /// The profile's settings from both files; the credentials file takes precedence, as in AWS's tools.
+    /// The profile's settings from both files; if both files have a setting, the credentials file wins, as in AWS's
+    /// tools.
     ///
     /// - Returns: `nil` if neither file has the profile and the operator did not name it.
     /// - Throws: `.denied` if a file cannot be read, or if the named profile is missing.
@@ -44,7 +45,7 @@ package struct SharedProfile: Sendable {
         return found
     }
 
-    /// The region that AWS's tools would use: the environment's, otherwise the profile's.
+    /// The region that AWS's tools would use: the one in the environment, otherwise the one in the profile.
     package static func region(_ variables: [String: String]) -> String? {
         let environment = AWSEnvironment(variables)
         // try?: the look-up of credentials reads the same files and reports their errors.
@@ -62,8 +63,8 @@ package struct SharedProfile: Sendable {
         }
     }
 
-    /// Returns the settings of one `[section]`, with lower-case names. Later lines take precedence, as in AWS's
-    /// tools. Indented lines below a name without a value are nested settings and are skipped.
+    /// Returns the settings of one `[section]`, with lower-case names. If a setting appears twice, the later line wins,
+    /// as in AWS's tools. Indented lines below a name without a value are nested settings and are skipped.
     ///
     /// - Returns: `nil` if there is no such section.
     package static func settings(of section: String, in text: String) -> [String: String]? {

@@ -29,8 +29,8 @@ package struct SharedProfileCredentials: S3CredentialSource {
         return nil
     }
 
-    /// Settings of unsupported ways to credentials. A profile with one is refused: skipping it would use credentials
-    /// that the operator did not intend.
+    /// Settings for ways to get credentials that Sluice does not support. A profile with one of these settings is
+    /// refused. If it were skipped, the gateway would use other credentials than the operator intended.
     private static let unsupported = [
         "role_arn", "credential_process", "sso_session", "sso_start_url", "login_session",
     ]

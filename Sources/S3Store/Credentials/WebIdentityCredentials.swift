@@ -6,12 +6,12 @@ import SystemSupport
 struct WebIdentity: Sendable {
     var roleARN: String
     var tokenFile: String
-    /// Session name in the role's log; `nil` for a default of this program.
+    /// Name of the session, which appears in AWS's logs; `nil` for Sluice's default.
     var sessionName: String?
 }
 
-/// Credentials from `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`, with which Kubernetes
-/// on AWS gives a pod its role.
+/// Credentials of the role that `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME` describe.
+/// Kubernetes on AWS sets these variables to give a pod its role.
 package struct WebIdentityCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
     private let service: SecurityTokenService
@@ -33,7 +33,7 @@ package struct WebIdentityCredentials: S3CredentialSource {
     }
 }
 
-/// AWS's security token service, and services with the same interface.
+/// A client of AWS's security token service, and of services with the same interface.
 package struct SecurityTokenService: Sendable {
     private static let tokenBytesMax = 64 << 10
 
@@ -46,8 +46,8 @@ package struct SecurityTokenService: Sendable {
         self.region = region
     }
 
-    /// Assumes the role. The request is authenticated by the token and not signed. The token's file is read each
-    /// time, because it is replaced while the process runs.
+    /// Assumes the role. The token in the request authenticates it, so it is not signed. The file with the token is
+    /// read each time, because Kubernetes replaces it while the process runs.
     func credentials(for identity: WebIdentity) async throws(StoreError) -> S3Credentials {
         let answer = try await http.send(
             .POST, origin + "/", headers: [("content-type", "application/x-www-form-urlencoded")],
@@ -63,7 +63,8 @@ package struct SecurityTokenService: Sendable {
         return credentials
     }
 
-    /// `AWS_ENDPOINT_URL_STS`, otherwise the service of the region, otherwise the global service.
+    /// The address of the service: `AWS_ENDPOINT_URL_STS`, otherwise the service of the region, otherwise the global
+    /// service.
     package var origin: String {
         if let endpoint = environment["AWS_ENDPOINT_URL_STS"] {
             return endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint

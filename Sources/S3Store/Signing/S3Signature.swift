@@ -2,19 +2,20 @@ package import Cryptography
 import TransferCommon
 import WireProtocol
 
-/// Signature version 4 as pure functions of a request, following "Signature Calculations for the Authorization
-/// Header" in AWS's S3 reference. S3's own rules: the path is encoded once and never normalised.
+/// Signature version 4 as pure functions of a request, following "Signature Calculations for the Authorization Header"
+/// in AWS's S3 reference. In S3, unlike in other services, the path is encoded only once and never normalised.
 package enum S3Signature {
     /// The signed fields of a request.
     package struct Subject: Sendable {
         package var method: String
         /// The encoded path as sent, beginning with a slash.
         package var path: String
-        /// Parameters before encoding, in any order. A parameter without a value has an empty one.
+        /// Query parameters before encoding, in any order. A parameter without a value has the value "".
         package var query: [(name: String, value: String)]
         /// All signed headers, in any order and case.
         package var headers: [(name: String, value: String)]
-        /// The body's SHA-256 in hexadecimal digits, or one of S3's words that replace it.
+        /// The body's SHA-256 in hexadecimal digits, or one of the words that S3 allows instead, such as
+        /// `UNSIGNED-PAYLOAD`.
         package var payload: String
 
         package init(
@@ -29,7 +30,8 @@ package enum S3Signature {
         }
     }
 
-    /// The request in the canonical form that client and store both compute.
+    /// The request in a canonical form. The client and the store both compute it, so the signature does not depend on
+    /// the order of headers and parameters.
     package static func canonicalRequest(_ subject: Subject) -> String {
         canonicalRequest(subject, canonicalHeaders(subject.headers))
     }
@@ -79,7 +81,7 @@ package enum S3Signature {
         return value
     }
 
-    /// The encoded parameters in the order of their bytes, each with an equals sign.
+    /// The encoded query parameters, sorted by their bytes. Each has an equals sign, even if its value is empty.
     package static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
         let encoded = query.map { (name: percentEncoded($0.name), value: percentEncoded($0.value)) }
         let ordered = encoded.sorted { left, right in
@@ -92,7 +94,7 @@ package enum S3Signature {
 
     /// Encodes every byte except `A-Z a-z 0-9 - . _ ~` as a percent sign and two digits.
     ///
-    /// - Parameter keepingSlashes: leaves slashes unencoded, for paths.
+    /// - Parameter keepingSlashes: whether slashes stay unencoded, as in paths.
     package static func percentEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
         func isKept(_ byte: UInt8) -> Bool { isUnreserved(byte) || keepingSlashes && byte == UInt8(ascii: "/") }
         guard !text.utf8.allSatisfy(isKept) else { return text }
@@ -119,12 +121,14 @@ package enum S3Signature {
         }
     }
 
-    /// Lower-case names in order; trimmed values with single spaces; values of one name joined by commas.
+    /// The headers in canonical form: names in lower case and sorted, values trimmed and with single spaces, several
+    /// values of one name joined by commas.
     private static func canonicalHeaders(
         _ headers: [(name: String, value: String)]
     ) -> [(name: String, value: String)] {
         let named = headers.map { (name: $0.name.lowercased(), value: trimmed($0.value)) }
-        // Compare indices too: Swift does not document its sort as stable.
+        // Headers with the same name must keep their order. Compare their indices, because Swift does not promise that
+        // its sort keeps it.
         let order = named.indices.sorted { left, right in
             named[left].name == named[right].name
                 ? left < right : named[left].name.utf8.lexicographicallyPrecedes(named[right].name.utf8)
@@ -148,16 +152,16 @@ package enum S3Signature {
     }
 }
 
-/// The key that signs the requests of one day in one region. It takes four hashes to compute, so it is kept for the
-/// day.
+/// The key that signs the requests of one day in one region. To compute it takes four hashes, so the client keeps the
+/// key for the day.
 package struct S3SigningKey: Sendable {
-    /// `<day>/<region>/<service>/aws4_request`: the scope of the key, as signatures name it.
+    /// The scope of the key, as signatures name it: `<day>/<region>/<service>/aws4_request`.
     package let scope: String
     private let key: HMACSHA256
 
     /// - Parameters:
-    ///   - day: the first eight digits of `x-amz-date`, such as `20130524`.
-    ///   - service: `s3`; AWS's general test vectors use others.
+    /// - day: the first eight digits of `x-amz-date`, such as `20130524`.
+    /// - service: `s3`. Only tests use another service, because AWS's general test vectors do.
     package init(
         secretAccessKey: String, day: String, region: String, service: String = "s3"
     ) throws(CryptographyError) {
@@ -176,7 +180,7 @@ package struct S3SigningKey: Sendable {
 }
 
 extension S3SigningKey: CustomStringConvertible, CustomReflectable {
-    /// Only the scope, because the key's bytes would let a reader sign.
+    /// Shows only the scope: with the bytes of the key, a reader of a log could sign requests.
     package var description: String { "S3SigningKey(\(scope))" }
     package var customMirror: Mirror { Mirror(self, children: ["scope": scope]) }
 }

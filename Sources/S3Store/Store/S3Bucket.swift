@@ -5,11 +5,11 @@ import NIOHTTP1
 import ObjectStore
 import TransferCommon
 
-/// The objects of a bucket, by their whole keys.
+/// Reads, writes and deletes the objects of a bucket. All keys are complete keys, including the store's prefix.
 struct S3Bucket: Sendable {
     let client: S3Client
     let provider: S3Provider
-    /// Whether the gateway checks digests itself.
+    /// Whether the gateway checks the digest of each body itself, because the store does not.
     let verifiesBodies: Bool
     let logger: Logger
 
@@ -22,8 +22,8 @@ struct S3Bucket: Sendable {
             return try await client.send(request).headers
         } catch {
             guard error.isNotFound(afterHead: true) else { throw error }
-            // HEAD's 404 does not say whether key or bucket is missing. Once the bucket has answered, assume that it
-            // exists.
+            // The 404 after HEAD does not say whether the key or the bucket is missing. If the bucket has never
+            // answered, ask for the bucket: this request throws if it is missing.
             if !client.hasSeenBucket { _ = try await client.send(S3Request(.HEAD, key: nil)) }
             return nil
         }
@@ -68,7 +68,7 @@ struct S3Bucket: Sendable {
         }
     }
 
-    /// Deletes an object that gateways keep for themselves, such as a session record. A missing object is no error.
+    /// Deletes an object that belongs to the gateways and not to a device. A missing object is no error.
     func delete(key: String) async throws(StoreError) {
         do {
             _ = try await client.send(S3Request(.DELETE, key: key))
@@ -77,7 +77,7 @@ struct S3Bucket: Sendable {
         }
     }
 
-    /// Sends a request with a body: a large body as it arrives, a small one once it is complete.
+    /// Sends a request with a body. A large body is sent while it arrives, a small one after it has arrived.
     ///
     /// - Parameter verifies: whether the gateway checks the digest itself.
     func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> S3Response {
@@ -86,14 +86,15 @@ struct S3Bucket: Sendable {
         let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
         let response = try await withCommitment { commitment in
             let handoff = BufferHandoff()
-            // For an empty body, the gateway always checks the digest: without any byte, the store cannot detect a
-            // wrong body.
+            // The gateway always checks the digest of an empty body: the pump cannot hold back a last byte, so the
+            // store would take the request as complete.
             let verifies = verifies || body.byteCount == 0
             let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
             return await BodyRequest(request: request, client: client, pump: pump).send()
         }
         guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
-        // If the store encrypts objects with a managed key, ETags are not MD5s.
+        // If the store encrypts objects with a managed key (any value but AES256), the ETag is not an MD5 and cannot be
+        // compared.
         let encryption = response.headers.value("x-amz-server-side-encryption")
         guard encryption == nil || encryption == "AES256", !S3Digests.isMD5(etag, md5) else { return response }
         if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
@@ -102,8 +103,9 @@ struct S3Bucket: Sendable {
         throw StoreError(.digestMismatch, "The store received other bytes than the gateway sent.")
     }
 
-    /// Deletes an object whose bytes the store has received wrongly, and which no answer has confirmed. Usually the
-    /// agent uploads it again. If it does not, an object would remain whose metadata state a wrong digest.
+    /// Deletes an object that the store wrote with wrong bytes and that the gateway has not confirmed to the agent.
+    /// Usually the agent uploads the file again and replaces the object; if it does not, the object's metadata would
+    /// claim a digest that its bytes do not have.
     private func removeDamaged(key: String, etag: String) async {
         do {
             guard try await head(at: key)?.value("etag") == etag else { return }
@@ -117,21 +119,23 @@ struct S3Bucket: Sendable {
 }
 
 extension StoreError {
-    /// Whether the store says that there is no object.
+    /// Whether the error is the store's answer that there is no object.
     ///
-    /// - Parameter afterHead: whether the answer has only a status. After any other call, a 404 without a code may come
-    ///   from a proxy.
+    /// - Parameter afterHead: whether the answer is to HEAD and therefore has only a status. To other requests, a 404
+    ///   without an error code may come from a proxy and does not count.
     func isNotFound(afterHead: Bool = false) -> Bool {
         guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
         return ["NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code) || (afterHead && refusal.code.isEmpty)
     }
 
-    /// The meaning of a refused conditional request. The status decides, because stores use different codes.
+    /// The error for a conditional request that the store has refused. The HTTP status decides, because stores use
+    /// different error codes.
     func afterCondition(_ condition: PutCondition) -> StoreError {
         guard condition != .none, let refusal = cause as? S3Refusal else { return self }
         switch refusal.status {
         case 412: return StoreError(.alreadyExists, cause: refusal)
-        // AWS advises to begin a new upload. But the conflicting request may have been the gateway's own.
+        // AWS advises to begin a new upload after this answer. Sluice only reports `.conflict`, because the conflicting
+        // request may have been the gateway's own.
         case 409: return StoreError(.conflict, cause: refusal)
         case 404:
             guard case .ifMatch = condition, isNotFound() else { return self }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import TransferCommon
 
-/// Digests in the text forms of S3.
+/// Parses digests in the text forms that S3 uses.
 enum S3Digests {
     /// Parses `<base64>-<part count>`.
     static func compositeSHA256(_ text: String) -> (root: SHA256Digest, partCount: UInt32)? {

@@ -2,8 +2,7 @@ import NIOCore
 import NIOHTTP1
 import ObjectStore
 
-/// A folder in a bucket that gateways use for themselves: the folder of the session records, or the folder of the
-/// probes.
+/// A folder in the bucket that belongs to the gateways: the folder of session records, or the folder of probes.
 struct S3Folder: Sendable {
     static let recordBytesMax = 64 << 10
 
@@ -52,7 +51,7 @@ struct S3Folder: Sendable {
         }
         let ours = keys.filter { $0.utf8.starts(with: path.utf8) }
         let all = ours.map { String($0.dropFirst(path.count)) }
-        // Skip the folder's own entry and foreign objects, which are not records.
+        // Skip objects that are not records: an entry for the folder itself, and objects of other programs.
         let names = all.filter { name in
             SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
         }

@@ -9,7 +9,7 @@ struct S3ObjectHeaders {
 
     /// The object's summary.
     ///
-    /// - Parameter provider: says which headers are reliable.
+    /// - Parameter provider: the properties of the store, which say which headers are reliable.
     func summary(from provider: S3Provider) throws(StoreError) -> ObjectSummary {
         guard let size = headers.value("content-length").flatMap({ UInt64($0) }),
             let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
@@ -22,7 +22,7 @@ struct S3ObjectHeaders {
             isEvidenceChecked: checked != nil)
     }
 
-    /// The evidence with a SHA-256 that the store has checked; `nil` if it keeps none.
+    /// The evidence with a SHA-256 that the store itself has checked; `nil` if the store keeps none.
     private func checkedEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence? {
         guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
         if let (root, count) = S3Digests.compositeSHA256(checksum), let metadata {
@@ -35,11 +35,10 @@ struct S3ObjectHeaders {
         return .partDigest(digest)
     }
 
-    /// The strongest evidence in the headers beside a checked SHA-256, among the kinds that this store is known to
-    /// report correctly.
+    /// The strongest evidence among the other headers that this store is known to report correctly.
     private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence {
         if let digest = metadata?.partDigest { return .partDigest(digest) }
-        // If the store encrypts objects with a managed key, an ETag of the same form is not an MD5.
+        // If the store encrypts the object with a managed key, the ETag looks the same but is not an MD5.
         let encryption = headers.value("x-amz-server-side-encryption")
         let isPlain = encryption == nil || encryption == "AES256"
         if provider.keepsCompositeMD5, isPlain, let metadata,
@@ -51,8 +50,7 @@ struct S3ObjectHeaders {
         return .none
     }
 
-    /// The metadata that gateways write for themselves. The user's metadata are left out, because gateways do not need
-    /// them.
+    /// The metadata that gateways write. The user's metadata is left out, because only readers of the object need it.
     var metadata: ObjectMetadata? {
         guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
             let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),
@@ -72,7 +70,7 @@ struct S3ObjectHeaders {
     }
 
     var version: String? {
-        // A bucket with suspended versioning gives every version this id.
+        // While versioning is suspended, S3 gives every object the version id `null`, which identifies nothing.
         headers.value("x-amz-version-id").flatMap { $0 == "null" ? nil : $0 }
     }
 

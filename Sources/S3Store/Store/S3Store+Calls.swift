@@ -3,8 +3,8 @@ import NIOHTTP1
 package import ObjectStore
 package import TransferCommon
 
-// The calls of `ObjectStore`. Their keys do not contain the prefix of the store; this file adds the prefix, which gives
-// the whole key in the bucket.
+// The methods of the protocol `ObjectStore`. Their keys are the keys that devices write. In the bucket an object has a
+// complete key, which begins with the store's prefix.
 
 // MARK: - Objects
 
@@ -57,7 +57,8 @@ extension S3Store {
         }
     }
 
-    /// Finds out which parts are wrong by listing the stored parts, because the store's error does not name them.
+    /// The store's error for a completion with wrong parts does not say which parts are wrong. Finds them by comparing
+    /// the parts with a listing of the stored ones.
     private func differing(
         _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
     ) async throws(StoreError) -> StoreError {
@@ -67,11 +68,12 @@ extension S3Store {
             guard let found = listed[part.number] else { return true }
             return found.size != part.size || bare(found.etag) != bare(part.etag)
         }
-        // If all parts agree with the listing, the store's error is misleading, and no part can be relied on.
+        // If every part equals the stored one, it is unknown which part the store means, so all parts count as wrong.
         return StoreError(.invalidParts((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
     }
 
-    /// The ETag without quotes: some stores quote it in one place and not in another.
+    /// The ETag without quotes. Some stores put it in quotes in one answer and not in another, so ETags are compared
+    /// without them.
     private func bare(_ etag: String) -> [UInt8] {
         etag.utf8.filter { $0 != UInt8(ascii: "\"") }
     }
@@ -82,7 +84,7 @@ extension S3Store {
 
     package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         guard let wanted = readableKey(key) else { return [] }
-        // Keys are listed in order, so keys that only begin with this one all follow it.
+        // The store lists keys in order, so the wanted key comes first, and then the longer keys that begin with it.
         return try await uploads.list(prefix: wanted) { key in
             if key.hasSameBytes(as: wanted) { return .wanted }
             return wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver

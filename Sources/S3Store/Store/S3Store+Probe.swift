@@ -6,10 +6,10 @@ import TransferCommon
 extension S3Store {
     /// Probes the store's behaviour with an object of one byte below `.sluice/probe/`, and then removes the object.
     ///
-    /// The probe does not rely on documentation: a store counts as checking digests and conditions only if it was
-    /// seen to refuse a wrong request.
-    /// - Returns: the provider's properties, with observed ones in place of assumed ones.
-    /// - Throws: errors that prevent any upload.
+    /// The probe does not rely on documentation. Only if the store refuses a request with a wrong digest does it count
+    /// as a store that checks digests; the same holds for conditions.
+    /// - Returns: the provider's properties; the probed ones have the values that the probe observed.
+    /// - Throws: errors that would make every upload fail.
     package func probe() async throws(StoreError) -> S3Provider {
         var generator = SystemRandomNumberGenerator()
         let session = SessionID.random(using: &generator)
@@ -29,16 +29,18 @@ extension S3Store {
         do {
             try await bucket.delete(key: key)
         } catch {
-            // If the probe itself has failed, too, throw its error instead of this one.
+            // If the probe itself has failed, throw the probe's error instead of the error of the removal.
             guard case .success = result else { return try result.get() }
-            // Without the right to delete, each probe leaves one byte behind. Everything else works.
+            // The gateway may lack the right to delete. Then each probe leaves an object of one byte behind, and
+            // everything else works.
             logger.warning(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
         return try result.get()
     }
 
-    /// Removes the uploads and objects of probes whose gateway died. No session record names them.
+    /// Removes the uploads and objects that remain of a probe whose gateway ended in the middle. Session records do not
+    /// name them, so the cleaner would not find them otherwise.
     package func removeProbes(before limit: Date) async throws(StoreError) -> Int {
         let folder = probes
         var count = 0
@@ -47,7 +49,7 @@ extension S3Store {
             do {
                 try await uploads.abort(at: key, upload: upload.upload)
             } catch {
-                // The upload is gone, which is the goal, even if another gateway removed it.
+                // Another gateway has removed the upload: that is as good.
                 guard error.reason == .noSuchUpload else { throw error }
             }
             count += 1

@@ -10,19 +10,20 @@ import TransferCommon
 /// PREFIX.sluice/probe/<random>       the probe's object, while the store is opened
 /// ```
 ///
-/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. The calls need these rights on the bucket:
+/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. The gateway needs these rights on the bucket:
 /// GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts; ListBucket and ListBucketMultipartUploads;
 /// DeleteObject below `.sluice/`. Without ListBucket, S3 answers 403 for a key without an object.
 package final class S3Store: ObjectStore {
     package let limits: StoreLimits
-    /// The store's properties: from the provider table, or as observed when the store was opened.
+    /// The store's properties: from the table in `S3Provider`, or as `open` has observed them.
     package let provider: S3Provider
     let configuration: S3Configuration
     let bucket: S3Bucket
     let uploads: S3Uploads
     let logger: Logger
 
-    /// Makes a store with the properties of the provider table; `open` makes a probed one.
+    /// Makes a store that has its properties from the table in `S3Provider`. `open` makes a store with probed
+    /// properties.
     package convenience init(
         configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
     ) {
@@ -74,7 +75,7 @@ package final class S3Store: ObjectStore {
         await bucket.client.shutdown()
     }
 
-    /// S3's own limit for the whole key, in bytes.
+    /// S3's limit for the complete key, in bytes.
     private static let keyBytesMax = 1024
 
     private static func verifies(_ configuration: S3Configuration, _ provider: S3Provider) -> Bool {
@@ -96,7 +97,8 @@ package final class S3Store: ObjectStore {
         S3Folder(bucket: bucket, path: "\(configuration.prefix)\(Self.ownFolder)/\(name)/")
     }
 
-    /// The whole key in the bucket, for a key that devices may write.
+    /// The complete key in the bucket. Throws for a key that devices may not write, because it belongs to the gateways
+    /// or is too long.
     func writableKey(_ key: ObjectKey) throws(StoreError) -> String {
         guard let whole = readableKey(key), !key.isIn(folder: Self.ownFolder) else {
             throw StoreError(.keyUnsupported)
@@ -104,7 +106,7 @@ package final class S3Store: ObjectStore {
         return whole
     }
 
-    /// The whole key in the bucket, or `nil` if it is too long for any object.
+    /// The complete key in the bucket; `nil` if it is too long, so that no object can have it.
     func readableKey(_ key: ObjectKey) -> String? {
         key.bytes.count > limits.keyBytesMax ? nil : configuration.prefix + key.text
     }

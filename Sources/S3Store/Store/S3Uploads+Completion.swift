@@ -16,7 +16,8 @@ extension S3Uploads {
         if let header = bucket.provider.completeConditions.header(condition) { request.headers.append(header) }
         let (sent, client, body) = (request, bucket.client, ByteBuffer(string: document(of: parts)))
         let response = try await withCommitment { (commitment) -> Result<S3Response, StoreError> in
-            // From here on only the store's answer says whether the completion took effect.
+            // After this line the request may reach the store, so only the store's answer shows whether the upload is
+            // complete. A cancellation has no effect any more.
             guard commitment.commit() else { return .failure(StoreError(.cancelled)) }
             do throws(StoreError) {
                 return .success(try await client.send(sent, body: body))
@@ -27,19 +28,19 @@ extension S3Uploads {
         guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {
             throw StoreError(.outcomeUnknown, "The store's answer does not say whether the upload is complete.")
         }
-        // Ceph's first answer has an empty ETag.
+        // The ETag in Ceph's first answer is empty. Take the header's instead.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
         return ObjectReceipt(
             etag: etag, version: S3ObjectHeaders(headers: response.headers).version,
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
     }
 
-    /// Checks a list of parts by the rules that can be checked without asking the store.
+    /// Checks those rules for a list of parts that can be checked without a request to the store.
     static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {
             guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
-            // Name the missing part if the list has a gap.
+            // If the list has a gap, the error names the missing part.
             guard part.number == number else { throw StoreError(.invalidParts([number])) }
             let isLast = index == parts.count - 1
             guard part.size == parts[0].size || (isLast && part.size < parts[0].size) else {
@@ -65,7 +66,8 @@ extension S3Uploads {
         return text + "</CompleteMultipartUpload>"
     }
 
-    /// The evidence in the answer, if the object itself will later have the same evidence.
+    /// The evidence in the store's answer to the completion. It is used only if a later look at the object shows the
+    /// same evidence; otherwise `.none`.
     private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
         guard let first = parts.first else { return .none }
         if bucket.provider.keepsSHA256, let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) {

@@ -2,7 +2,8 @@ import NIOHTTP1
 import ObjectStore
 import TransferCommon
 
-/// The multipart uploads of a bucket, by their whole keys.
+/// Creates, lists and aborts the multipart uploads of a bucket. All keys are complete keys, including the store's
+/// prefix.
 struct S3Uploads: Sendable {
     let bucket: S3Bucket
 
@@ -10,7 +11,7 @@ struct S3Uploads: Sendable {
     func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
-        // A repetition could create a second upload whose id is never recorded.
+        // If the client repeated the request, the store could create two uploads, and no record would name one of them.
         request.isIdempotent = false
         request.headers = S3ObjectHeaders.fields(of: metadata)
         if bucket.provider.keepsSHA256 {
@@ -54,12 +55,12 @@ struct S3Uploads: Sendable {
         }
         var parts: [ListedPart] = []
         for part in page.part ?? [] { parts.append(try Self.part(part)) }
-        // Some stores repeat the part that the marker names.
+        // Some stores list the part that the marker names again.
         parts.removeAll { part in after.map { part.number <= $0 } ?? false }
         parts.sort { $0.number < $1.number }
         guard S3Documents.isTrue(page.isTruncated) else { return PartPage(parts: parts, next: nil) }
         let marker = page.nextPartNumberMarker.flatMap { UInt32($0) }.flatMap { PartNumber($0) }
-        // A marker that does not advance would make the caller loop endlessly.
+        // If the store's marker did not advance, the caller would ask for the same page again and again.
         guard let next = max(marker, parts.last?.number), after.map({ next > $0 }) ?? true else {
             throw StoreError(.damaged, "The store's list of parts does not advance.")
         }
@@ -71,11 +72,11 @@ struct S3Uploads: Sendable {
         _ = try await bucket.client.send(try request(.DELETE, at: key, upload: upload))
     }
 
-    /// How a listed key relates to the requested one.
+    /// How a key in a listing relates to the keys that the caller wants.
     enum ListedKey {
         case wanted
         case passedOver
-        /// The key comes after all requested keys, so the listing can end.
+        /// The key comes after all wanted keys, so the listing can end.
         case behind
     }
 
@@ -129,7 +130,8 @@ struct S3Uploads: Sendable {
 
     // MARK: - Details
 
-    /// A request about an upload. An invalid id is never sent, because it could change the request's meaning.
+    /// A request about an upload. Throws for an invalid upload id: sent in a query, it could change what the request
+    /// means.
     func request(_ method: HTTPMethod, at key: String, upload: String) throws(StoreError) -> S3Request {
         guard Self.isUploadID(upload) else { throw StoreError(.noSuchUpload) }
         var request = S3Request(method, key: key)

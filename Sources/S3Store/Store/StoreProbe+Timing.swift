@@ -5,23 +5,24 @@ import ObjectStore
 import Synchronization
 import TransferCommon
 
-// Finds out when a store checks a condition. Some stores check it when a request begins, and then read the body for an
-// unlimited time. Such a store replaces an object that another writer stores in between.
+// Finds out when a store checks the condition of a write. Some stores check it only when the request begins. If another
+// writer stores an object under the key while the body is being sent, such a store replaces that object in spite of the
+// condition.
 
 extension StoreProbe {
-    /// Writes an object under the condition *absent*, and another one under the same key while the first body is
-    /// being sent.
+    /// Writes an object under the condition that the key has none. While its body is being sent, writes another object
+    /// under the same key.
     ///
-    /// - Returns: whether the store refuses the first write or delays the other one until it is done; `false` if the
-    ///   outcome is unclear.
+    /// - Returns: whether the condition protects the second object: the store refuses the first write, or it delays the
+    ///   second write until the first is done. `false` if the result is unclear.
     func seesObjectThatComesDuringBody() async -> Bool {
         let late = "\(key)-late"
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
-        // try?: the library computed the probe's other digests; if it fails here, the result is unclear.
+        // try?: the library has just computed the probe's other digests. If it fails here, the result is unclear.
         guard let digests = try? Self.digests(first, last) else { return false }
         let rival = Rival()
         let bytes = InterruptedBytes(first: first, last: last) { [bucket, metadata] in
-            // Give the store time to receive the request's head before the other object is written.
+            // Give the store time to receive the head of the first request before the second object is written.
             try await Task.sleep(for: Self.headTime)
             await rival.put(waitingAtMost: Self.rivalTime) {
                 let body = ObjectBody(buffers: [last], digest: digests.last)
@@ -40,7 +41,7 @@ extension StoreProbe {
         do {
             try await bucket.delete(key: late)
         } catch {
-            // `removeProbes` finds the object later by its folder.
+            // `removeProbes` later finds this object, because it is in the folder of the probes.
             bucket.logger.debug(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
@@ -56,15 +57,16 @@ extension StoreProbe {
         return (try hasher.finalize(), try SHA256Digest.of(last.readableBytesView))
     }
 
-    /// Size of the first body: larger than any body that the client collects before it sends it.
+    /// Size of the first body's first piece. It is above `BodyRequest.wholeBytesMax`, so the body is sent while it
+    /// arrives.
     private static let firstBytes = 96 << 10
     private static let headTime = Duration.milliseconds(200)
-    /// Time limit for the other write. Without this limit, a store that makes the other write wait for the first one
-    /// would block both.
+    /// Time limit for the second write. A store may delay the second write until the first is done, and the first waits
+    /// for the second. Without the limit neither would end.
     private static let rivalTime = Duration.seconds(5)
 }
 
-/// A request that runs while another one for the same key is under way.
+/// A second write to the same key, which runs while the first one is under way.
 private final class Rival: Sendable {
     private struct State {
         var task: Task<Void, Never>?
@@ -74,20 +76,21 @@ private final class Rival: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether the request had no answer when its time limit ended.
+    /// Whether this write had no answer yet when its time limit ended.
     var hadToWait: Bool { state.withLock { $0.hadToWait } }
 
-    /// Sends the request; returns when it is answered or the time limit ends.
+    /// Sends the request. Returns when the store has answered or the time limit has passed; in the latter case the
+    /// request keeps running.
     func put(waitingAtMost time: Duration, _ request: @escaping @Sendable () async throws -> Void) async {
         let task = Task {
-            // try?: only the outcome of the first request matters: it shows whether the store accepted this one.
+            // try?: the outcome of the first write shows what the store did with this one.
             _ = try? await request()
             state.withLock { $0.hasEnded = true }
         }
         state.withLock { $0.task = task }
         let end = ContinuousClock.now + time
         while !state.withLock({ $0.hasEnded }), ContinuousClock.now < end {
-            // try?: after a cancellation the other request ends too.
+            // try?: the sleep fails only if the task is cancelled, and the first write then ends, too.
             guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return }
         }
         state.withLock { $0.hadToWait = !$0.hasEnded }
@@ -99,7 +102,7 @@ private final class Rival: Sendable {
     }
 }
 
-/// A body whose last bytes follow after `between` has run.
+/// A body in two pieces. Between them it runs `between`.
 private struct InterruptedBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = any Error

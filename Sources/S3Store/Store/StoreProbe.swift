@@ -4,7 +4,7 @@ import NIOCore
 import ObjectStore
 import TransferCommon
 
-/// One run of the probe.
+/// One run of the probe: small requests that show how a store behaves.
 struct StoreProbe {
     let bucket: S3Bucket
     private let session: SessionID
@@ -33,8 +33,9 @@ struct StoreProbe {
     func run() async throws(StoreError) -> S3Provider {
         var seen = bucket.provider
         try await withUpload { upload throws(StoreError) in
-            // If the store accepted the part, use it: its byte is right, only its digest was wrong, and some stores
-            // accept a part number only once.
+            // Upload a part with a wrong digest. If the store accepts it, the stored byte is right and only the
+            // announced digest was wrong. Complete the upload with that part, because some stores accept a part number
+            // only once.
             let taken = try await partOfWrongDigest(upload: upload)
             seen.checksContentSHA256 = taken == nil
             let part: CompletedPart
@@ -56,22 +57,23 @@ struct StoreProbe {
         seen.completeConditions = try await conditions(beyond: seen.completeConditions) { wanted throws(StoreError) in
             try await seesCompletion(wanted)
         }
-        // A refusal shows that the condition works only if the store accepts the same request without the condition.
+        // First write without a condition. Only if the store accepts this request does a later refusal of the same
+        // request show that the condition was the reason.
         _ = try await put(.none)
         seen.putConditions = try await conditions(beyond: seen.putConditions) { wanted throws(StoreError) in
             try await seesPut(wanted)
         }
-        // Rely only on conditions that the store was seen to check at the end of a body. For any other store, the
-        // gateway looks up the key right before it sends the last bytes. The requests still carry the header, because
-        // an early check is better than none.
+        // Treat a condition as honoured only if the store checks it at the end of the body. With other stores the
+        // gateway looks up the key right before it sends the last bytes. It sends the header there, too, because a
+        // check at the beginning still catches some conflicts.
         guard seen.putConditions.ifAbsent == .honoured || seen.putConditions.ifMatch == .honoured else { return }
         if seen.putConditions.ifAbsent == .honoured, await seesObjectThatComesDuringBody() { return }
         if seen.putConditions.ifAbsent == .honoured { seen.putConditions.ifAbsent = .ignored }
         if seen.putConditions.ifMatch == .honoured { seen.putConditions.ifMatch = .ignored }
     }
 
-    /// What the store does with both conditions on one kind of request. The probe never sends a condition that the
-    /// store is known to refuse.
+    /// What the store does with the conditions *absent* and *match* on one kind of request. The probe does not send a
+    /// condition for which the table says that the store refuses it.
     private func conditions(
         beyond known: S3Provider.Conditions, _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Conditions {
@@ -81,18 +83,20 @@ struct StoreProbe {
         return seen
     }
 
-    /// Tests that the store refuses to replace another object than the named one, and replaces the named one.
+    /// Tests the condition *match* twice. With the ETag of no object the store must refuse to replace the object; with
+    /// the object's own ETag it must replace it.
     private func seesMatch(
         _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Condition {
         let other = try await sees(.ifMatch(etag: Self.otherETag))
         guard other == .honoured else { return other }
         guard let etag = try await bucket.head(at: key)?.value("etag") else { return .refused }
-        // `sees` reports `.ignored` for a request that succeeds, which is right here, because the condition holds.
+        // `sees` returns `.ignored` for a request that succeeds. Here the condition holds, so success means that the
+        // store honours it.
         return try await sees(.ifMatch(etag: etag)) == .ignored ? .honoured : .refused
     }
 
-    /// An ETag that no object of the probe has.
+    /// An ETag that the object of the probe does not have.
     private static let otherETag = "\"0123456789abcdef0123456789abcdef\""
 
     private func seesCompletion(_ wanted: PutCondition) async throws(StoreError) -> S3Provider.Condition {
@@ -133,8 +137,8 @@ struct StoreProbe {
         do {
             try await uploads.abort(at: key, upload: upload)
         } catch {
-            // Usually the upload is completed and cannot be aborted. Otherwise the store's own rule for old uploads
-            // removes it.
+            // Usually the upload is complete and cannot be aborted any more. If it is not, `removeProbes` or the
+            // store's own rule for old uploads removes it.
             bucket.logger.trace("A probe was not aborted", metadata: ["store.error": "\(error.shortDescription)"])
         }
         try result.get()
@@ -147,14 +151,15 @@ struct StoreProbe {
         return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
     }
 
-    /// - Returns: `nil` if the store refuses the part.
+    /// - Returns: the stored part; `nil` if the store refuses it, as it should.
     private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
         do {
             var part = try await uploadPart(upload, offering: otherDigest)
             part.digest = digest
             return part
         } catch {
-            // Every refusal counts, whatever its code, as long as it comes from the store itself.
+            // Any refusal shows that the store checks the digest, whatever its error code. Errors with another evident
+            // cause do not count and are thrown.
             guard let refusal = error.cause as? S3Refusal, (400..<500).contains(refusal.status), !error.isRetryable,
                 error.reason != .denied, error.reason != .noSuchUpload, error.reason != .noSuchBucket
             else { throw error }
@@ -169,7 +174,7 @@ struct StoreProbe {
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }
 
-    /// What the store does with a condition that does not hold, because the key has an object.
+    /// What the store does with a request whose condition is not fulfilled, because the key has an object.
     private func condition(
         _ call: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> S3Provider.Condition {
@@ -192,8 +197,8 @@ struct StoreProbe {
 
     private func isCompositeSHA256(_ checksum: String?) -> Bool {
         guard let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) else { return false }
-        // try?: the library has just computed two digests, so a failure is unlikely. In that case, count the store as
-        // one that keeps no SHA-256.
+        // try?: the library has just computed two digests, so a failure is unlikely. After a failure the store counts
+        // as one that keeps no SHA-256.
         return count == 1 && root == (try? RootDigest.of([digest]))
     }
 

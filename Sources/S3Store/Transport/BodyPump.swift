@@ -5,21 +5,23 @@ import Synchronization
 import TransferCommon
 import WireProtocol
 
-/// Passes a body from its source to the HTTP client. A wrong body never becomes complete at the store.
+/// Passes a body from its source to the HTTP client, and makes sure that a body with a wrong length or digest never
+/// becomes complete at the store.
 ///
-/// The pump holds the last buffer back until the source has ended with the right length, and, if the store does not
-/// check digests itself, until the digest is right. A store discards a request with missing bytes.
+/// The pump holds the last buffer back until the source has ended and the length is right. If the store does not check
+/// digests, the pump also computes the digest first. For a wrong body it never sends the last buffer, and a store
+/// discards a request whose bytes are not complete.
 struct BodyPump: Sendable {
     let body: ObjectBody
-    /// Whether the gateway checks the digest itself.
+    /// Whether the pump checks the digest.
     let verifies: Bool
     /// Receives the MD5 of the passed bytes, to compare with the store's ETag; `nil` if no comparison is needed.
     let sent: SentMD5?
     let handoff: BufferHandoff
     let commitment: Commitment
 
-    /// Runs until the last buffer has been taken, the body turns out to be wrong, or the handoff is closed. A closed
-    /// handoff is not a failure of the body.
+    /// Passes the body to the handoff. Returns when the HTTP client has taken the last buffer, when the body is wrong,
+    /// or when the handoff is closed. A closed handoff counts as success here: the body is not at fault.
     func run() async -> Result<Void, StoreError> {
         let result = await Self.pump(body.bytes, with: self)
         switch result {
@@ -34,8 +36,8 @@ struct BodyPump: Sendable {
     ) async -> Result<Void, StoreError> {
         await pump.catching {
             guard let last = try await pump.read(bytes, pass: { await pump.handoff.offer($0) }) else { return }
-            // If the offer is refused, the answer has arrived or the call was cancelled. The result of the request
-            // shows which of the two, so it is ignored here.
+            // Ignore whether the offer is refused. It is refused if the store has already answered or the call was
+            // cancelled, and the result of the request shows which.
             _ = await pump.handoff.offer(last, committing: pump.commitment)
         }
     }
@@ -73,9 +75,9 @@ struct BodyPump: Sendable {
         }
     }
 
-    /// Passes on all buffers but the last, which it returns once length and digests are right.
+    /// Passes on all buffers except the last one, and returns the last one once length and digests are right.
     ///
-    /// - Parameter pass: passes one buffer on; returns false if the request needs no more bytes.
+    /// - Parameter pass: passes one buffer on, and returns `false` if the request needs no more bytes.
     /// - Returns: `nil` if `pass` returned false. An empty body has an empty last buffer.
     private func read(
         _ bytes: some AsyncSequence<ByteBuffer, any Error>, pass: (ByteBuffer) async -> Bool

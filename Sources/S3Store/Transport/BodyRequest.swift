@@ -1,13 +1,13 @@
 import ObjectStore
 
-/// One request with a body: a large body is sent as it arrives, a small one once it is complete.
+/// One request with a body. A large body is sent while it arrives, a small one after it has arrived.
 struct BodyRequest: Sendable {
     let request: S3Request
     let client: S3Client
     let pump: BodyPump
 
-    /// Largest body, in bytes, that is collected before it is sent: for such a body, an HTTP request that waits for
-    /// bytes would cost more than the memory.
+    /// Largest body, in bytes, that is collected before it is sent. To collect such a body costs little memory; to keep
+    /// a connection to the store open while it arrives costs more.
     static let wholeBytesMax: UInt64 = 64 << 10
 
     func send() async -> Result<S3Response, StoreError> {
@@ -27,8 +27,8 @@ struct BodyRequest: Sendable {
                 _ = await pump.run()
                 return .pumped
             }
-            // The HTTP client limits how long the source may supply no bytes, but not how long the server may accept
-            // none. This task does that.
+            // The HTTP client limits the time in which the source has no bytes. It does not limit the time in which the
+            // server accepts none, so this task does.
             group.addTask { .watched(isStalled: await pump.handoff.waitForStall(of: limit)) }
             group.addTask {
                 do throws(StoreError) {
@@ -44,18 +44,19 @@ struct BodyRequest: Sendable {
             while let event = await group.next() {
                 switch event {
                 case .pumped:
-                    // A failed body breaks the request off, and the request then reports the body's error.
+                    // If the body fails, the pump ends the request early, and the request then returns the error of the
+                    // body.
                     continue
                 case .watched(let hasStalled):
                     isStalled = hasStalled
                 case .answered(let answer):
-                    // The answer has arrived, so the source's bytes are no longer needed. Close the handoff, because
-                    // the source may stay silent for long.
+                    // The request has ended. Do not wait for the source, which may be silent for long: its bytes are
+                    // not needed any more.
                     pump.handoff.close()
                     group.cancelAll()
                     switch answer {
                     case .success where !pump.commitment.isCommitted:
-                        // A store that answers before it has the whole body has not stored it.
+                        // The store answered with success before it had the whole body. It cannot have stored the body.
                         return .failure(StoreError(.unavailable, "The store answered before it had all bytes."))
                     case .failure where isStalled:
                         return .failure(StoreError(.unavailable, "The store takes no more bytes."))

@@ -2,8 +2,9 @@ import NIOCore
 import Synchronization
 import TransferCommon
 
-/// Passes buffers one at a time from the producing task to the HTTP client, which requests them in a task of its own
-/// that cannot be cancelled. The producer waits until its buffer is taken, so the handoff holds at most one buffer.
+/// Passes buffers, one at a time, from the task that produces them to the HTTP client, which takes them in another
+/// task. That task cannot be cancelled, so `close` releases it. The producer waits until its buffer is taken, so the
+/// handoff holds at most one buffer.
 ///
 /// | state   | `offer`             | `next`             | `finish`, `fail` | `close`                |
 /// |---------|---------------------|--------------------|------------------|------------------------|
@@ -21,22 +22,22 @@ final class BufferHandoff: Sendable {
         case closed
     }
 
-    /// The error for a consumer whose request is no longer needed.
+    /// The error that the HTTP client receives from `next` after `close`.
     struct Closed: Error {}
 
     private let state = Mutex(State.idle)
     private let hasBegun = Mutex(false)
-    /// Time since which the present buffer waits to be taken.
+    /// Time since which the offered buffer waits to be taken; `nil` if none waits.
     private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
-    /// Whether the consumer has asked for a buffer; if so, bytes of the request may have been sent.
+    /// Whether the HTTP client has asked for a buffer. If so, it may have sent bytes of the request.
     var isBegun: Bool { hasBegun.withLock { $0 } }
 
     /// Offers a buffer and waits until it is taken. Only the producer calls this, one call at a time.
     ///
-    /// - Parameter commitment: for the last buffer. It is committed at the moment at which the buffer is taken; if
-    ///   the call was cancelled before, the buffer is refused.
-    /// - Returns: whether the buffer was taken; false if no more buffers are needed.
+    /// - Parameter commitment: given with the last buffer. At the moment at which the buffer is taken, it is committed.
+    ///   If the call was cancelled before, the buffer is not given away.
+    /// - Returns: whether the buffer was taken; `false` if the request needs no more buffers.
     func offer(_ buffer: ByteBuffer, committing commitment: Commitment? = nil) async -> Bool {
         await withCheckedContinuation { continuation in
             let consumer: CheckedContinuation<ByteBuffer?, any Error>?
@@ -65,7 +66,7 @@ final class BufferHandoff: Sendable {
         end(nil)
     }
 
-    /// Breaks the request off. The producer calls this if it cannot supply the whole body.
+    /// Ends the request with an error. The producer calls this if it cannot supply the whole body.
     func fail(_ error: any Error) {
         end(error)
     }
@@ -98,7 +99,7 @@ final class BufferHandoff: Sendable {
         return false
     }
 
-    /// Releases producer and consumer. Called after the request's answer, or when the request was abandoned.
+    /// Ends the wait of the producer and of the consumer. Called when the request has been answered or abandoned.
     func close() {
         let consumer: CheckedContinuation<ByteBuffer?, any Error>?
         let producer: CheckedContinuation<Bool, Never>?
@@ -114,7 +115,7 @@ final class BufferHandoff: Sendable {
         producer?.resume(returning: false)
     }
 
-    /// Called by the consumer only, one at a time.
+    /// The next buffer; `nil` at the end of the body. Only the consumer calls this, one call at a time.
     fileprivate func next() async throws -> ByteBuffer? {
         hasBegun.withLock { $0 = true }
         return try await withCheckedThrowingContinuation { continuation in

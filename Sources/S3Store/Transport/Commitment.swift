@@ -1,7 +1,8 @@
 import ObjectStore
 import Synchronization
 
-/// Decides once between the cancellation of a call and its irrevocable effect: the first of the two wins.
+/// Decides, once for each call, whether it was cancelled before its irrevocable step or takes that step: whichever
+/// comes first wins.
 final class Commitment: Sendable {
     private enum State {
         case open
@@ -13,7 +14,7 @@ final class Commitment: Sendable {
 
     /// Called right before an irrevocable step.
     ///
-    /// - Returns: false if the call was cancelled and must not take the step.
+    /// - Returns: `false` if the call was cancelled, so that it must not take the step.
     func commit() -> Bool {
         state.withLock { state in
             if case .open = state { state = .committed }
@@ -22,7 +23,7 @@ final class Commitment: Sendable {
         }
     }
 
-    /// Whether the call has committed. From then on only the store knows whether the effect took place.
+    /// Whether the call has committed. Once it has, only the store knows whether the step took effect.
     var isCommitted: Bool {
         state.withLock { state in
             if case .committed = state { return true }
@@ -30,7 +31,7 @@ final class Commitment: Sendable {
         }
     }
 
-    /// - Returns: whether the cancellation came before the commitment.
+    /// - Returns: whether the cancellation came before `commit`, so that the call has to end.
     fileprivate func cancel() -> Bool {
         state.withLock { state in
             if case .committed = state { return false }
@@ -40,12 +41,14 @@ final class Commitment: Sendable {
     }
 }
 
-/// Runs a call that can be cancelled until it commits; afterwards the call runs to its end.
+/// Runs a call. Until it commits it can be cancelled; after that a cancellation has no effect, and the call runs to its
+/// end.
 func withCommitment<Value: Sendable>(
     _ body: @escaping @Sendable (Commitment) async -> Result<Value, StoreError>
 ) async throws(StoreError) -> Value {
     let commitment = Commitment()
-    // An unstructured task, because cancellation of a structured one could not be held back after the commitment.
+    // An unstructured task, because cancellation reaches it only through the handler below. A structured task would be
+    // cancelled even after the commitment.
     let task = Task { await body(commitment) }
     let result = await withTaskCancellationHandler {
         await task.value

@@ -10,12 +10,12 @@ import ObjectStore
     import Glibc
 #endif
 
-/// Why one attempt of a request failed, and whether another attempt is useful.
+/// The failure of one attempt of a request, and what would make another attempt useful.
 struct S3AttemptFailure: Error {
     var error: StoreError
     /// What must happen before another attempt.
     var remedy: S3Meaning.Remedy
-    /// Whether the store has certainly not executed the request.
+    /// Whether it is certain that the store has not executed the request.
     var isUndone: Bool
     /// Whether the attempt failed before it had a connection.
     var precedesConnection = false
@@ -26,7 +26,7 @@ struct S3AttemptFailure: Error {
         self.isUndone = isUndone
     }
 
-    /// Makes the failure of an attempt without a complete answer.
+    /// The failure of an attempt that got no complete answer from the store.
     ///
     /// - Parameter isBegun: whether enough bytes were sent for the store to execute the request.
     init(transport error: any Error, isBegun: Bool) {
@@ -34,7 +34,8 @@ struct S3AttemptFailure: Error {
         if Task.isCancelled || error is CancellationError {
             self.init(error: StoreError(.cancelled, cause: error), remedy: .none, isUndone: isUndone)
         } else if let error = error as? StoreError {
-            // The body's source failed.
+            // Only the source of the body throws `StoreError` here. The store has not received the whole body, so it
+            // has executed nothing.
             self.init(error: error, remedy: .none, isUndone: true)
         } else if error is NIOTooManyBytesError {
             let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
@@ -55,8 +56,9 @@ struct S3AttemptFailure: Error {
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
-    /// The same failure for a request whose body has begun and cannot be sent again. With renewed credentials, the
-    /// caller's next attempt may succeed.
+    /// The failure to report if bytes of the body may have been sent, and the client therefore cannot repeat the
+    /// request itself. If the credentials were renewed, the error becomes `.unavailable`, because the next call may
+    /// succeed.
     var afterBody: S3AttemptFailure {
         let isRenewed = remedy == .newCredentials
         let told = isRenewed ? StoreError(.unavailable, error.sentence, cause: error.cause) : error
@@ -71,7 +73,7 @@ struct S3AttemptFailure: Error {
     private static func precedesConnection(_ error: any Error) -> Bool {
         switch error {
         case is NIOConnectionError: true
-        // A failed connection to an IP address; `NIOConnectionError` covers host names.
+        // The error if connecting to an IP address fails. For host names the error is `NIOConnectionError`.
         case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as HTTPClientError:
             error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout

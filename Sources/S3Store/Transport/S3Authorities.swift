@@ -3,7 +3,8 @@ import NIOSSL
 package import ObjectStore
 import SystemSupport
 
-/// The certificates of the only authorities that may sign the store's certificate, instead of the system's.
+/// The certificates of the authorities that the store's certificate must come from. They replace the authorities of the
+/// system.
 package struct S3Authorities: Sendable {
     private static let bytesMax = 4 << 20
 
@@ -27,7 +28,7 @@ package struct S3Authorities: Sendable {
         }
     }
 
-    /// Configures TLS to trust only these authorities; `nil` keeps the system's.
+    /// Configures TLS to trust only these authorities; with `nil`, the authorities of the system.
     static func configure(_ settings: inout HTTPClient.Configuration, with authorities: S3Authorities?) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
@@ -36,11 +37,11 @@ package struct S3Authorities: Sendable {
     }
 }
 
-/// Why the client rejected a store's certificate: the cause of a `StoreError`.
+/// The reason why the client rejected a store's certificate. It is the `cause` of a `StoreError`.
 package enum S3CertificateError: Error, Hashable {
     /// The certificate is expired, or no trusted authority has signed it.
     case untrusted
-    /// The certificate is for another host than the called one.
+    /// The certificate is for another host than the one that the client has connected to.
     case otherHost
 
     /// - Returns: `nil` if the error is not about a certificate.
@@ -66,7 +67,7 @@ package enum S3CertificateError: Error, Hashable {
 }
 
 extension StoreError {
-    /// What an operator should check, apart from credentials and store.
+    /// The setting that an operator should check.
     package enum Advice: Hashable, Sendable {
         /// The store redirects requests to another address.
         case address
@@ -76,7 +77,7 @@ extension StoreError {
         case host
     }
 
-    /// What the operator should check; `nil` if `reason` shows that sufficiently.
+    /// The setting that an operator should check because of this error; `nil` if `reason` says enough.
     package var advice: Advice? {
         switch cause {
         case let refusal as S3Refusal: refusal.isRedirect ? .address : nil

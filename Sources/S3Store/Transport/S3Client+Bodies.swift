@@ -3,15 +3,17 @@ import NIOCore
 import ObjectStore
 import TransferCommon
 
-// Requests with a part or an object as their body: small bodies are sent once complete, others as they arrive.
+// Requests whose body is a part or an object. Small bodies are sent after they have arrived, large ones while they
+// arrive.
 
 extension S3Client {
-    /// Sends a complete part or object. It repeats the request only if the connection failed before a byte was sent,
-    /// and never if the request is not idempotent, because the caller may have ended the upload meanwhile.
+    /// Sends a complete part or object. The client repeats the request only if it is idempotent and no connection could
+    /// be made, so that no byte was sent. In other cases the store may have executed the first attempt, and the caller
+    /// may have ended the upload meanwhile.
     ///
     /// - Parameters:
-    ///   - digest: the offered digest, which the store checks.
-    ///   - commitment: committed when the request is ready to be sent.
+    /// - digest: the announced digest, which the store checks.
+    /// - commitment: committed when the request is ready to be sent.
     func put(
         _ request: S3Request, whole body: ByteBuffer, digest: SHA256Digest, commitment: Commitment
     ) async throws(StoreError) -> S3Response {
@@ -28,11 +30,11 @@ extension S3Client {
         }
     }
 
-    /// Sends a body as it arrives. It repeats the request only if no byte of the body was requested.
+    /// Sends a body while it arrives. The client repeats the request only if it has not yet taken a byte of the body.
     ///
     /// - Parameters:
-    ///   - body: not empty; the source of `handoff`, which ends when this call returns or throws.
-    ///   - commitment: says whether the last byte was sent.
+    /// - body: the body, which must not be empty. Its bytes come through `handoff`.
+    /// - commitment: committed when the last buffer was taken. Before that the store cannot have executed the request.
     func stream(
         _ request: S3Request, body: ObjectBody, from handoff: BufferHandoff, commitment: Commitment
     ) async throws(StoreError) -> S3Response {
@@ -45,7 +47,7 @@ extension S3Client {
                     commitment.isCommitted
                 }
             } catch {
-                // Buffers that were taken from the source cannot be sent again.
+                // The buffers that were taken from the source are gone, so this request cannot be sent again.
                 throw handoff.isBegun ? error.afterBody : error
             }
         }

@@ -10,21 +10,21 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// Signs requests, sends them, and interprets refusals. It does not know the purpose of a call.
+/// Signs requests, sends them, and interprets refusals. It does not know what a request is for.
 ///
-/// The client remembers what refusals teach: the bucket's region, the offset between the local clock and the store's,
-/// renewed credentials. It does not follow redirects and only reads the region from them, so that a signed request
-/// never goes to a host of an attacker's choice.
+/// From refusals the client learns the bucket's region, the difference between the local clock and the store's, and
+/// that it has to renew the credentials. It remembers these for later requests. It does not follow redirects and only
+/// reads the region from them, so that an attacker cannot direct a signed request to another host.
 final class S3Client: Sendable {
-    /// Longest answer in bytes that is read. A page of 10,000 parts has about 4 MB.
+    /// Maximum length of an answer in bytes. For comparison: a page of 10,000 parts has about 4 MB.
     static let answerBytesMax = 16 << 20
 
     let configuration: S3Configuration
     private let keeper: CredentialKeeper
     private let clock = S3Clock()
     private let quick: HTTPClient
-    /// The HTTP client for slow calls, which waits as long as a store may need to join parts. It is a client of its
-    /// own, because the time limits of a client cannot be changed.
+    /// A second HTTP client, for slow requests: it waits for as long as a store may take to join parts. Two clients are
+    /// needed, because the time limits of a client cannot be changed.
     private let patient: HTTPClient
     private let logger: Logger
     private let state: Mutex<State>
@@ -43,8 +43,8 @@ final class S3Client: Sendable {
         let key: S3SigningKey
     }
 
-    /// A request as sent, and the credentials that signed it. When the answer arrives, the keeper may have newer
-    /// credentials.
+    /// A request as sent, and the credentials that signed it. They are kept here, because the keeper may have newer
+    /// credentials by the time the answer arrives.
     struct SignedRequest {
         var http: HTTPClientRequest
         var credentials: S3Credentials
@@ -70,7 +70,8 @@ final class S3Client: Sendable {
         settings.decompression = .disabled
         // Tracing is off, because looking up a tracer costs time for every request.
         settings.tracing.tracer = nil
-        // Write a request's head and body, and those of other requests of the same turn, in one system call.
+        // Write the head and the body of a request with one system call, together with other requests of the same turn
+        // of the event loop.
         settings.http1_1ConnectionDebugInitializer = { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(FlushGatherer(), position: .first)
@@ -78,7 +79,8 @@ final class S3Client: Sendable {
         }
         settings.timeout = .init(
             connect: TimeAmount(timeouts.connect), read: TimeAmount(answer), write: TimeAmount(timeouts.bodyPause))
-        // The callers' budgets bound the number of connections. No call should wait for another one's part.
+        // The budgets of the callers bound the number of connections, so this limit can be high. With a low one, a call
+        // would wait until the part of another call is sent.
         settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         settings.connectionPool.idleTimeout = .seconds(15)
         // This client repeats requests itself and needs to see each failure at once.
@@ -98,7 +100,7 @@ final class S3Client: Sendable {
         }
     }
 
-    /// Whether the bucket has answered a call.
+    /// Whether the bucket has answered a request, so that it is known to exist.
     var hasSeenBucket: Bool { state.withLock { $0.hasSeenBucket } }
 }
 
@@ -107,16 +109,17 @@ final class S3Client: Sendable {
 extension S3Client {
     /// Sends a request and repeats it if that is allowed and useful.
     ///
-    /// - Parameter body: held in memory, so that it can be sent again.
+    /// - Parameter body: the body. It is in memory, so it can be sent again.
     func send(_ request: S3Request, body: ByteBuffer = ByteBuffer()) async throws(StoreError) -> S3Response {
         try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
             let signed = try await self.signed(request, digest: try self.digest(of: body), body: body.asRequestBody)
-            // The body is sent together with the request's head, so the request has always begun.
+            // The body is sent together with the head, so the store may have executed the request in any case.
             return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { true }
         }
     }
 
-    /// Sends a request for an object's bytes. The caller reads the answer or drops it; dropping ends the connection.
+    /// Sends a request for the bytes of an object. The caller reads the answer. If it drops the answer instead, the
+    /// connection ends.
     func open(_ request: S3Request) async throws(StoreError) -> HTTPClientResponse {
         try await repeating(request) { () async throws(S3AttemptFailure) -> HTTPClientResponse in
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
@@ -142,7 +145,8 @@ extension S3Client {
                 return value
             } catch {
                 let mayRepeat = request.isIdempotent || error.isUndone
-                // Each remedy but waiting can help only once.
+                // Waiting may help several times. Every other remedy can help only once, so a second failure with the
+                // same remedy ends the repetition.
                 let isNew = error.remedy == .time || remedies.insert(error.remedy).inserted
                 guard mayRepeat, isNew, error.remedy != .none, count < configuration.retries.attemptsMax else {
                     throw error.error(isIdempotent: request.isIdempotent)
@@ -198,10 +202,11 @@ extension S3Client {
             throw S3AttemptFailure(transport: error, isBegun: true)
         }
         let bytes = Array(body.readableBytesView)
-        // Some calls send status 200 first and report an error in the body.
+        // For some requests a store sends status 200 at once and reports a later error in the body.
         if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
             var refusal = read(bytes, response, of: signed)
-            // For unknown codes the status decides. Status 200 would not count as an error, so use 500.
+            // The status decides if the error code is unknown. Use 500 instead of 200, which would say nothing about
+            // the error.
             refusal.status = 500
             throw await failure(refusal, response, of: signed, isBegun: true)
         }
@@ -209,8 +214,8 @@ extension S3Client {
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
-    /// - Parameter deadline: the time until which the head of the answer must arrive. For the body of the answer, the
-    ///   callers have limits of their own.
+    /// - Parameter deadline: time limit for the head of the answer. For a streamed body it is in the distant future,
+    ///   and the caller limits the time.
     private func execute(
         _ signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {
@@ -228,7 +233,7 @@ extension S3Client {
         do {
             bytes = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
         } catch {
-            // Without a body, only the status is interpreted.
+            // The body cannot be read: interpret only the status.
             logger.debug("A refusal's body could not be read", metadata: ["error": "\(error)"])
         }
         return await failure(read(bytes, response, of: signed), response, of: signed, isBegun: isBegun)
@@ -257,7 +262,7 @@ extension S3Client {
         }
         switch meaning.remedy {
         case .none:
-            // An ordinary refusal, such as for a missing object, shows that the store works.
+            // An ordinary refusal, for example for a missing object, shows that the store is not overloaded.
             state.withLock { $0.retryBudget.answered() }
         case .time:
             break
@@ -265,7 +270,7 @@ extension S3Client {
             do throws(StoreError) {
                 if try await !keeper.renew(insteadOf: signed.credentials) { meaning.remedy = .none }
             } catch {
-                // It is unknown whether the source has new credentials.
+                // The source did not answer, so it is unknown whether there are new credentials.
                 return S3AttemptFailure(
                     error: StoreError(.unavailable, error.sentence, cause: refusal), remedy: .none, isUndone: true)
             }

@@ -1,8 +1,9 @@
 import FoundationEssentials
 import Synchronization
 
-/// The local clock plus the known offset to the store's clock; the offset is 0 until the store refuses a request for
-/// its time. All requests of a store share one clock, so that one refusal corrects all.
+/// An estimate of the store's time: the local clock plus an offset. The offset is 0 until the store refuses a request
+/// because of its time; the answer then shows the store's time. All requests of a store share one clock, so a single
+/// refusal corrects all of them.
 final class S3Clock: Sendable {
     private let offset = Mutex<TimeInterval>(0)
 
@@ -10,8 +11,8 @@ final class S3Clock: Sendable {
 
     /// Sets the offset from the store's time.
     ///
-    /// - Returns: the new offset in seconds, if it differs from the old one by more than requests can take; otherwise
-    ///   `nil`.
+    /// - Returns: the new offset in seconds; `nil` if it differs from the old one by no more than the duration of a
+    ///   request can explain.
     func set(to date: Date) -> TimeInterval? {
         let new = date.timeIntervalSince(Date())
         return offset.withLock { offset in

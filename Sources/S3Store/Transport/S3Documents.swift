@@ -3,8 +3,8 @@ import TransferCommon
 import WireProtocol
 import XMLCoder
 
-/// The XML answers of stores, with only the fields that are read. Every field is optional text, so that an unusual
-/// form of a number or Boolean does not make the answer unreadable.
+/// The XML answers of stores, with only the fields that Sluice reads. Every field is an optional text: if a store
+/// writes a number or a Boolean in an unusual form, the rest of the answer stays readable.
 package enum S3Documents {
     /// The answer to CreateMultipartUpload.
     package struct Created: S3Document {
@@ -21,7 +21,7 @@ package enum S3Documents {
 
     /// The answer to ListParts.
     package struct Parts: S3Document {
-        // moto uses the second name.
+        // The S3 simulator moto uses the second name.
         package static let roots = ["ListPartsResult", "ListPartsResponse"]
 
         struct Part: Decodable {
@@ -79,7 +79,8 @@ package enum S3Documents {
         text == "true" || text == "True" || text == "1"
     }
 
-    /// Decodes a key of a listing with `encoding-type=url`. A plus sign is a space; stores write spaces either way.
+    /// Decodes a key of a listing with `encoding-type=url`. A plus sign becomes a space, because some stores write a
+    /// space as `+` and others as `%20`.
     ///
     /// - Returns: `nil` if a percent sign is not followed by two digits, or if the bytes are not UTF-8.
     package static func decoded(_ text: String) -> String? {
@@ -102,7 +103,7 @@ package enum S3Documents {
     }
 }
 
-/// An answer that is identified by its root element.
+/// An XML answer. The name of its root element identifies its kind.
 package protocol S3Document: Decodable {
     /// The possible names of the root element.
     static var roots: [String] { get }
@@ -119,7 +120,7 @@ package enum S3XML {
             rest = rest.dropFirst()
             guard let first = rest.first else { return nil }
             if first == UInt8(ascii: "?") || first == UInt8(ascii: "!") {
-                // Skip a declaration or comment. Text that has ">" inside one is not supported.
+                // Skip a declaration or a comment. One that contains ">" is not supported.
                 guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return nil }
                 rest = trimmed(rest[rest.index(after: end)...])
                 continue
@@ -136,16 +137,16 @@ package enum S3XML {
     /// - Returns: `nil` if the bytes are not a complete document of this kind.
     package static func decode<Value: S3Document>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
         guard let root = root(of: bytes), Value.roots.contains(root) else { return nil }
-        // Foundation's parser ends the process at a name that is not UTF-8, so only UTF-8 is accepted. A document
-        // type is refused too; no store needs one.
+        // Foundation's parser ends the process if a name is not UTF-8, so only UTF-8 is accepted. A document type
+        // declaration is refused, too, because no store needs one.
         guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains("<!DOCTYPE".utf8) else {
             return nil
         }
         let decoder = XMLDecoder()
         decoder.shouldProcessNamespaces = true
         decoder.keyDecodingStrategy = .convertFromCapitalized
-        // The decoder trims each piece of a text by itself, which would lose spaces within the text. So trimming is
-        // off, and whitespace between elements is removed instead.
+        // Turn trimming off: the decoder would trim each piece of a text separately and so lose spaces in the middle of
+        // the text. Remove only the whitespace between elements.
         decoder.trimValueWhitespaces = false
         decoder.removeWhitespaceElements = true
         // try?: the caller reports an invalid answer; the parser's error would add only its position.

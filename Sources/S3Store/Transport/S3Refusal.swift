@@ -1,13 +1,13 @@
 import ObjectStore
 import WireProtocol
 
-/// A store's refusal: the cause of a `StoreError`, with the server's own text.
+/// An answer with which a store refuses a request, with the server's text. It is the `cause` of a `StoreError`.
 struct S3Refusal: Error, CustomDebugStringConvertible {
     var status: Int
-    /// Empty if the answer has no code, as after HEAD.
+    /// S3's error code. Empty if the answer has none, as answers to HEAD never have.
     var code: String
     var message: String
-    /// The bucket's region, if the store names it and it differs from the requested one.
+    /// The bucket's region, if the store names one and it is not the region of the request.
     var region: String?
     var retryAfter: Duration?
 
@@ -16,13 +16,13 @@ struct S3Refusal: Error, CustomDebugStringConvertible {
     }
 }
 
-/// The interpretation of an error code.
+/// What an error code means for the caller and for another attempt.
 struct S3Meaning: Hashable, Sendable {
-    /// What must happen before the same request is worth another attempt.
+    /// What the client has to do before another attempt of the same request can succeed.
     enum Remedy: Hashable, Sendable {
         /// No remedy: do not repeat the request.
         case none
-        /// Wait.
+        /// Wait a while.
         case time
         case newCredentials
         /// Correct the clock by the time in the answer.
@@ -33,7 +33,7 @@ struct S3Meaning: Hashable, Sendable {
 
     var reason: StoreError.Reason
     var remedy: Remedy
-    /// Whether the store has certainly not executed the request. If `false`, the store may have executed it.
+    /// Whether it is certain that the store has not executed the request. If `false`, the store may have executed it.
     var isDecided: Bool
 
     init(_ reason: StoreError.Reason, after remedy: Remedy = .none, isDecided: Bool = true) {
@@ -44,9 +44,9 @@ struct S3Meaning: Hashable, Sendable {
 }
 
 extension S3Refusal {
-    /// The meaning of the code; of the status if the code is unknown.
+    /// The meaning of the error code, or of the HTTP status if the code is unknown.
     var meaning: S3Meaning {
-        // The client follows no redirect, not even a temporary one to another host.
+        // The client follows no redirect, so a redirect that is not about the region counts as a refusal.
         if isRedirect, region == nil || !isAboutRegion { return S3Meaning(.denied) }
         if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
@@ -61,25 +61,26 @@ extension S3Refusal {
         return meaning
     }
 
-    /// The meaning of a refusal without a code. After HEAD there is no body; otherwise the answer may come from a
-    /// proxy.
+    /// The meaning of a refusal without an error code. An answer to HEAD has no body and therefore no code. Another
+    /// answer without a code may come from a proxy instead of the store.
     ///
     /// - Parameter isSkewed: whether the local clock is far from the store's.
     func bareMeaning(afterHead: Bool, isSkewed: Bool) -> S3Meaning {
         switch status {
         case _ where region != nil: meaning
         case 403 where isSkewed: S3Meaning(.unavailable, after: .otherClock)
-        // AWS gives this answer if a session token has expired.
+        // AWS gives this answer if the session token has expired.
         case 400 where afterHead: S3Meaning(.unavailable, after: .newCredentials)
         case 401 where afterHead, 403 where afterHead: S3Meaning(.denied, after: .newCredentials)
-        // This must not end sessions, because a proxy in front of a store that is just starting gives the same answer.
+        // A proxy gives this answer, too, while the store behind it is starting. So it must not mean that the bucket or
+        // the upload is missing, which would end sessions.
         case 404 where !afterHead: S3Meaning(.unavailable, after: .time)
         default: meaning
         }
     }
 
-    /// Whether the refusal is about the region. Stores name the bucket's region with any refusal; after HEAD there is
-    /// no code.
+    /// Whether the region is the reason for the refusal. That a store names the bucket's region is not enough, because
+    /// stores do so in any refusal. An empty code counts, because an answer to HEAD has no code.
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
@@ -93,7 +94,7 @@ extension S3Refusal {
         StoreError(meaning.reason, sentence, cause: self)
     }
 
-    /// Whether the answer is a redirect. The client uses only the region that it names.
+    /// Whether the answer is a redirect. The client does not follow it, and uses only the region that the answer names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
     private var sentence: String? {
@@ -128,11 +129,11 @@ extension S3Refusal {
         }
     }
 
-    /// Refusals with a general code, for which only the message shows the real meaning.
+    /// Refusals whose error code is general, so that only the message tells their meaning.
     private static let messages: [(code: String, fragment: String, meaning: S3Meaning)] = [
-        // Source: Ceph.
+        // Ceph sends this message.
         ("InternalError", "multipart completion is already in progress", S3Meaning(.completionInProgress)),
-        // Source: JuiceFS, whose keys are files and folders.
+        // JuiceFS, which keeps objects as files in folders, sends these messages.
         ("InternalError", "cause(not a directory)", S3Meaning(.keyUnsupported)),
         ("InternalError", "cause(is a directory)", S3Meaning(.keyUnsupported)),
     ]
@@ -141,7 +142,8 @@ extension S3Refusal {
     static let meanings: [String: S3Meaning] = [
         "NoSuchBucket": S3Meaning(.noSuchBucket),
         "NoSuchUpload": S3Meaning(.noSuchUpload),
-        // Some stores use this code for a missing upload. Calls that look for an object handle the code themselves.
+        // Some stores use this code for a missing upload. Requests that look for an object handle the code before they
+        // get here.
         "NoSuchKey": S3Meaning(.noSuchUpload),
 
         "AccessDenied": S3Meaning(.denied),
@@ -187,7 +189,7 @@ extension S3Refusal {
         "IncompleteBody": S3Meaning(.sizeMismatch),
         "MissingContentLength": S3Meaning(.sizeMismatch),
 
-        // The parts are unknown here; a listing finds them.
+        // The answer does not say which parts are invalid. The caller finds them with a listing.
         "InvalidPart": S3Meaning(.invalidParts([])),
         "InvalidPartOrder": S3Meaning(.invalidParts([])),
 

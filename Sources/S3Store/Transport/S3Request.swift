@@ -5,13 +5,13 @@ import NIOHTTP1
 /// One call of S3's interface, before it is signed.
 struct S3Request: Sendable {
     var method: HTTPMethod
-    /// The whole key with the prefix; `nil` for the bucket itself.
+    /// The complete key, including the prefix; `nil` for a request to the bucket itself.
     var key: String?
     var query: [(name: String, value: String)] = []
-    /// Headers in addition to those of every request.
+    /// Headers of this request, in addition to the headers that every request has.
     var headers: [(name: String, value: String)] = []
-    /// Whether the request is safe to repeat. If not, the client repeats it only if the store has certainly not
-    /// executed it, and reports `.outcomeUnknown` if that is uncertain.
+    /// Whether the request is safe to repeat. If it is not, the client repeats it only when the store certainly has not
+    /// executed it; when the store may have executed it, the client throws `.outcomeUnknown`.
     var isIdempotent = true
     /// Whether the answer may take minutes.
     var isSlow = false
@@ -22,7 +22,7 @@ struct S3Request: Sendable {
     }
 }
 
-/// A complete answer that is not a refusal.
+/// A complete answer of the store that is not a refusal.
 struct S3Response: Sendable {
     var status: Int
     var headers: HTTPHeaders
@@ -30,7 +30,8 @@ struct S3Response: Sendable {
 }
 
 extension ByteBuffer {
-    /// `nil` if the buffer is empty: a request without a body has no length header.
+    /// The buffer as the body of a request; `nil` if it is empty, because a request without a body must have no length
+    /// header.
     var asRequestBody: HTTPClientRequest.Body? { readableBytes > 0 ? .bytes(self) : nil }
 }
 

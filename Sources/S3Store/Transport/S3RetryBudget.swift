@@ -1,7 +1,8 @@
-/// Limits the repetitions of all calls of a store together.
+/// Limits how many requests the client repeats, over all calls of a store together.
 ///
-/// Repeating a single failed call is useful. If most calls fail, several repetitions of each would keep an overloaded
-/// store down. Then the budget runs out, and calls fail at their first attempt until the store has answered some.
+/// Repeating a single failed call is useful. But if most calls fail because the store is overloaded, repeating each of
+/// them several times would keep it overloaded. Then the budget runs out: calls fail at their first attempt, until the
+/// store has answered enough calls.
 struct S3RetryBudget: Hashable, Sendable {
     private let most: Int
     private let price: Int

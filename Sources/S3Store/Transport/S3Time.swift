@@ -1,13 +1,14 @@
 package import FoundationEssentials
 
-/// S3's three formats of a time, all in UTC.
+/// The three formats in which S3 writes a time. All of them are in UTC.
 ///
-/// This type needs no formatters: they are slow, differ between systems and depend on the locale.
+/// The type does not use Foundation's formatters: they are slow, differ between systems and depend on the locale.
 package enum S3Time {
-    /// The format of `x-amz-date`: `20130524T000000Z`. Its first eight characters are the day in signatures.
+    /// The format of `x-amz-date`: `20130524T000000Z`. Its first eight characters are the day that signatures use.
     package static func timestamp(_ date: Date) -> String {
         let seconds = Int64(exactly: date.timeIntervalSince1970.rounded(.down)) ?? 0
-        // Clamp, so that an extreme clock gives a refused signature and no trap.
+        // Limit the value: with an extreme clock the store then refuses the signature, where the arithmetic would
+        // otherwise trap.
         let clamped = min(max(seconds, 0), 253_402_300_799)
         let (days, rest) = clamped.quotientAndRemainder(dividingBy: 86_400)
         let day = CivilDay(daysSince1970: days)
@@ -15,7 +16,7 @@ package enum S3Time {
             + "T\(padded(rest / 3600, 2))\(padded(rest / 60 % 60, 2))\(padded(rest % 60, 2))Z"
     }
 
-    /// Parses the header `Date`: `Fri, 24 May 2013 00:00:00 GMT`. HTTP's obsolete formats are not supported.
+    /// Parses the header `Date`: `Fri, 24 May 2013 00:00:00 GMT`. The obsolete formats of HTTP are not supported.
     package static func date(header text: String) -> Date? {
         let words = text.split(separator: " ")
         guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: String(words[2])) else {
@@ -66,7 +67,8 @@ package enum S3Time {
     }
 }
 
-/// A day of the Gregorian calendar. Years begin in March, so that the leap day is the last day of a year.
+/// A day of the Gregorian calendar. The computation lets years begin in March, so that the leap day is the last day of
+/// a year.
 private struct CivilDay {
     var year: Int64
     var month: Int64

@@ -1,11 +1,11 @@
 package import NIOCore
 package import TransferCommon
 
-/// The single timer of a shell, set to the next deadline of its machine.
+/// The single timer of a shell. It is set to the next deadline of the shell's state machine.
 ///
-/// A machine's deadline usually moves to a later time with every event. In that case the timer stays set to the earlier
-/// time, and the shell sets it again when it has fired. A timer that fires too early costs less than cancelling a timer
-/// at each event.
+/// A machine's deadline usually moves to a later time with every event. The timer then stays set to the earlier time,
+/// and when it has fired, the shell sets it again. A timer that fires too early costs less than cancelling and setting
+/// a timer for each event.
 package struct DeadlineTimer {
     private enum State {
         case idle
@@ -15,7 +15,7 @@ package struct DeadlineTimer {
     private var state = State.idle
 
     /// Shortest delay. Without it, a machine whose deadline has always passed already would keep the event loop busy
-    /// without end.
+    /// with nothing but this timer.
     private static let delayMin = Duration.milliseconds(1)
 
     package init() {}
@@ -31,12 +31,12 @@ package struct DeadlineTimer {
             if at <= deadline { return }
             scheduled.cancel()
         }
-        // The timer runs for at most a day. For a later deadline, it fires in between and is set again.
+        // For a deadline more than a day away, the timer fires after a day and is then set again.
         let delay = min(max(deadline.since(now), Self.delayMin), .seconds(86_400))
         state = .armed(at: now + delay, eventLoop.scheduleTask(in: TimeAmount(delay), fire))
     }
 
-    /// The timer has fired, and is no longer set.
+    /// Records that the timer has fired and is therefore not set any more.
     package mutating func fired() {
         state = .idle
     }

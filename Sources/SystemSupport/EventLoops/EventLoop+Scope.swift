@@ -1,7 +1,7 @@
 package import NIOCore
 import NIOPosix
 
-/// Calls `body` with an event loop of its own, and shuts the loop down afterwards, whether `body` returns or throws.
+/// Calls `body` with a new event loop, and shuts the loop down when `body` returns or throws.
 package func withEventLoop<Success: Sendable>(_ body: (any EventLoop) async throws -> Success) async throws -> Success {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let result: Result<Success, any Error>

@@ -2,9 +2,9 @@ package import NIOCore
 
 /// Replaces all flushes in one turn of the event loop by a single one at its end.
 ///
-/// If several handlers answer a frame in the same turn, their answers share one flush. On the application's side of a
-/// TLS handler, the answers then share one record and one system call. On the socket's side, they share one system
-/// call.
+/// Several answers that are written in the same turn then share one flush. If this handler is on the application's side
+/// of a TLS handler, the answers share one TLS record and one system call. If it is on the socket's side, they share
+/// one system call.
 package final class FlushGatherer: ChannelOutboundHandler {
     package typealias OutboundIn = Any
 

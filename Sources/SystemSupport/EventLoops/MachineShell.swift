@@ -1,13 +1,13 @@
 package import NIOCore
 package import TransferCommon
 
-/// An actor on one event loop that performs what a machine decides.
+/// A *shell*: an actor on one event loop that performs what a state machine decides.
 ///
-/// A shell hands each event to its machine and then calls `perform()`. That performs the machine's actions in order,
-/// writes the frames, and sets the timer to the machine's next deadline. A shell decides nothing itself.
+/// A shell passes each event to its machine and then calls `perform()`. This method performs the machine's actions in
+/// order, writes the frames, and sets the timer to the machine's next deadline. The shell itself decides nothing.
 package protocol MachineShell: Actor {
     associatedtype Action
-    /// The type that identifies a connection.
+    /// The type of the number that identifies a connection.
     associatedtype ID: Hashable & Sendable
 
     nonisolated var eventLoop: any EventLoop { get }
@@ -16,17 +16,17 @@ package protocol MachineShell: Actor {
     /// Removes and returns the actions that the machine has decided on.
     func takeActions() -> [Action]
     func perform(_ action: Action)
-    /// Called with the number of bytes of each round of frames.
+    /// Called each time frames were written, with their total number of bytes.
     func framesWritten(bytes: UInt64)
-    /// Called when all actions are performed.
+    /// Called when all actions of the machine have been performed.
     func actionsPerformed()
 
     var nextDeadline: Instant? { get }
-    /// Hands the time to the machine.
+    /// Called when the timer fires. Passes the time to the machine.
     func tick()
 }
 
-/// The state that every shell holds.
+/// The state that every shell needs: frames to be sent, clock and timer.
 package struct ShellState<ID: Hashable & Sendable> {
     package var frames = OutboundFrames<ID>()
     package let clock = MonotonicClock()
@@ -41,9 +41,9 @@ extension MachineShell {
 
     /// Performs the machine's actions in order.
     ///
-    /// Closing or writing may cause new events, whose handling calls `perform` again from inside this call. The inner
-    /// call returns at once, and the outer call performs the actions of the new events, so that they cannot overtake
-    /// earlier actions.
+    /// Closing a channel or writing to it may cause new events immediately, so that this method is called again while
+    /// it is running. The inner call returns at once, and the running call performs the new actions, too. So they
+    /// cannot overtake earlier actions.
     package func perform() {
         guard !state.isPerforming else { return }
         state.isPerforming = true
@@ -58,7 +58,7 @@ extension MachineShell {
         armTimer()
     }
 
-    /// Writes the waiting frames of all connections, each in one write.
+    /// Writes the waiting frames of all connections, with one write for each connection.
     package func writeFrames() {
         let writes = state.frames.takeWrites()
         guard !writes.isEmpty else { return }
@@ -84,7 +84,7 @@ extension MachineShell {
         perform()
     }
 
-    /// Cancels the timer when the shell ends.
+    /// Cancels the timer. The shell calls this when it ends.
     package func stopTimer() {
         state.timer.cancel()
     }

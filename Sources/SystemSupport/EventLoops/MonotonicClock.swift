@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// Measures the time since the clock was made. Setting the time of the machine does not change it.
+/// Measures the time since the clock was made. If the system's time is set, this clock does not change.
 package struct MonotonicClock: Sendable {
     private let start = ContinuousClock.now
 

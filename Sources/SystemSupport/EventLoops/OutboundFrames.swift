@@ -1,8 +1,9 @@
 package import NIOCore
 
-/// The channels of a shell's connections, and the encoded frames that wait for the end of the current actions.
+/// The channels of a shell's connections, and encoded frames. The frames wait until the shell has performed all current
+/// actions.
 ///
-/// Frames of one round of actions leave a connection in one write.
+/// All frames that are added to a connection in this time are then sent by a single write.
 package struct OutboundFrames<ID: Hashable & Sendable> {
     private var channels: [ID: any Channel] = [:]
     private var buffers: [ID: ByteBuffer] = [:]
@@ -14,7 +15,7 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         channels[id] = channel
     }
 
-    /// Removes a connection that has ended, and the frames that still waited for it.
+    /// Removes a connection that has ended, and its unsent frames.
     package mutating func lost(_ id: ID) {
         channels[id] = nil
         buffers[id] = nil
@@ -27,17 +28,18 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
 
     /// Adds a frame for `id`. Does nothing if the connection is closed or lost.
     ///
-    /// - Parameter encode: appends the frame to the buffer. What it appends before it throws is removed again.
+    /// - Parameter encode: appends the frame to the buffer. If it throws, the bytes that it has appended before are
+    ///   removed again.
     package mutating func append(to id: ID, encode: (inout ByteBuffer) throws -> Void) throws {
         guard channels[id] != nil else { return }
         try buffers[id, default: ByteBuffer()].appendOrRestore(encode)
     }
 
-    /// The bytes to write to one channel.
+    /// A channel and the bytes to write to it.
     package typealias Write = (channel: any Channel, bytes: ByteBuffer)
 
-    /// Removes and returns the waiting frames. The caller writes the frames after this call has returned, because
-    /// writing may close a connection at once, which changes this value again.
+    /// Removes and returns the waiting frames. The caller writes them after this method has returned, because writing
+    /// may close a connection immediately, and the shell then changes this value.
     package mutating func takeWrites() -> [Write] {
         guard !buffers.isEmpty else { return [] }
         let writes: [Write] = buffers.compactMap { id, buffer in
@@ -48,7 +50,8 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         return writes
     }
 
-    /// Removes a connection. The caller writes the returned frames, which may be none, and then closes the channel.
+    /// Removes a connection and returns its channel and its waiting frames, if any. The caller writes these frames and
+    /// then closes the channel.
     package mutating func takeLast(of id: ID) -> Write? {
         let bytes = buffers.removeValue(forKey: id) ?? ByteBuffer()
         return channels.removeValue(forKey: id).map { ($0, bytes) }

@@ -1,8 +1,9 @@
-/// Writes small files so that a reader, also after a power cut, finds either the old content or the new, never a part.
+/// Writes small files atomically: a reader finds either the complete old content or the complete new content, even
+/// after a power cut.
 ///
-/// The bytes are written to a temporary file in the same directory and synced. The temporary file gets the final name
-/// in one step, and then the directory is synced. A process that is killed in between leaves a file `.sluice-….tmp`.
-/// This file never has wider permissions than the final file.
+/// The bytes are written to a temporary file in the same directory and synced. The temporary file then gets the final
+/// name by one system call, and the directory is synced. If the process is killed in between, it leaves a file
+/// `.sluice-….tmp`. That file is not readable for more users than the final file.
 package enum AtomicFile {
     /// The permissions of the file. The umask does not apply.
     package enum Mode: UInt32, Sendable {
@@ -11,17 +12,17 @@ package enum AtomicFile {
         case ownerWritesAllRead = 0o644
     }
 
-    /// Creates or replaces a file. A symbolic link at the path is replaced itself, not its target.
+    /// Creates or replaces a file. If the path is a symbolic link, the link is replaced and not its target.
     ///
     /// A replaced file keeps its owner, and a file that root makes gets the owner of its directory. So a service can
     /// still read a file that an administrator has changed.
-    /// - Throws: if the file could not be written; the old content is then still in place. One exception: if syncing
-    ///   the directory fails, the new content is in place, but may not survive a power cut.
+    /// - Throws: an error if the file could not be replaced; the old content is then still in place. Exception: if
+    ///   syncing the directory fails, the new content is in place but may not survive a power cut.
     package static func write(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
         try write(bytes, to: path, mode: mode, temporaryName: makeTemporaryName(), mayReplace: true)
     }
 
-    /// Creates a file. An existing one is not changed and is an error (`FileError.isExisting`).
+    /// Creates a file. If the file exists, throws an error (`FileError.isExisting`) and does not change it.
     package static func writeNew(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
         try write(bytes, to: path, mode: mode, temporaryName: makeTemporaryName(), mayReplace: false)
     }
@@ -31,7 +32,8 @@ package enum AtomicFile {
         do {
             return try FileSystem().status(path) != nil
         } catch {
-            // A path that cannot be inspected counts as missing: reading or writing it reports the error.
+            // If the path cannot be inspected, the result is `false`. A later attempt to read or write the file reports
+            // the error.
             return false
         }
     }
@@ -41,12 +43,12 @@ package enum AtomicFile {
         do {
             try FileSystem().removeFile(path)
         } catch {
-            // Not reported: the caller reports the step that failed before.
+            // A failure is ignored, because the caller reports the error of the step that failed before.
         }
     }
 
-    /// - Parameter temporaryName: the name of the temporary file, in the directory of `path`. An existing file of this
-    ///   name is an error.
+    /// - Parameter temporaryName: the name of the temporary file, in the directory of `path`. It is an error if a file
+    ///   with this name exists.
     package static func write(
         _ bytes: [UInt8], to path: String, mode: Mode, temporaryName: String, mayReplace: Bool
     ) throws(FileError) {
@@ -74,9 +76,10 @@ package enum AtomicFile {
         _ name: String, to temporaryName: String, in folder: borrowing OpenFolder, mayReplace: Bool
     ) throws(FileError) {
         guard !mayReplace else { return try folder.rename(temporaryName, to: name) }
-        // Unlike renaming, linking never replaces a file, and every file system with permissions supports it.
+        // Link the file to its name instead of renaming it: linking never replaces a file, and every file system with
+        // permissions supports it.
         try folder.addName(name, toFile: temporaryName)
-        // The file is complete, so failing to remove its second name is no error.
+        // The file has its final name. Remove the temporary name; a failure does no harm.
         discard(temporaryName, in: folder)
     }
 
@@ -84,7 +87,7 @@ package enum AtomicFile {
         do {
             try folder.removeFile(temporaryName)
         } catch {
-            // Not reported: either the caller reports an earlier failure, or the file is complete.
+            // A failure is ignored: either the caller reports an earlier error, or the file already has its final name.
         }
     }
 
@@ -95,7 +98,7 @@ package enum AtomicFile {
         do {
             old = try folder.status(of: name)
         } catch {
-            // The renaming below fails for the same reason and reports it.
+            // An error here is ignored: the rename below fails for the same reason and reports it.
             old = nil
         }
         guard let old else { return try file.giveToOwner(of: folder.status()) }
@@ -103,8 +106,8 @@ package enum AtomicFile {
         try file.setOwner(old.owner, group: old.group)
     }
 
-    /// A random name of a fixed length. It does not contain the final name, because that may already have the greatest
-    /// length that a name can have.
+    /// A random name for a temporary file. It does not contain the final name, because that may already have the
+    /// maximum length of a name.
     private static func makeTemporaryName() -> String {
         ".sluice-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
     }

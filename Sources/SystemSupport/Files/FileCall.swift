@@ -1,6 +1,6 @@
-/// A call on the file system: what it does and to which path.
+/// A system call on the file system: its kind and its path.
 package struct FileCall: Hashable, Sendable {
-    /// The kinds of calls, as far as tests and errors distinguish them.
+    /// The kinds of calls that tests and errors distinguish.
     package enum Operation: Hashable, Sendable {
         case openFile, openFolder, createFile
         /// Opens an entry of a folder with `openat2`.
@@ -24,9 +24,9 @@ package struct FileCall: Hashable, Sendable {
     }
 
     package var operation: Operation
-    /// The path that the call acts on; for `rename`, `renameIfAbsent` and `link`, the existing path.
+    /// The path of the call. For `rename`, `renameIfAbsent` and `link`: the existing path.
     package var path: String
-    /// The new path of a `rename`, `renameIfAbsent` or `link`.
+    /// For `rename`, `renameIfAbsent` and `link`: the new path. Otherwise `nil`.
     package var target: String?
 
     package init(_ operation: Operation, _ path: String, target: String? = nil) {

@@ -6,23 +6,26 @@ import TransferCommon
     import Musl
 #endif
 
-/// A file or folder that could not be used.
+/// The error for a file or folder that could not be used.
 ///
-/// `description` names the file without its directory, fit for a log; `debugDescription` adds the whole path.
+/// `description` names the file without its directory, so it may be logged. `debugDescription` contains the complete
+/// path.
 package struct FileError: Error, Hashable {
-    /// Why the file could not be used: a system call failed, or the file is not what it has to be.
+    /// The reason why the file could not be used: a system call failed, or the file does not have the required type,
+    /// length or permissions.
     package enum Cause: Hashable, Sendable {
-        /// - Parameter errno: the value that the system call left.
+        /// - Parameter errno: the error number that the system call has set.
         case system(FileCall, errno: CInt)
-        /// Others than the owner may read or write a file that holds a secret.
+        /// Other users than the owner may read or write the file, which contains a secret.
         /// - Parameter mode: the file's permissions.
         case openToOthers(mode: UInt32)
-        /// The path names a directory, a pipe or a device.
+        /// The path leads to a directory, a pipe or a device.
         case notRegularFile
         case tooLong(bytesMax: Int)
     }
 
-    /// The file that the caller asked for. The call that failed may have been on its directory, or on a temporary file.
+    /// The file that the caller wanted to use. The failed system call may have been on the file's directory or on a
+    /// temporary file instead.
     package let path: String
     package let cause: Cause
 
@@ -31,24 +34,23 @@ package struct FileError: Error, Hashable {
         self.cause = cause
     }
 
-    /// An error for a failed call, about the file that the call names. For a rename or link, that is the file with the
-    /// new name.
+    /// Makes the error for a failed call. `path` is the path of the call; for a rename or link it is the new path.
     package init(_ call: FileCall, errno: CInt) {
         self.init(path: call.target ?? call.path, cause: .system(call, errno: errno))
     }
 
-    /// The same cause, but reported about the file for which the failed call was made.
+    /// The error with the same cause and another `path`: the file for whose sake the failed call was made.
     func concerning(_ path: String) -> FileError {
         FileError(path: path, cause: cause)
     }
 
-    /// The call that failed; `nil` if no call failed.
+    /// The system call that failed; `nil` if the cause is not a failed call.
     package var call: FileCall? {
         guard case .system(let call, _) = cause else { return nil }
         return call
     }
 
-    /// The `errno` that the failed call left; `nil` if no call failed.
+    /// The error number of the failed system call; `nil` if the cause is not a failed call.
     package var code: CInt? {
         guard case .system(_, let code) = cause else { return nil }
         return code

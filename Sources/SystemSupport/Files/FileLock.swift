@@ -1,11 +1,11 @@
-/// A lock on a file that one process of the machine holds at a time. The system releases it when the process ends, even
-/// by a crash.
+/// A lock on a file. Only one process of the machine can hold it at a time. The system releases the lock when the
+/// process ends, even if it crashes.
 package enum FileLock {
     /// Waits for the lock, calls `body` while holding it, and releases it.
     ///
-    /// - Parameter path: a file that serves only as the lock. A missing file is made and given to its directory's
-    ///   owner; it is never removed.
-    /// - Throws: `FileError` with this path if locking fails, and the errors of `body`.
+    /// - Parameter path: a file that has no other purpose than the lock. If it is missing, it is made, and the owner of
+    ///   its directory becomes its owner. It is never removed.
+    /// - Throws: `FileError` with this path if locking fails; and the errors of `body`.
     package static func holding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         var file = try open(path)
         try file.waitForLock()

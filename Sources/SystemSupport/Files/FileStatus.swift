@@ -4,13 +4,13 @@
     import Musl
 #endif
 
-/// What `stat` reports of a file.
+/// The result of `stat` for a file.
 package struct FileStatus: Hashable, Sendable {
     /// `other`: a symbolic link, pipe, socket or device.
     package enum Kind: Hashable, Sendable { case file, folder, other }
 
     package var kind: Kind
-    /// The permissions of owner, group and others: nine bits, as for `chmod`.
+    /// The permissions of owner, group and other users: nine bits, as for `chmod`.
     package var permissions: UInt32
     package var owner: UInt32
     package var group: UInt32
@@ -22,7 +22,8 @@ package struct FileStatus: Hashable, Sendable {
     /// The modification time.
     package var modifiedSeconds: Int64
     package var modifiedNanoseconds: Int64
-    /// The change time: when the content, a name or an attribute last changed. Programs cannot set it.
+    /// The change time: the last time at which the content, a name or an attribute of the file changed. Programs cannot
+    /// set it.
     package var changedSeconds: Int64
     package var changedNanoseconds: Int64
 
@@ -45,7 +46,7 @@ package struct FileStatus: Hashable, Sendable {
         self.changedNanoseconds = Int64(status.st_ctim.tv_nsec)
     }
 
-    /// Whether both describe the same file, regardless of its names.
+    /// Whether both statuses are of the same file, even if it has several names.
     package func isSameFile(as other: FileStatus) -> Bool {
         device == other.device && inode == other.inode
     }

@@ -4,9 +4,10 @@
     import Musl
 #endif
 
-/// What the kernel reports about a file system. Tests supply answers for file systems that the test machine lacks.
+/// Replacements for what the kernel reports about a file system. Tests use them for file systems that the test machine
+/// does not have. `nil` values are asked of the kernel.
 package struct FileSystemAnswers: Sendable {
-    /// `statfs.f_type`.
+    /// The type of the file system: `statfs.f_type`.
     package var type: UInt64?
     /// The text of `/proc/self/mountinfo`.
     package var mountInfo: String?
@@ -22,17 +23,17 @@ package struct FileSystemAnswers: Sendable {
     }
 }
 
-/// Calls on files and folders by path. Every call blocks, so do not make one on an event loop.
+/// Calls on files and folders by path. Every call blocks, so it must not be made on an event loop.
 ///
-/// It adds three things to the system calls: it repeats interrupted calls, its errors name the call, and `intercept`
-/// can record calls or make one fail. If a folder of the path may be replaced by a symbolic link between two calls, use
-/// `OpenFolder` instead.
+/// This type adds three things to the system calls: it repeats calls that a signal interrupts, its errors name the
+/// call, and tests can use `intercept` to record calls or to make one fail. If an attacker may replace a folder of the
+/// path by a symbolic link between two calls, use `OpenFolder` instead.
 package struct FileSystem: Sendable {
-    /// Called before each call. If it returns 0, the call is made. Any other value becomes the `errno` of the call, and
-    /// the call is not made.
+    /// Called before each system call. If it returns another number than 0, the call is not made and fails with this
+    /// number as its `errno`.
     package typealias Intercept = @Sendable (FileCall) -> CInt
 
-    /// Answers that are used in place of the kernel's.
+    /// Values to use instead of what the kernel reports.
     let answers: FileSystemAnswers
     private let intercept: Intercept?
 
@@ -41,10 +42,10 @@ package struct FileSystem: Sendable {
         self.intercept = intercept
     }
 
-    /// Opens an existing file for reading. Opening a pipe does not wait for a writer.
+    /// Opens an existing file for reading. If the path is a pipe, the call does not wait for a writer.
     ///
-    /// - Parameter followsLinks: whether a symbolic link at the path's end is followed; otherwise it is an error
-    ///   (`ELOOP`).
+    /// - Parameter followsLinks: whether to follow a symbolic link at the end of the path. If not, such a link is an
+    ///   error (`ELOOP`).
     package func open(_ path: String, followsLinks: Bool = false) throws(FileError) -> OpenFile {
         try openFile(.openFile, path, O_RDONLY | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW))
     }
@@ -54,19 +55,19 @@ package struct FileSystem: Sendable {
         try openFile(.openFile, path, O_RDWR | O_NOFOLLOW)
     }
 
-    /// Opens a folder, for `sync`, `lock` and `OpenFolder`.
+    /// Opens a folder, in order to sync it, to lock it or to make an `OpenFolder`.
     package func openFolder(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.openFolder, path, O_RDONLY | O_DIRECTORY)
     }
 
-    /// Makes a new file for writing and reading. An existing file is an error (`EEXIST`).
+    /// Makes a new file and opens it for writing and reading. An existing file is an error (`EEXIST`).
     ///
-    /// - Parameter permissions: narrowed by the process's umask.
+    /// - Parameter permissions: the permissions of the file, from which the process's umask removes some.
     package func create(_ path: String, permissions: UInt32 = 0o666) throws(FileError) -> OpenFile {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
     }
 
-    /// Opens a file for writing and reading and truncates it. A missing file is made.
+    /// Opens a file for writing and reading and removes its content. If the file is missing, makes it.
     package func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o666)
     }
@@ -80,20 +81,21 @@ package struct FileSystem: Sendable {
         return OpenFile(descriptor: descriptor, path: path, fileSystem: self)
     }
 
-    /// What the path names; `nil` where nothing exists there. A symbolic link at the path's end is not followed.
+    /// The status of the file or folder at a path; `nil` if nothing exists there. A symbolic link at the end of the
+    /// path is not followed.
     package func status(_ path: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
             try perform(FileCall(.status, path)) { lstat(path, &status) }
         } catch {
-            // ENOTDIR: a parent is a file, so there can be nothing below it.
+            // ENOTDIR means that a file stands where the path needs a folder, so nothing exists at the path.
             guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
             return nil
         }
         return FileStatus(status)
     }
 
-    /// Renames a file or folder in one step. A file at `target` is replaced.
+    /// Renames a file or folder atomically. A file at `target` is replaced.
     package func rename(_ path: String, to target: String) throws(FileError) {
         try perform(FileCall(.rename, path, target: target)) {
             SystemCalls.rename(AT_FDCWD, path, to: AT_FDCWD, target)
@@ -110,7 +112,7 @@ package struct FileSystem: Sendable {
         try perform(FileCall(.makeFolder, path)) { mkdir(path, 0o777) }
     }
 
-    /// Removes a folder that is empty (`ENOTEMPTY`).
+    /// Removes an empty folder. Throws `ENOTEMPTY` if it is not empty.
     package func removeFolder(_ path: String) throws(FileError) {
         try perform(FileCall(.removeFolder, path)) { rmdir(path) }
     }
@@ -121,8 +123,8 @@ package struct FileSystem: Sendable {
         try perform(FileCall(.syncFolder, path)) { fsync(folder.descriptor) }
     }
 
-    /// Calls `body` with each name in a folder, in no particular order, until it returns `false`. Names that are not
-    /// UTF-8 are skipped.
+    /// Calls `body` with each name in a folder, in no particular order, until `body` returns `false`. Names that are
+    /// not UTF-8 are skipped.
     package func list(_ path: String, _ body: (String) throws -> Bool) throws {
         let folder = OpenFolder(try openFolder(path))
         try folder.list { name in try name.map(body) ?? true }
@@ -135,10 +137,10 @@ package struct FileSystem: Sendable {
         return String(decoding: try file.read(Self.mountInfoBytesMax, at: 0), as: UTF8.self)
     }
 
-    /// The longest text that is read. It has room for thousands of mounts.
+    /// Maximum length of the text of `mountInfo`. It suffices for thousands of mounts.
     private static let mountInfoBytesMax = 4 << 20
 
-    /// Asks the interceptor, then makes the call, and repeats it while a signal interrupts it.
+    /// Makes a system call, after asking `intercept`. Repeats the call while a signal interrupts it.
     @discardableResult
     func perform<Count: SignedInteger>(
         _ call: FileCall, _ body: () -> Count
@@ -159,7 +161,7 @@ package struct FileSystem: Sendable {
 }
 
 extension FileSystem {
-    /// The path of the folder that a path's last name lies in.
+    /// The path without its last name: the folder that contains the file.
     static func folder(of path: String) -> String {
         switch lastSlash(in: path) {
         case nil: "."
@@ -168,12 +170,13 @@ extension FileSystem {
         }
     }
 
-    /// A path's last name; empty where the path ends with a slash.
+    /// The last name of a path; empty if the path ends with a slash.
     static func name(of path: String) -> String {
         lastSlash(in: path).map { String(decoding: path.utf8[$0...].dropFirst(), as: UTF8.self) } ?? path
     }
 
-    /// The last slash, found by bytes, because a slash and a sign that combines with it are one `Character`.
+    /// The last slash of a path. The search compares bytes, because a slash and a combining mark after it form one
+    /// `Character`, which does not equal a slash.
     private static func lastSlash(in path: String) -> String.Index? {
         path.utf8.lastIndex(of: UInt8(ascii: "/"))
     }

@@ -4,8 +4,8 @@
     import Musl
 #endif
 
-/// An open file or folder, which is closed when this value goes out of scope. Closing reports no error: if the bytes
-/// have to be durable, call `sync` first.
+/// An open file or folder. It is closed when this value goes out of scope. Closing reports no error, so a caller that
+/// needs the bytes to be durable has to call `sync` first.
 package struct OpenFile: ~Copyable, Sendable {
     let descriptor: CInt
     package let path: String
@@ -20,18 +20,18 @@ package struct OpenFile: ~Copyable, Sendable {
 
     deinit {
         if isLocked { _ = flock(descriptor, LOCK_UN) }
-        // An error here has no consequence: the caller has synced all bytes that matter.
+        // An error is ignored: the caller has already synced all bytes that must be durable.
         close(descriptor)
     }
 
-    /// What `fstat` reports now.
+    /// The present status of the file.
     package func status() throws(FileError) -> FileStatus {
         var status = stat()
         try fileSystem.perform(FileCall(.status, path)) { fstat(descriptor, &status) }
         return FileStatus(status)
     }
 
-    /// The generation of the inode. If another file later gets the same inode number, it has another generation. 0 if
+    /// The generation of the inode. If another file gets the same inode number later, it has another generation. 0 if
     /// the file system has no generations.
     package func generation() -> UInt32 {
         var generation: UInt64 = 0
@@ -42,22 +42,22 @@ package struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FS_IOC_GETVERSION`, `_IOR('v', 1, long)`.
     private static let getGeneration: UInt = 0x8008_7601
 
-    /// Reads once, at most as many bytes as fit into the buffer.
+    /// Reads with a single system call, at most as many bytes as fit into the buffer.
     ///
-    /// - Returns: how many bytes were read; 0 only at the end of the file.
+    /// - Returns: the number of bytes read; 0 only at the end of the file.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
         let call = FileCall(.read, path)
         guard let position = off_t(exactly: offset) else { throw FileError(call, errno: EFBIG) }
         return try fileSystem.perform(call) { pread(descriptor, buffer.baseAddress, buffer.count, position) }
     }
 
-    /// Reads `count` bytes, or fewer if the file ends before.
+    /// Reads `count` bytes, or fewer if the file ends earlier.
     package func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
         while bytes.count < count {
             let wanted = min(count - bytes.count, buffer.count)
-            // The library's rethrowing function loses the error's type, so the closure returns a `Result`.
+            // The closure returns a `Result`, because `withUnsafeMutableBytes` would not keep the type of the error.
             let result: Result<Int, FileError> = buffer.withUnsafeMutableBytes { buffer in
                 Result { () throws(FileError) in
                     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
@@ -92,11 +92,12 @@ package struct OpenFile: ~Copyable, Sendable {
         try result.get()
     }
 
-    /// Shares blocks of another file instead of copying them, if the file system can do that (XFS, Btrfs).
+    /// Makes this file share blocks with another file instead of copying the bytes. Only some file systems can do this
+    /// (XFS, Btrfs).
     ///
-    /// Offsets and count must be multiples of the file system's block size (`EINVAL`).
+    /// Throws `EINVAL` if an offset or the count is not a multiple of the file system's block size.
     package func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
-        // struct file_clone_range: source descriptor, source offset, length, offset here.
+        // The fields of `struct file_clone_range`: source descriptor, source offset, length, offset in this file.
         var range = (Int64(source.descriptor), UInt64(0), count, offset)
         try fileSystem.perform(FileCall(.clone, path)) {
             withUnsafeMutablePointer(to: &range) { ioctl(descriptor, Self.cloneRange, $0) }
@@ -106,18 +107,18 @@ package struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FICLONERANGE`, `_IOW(0x94, 13, struct file_clone_range)`.
     private static let cloneRange: UInt = 0x4020_940D
 
-    /// Makes the file's bytes and size durable. After a failure do not trust the bytes, even if a later call succeeds:
-    /// the kernel may have dropped them.
+    /// Makes the file's bytes and size durable. After a failure the kernel may have dropped the bytes. The caller must
+    /// then not rely on them, even if a later `sync` succeeds.
     package func sync() throws(FileError) {
         try fileSystem.perform(FileCall(.syncFile, path)) { fsync(descriptor) }
     }
 
-    /// Sets the modification time to now. On a network file system that is the server's time.
+    /// Sets the modification time to now. On a network file system the time is the server's.
     package func touch() throws(FileError) {
         try fileSystem.perform(FileCall(.touch, path)) { futimens(descriptor, nil) }
     }
 
-    /// Sets the permissions of owner, group and others: nine bits, as for `chmod`. The umask does not apply.
+    /// Sets the permissions of owner, group and other users: nine bits, as for `chmod`. The umask does not apply.
     func setPermissions(_ permissions: UInt32) throws(FileError) {
         try fileSystem.perform(FileCall(.setPermissions, path)) { fchmod(descriptor, permissions) }
     }
@@ -127,16 +128,17 @@ package struct OpenFile: ~Copyable, Sendable {
         try fileSystem.perform(FileCall(.setOwner, path)) { fchown(descriptor, owner, group) }
     }
 
-    /// If root has made the file, gives it to the owner of its folder, so that the service that owns the folder can use
-    /// it.
+    /// If root has made the file, makes the owner of its folder the owner of the file, so that the service to which the
+    /// folder belongs can use the file.
     func giveToOwner(of folder: FileStatus) throws(FileError) {
         guard geteuid() == 0, folder.owner != (try status()).owner else { return }
         try setOwner(folder.owner, group: folder.group)
     }
 
-    /// Locks the file with `flock`, without waiting. The lock ends with `unlock`, with this value, or with the process.
+    /// Locks the file with `flock`, without waiting. The lock lasts until `unlock` is called, this value goes out of
+    /// scope or the process ends.
     ///
-    /// - Returns: `false` if another process, or another open file of this process, holds the lock.
+    /// - Returns: `false` if the lock is held by another process, or through another `OpenFile` of this process.
     package mutating func lock() throws(FileError) -> Bool {
         let descriptor = descriptor
         do {
@@ -149,15 +151,15 @@ package struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// As `lock`, but waits until the lock is free.
+    /// Locks the file like `lock`, but waits until the lock is free.
     mutating func waitForLock() throws(FileError) {
         let descriptor = descriptor
         try fileSystem.perform(FileCall(.lock, path)) { flock(descriptor, LOCK_EX) }
         isLocked = true
     }
 
-    /// Releases the lock. Closing the descriptor would not be enough: a child process that is being started shares the
-    /// open file, and with it the lock, until the child executes its program.
+    /// Releases the lock. Closing the descriptor does not always release it: a child process that is being started has
+    /// the file open, too, until it executes its program.
     package mutating func unlock() {
         isLocked = false
         _ = flock(descriptor, LOCK_UN)

@@ -4,18 +4,18 @@
     import Musl
 #endif
 
-/// How a folder is opened relative to another one.
+/// The system call by which a folder is opened from within another folder.
 package enum FolderWalk: Sendable {
-    /// With `openat2`: the kernel follows no symbolic link and crosses no mount point.
+    /// `openat2`: the kernel itself refuses to follow a symbolic link or to cross a mount point.
     case openat2
-    /// With `openat`, `O_NOFOLLOW` and a comparison of the devices: for kernels before 5.6, and for sandboxes that
-    /// refuse unknown system calls.
+    /// `openat` with `O_NOFOLLOW`, followed by a comparison of the devices. For kernels before 5.6, and for sandboxes
+    /// that refuse system calls that they do not know.
     case openat
 }
 
 extension FolderWalk {
-    /// Tries `openat2` and falls back to `openat` if the kernel refuses the call. After that, a failure of `openat2` is
-    /// an error.
+    /// Tries `openat2` once. If the kernel refuses the call, chooses `openat`. After this test, a failure of `openat2`
+    /// counts as an error.
     package init(supportedIn folder: borrowing OpenFile) throws(FileError) {
         do {
             let descriptor = try folder.fileSystem.perform(FileCall(.openBeneath, folder.path)) {
@@ -33,12 +33,13 @@ extension FolderWalk {
 /// An open folder, and the calls on its entries.
 ///
 /// Each call names one entry relative to the descriptor. So it acts on the folder that was opened, even if the folder
-/// has been renamed or replaced since, and a symbolic link that is put in its path between two calls has no effect.
+/// has been renamed or another folder has its path now. A symbolic link that is put into the path between two calls has
+/// no effect.
 package struct OpenFolder: ~Copyable, Sendable {
     private let file: OpenFile
     private let walk: FolderWalk
 
-    /// - Parameter walk: how entries of this folder are opened, and entries of the folders that are opened through it.
+    /// - Parameter walk: how folders in this folder are opened, and in turn the folders in them.
     package init(_ file: consuming OpenFile, walk: FolderWalk = .openat) {
         self.file = file
         self.walk = walk
@@ -80,12 +81,12 @@ package struct OpenFolder: ~Copyable, Sendable {
         return OpenFile(descriptor: descriptor, path: call.path, fileSystem: file.fileSystem)
     }
 
-    /// What `fstat` reports of the folder itself.
+    /// The status of the folder itself.
     package func status() throws(FileError) -> FileStatus {
         try file.status()
     }
 
-    /// The status of an entry of this folder; `nil` if there is no entry of this name. A symbolic link is not followed.
+    /// The status of an entry of this folder; `nil` if there is none with this name. A symbolic link is not followed.
     package func status(of name: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
@@ -113,28 +114,29 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Moves the file at a path into this folder, in one step. An entry of the same name is replaced.
+    /// Moves the file at a path into this folder, atomically. Replaces an entry with the same name.
     package func take(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.rename, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.rename(AT_FDCWD, path, to: file.descriptor, name) }
     }
 
-    /// As `take`, but an entry of the same name is an error (`EEXIST`). `EINVAL` or `ENOSYS` if the file system or the
-    /// kernel cannot do this in one step.
+    /// Moves a file like `take`, but an entry with the same name is an error (`EEXIST`). Throws `EINVAL` or `ENOSYS` if
+    /// the file system or the kernel cannot do this atomically.
     package func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.renameIfAbsent, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, to: file.descriptor, name) }
     }
 
-    /// Links the file at a path into this folder. An entry of the same name is an error (`EEXIST`).
+    /// Links the file at a path into this folder. An entry with the same name is an error (`EEXIST`).
     package func link(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.link, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.link(AT_FDCWD, path, as: file.descriptor, name) }
     }
 
-    /// Makes a new file in this folder for writing and reading. An entry of the same name is an error (`EEXIST`).
+    /// Makes a new file in this folder and opens it for writing and reading. An entry with the same name is an error
+    /// (`EEXIST`).
     ///
-    /// - Parameter permissions: narrowed by the process's umask.
+    /// - Parameter permissions: the permissions of the file, from which the process's umask removes some.
     func createFile(_ name: String, permissions: UInt32) throws(FileError) -> OpenFile {
         let path = path(of: name)
         let descriptor = try file.fileSystem.perform(FileCall(.createFile, path)) {
@@ -143,13 +145,13 @@ package struct OpenFolder: ~Copyable, Sendable {
         return OpenFile(descriptor: descriptor, path: path, fileSystem: file.fileSystem)
     }
 
-    /// Renames a file within this folder, in one step. An entry of the new name is replaced.
+    /// Renames a file within this folder, atomically. Replaces an entry that has the new name.
     func rename(_ old: String, to name: String) throws(FileError) {
         let call = FileCall(.rename, path(of: old), target: path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.rename(file.descriptor, old, to: file.descriptor, name) }
     }
 
-    /// Links a file of this folder under a second name. An entry of that name is an error (`EEXIST`).
+    /// Gives a file of this folder a second name. An entry that has this name already is an error (`EEXIST`).
     func addName(_ name: String, toFile old: String) throws(FileError) {
         let call = FileCall(.link, path(of: old), target: path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.link(file.descriptor, old, as: file.descriptor, name) }
@@ -165,11 +167,12 @@ package struct OpenFolder: ~Copyable, Sendable {
         try file.fileSystem.perform(FileCall(.syncFolder, path)) { fsync(file.descriptor) }
     }
 
-    /// Calls `body` with each name in this folder, in no particular order, until it returns `false`. `nil` stands for a
-    /// name that is not UTF-8.
+    /// Calls `body` with each name in this folder, in no particular order, until `body` returns `false`. `nil` stands
+    /// for a name that is not UTF-8.
     package func list(_ body: (String?) throws -> Bool) throws {
         let call = FileCall(.list, path)
-        // Open the folder again, because reading it moves a position that all copies of a descriptor share.
+        // Open the folder a second time for the listing: reading moves a position that all copies of a descriptor
+        // share.
         let copy = try file.fileSystem.perform(call) { SystemCalls.open(file.descriptor, ".", O_RDONLY | O_DIRECTORY) }
         guard let entries = fdopendir(copy) else {
             let code = errno
@@ -178,7 +181,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
         defer { closedir(entries) }
         while true {
-            // `readdir` reports the end and an error alike by nil; only errno tells them apart.
+            // `readdir` returns `nil` both at the end and after an error. Only after an error does it set `errno`.
             errno = 0
             guard let entry = readdir(entries) else {
                 guard errno == 0 else { throw FileError(call, errno: errno) }
@@ -194,8 +197,9 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Whether a folder in this folder contains anything except empty folders. A crash can leave empty folders, and
-    /// they do no harm. The search ends at the first entry of another kind, because there may be millions of entries.
+    /// Whether a folder in this folder contains anything except empty folders. Empty folders do not count, because a
+    /// crash can leave some behind and they do no harm. The search ends at the first other entry, because there may be
+    /// millions.
     package func holdsAnything(in name: String) throws -> Bool {
         let folder: OpenFolder
         do {
@@ -203,7 +207,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         } catch {
             switch error.code {
             case ENOENT: return false
-            // The entry is not a folder, or it lies on another file system, so it counts as content.
+            // The entry is not a folder, or it is on another file system: it counts as content.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }
@@ -214,25 +218,26 @@ package struct OpenFolder: ~Copyable, Sendable {
     private func holdsAnything() throws -> Bool {
         var isFound = false
         try list { name in
-            // No gateway makes a folder whose name is not UTF-8, so such a name is foreign content.
+            // `nil` stands for a name that is not UTF-8. No gateway makes such a name, so it belongs to another program
+            // and counts as content.
             if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
             return !isFound
         }
         return isFound
     }
 
-    /// Identifies this folder. A later folder with the same inode number has another identity.
+    /// The identity of this folder. It differs from that of a later folder that gets the same inode number.
     package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
-        // The call leaves 0 if the file system keeps no birth time.
+        // If the file system keeps no birth time, the call changes nothing and both fields stay 0.
         _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
         return identity
     }
 
     /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
     ///
-    /// The attribute belongs to each folder separately (ext4, F2FS, tmpfs). A file system that always folds names does
-    /// not set it; FileStore detects such a file system when it opens, by trying two names.
+    /// On ext4, F2FS and tmpfs this is an attribute of each folder. A file system that treats such names as equal in
+    /// every folder does not have the attribute; FileStore finds that out when it opens, by creating two names.
     package func foldsCase() throws(FileError) -> Bool {
         let flags: UInt32
         do {
@@ -257,7 +262,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// The value of Linux's `FS_CASEFOLD_FL`.
     private static let foldsCaseFlag: UInt32 = 0x4000_0000
 
-    /// `statfs.f_type`.
+    /// The type of the file system that the folder is on: `statfs.f_type`.
     package func fileSystemType() throws(FileError) -> UInt64 {
         if let type = file.fileSystem.answers.type { return type }
         var type: UInt64 = 0
@@ -270,7 +275,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     private func path(of name: String) -> String { "\(path)/\(name)" }
 }
 
-/// Identifies a folder among all that have ever existed on a file system.
+/// Identifies a folder among all folders that have ever existed on a file system.
 package struct FolderIdentity: Hashable, Sendable {
     package var inode: UInt64
     /// See `OpenFile.generation`.

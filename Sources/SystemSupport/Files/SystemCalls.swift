@@ -6,9 +6,8 @@ import CLinux
     import Musl
 #endif
 
-/// System calls that the C library does not offer to Swift, or whose names are also names of methods in this target. If
-/// a call fails, it returns a negative number and leaves `errno`. Paths are relative to a folder, which may be
-/// `AT_FDCWD`.
+/// System calls that the C library does not offer to Swift, or whose names are also names of methods in this target. A
+/// call that fails returns a negative number and sets `errno`. Paths are relative to a folder, which may be `AT_FDCWD`.
 package enum SystemCalls {
     static func open(_ folder: CInt, _ path: String, _ flags: CInt, _ permissions: UInt32 = 0) -> CInt {
         openat(folder, path, flags | O_CLOEXEC, permissions)
@@ -30,7 +29,7 @@ package enum SystemCalls {
         linkat(folder, path, target, name, 0)
     }
 
-    /// Reads `statfs.f_type`, the type of the file system on which an open file lies.
+    /// The type (`statfs.f_type`) of the file system that an open file is on.
     package static func fileSystemType(_ descriptor: CInt, _ type: inout UInt64) -> CInt {
         sluice_file_system_type(descriptor, &type)
     }

@@ -1,14 +1,16 @@
 package import TransferCommon
 
-/// The agent declares the whole file: after the PART LIST, or alone for a one-part file (specification §4.18, §9).
+/// The agent states the content of the whole file, so that the gateway completes the object (specification §4.18, §9).
+/// For a file of several parts, PART LIST frames precede this frame.
 package struct Complete: Hashable, Sendable {
-    /// The root digest over the session's part size.
+    /// The root digest, computed with the part size of the session.
     package let root: SHA256Digest
     /// Number of parts, from 1.
     package let partCount: UInt32
     /// Bytes of the file.
     package let size: UInt64
-    /// Whether this is the first COMPLETE of the session. Then no gateway can be completing the session already.
+    /// Whether the agent sends COMPLETE for the first time in this session. If so, no gateway can already be completing
+    /// the session.
     package let isFirst: Bool
 
     package init(root: SHA256Digest, partCount: UInt32, size: UInt64, isFirst: Bool = false) {

@@ -7,13 +7,14 @@ package struct Completed: Hashable, Sendable {
     /// Evidence by which a reader can check the object's content.
     package let evidence: ContentEvidence
     package let partBytes: UInt64
-    /// The ETag as the store returned it; may be empty.
+    /// The ETag that the store returned; may be empty.
     package let etag: String
     /// The store's version id of this object; may be empty.
     package let version: String
-    /// The key below the device's prefix; may be empty.
+    /// The object's key relative to the device's prefix; may be empty.
     package let location: String
-    /// The receipt, if the frame that opened the slot asked for one. A gateway may still leave it out (§9.5).
+    /// The receipt. The gateway sends one only if the frame that opened the slot asked for it, and may leave it out
+    /// even then (§9.5).
     package let receipt: ReceiptSignature?
 
     package init(
@@ -31,7 +32,7 @@ package struct Completed: Hashable, Sendable {
 }
 
 extension Completed: FrameBody {
-    /// The header flag for a `receipt`.
+    /// The header flag that says that `receipt` is present.
     static let receiptFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .completed }

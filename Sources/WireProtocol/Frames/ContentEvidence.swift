@@ -1,14 +1,15 @@
 package import TransferCommon
 
-/// Evidence of an object's content that needs no reading of the object (fields `evidenceKind` and `evidence`,
+/// Evidence that shows an object's content without reading the object (fields `evidenceKind` and `evidence`,
 /// specification §4.8).
 package enum ContentEvidence: Hashable, Sendable {
     case none
     /// The root digest; it depends on the part size.
     case root(SHA256Digest)
-    /// SHA-256 of the whole content, hashed as a single part.
+    /// SHA-256 of the whole content.
     case wholeDigest(SHA256Digest)
-    /// An ETag without quotes: hexadecimal MD5 over the joined MD5s of the parts, "-", part count.
+    /// An ETag without quotes: the MD5, in hexadecimal digits, of the concatenated MD5s of the parts, then "-" and the
+    /// number of parts.
     case compositeMD5(String)
 }
 
@@ -19,7 +20,7 @@ extension ContentEvidence {
         case wholeDigest = 2
         case compositeMD5 = 3
 
-        /// The allowed lengths of the evidence of this kind, in bytes.
+        /// The lengths, in bytes, that evidence of this kind may have.
         var byteCounts: ClosedRange<Int> {
             switch self {
             case .none: 0...0

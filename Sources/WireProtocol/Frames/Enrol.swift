@@ -4,7 +4,7 @@ package import TransferCommon
 package struct Enrol: Hashable, Sendable {
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo). The TLS handshake has proved the key.
     package let fingerprint: SHA256Digest
-    /// The secret that the gateway's operator issued together with the gateway's address and fingerprint.
+    /// The secret from the invitation code that the gateway's operator has issued.
     package let secret: InvitationSecret
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String
@@ -20,7 +20,7 @@ package struct Enrol: Hashable, Sendable {
 package struct Enrolled: Hashable, Sendable {
     /// The device's name on the device list, at most 255 bytes.
     package let name: String
-    /// Prefix of all keys of the device; empty, or ending in a slash.
+    /// Prefix of all keys of the device: empty, or ending in a slash.
     package let prefix: String
 
     package init(name: String, prefix: String) {

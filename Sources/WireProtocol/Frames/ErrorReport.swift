@@ -1,20 +1,20 @@
 package import TransferCommon
 
-/// What an ERROR ends.
+/// What an ERROR frame ends.
 package enum ErrorScope: Hashable, Sendable {
-    /// One part of the slot's session.
+    /// One part of the session in the frame's slot.
     case part(PartNumber)
-    /// The slot's session.
+    /// The session in the frame's slot.
     case session
     /// The connection; the frame uses slot 0.
     case connection
 }
 
-/// The frame ERROR (specification §4.5). No end answers an ERROR with another ERROR.
+/// The frame ERROR (specification §4.5). Neither side answers an ERROR with another ERROR.
 package struct ErrorReport: Hashable, Sendable {
     package let scope: ErrorScope
     package let code: ErrorCode
-    /// Milliseconds to wait before trying again; 0 gives no advice.
+    /// Milliseconds that the receiver should wait before it tries again; 0 for no advice.
     package let retryAfterMilliseconds: UInt32
     /// A text for people. The sender cuts it at 512 bytes.
     package let message: String

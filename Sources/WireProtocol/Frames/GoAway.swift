@@ -1,4 +1,5 @@
-/// The gateway drains this connection (specification §4.4, §5).
+/// The gateway is going to close this connection; the agent should finish its parts and disconnect (specification §4.4,
+/// §5).
 package struct GoAway: Hashable, Sendable {
     /// The gateway closes the connection at the latest this many milliseconds after it sent the frame.
     package let deadlineMilliseconds: UInt32

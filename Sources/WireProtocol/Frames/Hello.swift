@@ -16,15 +16,15 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
 package struct Hello: Hashable, Sendable {
     /// The lowest version that the agent speaks.
     package let versionMin: UInt16
-    /// The highest version that the agent speaks; not below `versionMin`.
+    /// The highest version that the agent speaks; at least `versionMin`.
     package let versionMax: UInt16
     /// The features that the agent offers.
     package let capabilities: Capabilities
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo).
     package var fingerprint: SHA256Digest
     package let run: RunID
-    /// Fingerprints of the gateway keys that the agent has pinned durably, at most 8. Empty if the agent trusts an
-    /// authority instead, and on plain TCP.
+    /// Fingerprints of the gateway keys that the agent has stored as pinned, at most 8. Empty if the agent trusts an
+    /// authority instead, or if the connection is plain TCP.
     package let pins: [SHA256Digest]
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String

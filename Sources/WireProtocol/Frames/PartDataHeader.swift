@@ -5,13 +5,14 @@ package import TransferCommon
 /// one buffer.
 package struct PartDataHeader: Hashable, Sendable {
     package let part: PartNumber
-    /// Offset of the chunk's first plain byte within the part; the chunk's end is below 2⁶⁴.
+    /// Offset within the part of the chunk's first plain byte. Offset plus `plainBytes` is below 2⁶⁴.
     package let offset: ByteOffset
-    /// Plain bytes of the chunk, 1 to 262,144. This type does not check WELCOME's limit.
+    /// Length of the chunk in plain (uncompressed) bytes, 1 to 262,144. This type does not check the lower limit that
+    /// WELCOME may set.
     package let plainBytes: UInt32
-    /// The payload is one LZ4 block.
+    /// Whether the payload is an LZ4 block.
     package let isCompressed: Bool
-    /// Bytes of the payload on the wire: equal to `plainBytes`, or fewer if it is compressed.
+    /// Length of the payload on the wire in bytes: equal to `plainBytes`, or less if it is compressed.
     package let payloadBytes: UInt32
 
     package init(part: PartNumber, offset: ByteOffset, plainBytes: UInt32, isCompressed: Bool, payloadBytes: UInt32) {
@@ -24,11 +25,11 @@ package struct PartDataHeader: Hashable, Sendable {
 }
 
 extension PartDataHeader {
-    /// The frame header's flag for `isCompressed`.
+    /// The header flag for `isCompressed`.
     static let compressedFlag: UInt8 = 1 << 0
 
     /// Writes the frame's header and fields. The caller must write exactly `payloadBytes` bytes after them.
-    /// - Throws: if the fields make no valid frame; `buffer` is then unchanged.
+    /// - Throws: if the fields are not valid; `buffer` is then unchanged.
     package func encode(slot: Slot, into buffer: inout ByteBuffer) throws(WireError) {
         guard slot != .connection else { throw .badSlot(type: .partData, slot: slot) }
         try check()

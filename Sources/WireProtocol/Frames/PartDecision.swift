@@ -1,16 +1,17 @@
 package import TransferCommon
 
-/// The gateway's single answer to an offer (specification §4.11, §7.1).
+/// The gateway's answer to PART OFFER (specification §4.11, §7.1). Each offer gets exactly one.
 package struct PartDecision: Hashable, Sendable {
-    /// What the gateway decided about the part.
+    /// What the gateway has decided about the part.
     package enum Decision: Hashable, Sendable {
-        /// The gateway holds the bytes below `offset`; the agent may send bytes below `limit`.
+        /// The agent shall send the part. The gateway already holds the bytes before `offset`, and the agent may send
+        /// the bytes before `limit`.
         case send(offset: ByteOffset, limit: ByteOffset)
-        /// The store already holds the part under this ETag.
+        /// The store already has the part, with this ETag.
         case have(etag: String)
-        /// The gateway cannot take the part now; the agent offers it again after this time.
+        /// The gateway cannot take the part now. The agent offers it again after this time.
         case later(code: ErrorCode, retryAfterMilliseconds: UInt32)
-        /// This session can no longer take the part.
+        /// The gateway cannot take the part in this session at all.
         case no(code: ErrorCode)
     }
 
@@ -30,7 +31,7 @@ extension PartDecision: FrameBody {
         case later = 2
         case no = 3
 
-        /// The allowed lengths of the ETag, in bytes.
+        /// The lengths, in bytes, that the ETag may have with this decision.
         var etagByteCounts: ClosedRange<Int> {
             self == .have ? 1...WireLimits.partETagBytesMax : 0...0
         }

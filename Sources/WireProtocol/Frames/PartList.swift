@@ -1,9 +1,9 @@
 package import TransferCommon
 
-/// A part as the sender of the list knows it.
+/// A stored part, as the sender of the list knows it.
 package struct PartListEntry: Hashable, Sendable {
     package let part: PartNumber
-    /// Plain bytes of the part.
+    /// Size of the part in plain bytes.
     package let size: UInt64
     /// SHA-256 of the part; `nil` if the store keeps none.
     package let digest: SHA256Digest?
@@ -20,7 +20,7 @@ package struct PartListEntry: Hashable, Sendable {
 
 /// One page of a list of parts (specification §4.17).
 package struct PartList: Hashable, Sendable {
-    /// Ascending by part number. This type does not check that the page continues the previous one.
+    /// The parts, ascending by part number. This type does not check whether the page continues the page before.
     package let entries: [PartListEntry]
     /// Whether this is the last page.
     package let isLast: Bool
@@ -30,7 +30,8 @@ package struct PartList: Hashable, Sendable {
         self.isLast = isLast
     }
 
-    /// The fewest pages that can carry `entries`, which must ascend by part number; no page if `entries` is empty.
+    /// Splits entries into as few pages as possible. `entries` must ascend by part number. If it is empty, there is no
+    /// page.
     package static func pages(of entries: [PartListEntry]) -> [PartList] {
         var pages: [PartList] = []
         var page: [PartListEntry] = []
@@ -52,7 +53,7 @@ package struct PartList: Hashable, Sendable {
 }
 
 extension PartListEntry {
-    /// Bytes of the entry on a page: part, size, digestPresent, digest, and the ETag with its count.
+    /// Length of the entry on a page in bytes: part, size, digestPresent, digest, and the ETag with its count.
     fileprivate var bodyBytes: Int { 4 + 8 + 1 + SHA256Digest.byteCount + 2 + etag.utf8.count }
 }
 

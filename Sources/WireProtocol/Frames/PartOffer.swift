@@ -3,7 +3,7 @@ package import TransferCommon
 /// The agent offers a part before it sends the part's data (specification §4.10, §7.1).
 package struct PartOffer: Hashable, Sendable {
     package let part: PartNumber
-    /// Plain bytes of the part. This type does not check them against the session terms.
+    /// Size of the part in plain bytes. This type does not compare it with the session terms.
     package let size: UInt64
     /// Whether this is the file's last part.
     package let isLast: Bool
@@ -23,7 +23,7 @@ package struct PartOffer: Hashable, Sendable {
 extension PartOffer: FrameBody {
     /// The header flag for `isLast`.
     static let lastFlag: UInt8 = 1 << 0
-    /// The header flag for an `md5`.
+    /// The header flag that says that `md5` is present.
     static let md5Flag: UInt8 = 1 << 1
 
     static var type: FrameType { .partOffer }

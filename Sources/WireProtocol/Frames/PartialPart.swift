@@ -1,14 +1,15 @@
 package import TransferCommon
 
-/// A part whose first bytes the gateway holds while no connection sends it. It has the effect of the decision *send*
-/// in the slot of the frame that names it (specification §8.1).
+/// A part of which the gateway holds the first bytes, and which no connection is sending now. For the slot of the frame
+/// that contains it, it has the same effect as the decision *send*: the agent may continue the part (specification
+/// §8.1).
 package struct PartialPart: Hashable, Sendable {
     package let part: PartNumber
-    /// The digest of the whole part, from its offer.
+    /// The digest of the whole part, as its PART OFFER gave it.
     package let digest: SHA256Digest
-    /// The gateway holds the bytes of the part below this offset.
+    /// The gateway holds the bytes of the part before this offset.
     package let offset: ByteOffset
-    /// The agent may send bytes of the part below this offset.
+    /// The agent may send the bytes of the part before this offset.
     package let limit: ByteOffset
 
     package init(part: PartNumber, digest: SHA256Digest, offset: ByteOffset, limit: ByteOffset) {

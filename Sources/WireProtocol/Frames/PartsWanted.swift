@@ -2,7 +2,7 @@ package import TransferCommon
 
 /// Parts that the agent must offer again before its next COMPLETE (specification §4.19, §9.1).
 package struct PartsWanted: Hashable, Sendable {
-    /// Ascending part numbers, 1 to 10,000 of them.
+    /// The numbers of 1 to 10,000 parts, ascending.
     package let parts: [PartNumber]
 
     package init(parts: [PartNumber]) {

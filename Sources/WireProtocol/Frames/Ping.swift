@@ -1,6 +1,6 @@
 /// Asks whether the peer is still alive (specification §4.3).
 package struct Ping: Hashable, Sendable {
-    /// A number of the sender's choice, which PONG repeats.
+    /// A number that the sender chooses. The answer PONG contains the same number.
     package let nonce: UInt64
 
     package init(nonce: UInt64) {

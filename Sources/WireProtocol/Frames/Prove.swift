@@ -1,10 +1,11 @@
 package import TransferCommon
 
-/// The agent asks whether the store holds a file's content under a key, without sending it (specification §4.25, §9.6).
+/// The agent asks whether the store has an object with a file's content under a key. It sends only digests, not the
+/// content (specification §4.25, §9.6).
 package struct Prove: Hashable, Sendable {
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     package let size: UInt64
-    /// The part size on which `root` depends, from 1.
+    /// The part size with which `root` was computed, at least 1.
     package let partBytes: UInt64
     /// The file's root digest.
     package let root: SHA256Digest

@@ -2,29 +2,29 @@ package import TransferCommon
 
 /// What the gateway found under the key of a PROVE (specification §4.26, §9.6). The frame closes the slot.
 package enum Proven: Hashable, Sendable {
-    /// The object has the file's size, and evidence of its content agrees with the root digest.
+    /// The object has the size of the file, and the evidence of its content matches the root digest.
     case proven(ProvenObject, receipt: ReceiptSignature?)
-    /// The key holds no object.
+    /// The key has no object.
     case absent
-    /// The object has another size, or evidence of its content disagrees.
+    /// The object has another size than the file, or the evidence of its content does not match.
     case different(ProvenObject)
-    /// The object has the file's size, and the gateway has no evidence of its content that it may use.
+    /// The object has the size of the file, but the gateway has no evidence of its content, or none that it may use.
     case unknown(ProvenObject)
 }
 
 /// The object that a PROVEN frame describes.
 package struct ProvenObject: Hashable, Sendable {
-    /// Bytes of the object.
+    /// Size of the object in bytes.
     package let size: UInt64
-    /// The evidence that the gateway compared.
+    /// The evidence that the gateway has compared with the file's root digest.
     package let evidence: ContentEvidence
-    /// The part size that the evidence depends on; 0 if it depends on none.
+    /// The part size with which the evidence was computed; 0 if the evidence does not depend on a part size.
     package let partBytes: UInt64
-    /// The ETag as the store returned it; may be empty.
+    /// The ETag that the store returned; may be empty.
     package let etag: String
     /// The store's version id of this object; may be empty.
     package let version: String
-    /// The session that wrote the object; `nil` if the store does not say.
+    /// The session that wrote the object; `nil` if the store does not report it.
     package let session: SessionID?
 
     package init(
@@ -40,7 +40,7 @@ package struct ProvenObject: Hashable, Sendable {
 }
 
 extension ProvenObject {
-    /// Values of the fields if there is no object.
+    /// The values of the fields in a frame that says that there is no object.
     fileprivate static let absent = ProvenObject(
         size: 0, evidence: .none, partBytes: 0, etag: "", version: "", session: nil)
 
@@ -53,7 +53,7 @@ extension ProvenObject {
         writer.sessionID(session ?? .zero)
     }
 
-    /// - Parameter isMeant: if false, there is no object, and each field must be 0 or empty.
+    /// - Parameter isMeant: whether there is an object. If not, each field must be 0 or empty.
     fileprivate init(from reader: inout BodyReader, isMeant: Bool) throws(WireError) {
         size = try reader.integer("size", isMeant: isMeant)
         evidence = try ContentEvidence(from: &reader)
@@ -68,7 +68,7 @@ extension ProvenObject {
 }
 
 extension Proven: FrameBody {
-    /// The header flag for a receipt.
+    /// The header flag that says that a receipt is present.
     static let receiptFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .proven }

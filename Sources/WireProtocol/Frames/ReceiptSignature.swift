@@ -1,12 +1,12 @@
-/// The part of a receipt that is sent: time and signature. The signed statement is not sent, because both ends build it
+/// The part of a receipt that frames contain. The signed statement itself is not sent: agent and gateway each build it
 /// from values that they know (specification §9.5).
 package struct ReceiptSignature: Hashable, Sendable {
     /// Time of the receipt: milliseconds since 1970-01-01 UTC by the gateway's clock.
     package let timeMilliseconds: Int64
-    /// The signature: Ed25519, 64 bytes, or ECDSA on P-256 in DER; always 1 to 128 bytes.
+    /// The signature: 64 bytes for Ed25519, or DER for ECDSA on P-256; always 1 to 128 bytes.
     package let bytes: [UInt8]
 
-    /// - Parameter bytes: 1 to 128 bytes; any other count gives `nil`.
+    /// - Parameter bytes: 1 to 128 bytes. For any other number the result is `nil`.
     package init?(timeMilliseconds: Int64, bytes: [UInt8]) {
         guard Self.byteCounts.contains(bytes.count) else { return nil }
         self.timeMilliseconds = timeMilliseconds

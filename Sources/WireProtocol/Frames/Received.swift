@@ -1,12 +1,12 @@
 package import TransferCommon
 
-/// The gateway has received bytes of a part. They are volatile; the frame serves flow control (specification §4.13,
-/// §7.2).
+/// The gateway has received bytes of a part. The frame serves flow control only: the bytes are not stored yet and may
+/// be lost (specification §4.13, §7.2).
 package struct Received: Hashable, Sendable {
     package let part: PartNumber
-    /// The gateway holds all bytes of the part below this offset.
+    /// The gateway holds all bytes of the part before this offset.
     package let received: ByteOffset
-    /// The agent may send bytes of the part below this offset. It never decreases.
+    /// The agent may send the bytes of the part before this offset. The limit never decreases.
     package let limit: ByteOffset
 
     package init(part: PartNumber, received: ByteOffset, limit: ByteOffset) {

@@ -1,13 +1,13 @@
 /// The agent resumes a session, or attaches one more connection to it (specification §4.15, §8).
 package struct ResumeQuery: Hashable, Sendable {
-    /// How many parts the following PART LIST frames name; if 0, no PART LIST follows. This type does not check the
-    /// number.
+    /// Total number of parts in the PART LIST frames that follow; 0 if no PART LIST follows. This type does not check
+    /// the number.
     package let listedParts: UInt32
-    /// The agent's newest token of the session, at most 4,096 bytes.
+    /// The newest token that the agent has for the session, at most 4,096 bytes.
     package let token: [UInt8]
     /// Whether the gateway should list the partial parts that it holds (§8.1).
     package let asksForPartials: Bool
-    /// Whether COMPLETED in this slot should carry a receipt (§9.5).
+    /// Whether the agent asks for a receipt in COMPLETED (§9.5).
     package let asksForReceipt: Bool
 
     package init(

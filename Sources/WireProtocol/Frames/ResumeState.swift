@@ -4,9 +4,9 @@ package import TransferCommon
 package enum ResumePhase: UInt8, Sendable {
     /// The slot is open; the agent can send parts.
     case ongoing = 0
-    /// A gateway is completing the session; the outcome follows in this slot.
+    /// A gateway is completing the session. The outcome follows in this slot.
     case completing = 1
-    /// The store has neither the upload nor an object of this session.
+    /// The session is lost: the store has neither its upload nor an object that it wrote.
     case lost = 2
 }
 
@@ -14,13 +14,14 @@ package enum ResumePhase: UInt8, Sendable {
 package struct ResumeState: Hashable, Sendable {
     package let phase: ResumePhase
     package let partBytes: UInt64
-    /// How many parts the following PART LIST frames name; 0: no PART LIST follows.
+    /// Total number of parts in the PART LIST frames that follow; 0 if no PART LIST follows.
     package let candidateParts: UInt32
-    /// At most 1,024; empty unless the agent asked for them.
+    /// At most 1,024 partial parts. Empty if the agent did not ask for them.
     package let partials: [PartialPart]
-    /// Parts that the agent listed as stored and must send again; at most 10,000.
+    /// Parts that the agent listed as stored and that it must send again, because the store does not have them as
+    /// listed; at most 10,000.
     package let wanted: [PartNumber]
-    /// A new token, at most 4,096 bytes; empty unless the phase is `ongoing`.
+    /// A new token, at most 4,096 bytes, if the phase is `ongoing`. Otherwise empty.
     package let token: [UInt8]
 
     package init(

@@ -1,18 +1,18 @@
 package import TransferCommon
 
-/// The key holds an object that the session may not replace, or that the agent asked to compare first (specification
-/// §4.8, §6.3). The frame ends the session.
+/// The key has an object that the session may not replace, or that the agent wants to compare with its file first
+/// (specification §4.8, §6.3). The frame ends the session.
 package struct SessionExists: Hashable, Sendable {
-    /// Bytes of the object under the key.
+    /// Size of the object in bytes.
     package let size: UInt64
-    /// The part size that the evidence depends on; 0 if it depends on none.
+    /// The part size with which the evidence was computed; 0 if the evidence does not depend on a part size.
     package let partBytes: UInt64
     package let evidence: ContentEvidence
-    /// The ETag as the store returned it; may be empty.
+    /// The ETag that the store returned; may be empty.
     package let etag: String
     /// The store's version id of this object; may be empty.
     package let version: String
-    /// The session that wrote the object; `nil` if the store does not say.
+    /// The session that wrote the object; `nil` if the store does not report it.
     package let session: SessionID?
 
     package init(

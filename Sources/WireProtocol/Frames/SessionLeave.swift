@@ -1,9 +1,10 @@
-/// The agent leaves a slot's session without aborting it (specification §4.23, §6.1).
+/// The agent stops using the session in a slot, but does not abort it (specification §4.23, §6.1).
 package struct SessionLeave: Hashable, Sendable {
     package init() {}
 }
 
-/// The gateway's one answer to each SESSION LEAVE; the agent may then reuse the slot (specification §4.23, §6.1).
+/// The gateway's answer to SESSION LEAVE. From then on the agent may use the slot for another session (specification
+/// §4.23, §6.1).
 package struct SessionLeft: Hashable, Sendable {
     package init() {}
 }

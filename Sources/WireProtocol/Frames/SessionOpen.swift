@@ -3,14 +3,14 @@ package import TransferCommon
 /// The agent begins a session in the frame's slot (specification §4.6).
 package struct SessionOpen: Hashable, Sendable {
     package let session: SessionID
-    /// Metadata as the agent offers it, unchecked. `terms` applies the rules of §6.6.
+    /// The metadata that the agent offers. It has not been checked; `terms` applies the rules of §6.6 to it.
     package let metadata: OfferedMetadata
-    /// Whether the agent can compare. If so, the gateway answers with SESSION EXISTS when the key holds an object of
-    /// the file's size, even if the terms allow the session to replace that object.
+    /// Whether the agent can compare an object with its file. If so, and the key has an object of the file's size, the
+    /// gateway answers with SESSION EXISTS, even if the terms allow the session to replace that object.
     package let compares: Bool
-    /// Whether COMPLETED in this slot should carry a receipt (§9.5).
+    /// Whether the agent asks for a receipt in COMPLETED (§9.5).
     package let asksForReceipt: Bool
-    /// The session terms; their metadata is not used.
+    /// The session terms without the metadata, whose field has no meaning here.
     private let otherTerms: SessionTerms
 
     /// - Parameter terms: the session terms, with the key relative to the device's prefix.
@@ -21,8 +21,8 @@ package struct SessionOpen: Hashable, Sendable {
     }
 
     /// - Parameters:
-    ///   - terms: the session terms, with the key relative to the device's prefix. Their metadata is ignored.
-    ///   - metadata: the offered metadata; it may break the rules of §6.6.
+    /// - terms: the session terms, with the key relative to the device's prefix. The metadata in them is ignored.
+    /// - metadata: the offered metadata; it may break the rules of §6.6.
     package init(
         session: SessionID, terms: SessionTerms, metadata: OfferedMetadata, compares: Bool, asksForReceipt: Bool
     ) {
@@ -59,7 +59,7 @@ extension SessionOpen: FrameBody {
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         let terms = otherTerms
-        // On the wire this value means that the size is unknown, so a known size must not have it.
+        // On the wire this value means "unknown", so a known size must not have it.
         guard terms.size != WireLimits.unknownSize else { throw writer.badValue("size") }
         guard terms.modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
             throw writer.badValue("modificationNanoseconds")

@@ -1,11 +1,11 @@
 package import TransferCommon
 
-/// The gateway has opened a session in this slot: the agent's own, or an unfinished one that it found and adopted
-/// (specification §4.7, §8.3).
+/// The gateway has opened a session in this slot: the session that the agent began, or an unfinished session of the
+/// same file that the gateway has found and adopted (specification §4.7, §8.3).
 package struct SessionOpened: Hashable, Sendable {
-    /// The state of an adopted session, as in RESUME STATE.
+    /// The state of an adopted session. Its fields have the meanings that they have in RESUME STATE.
     package struct Adoption: Hashable, Sendable {
-        /// How many parts the following PART LIST frames name; 0: no PART LIST follows.
+        /// Total number of parts in the PART LIST frames that follow; 0 if no PART LIST follows.
         package let candidateParts: UInt32
         /// At most 1,024 partial parts.
         package let partials: [PartialPart]
@@ -16,12 +16,12 @@ package struct SessionOpened: Hashable, Sendable {
         }
     }
 
-    /// The session that this slot carries from now on.
+    /// The session that the slot has from now on.
     package let session: SessionID
     package let partBytes: UInt64
     /// The token of the session, at most 4,096 bytes.
     package let token: [UInt8]
-    /// `nil` if the session is the one that the agent opened.
+    /// `nil` if the session is the one that the agent began.
     package let adoption: Adoption?
 
     package init(session: SessionID, partBytes: UInt64, token: [UInt8], adoption: Adoption? = nil) {
@@ -31,12 +31,12 @@ package struct SessionOpened: Hashable, Sendable {
         self.adoption = adoption
     }
 
-    /// Whether the session is an unfinished one that the gateway found.
+    /// Whether the session is an unfinished session that the gateway has found.
     package var isAdopted: Bool { adoption != nil }
 }
 
 extension SessionOpened: FrameBody {
-    /// The header flag for an `adoption`.
+    /// The header flag that says that `adoption` is present.
     static let adoptedFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .sessionOpened }

@@ -1,7 +1,7 @@
 /// The gateway refuses to open, resume or abort the session, and closes the slot (specification §4.9).
 package struct SessionRefused: Hashable, Sendable {
     package let code: ErrorCode
-    /// Milliseconds to wait before trying again; 0 gives no advice.
+    /// Milliseconds that the agent should wait before it tries again; 0 for no advice.
     package let retryAfterMilliseconds: UInt32
     /// A text for people. The sender cuts it at 512 bytes.
     package let message: String

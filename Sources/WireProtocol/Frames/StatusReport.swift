@@ -1,5 +1,5 @@
-/// The state of an unattended agent, as numbered by REPORT. Any number can arrive. A receiver shows a number that it
-/// does not know as unknown.
+/// The state of an agent that runs unattended, with the numbers that REPORT uses. Any number can arrive; a receiver
+/// shows a number that it does not know as "unknown".
 package struct AgentStatus: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt8
 
@@ -9,11 +9,11 @@ package struct AgentStatus: RawRepresentable, Hashable, Sendable {
 
     package static let idle = AgentStatus(rawValue: 0)
     package static let sending = AgentStatus(rawValue: 1)
-    /// The agent waits for an event for which no person is needed.
+    /// The agent waits for something that happens without a person, such as a connection.
     package static let waiting = AgentStatus(rawValue: 2)
     /// A person or a schedule has paused the agent.
     package static let paused = AgentStatus(rawValue: 3)
-    /// The agent waits until a person acts.
+    /// The agent can continue only after a person has done something.
     package static let needsPerson = AgentStatus(rawValue: 4)
 }
 
@@ -21,9 +21,9 @@ package struct AgentStatus: RawRepresentable, Hashable, Sendable {
 /// ages and no timestamps, because the device's clock may be wrong.
 package struct StatusReport: Hashable, Sendable {
     package let status: AgentStatus
-    /// Number of files that the device has to upload and whose storage is not proven yet.
+    /// Number of pending files: files that the device has to upload and that are not yet proven to be stored.
     package let pendingItems: UInt32
-    /// Bytes of the pending files.
+    /// Total size of the pending files in bytes.
     package let pendingBytes: UInt64
     /// Age in seconds of the oldest pending file; 0 if there is none.
     package let oldestSeconds: UInt32
@@ -51,11 +51,11 @@ package struct StatusReport: Hashable, Sendable {
 extension StatusReport: FrameBody {
     static var type: FrameType { .report }
 
-    /// Lets a receiver that does not know REPORT skip the frame.
+    /// Allows a receiver that does not know REPORT to skip the frame.
     var flags: UInt8 { FrameHeader.skippableFlag }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
-        // On the wire this value means that the number is unknown, so a known number must not have it.
+        // On the wire this value means "unknown", so a known number must not have it.
         guard freeBytes != WireLimits.unknownFreeBytes else { throw writer.badValue("freeBytes") }
         writer.choice(status)
         writer.integer(pendingItems)

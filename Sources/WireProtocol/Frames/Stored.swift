@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// The store has confirmed the part. The gateway never revokes this (specification §4.14, §7.1).
+/// The store has confirmed that it has the part. The gateway never revokes this statement (specification §4.14, §7.1).
 package struct Stored: Hashable, Sendable {
     package let part: PartNumber
     /// The ETag of the stored part: opaque, 1 to 1,024 bytes.

@@ -8,31 +8,33 @@ package struct Welcome: Hashable, Sendable {
     package let capabilities: Capabilities
     /// The highest slot number that the agent may use, from 1.
     package let slotsMax: UInt16
-    /// Most plain bytes in one PART DATA frame, 1 to 262,144.
+    /// Maximum number of plain bytes in one PART DATA frame, 1 to 262,144.
     package let chunkBytesMax: UInt32
-    /// How many plain bytes of undecided parts the agent may send (§7.2). If 0, each part waits for its decision.
+    /// Maximum number of plain bytes that the agent may send of parts before the gateway has decided about them (§7.2).
+    /// 0 means that the agent waits for the decision about each part.
     package let initialCreditBytes: UInt32
     /// The smallest part size, from 1.
     package let partBytesMin: UInt64
     /// The largest part size.
     package let partBytesMax: UInt64
-    /// The part size if the user chose none; between the two bounds.
+    /// The part size if the user has chosen none. It is between `partBytesMin` and `partBytesMax`.
     package let partBytesDefault: UInt64
-    /// Most parts per session, 1 to 10,000.
+    /// Maximum number of parts of a session, 1 to 10,000.
     package let partsMax: UInt32
-    /// Most bytes per file.
+    /// Maximum size of a file in bytes.
     package let objectBytesMax: UInt64
-    /// Milliseconds after the end of a connection during which a one-part file may still appear under its key (§9.2).
+    /// Time in milliseconds. A one-part file may still appear under its key for this long after the connection has
+    /// ended (§9.2).
     package let putLimitMilliseconds: UInt32
-    /// Milliseconds without received bytes after which the gateway closes a connection.
+    /// Time in milliseconds. The gateway closes a connection from which it has received no bytes for this long.
     package let idleLimitMilliseconds: UInt32
-    /// Milliseconds since 1970-01-01 UTC by the gateway's clock, for log stamps only.
+    /// Milliseconds since 1970-01-01 UTC by the gateway's clock. To be used only for the times in logs.
     package let serverTime: Int64
     /// Name and version of the gateway for logs, at most 255 bytes.
     package let software: String
     /// The device's name at the gateway, at most 255 bytes. Receipts contain it.
     package let deviceName: String
-    /// Prefix of all keys of the device; empty, or ending in a slash.
+    /// Prefix of all keys of the device: empty, or ending in a slash.
     package let prefix: String
     /// Identifies the store that holds the objects (§11.3).
     package let storeIdentity: SHA256Digest
@@ -72,7 +74,7 @@ package struct Welcome: Hashable, Sendable {
 }
 
 extension Welcome: FrameBody {
-    /// The header flag for a `nextSiteKey`.
+    /// The header flag that says that `nextSiteKey` is present.
     static let nextSiteKeyFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .welcome }
@@ -102,7 +104,7 @@ extension Welcome: FrameBody {
         if let nextSiteKey { writer.sha256(nextSiteKey) }
     }
 
-    // Checks each number right after reading it: if a body has several faults, the first one decides the error (§3).
+    // Check each number right after reading it: if a body has several errors, the first one has to be reported (§3).
     init(from reader: inout BodyReader) throws(WireError) {
         version = try reader.integer()
         capabilities = Capabilities(rawValue: try reader.integer())

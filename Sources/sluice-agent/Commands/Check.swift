@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import TransferCore
 
-/// `sluice-agent check`: tells for each file whether exactly its content is stored.
+/// `sluice-agent check`: says for each file whether an object with exactly the file's content is stored.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tells for each file whether exactly its content is stored.",

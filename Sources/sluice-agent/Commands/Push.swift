@@ -99,8 +99,8 @@ struct Push: AsyncParsableCommand {
 }
 
 extension Push {
-    /// The metadata of the command line. The content type may come from the settings; user metadata may not, because it
-    /// belongs to single files.
+    /// The metadata for the objects. The content type may also come from an environment variable or the configuration.
+    /// User metadata comes only from the command line, because it belongs to single files.
     private func chosenMetadata(_ settings: Settings) throws -> SessionMetadata {
         let pairs = try metadata.map { text in
             guard text.utf8.contains(UInt8(ascii: "=")) else {

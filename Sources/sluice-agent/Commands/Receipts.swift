@@ -52,7 +52,7 @@ struct Receipts: AsyncParsableCommand {
 /// A count with its noun: `1 receipt`, `2 receipts`.
 private func receipts(_ count: Int) -> String { "\(count) receipt\(count == 1 ? "" : "s")" }
 
-/// Options that select receipts of a home.
+/// The options by which a command selects receipts in the agent's home.
 struct ReceiptSelection: ParsableArguments {
     @Argument(help: "The object's whole key, prefix included; none for all receipts.") var key: String?
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath

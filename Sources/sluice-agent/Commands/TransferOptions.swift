@@ -25,7 +25,7 @@ struct TransferOptions: ParsableArguments {
         try await AgentHome(path: home).settings()
     }
 
-    /// Does the work, then exits with the exit code of its result.
+    /// Performs the work, and then ends the process with the exit code of the result.
     func upload(
         _ work: Uploader.Work, _ settings: Settings, adjust: (inout Uploader.Configuration) throws -> Void = { _ in }
     ) async throws {
@@ -58,7 +58,7 @@ extension AgentHome {
 }
 
 extension Settings {
-    /// Whether an environment variable or the configuration sets a flag.
+    /// Whether a flag is set by its environment variable or in the configuration.
     func isOn(_ name: String) throws -> Bool { try value(nil as Bool?, name) ?? false }
 
     /// The gateway to connect to.

@@ -4,7 +4,7 @@ import Logging
 import TransferCore
 import UnixSignals
 
-/// Runs one command of the agent: handles signals, prints its output, and returns its exit code.
+/// Runs one command of the agent: handles signals, prints the command's output, and returns the exit code.
 package struct AgentProgram: Sendable {
     private let uploader: Uploader
     private let lines: ProgressLines
@@ -28,10 +28,10 @@ package struct AgentProgram: Sendable {
         return Int(size.ws_col)
     }
 
-    /// Runs until all work has ended, or until SIGINT or SIGTERM. After the first signal, the run completes only work
-    /// that is nearly done. The second signal stops the run at once. Unfinished uploads can be resumed in both cases.
-    /// The third signal ends the process even if a thread is blocked in a read, which is safe because committed journal
-    /// writes are durable.
+    /// Performs the work until it ends, or until SIGINT or SIGTERM arrives. After the first signal, the run completes
+    /// the parts that are nearly sent and then ends. After the second signal, it ends at once. In both cases unfinished
+    /// uploads can be resumed. The third signal ends the process immediately, even if a thread is blocked in a read.
+    /// That is safe, too, because committed journal writes are durable.
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
@@ -70,7 +70,7 @@ package struct AgentProgram: Sendable {
                 var count = 0
                 for await _ in signals {
                     count += 1
-                    // Do not await the stop: the next signal must be handled even if the stop hangs.
+                    // Do not wait until the run has stopped: if stopping hangs, the next signal must still be handled.
                     switch count {
                     case 1: Task { await control.stop() }
                     case 2: Task { await control.stopAtOnce() }
@@ -81,7 +81,8 @@ package struct AgentProgram: Sendable {
             }
             tasks.addTask { try await uploader.run(work, control: control, observe: observe) }
             defer { tasks.cancelAll() }
-            // Cancellation ends the task that waits for signals.
+            // The first task that returns a summary has done the work. The other task, which waits for signals, is then
+            // cancelled.
             while let ended = try await tasks.next() {
                 if let summary = ended { return summary }
             }

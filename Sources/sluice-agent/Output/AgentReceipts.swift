@@ -11,7 +11,7 @@ package struct AgentReceipts: Sendable {
     private let home: AgentHome
     private let logger: Logger
 
-    /// - Parameter home: need not be locked, because reading beside a running agent is safe.
+    /// - Parameter home: the home. The caller needs no lock, because the journal can be read while an agent writes it.
     package init(home: AgentHome, logger: Logger) {
         self.home = home
         self.logger = logger
@@ -21,7 +21,7 @@ package struct AgentReceipts: Sendable {
     ///
     /// - Parameters:
     ///   - key: full key, including the prefix; `nil` for all receipts.
-    ///   - asJSON: prints one JSON object a line with all fields of the receipt.
+    ///   - asJSON: prints one JSON object per line, with all fields of the receipt.
     /// - Returns: the number of receipts.
     @discardableResult
     package func list(key: String?, asJSON: Bool = false, _ print: (String) -> Void) throws -> Int {
@@ -36,7 +36,7 @@ package struct AgentReceipts: Sendable {
     }
 
     /// Writes each receipt to a file of its own. The files can be verified without this agent. A receipt always gets
-    /// the same file name, so a repeated export replaces the files.
+    /// the same file name, and an existing file with this name is replaced.
     ///
     /// - Parameter folder: created if it does not exist.
     /// - Returns: the number of files written.
@@ -57,11 +57,11 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Verifies the signature of each receipt and whether this home trusts the key: a pinned key, or a key with a
-    /// certificate of the home's authority for the gateway.
+    /// Verifies each receipt: whether its signature is right, and whether this home trusts the signing key. Trusted are
+    /// pinned keys, or keys with a certificate that the home's authority has signed for the gateway.
     ///
     /// - Parameters:
-    ///   - asJSON: prints one JSON object a line with all fields of the receipt.
+    ///   - asJSON: prints one JSON object per line, with all fields of the receipt.
     ///   - print: called with one line for each receipt.
     /// - Returns: the number of receipts, and the number of refused ones.
     package func verify(
@@ -106,15 +106,15 @@ package struct AgentReceipts: Sendable {
     }
 
     /// File name of a receipt: the key's last segment, restricted to characters that every file system accepts, and
-    /// digits of the statement's digest. The digits keep names of different receipts apart.
+    /// digits of the statement's digest. Because of the digits, different receipts have different names.
     private static func fileName(of receipt: StoredReceipt) throws -> String {
         let digits = try SHA256Digest.of(receipt.statement).description.prefix(16)
         let segment = name(of: receipt).lastPathSegment.utf8.prefix(64).map { isPlain($0) ? $0 : UInt8(ascii: "_") }
         return "\(String(decoding: segment, as: UTF8.self))-\(digits)\(ReceiptFile.nameExtension)"
     }
 
-    /// Whether a byte may be used in a file name: letters, digits, full stop and hyphen. The names `.` and `..` cannot
-    /// occur, because digits are appended.
+    /// Whether a byte is allowed in a file name: a letter, a digit, a full stop or a hyphen. A name of full stops only
+    /// cannot result, because the digits follow.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

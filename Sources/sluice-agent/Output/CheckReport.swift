@@ -23,7 +23,7 @@ package final class CheckReport: Sendable {
     private let startedAt = ContinuousClock.now
 
     /// - Parameters:
-    ///   - isJSON: prints one JSON object a line.
+    ///   - isJSON: prints one JSON object per line.
     ///   - isQuiet: prints no line for proven files.
     ///   - output: called with one line at a time.
     package init(isJSON: Bool, isQuiet: Bool, output: @escaping @Sendable (String) -> Void) {
@@ -32,9 +32,8 @@ package final class CheckReport: Sendable {
         self.output = output
     }
 
-    /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption. Otherwise the code that
-    /// all files without proof have in common, or 1 if their codes differ. The code of a file that was checked and is
-    /// not proven is 1.
+    /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption. Otherwise, if all files
+    /// that are not proven have the same code (`CheckedFile.exitCode`), this code; if their codes differ, 1.
     package var exitCode: Int32 {
         state.withLock { state in
             if state.isInterrupted { return UploadFailure.Kind.stopped.exitCode }
@@ -46,7 +45,7 @@ package final class CheckReport: Sendable {
         }
     }
 
-    /// Counts a file and prints its line. Call in output order.
+    /// Counts a file and prints its line. To be called in the order in which the lines should appear.
     package func observe(_ file: CheckedFile) {
         state.withLock { state in
             state.files += 1

@@ -6,7 +6,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Checks everything that a push needs, in the order in which a push would fail, and prints the findings.
+/// Checks everything that a push needs, in the order in which a push needs it, and prints the findings.
 package struct DoctorReport: Sendable {
     private let home: AgentHome
     private let host: String
@@ -34,7 +34,8 @@ package struct DoctorReport: Sendable {
         print("device    \(identity.fingerprint)")
         let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
         print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
-        // A HELLO from this process would fence the running agent: the gateway would end its connections.
+        // Do not connect while an agent runs in this home: for the gateway, a second HELLO of the device would replace
+        // the running agent.
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }

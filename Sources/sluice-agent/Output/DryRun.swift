@@ -10,7 +10,7 @@ package struct DryRun {
 
     /// - Parameters:
     ///   - work: a push.
-    ///   - expectedBytes: as in `Uploader.Configuration`.
+    ///   - expectedBytes: the required size of the file; `Uploader.Configuration.expectedBytes`.
     ///   - home: the agent's home.
     package init(_ work: Uploader.Work, expectedBytes: UInt64?, home: AgentHome) {
         self.work = work
@@ -20,7 +20,8 @@ package struct DryRun {
 
     /// Prints one line for each file and a summary.
     ///
-    /// - Returns: exit code 0, or the exit code for the files that cannot be sent.
+    /// - Returns: exit code 0 if all files can be sent, otherwise the exit code that the push would have for the files
+    ///   that cannot.
     package func run(_ print: (String) -> Void) -> Int32 {
         switch work {
         case .push(let paths, let key?, _, _) where paths == [SourceStream.path]:

@@ -5,8 +5,8 @@ import TransferCore
 /// The progress display of a terminal: one bar for each active file and a line with totals. Only computes lines of
 /// text; `ProgressLines` writes them to the terminal.
 ///
-/// *Stored* bytes are confirmed by the store; *sent* bytes are on their way. Within one run, no bar and no percentage
-/// ever decreases or exceeds 100 %.
+/// *Stored* bytes are those that the store has confirmed. *Sent* bytes are those that the agent has sent and the store
+/// has not yet confirmed. Within a run, bars and percentages never decrease and never exceed 100 %.
 struct ProgressBoard {
     private struct File {
         let key: String
@@ -22,7 +22,8 @@ struct ProgressBoard {
     /// Time span that the rate is averaged over.
     private static let rateSpan = Duration.seconds(5)
 
-    /// Files by the bytes of their keys, because `String` treats different encodings of a character as equal.
+    /// Files by the bytes of their keys. A `String` cannot be the dictionary's key, because two keys with different
+    /// encodings of a character are equal as `String`.
     private var files: [[UInt8]: File] = [:]
     private var order: [[UInt8]] = []
     private var finishedCount = 0
@@ -61,7 +62,7 @@ struct ProgressBoard {
 
     // MARK: Lines
 
-    /// - Parameter columns: width of the terminal; longer lines are cut.
+    /// - Parameter columns: width of the terminal. Longer lines are cut to this width.
     mutating func lines(columns: Int, at now: ContinuousClock.Instant) -> [String] {
         let shown = order.prefix(Self.filesShownMax)
         var lines = shown.map { line(of: $0, columns: columns) }
@@ -86,7 +87,8 @@ struct ProgressBoard {
         return Self.cut(Self.shortened(key, to: max(columns - tail.count, 12)) + tail, columns)
     }
 
-    /// Totals of all files: number of files, bytes stored and on their way, rate, and remaining time at that rate.
+    /// A line with the totals of all files: number of files, bytes stored, bytes sent and not yet stored, rate, and
+    /// remaining time at this rate.
     func sums(at now: ContinuousClock.Instant) -> String {
         let stored = files.values.reduce(finishedBytes) { $0 &+ $1.figures.storedBytes }
         let underWay = files.values.reduce(0) { $0 &+ $1.underWay.values.reduce(0, +) }
@@ -105,7 +107,7 @@ struct ProgressBoard {
         let sent = files.values.reduce(finishedSent) { $0 &+ $1.figures.bytesSent }
         if let last = samples.last, now - last.at < .milliseconds(200) { return }
         samples.append((now, sent))
-        // Keep one sample older than the span as the start of the measurement.
+        // Remove samples that are older than the span, except the newest of them: it is the start of the measurement.
         while samples.count > 2, now - samples[1].at > Self.rateSpan { samples.removeFirst() }
     }
 
@@ -129,7 +131,7 @@ struct ProgressBoard {
             + String(repeating: "-", count: max(barColumns - full - half, 0))
     }
 
-    /// Shortens a key at its start, because usually the end of a key shows better which file it is.
+    /// Shortens a key at its start, because the end of a key usually distinguishes files better than the start.
     private static func shortened(_ key: String, to columns: Int) -> String {
         key.count <= columns ? key : "…" + key.suffix(columns - 1)
     }

@@ -10,8 +10,9 @@ package final class ProgressLines: Sendable {
     /// Format of the output.
     package enum Style: Sendable {
         case json
-        /// One line for each file when it ends. On a terminal also a progress board, redrawn below these lines;
-        /// otherwise a line of totals every few seconds. With `isVerbose` also one line for each stored part.
+        /// One line for each file when its upload ends. On a terminal there is also a progress board, which is redrawn
+        /// below these lines. Elsewhere there is a line of totals every few seconds. With `isVerbose` there is also one
+        /// line for each stored part.
         case text(isTerminal: Bool, isVerbose: Bool)
         case quiet
     }
@@ -21,7 +22,8 @@ package final class ProgressLines: Sendable {
         /// Number of board lines on the terminal now.
         var drawnLines = 0
         var drawnAt: ContinuousClock.Instant?
-        /// Stored bytes of each active file by the bytes of its key, for the rate in JSON output.
+        /// Number of stored bytes of each active file, by the bytes of its key. It serves for computing the rate in the
+        /// JSON output.
         var stored: [[UInt8]: UInt64] = [:]
         /// Stored bytes of all files, including ended ones.
         var storedSum: UInt64 = 0
@@ -76,7 +78,7 @@ package final class ProgressLines: Sendable {
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            // A run with `notBegun` files has another exit code, so even in the quiet style this line explains it.
+            // Print this line even in this style: otherwise the output would not explain the exit code.
             if !summary.notBegun.isNothing { output(summary.notBegun.sentence + "\n") }
         }
     }
@@ -165,7 +167,7 @@ package final class ProgressLines: Sendable {
         for line in lines { output(line) }
     }
 
-    /// A line of totals if the last one is old enough.
+    /// A line of totals, if enough time has passed since the last one; otherwise no line.
     private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [String] {
         let last = state.drawnAt ?? now
         if state.drawnAt == nil { state.drawnAt = now }
@@ -194,7 +196,7 @@ package final class ProgressLines: Sendable {
     /// The end of the output: all failures together with advice.
     private static func conclusion(of summary: RunSummary) -> [String] {
         var lines: [String] = []
-        // Failures caused by the user's own stop are not repeated.
+        // List the failures again, except those that only say that the user has stopped the run.
         if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
             lines.append("\nNot stored:\n")
             let width = summary.failures.map(\.path.count).max() ?? 0

@@ -2,9 +2,9 @@ import Cryptography
 import Foundation
 import WireProtocol
 
-/// Formats receipts as JSON, one object a line.
+/// Formats receipts as JSON, one object per line.
 enum ReceiptJSON {
-    /// - Parameter isVerified: `nil` if the receipt was not verified.
+    /// - Parameter isVerified: result of the verification; `nil` if the receipt was not verified.
     static func line(of statement: ReceiptStatement, isVerified: Bool? = nil) -> String {
         var fields = fields(of: statement)
         if let isVerified { fields["verified"] = isVerified }

@@ -1,9 +1,10 @@
 package import AgentKit
 package import TransferCore
 
-/// The dialogue of `resume` on a terminal. Asks for each unfinished upload: now, later, or drop.
+/// The dialogue of `resume` on a terminal. Asks the user for each unfinished upload whether to resume it now, to resume
+/// it later, or to drop it.
 package struct ResumeDialogue {
-    /// The answers. Uploads in neither list wait for a later run.
+    /// The user's answers. Uploads that are in neither list wait for a later run.
     package struct Decision: Equatable, Sendable {
         package var now: [UploadID] = []
         package var drop: [UploadID] = []
