@@ -62,7 +62,7 @@ package protocol ObjectStore: Sendable {
 
     /// One page of an upload's parts, in the order of their numbers.
     ///
-    /// - Parameter after: `PartPage.next` of the previous page; `nil` for the first page.
+    /// - Parameter after: the last page's `PartPage.next`; `nil` for the first page.
     func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage
 
     /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
@@ -97,7 +97,7 @@ package protocol ObjectStore: Sendable {
     /// A record's bytes and modification time, or `nil` if there is no record.
     func readRecord(name: String) async throws(StoreError) -> StoredRecord?
 
-    /// Removes a record. A missing record is no error, so two gateways may remove the same record.
+    /// Removes a record. A missing record is no error, so two gateways may remove the same one.
     func deleteRecord(name: String) async throws(StoreError)
 
     /// One page of the record names that begin with `prefix`, in the order of their bytes.

@@ -30,8 +30,7 @@
 /// - `draining` and `drained` last no longer than one call of `channelInactive`. The next handlers still receive the
 ///   bytes that have arrived before, but nothing can be sent.
 package struct TLSState: Hashable, Sendable {
-    /// The phases of one TLS connection, as the table in the comment on `TLSState` lists them. Each phase owns the data
-    /// that exists only in it.
+    /// The phases of the table above. Each owns the data that exists only in it.
     package enum Phase: Hashable, Sendable {
         /// The channel is not active yet. Writes wait.
         case idle(Output)

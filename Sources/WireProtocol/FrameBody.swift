@@ -170,7 +170,7 @@ struct BodyReader {
     }
 }
 
-/// Writes the fields of one body into a buffer of its own, so that a frame with an invalid field leaves no bytes in the
+/// Writes the fields of one body into a buffer of its own, so that a field outside its range leaves nothing in the
 /// connection's buffer.
 struct BodyWriter {
     let type: FrameType

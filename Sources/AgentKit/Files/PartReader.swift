@@ -18,7 +18,7 @@ package struct PartReader: Sendable {
     /// - Parameters:
     ///   - start: offset of the part in the file.
     ///   - bytes: size of the part.
-    ///   - keep: whether to return the part's bytes. If not, memory holds only one piece of the part at a time.
+    ///   - keep: whether to return the part's bytes. Otherwise memory holds only one piece at a time.
     package func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (
         reading: PartReading, kept: ByteBuffer?
     ) {

@@ -24,7 +24,7 @@ struct PushedRoots {
     /// The named paths without duplicates.
     let all: [Root]
     private let directories: [Root]
-    /// The files that the user named, by their keys.
+    /// Named files by key.
     private let files: [[UInt8]: [Root]]
     private let filter: FileFilter
     private let home: FileIdentity?

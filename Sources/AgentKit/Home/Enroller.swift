@@ -50,7 +50,7 @@ package struct Enroller: Sendable {
         }
     }
 
-    /// Asks the gateway. Retries while the gateway cannot be reached, because it may be starting.
+    /// Asks the gateway. Retries while it is unreachable, because it may be starting.
     private func ask(
         _ question: GatewayQuestion, _ frame: Frame, on eventLoop: any EventLoop
     ) async throws -> GatewayQuestion.Answer {

@@ -12,8 +12,7 @@ import TransferCore
 final class JournalWriter: Sendable {
     private struct State {
         var queued: [(sequence: JournalSequence, write: JournalWrite)] = []
-        /// The subjects of the queued writes. They are kept separately, because copying all subjects for each batch
-        /// would be slow.
+        /// Subjects of the queued writes only: copying all subjects for each batch would be slow.
         var queuedSubjects: [UploadID: Journal.Subject] = [:]
         var subjects: [UploadID: Journal.Subject] = [:]
     }

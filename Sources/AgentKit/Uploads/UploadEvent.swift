@@ -16,7 +16,7 @@ package enum UploadEvent: Sendable {
     case checked(CheckedFile)
 }
 
-/// The number of files that an interrupted run did not begin.
+/// Files that an interrupted run did not begin.
 package struct NotBegun: Equatable, Sendable {
     package var count = 0
     /// Whether more files than `count` may exist, because the walk did not visit all directories.

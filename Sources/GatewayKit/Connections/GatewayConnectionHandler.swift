@@ -227,7 +227,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             payload = .plain(flow, skip: skip - skipped)
             deliver(wanted, flow: flow, id: id)
         case .compressed(let flow, let skip, let plainBytes, var block):
-            payload = .discard  // Now only `block` refers to the buffer, so appending copies nothing.
+            payload = .discard  // Makes `block` unshared, so that appending does not copy it.
             block.writeImmutableBuffer(bytes)
             payload = .compressed(flow, skip: skip, plainBytes: plainBytes, block: block)
         }

@@ -147,10 +147,9 @@ actor GatewayShell: MachineShell {
     /// How often `dropSilentFlows` is called.
     nonisolated let silenceCheckInterval: Duration
 
-    /// Drops the flow of each small part whose device has sent nothing for a whole window of progress. A small part is
-    /// collected before the HTTP client sends it, but takes a place among the store's requests from the start; without
-    /// this check a silent device would occupy that place. For large parts, which the HTTP client sends as they arrive,
-    /// the client notices the silence itself.
+    /// Drops flows whose device sends nothing. A small part occupies a place among the store's requests before it is
+    /// complete, and no HTTP client watches it. The HTTP client watches large parts, because it sends them as they
+    /// arrive.
     func dropSilentFlows() {
         let limits = machine.limits
         for flow in flows.values where flow.size <= limits.heldPartBytesMax {

@@ -207,7 +207,7 @@ extension GatewayHome {
         // Linux follows at most 40 links.
         for _ in 0..<40 {
             let here = url.path
-            // The call fails if the path is not a symbolic link. Then this path is the target.
+            // The call fails for a path that is not a symbolic link: that path is the target.
             guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: here) else { break }
             url = URL(filePath: next, relativeTo: url.deletingLastPathComponent()).absoluteURL
         }

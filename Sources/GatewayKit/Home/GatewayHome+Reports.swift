@@ -87,7 +87,7 @@ extension DeviceReport {
     func line(at now: Date) -> String {
         let nowMilliseconds = Int64((now.timeIntervalSince1970 * 1_000).rounded())
         let (age, overflow) = nowMilliseconds.subtractingReportingOverflow(arrivedMilliseconds)
-        // If the clock was set back, the age is negative and is shown as 0s.
+        // A clock that was set back leads to a negative age, shown as 0s.
         let told = overflow || age < 0 ? "0s" : Self.text(seconds: UInt64(age) / 1_000)
         var fields = [
             "\(device.withVisibleControls) reported \(told) ago: \(report.status.word)",

@@ -73,7 +73,7 @@ struct StoreCalls: Sendable {
             do throws(StoreError) {
                 try await store.abortUpload(key: ObjectKey(key), upload: upload)
             } catch  where error.reason == .noSuchUpload {
-                // The upload is gone already, as the request wants it.
+                // The upload is gone already, which is the wanted result.
             }
             return .done
         }

@@ -83,7 +83,7 @@ struct UploadDescription: Codable {
     var metadata: EncodedMetadata
 }
 
-/// Object metadata in the form in which `ObjectDescription` and `UploadDescription` contain it.
+/// Object metadata as both kinds of description write it.
 struct EncodedMetadata: Codable {
     var session: String
     var partBytes: UInt64

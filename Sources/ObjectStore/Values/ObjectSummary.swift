@@ -5,7 +5,7 @@ package import TransferCommon
 /// What a store knows of an object without reading the object's bytes.
 package struct ObjectSummary: Hashable, Sendable {
     package var size: UInt64
-    /// The ETag, as opaque text with its quotes; `nil` if the store gives none.
+    /// Opaque, with its quotes. `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
@@ -49,7 +49,7 @@ package enum ObjectEvidence: Hashable, Sendable {
 
 /// A store's answer after it has created an object.
 package struct ObjectReceipt: Hashable, Sendable {
-    /// The ETag, as opaque text with its quotes; `nil` if the store gives none.
+    /// Opaque, with its quotes. `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?

@@ -5,7 +5,7 @@ package import TransferCommon
 package struct ListedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
-    /// The ETag, as opaque text with its quotes.
+    /// Opaque, with its quotes.
     package var etag: String
     /// SHA-256 of the part; `nil` if the store keeps none.
     package var digest: SHA256Digest?

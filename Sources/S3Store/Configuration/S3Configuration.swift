@@ -91,8 +91,7 @@ package struct S3RetryPolicy: Hashable, Sendable {
     /// Upper bound of the random delay before the second attempt. The bound doubles before each further attempt, up to
     /// `delayMax`.
     package var delayFirst = Duration.milliseconds(200)
-    /// Upper bound of a delay, however many attempts have failed. If a store asks for a longer pause, the client does
-    /// not wait: the call fails, and the caller waits.
+    /// Largest limit of a delay. If a store asks for a longer pause, the caller waits instead of the client.
     package var delayMax = Duration.seconds(3)
     /// Budget for repetitions, which all calls of a store share.
     var budget = S3RetryBudget()

@@ -12,7 +12,7 @@ package struct S3Provider: Hashable, Sendable {
         case honoured
         /// The store accepts the header and ignores the condition.
         case ignored
-        /// The store refuses requests with the header, so the client does not send the header.
+        /// The store refuses requests with the header, so the client does not send it.
         case refused
     }
 

@@ -3,7 +3,7 @@ import NIOHTTP1
 import ObjectStore
 import TransferCommon
 
-/// The headers that describe an object, in answers and in requests.
+/// The headers that describe an object in an answer, and those that a request sends to describe one.
 struct S3ObjectHeaders {
     let headers: HTTPHeaders
 

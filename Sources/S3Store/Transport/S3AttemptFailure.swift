@@ -41,8 +41,7 @@ struct S3AttemptFailure: Error {
             let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
             self.init(error: damaged, remedy: .none, isUndone: isUndone)
         } else if let error = S3CertificateError(error) {
-            // The certificate was rejected, so no request was sent. Do not repeat it: a certificate does not change
-            // within seconds.
+            // No request was sent, and a certificate does not change within seconds.
             let unproved = StoreError(.unavailable, error.sentence, cause: error)
             self.init(error: unproved, remedy: .none, isUndone: true)
         } else {

@@ -107,7 +107,7 @@ package struct FileSystem: Sendable {
         try perform(FileCall(.removeFile, path)) { unlink(path) }
     }
 
-    /// Makes one folder, whose parent must exist.
+    /// Makes one folder; its parent must exist.
     package func makeFolder(_ path: String) throws(FileError) {
         try perform(FileCall(.makeFolder, path)) { mkdir(path, 0o777) }
     }

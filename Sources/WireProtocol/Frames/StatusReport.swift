@@ -27,7 +27,7 @@ package struct StatusReport: Hashable, Sendable {
     package let pendingBytes: UInt64
     /// Age in seconds of the oldest pending file; 0 if there is none.
     package let oldestSeconds: UInt32
-    /// Number of files that the agent does not upload until a person has examined them.
+    /// Number of files that the agent does not upload until a person has looked at them.
     package let quarantinedItems: UInt32
     /// Free bytes on the disk that holds the files; `nil` if unknown.
     package let freeBytes: UInt64?

@@ -229,7 +229,7 @@ package final class ProgressLines: Sendable {
         return lines
     }
 
-    /// The rate in bytes per second since the last line for this file; `nil` if it is too early for another line.
+    /// Bytes per second since the last line; `nil` if it is too early for another line.
     private func rate(of figures: UploadProgress, key: String) -> UInt64? {
         state.withLock { state in
             let before = state.stored.updateValue(figures.storedBytes, forKey: Array(key.utf8)) ?? 0

@@ -118,8 +118,7 @@ extension EndToEndTests {
             let description: String
             let status: Int32
             let cause: String
-            /// A shell command that runs in the site's directory before the gateway starts. The directory contains the
-            /// gateway's home, `gateway`, and a CA certificate, `ca.pem`.
+            /// A shell command, run in the site's directory with the home `gateway` and a CA certificate `ca.pem`.
             let preparation: String
             let options: [String]
 

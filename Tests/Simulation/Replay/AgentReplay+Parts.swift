@@ -142,8 +142,7 @@ extension AgentReplay {
             case .send, .have: break
             case .later:
                 deferred.insert(place)
-                // The gateway discards data that was sent before its decision.
-                sent.removeAll { isAbout(place, $0) && $0.frame == nil }
+                sent.removeAll { isAbout(place, $0) && $0.frame == nil }  // Data sent ahead: the gateway discards it.
             case .no: sent.removeAll { isAbout(place, $0) && $0.frame == nil }
             }
         default: break

@@ -1,5 +1,5 @@
 /// Conversations that a machine does not follow yet, each with the reason. A test fails as soon as the machine follows
-/// a listed conversation; then the entry must be removed. These tables should become empty.
+/// a listed conversation; then the entry must be removed. The aim is that these tables become empty.
 enum NotYet {
     static let gateway: [String: String] = [:]
 

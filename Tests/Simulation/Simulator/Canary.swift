@@ -13,7 +13,7 @@ package enum Canary: String, CaseIterable, Sendable {
     /// If a listing of the store lacks a part, the gateway asks for it again, although it has reported the part as
     /// *stored*.
     case trustsLaggingList
-    /// A gateway does not distinguish runs of a device, so it never fences an older run.
+    /// A gateway does not distinguish runs, so it fences none.
     case oldConnectionWrites
     /// If the store does not know an upload, the gateway takes the upload for completed.
     case takesUnknownUploadForSuccess

@@ -1,6 +1,6 @@
 package import TransferCore
 
-/// Which processes die after an operation, and which of their unfinished writes take effect.
+/// Which processes die after an operation, and what happens to their unfinished writes.
 package enum CrashVictim: String, CaseIterable, Sendable {
     case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, agentTorn, gateway, both,
         bothAfterTheCommit, bothTorn

@@ -39,7 +39,7 @@ package enum Fault: Equatable, Sendable {
     // Processes.
     case agentDies(Int, Death)
     case gatewayDies(Int, downMilliseconds: Int)
-    /// Agent and gateway fail at the same time, for example by a power cut.
+    /// Agent and gateway fail at once, for example by a power cut.
     case bothDie(agent: Int, gateway: Int, Death)
     case gatewayDrains(Int)
     case gatewayClockJumps(Int, seconds: Int)

@@ -238,7 +238,7 @@ final class Monitor {
         case .resumeQuery(let query): session = self.session(of: query.token)
         default: return
         }
-        // An adopted session need not be in the journal yet; it must be there only before its completion.
+        // The journal must hold an adopted session only before its completion.
         guard let session, adopted[agent]?.contains(session) != true,
             !journal.rows.values.contains(where: { $0.saved?.session == session })
         else { return }

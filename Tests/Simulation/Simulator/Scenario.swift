@@ -30,7 +30,7 @@ package struct Scenario: Sendable {
     package struct Nature: Equatable, Sendable {
         package var latencyMilliseconds = 5
         package var jitterMilliseconds = 0
-        /// Percentage of arrivals in which the bytes come in several pieces.
+        /// Percentage of arrivals that come in pieces.
         package var splitPercent = 0
         package var linkBytesPerSecond: UInt64?
         /// Whether all connections of an agent reach the same gateway while that gateway is up.

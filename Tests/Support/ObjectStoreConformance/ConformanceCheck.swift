@@ -29,7 +29,7 @@ package struct ConformanceCheck: Sendable, CustomStringConvertible {
 package struct StoreUnderTest: Sendable {
     package let store: any ObjectStore
     package let deviations: Set<StoreDeviation>
-    /// Prefix of every key that a check uses. With another prefix for each run, a bucket can be used again.
+    /// Prefix of every key, so that a bucket can be used again.
     package let keyPrefix: String
 
     package init(_ store: any ObjectStore, deviations: Set<StoreDeviation> = [], keyPrefix: String) {
@@ -50,7 +50,7 @@ package struct StoreUnderTest: Sendable {
 /// A known deviation of a store from the rules. If a deviation is listed for a store, the checks require the wrong
 /// behaviour. They fail as soon as the store behaves correctly, so that its entry is removed from the list.
 package enum StoreDeviation: String, CaseIterable, Sendable {
-    /// The keys `a` and `a/b` cannot both exist: the store refuses the second of two such keys as `.keyUnsupported`.
+    /// A key cannot exist beside one that continues it after a slash; the store refuses it as `.keyUnsupported`.
     case keysCannotNest
     /// Like `keysCannotNest`, but the store refuses only the completion of such an upload, not its beginning.
     case nestedUploadsRefusedLate
@@ -70,8 +70,7 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case partsCannotBeReplaced
     /// An upload can be accessed under any key.
     case uploadsIgnoreTheirKey
-    /// Uploading a part to an unknown upload fails with `.unavailable`, and completing an unknown upload fails with
-    /// `.outcomeUnknown`.
+    /// Uploading a part to an unknown upload is `.unavailable`, and completing it `.outcomeUnknown`.
     case unknownUploadsFail
     /// The store invents the creation dates of uploads.
     case uploadsMisdated

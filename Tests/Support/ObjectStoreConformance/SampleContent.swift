@@ -60,7 +60,7 @@ struct SampleContent {
             byteCount: UInt64(bytes.count), digest: try digest, bytes: BrokenSource(buffers: [half], end: end))
     }
 
-    /// The MD5 of the bytes; `nil` if the cryptographic library has no MD5.
+    /// `nil` if the cryptographic library has no MD5.
     func md5() throws -> MD5Digest? {
         guard var hasher = try? MD5Hasher() else { return nil }  // A library in FIPS mode has none.
         hasher.update(ByteBuffer(bytes: bytes))
@@ -123,8 +123,8 @@ func cancelled<Value: Sendable>(
 }
 
 extension StoreUnderTest {
-    /// Part size in the checks: the smallest that the store allows, but at least 10,000 bytes, so that a fault can
-    /// occur in the middle of a part.
+    /// Part size in the checks: the store's smallest, but at least 10,000 bytes, so that faults within a part are
+    /// possible.
     var partBytes: Int {
         Int(max(store.limits.partBytesMin, 10_000))
     }

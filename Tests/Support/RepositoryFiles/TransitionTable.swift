@@ -14,8 +14,8 @@ package enum TransitionTable {
     /// The rows of the first table in the comment. A row is the first word in the column *from* and the first word in
     /// the column *to*; the column *event* is ignored.
     ///
-    /// The table is indented by four spaces, and two spaces or more separate its columns. Before the comment there are
-    /// only imports.
+    /// The table is indented by four spaces, and two spaces or more separate its columns. Only imports stand before the
+    /// comment.
     ///
     /// - Parameter path: the path of the source file from the root of the repository.
     package static func rows(of path: String) throws -> [Row] {

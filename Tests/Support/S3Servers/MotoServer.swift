@@ -1,7 +1,7 @@
 import TestSupport
 
-/// The server moto, which imitates AWS in memory. It checks neither signatures nor digests, but it supports conditions
-/// and checksums.
+/// moto, which imitates AWS in memory. It checks neither signatures nor digests, but supports conditions and
+/// checksums.
 package enum MotoServer {
     private static let bucket = "bucket"
 

@@ -74,9 +74,9 @@ package final class ScriptedServer: Sendable {
     /// Runs a server.
     ///
     /// - Parameters:
-    ///   - keepsLog: whether `requests` keeps the requests with all bodies.
-    ///   - early: called after a request's headers; `nil` waits for the body.
-    ///   - script: called with the complete request if `early` returned `nil`.
+    /// - keepsLog: whether `requests` keeps the requests with all bodies.
+    /// - early: called after a request's headers; `nil` waits for the body.
+    /// - script: called with the complete request if `early` returned `nil`.
     package static func withServer<Success>(
         keepsLog: Bool = true, early: @escaping EarlyScript = { _ in nil }, _ script: @escaping Script,
         _ body: (ScriptedServer) async throws -> Success

@@ -118,8 +118,7 @@ package struct DirectoryStorage: Storage {
     package func purgeUploads() throws {
         let uploads = directory.appending(path: ".sluice/uploads")
         for upload in try FileManager.default.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
-            // Rename the folder first: if a gateway writes into it meanwhile, removing it under its own name could fail
-            // because it is not empty.
+            // Rename first: a gateway that writes into the folder meanwhile could keep it from being emptied.
             let away = directory.deletingLastPathComponent().appending(path: "purged-\(UUID().uuidString)")
             try FileManager.default.moveItem(at: upload, to: away)
         }

@@ -191,8 +191,7 @@ private struct SharedRate {
         self.next = now
     }
 
-    /// The bytes that the rate allows in 20 ms. A slice of this size is small enough that connections alternate and a
-    /// change takes effect quickly.
+    /// Bytes of 20 ms: small enough that connections alternate and a change takes effect quickly.
     var sliceBytes: Int {
         max(1, bytesPerSecond / 50)
     }

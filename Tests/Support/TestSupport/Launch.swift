@@ -76,7 +76,7 @@ struct Launch: Sendable {
     }
 }
 
-/// Throws if a call failed that returns an error number instead of setting `errno`.
+/// For calls that return an error number instead of setting `errno`.
 private func check(_ call: String, _ result: CInt) throws {
     guard result == 0 else { throw SystemCallFailure(call, code: result) }
 }

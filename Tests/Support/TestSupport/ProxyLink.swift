@@ -4,8 +4,7 @@ import NIOPosix
 
 /// One connection through a ``FaultProxy``: two sockets, and one stream for each direction.
 ///
-/// When one socket ends, that is passed through the stream to the other socket like a byte: after the last byte, and
-/// with the same faults.
+/// The end of one socket travels through the stream to the other socket, after the last byte and with the same faults.
 final class ProxyLink {
     /// How long to read and discard bytes from an end that was cut with ``Cut/close``. Closing at once would make the
     /// kernel send a reset for unread bytes.
@@ -15,8 +14,7 @@ final class ProxyLink {
     private var channels: [ProxyEnd: any Channel] = [:]
     private var streams: [ProxyEnd: ProxyStream] = [:]
 
-    /// Whether the connection is open. After a cut or the regular end it is not, and later events of the sockets are
-    /// ignored.
+    /// False after a cut or the regular end. Later events of the sockets are ignored.
     private(set) var isOpen = true
 
     init(core: FaultProxyCore, client: any Channel) {

@@ -23,7 +23,7 @@ package final class AgentHost {
     private let makeMachine: (Instant) -> Agent
     unowned let world: any HostWorld
     private var ends: [ConnectionID: End] = [:]
-    /// For each part under way: its offset in the file, and its bytes if they are kept in memory.
+    /// Where each part under way begins in its file, and its bytes if they are kept in memory.
     var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     var reads: [PartKey: Int] = [:]
     /// How far each stream has been read. A stream supplies its bytes once, in order.
@@ -45,7 +45,7 @@ package final class AgentHost {
     package var tamperEvidence: ((ContentEvidence) -> ContentEvidence)?
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Whether the host reports commits to the machine before they are durable, as a defect.
+    /// Whether the machine is notified of commits before they are durable.
     package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
     /// The outcomes of PROVE questions.
@@ -72,7 +72,7 @@ package final class AgentHost {
     /// The process dies: uncommitted writes are lost and connections break.
     ///
     /// - Parameters:
-    ///   - leavingGateway: the gateway does not notice the death, and bytes in flight to the gateway are lost.
+    ///   - leavingGateway: the gateway does not notice, and bytes in flight to it are lost.
     ///   - landingCommit: the transaction in progress becomes durable, although the process does not learn of it.
     ///   - landingBytes: bytes in flight still arrive at the gateways.
     ///   - landingPercent: percentage of the transaction and of the bytes on each connection that takes effect. Real

@@ -55,7 +55,7 @@ package final class GatewayHost {
         self.machine = makeMachine()
     }
 
-    /// Plain bytes that have arrived, but that the store has not taken yet.
+    /// Plain bytes that have arrived and that the store has not taken yet.
     package var bytesHeld: UInt64 { flows.values.reduce(0) { $0 + $1.bytesAppended - $1.bytesGiven } }
 
     package var flowCount: Int { flows.count }

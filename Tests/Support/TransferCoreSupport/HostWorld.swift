@@ -3,7 +3,7 @@ package import WireProtocol
 
 /// The simulation around the hosts: it decides durations and faults, and observes everything.
 ///
-/// The requirements below `MARK: Observation` have default implementations that do nothing.
+/// Every requirement outside the first group has a default that does nothing.
 package protocol HostWorld: AnyObject {
     var schedule: Schedule { get }
 
@@ -73,7 +73,7 @@ package enum ReadMoment: Equatable, Sendable {
     case end
 }
 
-/// How bytes arrive: in which pieces, and whether the connection ends after that.
+/// What happens to bytes on arrival.
 package struct Arrival: Equatable, Sendable {
     /// Sizes of the pieces in which the bytes are delivered, one after another; the rest is lost.
     package var pieces: [Int]

@@ -40,7 +40,7 @@ package struct Cut: Equatable, Sendable {
 
     package var direction: Direction
     package var after: Int
-    /// Whether the cut remains unnoticed by the gateway.
+    /// Whether the gateway does not notice.
     package var leavesGateway = false
 
     package init(_ direction: Direction, after: Int, leavesGateway: Bool = false) {

@@ -39,7 +39,7 @@ package final class VirtualFile {
         stamp.inode = inode
     }
 
-    /// Gives the file this modification time, as if it were written while the device's clock is wrong.
+    /// Sets the device's clock back or forward: the file gets this modification time.
     package func setClock(seconds: Int64) {
         stamp.modification = ModificationTime(seconds: seconds, nanoseconds: 0)
         touchChangeTime()

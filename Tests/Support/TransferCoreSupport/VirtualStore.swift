@@ -46,10 +46,9 @@ package final class VirtualStore {
     }
 
     let schedule: Schedule
-    /// Whether a part that was in flight when its upload was aborted may still arrive and revive the upload. It does so
-    /// in two cases only: while the upload has a record, or if the part was sent by the same gateway process that
-    /// removed the record. Other parts are excluded because no gateway can know which parts other gateways, including
-    /// dead ones, had in flight.
+    /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. It does so
+    /// only while the upload has a record, or if the part comes from the gateway's process that removed the record,
+    /// which can know of its part. No gateway can know which parts other gateways, including dead ones, had in flight.
     package var landsAfterAbort = false
     /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]
@@ -71,7 +70,7 @@ package final class VirtualStore {
         get { keeping == .digests }
         set { keeping = newValue ? .digests : .nothing }
     }
-    /// Chooses a fault for a request. `faults` and `standingFaults` apply only if it returns `nil`.
+    /// Chooses a fault for a request, before the tables apply.
     package var chooseFault: ((StoreRequest) -> StoreFault?)?
     /// Called after every change of the store, with the new object if there is one.
     package var onChange: ((_ key: String, _ object: Object?) -> Void)?
@@ -205,7 +204,7 @@ package final class VirtualStore {
         }
     }
 
-    /// Uploads without a record, which cleaning would not find. Uploads that are being completed are left out.
+    /// Uploads that cleaning would not find, except those that are being completed.
     package var uploadsWithoutRecord: [String] {
         uploads.filter { id, upload in
             guard !upload.isHidden else { return false }

@@ -18,8 +18,8 @@ private let longTypesMax = [
 
 /// The types of the programs and libraries that are longer than `ShapeLimit.typeLines`, sorted by target and name.
 ///
-/// The lines of a nested type count for its outer type, even in an extension that names the outer and the nested type
-/// (`extension A.B`). An extension of another target's type counts in its own target.
+/// A type nested in another one counts for the outer one, also where an extension names both (`extension A.B`). An
+/// extension of another target's type counts in its own target.
 func longTypes(in files: [SourceFile]) -> [TypeLength] {
     var lineCounts: [String: [String: Int]] = [:]
     for file in files where file.path.hasPrefix("Sources/") {

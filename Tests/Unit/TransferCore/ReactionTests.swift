@@ -6,7 +6,7 @@ import WireProtocol
 
 /// The agent reacts to each error code as the table of codes requires (specification §12).
 @Suite struct ReactionTests {
-    /// Every code of the table in specification §12, and one code that the table does not contain.
+    /// Every code of the table, and one unknown code.
     static let codes = FailureRule.all.map(\.code) + [ErrorCode(rawValue: 0x7777)]
 
     private static func codes(of scope: FailureRule.Scope) -> [ErrorCode] {

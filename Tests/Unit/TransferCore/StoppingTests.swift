@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A stop preserves at least what a crash preserves, and finishes what is nearly done.
+/// A stop preserves at least what a crash preserves, and finishes what is nearly done (`Agent+Stopping`).
 @Suite struct StoppingTests {
     private func closes(_ actions: [AgentAction]) -> Bool {
         actions.contains { if case .close = $0 { true } else { false } }
