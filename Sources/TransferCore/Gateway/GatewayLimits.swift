@@ -121,7 +121,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// all its parts and its upload is not found, another gateway may be completing it. So the session counts as lost
     /// only after this time.
     package var completionTimeMax = Duration.zero
-    /// How often one completion is tried before the agent is told that the store is unavailable.
+    /// How often one completion is tried before the gateway tells the agent that the store is unavailable.
     package var completionAttempts = 4
     /// Which write conditions the store checks itself. Before a write with another condition the gateway looks up the
     /// key.
