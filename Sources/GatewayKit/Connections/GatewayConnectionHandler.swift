@@ -34,9 +34,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
-    /// Whether reading is paused. It is paused until the lists of devices and invitations are up to date, and while the
-    /// device exceeds its frame rate. Bytes received meanwhile wait in the decoder.
-    private var isPaused = true
+    /// Whether reading is paused because the device has exceeded its frame rate. Received bytes wait.
+    private var isPaused = false
 
     /// - Parameters:
     ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
@@ -53,12 +52,6 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         let channel = context.channel
         unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
-        // Read the lists before the handshake: an operator may have added this device, or made its invitation, a moment
-        // ago.
-        shell.assumeIsolated { $0.refreshLists() }.assumeIsolated().whenComplete { [self] _ in
-            isPaused = false
-            readIfWanted(channel)
-        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

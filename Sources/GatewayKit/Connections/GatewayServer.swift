@@ -162,11 +162,10 @@ package struct GatewayServer: Service {
             // Read one buffer, then serve the next connection. A channel keeps as many buffers in reserve as it may
             // read in one turn of the loop, so with this limit it keeps a single small buffer.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            // `GatewayConnectionHandler` turns reading on once the lists of devices and invitations are up to date.
-            .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(ReadGate(shell: shell))
                     let shownNow = shown.now
                     if let shownNow { try pipeline.addHandler(shownNow.context.makeHandler()) }
                     try pipeline.addHandler(FlushGatherer())
