@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// OpenSSL could not perform an operation: it lacks the algorithm, memory or randomness.
+/// The error if OpenSSL could not perform an operation, because it lacks the algorithm, memory or randomness.
 ///
 /// Bytes from a peer or a file never cause this error. Invalid bytes have errors of their own (`TokenOpeningError`,
 /// `IdentityError`, `TLSError`).

@@ -12,7 +12,7 @@ final class ClosePromises {
         output = promise
     }
 
-    /// Keeps the promise of `close()`. A repeated call waits for the first one.
+    /// Keeps the promise of `close()`. The promise of a repeated call is completed together with the first one.
     func waitForChannel(_ promise: EventLoopPromise<Void>?) {
         if let channel, let promise {
             channel.futureResult.cascade(to: promise)

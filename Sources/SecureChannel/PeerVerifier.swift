@@ -21,7 +21,8 @@ final class PeerVerifier: Sendable {
 
     /// What a trusted certificate must also have.
     enum Expectation: Sendable {
-        /// One of these keys, or a key from which certificates lead to one of them (`PinnedChain`).
+        /// The gateway must have one of these keys, or present certificates that lead from its key to one of them
+        /// (`PinnedChain`).
         case gatewayWithKey(Set<Fingerprint>)
         case gatewayNamed(String)
         case device(@Sendable (TLSPeer) -> Bool)

@@ -15,7 +15,8 @@ package import Cryptography
 /// not valid yet, because its clock is expected to be right. Agents ignore the dates here, too: otherwise a device with
 /// a wrong clock would refuse every gateway.
 package final class TLSContext: Sendable {
-    /// The name and version of the protocol inside TLS. A peer that does not ask for it is refused in the handshake.
+    /// The name and version of the protocol inside TLS. A peer that does not ask for this protocol is refused in the
+    /// handshake.
     package static let applicationProtocol = "sluice/1"
 
     /// How a gateway recognises devices. The closure `accepts` is called during the handshake, on the connection's

@@ -170,8 +170,8 @@ struct BodyReader {
     }
 }
 
-/// Writes the fields of one body into a buffer of its own, so that a field outside its range leaves nothing in the
-/// connection's buffer.
+/// Writes the fields of one body into a separate buffer. If a field is outside its range, nothing has been written to
+/// the connection's buffer.
 struct BodyWriter {
     let type: FrameType
     let slot: Slot

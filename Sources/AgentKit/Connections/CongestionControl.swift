@@ -32,7 +32,7 @@ package enum CongestionControl {
         }
     }
 
-    /// The kernel's smoothed round trip of a connection; `nil` if the channel has no socket.
+    /// The round trip of a connection, as the kernel has measured and smoothed it; `nil` if the channel has no socket.
     static func roundTrip(of channel: any Channel) async throws -> Duration? {
         guard let options = channel as? any SocketOptionProvider else { return nil }
         return .microseconds(Int(try await options.getTCPInfo().get().tcpi_rtt))

@@ -14,7 +14,7 @@ struct FileCryptography: AgentCryptography {
         try? SHA256Digest.of(publicKey)
     }
 
-    /// Takes about 100 µs, so it runs on the calling thread.
+    /// Verifies a signature on the calling thread, because the computation takes only about 100 µs.
     func isSignature(_ signature: [UInt8], of statement: [UInt8], by publicKey: [UInt8]) -> Bool {
         do {
             return try PublicKey(subjectPublicKeyInfo: publicKey).isSignature(signature, of: statement)

@@ -10,7 +10,7 @@ package struct FileDigests: Equatable, Sendable {
     package var bytes: UInt64
     /// SHA-256 of the whole file, as `sha256sum` computes it.
     package var whole: SHA256Digest
-    /// SHA-256 over the digests of the parts. Together with the part size it identifies the content.
+    /// The root digest: SHA-256 over the digests of the parts. Root digest and part size together identify the content.
     package var root: SHA256Digest
     package var partBytes: UInt64
 

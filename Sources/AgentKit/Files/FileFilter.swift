@@ -11,7 +11,7 @@ package struct FileFilter: Equatable, Sendable {
     /// directory. A pattern without a slash is matched against each name in the path, so `cache` also excludes
     /// everything below a folder `cache`.
     package var excluded: [String] = []
-    /// If not empty, only files that match one of these patterns are sent.
+    /// Shell patterns, as in `excluded`. If there are any, only files that match one of them are sent.
     package var included: [String] = []
 
     package init(included: [String] = [], excluded: [String] = []) {

@@ -265,7 +265,7 @@ private final class WalkedDirectory: Sendable {
 }
 
 extension UploadFailure {
-    /// The agent's home contains its private key and its journal.
+    /// The failure for a file of the agent's own home. The home contains the agent's private key and journal.
     fileprivate static let ownFile = UploadFailure(
         .unreadable, "it belongs to the agent's own home, which is never sent; name something else")
 

@@ -141,7 +141,7 @@ final class ContentHash: Sendable {
         var position: UInt64 = 0
     }
 
-    /// Bytes read in one step.
+    /// Number of bytes that one step reads.
     private static let stepBytes: UInt64 = 64 << 20
 
     private let file: SourceFile

@@ -131,7 +131,7 @@ extension UploadFailure {
         case ELOOP:
             self.init(.unreadable, "symbolic links lead in a circle; name the file itself")
         case EAGAIN:
-            // Another process holds a write lease, as Samba does for its clients.
+            // Another process holds a write lease on the file. Samba, for example, takes such leases for its clients.
             self.init(.stillWritten)
         case EACCES, EPERM:
             self.init(

@@ -53,7 +53,7 @@ package final class SourceStream: Sendable {
     private let isStopped = Atomic(false)
 
     /// - Parameters:
-    ///   - descriptor: remains owned by the caller; 0 for standard input.
+    ///   - descriptor: the descriptor to read, 0 for standard input. The caller has to close it.
     ///   - expectedBytes: exact size of the complete stream; `nil` for any size.
     package init(descriptor: Int32, expectedBytes: UInt64? = nil) {
         self.descriptor = descriptor

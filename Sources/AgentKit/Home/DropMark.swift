@@ -13,7 +13,8 @@ struct DropMark {
     let logger: Logger
     let control: UploadControl
 
-    /// Marks the uploads and waits for each, up to `patience`, until the other process has dropped it.
+    /// Marks the uploads. Then waits for each upload until the other process has dropped it, but at most for
+    /// `patience`.
     func drop(_ ids: [UploadID], observe: (UploadEvent) -> Void) async throws -> RunSummary {
         let journal = try AgentJournal.open(home, logger: logger)
         var summary = RunSummary()

@@ -21,7 +21,7 @@ package enum AgentJournal {
         package var isDropping: Bool
         /// Milliseconds since 1970 by the device's clock.
         package var createdMilliseconds: Int64
-        /// The last failure; empty if there was none.
+        /// Message of the upload's last failure; empty if there was none.
         package var trouble: String
 
         package init(
@@ -68,7 +68,7 @@ package enum AgentJournal {
         do {
             return try Journal.open(home.journalPath)
         } catch let error as DatabaseError where damage.contains(error.resultCode) {
-            // The random suffix keeps names apart if two journals are set aside within one second.
+            // Add a random suffix to the name: two journals may be renamed within the same second.
             let aside =
                 home.journalPath + ".damaged-\(Int64(Date().timeIntervalSince1970))-\(UUID().uuidString.prefix(8))"
             for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: home.journalPath + suffix) {

@@ -6,8 +6,9 @@ import WireProtocol
 
 /// The agent's journal: unfinished uploads with their stored parts, and proofs of finished uploads.
 ///
-/// The journal is one SQLite file. A committed transaction is durable (WAL, synchronous FULL), and a power failure
-/// never leaves a transaction half applied. All methods block, so they belong on a separate thread (`JournalWriter`).
+/// The journal is one SQLite file. A committed transaction is durable (WAL, synchronous FULL), and after a power
+/// failure each transaction is in the file either completely or not at all. All methods block, so they belong on a
+/// separate thread (`JournalWriter`).
 package struct Journal: Sendable {
     /// One unfinished upload.
     package struct Row: Equatable, Sendable {
@@ -19,7 +20,7 @@ package struct Journal: Sendable {
         package var saved: SavedSession
         /// Milliseconds since 1970 by the device's clock. For display only, because that clock can be set.
         package var createdMilliseconds: Int64
-        /// The last failure; empty if there was none.
+        /// Message of the upload's last failure; empty if there was none.
         package var trouble: String
         /// Whether the user wants a receipt that the gateway has signed.
         package var wantsReceipt: Bool
@@ -229,7 +230,8 @@ package struct Journal: Sendable {
         }
     }
 
-    /// When a file was last stored under this key, in milliseconds since 1970 by the device's clock; `nil` for never.
+    /// The last time at which a file was stored under this key, in milliseconds since 1970 by the device's clock; `nil`
+    /// if none was.
     package func finishedMilliseconds(key: String) throws -> Int64? {
         try reader.read { try Int64.fetchOne($0, sql: "SELECT finished FROM receipts WHERE key = ?", arguments: [key]) }
     }
@@ -286,8 +288,8 @@ package struct Journal: Sendable {
             wantsReceipt: try row.value("wants_receipt"))
     }
 
-    /// The session's metadata; none if the row is invalid. The gateway then finds different session terms and ends the
-    /// session (`superseded`).
+    /// The session's metadata. If the row is invalid, there is none; the gateway then finds other session terms than
+    /// before and ends the session (`superseded`).
     private static func metadata(_ row: GRDB.Row) throws -> SessionMetadata {
         let pairs = SessionMetadata.pairs(inLines: try row.value("metadata"))
         let offered = OfferedMetadata(contentType: try row.value("content_type"), pairs: pairs)

@@ -33,10 +33,10 @@ enum JournalSchema {
         """
 
     /// - numbers: one row with the highest upload number ever used.
-    /// - withdrawn: versions of one-part files whose upload was abandoned and which may still appear in the store;
-    ///   `since` is in milliseconds since the boot `boot`.
-    /// - receipts: the session that wrote the object, empty if unknown; and the stamp of the file as it was read, NULL
-    ///   in rows from schema 1.
+    /// - withdrawn: versions of one-part files that may still appear in the store although their upload was abandoned.
+    ///   `since` is the time of that, in milliseconds since the boot `boot`.
+    /// - receipts: the session that wrote the object, empty if unknown. The stamp that the file had when it was read,
+    ///   NULL in rows from schema 1.
     /// - uploads: the session's write condition in its wire encoding. The default for older rows never replaces an
     ///   object.
     private static let schema2 = """
@@ -71,15 +71,15 @@ enum JournalSchema {
         );
         """
 
-    /// - uploads: the session's content type; and its user metadata, one `name=value` line for each pair.
+    /// - uploads: the session's content type, and the session's user metadata as one line `name=value` for each pair.
     private static let schema4 = """
         ALTER TABLE uploads ADD COLUMN content_type TEXT NOT NULL DEFAULT '';
         ALTER TABLE uploads ADD COLUMN metadata TEXT NOT NULL DEFAULT '';
         """
 
     /// - site: one row with the device's store and prefix, as the last gateway reported them.
-    /// - receipts: the store of the object and its full key there, empty if unknown; and whether the file's stamp
-    ///   distinguishes it from every later version, which is unknown and therefore 0 in older rows.
+    /// - receipts: the store of the object and the object's full key there, empty if unknown. Whether the file's stamp
+    ///   differs from that of every later version; in older rows this is unknown and therefore 0.
     /// - uploads: whether the user wants a signed receipt.
     private static let schema5 = """
         CREATE TABLE site (id INTEGER PRIMARY KEY, store BLOB NOT NULL, device TEXT NOT NULL, prefix TEXT NOT NULL);

@@ -131,8 +131,8 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return nil
     }
 
-    /// Sets everything except the public key and the signature. Returns whether each step succeeded; the caller still
-    /// owns the certificate.
+    /// Sets everything except the public key and the signature. Returns whether all steps succeeded. The caller still
+    /// has to free the certificate.
     private static func fill(_ certificate: OpaquePointer, serialNumber: UInt64, name: [UInt8]) -> Bool {
         guard let nameLength = Int32(exactly: name.count), let subject = X509_get_subject_name(certificate) else {
             return false

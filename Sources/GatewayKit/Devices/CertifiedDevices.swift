@@ -54,8 +54,8 @@ struct CertifiedDevices {
         return count > 1 ? nil : Self.identity(ofName: name)
     }
 
-    /// The device identity that a handshake proved: derived from the certificate name if there is one, otherwise the
-    /// fingerprint of the key.
+    /// The identity of the device with which a handshake was made. If its certificate has a name that the authority has
+    /// signed, the identity is derived from the name; otherwise it is the fingerprint of the key.
     static func identity(of peer: TLSPeer) -> SHA256Digest {
         peer.name.flatMap { identity(ofName: $0) } ?? peer.fingerprint.digest
     }

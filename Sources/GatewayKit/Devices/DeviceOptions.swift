@@ -20,7 +20,7 @@ package struct DeviceOptions: Equatable, Sendable {
     private static let mebibyte: UInt64 = 1 << 20
 
     /// - Parameters:
-    ///   - fields: the fields of a line after the required ones. The last one wins if an option appears twice.
+    ///   - fields: the fields of a line after the required ones. If an option appears twice, the last value counts.
     ///   - usualPrefix: the prefix if the line has no `prefix=` field.
     init(_ fields: some Sequence<String>, usualPrefix: String = "") throws(DeviceListError) {
         self.init(prefix: usualPrefix)

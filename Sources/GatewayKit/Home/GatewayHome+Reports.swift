@@ -48,7 +48,7 @@ private struct ReportFile: Codable {
         var pendingBytes: UInt64
         var oldestSeconds: UInt32
         var quarantinedItems: UInt32
-        /// Absent if the device did not report it.
+        /// Free bytes on the device's disk; absent if the device did not report the number.
         var freeBytes: UInt64?
         var reason: String
 

@@ -57,7 +57,7 @@ extension ObjectEvidence {
     }
 }
 
-/// Computes the digests of an object, of the whole and of its parts, from a stream of its bytes.
+/// Computes the digests of a whole object and of its parts from a stream of the object's bytes.
 struct ObjectReading: ~Copyable {
     struct Result {
         var bytes: UInt64

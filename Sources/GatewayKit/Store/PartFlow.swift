@@ -13,7 +13,7 @@ package final class PartFlow: Sendable {
 
     fileprivate struct State {
         var pieces = CircularBuffer<ByteBuffer>()
-        /// Copies of small pieces, joined; they follow `pieces` in order.
+        /// Copies of small pieces, joined in one buffer. In the part, these bytes follow the bytes in `pieces`.
         var gathered = ByteBuffer()
         var bytesAppended: UInt64 = 0
         /// Bytes given to the consumer. When the consumer asks for the next piece, it has finished with all of them.

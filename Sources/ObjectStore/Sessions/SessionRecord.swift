@@ -24,7 +24,7 @@ package struct SessionRecord: Hashable, Sendable {
     /// The metadata that the user chose for readers of the object.
     package var metadata: SessionMetadata
     package var sessionID: SessionID
-    /// `nil` until the gateway has created the upload and stored its id.
+    /// The upload id; `nil` until the gateway has created the upload and added its id to the record.
     package var upload: String?
 
     package init(

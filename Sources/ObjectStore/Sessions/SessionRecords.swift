@@ -78,7 +78,7 @@ package struct SessionRecordEntry: Hashable, Sendable {
     package var name: String
     /// Time of the last write, by the store's clock.
     package var modified: Date
-    /// `nil` if the record cannot be read: it is damaged, or a later version of this program wrote it.
+    /// The decoded record; `nil` if it cannot be read, because it is damaged or a later version of Sluice wrote it.
     package var record: SessionRecord?
 
     package init(name: String, modified: Date, record: SessionRecord?) {

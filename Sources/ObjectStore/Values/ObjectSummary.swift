@@ -5,7 +5,7 @@ package import TransferCommon
 /// What a store knows of an object without reading the object's bytes.
 package struct ObjectSummary: Hashable, Sendable {
     package var size: UInt64
-    /// Opaque, with its quotes. `nil` if the store gives none.
+    /// The ETag with its quotes, whose content has no meaning for the caller; `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
@@ -43,13 +43,13 @@ package enum ObjectEvidence: Hashable, Sendable {
     case partDigest(SHA256Digest)
     /// S3's own ETag, `<MD5 of the parts' MD5s>-<count>`, converted to lower case and without quotes.
     case compositeMD5(etag: String, partBytes: UInt64)
-    /// No reliable evidence. Only reading the object shows its content.
+    /// The store keeps no reliable evidence. Only reading the object shows its content.
     case none
 }
 
 /// A store's answer after it has created an object.
 package struct ObjectReceipt: Hashable, Sendable {
-    /// Opaque, with its quotes. `nil` if the store gives none.
+    /// The ETag with its quotes, whose content has no meaning for the caller; `nil` if the store gives none.
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?

@@ -24,7 +24,7 @@ package struct StoreError: Error {
         case digestMismatch
         /// The body has more or fewer bytes than announced.
         case sizeMismatch
-        /// The named parts are missing or differ from the stored ones.
+        /// These parts, which the caller named, are missing in the store or differ from the stored ones.
         case invalidParts([PartNumber])
         /// The condition was not fulfilled: the key has an object although none was allowed, or another object than the
         /// condition names.
@@ -39,7 +39,7 @@ package struct StoreError: Error {
         case tooLarge
         /// The store does not support the call or condition.
         case unsupported
-        /// The body's source failed; the cause is its error.
+        /// The source of the body failed. `cause` is the error of the source.
         case bodyFailed
         /// Another caller is completing this upload now.
         case completionInProgress
@@ -141,7 +141,7 @@ extension StoreError.Reason {
 }
 
 extension ObjectKey {
-    /// Validates a key from outside; throws a `StoreError` for an invalid one.
+    /// Makes a key from a text that a peer or user has supplied. Throws a `StoreError` if it is not valid.
     package init(_ text: String) throws(StoreError) {
         do {
             try self.init(validating: text)

@@ -5,7 +5,7 @@ package import TransferCommon
 package struct ListedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
-    /// Opaque, with its quotes.
+    /// The ETag with its quotes. Its content has no meaning for the caller.
     package var etag: String
     /// SHA-256 of the part; `nil` if the store keeps none.
     package var digest: SHA256Digest?

@@ -4,7 +4,7 @@ package import TransferCommon
 /// specification §4.8).
 package enum ContentEvidence: Hashable, Sendable {
     case none
-    /// The root digest; it depends on the part size.
+    /// The root digest, which depends on the part size.
     case root(SHA256Digest)
     /// SHA-256 of the whole content.
     case wholeDigest(SHA256Digest)

@@ -1,6 +1,7 @@
 package import TransferCommon
 
-/// Parts that the agent must offer again before its next COMPLETE (specification §4.19, §9.1).
+/// The gateway cannot complete the session yet: the agent must offer these parts again before its next COMPLETE
+/// (specification §4.19, §9.1).
 package struct PartsWanted: Hashable, Sendable {
     /// The numbers of 1 to 10,000 parts, ascending.
     package let parts: [PartNumber]
