@@ -41,7 +41,7 @@ package struct UploadAbort: Hashable, Sendable {
     }
 
     /// Attempts after which the abort fails. While a request that was given up has no answer yet (`mayLand`), each
-    /// answer sets the count back to at most 5, so that the abort goes on.
+    /// answer sets the count back to at most 5, so that the abort continues.
     private static let attemptsMax = 8
 
     package private(set) var phase: Phase
