@@ -20,6 +20,14 @@ package struct DeadlineTimer {
 
     package init() {}
 
+    /// Whether the timer would fire after `deadline`, or is not set.
+    package func isLate(for deadline: Instant) -> Bool {
+        switch state {
+        case .idle: true
+        case .armed(let at, _): at > deadline
+        }
+    }
+
     /// Makes the timer fire at `deadline` or earlier. Leaves the timer as it is if `deadline` is `nil`.
     ///
     /// - Parameter fire: called on the event loop. It must call `fired` and then `arm`.

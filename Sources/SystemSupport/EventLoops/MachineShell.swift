@@ -73,7 +73,9 @@ extension MachineShell {
     }
 
     private func armTimer() {
-        state.timer.arm(for: nextDeadline, now: now, on: eventLoop) { [weak self] in
+        // Most events leave the timer as it is. Ask first, because the closure would allocate memory for each event.
+        guard let deadline = nextDeadline, state.timer.isLate(for: deadline) else { return }
+        state.timer.arm(for: deadline, now: now, on: eventLoop) { [weak self] in
             self?.assumeIsolated { $0.timerFired() }
         }
     }

@@ -4,70 +4,95 @@ import WireProtocol
 /// The agent's connections by number. A number is used for one connection only, so an event that arrives late for an
 /// old connection finds no connection.
 struct AgentConnectionTable: Hashable {
-    private var connections: [ConnectionID: AgentConnection] = [:]
-    private var lastNumber: UInt64 = 0
-
-    subscript(id: ConnectionID) -> AgentConnection? {
-        get { connections[id] }
-        _modify { yield &connections[id] }
+    private struct Entry: Hashable {
+        let id: ConnectionID
+        /// `nil` only while the subscript removes the connection.
+        var connection: AgentConnection?
     }
 
-    /// The numbers of the connections, in the order in which the connections were added.
-    var ids: [ConnectionID] { connections.keys.sorted() }
+    /// The connections, by ascending number. There are few of them, so a search costs less than a hash, and an array
+    /// changes its elements in place without allocating memory.
+    private var entries: [Entry] = []
+    private var lastNumber: UInt64 = 0
 
-    var values: Dictionary<ConnectionID, AgentConnection>.Values { connections.values }
+    /// The connection with this number; `nil` if there is none. Only `add` adds a connection.
+    subscript(id: ConnectionID) -> AgentConnection? {
+        get { index(of: id).flatMap { entries[$0].connection } }
+        @inline(__always) _modify {
+            if let index = index(of: id) {
+                defer { if entries[index].connection == nil { entries.remove(at: index) } }
+                yield &entries[index].connection
+            } else {
+                var none: AgentConnection?
+                yield &none
+            }
+        }
+    }
+
+    private func index(of id: ConnectionID) -> Int? { entries.firstIndex { $0.id == id } }
+
+    /// The numbers of the connections, in the order in which the connections were added.
+    var ids: [ConnectionID] { entries.map(\.id) }
+
+    var values: some Sequence<AgentConnection> { entries.lazy.compactMap(\.connection) }
 
     // MARK: Adding and removing
 
     /// Adds a connection that is established as soon as there is work for it.
     mutating func add(_ connection: AgentConnection) {
         lastNumber += 1
-        connections[ConnectionID(lastNumber)] = connection
+        entries.append(Entry(id: ConnectionID(lastNumber), connection: connection))
     }
 
-    mutating func remove(_ id: ConnectionID) { connections[id] = nil }
+    mutating func remove(_ id: ConnectionID) { entries.removeAll { $0.id == id } }
 
     /// Removes all connections.
     ///
     /// - Returns: the connections that the shell has to close, in order.
     mutating func removeAll() -> [ConnectionID] {
         let closing = ids.filter { id in
-            if case .away? = connections[id]?.phase { false } else { true }
+            if case .away? = self[id]?.phase { false } else { true }
         }
-        connections = [:]
+        entries = []
         return closing
     }
 
     // MARK: Read-outs
 
     /// Slots that carry an upload or a proof, or whose SESSION LEFT has not been read.
-    var openSlotCount: Int { connections.values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) } }
+    var openSlotCount: Int { values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) } }
 
     /// Whether a session could be opened or resumed.
-    var hasFreeSlot: Bool { connections.values.contains { $0.isOpen && $0.hasFreeSlot } }
+    var hasFreeSlot: Bool { values.contains { $0.isOpen && $0.hasFreeSlot } }
 
     /// The number of connections on which a session could be opened or resumed.
     func countWithFreeSlot(excluding taken: Set<ConnectionID>) -> Int {
-        connections.count { !taken.contains($0.key) && $0.value.isOpen && $0.value.hasFreeSlot }
+        entries.count { !taken.contains($0.id) && $0.connection?.isOpen == true && $0.connection?.hasFreeSlot == true }
     }
 
     /// The open connection with a free slot and the fewest sessions; among equals the one with the lowest number.
     func leastUsed(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
-        connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
-            .min { ($0.value.usedSlotCount, $0.key) < ($1.value.usedSlotCount, $1.key) }?.key
+        var least: (id: ConnectionID, sessions: Int)?
+        for entry in entries where !taken.contains(entry.id) {
+            guard let connection = entry.connection, connection.isOpen, connection.hasFreeSlot else { continue }
+            if least.map({ connection.usedSlotCount < $0.sessions }) ?? true {
+                least = (entry.id, connection.usedSlotCount)
+            }
+        }
+        return least?.id
     }
 
     /// What a slot is used for; `nil` if its connection is not open.
     func state(of place: Attachment) -> AgentSlotTable.State? {
-        connections[place.connection]?.opened?.slots.state(of: place.slot)
+        self[place.connection]?.opened?.slots.state(of: place.slot)
     }
 
     /// When a connection has something to do.
     ///
     /// - Parameter pacer: decides when a connection that has data may send it.
     func nextDeadline(_ pacer: ChunkPacer, now: Instant) -> Instant? {
-        let next = connections.values.reduce(nil) { earlier($0, $1.nextDeadline(now: now)) }
-        guard pacer.isLimited, connections.values.contains(where: { $0.opened?.turns.isEmpty == false }) else {
+        let next = values.reduce(nil) { earlier($0, $1.nextDeadline(now: now)) }
+        guard pacer.isLimited, values.contains(where: { $0.opened?.turns.isEmpty == false }) else {
             return next
         }
         return earlier(next, pacer.nextDeadline(now: now))
