@@ -4,24 +4,20 @@ import WireProtocol
 /// The agent's connections by number. A number is used for one connection only, so an event that arrives late for an
 /// old connection finds no connection.
 struct AgentConnectionTable: Hashable {
-    private struct Entry: Hashable {
-        let id: ConnectionID
-        /// `nil` only while the subscript removes the connection.
-        var connection: AgentConnection?
-    }
-
-    /// The connections, by ascending number. There are few of them, so a search costs less than a hash, and an array
-    /// changes its elements in place without allocating memory.
-    private var entries: [Entry] = []
+    /// The numbers of the connections, in the order in which the connections were added.
+    private(set) var ids: [ConnectionID] = []
+    /// The connections, in the order of `ids`. There are few of them, so a search costs less than a hash, and an array
+    /// changes its elements in place without allocating memory. An element is `nil` only while the subscript removes it.
+    private var connections: [AgentConnection?] = []
     private var lastNumber: UInt64 = 0
 
     /// The connection with this number; `nil` if there is none. Only `add` adds a connection.
     subscript(id: ConnectionID) -> AgentConnection? {
-        get { index(of: id).flatMap { entries[$0].connection } }
-        @inline(__always) _modify {
-            if let index = index(of: id) {
-                defer { if entries[index].connection == nil { entries.remove(at: index) } }
-                yield &entries[index].connection
+        get { ids.firstIndex(of: id).flatMap { connections[$0] } }
+        _modify {
+            if let index = ids.firstIndex(of: id) {
+                defer { if connections[index] == nil { remove(id) } }
+                yield &connections[index]
             } else {
                 var none: AgentConnection?
                 yield &none
@@ -29,22 +25,22 @@ struct AgentConnectionTable: Hashable {
         }
     }
 
-    private func index(of id: ConnectionID) -> Int? { entries.firstIndex { $0.id == id } }
-
-    /// The numbers of the connections, in the order in which the connections were added.
-    var ids: [ConnectionID] { entries.map(\.id) }
-
-    var values: some Sequence<AgentConnection> { entries.lazy.compactMap(\.connection) }
+    var values: some Sequence<AgentConnection> { connections.lazy.compactMap(\.self) }
 
     // MARK: Adding and removing
 
     /// Adds a connection that is established as soon as there is work for it.
     mutating func add(_ connection: AgentConnection) {
         lastNumber += 1
-        entries.append(Entry(id: ConnectionID(lastNumber), connection: connection))
+        ids.append(ConnectionID(lastNumber))
+        connections.append(connection)
     }
 
-    mutating func remove(_ id: ConnectionID) { entries.removeAll { $0.id == id } }
+    mutating func remove(_ id: ConnectionID) {
+        guard let index = ids.firstIndex(of: id) else { return }
+        ids.remove(at: index)
+        connections.remove(at: index)
+    }
 
     /// Removes all connections.
     ///
@@ -53,7 +49,8 @@ struct AgentConnectionTable: Hashable {
         let closing = ids.filter { id in
             if case .away? = self[id]?.phase { false } else { true }
         }
-        entries = []
+        ids = []
+        connections = []
         return closing
     }
 
@@ -67,16 +64,16 @@ struct AgentConnectionTable: Hashable {
 
     /// The number of connections on which a session could be opened or resumed.
     func countWithFreeSlot(excluding taken: Set<ConnectionID>) -> Int {
-        entries.count { !taken.contains($0.id) && $0.connection?.isOpen == true && $0.connection?.hasFreeSlot == true }
+        ids.count { !taken.contains($0) && self[$0]?.isOpen == true && self[$0]?.hasFreeSlot == true }
     }
 
     /// The open connection with a free slot and the fewest sessions; among equals the one with the lowest number.
     func leastUsed(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
         var least: (id: ConnectionID, sessions: Int)?
-        for entry in entries where !taken.contains(entry.id) {
-            guard let connection = entry.connection, connection.isOpen, connection.hasFreeSlot else { continue }
+        for id in ids where !taken.contains(id) {
+            guard let connection = self[id], connection.isOpen, connection.hasFreeSlot else { continue }
             if least.map({ connection.usedSlotCount < $0.sessions }) ?? true {
-                least = (entry.id, connection.usedSlotCount)
+                least = (id, connection.usedSlotCount)
             }
         }
         return least?.id
