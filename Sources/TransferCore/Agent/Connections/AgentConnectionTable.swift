@@ -7,7 +7,8 @@ struct AgentConnectionTable: Hashable {
     /// The numbers of the connections, in the order in which the connections were added.
     private(set) var ids: [ConnectionID] = []
     /// The connections, in the order of `ids`. There are few of them, so a search costs less than a hash, and an array
-    /// changes its elements in place without allocating memory. An element is `nil` only while the subscript removes it.
+    /// changes its elements in place without allocating memory. An element is `nil` only while the subscript removes
+    /// it.
     private var connections: [AgentConnection?] = []
     private var lastNumber: UInt64 = 0
 
