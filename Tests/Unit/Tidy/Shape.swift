@@ -148,9 +148,10 @@ private func endOfBody(in code: [String], from start: Int) -> Int? {
             default: break
             }
         }
-        let isComplete = parentheses == 0 && braces == 0
+        // Most lines end inside the body. Making the pattern takes longer than all other work on a line.
+        guard parentheses == 0, braces == 0 else { continue }
         let goesOn = line + 1 < code.count && code[line + 1].contains(/^\s*(?:\{|where\b|->|throws\b|async\b|\))/)
-        if isComplete, !goesOn { return nil }
+        if !goesOn { return nil }
     }
     return nil
 }
