@@ -93,10 +93,9 @@ struct S3Bucket: Sendable {
             return await BodyRequest(request: request, client: client, pump: pump).send()
         }
         guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
-        // If the store encrypts objects with a managed key (any value but AES256), the ETag is not an MD5 and cannot be
-        // compared.
-        let encryption = response.headers.value("x-amz-server-side-encryption")
-        guard encryption == nil || encryption == "AES256", !S3Digests.isMD5(etag, md5) else { return response }
+        guard S3ObjectHeaders(headers: response.headers).mayHaveMD5, !S3Digests.isMD5(etag, md5) else {
+            return response
+        }
         if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
             await removeDamaged(key: key, etag: etag)
         }

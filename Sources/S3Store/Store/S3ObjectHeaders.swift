@@ -38,16 +38,20 @@ struct S3ObjectHeaders {
     /// The strongest evidence among the other headers that this store is known to report correctly.
     private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence {
         if let digest = metadata?.partDigest { return .partDigest(digest) }
-        // If the store encrypts the object with a managed key, the ETag looks the same but is not an MD5.
-        let encryption = headers.value("x-amz-server-side-encryption")
-        let isPlain = encryption == nil || encryption == "AES256"
-        if provider.keepsCompositeMD5, isPlain, let metadata,
+        if provider.keepsCompositeMD5, mayHaveMD5, let metadata,
             headers.value("x-amz-server-side-encryption-customer-algorithm") == nil,
             let (etag, _) = headers.value("etag").flatMap({ S3Digests.compositeMD5(etag: $0) })
         {
             return .compositeMD5(etag: etag, partBytes: metadata.partBytes)
         }
         return .none
+    }
+
+    /// Whether the ETag can be an MD5. If the store encrypts the object with a managed key (any value but AES256), the
+    /// ETag looks the same but is not an MD5.
+    var mayHaveMD5: Bool {
+        let encryption = headers.value("x-amz-server-side-encryption")
+        return encryption == nil || encryption == "AES256"
     }
 
     /// The metadata that gateways write. The user's metadata is left out, because only readers of the object need it.

@@ -33,7 +33,7 @@ extension S3Store {
             guard case .success = result else { return try result.get() }
             // The gateway may lack the right to delete. Then each probe leaves an object of one byte behind, and
             // everything else works.
-            logger.warning(
+            bucket.logger.warning(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
         return try result.get()

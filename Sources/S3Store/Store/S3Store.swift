@@ -16,11 +16,10 @@ import TransferCommon
 package final class S3Store: ObjectStore {
     package let limits: StoreLimits
     /// The store's properties: from the table in `S3Provider`, or as `open` has observed them.
-    package let provider: S3Provider
-    let configuration: S3Configuration
+    package var provider: S3Provider { bucket.provider }
     let bucket: S3Bucket
-    let uploads: S3Uploads
-    let logger: Logger
+    var uploads: S3Uploads { S3Uploads(bucket: bucket) }
+    var configuration: S3Configuration { bucket.client.configuration }
 
     /// Makes a store that has its properties from the table in `S3Provider`. `open` makes a store with probed
     /// properties.
@@ -32,12 +31,8 @@ package final class S3Store: ObjectStore {
     }
 
     private init(configuration: S3Configuration, provider: S3Provider, client: S3Client, logger: Logger) {
-        self.configuration = configuration
-        self.provider = provider
         let verifies = Self.verifies(configuration, provider)
         self.bucket = S3Bucket(client: client, provider: provider, verifiesBodies: verifies, logger: logger)
-        self.uploads = S3Uploads(bucket: bucket)
-        self.logger = logger
         let prefixBytes = configuration.prefix.utf8.count
         var limits = StoreLimits(
             partBytesMin: provider.partBytesMin, partBytesMax: provider.partBytesMax, partsMax: provider.partsMax,
