@@ -80,15 +80,13 @@ package struct Journal: Sendable {
         guard try queue.read({ try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM withdrawn)") }) == true else {
             return
         }
-        try queue.write { try countWithdrawnAnew($0, at: now) }
-    }
-
-    private static func countWithdrawnAnew(_ database: Database, at now: BootMoment) throws {
-        try database.execute(
-            sql: "UPDATE withdrawn SET boot = ?1, since = ?2 WHERE boot <> ?1 OR since > ?2",
-            arguments: [now.boot, now.milliseconds])
-        try database.execute(
-            sql: "DELETE FROM withdrawn WHERE since < ?", arguments: [now.milliseconds - 86_400_000])
+        try queue.write { database in
+            try database.execute(
+                sql: "UPDATE withdrawn SET boot = ?1, since = ?2 WHERE boot <> ?1 OR since > ?2",
+                arguments: [now.boot, now.milliseconds])
+            try database.execute(
+                sql: "DELETE FROM withdrawn WHERE since < ?", arguments: [now.milliseconds - 86_400_000])
+        }
     }
 
     /// Applies changes in order, in one transaction.

@@ -32,7 +32,7 @@ package struct SiteKeyChange: Sendable {
             let keys = try home.siteKeys()
             if let problem = keys.problem { throw problem.adding(removeAnnouncement) }
             if let next = keys.next {
-                _ = try nextKey(of: next)
+                try checkNextKey(of: next)
                 return next
             }
             let identity = keys.identity
@@ -80,7 +80,7 @@ package struct SiteKeyChange: Sendable {
                 }
                 return keys.identity.fingerprint
             }
-            _ = try nextKey(of: next)
+            try checkNextKey(of: next)
             if !force { try refuseUnlessKnown(next, "announced", "sluice-gateway identity switch --force") }
             let chain = try keys.identity.chain(behind: certificates)
             try AtomicFile.write(chain, to: GatewayHome.target(of: files.certificatePath), mode: .ownerWritesAllRead)
@@ -141,9 +141,9 @@ package struct SiteKeyChange: Sendable {
 
     // MARK: Preconditions
 
-    /// The announced private key. Throws if the home does not have it: an operator may have copied only the certificate
-    /// from another gateway.
-    private func nextKey(of next: Fingerprint) throws -> PrivateKey {
+    /// Throws if the home does not have the announced private key: an operator may have copied only the certificate from
+    /// another gateway.
+    private func checkNextKey(of next: Fingerprint) throws {
         guard AtomicFile.exists(files.nextKeyPath) else {
             throw GatewayHomeError(
                 "the announced key \(next) is not in this home; copy \(SiteKeyFiles.nextKeyFileName) from the "
@@ -155,7 +155,6 @@ package struct SiteKeyChange: Sendable {
                 "\(files.nextKeyPath) is not the key of \(files.nextCertificatePath); bring both from one gateway, or "
                     + removeAnnouncement)
         }
-        return key
     }
 
     private var removeAnnouncement: String {

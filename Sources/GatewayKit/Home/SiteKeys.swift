@@ -16,26 +16,24 @@ extension SiteKeys {
     ///   - identity: the present key.
     ///   - files: the files with the announcement.
     init(_ identity: Identity, announcedIn files: SiteKeyFiles) {
+        var next: Fingerprint?
+        var problem: GatewayHomeError?
         do {
-            guard let next = try files.announced() else {
-                self.init(identity: identity, next: nil, problem: nil)
-                return
+            if let announced = try files.announced() {
+                let fingerprint = try announced.first.fingerprint()
+                // The present key equals the announced key: a switch was interrupted before it removed next.crt. Nothing
+                // is announced any more.
+                if fingerprint != identity.fingerprint {
+                    guard identity.hasSigned(announced) else {
+                        throw GatewayHomeError("\(files.nextCertificatePath) is not signed by the present key")
+                    }
+                    next = fingerprint
+                }
             }
-            let fingerprint = try next.first.fingerprint()
-            // The present key equals the announced key: a switch was interrupted before it removed next.crt. Nothing is
-            // announced any more.
-            guard fingerprint != identity.fingerprint else {
-                self.init(identity: identity, next: nil, problem: nil)
-                return
-            }
-            guard identity.hasSigned(next) else {
-                throw GatewayHomeError("\(files.nextCertificatePath) is not signed by the present key")
-            }
-            self.init(identity: identity, next: fingerprint, problem: nil)
         } catch {
-            let problem = GatewayHomeError("the next key is not announced: \(error)")
-            self.init(identity: identity, next: nil, problem: problem)
+            problem = GatewayHomeError("the next key is not announced: \(error)")
         }
+        self.init(identity: identity, next: next, problem: problem)
     }
 }
 

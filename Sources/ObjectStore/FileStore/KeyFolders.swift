@@ -23,14 +23,6 @@ struct KeyFolders: Sendable {
     let walk: FolderWalk
     private let durableFolders = DurableFolders()
 
-    init(layout: FileStoreLayout, files: FileSystem, root: FileStatus, ownFolder: FileStatus, walk: FolderWalk) {
-        self.layout = layout
-        self.files = files
-        self.root = root
-        self.ownFolder = ownFolder
-        self.walk = walk
-    }
-
     /// Maximum number of attempts for a step that fails if another gateway removes or makes a folder of the key at the
     /// same time.
     static let placingsMax = 10
