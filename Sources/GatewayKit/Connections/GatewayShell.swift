@@ -24,7 +24,7 @@ actor GatewayShell: MachineShell {
     var state = ShellState<ConnectionID>()
     private var flows: [FlowID: PartFlow] = [:]
     /// Running calls to the store. They are unstructured tasks, because each must be cancellable without the others;
-    /// `finishCalls` waits for all of them.
+    /// `finish` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     /// Running enrolments by the connection that requested them; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]

@@ -34,11 +34,8 @@ package struct DeadlineTimer {
     package mutating func arm(
         for deadline: Instant?, now: Instant, on eventLoop: any EventLoop, fire: @escaping @Sendable () -> Void
     ) {
-        guard let deadline else { return }
-        if case .armed(let at, let scheduled) = state {
-            if at <= deadline { return }
-            scheduled.cancel()
-        }
+        guard let deadline, isLate(for: deadline) else { return }
+        cancel()
         // For a deadline more than a day away, the timer fires after a day and is then set again.
         let delay = min(max(deadline.since(now), Self.delayMin), .seconds(86_400))
         state = .armed(at: now + delay, eventLoop.scheduleTask(in: TimeAmount(delay), fire))
