@@ -74,6 +74,17 @@ import TransferCommon
         #expect(bench.advance(to: 101) == 1)
     }
 
+    /// A busy shell sets the timer after each event, more often than once in a millisecond.
+    @Test func eventsDoNotPostponeAPassedDeadline() {
+        let bench = Bench()
+        _ = bench.advance(to: 100)
+        bench.arm(10)
+        bench.now = bench.now + .microseconds(900)
+        bench.eventLoop.advanceTime(by: .microseconds(900))
+        bench.arm(10)
+        #expect(bench.advance(to: 101) == 1)
+    }
+
     @Test func theLastPossibleDeadlineDoesNotTrap() {
         let bench = Bench()
         bench.timer.arm(for: Instant(nanoseconds: .max), now: bench.now, on: bench.eventLoop) {}
