@@ -152,7 +152,7 @@ actor GatewayShell: MachineShell {
     /// arrive.
     func dropSilentFlows() {
         let limits = machine.limits
-        for flow in flows.values where flow.size <= limits.heldPartBytesMax {
+        for flow in flows.values where limits.heldPartBytesMax > 0 && flow.size <= limits.heldPartBytesMax {
             flow.dropIfSilent(for: limits.progressWindow)
         }
     }
