@@ -4,7 +4,7 @@ import WireProtocol
 /// What all sessions share: limits, devices, budget, ids, and the queue of actions.
 struct GatewayContext: Hashable {
     let limits: GatewayLimits
-    private let uncompared: UncomparedCryptography
+    private let library: Uncompared<any TransferCryptography>
     var devices = DeviceTable()
     var reservations: Reservations
     var pace: StorePace
@@ -27,13 +27,13 @@ struct GatewayContext: Hashable {
 
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
-        self.uncompared = UncomparedCryptography(value: cryptography)
+        self.library = Uncompared(cryptography)
         self.reservations = Reservations(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
         self.breaker = StoreBreaker(limits: limits.breaker)
     }
 
-    var cryptography: any TransferCryptography { uncompared.value }
+    var cryptography: any TransferCryptography { library.value }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))

@@ -23,16 +23,6 @@ package protocol TransferCryptography: RootDigesting {
     func signature(of statement: [UInt8]) -> [UInt8]?
 }
 
-/// Cryptography that a machine calls. It is no part of the machine's state: two values are always equal, so that two
-/// machines are compared only by their states.
-struct UncomparedCryptography: Hashable {
-    let value: any TransferCryptography
-
-    static func == (left: UncomparedCryptography, right: UncomparedCryptography) -> Bool { true }
-
-    func hash(into hasher: inout Hasher) {}
-}
-
 /// The public half of the key that signs receipts.
 package struct ReceiptKey: Hashable, Sendable {
     /// DER SubjectPublicKeyInfo, as WELCOME carries it.
