@@ -2,7 +2,7 @@
 // that all other targets share the same types.
 
 /// The id of a session: 128 random bits. The agent generates it before it sends the first frame about the session.
-package struct SessionID: Hashable, Sendable {
+package struct SessionID: Hashable, Comparable, Sendable {
     package let high: UInt64
     package let low: UInt64
 
@@ -17,6 +17,10 @@ package struct SessionID: Hashable, Sendable {
     /// Draws all 128 bits.
     package static func random(using generator: inout some RandomNumberGenerator) -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
+    }
+
+    package static func < (left: SessionID, right: SessionID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
     }
 }
 

@@ -272,10 +272,7 @@ extension VirtualStore {
             return .object(objects[Array(key.utf8)].map { read($0, size: size, partBytes: partBytes) })
         case .findRecords(let key):
             let found = records.filter { $0.key.key == Array(key.utf8) }.values
-            return .records(
-                found.sorted {
-                    ($0.session.high, $0.session.low) < ($1.session.high, $1.session.low)
-                })
+            return .records(found.sorted { $0.session < $1.session })
         case .writeRecord(let facts):
             records[RecordKey(key: Array(facts.key.utf8), session: facts.session)] = facts
             onChange?(facts.key, nil)

@@ -67,10 +67,7 @@ extension GatewaySession {
         // If a slot resumes exactly this session, no other session may take its place.
         guard attached.areAllOpening else { return [] }
         return records.filter(isAdoptable).compactMap { SessionOpening.Candidate($0) }
-            .sorted { left, right in
-                let (left, right) = (left.record.session, right.record.session)
-                return (left.high, left.low) < (right.high, right.low)
-            }
+            .sorted { $0.record.session < $1.record.session }
             .prefix(limits.probesMax).map { $0 }
     }
 

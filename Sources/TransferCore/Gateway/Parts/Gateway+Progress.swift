@@ -7,7 +7,7 @@ extension Gateway {
     /// Called once in every window: measures the parts and lists that hold memory, and evicts those without progress.
     mutating func judgeProgress() {
         var parts: [ProgressCheck.HeldPart] = []
-        for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted(by: Gateway.isBefore) {
+        for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted() {
             guard let device = sessions[id]?.device.fingerprint else { continue }
             parts += sessions[id]?.parts.measure(session: id, device: device) ?? []
         }
@@ -43,10 +43,6 @@ extension Gateway {
             let hasMoved = connections[id]?.slots[session: slot]?.list.hasMoved() ?? true
             return ProgressCheck.HeldList(attachment: Attachment(connection: id, slot: slot), hasMoved: hasMoved)
         }
-    }
-
-    private static func isBefore(_ left: SessionID, _ right: SessionID) -> Bool {
-        (left.high, left.low) < (right.high, right.low)
     }
 }
 

@@ -49,7 +49,7 @@ package struct PartTable: Hashable, Sendable {
 
     /// When the first orphaned part is given up.
     package func nextDeadline(grace: Duration) -> Instant? {
-        parts.values.compactMap { $0.nextDeadline(grace: grace) }.min()
+        parts.values.reduce(nil) { earlier($0, $1.nextDeadline(grace: grace)) }
     }
 
     /// The orphaned parts to give up now, in order.

@@ -207,25 +207,29 @@ struct GatewaySession: Hashable {
 
     /// The next moment at which `tick` has something to do.
     func nextDeadline(_ limits: GatewayLimits) -> Instant? {
-        var deadlines = [parts.nextDeadline(grace: limits.partGrace)].compactMap { $0 }
-        if let detachedAt = attached.detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
-        if case .searching(let search) = phase, let at = search.looks.nextDeadline { deadlines.append(at) }
-        if case .completing(let completion) = phase, let at = completion.nextDeadline { deadlines.append(at) }
-        if case .aborting(let abort) = phase, let at = abort.nextDeadline { deadlines.append(at) }
-        return deadlines.min()
+        let forgottenAt = mayBeForgotten ? attached.detachedAt.map { $0 + limits.sessionGrace } : nil
+        return earlier(earlier(parts.nextDeadline(grace: limits.partGrace), forgottenAt), pauseEnd)
+    }
+
+    /// When the pause of the phase ends; `nil` if the phase does not pause.
+    private var pauseEnd: Instant? {
+        switch phase {
+        case .searching(let search): search.looks.nextDeadline
+        case .completing(let completion): completion.nextDeadline
+        case .aborting(let abort): abort.nextDeadline
+        default: nil
+        }
     }
 
     /// Called by the gateway when `nextDeadline` has passed.
     mutating func tick(_ context: inout GatewayContext) {
         for number in parts.due(grace: context.limits.partGrace, now: context.now) { dropPart(number, &context) }
-        if case .searching(let search) = phase, let at = search.looks.nextDeadline, at <= context.now {
-            lookAgain(search, &context)
-        }
-        if case .completing(let completion) = phase, let at = completion.nextDeadline, at <= context.now {
-            completeAgain(completion, &context)
-        }
-        if case .aborting(let abort) = phase, let at = abort.nextDeadline, at <= context.now {
-            abortAgain(abort, &context)
+        guard let pauseEnd, pauseEnd <= context.now else { return }
+        switch phase {
+        case .searching(let search): lookAgain(search, &context)
+        case .completing(let completion): completeAgain(completion, &context)
+        case .aborting(let abort): abortAgain(abort, &context)
+        default: break
         }
     }
 
@@ -249,8 +253,7 @@ struct GatewaySession: Hashable {
     /// the order is always the same.
     static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
         let never = Instant(nanoseconds: .max)
-        return (left.attached.detachedAt ?? never, left.id.high, left.id.low)
-            < (right.attached.detachedAt ?? never, right.id.high, right.id.low)
+        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
     }
 
     /// Whether no request to the store is under way and no bytes are held. Both end by themselves; only then may the

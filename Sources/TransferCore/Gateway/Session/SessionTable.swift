@@ -91,6 +91,6 @@ struct SessionWake: Hashable, Comparable {
     var session: SessionID
 
     static func < (left: SessionWake, right: SessionWake) -> Bool {
-        (left.at, left.session.high, left.session.low) < (right.at, right.session.high, right.session.low)
+        (left.at, left.session) < (right.at, right.session)
     }
 }
