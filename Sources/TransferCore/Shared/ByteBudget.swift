@@ -26,6 +26,7 @@ package struct ByteBudget: Hashable, Sendable {
 
     /// Releases reserved bytes, but no more than the device holds.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
+        guard bytes > 0 else { return }
         let held = byDevice[device] ?? 0
         let released = min(bytes, held)
         bytesReserved -= released

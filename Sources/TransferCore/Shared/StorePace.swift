@@ -146,7 +146,7 @@ package struct StorePace: Hashable, Sendable {
 
     /// Returns the part that has waited longest, if it is slow. Returns each part once.
     package mutating func takeSlow(now: Instant) -> StoreRequestID? {
-        guard let slowAfter else { return nil }
+        guard let slowAfter, let nextDeadline, nextDeadline <= now else { return nil }
         let slow = parts.filter { $0.value.handedOverAt.map { $0 + slowAfter <= now } ?? false }
         guard let request = slow.keys.min() else { return nil }
         // The request stays under way until the store answers, but it is not reported as slow again.

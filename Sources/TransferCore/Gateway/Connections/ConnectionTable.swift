@@ -48,11 +48,19 @@ struct ConnectionTable: Hashable {
     mutating func tick(idleLimit: Duration, now: Instant) -> [Due] {
         guard let due = checkAt, due <= now else { return [] }
         checkAt = nil
-        return ids.compactMap { id in
-            let result = connections[id]?.tick(idleLimit: idleLimit, now: now) ?? .wait
-            if case .close = result { return Due(id: id, result: result) }
-            if let deadline = connections[id]?.nextDeadline(idleLimit: idleLimit) { check(at: deadline) }
-            return result == .wait ? nil : Due(id: id, result: result)
+        var found: [Due] = []
+        // Sort only the few connections with something to do. `indices` would hold a second reference to the table, and
+        // the first change would copy it.
+        var index = connections.startIndex
+        while index != connections.endIndex {
+            let result = connections.values[index].tick(idleLimit: idleLimit, now: now)
+            if result != .wait { found.append(Due(id: connections.keys[index], result: result)) }
+            if case .close = result {
+            } else if let deadline = connections.values[index].nextDeadline(idleLimit: idleLimit) {
+                check(at: deadline)
+            }
+            connections.formIndex(after: &index)
         }
+        return found.sorted { $0.id < $1.id }
     }
 }
