@@ -13,7 +13,9 @@ package struct Gateway: Hashable {
     var progress = ProgressCheck()
     /// The objects that the gateway reads back, and those that wait.
     var readBacks = ReadBackQueue()
-    var proves = ProveTable()
+    /// PROVEs that are not answered yet, counted by device. Each takes memory and may cost the store a request, so
+    /// their number is bounded (specification §9.6). The PROVEs themselves are kept in the slots.
+    var proves = Tally<SHA256Digest>()
     /// The newest REPORT of each device.
     var reports = DeviceReports()
     /// When a stopping gateway closes its connections; `nil` while it serves.
@@ -171,7 +173,7 @@ package struct Gateway: Hashable {
         return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
     }
 
-    mutating func connectionLost(_ id: ConnectionID) {
+    private mutating func connectionLost(_ id: ConnectionID) {
         forget(id)
         settleSlots()
     }

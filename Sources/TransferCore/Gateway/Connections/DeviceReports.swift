@@ -24,7 +24,7 @@ struct DeviceReports: Hashable {
     /// When the newest report of each device was kept, by the monotonic clock.
     private var keptAt: [String: Instant] = [:]
     /// Whether a report has changed since the shell took them.
-    private(set) var haveChanged = false
+    private var haveChanged = false
 
     /// Keeps a report, unless the last one of its device is too recent.
     mutating func keep(_ report: DeviceReport, now: Instant, _ limits: GatewayLimits) {

@@ -22,7 +22,7 @@ extension Gateway {
                 .sizeUnsupported, "no file has more than \(WireLimits.partsMax) parts; this one would have more",
                 at: attachment)
         }
-        guard proves.hasRoom(for: device.fingerprint, limits) else {
+        guard proves[device.fingerprint] < limits.provesPerDeviceMax, proves.total < limits.provesMax else {
             return refuse(
                 .busy, "as many objects are being proved as may be at once", retryAfter: context.limits.laterAdvice,
                 at: attachment)
@@ -31,7 +31,7 @@ extension Gateway {
             .lookUpObject(key: key, plan: plan), for: .prove(attachment, device: device.fingerprint))
         self[prove: attachment] = GatewayProve(
             question: question, key: key, plan: plan, device: device, phase: .lookingUp(request))
-        proves.began(by: device.fingerprint)
+        proves.add(device.fingerprint)
     }
 
     /// The store has looked up the key of a PROVE. The answer counts only for the PROVE that made this request: the
@@ -104,6 +104,6 @@ extension Gateway {
     private mutating func removeProve(at attachment: Attachment) {
         guard let prove = self[prove: attachment] else { return }
         self[prove: attachment] = nil
-        proves.ended(by: prove.device.fingerprint)
+        proves.remove(prove.device.fingerprint)
     }
 }

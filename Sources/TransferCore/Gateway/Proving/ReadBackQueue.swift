@@ -43,10 +43,8 @@ struct ReadBackQueue: Hashable {
     private var waiting: [SHA256Digest: [Reading]] = [:]
     /// Devices for which an object waits, in the order of their turns.
     private var turns: [SHA256Digest] = []
-    private(set) var running: [StoreRequestID: Running] = [:]
+    private var running: [StoreRequestID: Running] = [:]
     private var runningCounts = Tally<SHA256Digest>()
-
-    var waitingCount: Int { waiting.values.reduce(0) { $0 + $1.count } }
 
     mutating func add(_ reading: Reading) {
         if waiting[reading.device] == nil { turns.append(reading.device) }

@@ -55,10 +55,8 @@ extension Gateway {
 
     /// Refuses the completion for now: the agent resumes later and lists again.
     private mutating func deferCompletion(at attachment: Attachment, _ message: String) {
-        let report = ErrorReport(
-            scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,
-            message: message)
-        context.send(.error(report), to: attachment)
+        let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
+        context.send(.error(refusal.asSessionError), to: attachment)
         leaveSession(at: attachment)
     }
 

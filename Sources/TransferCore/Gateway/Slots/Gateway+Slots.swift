@@ -19,7 +19,7 @@ extension Gateway {
         case .report(let report):
             received(report, from: device)
         case .error(let report) where report.scope == .connection:
-            connectionEnded(id)
+            close(id)  // The agent has ended the connection. Its code is for people who read logs.
         default:
             receivedSlotFrame(frame, at: attachment, device: device)
         }
@@ -57,12 +57,6 @@ extension Gateway {
         case .complete(let complete): receivedComplete(complete, at: attachment)
         default: break  // `SlotState` acts on no other frame.
         }
-    }
-
-    /// The agent has ended the connection by an ERROR. Its code is not used; agents send it for people who read logs.
-    private mutating func connectionEnded(_ id: ConnectionID) {
-        context.actions.append(.close(id))
-        connectionLost(id)
     }
 
     private mutating func turn(
