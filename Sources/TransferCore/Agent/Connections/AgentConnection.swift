@@ -28,13 +28,6 @@ package struct AgentConnection: Hashable, Sendable {
         case leaving(OpenConnection, deadline: Instant)
     }
 
-    /// What the agent does after a tick.
-    package enum OnTick: Hashable, Sendable {
-        case wait
-        case sendPing
-        case close
-    }
-
     package private(set) var phase: Phase
     /// Attempts in a row that failed before this one, for the back-off.
     package private(set) var failures: Int
@@ -90,19 +83,13 @@ package struct AgentConnection: Hashable, Sendable {
     package mutating func heard(now: Instant) { withOpen { $0.liveness.heard(now: now) } }
 
     /// Called at `nextDeadline`, or at any time.
-    package mutating func tick(now: Instant) -> OnTick {
+    package mutating func tick(now: Instant) -> PeerLiveness.OnTick {
         switch phase {
-        case .away: return .wait
         case .connecting(let deadline), .greeting(let deadline, _), .leaving(_, let deadline):
             if deadline <= now { return .close }
-        case .open: break
+        case .away, .open: break
         }
-        let onTick = withOpen { $0.liveness.tick(idleLimit: $0.idleLimit, now: now) }
-        return switch onTick {
-        case .sendPing?: .sendPing
-        case .close?: .close
-        case .wait?, nil: .wait
-        }
+        return withOpen { $0.liveness.tick(idleLimit: $0.idleLimit, now: now) } ?? .wait
     }
 
     /// When `tick` has something to do, or when the agent may connect; `nil` if the agent may connect already, and
@@ -159,7 +146,10 @@ package struct AgentConnection: Hashable, Sendable {
         }
     }
 
-    var hasFreeSlot: Bool { opened?.hasFreeSlot ?? false }
+    /// Whether a session could be opened or resumed on the connection.
+    var hasFreeSlot: Bool {
+        if case .open(let open) = phase { open.hasFreeSlot } else { false }
+    }
 
     var usedSlotCount: Int { opened?.slots.usedCount ?? 0 }
 
@@ -194,9 +184,9 @@ package struct AgentConnection: Hashable, Sendable {
     mutating func takeSlot(for upload: UploadID) -> Slot? { withOpen { $0.takeSlot(for: upload) } ?? nil }
 
     /// Adds a part to those that take turns on this connection.
-    mutating func add(_ part: UploadPart) { withOpen { $0.changeTurns { $0.add(part) } } }
+    mutating func add(_ part: UploadPart) { withOpen { $0.turns.add(part) } }
 
-    mutating func remove(_ part: UploadPart) { withOpen { $0.changeTurns { $0.remove(part) } } }
+    mutating func remove(_ part: UploadPart) { withOpen { $0.turns.remove(part) } }
 
-    mutating func returnCredit(_ bytes: UInt64) { withOpen { $0.changeTurns { $0.returnCredit(bytes) } } }
+    mutating func returnCredit(_ bytes: UInt64) { withOpen { $0.turns.returnCredit(bytes) } }
 }

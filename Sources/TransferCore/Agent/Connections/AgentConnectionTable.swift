@@ -7,17 +7,16 @@ struct AgentConnectionTable: Hashable {
     /// The numbers of the connections, in the order in which the connections were added.
     private(set) var ids: [ConnectionID] = []
     /// The connections, in the order of `ids`. There are few of them, so a search costs less than a hash, and an array
-    /// changes its elements in place without allocating memory. An element is `nil` only while the subscript removes
-    /// it.
+    /// changes its elements in place without allocating memory. No element is `nil`.
     private var connections: [AgentConnection?] = []
     private var lastNumber: UInt64 = 0
 
-    /// The connection with this number; `nil` if there is none. Only `add` adds a connection.
+    /// The connection with this number; `nil` if there is none. Only `add`, `remove` and `removeAll` add or remove
+    /// connections: through the subscript a connection changes.
     subscript(id: ConnectionID) -> AgentConnection? {
         get { ids.firstIndex(of: id).flatMap { connections[$0] } }
         _modify {
             if let index = ids.firstIndex(of: id) {
-                defer { if connections[index] == nil { remove(id) } }
                 yield &connections[index]
             } else {
                 var none: AgentConnection?
@@ -61,18 +60,18 @@ struct AgentConnectionTable: Hashable {
     var openSlotCount: Int { values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) } }
 
     /// Whether a session could be opened or resumed.
-    var hasFreeSlot: Bool { values.contains { $0.isOpen && $0.hasFreeSlot } }
+    var hasFreeSlot: Bool { values.contains(where: \.hasFreeSlot) }
 
     /// The number of connections on which a session could be opened or resumed.
     func countWithFreeSlot(excluding taken: Set<ConnectionID>) -> Int {
-        ids.count { !taken.contains($0) && self[$0]?.isOpen == true && self[$0]?.hasFreeSlot == true }
+        ids.count { !taken.contains($0) && self[$0]?.hasFreeSlot == true }
     }
 
     /// The open connection with a free slot and the fewest sessions; among equals the one with the lowest number.
     func leastUsed(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
         var least: (id: ConnectionID, sessions: Int)?
         for id in ids where !taken.contains(id) {
-            guard let connection = self[id], connection.isOpen, connection.hasFreeSlot else { continue }
+            guard let connection = self[id], connection.hasFreeSlot else { continue }
             if least.map({ connection.usedSlotCount < $0.sessions }) ?? true {
                 least = (id, connection.usedSlotCount)
             }

@@ -8,7 +8,7 @@ package struct OpenConnection: Hashable, Sendable {
     let gateway: GatewayProof?
     var liveness: PeerLiveness
     private(set) var slots = AgentSlotTable()
-    private(set) var turns = PartTurns()
+    var turns = PartTurns()
     private(set) var chunks = ChunkQueue()
     private(set) var rate = SendRate()
 
@@ -41,9 +41,6 @@ package struct OpenConnection: Hashable, Sendable {
     mutating func left(_ slot: Slot) { slots.left(slot, hasChunks: chunks.contains(slot)) }
 
     // MARK: Data
-
-    /// Changes the turns of the parts.
-    mutating func changeTurns(_ body: (inout PartTurns) -> Void) { body(&turns) }
 
     /// Takes the part whose turn it is, unless enough bytes wait for the socket.
     ///

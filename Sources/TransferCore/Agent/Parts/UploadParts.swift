@@ -38,10 +38,13 @@ struct UploadParts: Hashable, Sendable {
     /// The numbers of the parts under way, in ascending order.
     var numbers: [PartNumber] { underWay.keys.sorted() }
 
-    /// The moments at which parts may be offered.
-    var offerTimes: [Instant] {
-        underWay.values.compactMap { part in
-            if case .ready(_, let notBefore, _) = part.state { notBefore } else { nil }
+    var hasReady: Bool { underWay.values.contains(where: \.isReady) }
+
+    /// The next moment after `now` at which a part may be offered; `nil` if no part waits for one.
+    func nextOffer(after now: Instant) -> Instant? {
+        underWay.values.reduce(nil) { next, part in
+            guard case .ready(_, let notBefore, _) = part.state, notBefore > now else { return next }
+            return earlier(next, notBefore)
         }
     }
 
@@ -56,7 +59,7 @@ struct UploadParts: Hashable, Sendable {
 
     /// Whether parts are left to send beside those that are being sent.
     func hasUnsent(in plan: PartPlan?) -> Bool {
-        if hasNext(in: plan) || underWay.values.contains(where: \.isReady) { return true }
+        if hasNext(in: plan) || hasReady { return true }
         // Parts that were taken up before the answer to a query arrived are still being read at this moment.
         return underWay.values.count(where: \.isReading) > 1
     }
@@ -134,10 +137,12 @@ struct UploadParts: Hashable, Sendable {
 
     /// Takes up the next part.
     mutating func takeUp(in plan: PartPlan, isCounted: Bool) -> OnTakeUp? {
-        let (stored, underWay) = (self.stored, self.underWay)
-        let next = queue.next(in: plan, isReading: isReading) { stored[$0] != nil || underWay[$0] != nil }
+        // The capture list ends with the call. A second reference to the parts would make the change below copy them.
+        let next = queue.next(in: plan, isReading: isReading) { [stored, underWay] number in
+            stored[number] != nil || underWay[number] != nil
+        }
         guard let number = next, let size = plan.bytes(of: number) else { return nil }
-        self.underWay[number] = OutgoingPart(size: size, isCounted: isCounted)
+        underWay[number] = OutgoingPart(size: size, isCounted: isCounted)
         // Parts that the store lists without a digest need an MD5 in their offer. The answer to the run's first RESUME
         // QUERY names them. A part that is offered before that answer might be one of them, so it gets an MD5, too.
         return OnTakeUp(number: number, size: size, withMD5: needsMD5.contains(number) || !named.isComplete)
@@ -167,7 +172,7 @@ struct UploadParts: Hashable, Sendable {
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
         stored.keep(entry)
         named.forget(number)
-        for other in underWay.keys { underWay[other]?.failures = 0 }
+        for (other, part) in underWay where part.failures > 0 { underWay[other]?.failures = 0 }
         window.grow(roomMax: roomMax)
         return OnStored(
             entry: entry, othersAreWell: underWay.allSatisfy { $0.key == number || !$0.value.wasDeferred })

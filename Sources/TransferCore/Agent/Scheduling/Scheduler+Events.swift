@@ -110,7 +110,8 @@ extension Scheduler {
 
     /// Whether an answer or a part is awaited on a connection.
     func isWorking(on id: ConnectionID, _ context: AgentContext) -> Bool {
-        uploads(on: id, context).contains { uploads[$0]?.isWorking(on: id) == true }
+        let carried = context.connections[id]?.opened?.slots.uploads ?? []
+        return carried.contains { uploads[$0]?.isWorking(on: id) == true }
             || proofs.values.contains { $0.isProving(on: id) }
     }
 

@@ -180,11 +180,11 @@ extension Scheduler {
             guard bytes > 0 else {
                 // A decided part gets its next turn when its limit rises, an undecided one when credit is returned.
                 if uploads[part.upload]?.waitsForCredit(part.part, on: id, context) == true {
-                    context.connections[id]?.withOpen { $0.changeTurns { $0.awaitCredit(part) } }
+                    context.connections[id]?.withOpen { $0.turns.awaitCredit(part) }
                 }
                 continue
             }
-            context.connections[id]?.withOpen { $0.changeTurns { $0.putLast(part) } }
+            context.connections[id]?.withOpen { $0.turns.putLast(part) }
             uploads[part.upload]?.sendChunk(part.part, bytes: bytes, &context)
             pacer.sent(bytes, on: id, now: context.now)
             return true

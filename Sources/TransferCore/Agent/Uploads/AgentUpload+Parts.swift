@@ -83,7 +83,7 @@ extension AgentUpload {
 
     /// Offers the parts that are ready and that the window admits, each on the connection that sends the fewest parts.
     mutating func offerReadyParts(_ context: inout AgentContext) {
-        guard context.phase == .running else { return }
+        guard context.phase == .running, parts.hasReady else { return }
         var sending = parts.sendingCount
         for number in parts.numbers where parts.mayOffer(number, beside: sending, now: context.now) {
             if offer(number, &context) { sending += 1 }
@@ -157,9 +157,9 @@ extension AgentUpload {
         context.actions.append(.sendChunk(sent.chunk))
         bytesSent += bytes
         context.connections[sent.chunk.connection]?.withOpen { open in
-            if sent.isUndecided { open.changeTurns { $0.spendCredit(bytes) } }
+            if sent.isUndecided { open.turns.spendCredit(bytes) }
             open.queued(sent.chunk, of: sent.offer)
-            if sent.isWhole { open.changeTurns { $0.remove(sent.chunk.uploadPart) } }
+            if sent.isWhole { open.turns.remove(sent.chunk.uploadPart) }
         }
     }
 

@@ -23,7 +23,7 @@ extension AgentUpload {
 
     private func needs(_ context: AgentContext) -> UploadNeeds {
         var needs = UploadNeeds(holdsNothing: parts.isEmpty)
-        for moment in parts.offerTimes { needs.wake(at: moment, now: context.now) }
+        if let moment = parts.nextOffer(after: context.now) { needs.wake(at: moment, now: context.now) }
         if wantsToJoin(context) { needs.wake(at: joinsAt, now: context.now) }
         if case .waiting(_, let until) = phase {
             needs.wake(at: until, now: context.now)
