@@ -1,5 +1,6 @@
 import NIOPosix
 import Synchronization
+import SystemSupport
 import TransferCommon
 import TransferCore
 
@@ -32,7 +33,7 @@ struct FilePush {
     private let control: UploadControl
     private var settling: FileSettling
     private let clock: FileClock
-    private let startedAt = ContinuousClock.now
+    private let time = MonotonicClock()
     /// The highest upload number used so far.
     private var last: UploadID
     /// Number of files submitted.
@@ -51,7 +52,7 @@ struct FilePush {
     }
 
     private var isStopped: Bool { control.isStopped }
-    private var now: Instant { Instant(nanoseconds: 0) + (ContinuousClock.now - startedAt) }
+    private var now: Instant { time.now }
 
     /// - Returns: the number of submitted files. Every other file was reported as failed or is counted in `notBegun`.
     mutating func run(notBegun: inout NotBegun) async throws -> Int {

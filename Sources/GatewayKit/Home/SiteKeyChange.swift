@@ -141,8 +141,8 @@ package struct SiteKeyChange: Sendable {
 
     // MARK: Preconditions
 
-    /// Throws if the home does not have the announced private key: an operator may have copied only the certificate from
-    /// another gateway.
+    /// Throws if the home does not have the announced private key: an operator may have copied only the certificate
+    /// from another gateway.
     private func checkNextKey(of next: Fingerprint) throws {
         guard AtomicFile.exists(files.nextKeyPath) else {
             throw GatewayHomeError(

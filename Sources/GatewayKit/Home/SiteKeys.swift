@@ -21,8 +21,8 @@ extension SiteKeys {
         do {
             if let announced = try files.announced() {
                 let fingerprint = try announced.first.fingerprint()
-                // The present key equals the announced key: a switch was interrupted before it removed next.crt. Nothing
-                // is announced any more.
+                // If the present key is the announced key, a switch was interrupted before it removed next.crt. Then
+                // nothing is announced any more.
                 if fingerprint != identity.fingerprint {
                     guard identity.hasSigned(announced) else {
                         throw GatewayHomeError("\(files.nextCertificatePath) is not signed by the present key")
