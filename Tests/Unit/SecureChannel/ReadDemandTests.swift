@@ -21,7 +21,7 @@ import Testing
                 changes.insert(TransitionTable.Row(from: "\(demand)", to: "\(next)"))
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/SecureChannel/ReadDemand.swift")
+        let rows = try TransitionTable.rows(of: "Sources/SecureChannel/Handler/ReadDemand.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -50,7 +50,7 @@ import Testing
                 changes.insert(TransitionTable.Row(from: Self.name(of: phase), to: Self.name(of: state.phase)))
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/SecureChannel/TLSState.swift")
+        let rows = try TransitionTable.rows(of: "Sources/SecureChannel/Handler/TLSState.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -26,7 +26,7 @@ import Testing
 
     @Test func readsTheRepositoryItself() {
         let paths = repositoryFiles.map(\.path)
-        #expect(paths.contains("Sources/TransferCommon/Identifiers.swift"))
+        #expect(paths.contains("Sources/TransferCommon/Sessions/Identifiers.swift"))
         #expect(paths.contains("Tests/Unit/Tidy/TidyTests.swift"))
         let pages = markdownFiles.map(\.path)
         #expect(pages.contains("README.md") && pages.contains("Protocol/specification.md"))
