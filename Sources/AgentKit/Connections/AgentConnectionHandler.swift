@@ -54,7 +54,8 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // TLS sends the gateway an alert with the reason and then closes the connection itself.
+        // Leave the channel open after a TLS error: the TLS handler first sends the gateway an alert with the reason,
+        // and then closes the channel.
         guard let error = error as? TLSError else { return context.close(promise: nil) }
         shell.assumeIsolated { [id] in $0.receivedTLSError(error, from: id) }
     }

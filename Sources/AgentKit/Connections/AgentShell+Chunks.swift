@@ -9,17 +9,17 @@ import WireProtocol
 // connection in the order in which the machine sent them.
 
 extension AgentShell {
-    /// Encodes a chunk, on the event loop if that needs no disk and no compressor. Writes it after earlier chunks.
+    /// Encodes a chunk and writes it after earlier chunks. Leaves the event loop only to read the disk or to compress.
     func sendChunk(_ chunk: Chunk) {
         guard let channel = state.frames.channel(of: chunk.connection) else {
-            // The connection has ended. The machine has counted the chunk's bytes already: report that none was sent.
+            // The connection has ended. The machine has counted the chunk already, so report that 0 bytes were sent.
             return machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0), now: now)
         }
         writeFrames()
         guard let source = sources.partSource(.init(upload: chunk.upload, part: chunk.part)) else {
             return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
         }
-        // Ask for each connection: two connections may lead to gateways with different capabilities.
+        // The capabilities may differ between connections, because two connections may lead to two gateways.
         let isLZ4Agreed = machine.agreedCapabilities(on: chunk.connection).contains(.lz4)
         let made: EventLoopFuture<ChunkPieces>
         if source.isEncodedAtOnce(mayCompress: isLZ4Agreed) {

@@ -32,7 +32,7 @@ extension AgentShell {
 
     /// Examines files on a thread, one after the other.
     func look(_ looks: [FileLook]) {
-        // The pool stops only after all uploads have ended, so no upload waits for work that the pool refuses.
+        // Ignore a failure: the pool refuses work only after it has stopped, and then all uploads have ended.
         threads.runIfActive(eventLoop: eventLoop) { looks.map { $0() } }.whenSuccess { findings in
             self.assumeIsolated { shell in
                 for finding in findings { shell.found(finding) }

@@ -24,7 +24,7 @@ extension AgentShell {
         self.turn = turn
     }
 
-    /// Number of small files that share one hand-over. It is small, so that a disk that hangs delays few other files.
+    /// Number of small files that one thread examines in one job: few, because a disk that hangs delays all of them.
     private static let looksAtOnce = 8
 
     private func endTurn() {

@@ -80,7 +80,7 @@ actor AgentShell: MachineShell {
         return machine.room
     }
 
-    /// An upload to submit, with its open source; the source is `nil` for an upload that is only dropped.
+    /// An upload to submit, and the source of its bytes. The source is `nil` if the upload is submitted to be dropped.
     typealias Submission = (request: UploadRequest, source: UploadSource?)
 
     func submit(_ submissions: [Submission]) {
@@ -91,7 +91,7 @@ actor AgentShell: MachineShell {
         }
     }
 
-    /// The user drops an upload.
+    /// Drops an upload at the user's command.
     ///
     /// - Returns: whether the upload is active in this run.
     func drop(_ id: UploadID) -> Bool {
@@ -100,8 +100,8 @@ actor AgentShell: MachineShell {
         return true
     }
 
-    /// Waits until no upload to the first of the keys is active. If two files have the same key, the second one is then
-    /// compared with the object of the first.
+    /// Waits until the first of these keys has no active upload. So the second of two files with the same key begins
+    /// after the first has ended, and is compared with the object of the first.
     ///
     /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {
@@ -136,12 +136,12 @@ actor AgentShell: MachineShell {
         handle(.connectionLost(id))
     }
 
-    /// The gateway has proved its identity, or the connection is plain TCP.
+    /// Reports that the gateway has proved its identity, or that the connection is plain TCP.
     func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
         handle(.connected(id, by: gateway))
     }
 
-    /// The connection could not be made secure.
+    /// Logs a TLS error. If another attempt would fail, too, reports to the machine that the connection was rejected.
     func receivedTLSError(_ error: TLSError, from id: ConnectionID) {
         logger.info("TLS failed", metadata: ["tls.error": "\(error.shortDescription)"])
         guard let failure = UploadFailure(error) else { return }

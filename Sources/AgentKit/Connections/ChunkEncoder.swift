@@ -6,7 +6,8 @@ package import WireProtocol
 
 /// Which chunks the agent compresses.
 package enum CompressionChoice: String, Sendable, CaseIterable {
-    /// Compresses a file as long as its chunks become smaller.
+    /// Compresses the chunks of a file. After a chunk that compression makes hardly smaller, sends the next chunks
+    /// uncompressed and then tries again (`ChunkEncoder`).
     case auto
     case always
     case never
@@ -91,7 +92,7 @@ package final class CompressorPool: Sendable {
 
     package init() {}
 
-    /// The block, or `nil` if it does not fit into `blockBytesMax` bytes.
+    /// - Returns: the compressed block; `nil` if it does not fit into `blockBytesMax` bytes.
     func compress(_ plain: ByteBuffer, blockBytesMax: Int) -> ByteBuffer? {
         let compressor = idle.withLock { $0.popLast() } ?? Compressor()
         defer { idle.withLock { $0.append(compressor) } }

@@ -91,7 +91,7 @@ package struct GatewayQuestion {
     }
 }
 
-/// A frame, and the key that the gateway that sent it proved.
+/// A frame, and the key that its sender, the gateway, has proved.
 private typealias ProvenFrame = (frame: Frame, key: Fingerprint?)
 
 private final class QuestionHandler: ChannelInboundHandler {
@@ -137,7 +137,8 @@ private final class QuestionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // TLS sends the gateway an alert with the reason and then closes the connection itself.
+        // Leave the channel open after a TLS error: the TLS handler first sends the gateway an alert with the reason,
+        // and then closes the channel.
         guard error is TLSError else { return context.close(promise: nil) }
         answer.fail(error)
     }

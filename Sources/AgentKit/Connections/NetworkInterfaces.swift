@@ -54,7 +54,7 @@ package enum NetworkInterfaces {
     }
 }
 
-/// The interface of a connection cannot be used.
+/// The error for a network interface that a connection cannot use.
 struct InterfaceUnusable: Error, CustomStringConvertible {
     let name: String
     let reason: String

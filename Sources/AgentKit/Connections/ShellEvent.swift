@@ -9,7 +9,7 @@ enum ShellEvent: Sendable {
     ///
     /// - Parameter isResumable: whether the journal has an unfinished upload of the file.
     case refused(path: String, key: String, UploadFailure, isResumable: Bool = false)
-    /// A gateway will be asked about a file of `bytes` bytes.
+    /// The agent will ask a gateway whether the store holds a file of `bytes` bytes.
     case asked(UploadID, path: String, key: String, bytes: UInt64)
     case answered(UploadID, ProofOutcome)
     /// The check of a file ended without asking a gateway.

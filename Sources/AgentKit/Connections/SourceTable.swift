@@ -23,7 +23,7 @@ struct SourceTable {
         var part: PartNumber
     }
 
-    /// The file of an upload, with its request and its readers.
+    /// The file or stream of an upload, with the upload's request and the encoder of its chunks.
     struct Source {
         var file: SourceFile?
         var stream: SourceStream?
@@ -104,8 +104,8 @@ struct SourceTable {
 
     /// Ends the read of a part.
     ///
-    /// - Returns: whether the part is still needed. `false` if the part was released during the read. That is so, too,
-    ///   if it was requested again after that: then a newer read delivers it.
+    /// - Returns: whether the part still needs this read. `false` if the part was released during the read, even if it
+    ///   was requested again since then: a newer read delivers it.
     mutating func partRead(_ key: PartKey, number: UInt64, kept bytes: ByteBuffer?) -> Bool {
         guard reads[key]?.number == number else { return false }
         kept[key] = bytes

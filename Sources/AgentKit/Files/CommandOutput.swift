@@ -16,8 +16,8 @@ package final class CommandOutput: Sendable {
     private let name: String
     private let ending = Ending()
 
-    /// A program may close its output some time before it exits. This is the interval, in milliseconds, between two
-    /// checks whether it has exited.
+    /// Interval, in milliseconds, between two checks whether the program has exited. A program may close its output
+    /// some time before it exits.
     private static let pause: Int32 = 20
 
     /// Starts a program, which the system looks up in `PATH`.

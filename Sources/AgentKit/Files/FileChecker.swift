@@ -4,8 +4,8 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Checks files against the proofs in the journal: whether the file's current content is the content that was stored.
-/// Asks no gateway, and works while an agent runs in the same home. Blocks.
+/// Checks files against the proofs in the journal: whether each file still has the content that was stored. Asks no
+/// gateway, and works while an agent runs in the same home. Blocks.
 package struct FileChecker {
     private let home: AgentHome
     private let choice: FileChoice

@@ -191,7 +191,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
 private final class WalkedDirectory: Sendable {
     let root: PushedRoots.Root
     let path: String
-    /// The part of a key before the name of a file in this directory: empty, or ends in a slash.
+    /// Start of the key of every file in this directory, up to the file's name: empty, or ends in a slash.
     let below: [UInt8]
     let identity: FileIdentity
     private let descriptor: Int32

@@ -71,9 +71,9 @@ package struct Journal: Sendable {
         return Journal(queue: queue, reader: reader, clock: clock)
     }
 
-    /// Sets the time of withdrawn versions to now if it was recorded before a reboot, because the clock since boot
-    /// starts again at 0. Removes versions that were withdrawn more than one day ago: they cannot appear in the store
-    /// any more.
+    /// Removes versions that were withdrawn more than one day ago, because they cannot appear in the store any more
+    /// (`KeyRecord.withdrawn`). A reboot starts the clock since boot again at 0, so a version that was withdrawn before
+    /// the reboot counts as withdrawn now.
     private static func countWithdrawnAnew(in queue: DatabaseQueue, at now: BootMoment) throws {
         // Most journals have no withdrawn version. Check first whether there is one: a write would have to wait while
         // another process writes.
@@ -286,8 +286,8 @@ package struct Journal: Sendable {
             wantsReceipt: try row.value("wants_receipt"))
     }
 
-    /// The session's metadata. If the row is invalid, there is none; the gateway then finds other session terms than
-    /// before and ends the session (`superseded`).
+    /// The session's metadata. For an invalid row the result is empty: the gateway then sees session terms that differ
+    /// from the earlier ones, and ends the session (`superseded`).
     private static func metadata(_ row: GRDB.Row) throws -> SessionMetadata {
         let pairs = SessionMetadata.pairs(inLines: try row.value("metadata"))
         let offered = OfferedMetadata(contentType: try row.value("content_type"), pairs: pairs)

@@ -32,13 +32,14 @@ enum JournalSchema {
         ) WITHOUT ROWID;
         """
 
-    /// - numbers: one row with the highest upload number ever used.
-    /// - withdrawn: versions of one-part files that may still appear in the store although their upload was abandoned.
-    ///   `since` is the time of that, in milliseconds since the boot `boot`.
-    /// - receipts: the session that wrote the object, empty if unknown. The stamp that the file had when it was read,
-    ///   NULL in rows from schema 1.
-    /// - uploads: the session's write condition in its wire encoding. The default for older rows never replaces an
-    ///   object.
+    /// Schema 2 adds:
+    /// - Table `numbers`: one row with the highest upload number ever used.
+    /// - Table `withdrawn`: versions of one-part files that may still appear in the store although their upload was
+    ///   abandoned. `since` is the time when the upload was abandoned, in milliseconds since the boot `boot`.
+    /// - Columns of `receipts`: the session that wrote the object, empty if unknown; and the stamp that the file had
+    ///   when it was read, NULL in rows from schema 1.
+    /// - Columns of `uploads`: the session's write condition in its wire encoding. Rows from schema 1 get a condition
+    ///   that never replaces an object.
     private static let schema2 = """
         CREATE TABLE numbers (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
         INSERT INTO numbers SELECT 0, coalesce(max(id), 0) FROM uploads;
@@ -60,9 +61,10 @@ enum JournalSchema {
         ALTER TABLE receipts ADD COLUMN changed_nanoseconds INTEGER;
         """
 
-    /// - signed_receipts: receipts that gateways signed (`StoredReceipt`); the agent's own proofs are in `receipts`.
-    ///   `key` is the key in the statement, including the prefix. The columns key, store, session and made repeat
-    ///   fields of the statement for queries. `certificates` has one base64 DER certificate a line.
+    /// Schema 3 adds:
+    /// - Table `signed_receipts`: receipts that gateways signed (`StoredReceipt`); the agent's own proofs are in
+    ///   `receipts`. `key` is the key in the statement, including the prefix. The columns key, store, session and made
+    ///   repeat fields of the statement for queries. `certificates` has one certificate a line, in DER and base64.
     private static let schema3 = """
         CREATE TABLE signed_receipts (
             id INTEGER PRIMARY KEY, key TEXT NOT NULL, store BLOB NOT NULL, session BLOB NOT NULL,
@@ -71,16 +73,20 @@ enum JournalSchema {
         );
         """
 
-    /// - uploads: the session's content type, and the session's user metadata as one line `name=value` for each pair.
+    /// Schema 4 adds:
+    /// - Columns of `uploads`: the session's content type, and the session's user metadata as one line `name=value` for
+    ///   each pair.
     private static let schema4 = """
         ALTER TABLE uploads ADD COLUMN content_type TEXT NOT NULL DEFAULT '';
         ALTER TABLE uploads ADD COLUMN metadata TEXT NOT NULL DEFAULT '';
         """
 
-    /// - site: one row with the device's store and prefix, as the last gateway reported them.
-    /// - receipts: the store of the object and the object's full key there, empty if unknown. Whether the file's stamp
-    ///   differs from that of every later version; in older rows this is unknown and therefore 0.
-    /// - uploads: whether the user wants a signed receipt.
+    /// Schema 5 adds:
+    /// - Table `site`: one row with the device's store and prefix, as the last gateway reported them.
+    /// - Columns of `receipts`: the object's store and the object's full key there, both empty if unknown.
+    ///   `stamp_counts` is whether the file's stamp differs from the stamp of every later version; it is 0 in rows of
+    ///   older schemas, where this is unknown.
+    /// - Columns of `uploads`: whether the user wants a signed receipt.
     private static let schema5 = """
         CREATE TABLE site (id INTEGER PRIMARY KEY, store BLOB NOT NULL, device TEXT NOT NULL, prefix TEXT NOT NULL);
         ALTER TABLE receipts ADD COLUMN store BLOB NOT NULL DEFAULT x'';

@@ -86,7 +86,8 @@ struct JournalTransaction {
                 """, arguments: [id.value])
     }
 
-    /// Records that the version of the file in an upload's row may still appear in the store, with the current time.
+    /// Marks the version of the file in an upload's row as withdrawn now: the version may still appear in the store,
+    /// although its upload was abandoned.
     private func withdraw(_ id: UploadID, at now: BootMoment) throws {
         try execute(
             sql: """

@@ -3,8 +3,8 @@ import GRDB
 import TransferCommon
 package import WireProtocol
 
-/// The journal's table of receipts that gateways have signed. Of each object that a session wrote, the table keeps only
-/// the newest receipt, because it confirms the same content at a later time. The journal does not verify receipts.
+/// The journal's table of receipts that gateways have signed. If a session's object has several receipts, the table
+/// keeps only the newest one, which confirms the same content at a later time. The journal does not verify receipts.
 package struct SignedReceipts: Sendable {
     let queue: DatabaseQueue
     let reader: DatabaseQueue

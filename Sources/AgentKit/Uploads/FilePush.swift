@@ -271,15 +271,18 @@ extension FileWalk.Finding {
 private struct KeySet {
     private var keys: Set<[UInt8]> = []
 
-    /// - Returns: whether no other file in the set has the same key. A file that is not sent has no key and gives
-    ///   `true`.
+    /// Adds the key of a candidate that is a file.
+    ///
+    /// - Returns: whether no other file in the set has the same key; `true` also for a candidate that is not a file,
+    ///   because the push sends nothing under its key.
     mutating func insert(_ candidate: FileBatches.Candidate) -> Bool {
         guard case .file = candidate.finding else { return true }
         return keys.insert(Array(candidate.key.utf8)).inserted
     }
 }
 
-/// The walk of a push. Disk access blocks, so pool threads use it, one at a time.
+/// Lets one pool thread at a time use the walk of a push. The event loop must not use the walk, because disk access
+/// blocks.
 final class SharedWalk: Sendable {
     /// Maximum time for counting the remaining files after a stop.
     private static let countingTime = Duration.milliseconds(500)

@@ -10,7 +10,7 @@ extension FileUpload {
         /// Address of the gateway; `nil` for the address in the home's configuration.
         public var gateway: (host: String, port: Int)?
         /// Part size in bytes; `nil` for the gateway's default. The gateway accepts this size or refuses the upload; it
-        /// never changes it.
+        /// never chooses another size.
         public var partBytes: UInt64?
         /// Maximum number of parts in progress at a time.
         public var concurrency = 4
@@ -43,7 +43,8 @@ extension FileUpload {
 
     /// Whether chunks are compressed on the wire.
     public enum Compression: Sendable {
-        /// Compresses only while it pays off.
+        /// Compresses chunks. After a chunk that compression makes hardly smaller, sends the next chunks uncompressed
+        /// and then tries again.
         case auto
         case always
         case never

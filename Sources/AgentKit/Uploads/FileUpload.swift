@@ -142,8 +142,8 @@ public final class FileUpload: Sendable {
         var isPaused = false
         do {
             let summary = try await uploader().run(work, control: control) { self.observe($0) }
-            // No event reports the failure if another command dropped the upload or if it was never submitted. In these
-            // cases only the summary has it.
+            // If another command dropped the upload, or if the upload was never submitted, no event reports the
+            // failure. Then only the summary contains it.
             let own = summary.failures.last { $0.key.hasSameBytes(as: key) } ?? summary.failures.first
             if state.withLock({ $0.result == nil }) {
                 if let own, own.failure.kind != .stopped {

@@ -21,7 +21,7 @@ package final class UploadControl: Sendable {
     /// Whether the run was stopped without a grace period.
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
 
-    /// Connects the shell of the run. The run calls this as soon as it can be stopped.
+    /// Lets `stop` reach the shell of the run. The run calls this as soon as its shell can be stopped.
     func attach(_ shell: AgentShell) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
             state.shell = shell

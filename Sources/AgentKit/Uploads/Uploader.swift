@@ -65,7 +65,7 @@ package struct Uploader: Sendable {
         /// Asks a gateway whether the store holds files.
         case check(FileChoice, CheckOptions)
 
-        /// The uploads to drop, if that is all that the run has to do; otherwise `nil`.
+        /// The uploads to drop, if dropping them is all that the run has to do; otherwise `nil`.
         fileprivate var idsIfOnlyDropped: [UploadID]? {
             guard case .unfinished(let resumed, _, let dropped) = self, let resumed, resumed.isEmpty else { return nil }
             return dropped

@@ -71,8 +71,8 @@ package final class Identity: Sendable {
     ) throws(IdentityError) -> Identity {
         guard isUsable(name) else { throw .nameUnusable }
         let keyPath = "\(directory)/\(keyFileName)"
-        // Check first whether the key's file exists. Otherwise the new certificate would be beside an old key that it
-        // does not belong to, until writing the key fails.
+        // Check first whether the key's file exists. Otherwise this method would write a new certificate beside an old
+        // key that the certificate does not belong to, before it fails to write the new key.
         guard !AtomicFile.exists(keyPath) else { throw .exists(path: keyPath) }
         let identity: Identity
         let files: [(pem: [UInt8], name: String, mode: AtomicFile.Mode)]

@@ -5,8 +5,12 @@ package import WireProtocol
 /// receipts in it.
 ///
 /// ```
-/// sluice receipt v1 statement: BASE64 signature: BASE64 -----BEGIN PUBLIC KEY----- BASE64, in lines of at most 64
-/// characters -----END PUBLIC KEY-----
+/// sluice receipt v1
+/// statement: BASE64
+/// signature: BASE64
+/// -----BEGIN PUBLIC KEY-----
+/// BASE64, in lines of at most 64 characters
+/// -----END PUBLIC KEY-----
 /// ```
 ///
 /// `CERTIFICATE` blocks may follow. Reading a file verifies nothing: a receipt may still be invalid.
@@ -55,7 +59,8 @@ package enum ReceiptFile {
 
 /// The reason why bytes are not a file of receipts.
 package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
-    /// Number of the line with the error, counted from 1. If the file ends too early, the number after the last line.
+    /// Number of the line with the error, counted from 1. If the file ends too early, the number that the next line
+    /// would have.
     package let line: Int
     /// What the line should contain.
     package let expected: String

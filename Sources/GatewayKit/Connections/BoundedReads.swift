@@ -17,8 +17,8 @@ struct BoundedReads: RecvByteBufferAllocator {
         return buffer
     }
 
-    /// `nil`: the channel asks `buffer` for a new buffer before each read. It would fill a reused buffer up to its full
-    /// length, beyond `bytesMax`.
+    /// `nil` makes the channel ask `buffer` for a new buffer before each read. The channel would fill a reused buffer
+    /// up to its full length, beyond `bytesMax`.
     func nextBufferSize() -> Int? { nil }
 
     /// - Returns: `true`, which means that the next buffer may be longer. After `false` the channel would use its

@@ -22,7 +22,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     private let shell: GatewayShell
     private let logger: Logger
-    /// The key that the handshake proves; `nil` for plain TCP.
+    /// The gateway's key that the handshake of this connection proves; `nil` for plain TCP.
     private let provenKey: Fingerprint?
     private let shown: ShownIdentity
     private var id: ConnectionID?
@@ -38,8 +38,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var isPaused = false
 
     /// - Parameters:
-    ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
-    ///   - shown: the current certificates for handshakes.
+    ///   - provenKey: the gateway's key that the handshake proves; `nil` for plain TCP.
+    ///   - shown: the certificates that the gateway presents on new connections.
     init(shell: GatewayShell, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity) {
         self.shell = shell
         self.logger = logger
@@ -141,7 +141,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // TLS sends the peer an alert with the reason and then closes the connection itself.
+        // Leave the channel open after a TLS error: the TLS handler first sends the peer an alert with the reason, and
+        // then closes the channel.
         guard let error = error as? TLSError else { return context.close(promise: nil) }
         logger.info(
             "TLS failed",
@@ -175,8 +176,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// For HELLO from a device with a certificate: the frame with the fingerprint replaced by the identity that belongs
-    /// to the name in the certificate. Every other frame unchanged.
+    /// Replaces the fingerprint in HELLO of a device with a certificate by the identity that belongs to the name in the
+    /// certificate. Returns every other frame unchanged.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)

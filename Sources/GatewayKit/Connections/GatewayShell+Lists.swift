@@ -11,7 +11,7 @@ extension GatewayShell {
         case idle
         /// The lists are being read. The promise succeeds when they have been read.
         case reading(EventLoopPromise<Void>)
-        /// `refreshLists` was called during a reading, which may miss the newest change: another one completes `next`.
+        /// A call of `refreshLists` came too late for this reading. A second reading follows and completes `next`.
         case readingAgain(EventLoopPromise<Void>, next: EventLoopPromise<Void>)
     }
 

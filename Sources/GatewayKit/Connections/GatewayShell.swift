@@ -133,7 +133,7 @@ actor GatewayShell: MachineShell {
         return verdict
     }
 
-    /// - Returns: whether the bytes were wanted.
+    /// - Returns: whether the machine accepts the bytes. Otherwise they are dropped.
     func receivedBytes(_ bytes: ByteBuffer, flow: FlowID, from id: ConnectionID) -> Bool {
         let event = GatewayEvent.bytes(UInt64(bytes.readableBytes), flow: flow, from: id)
         let isWanted = machine.handle(event, now: now).areBytesWanted
@@ -147,9 +147,9 @@ actor GatewayShell: MachineShell {
     /// How often `dropSilentFlows` is called.
     nonisolated let silenceCheckInterval: Duration
 
-    /// Drops flows whose device sends nothing. A small part occupies a place among the store's requests before it is
-    /// complete, and no HTTP client watches it. The HTTP client watches large parts, because it sends them as they
-    /// arrive.
+    /// Drops the flow of each small part whose device has stopped sending. A small part occupies a place among the
+    /// store's requests while its bytes still arrive. A large part needs no such check: the HTTP client sends its bytes
+    /// as they arrive, and notices when they stop.
     func dropSilentFlows() {
         let limits = machine.limits
         for flow in flows.values where limits.heldPartBytesMax > 0 && flow.size <= limits.heldPartBytesMax {

@@ -59,8 +59,8 @@ package struct PreAuthenticationLimiter {
         count -= 1
     }
 
-    /// The part of a peer's address by which connections are counted. The port is left out. Of an IPv6 address only the
-    /// first 64 bits count, because one host usually has all addresses that share them.
+    /// The text under which the connections of a peer are counted: the peer's IP address without the port. Of an IPv6
+    /// address only the first 64 bits count, because one host usually has all addresses that share them.
     package static func address(of peer: SocketAddress?) -> String {
         guard let peer, let text = peer.ipAddress else { return "" }
         guard case .v6 = peer else { return text }
@@ -68,8 +68,8 @@ package struct PreAuthenticationLimiter {
         // compiles the files.
         var all = [UInt8](repeating: 0, count: 16)
         inet_pton(AF_INET6, text, &all)
-        // A socket that accepts both families shows an IPv4 address as `::ffff:a.b.c.d`; the IPv4 address is then what
-        // counts.
+        // A socket that accepts both families shows an IPv4 address as `::ffff:a.b.c.d`. Count such a peer by its IPv4
+        // address.
         let isMapped = all.prefix(10).allSatisfy { $0 == 0 } && all[10...11].allSatisfy { $0 == 0xFF }
         return (isMapped ? all[12...] : all[..<8]).map(String.init).joined(separator: ".")
     }

@@ -2,9 +2,10 @@ import NIOCore
 
 /// Holds back a new connection's first read until the lists of devices and invitations are up to date.
 ///
-/// The handshake asks whether a device is on the list. A device that was added before it connected, and an invitation
-/// that was made before, must be known by then, and threads read the lists. The handler stands between the socket and
-/// the handshake, and removes itself once the lists have been read.
+/// The handshake asks whether the device is on the list, and whether an invitation is open. The handshake has to see
+/// every entry that was on the lists before the device connected. Other threads read the lists, so the handshake waits
+/// for them. This handler stands between the socket and the handshake, and removes itself once the lists have been
+/// read.
 final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer

@@ -14,9 +14,11 @@ package struct CertificateRule: Equatable, Sendable {
     private static let known = "certificate"
     private static let revoked = "revoked"
 
-    /// Certificates with this name are refused.
+    /// Makes the rule that certificates with this name are refused.
     package static func revoked(name: String) -> CertificateRule { CertificateRule(name: name, options: nil) }
 
+    /// Makes the rule that certificates with this name are accepted.
+    ///
     /// - Parameter prefix: key prefix; `nil` for `NAME/`.
     package static func known(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) -> CertificateRule {
         CertificateRule(name: name, options: DeviceOptions(prefix: prefix ?? usualPrefix(name: name), limits: limits))

@@ -61,8 +61,8 @@ struct CertifiedDevices {
     }
 
     /// The identity of a certified device. It takes the place that the key's fingerprint has for a device with a pinned
-    /// key. The identity is a digest of text whose first bytes no encoded public key starts with, so it never equals a
-    /// fingerprint.
+    /// key. Both are SHA-256 digests. No encoded public key begins like the text that is hashed here, so an identity
+    /// never equals a fingerprint.
     ///
     /// - Returns: `nil` if OpenSSL fails.
     static func identity(ofName name: String) -> SHA256Digest? {

@@ -14,7 +14,8 @@ package struct DeviceOptions: Equatable, Sendable {
         self.limits = limits
     }
 
-    /// The options as the first lines of the device list and of the invitations describe them.
+    /// The options in the form in which the comment at the top of the device list and of the file of invitations shows
+    /// them.
     static let summary = "prefix=KEYS/ connections=N sessions=N budget=NMiB"
 
     private static let mebibyte: UInt64 = 1 << 20

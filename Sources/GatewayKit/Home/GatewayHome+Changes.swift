@@ -46,10 +46,10 @@ extension GatewayHome {
     /// Removes a device and its invitation from the lists. A running gateway closes the device's connections within
     /// seconds.
     ///
-    /// If the name had a line, a *revoked* line takes its place. Without that line a certificate with the same name
-    /// could be accepted, and this command cannot know whether a gateway of the site accepts certificates.
-    /// - Parameter hasAuthority: whether the site accepts certificates. If it does, a name without a line gets a
-    ///   *revoked* line, too. A list that contains certificate rules has the same effect.
+    /// A *revoked* line takes the place of the device's line, even if `hasAuthority` is false: if some gateway of the
+    /// site accepts certificates, it could otherwise accept a certificate with the device's name.
+    /// - Parameter hasAuthority: whether the operator has named an authority for the site. Then a name without a line
+    ///   gets a *revoked* line, too. It also gets one if the list contains certificate rules.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.
@@ -101,8 +101,9 @@ extension GatewayHome {
         let now = Date()
         try withListsLocked {
             var (list, invitations) = (try devices(), try invitations())
-            // Check now whether the list will accept the device, so that the operator sees the error and not the
-            // device. The key is not known yet; the secret's digest stands in for its fingerprint.
+            // Check now whether the list will accept the device. Otherwise the error would occur when the device
+            // enrols, and the operator would not see it. The key is not known yet; the secret's digest stands in for
+            // its fingerprint.
             list.forgive(name)
             try list.add(
                 AuthorisedDevice(name: name, fingerprint: digest, prefix: options.prefix, limits: options.limits))

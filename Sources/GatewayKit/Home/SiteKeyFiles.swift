@@ -14,8 +14,8 @@ package struct SiteKeyFiles: Sendable {
     var certificatePath: String { homePath + "/" + Identity.certificateFileName }
     var requestPath: String { homePath + "/" + Identity.requestFileName }
 
-    /// Directory of the file that `identity.crt` is, or that it links to. Homes that share the certificate through a
-    /// symbolic link also share the announced key.
+    /// Directory of the certificate's file. If `identity.crt` is a symbolic link, this is the directory of the link's
+    /// target. Homes that share the certificate through a link therefore also share the announced key.
     private var sharedDirectory: String {
         URL(filePath: GatewayHome.target(of: certificatePath)).deletingLastPathComponent().path
     }

@@ -22,8 +22,8 @@ package final class WatchedFile<Value: Sendable>: Sendable {
     }
 
     private struct State {
-        /// Stamps of the content that was handled last: it was read, or it could not be parsed. `nil` before the first
-        /// read.
+        /// Stamps of the newest files that were read, whether or not their content could be parsed. `nil` before the
+        /// first read.
         var known: [Stamp?]?
         /// Stamps at the newest system error that was logged, so that the same error is not logged again. The entry of
         /// a missing file is `nil`.

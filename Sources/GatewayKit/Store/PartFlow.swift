@@ -25,7 +25,7 @@ package final class PartFlow: Sendable {
         var waitingSince = ContinuousClock.now
     }
 
-    /// What a waiting consumer receives.
+    /// The answer to a consumer that asks for the next piece.
     private enum Answer {
         case wait
         case piece(ByteBuffer)

@@ -27,9 +27,9 @@ package struct SiteStore: Sendable {
 
     /// Opens the store.
     ///
-    /// - Parameter triesOut: whether to probe an S3 store first, which writes to it. Only the probe shows what evidence
-    ///   the store keeps, and whether the store or the gateway has to verify parts. Commands that only list and abort
-    ///   uploads do not need to know this.
+    /// - Parameter triesOut: whether to probe an S3 store first. The probe writes to the store. Only the probe shows
+    ///   what evidence the store keeps, and whether the store or the gateway has to verify parts. Commands that only
+    ///   list and abort uploads do not need this information.
     package func open(triesOut: Bool = true, logger: Logger) async throws -> any ObjectStore {
         switch try StoreLocation(parsing: location) {
         case .file(let directory):

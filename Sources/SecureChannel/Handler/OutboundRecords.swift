@@ -6,11 +6,11 @@ struct OutboundRecords {
     /// The longest plain text of one record that TLS allows.
     private static let recordBytesMax = 16 * 1024
 
-    /// Bytes that encryption adds to a record: header, content type and tag. The number is the same for all of the
-    /// ciphers.
+    /// Bytes that encryption adds to a record: header, content type and tag. The number is the same for every cipher
+    /// that `SSLContext` allows.
     private static let recordOverheadBytes = 22
 
-    /// Number of records that are encrypted at once. So many fit, encrypted, into a buffer of half a mebibyte.
+    /// Number of records that are encrypted at once: the most that, encrypted, fit into a buffer of half a mebibyte.
     static let sliceRecordCount = 31
 
     /// Maximum plain text that is encrypted at once.
@@ -40,8 +40,8 @@ struct OutboundRecords {
 
     /// Removes writes that will not be sent.
     /// - Parameter keepingFlushed: whether flushed writes stay.
-    /// - Returns: the promises to fail. The caller must not be inside a method of this value when it fails them,
-    ///   because that may call the handler, which then changes this value.
+    /// - Returns: the promises to fail. The caller fails them after all methods of this value have returned, because
+    ///   failing a promise may call the handler, which then changes this value.
     mutating func removeAll(keepingFlushed: Bool) -> [EventLoopPromise<Void>] {
         queue.removeAll(keepingFlushed: keepingFlushed)
     }
@@ -52,9 +52,9 @@ struct OutboundRecords {
         gathered.readableBytes == 0 ? queue.takeFinishedPromises() : []
     }
 
-    /// Encrypts flushed plain text, in full records and a shorter last one. The boundaries between writes do not
-    /// matter: where a write fills records, it is encrypted without a copy, and its first and last bytes are copied
-    /// into a record together with bytes of the writes before and after.
+    /// Encrypts flushed plain text, in full records and a shorter last one. A record may have bytes of several writes.
+    /// If all bytes of a record come from one long write, the record is encrypted without a copy. Otherwise its bytes
+    /// are copied together first.
     mutating func encryptSlice(
         with connection: borrowing SSLConnection, _ allocator: ByteBufferAllocator
     ) -> SSLConnection.OnWrite {

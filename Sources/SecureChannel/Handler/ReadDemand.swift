@@ -25,12 +25,12 @@ package enum ReadDemand: Hashable, Sendable {
 
     package var isInBurst: Bool { self == .answered || self == .answeredAndWanted }
 
-    /// A handler has called `read`.
+    /// Called when a handler calls `read`.
     package mutating func requested() {
         self = isInBurst ? .answeredAndWanted : .wanted
     }
 
-    /// Bytes are about to be passed to the next handler.
+    /// Called before bytes are passed to the next handler.
     package mutating func delivered() {
         self = .answered
     }

@@ -63,7 +63,7 @@ extension TLSHandler {
         }
     }
 
-    /// The peer has said goodbye: it will send no more bytes.
+    /// Handles the peer's goodbye, after which the peer sends no more bytes.
     func receivedCloseNotify(_ context: ChannelHandlerContext) {
         switch state.receivedGoodbye() {
         case .nothing:
@@ -94,7 +94,7 @@ extension TLSHandler {
         if case .closing = state.phase { context.read() }
     }
 
-    /// Sends the goodbye, if it is due and all plain text that was flushed before it has been encrypted.
+    /// Sends the goodbye if it is due. The goodbye has to wait until all flushed plain text has been encrypted.
     func sendCloseNotifyIfDue(_ context: ChannelHandlerContext) {
         guard state.isGoodbyeDue, !records.hasFlushed else { return }
         state.goodbyeSent()

@@ -34,7 +34,7 @@ package struct TLSState: Hashable, Sendable {
     package enum Phase: Hashable, Sendable {
         /// The channel is not active yet. Writes wait.
         case idle(Output)
-        /// Writes wait.
+        /// Writes wait until the handshake is complete.
         case handshaking(Output)
         case open(Input, Output)
         /// `close(mode: .all)` was called, or both directions have ended. Bytes that still arrive are dropped.
@@ -83,7 +83,7 @@ package struct TLSState: Hashable, Sendable {
 // MARK: - Beginning
 
 extension TLSState {
-    /// The channel has become active.
+    /// Called when the channel has become active.
     ///
     /// - Returns: whether the handshake begins now. `false` if it has begun already, because the handler was added to
     ///   an active channel.
@@ -93,7 +93,7 @@ extension TLSState {
         return true
     }
 
-    /// OpenSSL has completed the handshake.
+    /// Called when OpenSSL has completed the handshake.
     package mutating func handshakeCompleted() {
         guard case .handshaking(let output) = phase else { return }
         phase = .open(.open, output)
@@ -107,7 +107,7 @@ extension TLSState {
     package enum Reading: Hashable, Sendable {
         case delivered
         case dropped
-        /// The handler does not decrypt.
+        /// The handler leaves the bytes encrypted.
         case stopped
     }
 
@@ -179,7 +179,7 @@ extension TLSState {
         case nothing
     }
 
-    /// A handler has called `close(mode: .output)`.
+    /// Called when another handler calls `close(mode: .output)`.
     package mutating func closeOutput() -> OnCloseOutput {
         switch phase {
         case .idle(.open): phase = .idle(.ending(.due))
@@ -191,7 +191,7 @@ extension TLSState {
         return .sayGoodbye
     }
 
-    /// A handler has called `close(mode: .all)`.
+    /// Called when another handler calls `close(mode: .all)`.
     package mutating func close() -> OnClose {
         switch phase {
         case .idle, .handshaking:
@@ -230,7 +230,7 @@ extension TLSState {
         }
     }
 
-    /// Our goodbye has been written to the channel.
+    /// Called when our goodbye has been written to the channel.
     package mutating func goodbyeSent() {
         switch phase {
         case .open(let input, .ending(.due)): phase = .open(input, .ending(.sent))
@@ -239,7 +239,7 @@ extension TLSState {
         }
     }
 
-    /// The operating system has accepted our goodbye, or the channel has failed to write it.
+    /// Called when the operating system has accepted our goodbye, or the channel has failed to write it.
     package mutating func goodbyeTaken() {
         switch phase {
         case .open(let input, .ending(.sent)): phase = .open(input, .ending(.taken))
@@ -248,7 +248,7 @@ extension TLSState {
         }
     }
 
-    /// The peer has said goodbye.
+    /// Called when the peer's goodbye has arrived.
     package mutating func receivedGoodbye() -> OnPeerGoodbye {
         switch phase {
         case .open(.open, let output):
@@ -299,7 +299,7 @@ extension TLSState {
         case nothing
     }
 
-    /// The connection has failed, on this side or at the peer.
+    /// Called when the connection has failed, on this side or at the peer.
     package mutating func fail() -> OnFailure {
         switch phase {
         case .idle, .handshaking, .open:
@@ -316,7 +316,7 @@ extension TLSState {
         }
     }
 
-    /// The channel has become inactive.
+    /// Called when the channel has become inactive.
     package mutating func channelBecameInactive() -> OnInactive {
         switch phase {
         case .open(.open, _):
@@ -333,9 +333,9 @@ extension TLSState {
         }
     }
 
-    /// The last byte that had arrived has been delivered.
+    /// Called when the handler has delivered all bytes that had arrived.
     ///
-    /// - Returns: whether the peer's bytes are truncated: they ended without a goodbye, and nothing else has ended the
+    /// - Returns: whether the peer's bytes are truncated: they ended without a goodbye, and nothing else had ended the
     ///   connection before.
     package mutating func finishDraining() -> Bool {
         guard phase == .draining else { return false }
@@ -343,7 +343,7 @@ extension TLSState {
         return true
     }
 
-    /// The handler closes the channel or leaves the pipeline. Safe to repeat.
+    /// Called when the handler closes the channel or leaves the pipeline. Safe to repeat.
     package mutating func end() {
         phase = .closed
     }

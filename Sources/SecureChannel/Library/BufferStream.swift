@@ -2,11 +2,12 @@ import COpenSSL
 import Cryptography
 import NIOCore
 
-/// Owns one `BIO` of OpenSSL and frees it. It connects OpenSSL with two `ByteBuffer`s. One has received cipher text
-/// that OpenSSL has not read yet. The other has cipher text that OpenSSL has written and that is still to be sent.
+/// Owns one `BIO` of OpenSSL and frees it. The `BIO` connects OpenSSL with two `ByteBuffer`s. The inbound buffer holds
+/// cipher text that has arrived and that OpenSSL has not read yet. The outbound buffer holds cipher text that OpenSSL
+/// has written and that is still to be sent.
 ///
-/// The stream never blocks. If OpenSSL reads while the buffer is empty, the stream makes it try again later. Writing
-/// always succeeds.
+/// The stream never blocks. If OpenSSL reads while the inbound buffer is empty, the stream makes it try again later.
+/// Writing always succeeds.
 struct BufferStream: ~Copyable {
     /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
     let stream: OpaquePointer
@@ -31,15 +32,15 @@ struct BufferStream: ~Copyable {
         BIO_set_init(stream, 1)
     }
 
-    /// Cipher text that OpenSSL has not read yet.
+    /// Number of bytes of cipher text that have arrived and that OpenSSL has not read yet.
     var inboundByteCount: Int { buffers.pointee.inbound.readableBytes }
 
     /// Number of bytes that OpenSSL has read since the last `forgetReadByteCount`. OpenSSL holds these bytes as the
     /// beginning of an incomplete record.
     var readByteCount: Int { buffers.pointee.readByteCount }
 
-    /// Sets the count to 0. Called when OpenSSL has returned a complete record, so that it holds no bytes of the next
-    /// one.
+    /// Sets `readByteCount` to 0. Called when OpenSSL has returned a complete record, because it then holds no bytes of
+    /// the next record.
     func forgetReadByteCount() {
         buffers.pointee.readByteCount = 0
     }
@@ -71,7 +72,8 @@ struct BufferStream: ~Copyable {
     }
 
     deinit {
-        // OpenSSL may keep its reference for longer. Without the pointer to the buffers, it can do no harm.
+        // OpenSSL may keep its reference to the stream for longer. Remove the pointer, so that OpenSSL cannot reach the
+        // buffers, which are freed here.
         BIO_set_data(stream, nil)
         BIO_free(stream)
         buffers.deinitialize(count: 1)

@@ -63,8 +63,8 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         SSL_CTX_set_options(context, sluice_SSL_OP_nothing_optional())
         SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateBytesMax, nil)
-        // RELEASE_BUFFERS: an idle connection keeps no buffers for records, which saves memory because there may be
-        // many. NO_AUTO_CHAIN: present exactly the certificates in the identity's file; OpenSSL must not add
+        // RELEASE_BUFFERS: an idle connection keeps no buffers for records. This saves memory, because many connections
+        // may be idle. NO_AUTO_CHAIN: present exactly the certificates in the identity's file; OpenSSL must not add
         // certificates of the authority.
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN), nil)
     }

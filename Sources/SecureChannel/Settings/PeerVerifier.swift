@@ -7,7 +7,7 @@ import Cryptography
 final class PeerVerifier: Sendable {
     /// What makes a certificate trusted.
     enum Trust: Sendable {
-        /// The key in the certificate. Its name and dates are ignored.
+        /// The key in the certificate. The certificate's name and dates are ignored.
         case key
         /// A chain of signatures that leads from the certificate to the authority.
         /// - Parameters:

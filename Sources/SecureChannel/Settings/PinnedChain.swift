@@ -9,7 +9,7 @@ import Cryptography
 /// own certificates do not use them.
 package enum PinnedChain {
     /// Maximum number of certificates that are searched, including the gateway's own. The limit bounds the work,
-    /// because each certificate except the first costs one signature check. A gateway presents no longer chain.
+    /// because each certificate except the first costs one signature check. A gateway never presents a longer chain.
     package static let certificatesMax = 8
 
     /// Whether the certificates lead to a pinned key: one of them, after the first, has a pinned key, and each

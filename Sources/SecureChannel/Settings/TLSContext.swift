@@ -4,8 +4,8 @@ package import Cryptography
 /// connections.
 ///
 /// ```swift
-/// let context = try TLSContext.gateway(identity: identity, devices: .pinnedKeys { list.knows($0.fingerprint) }) try
-/// channel.pipeline.syncOperations.addHandler(try context.makeHandler(), position: .first)
+/// let context = try TLSContext.gateway(identity: identity, devices: .pinnedKeys { list.knows($0.fingerprint) })
+/// try channel.pipeline.syncOperations.addHandler(try context.makeHandler(), position: .first)
 /// ```
 ///
 /// ## Clocks

@@ -21,7 +21,7 @@ package struct TLSError: Error, Hashable {
         case unexpectedName
         /// The peer does not speak TLS 1.3.
         case protocolVersion
-        /// The peer does not ask for the application protocol, or chose another.
+        /// The peer does not ask for our application protocol, or chose another one.
         case applicationProtocol
         /// The peer's bytes are not TLS, violate its rules, or were altered in transit.
         case malformed

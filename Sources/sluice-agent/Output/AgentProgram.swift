@@ -40,7 +40,7 @@ package struct AgentProgram: Sendable {
         return summary.exitCode
     }
 
-    /// Asks a gateway about files until all are answered or a signal arrives.
+    /// Asks a gateway whether the store holds the files, until every file has an answer or a signal arrives.
     ///
     /// - Parameter tell: called with messages for the user.
     /// - Returns: the exit code.

@@ -34,8 +34,8 @@ package struct DoctorReport: Sendable {
         print("device    \(identity.fingerprint)")
         let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
         print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
-        // Do not connect while an agent runs in this home: for the gateway, a second HELLO of the device would replace
-        // the running agent.
+        // Do not connect while an agent runs in this home: the gateway would take this process for a newer run of the
+        // device, and would end the connections of the running agent.
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }
