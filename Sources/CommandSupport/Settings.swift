@@ -3,8 +3,8 @@ import Configuration
 import Foundation
 import SystemPackage
 
-/// Reads the settings of a program. The value of a setting is that of its flag; without the flag, that of its
-/// environment variable; without the variable, that of the configuration file.
+/// Reads the settings of a program. A setting has the value of its flag; without the flag, the value of its environment
+/// variable; without both, the value in the configuration file.
 ///
 /// Every flag has a variable and a key of the same name: `--limit-rate`, `SLUICE_LIMIT_RATE`, `"limit-rate"`.
 package struct Settings: Sendable {

@@ -66,7 +66,7 @@ package struct UploadAdministration: Sendable {
         await SiteStore.close(store)
     }
 
-    /// Removes uploads without a new part for `age`.
+    /// Removes unfinished uploads that have received no part for `age`.
     package func clean(olderThan age: Duration, _ print: @Sendable (String) -> Void) async throws {
         let store = try await openUntried()
         let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: age)

@@ -50,7 +50,7 @@ package struct GatewayProgram: Sendable {
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
         }
-        // The service group would log its whole configuration at start.
+        // Pass a silent logger: the service group would log its whole configuration at start.
         let services = ServiceGroup(
             services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
             logger: .silent)

@@ -50,7 +50,7 @@ extension AgentShell {
 
     /// Waits until the current write of pins has succeeded or failed.
     func finishPinning() async {
-        // The failure has been logged already.
+        // Ignore a failure, which has been logged already. Repeat, because another write may have begun meanwhile.
         while let pinning { try? await pinning.get() }
     }
 }

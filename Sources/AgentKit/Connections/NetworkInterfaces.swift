@@ -10,8 +10,8 @@ package import TransferCore
 /// Checks the names of network interfaces and binds connections to them. `InterfacePlan` decides which connection uses
 /// which interface.
 package enum NetworkInterfaces {
-    /// Those of the named interfaces that do not exist now. An interface may appear and disappear at any time, so a
-    /// missing one is no error.
+    /// The named interfaces that do not exist now. An interface may appear and disappear at any time, so a missing one
+    /// is no error.
     ///
     /// - Throws: if all named interfaces are missing, because then the names are probably wrong.
     package static func missing(of names: [String]) throws(UploadFailure) -> [String] {

@@ -8,7 +8,7 @@ typealias FileLook = @Sendable () -> FileFinding
 
 /// Result of examining a file.
 enum FileFinding: Sendable {
-    /// - Parameter number: the read that this is the result of; `SourceTable` numbers all reads.
+    /// - Parameter number: number of the read that has this result. `SourceTable` numbers all reads.
     case part(SourceTable.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
     case stamp(UploadID, Result<FileStamp, UploadFailure>)
     case evidence(UploadID, EvidenceReading)
@@ -45,7 +45,7 @@ struct SourceTable {
     /// time.
     private let keptPartBytesMax: UInt64
     private var sources: [UploadID: Source] = [:]
-    /// Files for which a gateway is asked whether the store holds them.
+    /// Files about which the agent asks a gateway: whether the store holds them.
     private var provenFiles: [UploadID: SourceFile] = [:]
     /// Parts that are being read, or that were read and are still needed. For each part: the number of its newest read,
     /// and the offset of the part in the file.

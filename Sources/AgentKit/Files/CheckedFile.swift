@@ -31,7 +31,7 @@ package struct CheckOptions: Equatable, Sendable {
     /// Lets a gateway read an object back from the store if nothing else shows the object's content.
     package var readsBack = false
     /// Part size, in bytes, for the digests that the agent sends to the gateway. `nil` for the part size in the
-    /// journal's proof of the file; without a proof, for the gateway's default.
+    /// journal's proof of the file, or for the gateway's default if the journal has no proof.
     package var partBytes: UInt64?
 
     package init() {}

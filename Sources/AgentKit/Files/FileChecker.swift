@@ -64,7 +64,7 @@ package struct FileChecker {
 }
 
 extension Journal.KeyRecord {
-    /// Those fields of the journal's record that a check uses.
+    /// The fields of the journal's record that a check uses.
     var checkRecord: FileCheck.Record {
         FileCheck.Record(proof: proof, wasStored: hasReceipt, isUnfinished: unfinished != nil)
     }

@@ -10,7 +10,7 @@ import WireProtocol
     import Glibc
 #endif
 
-/// Reads the device's clock, from which files get their change times. Gives no time unless that clock is known to have
+/// Reads the device's clock, from which files get their change times. Gives a time only if that clock is known to have
 /// run steadily.
 ///
 /// Users and time servers may set the device's clock, so a file that was written a second ago may have last year's

@@ -63,6 +63,8 @@ struct PushedRoots {
     }
 
     /// Path of a file that another named path leads to and that has the same key; `nil` if there is none.
+    ///
+    /// - Parameter number: `Root.number` of the named path from which the caller has the key.
     func otherFile(for key: [UInt8], than number: Int) -> String? {
         guard all.count > 1 else { return nil }
         if let named = files[key]?.first(where: { $0.number != number }) { return named.path }
@@ -78,7 +80,8 @@ struct PushedRoots {
         let path = FileLocation.joined(root.path, String(decoding: below, as: UTF8.self))
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-        // A walk follows no symbolic link and does not enter the agent's home, so it finds no file behind them.
+        // A walk follows no symbolic link and does not enter the agent's home, so it finds no file below a link or the
+        // home.
         for (index, byte) in below.enumerated() where byte == UInt8(ascii: "/") {
             let folder = FileLocation.joined(root.path, String(decoding: below[..<index], as: UTF8.self))
             guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, FileIdentity(status) != home

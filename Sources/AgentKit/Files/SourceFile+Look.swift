@@ -65,7 +65,8 @@ extension SourceFile {
         return Self.localFileSystems.contains(type) ? .local : .shared
     }
 
-    /// Local file systems that record a change time for every write (linux/magic.h and the header of each file system).
+    /// Local file systems that record a change time for every write. The numbers are in linux/magic.h, or in the header
+    /// of the file system.
     private static let stampingFileSystems: Set<UInt64> = [
         0xEF53,  // ext2, ext3, ext4
         0x5846_5342,  // XFS

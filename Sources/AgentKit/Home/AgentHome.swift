@@ -30,6 +30,7 @@ package struct AgentHome: Sendable {
     /// Makes a home that pins the gateway's key. Never overwrites an existing file.
     ///
     /// - Parameters:
+    ///   - name: name in the device's certificate.
     ///   - gateway: `HOST:PORT`.
     ///   - pin: the gateway's fingerprint.
     /// - Returns: the device's fingerprint, for the gateway's device list.
@@ -42,6 +43,8 @@ package struct AgentHome: Sendable {
     /// Makes a home that trusts an authority to identify the gateway. Never overwrites an existing file.
     ///
     /// - Parameters:
+    ///   - name: name in the device's certificate.
+    ///   - gateway: `HOST:PORT`.
     ///   - authorityPath: PEM file of the authority's certificates; copied into the home.
     ///   - gatewayName: host name in the gateway's certificate.
     /// - Returns: the device's fingerprint.
@@ -82,14 +85,14 @@ package struct AgentHome: Sendable {
 
     /// Makes a home for an invited device, or completes a home that an earlier attempt began for the same gateway.
     /// Keeps an existing key, because the gateway may already have put that key on its list. Accepts another address
-    /// for the gateway, because it may have changed since the earlier attempt.
+    /// for the gateway, because the address may have changed since the earlier attempt.
     package func createOrGoOn(
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) {
         do {
             try makeDirectory()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
-                // An earlier attempt wrote these files and stopped before it wrote the key, which is written last.
+                // Remove the files of an attempt that stopped before it wrote the key, which is written last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
                 AtomicFile.remove(path + "/" + Identity.requestFileName)
                 _ = try Identity.create(in: path, name: name, keyType: keyType)

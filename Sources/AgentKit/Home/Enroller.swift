@@ -42,7 +42,7 @@ package struct Enroller: Sendable {
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
         switch answer.frame {
         case .enrolled(let enrolled):
-            // A failure is ignored: the next connection pins the key.
+            // Ignore a failure: the next connection pins the key.
             home.pin(proved: answer.provenKey, next: nil)
             return Registration(name: enrolled.name, prefix: enrolled.prefix)
         case .error(let report): throw EnrolmentFailure(report)

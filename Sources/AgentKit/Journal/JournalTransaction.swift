@@ -76,8 +76,8 @@ struct JournalTransaction {
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
                 saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt,
             ])
-        // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store, so
-        // its row is not needed any more.
+        // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store. So
+        // the row of that version is not needed any more.
         try execute(sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
         try execute(
             sql: """

@@ -4,7 +4,7 @@ import TransferCore
 /// The message and the exit code of a command of the agent that fails. The message is a sentence with advice for the
 /// user.
 package struct AgentFailure: Equatable, Sendable {
-    /// Has the meaning of `RunSummary.exitCode`.
+    /// Exit code with the meaning of `RunSummary.exitCode`.
     package let exitCode: Int32
     package let sentence: String
 

@@ -33,6 +33,9 @@ struct UploadSubmission {
 
     /// Submits an unfinished upload to be resumed or aborted.
     ///
+    /// - Parameters:
+    ///   - path: path of the file; `nil` for the path in the journal.
+    ///   - abort: whether to abort the upload. An upload that is marked to be dropped is aborted in any case.
     /// - Returns: the number of submitted uploads, 1 or 0.
     func takeUp(_ id: UploadID, at path: String?, abort: Bool) async -> Int {
         do {

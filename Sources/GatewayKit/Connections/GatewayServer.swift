@@ -37,7 +37,7 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// The limits of a gateway on this store.
+    /// The limits of a gateway that uses this store.
     ///
     /// - Parameter budgetBytes: memory for parts that are being received; `nil` for the default.
     /// - Throws: if the store's identity cannot be read.
@@ -152,7 +152,7 @@ package struct GatewayServer: Service {
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
     ) async throws -> any Channel {
-        // Buffers of a fixed size, and a small one until HELLO: buffers that adapt their size cost more than they save.
+        // Use buffers of a fixed size, small until HELLO: buffers that adapt their size cost more time than they save.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
@@ -207,7 +207,8 @@ package struct GatewayServer: Service {
         while await Self.sleeps(for: .seconds(3)) { await writeReports(of: shell) }
     }
 
-    /// A failure is only logged: `device list` then shows an older report, and no upload depends on reports.
+    /// Writes the newest reports. A failure is only logged: `device list` then shows an older report, and no upload
+    /// depends on reports.
     private func writeReports(of shell: GatewayShell) async {
         guard let reports = await shell.takeChangedReports() else { return }
         do {

@@ -11,8 +11,8 @@ import WireProtocol
 // Devices that enrol by an invitation (specification §5.2).
 
 extension GatewayShell {
-    /// Enrols a device by the secret of an invitation. Refuses an unknown secret at once. For a known secret it changes
-    /// the files on another thread, because the event loop must not block.
+    /// Enrols a device by the secret of an invitation. Refuses an unknown secret at once. If the secret is known,
+    /// another thread changes the files, because the event loop must not block.
     func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
         do {
             guard try invitations.live(secret.digest(), at: Date()) != nil else { return enrolled(.invalid, on: id) }

@@ -244,7 +244,7 @@ actor GatewayShell: MachineShell {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        // Wait for a running rewrite of this record: if it ended later, it would restore the removed record.
+        // Wait for a running rewrite of this record: a rewrite that ended later would restore the removed record.
         var renewal: Task<Void, Never>?
         if case .removeRecord(_, let session) = request { renewal = renewals[session] }
         tasks[id] = Task { [calls, renewal] in

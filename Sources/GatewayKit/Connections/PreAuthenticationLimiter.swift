@@ -45,8 +45,8 @@ package struct PreAuthenticationLimiter {
         return (newcomer, leaving)
     }
 
-    /// Whether `right` loses a connection before `left` does: it has more connections, or it has equally many and one
-    /// of them is older than all of `left`.
+    /// Whether `right` loses a connection before `left` does: `right` has more connections, or it has equally many and
+    /// one of them is older than all of `left`.
     private static func goesLater(_ left: [Peer], _ right: [Peer]) -> Bool {
         left.count != right.count ? left.count < right.count : (left.first?.number ?? 0) > (right.first?.number ?? 0)
     }

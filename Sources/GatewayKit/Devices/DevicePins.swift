@@ -17,8 +17,8 @@ import WireProtocol
 package final class DevicePins: Sendable {
     /// The pins of one device.
     package struct Entry: Codable, Equatable, Sendable {
-        /// Identity of the device, written as a fingerprint. If the device list now gives the name to another key, the
-        /// entry is ignored.
+        /// Identity of the device, written as a fingerprint. If the device list now gives the device's name to another
+        /// key, the entry is ignored.
         package var identity: String
         /// Fingerprints of the pinned keys.
         package var pins: [String]

@@ -27,6 +27,7 @@ package struct GatewayHome: Sendable {
 
     /// Makes a home. Never overwrites an existing file.
     ///
+    /// - Parameter name: name in the gateway's certificate.
     /// - Returns: the gateway's fingerprint, which agents pin.
     package func create(name: String, keyType: KeyType = .ed25519) throws(GatewayHomeError) -> Fingerprint {
         do {

@@ -6,12 +6,12 @@ import SystemSupport
 ///
 /// Each step takes effect at the moment when one particular file is replaced. If the process is killed before this
 /// moment, nothing has changed. If it is killed later, the change is complete for gateways and agents, and only
-/// leftover files remain; the next command removes them.
+/// leftover files remain; the next command removes them. Files are written and removed in the order of this table:
 ///
 ///     announce   writes next.key, then next.crt                     takes effect with next.crt
-///     switch     identity.crt, then identity.key, identity.csr;     takes effect with identity.crt: gateways read
+///     switch     writes identity.crt, identity.key, identity.csr;   takes effect with identity.crt: gateways read
 ///                removes next.crt, then next.key                    the key from next.key until identity.key follows
-///     retire     identity.crt                                       takes effect with identity.crt
+///     retire     writes identity.crt                                takes effect with identity.crt
 package struct SiteKeyChange: Sendable {
     private let home: GatewayHome
     private var files: SiteKeyFiles { home.siteKeyFiles }

@@ -8,8 +8,8 @@ import WireProtocol
 // Reads an object back to compute its root digest, for stores that keep no usable evidence.
 
 extension StoreCalls {
-    /// The object under the key, with the root digest of its bytes; `nil` if there is no object. If the object's size
-    /// differs from `size`, its bytes are not read and the result has no digest: it cannot be the wanted object.
+    /// The object under the key, with the root digest of its bytes; `nil` if there is no object. An object of another
+    /// size than `size` is not the wanted one: its bytes are not read, and the result has no digest.
     func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectFacts? {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
         var facts = ObjectFacts(object.summary)

@@ -24,8 +24,8 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// Rewrites a session's record if it is older than 30 seconds. The parts of a resumed session may all be old. The
-    /// new record keeps the cleaner from removing the session as abandoned.
+    /// Rewrites a session's record if it is older than 30 seconds. The cleaner removes a session whose parts and record
+    /// are all old. The parts of a resumed session may be old, so its record has to be young.
     func renewRecord(key: String, session: SessionID) async throws(StoreError) {
         try await records.renew(key: key, session: session, olderThan: .seconds(30))
     }

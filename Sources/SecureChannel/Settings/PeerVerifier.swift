@@ -62,7 +62,7 @@ final class PeerVerifier: Sendable {
         if case .authority(let checksDates, let isPinned, let isAwaited) = trust, !isPinned(fingerprint) {
             if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
             if X509_verify_cert(store) == 1 {
-                // The gateway searches its device list by this name. A certificate without a name gets an empty one,
+                // The gateway looks this name up in its device list. A certificate without a name gets an empty one,
                 // which no list contains.
                 name = certificate.name ?? ""
             } else if !isAwaited() {

@@ -13,8 +13,8 @@ package struct TLSLimits: Sendable {
     /// once could reset the connection first.
     package var lingering = TimeAmount.seconds(1)
 
-    /// Maximum number of plain bytes that may be written before the handshake is complete. More of them end the
-    /// connection with an error.
+    /// Maximum number of plain bytes that may be written before the handshake is complete. A write of more bytes ends
+    /// the connection with an error.
     package var pendingBytesMax = 4 << 20
 
     /// - Parameter handshake: the limit for the handshake, which a gateway can configure.

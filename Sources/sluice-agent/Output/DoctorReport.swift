@@ -15,7 +15,7 @@ package struct DoctorReport: Sendable {
     private let software: String
 
     /// - Parameters:
-    ///   - interfaces: network interfaces to connect by; empty to follow the system's routing table.
+    ///   - interfaces: network interfaces through which to connect; empty to follow the system's routing table.
     ///   - software: name and version of this program, for the gateway's log.
     package init(home: AgentHome, host: String, port: Int, interfaces: [String] = [], software: String) {
         self.home = home

@@ -20,8 +20,8 @@ package struct DryRun {
 
     /// Prints one line for each file and a summary.
     ///
-    /// - Returns: exit code 0 if all files can be sent, otherwise the exit code that the push would have for the files
-    ///   that cannot.
+    /// - Returns: exit code 0 if all files can be sent, otherwise the exit code that the push would have because of the
+    ///   files that cannot be sent.
     package func run(_ print: (String) -> Void) -> Int32 {
         switch work {
         case .push(let paths, let key?, _, _) where paths == [SourceStream.path]:

@@ -50,7 +50,7 @@ package final class ProgressLines: Sendable {
         self.output = output
     }
 
-    /// Prints the lines that the style has for an event. Call with every event, in order.
+    /// Prints an event in the chosen style. Call with every event, in order.
     package func observe(_ event: UploadEvent) {
         switch style {
         case .json: observeForPrograms(event)
