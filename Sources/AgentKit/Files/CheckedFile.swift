@@ -25,10 +25,10 @@ package struct FileChoice: Sendable {
 
 /// Options for checking files.
 package struct CheckOptions: Equatable, Sendable {
-    /// Skips reading a file whose stamp (size, times, inode) still equals the stamp in the journal's proof, if the
-    /// file's stamp is known to change with every new version.
+    /// Whether a file counts as unchanged, without being read, if its stamp (size, times, inode) still equals the stamp
+    /// in the journal's proof. Applies only to files whose stamp is known to change with every new version.
     package var trustsStamp = false
-    /// Lets a gateway read an object back from the store if nothing else shows the object's content.
+    /// Whether a gateway may read an object back from the store if nothing else shows the object's content.
     package var readsBack = false
     /// Part size, in bytes, for the digests that the agent sends to the gateway. `nil` for the part size in the
     /// journal's proof of the file, or for the gateway's default if the journal has no proof.

@@ -125,7 +125,7 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// - Returns: `false` if the stream ended before the buffer had `count` bytes.
+    /// - Returns: whether the buffer has `count` bytes now. `false` if the stream ended earlier.
     private func fill(_ buffer: inout ByteBuffer, upTo count: Int) throws(UploadFailure) -> Bool {
         while buffer.readableBytes < count {
             try waitForBytes()

@@ -27,8 +27,8 @@ extension FileUpload {
         public var contentType = ""
         /// User metadata of the object. Names consist of `a-z`, `0-9` and `-`; at most 64 pairs and 1,792 bytes.
         public var metadata: [String: String] = [:]
-        /// Requests a signed receipt from the gateway; a resumed upload keeps the request. The home keeps the receipts,
-        /// and `sluice-agent receipts` lists them.
+        /// Whether to request a signed receipt from the gateway. A resumed upload keeps the request. The home keeps the
+        /// receipts, and `sluice-agent receipts` lists them.
         public var wantsReceipt = false
         /// How long to retry without progress before the upload fails. A failed upload can be resumed.
         public var retryFor = Duration.seconds(300)

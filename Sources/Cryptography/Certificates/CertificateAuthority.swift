@@ -30,7 +30,7 @@ package final class CertificateAuthority: Sendable {
     }
 
     /// - Parameter store: an `X509_STORE` that accepts these certificates as the ends of chains from now on.
-    /// - Returns: `false` if OpenSSL failed.
+    /// - Returns: whether OpenSSL succeeded.
     package func fill(_ store: OpaquePointer) -> Bool {
         // PARTIAL_CHAIN: every authority in the file is trusted, so a chain may also end at an intermediate authority.
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN)) == 1

@@ -26,7 +26,7 @@ actor GatewayShell: MachineShell {
     /// Running calls to the store. They are unstructured tasks, because each must be cancellable without the others;
     /// `finish` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
-    /// Running enrolments by the connection that requested them; `finish` waits for all of them.
+    /// Running enrolments, each under the connection that requested it; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     /// Running tasks that rewrite the record of a resumed session (`renewRecord`).
     private var renewals: [SessionID: Task<Void, Never>] = [:]

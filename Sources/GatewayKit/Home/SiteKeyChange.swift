@@ -64,7 +64,7 @@ package struct SiteKeyChange: Sendable {
     /// Makes the announced key the present one. In the TLS handshake the gateway then presents the certificate of this
     /// key, followed by the certificates of the old keys.
     ///
-    /// - Parameter force: switch even if a known device has not pinned the announced key.
+    /// - Parameter force: whether to switch even if a known device has not pinned the announced key.
     /// - Returns: fingerprint of the present key. Safe to repeat: after a completed switch the method does nothing.
     package func switchKey(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
@@ -91,7 +91,7 @@ package struct SiteKeyChange: Sendable {
 
     /// Removes the old keys from the certificates that the gateway presents.
     ///
-    /// - Parameter force: retire even if a known device has not pinned the present key.
+    /// - Parameter force: whether to retire the old keys even if a known device has not pinned the present key.
     /// - Returns: fingerprint of the present key. Safe to repeat: if the gateway presents no old key, the method does
     ///   nothing.
     package func retire(force: Bool) throws -> Fingerprint {

@@ -212,7 +212,7 @@ extension TLSState {
 
     /// Begins to close an open connection. If our goodbye has not been said yet, it is now due.
     ///
-    /// - Returns: `false` if the connection is not open any more.
+    /// - Returns: whether the connection was open, so that it is closing now.
     package mutating func beginClosing() -> Bool {
         guard case .open(let input, let output) = phase else { return false }
         switch output {

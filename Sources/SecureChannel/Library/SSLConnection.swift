@@ -175,6 +175,8 @@ struct SSLConnection: ~Copyable {
 extension SSLConnection {
     /// Verifies the peer's certificate. First checks that both sides have agreed on the application protocol: by this
     /// time a server has sent its choice.
+    ///
+    /// - Returns: whether the peer is accepted.
     static func verify(_ connection: OpaquePointer, store: OpaquePointer, with verifier: PeerVerifier) -> Bool {
         guard let finding = finding(of: connection) else { return false }
         guard hasChosenProtocol(connection) else {

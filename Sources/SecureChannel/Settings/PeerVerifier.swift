@@ -13,8 +13,10 @@ final class PeerVerifier: Sendable {
         /// - Parameters:
         ///   - checksDates: whether the certificates have to be valid now. Agents do not check this, because their
         ///     clocks may be wrong.
-        ///   - isPinned: whether a key is trusted even without a chain. The rest of its certificate is then ignored.
-        ///   - isAwaited: whether a peer without a chain may connect in order to enrol. Such a peer has no name.
+        ///   - isPinned: returns whether a key is trusted even without a chain. The rest of its certificate is then
+        ///     ignored.
+        ///   - isAwaited: returns whether a peer without a chain may connect in order to enrol. Such a peer has no
+        ///     name.
         case authority(
             checksDates: Bool, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool)
     }

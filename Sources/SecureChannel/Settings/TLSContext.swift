@@ -26,8 +26,10 @@ package final class TLSContext: Sendable {
         case pinnedKeys(accepts: @Sendable (TLSPeer) -> Bool)
         /// Devices are recognised by the name in a certificate of the authority, or by a pinned key.
         /// - Parameters:
-        ///   - isPinned: whether a key is trusted even without a chain. The device then has no name in `TLSPeer`.
-        ///   - isAwaited: whether a device without a chain may connect in order to enrol. Such a device has no name.
+        ///   - isPinned: returns whether a key is trusted even without a chain. The device then has no name in
+        ///     `TLSPeer`.
+        ///   - isAwaited: returns whether a device without a chain may connect in order to enrol. Such a device has no
+        ///     name.
         ///   - accepts: called only for devices with a certificate of the authority.
         case authority(
             CertificateAuthority, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool,

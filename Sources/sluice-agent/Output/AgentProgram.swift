@@ -10,9 +10,9 @@ package struct AgentProgram: Sendable {
     private let lines: ProgressLines
 
     /// - Parameters:
-    ///   - json: prints JSON instead of text.
-    ///   - quiet: prints failures only.
-    ///   - verbose: also prints the progress of parts.
+    ///   - json: whether to print JSON instead of text.
+    ///   - quiet: whether to print failures only.
+    ///   - verbose: whether to print the progress of parts, too.
     package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
         let text = ProgressLines.Style.text(isTerminal: isatty(STDOUT_FILENO) == 1, isVerbose: verbose)
         self.uploader = uploader

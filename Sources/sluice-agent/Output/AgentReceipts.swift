@@ -21,7 +21,7 @@ package struct AgentReceipts: Sendable {
     ///
     /// - Parameters:
     ///   - key: full key, including the prefix; `nil` for all receipts.
-    ///   - asJSON: prints one JSON object per line, with all fields of the receipt.
+    ///   - asJSON: whether each line is a JSON object with all fields of the receipt.
     /// - Returns: the number of receipts.
     @discardableResult
     package func list(key: String?, asJSON: Bool = false, _ print: (String) -> Void) throws -> Int {
@@ -61,7 +61,7 @@ package struct AgentReceipts: Sendable {
     /// pinned keys, or keys with a certificate that the home's authority has signed for the gateway.
     ///
     /// - Parameters:
-    ///   - asJSON: prints one JSON object per line, with all fields of the receipt.
+    ///   - asJSON: whether each line is a JSON object with all fields of the receipt.
     ///   - print: called with one line for each receipt.
     /// - Returns: the number of receipts, and the number of refused ones.
     package func verify(

@@ -23,8 +23,8 @@ package final class CheckReport: Sendable {
     private let startedAt = ContinuousClock.now
 
     /// - Parameters:
-    ///   - isJSON: prints one JSON object per line.
-    ///   - isQuiet: prints no line for proven files.
+    ///   - isJSON: whether to print one JSON object per line instead of text.
+    ///   - isQuiet: whether to print no line for proven files.
     ///   - output: called with one line at a time.
     package init(isJSON: Bool, isQuiet: Bool, output: @escaping @Sendable (String) -> Void) {
         self.isJSON = isJSON
