@@ -4,7 +4,7 @@ import TransferCore
 // Asking gateways whether the store holds a file.
 
 extension AgentShell {
-    /// An open file that a gateway is asked about.
+    /// A request to ask a gateway whether the store holds a file, and the open file.
     typealias Question = (request: ProofRequest, file: SourceFile)
 
     func prove(_ questions: [Question]) {

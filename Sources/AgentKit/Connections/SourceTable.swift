@@ -123,7 +123,8 @@ struct SourceTable {
         return PartSource(encoder: source.encoder, file: source.file, start: start, kept: kept[key])
     }
 
-    /// Reads the whole file and computes evidence for comparison with the store's evidence.
+    /// Reads the whole file and computes evidence (digests or an ETag) to compare with the evidence that the store
+    /// keeps.
     ///
     /// - Returns: `nil` if the file is not in the table.
     func evidence(

@@ -40,8 +40,8 @@ package struct PartReader: Sendable {
         }
     }
 
-    /// Reads the whole file and computes evidence of the kind that the store keeps for the object (specification §4.8),
-    /// so that both can be compared.
+    /// Reads the whole file and computes evidence (digests or an ETag) of the kind that the store keeps for the object
+    /// (specification §4.8), so that both can be compared.
     package func evidence(fileBytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) -> EvidenceReading {
         do {
             var digests: [SHA256Digest] = []

@@ -84,8 +84,8 @@ package struct AgentHome: Sendable {
     }
 
     /// Makes a home for an invited device, or completes a home that an earlier attempt began for the same gateway.
-    /// Keeps an existing key, because the gateway may already have put that key on its list. Accepts another address
-    /// for the gateway, because the address may have changed since the earlier attempt.
+    /// Keeps an existing private key, because the gateway may already have the device's key on its list. Accepts
+    /// another address for the gateway, because the address may have changed since the earlier attempt.
     package func createOrGoOn(
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) {

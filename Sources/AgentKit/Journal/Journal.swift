@@ -93,7 +93,7 @@ package struct Journal: Sendable {
     ///
     /// - Parameters:
     ///   - nowMilliseconds: current time in milliseconds since 1970.
-    ///   - subject: returns the subject of an upload.
+    ///   - subject: returns the values of an upload that the machine does not know; `nil` for an unknown upload.
     package func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
         try queue.write { database in
             let transaction = JournalTransaction(database: database, nowMilliseconds: nowMilliseconds, clock: clock)

@@ -14,7 +14,8 @@ struct JournalTransaction {
 
     /// Applies one change.
     ///
-    /// - Parameter subject: returns the subject of an upload.
+    /// - Parameter subject: returns the values of an upload that the machine does not know; `nil` for an unknown
+    ///   upload.
     func apply(_ write: JournalWrite, subject: (UploadID) -> Journal.Subject?) throws {
         switch write {
         case .began(let id, let saved):

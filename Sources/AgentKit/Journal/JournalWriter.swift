@@ -27,7 +27,8 @@ final class JournalWriter: Sendable {
         (wakes, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Registers the subject of an upload. Call before its first write.
+    /// Registers an upload's path, key and other values that the machine does not know. Call before the upload's first
+    /// write.
     func register(_ id: UploadID, _ subject: Journal.Subject) {
         state.withLock { $0.subjects[id] = subject }
     }

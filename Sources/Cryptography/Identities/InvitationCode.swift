@@ -33,7 +33,8 @@ package struct InvitationCode: Equatable, Sendable {
         return Self.prefix + base64.replacing("+", with: "-").replacing("/", with: "_").filter { $0 != "=" }
     }
 
-    /// - Parameter text: a result of `text`. White space in and around it is ignored, because mail programs add some.
+    /// - Parameter text: a code as `text()` returns it. White space in and around it is ignored, because mail programs
+    ///   add some.
     /// - Returns: `nil` if the text is not a complete code.
     package init?(text: String) {
         let code = text.filter { !$0.isWhitespace }

@@ -12,7 +12,7 @@ import WireProtocol
 ///     C                 opening    sealing
 ///     D                            opening
 ///
-/// Each ring seals with a key that the ring before it has already for opening, and opens everything that earlier rings
+/// Each ring seals with a key that the previous ring can already open with, and opens everything that earlier rings
 /// have sealed. So gateways with two successive rings of this table can open each other's tokens. Every gateway of the
 /// site must have ring *n* before any gateway gets ring *n* + 2. On a gateway that has an older ring, `open` throws
 /// `unknownKey`, and the agent tries again.

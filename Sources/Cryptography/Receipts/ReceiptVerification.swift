@@ -2,7 +2,7 @@ package import WireProtocol
 
 /// Which keys are trusted to sign receipts.
 package enum ReceiptTrust: Sendable {
-    /// Any key. A verified receipt then proves only that the key in it has signed it.
+    /// Any key. A verified receipt then proves only that the key in the receipt has signed the receipt.
     case anyKey
     /// Only these keys, such as the keys that an agent has pinned.
     case keys(Set<Fingerprint>)

@@ -6,15 +6,16 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-/// Decodes the bytes of one connection into frames for the shell, and passes payload to the flow that the shell names.
+/// Decodes the bytes of one connection into frames for the shell, and passes payload to the flow (`PartFlow`) that the
+/// shell names.
 final class GatewayConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     /// Destination of the payload of the PART DATA frame that is arriving.
     private enum Payload {
         case discard
-        /// Uncompressed bytes, passed to the flow as they arrive, except the first `skip` bytes, which the flow has
-        /// already.
+        /// Uncompressed bytes. They are passed to the flow (`PartFlow`) as they arrive, except the first `skip` bytes,
+        /// which the flow has already.
         case plain(FlowID, skip: UInt64)
         /// One LZ4 block. It is collected, because only a complete block can be decoded.
         case compressed(FlowID, skip: UInt64, plainBytes: Int, block: ByteBuffer)

@@ -13,7 +13,7 @@ extension GatewayShell {
         let home: GatewayHome
         let devices: WatchedFile<DeviceList>
         let invitations: WatchedFile<InvitationList>
-        /// `nil` on plain TCP, where devices prove no key.
+        /// The keys that devices have pinned; `nil` on plain TCP, where devices prove no key.
         var pins: DevicePins?
     }
 

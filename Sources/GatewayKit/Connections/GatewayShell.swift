@@ -254,7 +254,7 @@ actor GatewayShell: MachineShell {
         }
     }
 
-    /// Rewrites the record of a resumed session: a young record keeps the cleaner from removing the session.
+    /// Rewrites the record of a resumed session: `UploadCleaner` does not remove a session whose record is young.
     private func renewRecord(of session: SessionID, _ key: String) {
         guard renewals[session] == nil else { return }
         renewals[session] = Task { [calls, logger] in

@@ -13,12 +13,12 @@ final class ShownIdentity: Sendable {
 
     private let state: Mutex<Shown?>
 
-    /// - Parameter shown: `nil` for plain TCP.
+    /// - Parameter shown: the TLS context and the key at start; `nil` for plain TCP.
     init(_ shown: Shown?) {
         self.state = Mutex(shown)
     }
 
-    /// `nil` for plain TCP.
+    /// The TLS context and the key for new connections; `nil` for plain TCP.
     var now: Shown? { state.withLock { $0 } }
 
     func replace(by shown: Shown) {

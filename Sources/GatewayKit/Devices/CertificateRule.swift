@@ -8,7 +8,7 @@ package import TransferCore
 package struct CertificateRule: Equatable, Sendable {
     package let name: String
 
-    /// Key prefix and limits of the device; `nil` for a revoked name.
+    /// The prefix of the device's object keys, and the device's limits; `nil` for a revoked name.
     package let options: DeviceOptions?
 
     private static let known = "certificate"
@@ -19,7 +19,7 @@ package struct CertificateRule: Equatable, Sendable {
 
     /// Makes the rule that certificates with this name are accepted.
     ///
-    /// - Parameter prefix: key prefix; `nil` for `NAME/`.
+    /// - Parameter prefix: prefix of the device's object keys; `nil` for `NAME/`.
     package static func known(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) -> CertificateRule {
         CertificateRule(name: name, options: DeviceOptions(prefix: prefix ?? usualPrefix(name: name), limits: limits))
     }
@@ -51,7 +51,7 @@ package struct CertificateRule: Equatable, Sendable {
             ?? "\(name)  \(Self.revoked)"
     }
 
-    /// Key prefix of a certified device whose name is not on the list.
+    /// Prefix of the object keys of a certified device whose name is not on the list.
     private static func usualPrefix(name: String) -> String { name + "/" }
 
     /// Options of a certified device whose name is not on the list: its usual prefix and no limits of its own.

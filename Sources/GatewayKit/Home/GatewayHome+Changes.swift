@@ -23,7 +23,7 @@ extension GatewayHome {
 
     /// Sets the prefix and limits of a device that is known by its certificate. Also removes a revocation of the name.
     ///
-    /// - Parameter prefix: key prefix; `nil` for `NAME/`.
+    /// - Parameter prefix: prefix of the device's object keys; `nil` for `NAME/`.
     package func addCertifiedDevice(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) throws {
         try changeDevices(of: name) { (list) throws(DeviceListError) in
             try list.add(CertificateRule.known(name: name, prefix: prefix, limits: limits))

@@ -10,7 +10,7 @@ package struct SiteKeyReport: Sendable {
     package struct Device: Equatable, Sendable {
         /// Whether the device would accept the gateway if it presented only this key.
         package enum Knowledge: Equatable, Sendable {
-            /// The newest HELLO of the device named the key.
+            /// The newest HELLO of the device lists the key among the device's pins.
             case knows
             case doesNotKnow
             /// The device pins no key, because it trusts the gateway's authority.

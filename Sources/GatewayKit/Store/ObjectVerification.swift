@@ -4,7 +4,7 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// Reads an object back and compares its bytes with the evidence that the store keeps.
+/// Reads an object back and compares its bytes with the evidence (checksum or ETag) that the store keeps.
 package struct ObjectVerification: Sendable {
     /// Result of a verification.
     package enum Verdict: Equatable, Sendable {

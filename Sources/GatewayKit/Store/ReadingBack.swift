@@ -5,7 +5,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// Reads an object back to compute its root digest, for stores that keep no usable evidence.
+// Reads an object back to compute its root digest, for stores that keep no usable checksum of the object.
 
 extension StoreCalls {
     /// The object under the key, with the root digest of its bytes; `nil` if there is no object. An object of another

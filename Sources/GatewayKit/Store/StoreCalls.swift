@@ -24,8 +24,8 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// Rewrites a session's record if it is older than 30 seconds. The cleaner removes a session whose parts and record
-    /// are all old. The parts of a resumed session may be old, so its record has to be young.
+    /// Rewrites a session's record if it is older than 30 seconds. `UploadCleaner` removes a session whose parts and
+    /// record are all old. The parts of a resumed session may be old, so its record has to be young.
     func renewRecord(key: String, session: SessionID) async throws(StoreError) {
         try await records.renew(key: key, session: session, olderThan: .seconds(30))
     }
@@ -81,7 +81,7 @@ struct StoreCalls: Sendable {
 }
 
 extension StoreRequest {
-    /// The flow whose bytes the request carries; `nil` for a request without bytes.
+    /// The id of the `PartFlow` whose bytes the request carries; `nil` for a request without bytes.
     var flow: FlowID? {
         switch self {
         case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes.flow

@@ -51,7 +51,7 @@ package struct TLSState: Hashable, Sendable {
     /// The direction from the peer to us.
     package enum Input: Hashable, Sendable {
         case open
-        /// The peer has said goodbye.
+        /// The peer has said goodbye (`close_notify`).
         case ended
     }
 
@@ -62,7 +62,7 @@ package struct TLSState: Hashable, Sendable {
         case ending(Goodbye)
     }
 
-    /// How far the sending of our goodbye has progressed.
+    /// How far the sending of our goodbye (`close_notify`) has progressed.
     package enum Goodbye: Hashable, Sendable {
         /// The goodbye still has to be sent, after the last flushed byte.
         case due

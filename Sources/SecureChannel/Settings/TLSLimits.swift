@@ -6,7 +6,7 @@ package struct TLSLimits: Sendable {
     package var handshake: TimeAmount
 
     /// Longest time between the call of `close` and the end of the channel. After this time the channel is closed even
-    /// if bytes are unsent or the peer has not said goodbye.
+    /// if bytes are unsent or the peer's `close_notify` has not arrived.
     package var closing = TimeAmount.seconds(5)
 
     /// Time for which a failed connection stays open for reading. In this time the peer can read the alert; closing at

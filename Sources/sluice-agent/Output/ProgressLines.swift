@@ -19,7 +19,7 @@ package final class ProgressLines: Sendable {
 
     private struct State {
         var board = ProgressBoard()
-        /// Number of board lines on the terminal now.
+        /// Number of lines of the progress board that are on the terminal now.
         var drawnLines = 0
         var drawnAt: ContinuousClock.Instant?
         /// Number of stored bytes of each active file, by the bytes of its key. It serves for computing the rate in the
