@@ -33,11 +33,11 @@ package protocol ObjectStore: Sendable {
     /// under the key.
     ///
     /// - Parameters:
-    /// - metadata: the object's metadata. The store adds the body's digest as `partDigest`, which serves as evidence of
-    ///   the object's content later.
-    /// - condition: what must be true of the key's present object. If it is not, the call throws `.preconditionGone`
-    ///   when the condition names an object and the key has none, and `.alreadyExists` otherwise.
-    ///   `StoreLimits.conditions` says which conditions the store really checks.
+    ///   - metadata: the object's metadata. The store adds the body's digest as `partDigest`, which serves as evidence
+    ///     of the object's content later.
+    ///   - condition: what must be true of the key's present object. If it is not, the call throws `.preconditionGone`
+    ///     when the condition names an object and the key has none, and `.alreadyExists` otherwise.
+    ///     `StoreLimits.conditions` says which conditions the store really checks.
     func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
@@ -72,10 +72,10 @@ package protocol ObjectStore: Sendable {
     /// `.noSuchUpload` the upload may have been completed already; the object's session id shows whether it was. After
     /// `.outcomeUnknown` the object may exist.
     /// - Parameters:
-    /// - parts: the parts, numbered from 1 without a gap. All except the last have the same size.
-    /// - size: size of the object in bytes. If the sizes of the parts have another sum, the call throws
-    ///   `.sizeMismatch`.
-    /// - condition: as for `putObject`.
+    ///   - parts: the parts, numbered from 1 without a gap. All except the last have the same size.
+    ///   - size: size of the object in bytes. If the sizes of the parts have another sum, the call throws
+    ///     `.sizeMismatch`.
+    ///   - condition: as for `putObject`.
     func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
@@ -91,7 +91,7 @@ package protocol ObjectStore: Sendable {
     ///
     /// - Parameters:
     ///   - name: 1 to 200 characters of `a-z A-Z 0-9 . _ -`. The first must not be a full stop.
-    /// - bytes: at most `StoreLimits.recordBytesMax` bytes.
+    ///   - bytes: at most `StoreLimits.recordBytesMax` bytes.
     func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError)
 
     /// A record's bytes and modification time, or `nil` if there is no record.

@@ -58,8 +58,8 @@ extension ReceiptStatement {
     /// bytes.
     ///
     /// - Parameters:
-    /// - key: the complete key, including the device's prefix.
-    /// - siteKey: the fingerprint of the signing key.
+    ///   - key: the complete key, including the device's prefix.
+    ///   - siteKey: the fingerprint of the signing key.
     package init(
         of object: ProvenObject, key: String, device: String, storeIdentity: StoreIdentity, siteKey: SHA256Digest,
         timeMilliseconds: Int64

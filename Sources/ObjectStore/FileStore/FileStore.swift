@@ -81,14 +81,14 @@ package final class FileStore: ObjectStore {
     /// Opens a store and removes the staged files of gateways that have ended.
     ///
     /// - Parameters:
-    /// - path: absolute path of an existing directory.
-    /// - threads: a started pool, which must not be shut down before the store is closed. All file calls run on this
-    ///   pool, so its size limits the number of concurrent calls.
-    /// - partsMax: maximum number of parts of an upload. The default is S3's limit, so that agents see the same limit
-    ///   with every store.
-    /// - pageCountMax: maximum number of entries in a page of parts or record names.
-    /// - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
-    /// - fileSystem: the file calls to use. Tests pass calls that are watched or fail.
+    ///   - path: absolute path of an existing directory.
+    ///   - threads: a started pool, which must not be shut down before the store is closed. All file calls run on this
+    ///     pool, so its size limits the number of concurrent calls.
+    ///   - partsMax: maximum number of parts of an upload. The default is S3's limit, so that agents see the same limit
+    ///     with every store.
+    ///   - pageCountMax: maximum number of entries in a page of parts or record names.
+    ///   - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
+    ///   - fileSystem: the file calls to use. Tests pass calls that are watched or fail.
     package static func open(
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()

@@ -32,7 +32,7 @@ struct ObjectDescription: Codable {
     var partDigest: String?
 
     /// - Parameters:
-    /// - status: status of the finished file, read after its last byte was synced.
+    ///   - status: status of the finished file, read after its last byte was synced.
     ///   - generation: see `OpenFile.generation`.
     init(
         key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, evidence: ObjectEvidence

@@ -26,16 +26,16 @@ package struct S3Configuration: Sendable {
     package var retries = S3RetryPolicy()
 
     /// - Parameters:
-    /// - bucket: name of the bucket, as `StoreLocation` parses it.
-    /// - prefix: prefix of every key, as `StoreLocation` parses it.
+    ///   - bucket: name of the bucket, as `StoreLocation` parses it.
+    ///   - prefix: prefix of every key, as `StoreLocation` parses it.
     ///   - endpoint: `http://host:port`, or `nil` for AWS.
-    /// - region: `nil` for the region in the endpoint's host name, else `usualRegion`, else the provider's default.
-    /// - addressing: `nil` for the provider's default.
-    /// - provider: `nil` for the provider that the endpoint's host belongs to.
-    /// - usualRegion: the region in AWS's environment variables and files. It applies only to AWS and to providers with
-    ///   the same default region.
-    /// - authorities: the authorities that the store's certificate must come from; `nil` for the authorities of the
-    ///   system.
+    ///   - region: `nil` for the region in the endpoint's host name, else `usualRegion`, else the provider's default.
+    ///   - addressing: `nil` for the provider's default.
+    ///   - provider: `nil` for the provider that the endpoint's host belongs to.
+    ///   - usualRegion: the region in AWS's environment variables and files. It applies only to AWS and to providers
+    ///     with the same default region.
+    ///   - authorities: the authorities that the store's certificate must come from; `nil` for the authorities of the
+    ///     system.
     package init(
         bucket: String, prefix: String = "", endpoint: String? = nil, region: String? = nil,
         addressing: S3Addressing? = nil, verification: PartVerification = .auto, provider: S3Provider? = nil,

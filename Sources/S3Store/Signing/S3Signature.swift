@@ -160,8 +160,8 @@ package struct S3SigningKey: Sendable {
     private let key: HMACSHA256
 
     /// - Parameters:
-    /// - day: the first eight digits of `x-amz-date`, such as `20130524`.
-    /// - service: `s3`. Only tests use another service, because AWS's general test vectors do.
+    ///   - day: the first eight digits of `x-amz-date`, such as `20130524`.
+    ///   - service: `s3`. Only tests use another service, because AWS's general test vectors do.
     package init(
         secretAccessKey: String, day: String, region: String, service: String = "s3"
     ) throws(CryptographyError) {

@@ -26,8 +26,8 @@ struct S3Uploads: Sendable {
     }
 
     /// - Parameters:
-    /// - key: the whole key in the bucket.
-    /// - verifies: whether the gateway checks the digest itself.
+    ///   - key: the whole key in the bucket.
+    ///   - verifies: whether the gateway checks the digest itself.
     func uploadPart(
         at key: String, upload: String, number: PartNumber, body: ObjectBody, verifies: Bool
     ) async throws(StoreError) -> String {

@@ -12,8 +12,8 @@ extension S3Client {
     /// may have ended the upload meanwhile.
     ///
     /// - Parameters:
-    /// - digest: the announced digest, which the store checks.
-    /// - commitment: committed when the request is ready to be sent.
+    ///   - digest: the announced digest, which the store checks.
+    ///   - commitment: committed when the request is ready to be sent.
     func put(
         _ request: S3Request, whole body: ByteBuffer, digest: SHA256Digest, commitment: Commitment
     ) async throws(StoreError) -> S3Response {
@@ -33,8 +33,9 @@ extension S3Client {
     /// Sends a body while it arrives. The client repeats the request only if it has not yet taken a byte of the body.
     ///
     /// - Parameters:
-    /// - body: the body, which must not be empty. Its bytes come through `handoff`.
-    /// - commitment: committed when the last buffer was taken. Before that the store cannot have executed the request.
+    ///   - body: the body, which must not be empty. Its bytes come through `handoff`.
+    ///   - commitment: committed when the last buffer was taken. Before that the store cannot have executed the
+    ///     request.
     func stream(
         _ request: S3Request, body: ObjectBody, from handoff: BufferHandoff, commitment: Commitment
     ) async throws(StoreError) -> S3Response {

@@ -9,8 +9,8 @@ struct S3RetryBudget: Hashable, Sendable {
     private(set) var left: Int
 
     /// - Parameters:
-    /// - most: initial and largest budget.
-    /// - price: cost of one repetition. Each answered call, even a refused one, returns 1 to the budget.
+    ///   - most: initial and largest budget.
+    ///   - price: cost of one repetition. Each answered call, even a refused one, returns 1 to the budget.
     init(most: Int = 500, price: Int = 5) {
         self.most = most
         self.price = price

@@ -49,8 +49,8 @@ package enum KeyRule {
     /// Builds the complete key of an object from the device's prefix and the requested key.
     ///
     /// - Parameters:
-    /// - prefix: the device's prefix from the device list: empty, or ending in `/`.
-    /// - key: as the agent sent it, relative to the prefix.
+    ///   - prefix: the device's prefix from the device list: empty, or ending in `/`.
+    ///   - key: as the agent sent it, relative to the prefix.
     package static func wholeKey(prefix: String, key: String) throws(Refusal) -> String {
         let bytes = Array(key.utf8)
         guard !bytes.isEmpty else { throw .empty }

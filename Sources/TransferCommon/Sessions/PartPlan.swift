@@ -10,8 +10,8 @@ package struct PartPlan: Hashable, Sendable {
     package let isStream: Bool
 
     /// - Parameters:
-    /// - fileBytes: size of the file; `nil` for a stream.
-    /// - partBytes: size of each part except the last, at least 1. For 0 the result is `nil`.
+    ///   - fileBytes: size of the file; `nil` for a stream.
+    ///   - partBytes: size of each part except the last, at least 1. For 0 the result is `nil`.
     package init?(fileBytes: UInt64?, partBytes: UInt64) {
         guard partBytes > 0 else { return nil }
         if let fileBytes, fileBytes > 0, (fileBytes - 1) / partBytes >= UInt64(UInt32.max) { return nil }
@@ -85,9 +85,9 @@ package struct PartRule: Hashable, Sendable {
     /// `partsMax` parts of the default size, the next size in whole MiB that avoids this.
     ///
     /// - Parameters:
-    /// - fileBytes: size of the file; `nil` for a stream. A stream gets the user's size or the default, and can have at
-    ///   most `partsMax` parts.
-    /// - wish: the part size that the user has chosen, if any. It is used unchanged or refused.
+    ///   - fileBytes: size of the file; `nil` for a stream. A stream gets the user's size or the default, and can have
+    ///     at most `partsMax` parts.
+    ///   - wish: the part size that the user has chosen, if any. It is used unchanged or refused.
     package func partBytes(fileBytes: UInt64?, wish: UInt64?) throws(Refusal) -> UInt64 {
         if let wish, wish < partBytesMin || wish > partBytesMax { throw .partSizeOutOfBounds(wish: wish) }
         guard let fileBytes, fileBytes > 0 else { return wish ?? partBytesDefault }

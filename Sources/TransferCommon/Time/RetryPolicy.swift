@@ -33,9 +33,9 @@ package struct RetryPolicy: Hashable, Sendable {
     /// the time that the peer asked for.
     ///
     /// - Parameters:
-    /// - failures: number of attempts that failed in a row, from 1.
-    /// - cause: why the last attempt failed.
-    /// - advice: the time that the peer asked to wait; `.zero` for none.
+    ///   - failures: number of attempts that failed in a row, from 1.
+    ///   - cause: why the last attempt failed.
+    ///   - advice: the time that the peer asked to wait; `.zero` for none.
     package func delay(
         afterFailures failures: Int, _ cause: Cause, advice: Duration = .zero,
         using generator: inout some RandomNumberGenerator

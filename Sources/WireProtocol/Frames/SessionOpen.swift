@@ -21,8 +21,8 @@ package struct SessionOpen: Hashable, Sendable {
     }
 
     /// - Parameters:
-    /// - terms: the session terms, with the key relative to the device's prefix. The metadata in them is ignored.
-    /// - metadata: the offered metadata; it may break the rules of §6.6.
+    ///   - terms: the session terms, with the key relative to the device's prefix. The metadata in them is ignored.
+    ///   - metadata: the offered metadata; it may break the rules of §6.6.
     package init(
         session: SessionID, terms: SessionTerms, metadata: OfferedMetadata, compares: Bool, asksForReceipt: Bool
     ) {
