@@ -3,9 +3,9 @@ package import NIOCore
 
 /// Compresses each chunk into an LZ4 block of its own, so that each block can be decompressed without the others.
 ///
-/// This type owns LZ4's working memory (16 KiB), so that compressing needs to allocate none. `@unchecked Sendable`
-/// because only one thread at a time can use the memory: a value cannot be copied, and `compress` needs exclusive
-/// access to it.
+/// This type owns LZ4's working memory (16 KiB), so that compressing allocates none. It is `@unchecked Sendable`,
+/// because only one thread at a time can use the memory: a value of this type cannot be copied, and `compress` needs
+/// exclusive access to it.
 package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     private let state: UnsafeMutableRawPointer
 

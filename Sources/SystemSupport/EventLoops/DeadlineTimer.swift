@@ -14,8 +14,8 @@ package struct DeadlineTimer {
 
     private var state = State.idle
 
-    /// Shortest delay. Without it, a machine whose deadline has always passed already would keep the event loop busy
-    /// with nothing but this timer.
+    /// Shortest delay of the timer. Without it, a machine that always names a deadline in the past would keep the event
+    /// loop busy with nothing but this timer.
     private static let delayMin = Duration.milliseconds(1)
 
     package init() {}

@@ -16,7 +16,7 @@ package protocol MachineShell: Actor {
     /// Removes and returns the actions that the machine has decided on.
     func takeActions() -> [Action]
     func perform(_ action: Action)
-    /// Called each time frames were written, with their total number of bytes.
+    /// Called after each round of writing frames, with the total number of their bytes.
     func framesWritten(bytes: UInt64)
     /// Called when all actions of the machine have been performed.
     func actionsPerformed()
@@ -42,8 +42,8 @@ extension MachineShell {
     /// Performs the machine's actions in order.
     ///
     /// Closing a channel or writing to it may cause new events immediately, so that this method is called again while
-    /// it is running. The inner call returns at once, and the running call performs the new actions, too. So they
-    /// cannot overtake earlier actions.
+    /// it is running. The inner call returns at once, and the running call performs the new actions, too. So the new
+    /// actions cannot overtake earlier ones.
     package func perform() {
         guard !state.isPerforming else { return }
         state.isPerforming = true

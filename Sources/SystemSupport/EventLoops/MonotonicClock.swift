@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// Measures the time since the clock was made. If the system's time is set, this clock does not change.
+/// Measures the time since the clock was made. Setting the system's time does not change this clock.
 package struct MonotonicClock: Sendable {
     private let start = ContinuousClock.now
 

@@ -1,9 +1,9 @@
 package import NIOCore
 
-/// The channels of a shell's connections, and encoded frames. The frames wait until the shell has performed all current
-/// actions.
+/// The channels of a shell's connections, and the encoded frames for them. The frames wait until the shell has
+/// performed all current actions.
 ///
-/// All frames that are added to a connection in this time are then sent by a single write.
+/// A single write then sends all the frames that wait for a connection.
 package struct OutboundFrames<ID: Hashable & Sendable> {
     private var channels: [ID: any Channel] = [:]
     private var buffers: [ID: ByteBuffer] = [:]

@@ -47,8 +47,11 @@ package enum AtomicFile {
         }
     }
 
-    /// - Parameter temporaryName: the name of the temporary file, in the directory of `path`. It is an error if a file
-    ///   with this name exists.
+    /// - Parameters:
+    ///   - temporaryName: the name of the temporary file, in the directory of `path`. It is an error if a file with
+    ///     this name exists.
+    ///   - mayReplace: whether an existing file at `path` is replaced. If not, such a file is an error
+    ///     (`FileError.isExisting`).
     package static func write(
         _ bytes: [UInt8], to path: String, mode: Mode, temporaryName: String, mayReplace: Bool
     ) throws(FileError) {

@@ -39,7 +39,7 @@ package struct FileError: Error, Hashable {
         self.init(path: call.target ?? call.path, cause: .system(call, errno: errno))
     }
 
-    /// The error with the same cause and another `path`: the file for whose sake the failed call was made.
+    /// The same error for another `path`: the file that the caller wanted to use when the call failed.
     func concerning(_ path: String) -> FileError {
         FileError(path: path, cause: cause)
     }

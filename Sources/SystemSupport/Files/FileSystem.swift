@@ -5,7 +5,7 @@
 #endif
 
 /// Replacements for what the kernel reports about a file system. Tests use them for file systems that the test machine
-/// does not have. `nil` values are asked of the kernel.
+/// does not have. For a value that is `nil`, the kernel is asked.
 package struct FileSystemAnswers: Sendable {
     /// The type of the file system: `statfs.f_type`.
     package var type: UInt64?

@@ -92,10 +92,10 @@ package struct OpenFile: ~Copyable, Sendable {
         try result.get()
     }
 
-    /// Makes this file share blocks with another file instead of copying the bytes. Only some file systems can do this
-    /// (XFS, Btrfs).
+    /// Puts the first `count` bytes of `source` at `offset` of this file. The two files then share the blocks, and no
+    /// bytes are copied. Only some file systems can do this (XFS, Btrfs).
     ///
-    /// Throws `EINVAL` if an offset or the count is not a multiple of the file system's block size.
+    /// Throws `EINVAL` if `offset` or `count` is not a multiple of the file system's block size.
     package func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
         // The fields of `struct file_clone_range`: source descriptor, source offset, length, offset in this file.
         var range = (Int64(source.descriptor), UInt64(0), count, offset)

@@ -39,7 +39,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     private let file: OpenFile
     private let walk: FolderWalk
 
-    /// - Parameter walk: how folders in this folder are opened, and in turn the folders in them.
+    /// - Parameter walk: the call that opens folders in this folder, and folders in those.
     package init(_ file: consuming OpenFile, walk: FolderWalk = .openat) {
         self.file = file
         self.walk = walk
@@ -50,7 +50,8 @@ package struct OpenFolder: ~Copyable, Sendable {
 
     /// Opens a folder in this folder.
     ///
-    /// - Throws: `ENOENT`, `ENOTDIR` for a file, `ELOOP` or `ENOTDIR` for a symbolic link, `EXDEV` for a mount point.
+    /// - Throws: `ENOENT` if the name does not exist, `ENOTDIR` for a file, `ELOOP` or `ENOTDIR` for a symbolic link,
+    ///   `EXDEV` for a mount point.
     package func openFolder(_ name: String) throws(FileError) -> OpenFolder {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
         switch walk {
@@ -234,7 +235,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         return identity
     }
 
-    /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
+    /// Whether the folder treats two names as equal if they differ only in case or in Unicode normalisation.
     ///
     /// On ext4, F2FS and tmpfs this is an attribute of each folder. A file system that treats such names as equal in
     /// every folder does not have the attribute; FileStore finds that out when it opens, by creating two names.

@@ -77,8 +77,8 @@ package enum KeyRule {
         guard !prefix.isEmpty else { return true }
         guard prefix.utf8.last == slash else { return false }
         do {
-            // Remove the slash as a byte and not as a `Character`, because a slash and a combining mark form one
-            // `Character`.
+            // Remove the slash as a byte. A `Character` may contain more than the slash, because some code points form
+            // one `Character` with the code point after them.
             _ = try wholeKey(prefix: "", key: String(decoding: prefix.utf8.dropLast(), as: UTF8.self))
             return true
         } catch {

@@ -11,8 +11,8 @@ package struct ObjectKey: Hashable, Sendable {
     /// The key as UTF-8.
     package let bytes: [UInt8]
 
-    /// Checks the rules for keys that apply to every store. Throws for an invalid key and does not repair it, because
-    /// the repaired key would be one that no user has chosen.
+    /// Checks the rules that every store has for keys. Throws for an invalid key and does not repair it, because no
+    /// user has chosen the repaired key.
     package init(validating text: String) throws(ObjectKeyError) {
         try self.init(validating: text.utf8)
     }

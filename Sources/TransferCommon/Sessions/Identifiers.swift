@@ -11,7 +11,7 @@ package struct SessionID: Hashable, Comparable, Sendable {
         self.low = low
     }
 
-    /// The value that a frame field has if it names no session.
+    /// All bits 0. A frame field has this value if it names no session.
     package static let zero = SessionID(high: 0, low: 0)
 
     /// Draws all 128 bits.
@@ -74,7 +74,7 @@ extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertibl
 /// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
 package struct SHA256Digest: Hashable, Sendable {
     package static let byteCount = 32
-    /// 32 zero bytes: the value that a frame field has if it contains no digest.
+    /// 32 zero bytes. A frame field has this value if there is no digest to send.
     package static let zero = SHA256Digest(words: (0, 0, 0, 0))
 
     private let words: (UInt64, UInt64, UInt64, UInt64)
@@ -114,8 +114,8 @@ package struct SHA256Digest: Hashable, Sendable {
     }
 }
 
-/// MD5 of a part's plain bytes, for stores that keep no SHA-256. MD5 shows accidental changes. It proves nothing
-/// against an attacker.
+/// MD5 of a part's plain bytes, for stores that keep no SHA-256. MD5 shows accidental changes. An attacker can change
+/// bytes without changing their MD5.
 package struct MD5Digest: Hashable, Sendable {
     package static let byteCount = 16
 
@@ -236,17 +236,19 @@ private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
 
 // MARK: - Bytes and words
 
-// The compiler may not specialise these functions for a caller in another module. An unspecialised loop over a
-// collection allocates memory at each step, so these functions get the bytes in one step and then work on raw memory.
+// The compiler does not always specialise generic functions for a caller in another module. An unspecialised loop over
+// a collection allocates memory at each step. The functions of this file therefore get the bytes in one step and then
+// work on raw memory.
 
-/// Calls `body` with the bytes in contiguous memory. Copies the bytes if the sequence does not keep them so.
+/// Calls `body` with the bytes in contiguous memory. Copies the bytes first if the sequence does not keep them in
+/// contiguous memory.
 private func withBytes<Result>(
     of bytes: some Sequence<UInt8>, _ body: (UnsafeRawBufferPointer) -> Result
 ) -> Result {
     bytes.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) } ?? Array(bytes).withUnsafeBytes(body)
 }
 
-/// The two 64-bit words in 16 bytes, most significant byte first; `nil` for any other number of bytes.
+/// Reads 16 bytes as two 64-bit words, most significant byte first. Returns `nil` for any other number of bytes.
 private func twoWords(_ bytes: some Sequence<UInt8>) -> (high: UInt64, low: UInt64)? {
     withBytes(of: bytes) { $0.count == 16 ? ($0.word(at: 0), $0.word(at: 8)) : nil }
 }

@@ -1,4 +1,4 @@
-/// How a file is divided into parts: all of one size except the last, which may be smaller (specification §1).
+/// How a file is divided into parts. All parts have one size, except that the last may be smaller (specification §1).
 ///
 /// An empty file is one empty part. A stream has no known size; the number of its parts is known only at its end.
 package struct PartPlan: Hashable, Sendable {
@@ -52,8 +52,7 @@ package struct PartPlan: Hashable, Sendable {
     }
 }
 
-/// The bounds within which a part size can be chosen, as WELCOME contains them (specification §4.2). They depend on the
-/// store.
+/// The bounds for part sizes, as WELCOME contains them (specification §4.2). They depend on the store.
 package struct PartRule: Hashable, Sendable {
     package var partBytesMin: UInt64
     package var partBytesMax: UInt64
@@ -73,16 +72,18 @@ package struct PartRule: Hashable, Sendable {
 
     /// The reason why no part size can be chosen.
     package enum Refusal: Error, Equatable, Sendable {
-        /// The user's part size is outside the bounds.
+        /// The user's part size `wish` is outside the bounds.
         case partSizeOutOfBounds(wish: UInt64)
-        /// With the user's part size, the file would have too many parts.
+        /// With the user's part size `wish`, the file would have too many parts. `needed` is the smallest part size
+        /// with which it would not.
         case partSizeTooSmall(wish: UInt64, needed: UInt64)
-        /// The file is too large for every allowed part size.
+        /// The file is too large for every allowed part size. The largest allowed file has `most` bytes.
         case fileTooLarge(most: UInt64)
     }
 
     /// Chooses the part size for a file: the user's choice, or else the default. If the file would have more than
-    /// `partsMax` parts of the default size, the next size in whole MiB that avoids this.
+    /// `partsMax` parts of the default size, chooses the smallest size in whole MiB that gives at most `partsMax`
+    /// parts, or `partBytesMax` if that is smaller.
     ///
     /// - Parameters:
     ///   - fileBytes: size of the file; `nil` for a stream. A stream gets the user's size or the default, and can have

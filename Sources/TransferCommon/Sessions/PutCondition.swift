@@ -9,8 +9,8 @@ package enum PutCondition: Hashable, Sendable {
     case ifMatch(etag: String)
 }
 
-/// The conditions of which a probe has shown that the store checks them. A store that ignores a condition replaces the
-/// object although the condition is not fulfilled.
+/// The conditions that the store checks, as a probe has shown. A store that ignores a condition replaces the object
+/// even if the condition is not fulfilled.
 package struct CheckedConditions: Hashable, Sendable {
     /// The conditions that the store checks in one kind of request.
     package struct Request: Hashable, Sendable {

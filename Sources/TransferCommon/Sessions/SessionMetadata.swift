@@ -1,5 +1,5 @@
-// Metadata that a store keeps with an object for readers of the object (specification §6.6). `OfferedMetadata` is what
-// a device offers, and `SessionMetadata` is what a gateway has checked.
+// Metadata that a store keeps with an object for readers of the object (specification §6.6). A device offers
+// `OfferedMetadata`. A gateway checks the offer and makes `SessionMetadata` of it.
 
 /// A name and a value of user metadata.
 package struct MetadataPair: Hashable, Sendable {

@@ -1,10 +1,10 @@
-// What agent and gateway have agreed when a session was opened (specification §6.3). SESSION OPEN, the session token
+// What the agent and the gateway agree on when a session opens (specification §6.3). SESSION OPEN, the session token
 // and the session record all contain the terms as one value. So the terms survive a cut connection, a restart, a change
 // of gateway and the loss of the agent's journal.
 
 /// The condition under which a session may replace an object under its key.
 package enum WriteCondition: Hashable, Sendable {
-    /// The key must have no object. A record or token without a condition has the meaning of this one.
+    /// The key must have no object. This is also the condition of a session record or token that names no condition.
     case absent
     /// The session may replace any object under the key.
     case any
@@ -13,7 +13,7 @@ package enum WriteCondition: Hashable, Sendable {
     case matches(SessionID)
 }
 
-/// What agent and gateway have agreed when a session was opened. Two sessions with equal terms upload the same version
+/// What the agent and the gateway agree on when a session opens. Two sessions with equal terms upload the same version
 /// of the same file.
 package struct SessionTerms: Hashable, Sendable {
     /// The key: in SESSION OPEN relative to the device's prefix, everywhere else the complete key. This type does not
@@ -78,8 +78,8 @@ extension WriteCondition {
         if case .matches(let session) = self { session } else { .zero }
     }
 
-    /// - Returns: `nil` if the code is unknown, or if there is a session id although the condition with this code has
-    ///   none.
+    /// - Returns: `nil` if the code is unknown, or if `session` is not zero although the condition with this code names
+    ///   no session.
     package init?(code: UInt8, session: SessionID) {
         let isZero = session == .zero
         switch code {

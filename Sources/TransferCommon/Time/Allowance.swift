@@ -1,7 +1,8 @@
 /// Token bucket: burst `atOnce`, refill `perSecond`.
 package struct Allowance: Hashable, Sendable {
-    /// Time, in nanoseconds, in which an empty bucket regains one token (`Each`) or all `atOnce` tokens (`All`).
+    /// Time in which the bucket regains one token.
     private let nanosecondsEach: UInt64
+    /// Time in which an empty bucket regains all `atOnce` tokens.
     private let nanosecondsAll: UInt64
     /// Time at which the bucket is full again.
     private var wholeAt: UInt64 = 0
@@ -28,7 +29,7 @@ package struct Allowance: Hashable, Sendable {
 
     /// Takes one token even if the bucket is empty. The number of tokens then becomes negative.
     ///
-    /// - Returns: the time until the number of tokens is not negative any more.
+    /// - Returns: the time until the number of tokens is zero again; `.zero` if it did not become negative.
     package mutating func takeInAdvance(now: Instant) -> Duration {
         let debt = debtAfterTaking(now)
         takeAnyway(now)

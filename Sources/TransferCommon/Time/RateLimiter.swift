@@ -1,5 +1,5 @@
-/// Limits the sending rate of all connections together. It is a token bucket with a small capacity. So the limit
-/// applies to every single second, and no burst fills a queue in the network.
+/// Limits the sending rate of all connections together. It is a token bucket with a small capacity: the bytes of a
+/// twentieth of a second. The limit therefore holds for every single second, and no burst fills a queue in the network.
 package struct RateLimiter: Hashable, Sendable {
     /// Maximum number of bytes per second on the wire; `nil` for no limit.
     package let bytesPerSecond: UInt64?

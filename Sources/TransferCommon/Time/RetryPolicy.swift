@@ -1,6 +1,6 @@
-/// How long an agent waits before it tries again (specification §5.4). The wait begins at `first` and doubles with each
-/// failure. A random share spreads the waits, so that agents that have lost their connections at the same time do not
-/// reconnect at the same time.
+/// How long an agent waits before it tries again (specification §5.4). The limit of the wait begins at `first` and
+/// doubles with each failure. A random share spreads the waits, so that agents that have lost their connections at the
+/// same time do not reconnect at the same time.
 package struct RetryPolicy: Hashable, Sendable {
     /// The way in which an attempt failed.
     package enum Cause: CaseIterable, Sendable {
@@ -11,7 +11,7 @@ package struct RetryPolicy: Hashable, Sendable {
         case answer
     }
 
-    /// Upper bound for the wait that a peer asks for, so that no peer can make an agent wait longer.
+    /// Upper bound of the wait that a peer asks for. Without it, a peer could make an agent wait for any time.
     package static let adviceMax = Duration.seconds(600)
 
     package var first: Duration
@@ -29,8 +29,9 @@ package struct RetryPolicy: Hashable, Sendable {
         self.longestWithoutConnection = longestWithoutConnection
     }
 
-    /// The wait before the next attempt: a random time between half of the present limit and the limit, but at least
-    /// the time that the peer asked for.
+    /// The wait before the next attempt. The limit of the wait is `first`, doubled for each further failure, up to the
+    /// maximum for `cause`. The wait is a random time between half of the limit and the limit, but at least the time
+    /// that the peer asked for.
     ///
     /// - Parameters:
     ///   - failures: number of attempts that failed in a row, from 1.
