@@ -1,8 +1,8 @@
 import TransferCommon
 
 /// A code of ERROR, SESSION REFUSED or PART DECISION (specification §12). Any number can arrive, because new codes may
-/// be added without a new protocol version. A receiver that does not know a code goes by the scope in which it arrives:
-/// part, session or connection.
+/// be added without a new protocol version. The scope of an unknown code (part, session or connection) decides what its
+/// receiver does.
 package struct ErrorCode: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt16
 
@@ -12,7 +12,7 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
 }
 
 extension ErrorCode {
-    // Codes for violations of the protocol. One of the two programs has a defect.
+    // Codes for violations of the protocol, which show that one of the two programs has a defect.
     package static let frameTooLarge = ErrorCode(rawValue: 0x0001)
     package static let bodyTooShort = ErrorCode(rawValue: 0x0002)
     package static let trailingBytes = ErrorCode(rawValue: 0x0003)

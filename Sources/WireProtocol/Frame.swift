@@ -1,7 +1,7 @@
 package import NIOCore
 
 /// A frame whose complete body has been read. PART DATA is not among the cases, because its payload is never collected
-/// in memory (`PartDataHeader`). The slot is not part of this value; functions pass it as a separate argument.
+/// in memory (`PartDataHeader`). This value does not contain the slot; functions pass it as a separate argument.
 package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case welcome(Welcome)

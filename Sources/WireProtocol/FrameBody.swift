@@ -1,13 +1,13 @@
 import NIOCore
 import TransferCommon
 
-/// The fields of one frame. All frames except PART DATA conform to this protocol. Errors give fields the names that the
-/// specification gives them. Encoding checks the same ranges as decoding, so that neither side sends a frame that the
-/// other side refuses.
+/// The fields of one frame. All frames except PART DATA conform to this protocol. Errors name a field as the
+/// specification does. Encoding checks the same ranges as decoding, so that neither side sends a frame that the other
+/// side refuses.
 protocol FrameBody: Hashable, Sendable {
     static var type: FrameType { get }
 
-    /// The flag bits that the header must have for these fields.
+    /// The flag bits that the header must have if the body has these fields.
     var flags: UInt8 { get }
 
     /// Writes the fields in the order of the specification's table.
@@ -119,8 +119,8 @@ struct BodyReader {
         try bytes16("token", 0...(isMeant ? WireLimits.tokenBytesMax : 0))
     }
 
-    /// Reads `count` elements. The array grows with each element and does not reserve memory for `count` elements,
-    /// because a peer may send a false count.
+    /// Reads `count` elements. The array grows with each element that was read. It does not reserve memory for `count`
+    /// elements in advance, because a peer may send a false count.
     mutating func list<Element>(
         count: Int, element: (inout BodyReader) throws(WireError) -> Element
     ) throws(WireError) -> [Element] {
@@ -131,8 +131,8 @@ struct BodyReader {
         return elements
     }
 
-    /// Reads the extension fields up to the end of the body. Version 1 defines no extension fields. It skips optional
-    /// ones and refuses required ones.
+    /// Reads the extension fields up to the end of the body. Version 1 defines no extension fields, so every such field
+    /// is unknown: this method skips a field that is marked as optional and throws for one that is marked as required.
     mutating func skipExtensionFields() throws(WireError) {
         var fieldCount = 0
         while rest.readableBytes > 0 {
@@ -170,8 +170,8 @@ struct BodyReader {
     }
 }
 
-/// Writes the fields of one body into a separate buffer. If a field is outside its range, nothing has been written to
-/// the connection's buffer.
+/// Writes the fields of one body into a buffer of its own. The connection's buffer therefore stays unchanged if a field
+/// is outside its range.
 struct BodyWriter {
     let type: FrameType
     let slot: Slot

@@ -13,8 +13,8 @@ package enum Inbound: Equatable, Sendable {
 
 /// Decodes the frames of one direction of a connection, however the network splits the bytes (specification §3).
 ///
-/// Append received bytes, then call `next()` until it returns `nil`. After that the decoder holds at most the beginning
-/// of one frame. It has copied these bytes, so the buffers from the network can be freed.
+/// Append received bytes, then call `next()` until it returns `nil`. After that the decoder holds at most a copy of the
+/// beginning of one frame, so the buffers from the network can be freed.
 /// - The decoder checks a header as soon as its eight bytes are complete, before it waits for the body.
 /// - It passes the payload of PART DATA on piece by piece as it arrives, without a copy. It also discards the bytes of
 ///   skipped frames as they arrive.
@@ -30,8 +30,8 @@ package struct FrameDecoder: Sendable {
         case failed(WireError)
     }
 
-    /// A maximum length for all bodies, in addition to the maximum of each type; `nil` for none. A gateway sets it
-    /// until HELLO has arrived. It applies to headers that are read after it was set.
+    /// Maximum length of every body, in addition to the maximum of each type; `nil` for none. A gateway sets this value
+    /// until HELLO has arrived. A change applies to headers that are read afterwards.
     package var bodyBytesMax: Int?
 
     private let receiver: Role
@@ -59,7 +59,7 @@ package struct FrameDecoder: Sendable {
         arrived.append(bytes)
     }
 
-    /// Returns the next decoded item, or `nil` if it needs more bytes.
+    /// Returns the next decoded item, or `nil` if the decoder needs more bytes.
     package mutating func next() throws(WireError) -> Inbound? {
         do throws(WireError) {
             return try advance()

@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// The signed content of a receipt: which object the store held at a time, and with what content (specification
+/// The signed content of a receipt: which object the store held at a certain time, and with what content (specification
 /// §9.5).
 ///
 /// The statement is not sent: the agent builds the same bytes as the gateway, from values that both know. For this

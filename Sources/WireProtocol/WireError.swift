@@ -1,8 +1,8 @@
 import TransferCommon
 
-/// The errors of decoding bytes that are not a valid frame, and of encoding a value that cannot become one. Each error
-/// ends the connection; the ERROR frame contains `code`, and the other values are for the log. Whether a valid frame is
-/// allowed in the present state of a connection is decided elsewhere.
+/// The reason why bytes are not a valid frame, or why a value cannot be encoded as one. Each error ends the connection;
+/// the ERROR frame contains `code`, and the other values are for the log. Whether a valid frame is allowed in the
+/// present state of a connection is decided elsewhere.
 package enum WireError: Error, Equatable, Sendable {
     /// The body is longer than the maximum of its type, or than the lower maximum that the receiver has set for now
     /// (§5).
@@ -23,7 +23,7 @@ package enum WireError: Error, Equatable, Sendable {
     case badValue(type: FrameType, field: String)
     /// A frame about a session has slot 0, or a frame about the connection has another slot than 0.
     case badSlot(type: FrameType, slot: Slot)
-    /// The receiver, as an agent or as a gateway, must not receive this type.
+    /// An agent sent a type that only gateways may send, or a gateway sent a type that only agents may send.
     case wrongDirection(type: FrameType)
     /// A HELLO began with this number instead of "SLUC".
     case badMagic(UInt32)

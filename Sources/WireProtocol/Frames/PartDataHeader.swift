@@ -5,7 +5,7 @@ package import TransferCommon
 /// one buffer.
 package struct PartDataHeader: Hashable, Sendable {
     package let part: PartNumber
-    /// Offset within the part of the chunk's first plain byte. Offset plus `plainBytes` is below 2⁶⁴.
+    /// Position of the chunk's first plain byte within the part. `offset` plus `plainBytes` is below 2⁶⁴.
     package let offset: ByteOffset
     /// Length of the chunk in plain (uncompressed) bytes, 1 to 262,144. This type does not check the lower limit that
     /// WELCOME may set.

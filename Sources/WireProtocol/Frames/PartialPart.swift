@@ -1,8 +1,8 @@
 package import TransferCommon
 
-/// A part of which the gateway holds the first bytes, and which no connection is sending now. For the slot of the frame
-/// that contains it, it has the same effect as the decision *send*: the agent may continue the part (specification
-/// §8.1).
+/// A part of which the gateway holds the first bytes, and which no connection is sending now. A frame that names a
+/// partial part has, in its slot, the same effect as the decision *send* about that part: the agent may continue the
+/// part (specification §8.1).
 package struct PartialPart: Hashable, Sendable {
     package let part: PartNumber
     /// The digest of the whole part, as its PART OFFER gave it.

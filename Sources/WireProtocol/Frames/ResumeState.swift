@@ -6,7 +6,7 @@ package enum ResumePhase: UInt8, Sendable {
     case ongoing = 0
     /// A gateway is completing the session. The outcome follows in this slot.
     case completing = 1
-    /// The session is lost: the store has neither its upload nor an object that it wrote.
+    /// The session is lost: the store has neither the session's upload nor an object that the session wrote.
     case lost = 2
 }
 

@@ -10,7 +10,7 @@ package struct SessionOpen: Hashable, Sendable {
     package let compares: Bool
     /// Whether the agent asks for a receipt in COMPLETED (§9.5).
     package let asksForReceipt: Bool
-    /// The session terms without the metadata, whose field has no meaning here.
+    /// The session terms. Their metadata is empty here; `metadata` has what the agent offers.
     private let otherTerms: SessionTerms
 
     /// - Parameter terms: the session terms, with the key relative to the device's prefix.

@@ -10,8 +10,8 @@ package struct Welcome: Hashable, Sendable {
     package let slotsMax: UInt16
     /// Maximum number of plain bytes in one PART DATA frame, 1 to 262,144.
     package let chunkBytesMax: UInt32
-    /// Maximum number of plain bytes that the agent may send of parts before the gateway has decided about them (§7.2).
-    /// 0 means that the agent waits for the decision about each part.
+    /// Maximum number of plain bytes that the agent may send before the gateway has decided about their parts (§7.2).
+    /// With 0 the agent sends no byte of a part before the decision about that part.
     package let initialCreditBytes: UInt32
     /// The smallest part size, from 1.
     package let partBytesMin: UInt64
