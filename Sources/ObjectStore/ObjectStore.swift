@@ -14,13 +14,13 @@ import WireProtocol
 ///   different.
 /// - A store repeats failed requests itself where that is useful, except a request with a body whose bytes it cannot
 ///   get a second time. `StoreError.isRetryable` says whether a later attempt by the caller may succeed.
-/// - If the calling task is cancelled, a call ends early with `.cancelled`. If its effect can no longer be prevented,
-///   it continues as if the task had not been cancelled.
+/// - If the calling task is cancelled, a call ends early with `.cancelled`. A call whose effect can no longer be
+///   prevented continues as if the task had not been cancelled.
 package protocol ObjectStore: Sendable {
     /// What this store accepts and which checks it makes. Does not change during the life of this value.
     var limits: StoreLimits { get }
 
-    /// The store's identity: all gateways that use this store get the same one, and every other store has another
+    /// The store's identity: all gateways that use this store get the same identity, and no other store has it
     /// (specification §11.3). Does not change during the life of this value.
     var identity: StoreIdentity { get throws(StoreError) }
 
@@ -62,7 +62,7 @@ package protocol ObjectStore: Sendable {
 
     /// One page of an upload's parts, in the order of their numbers.
     ///
-    /// - Parameter after: the last page's `PartPage.next`; `nil` for the first page.
+    /// - Parameter after: `PartPage.next` of the page before; `nil` for the first page.
     func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage
 
     /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
@@ -81,7 +81,7 @@ package protocol ObjectStore: Sendable {
     ) async throws(StoreError) -> ObjectReceipt
 
     /// Aborts an upload and removes its parts. Parts that are being sent may arrive afterwards, so the caller repeats
-    /// this until the store lists no parts.
+    /// the call until the store lists no parts.
     func abortUpload(key: ObjectKey, upload: String) async throws(StoreError)
 
     /// The unfinished uploads of exactly this key, the oldest first.

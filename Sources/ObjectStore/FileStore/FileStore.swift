@@ -37,8 +37,8 @@ import WireProtocol
 /// | 3 description written, file and folder synced | also a description without an object, which is void              |
 /// | 4 key's folders made, each name synced        | also empty folders, which block no key                           |
 /// | 5 condition compared, renamed to the key      | object and description; after a power cut perhaps the old object |
-/// | 6 key's folder synced                         | the object                                                       |
-/// | 7 replaced object's description removed       | the same; before, also a void description of the replaced file   |
+/// | 6 key's folder synced                         | the object, and a void description of the replaced object        |
+/// | 7 replaced object's description removed       | the object                                                       |
 ///
 /// | `uploadPart`                          | left behind                                           |
 /// |---------------------------------------|-------------------------------------------------------|
@@ -73,8 +73,8 @@ package final class FileStore: ObjectStore {
     let pageCountMax: Int
     let joinStepBytes: UInt64
 
-    /// Bytes of a body that are collected before a pool thread writes them at once. Otherwise each small buffer would
-    /// cost a change of thread.
+    /// Number of bytes of a body that are collected before a pool thread writes them together. Otherwise each small
+    /// buffer would cost a change of thread.
     private static let writeBytes = 256 << 10
     private static let recordBytesMax = 64 << 10
 
@@ -87,8 +87,8 @@ package final class FileStore: ObjectStore {
     ///   - partsMax: maximum number of parts of an upload. The default is S3's limit, so that agents see the same limit
     ///     with every store.
     ///   - pageCountMax: maximum number of entries in a page of parts or record names.
-    ///   - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
-    ///   - fileSystem: the file calls to use. Tests pass calls that are watched or fail.
+    ///   - joinStepBytes: number of bytes that a completion joins and syncs before the thread serves other work.
+    ///   - fileSystem: the file calls to use. Tests pass a value that records the calls or lets some of them fail.
     package static func open(
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
@@ -182,6 +182,8 @@ extension FileStore {
 
     /// Writes a body to a staged file and checks its size and digest. Changes nothing else in the directory, even if it
     /// fails.
+    ///
+    /// - Parameter hasFooter: whether to append a `PartFooter`.
     func receive(
         _ body: ObjectBody, into staged: StagedFile, hasFooter: Bool
     ) async throws(StoreError) -> FinishedFile {
@@ -192,8 +194,8 @@ extension FileStore {
         }
     }
 
-    /// Writes the bytes of a source, except the last buffers. It returns these, so that the caller can write them and
-    /// finish the file in one piece of work on a thread.
+    /// Writes the bytes of a source, except the last buffers. Returns the last buffers, so that the caller can write
+    /// them and finish the file in one piece of work on a thread.
     private func gather<Source: AsyncSequence>(
         _ source: Source, byteCount: UInt64, into staged: StagedFile
     ) async throws(StoreError) -> [ByteBuffer] where Source.Element == ByteBuffer {

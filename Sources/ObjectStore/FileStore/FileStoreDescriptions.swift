@@ -83,7 +83,7 @@ struct UploadDescription: Codable {
     var metadata: EncodedMetadata
 }
 
-/// Object metadata as both kinds of description write it.
+/// The JSON form of an object's metadata. The descriptions of objects and of uploads contain it.
 struct EncodedMetadata: Codable {
     var session: String
     var partBytes: UInt64

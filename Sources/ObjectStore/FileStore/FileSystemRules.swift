@@ -12,8 +12,8 @@ import SystemSupport
 /// | NFS, SMB, 9P, AFS, Ceph, Coda, Lustre, BeeGFS | a host does not see another's locks | type                     |
 /// | shared folders of virtual machines            | the same                            | type                     |
 /// | FUSE, virtiofs                                | the storage behind it is unknown    | type                     |
-/// | FAT, exFAT, HFS+, case-ignoring ZFS or XFS    | names                               | creating two names       |
-/// | ext4, F2FS, tmpfs                             | names, in folders with `+F`         | each folder's attributes |
+/// | FAT, exFAT, HFS+, case-ignoring ZFS or XFS    | different names count as equal      | creating two names       |
+/// | ext4, F2FS, tmpfs                             | the same, in folders with `+F`      | each folder's attributes |
 /// | overlay, mounted `volatile`                   | `fsync` does nothing                | mountinfo                |
 ///
 /// Every other file system is accepted.
@@ -44,7 +44,7 @@ enum FileSystemRules {
         guard try !root.foldsCase() else { throw namesAreFolded }
     }
 
-    /// Throws if the file system treats different names as equal. Finds out by creating files.
+    /// Throws if the file system treats different names as equal, which this method tests by creating files.
     ///
     /// - Parameter folder: an empty folder in `.sluice`, on the same file system as the objects.
     static func checkNames(in folder: String, _ files: FileSystem) throws {

@@ -12,10 +12,10 @@ import SystemSupport
 struct KeyFolders: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
-    /// The status of the store's directory when it was opened. It shows later if the path leads to another directory,
-    /// such as the empty mount point of an unmounted disk.
+    /// The status of the store's directory when it was opened. It shows later whether the path leads to another
+    /// directory, such as the empty mount point of an unmounted disk.
     let root: FileStatus
-    /// The status of `.sluice`. It shows if a key leads into this folder under another name, on a file system that
+    /// The status of `.sluice`. It shows whether a key leads into this folder by another name, on a file system that
     /// treats several names as equal.
     let ownFolder: FileStatus
     /// Whether folders are opened with `openat2`. The store tests once whether the kernel has this call; after that,
@@ -28,8 +28,8 @@ struct KeyFolders: Sendable {
     static let placingsMax = 10
     static let notAFile = "The key's path exists and is not a regular file."
 
-    /// - Throws: `.noSuchBucket` if the path leads to another directory than when the store was opened. If the disk was
-    ///   unmounted, all objects would otherwise seem to be absent.
+    /// - Throws: `.noSuchBucket` if the store's path leads to another directory than when the store was opened. If the
+    ///   disk was unmounted, all objects would otherwise seem to be absent.
     private func openRoot() throws -> OpenFolder {
         let file: OpenFile
         do {
@@ -97,7 +97,7 @@ struct KeyFolders: Sendable {
         throw StoreError(.unavailable, "A folder of the key keeps being removed.")
     }
 
-    /// - Returns: `nil` if the name does not exist.
+    /// - Returns: the folder with this name in `folder`; `nil` if the name does not exist.
     /// - Throws: `.keyUnsupported` if the name is not a folder of this store.
     private func step(into name: String, from folder: borrowing OpenFolder) throws -> OpenFolder? {
         let next: OpenFolder
@@ -156,8 +156,8 @@ struct KeyFolders: Sendable {
         }
     }
 
-    /// Removes the folder that has an object's name, with the empty folders in it. If it is not empty, it stays, and
-    /// the caller's next step fails.
+    /// Removes the folder that has an object's name, with the empty folders in it. If it contains anything else, it
+    /// stays, and this method throws.
     func removeEmptyFolders(_ name: String, in parent: borrowing OpenFolder) throws {
         var names: [String] = []
         let folder = try parent.openFolder(name)

@@ -34,7 +34,7 @@ struct ObjectFiles: Sendable {
         return try summary(of: key, in: parent)
     }
 
-    /// The object that has the name now. Its name may not be durable yet.
+    /// The object that has the key's name now. The name may not be durable yet.
     func summary(
         of key: FileStoreKey, in parent: borrowing OpenFolder
     ) throws -> (summary: ObjectSummary, file: OpenObject)? {
@@ -46,7 +46,7 @@ struct ObjectFiles: Sendable {
             return nil
         }
         let status = try file.status()
-        // The check before saw a plain file here. Another program has replaced it since.
+        // The check before this one found a plain file. Another program has replaced the file since.
         guard status.kind == .file else { throw StoreError(.keyUnsupported, KeyFolders.notAFile) }
         let generation = file.generation()
         let description = try description(of: key, status: status, generation: generation)
@@ -201,7 +201,8 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// - Returns: whether the file was linked instead of renamed, so that it still has its old name, too.
+    /// - Returns: whether the file was linked to its new name instead of renamed, so that it still has its old name,
+    ///   too.
     private func give(
         _ name: String, in parent: borrowing OpenFolder, to file: FinishedFile, onlyIfAbsent: Bool
     ) throws(FileError) -> Bool {
@@ -220,8 +221,8 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// Locks a key's name. All gateways on this directory and all threads of this gateway take the lock, so no one of
-    /// them replaces the object between the comparison with the condition and the rename. Keys with the same
+    /// Locks a key's name. All gateways on this directory and all threads of this gateway take the lock, so that none
+    /// of them replaces the object between the comparison with the condition and the rename. Keys with the same
     /// description folder share one lock.
     ///
     /// The holder makes only a few system calls and never syncs. If the wait is long, the process that holds the lock

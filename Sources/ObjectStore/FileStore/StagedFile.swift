@@ -7,8 +7,8 @@ import WireProtocol
 
 /// A file in staging that is being written, and the digest of the bytes that have been written so far.
 ///
-/// Only one task at a time uses the file, but on different threads. The mutex is there for the compiler; no thread ever
-/// waits for it.
+/// Only one task at a time uses the file, but on different threads. The mutex shows the compiler that this is safe; no
+/// thread ever waits for it.
 final class StagedFile: Sendable {
     private struct State: ~Copyable {
         let file: OpenFile

@@ -18,8 +18,8 @@ extension StoreError {
         case EROFS:
             self.init(.denied, "The store's directory is read-only.", cause: error)
         case ENOENT:
-            // A method for which a file may be missing handles ENOENT itself. So here a file or folder that must exist
-            // is missing.
+            // A method that allows for a missing file handles ENOENT itself. If the error arrives here, a file or
+            // folder that must exist is missing.
             self.init(.noSuchBucket, "A file or folder is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)

@@ -13,8 +13,9 @@ import WireProtocol
 
 /// One attempt to make an object out of an upload's parts. The attempt holds the upload's lock until it ends.
 ///
-/// The caller calls `begin`, then `joinMore` until it returns `true`, then `publish`; after an error, or to stop early,
-/// `giveUp`. Each call is short enough for a thread of a shared pool. Only one task at a time may use this object.
+/// The caller calls `begin`, then `joinMore` until it returns `true`, then `publish`. After an error, or to stop early,
+/// it calls `giveUp`. Each call is short enough for a thread of a shared pool. Only one task at a time may use this
+/// object.
 final class UploadCompletion: Sendable {
     private struct State: ~Copyable {
         var lock: OpenFile
@@ -74,7 +75,7 @@ final class UploadCompletion: Sendable {
     }
 
     /// Checks that the part numbers run from 1 without a gap and that all parts but the last have the upload's part
-    /// size. The object's evidence depends on both, so it would be wrong otherwise.
+    /// size. The object's evidence is computed from both; without this check it could be wrong.
     private static func check(_ parts: [CompletedPart], size: UInt64, partBytes: UInt64) throws {
         var invalid: [PartNumber] = []
         var expected: UInt32 = 1

@@ -17,7 +17,7 @@ struct UploadFolders: Sendable {
     let folders: KeyFolders
     let logger: Logger
 
-    /// Makes the folder of a new upload with its description, in one atomic and durable step.
+    /// Makes the folder of a new upload with its description, in one atomic and durable step. Returns the upload's id.
     func create(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
         _ = try folders.check(key)
         let id = FileStoreLayout.makeUploadID(for: key)
@@ -152,7 +152,7 @@ struct UploadFolders: Sendable {
         return found.sorted { ($0.created, $0.upload) < ($1.created, $1.upload) }
     }
 
-    /// One page of an upload's parts, all of them durable.
+    /// One page of an upload's parts, all of them durable. The page begins behind the part `after`.
     func parts(of id: String, after: PartNumber?, countMax: Int) throws -> PartPage {
         var numbers: [PartNumber] = []
         do {
@@ -219,8 +219,8 @@ struct UploadFolders: Sendable {
             return true
         }
         for id in ids {
-            // Skip uploads that no completion was interrupted for, that are gone, or that are damaged. For a damaged
-            // one, later calls report the error.
+            // Skip an upload if no completion of it was interrupted, if it is gone, or if it is damaged. Later calls
+            // report that it is damaged.
             guard try files.status(layout.joined(of: id)) != nil || files.status(layout.completing(of: id)) != nil,
                 // try?: the upload is skipped if the file cannot be read.
                 let bytes = try? files.open(layout.description(of: id))

@@ -46,8 +46,8 @@ package struct SessionRecord: Hashable, Sendable {
 extension SessionRecord {
     /// The record's name in the store: `<first 32 hexadecimal digits of SHA-256(key)>-<session id>`.
     ///
-    /// A listing of the names with one prefix, the text before the hyphen, finds all sessions of a key. If key and
-    /// session id are known, so is the name.
+    /// A listing of the names that begin with the digits and the hyphen finds all sessions of a key. The key and the
+    /// session id together give the name.
     package static func name(key: String, session: SessionID) throws(StoreError) -> String {
         try namePrefix(key: key) + String(describing: session)
     }

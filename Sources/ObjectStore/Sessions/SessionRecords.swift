@@ -28,8 +28,8 @@ package struct SessionRecords: Sendable {
         return record
     }
 
-    /// Rewrites a session's record if it is older than `age`. The new record is young, so the cleaner treats the
-    /// session as active. Does nothing if the record is missing or cannot be read.
+    /// Writes a session's record again if it is older than `age`, so that the cleaner treats the session as active.
+    /// Does nothing if the record is missing or cannot be read.
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name), let record = entry.record, record.sessionID == session,

@@ -16,21 +16,21 @@ import WireProtocol
 /// |-----------------------------|------------------------------|-------------------------------------------|
 /// | record written              | record without upload        | when old                                  |
 /// | upload created              | the same, and an upload      | when old: see below                       |
-/// | record completed, any part  | record and upload            | when old                                  |
+/// | upload id added to record   | record and upload            | when old                                  |
 /// | upload completed or aborted | record without upload        | when old: a gateway may still be deciding |
 /// | store being probed          | the probe's upload or object | when old                                  |
 ///
 /// After a crash it is possible that no record contains the id of an upload. If the store's listing contains the
 /// session of each upload, the cleaner finds the upload by its session. S3's listing does not. There an upload counts
-/// as Sluice's if it
-/// - is for exactly the key of a record without an upload id,
-/// - was begun after this record was written, and not later than a gateway waits for the store's answer, by the store's
-///   clock,
-/// - has never had a part, because a gateway accepts parts only when the record has the upload id,
-/// - is not named by any record,
-/// - is one of no more such uploads than there are records without an upload id (of more, some would have to belong to
-///   another program),
-/// - and is old, as everything that the cleaner removes.
+/// as Sluice's only if all of the following hold:
+/// - It is for exactly the key of a record without an upload id.
+/// - It was begun after this record was written, and within the longest time that a gateway waits for the store's
+///   answer. Both times are by the store's clock.
+/// - It has no part. A gateway accepts parts only after it has added the upload id to the record.
+/// - No record contains its id.
+/// - The key has no more such uploads than records without an upload id. If it has more, some of them belong to another
+///   program.
+/// - It is old, like everything that the cleaner removes.
 ///
 /// If there are more such uploads than records without an upload id, the cleaner keeps the uploads and the records, and
 /// lists them as undecided. By these rules an upload of another program is removed only if it is for the same key, was
@@ -41,8 +41,8 @@ package struct UploadCleaner: Sendable {
     private let pauseBetweenAborts: Duration
     private let logger: Logger
 
-    /// Time in seconds within which an upload can begin after its record was written: the longest time that a gateway
-    /// waits for the store's answer.
+    /// Longest time in seconds between the writing of a record and the beginning of its upload: the longest time that a
+    /// gateway waits for the store's answer.
     private static let creationTimeMax: TimeInterval = 600
     /// Tolerance in seconds when a record's time is compared with an upload's. The times may come from two servers of
     /// the store, and those of records are in whole seconds.
@@ -66,7 +66,8 @@ package struct UploadCleaner: Sendable {
         UnfinishedUploads(cleaner: self)
     }
 
-    /// Removes the sessions that have been inactive for at least `age`. Continues after a failure and reports it.
+    /// Removes the sessions that have been inactive for at least `age`. If a session cannot be removed, continues with
+    /// the others and reports the error in the result.
     ///
     /// - Throws: an error only if the records cannot be read at all.
     package func clean(olderThan age: Duration) async throws(StoreError) -> CleaningReport {
@@ -151,7 +152,9 @@ package struct UploadCleaner: Sendable {
     /// Finds a record's upload by its id. If a crash prevented the gateway from adding the id to the record, finds it
     /// by its session.
     ///
-    /// - Parameter key: key of the record.
+    /// - Parameters:
+    ///   - key: the key in the record.
+    ///   - entry: the entry of the record, which has the time of its last write.
     fileprivate func look(
         at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
@@ -188,11 +191,14 @@ package struct UploadCleaner: Sendable {
         return found
     }
 
-    /// The uploads of a key whose ids are in no record because of a crash, in a store whose listing does not contain
-    /// sessions.
+    /// Finds the uploads of a key that count as Sluice's although no record contains their ids. Used for a store whose
+    /// listing does not contain the sessions of uploads.
     ///
-    /// - Parameter uploads: the key's uploads, listed before this method reads the records. An upload that a record
-    ///   names by that time is excluded.
+    /// - Parameters:
+    ///   - uploads: the key's uploads, listed before this method reads the records. An upload whose id a record
+    ///     contains by that time is excluded.
+    ///   - written: time of the last write of the record whose upload is wanted.
+    /// - Returns: the uploads that may belong to that record, and whether it is unknown which uploads belong to Sluice.
     private func orphans(
         among uploads: [UploadSummary], under key: ObjectKey, writtenAt written: Date
     ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
@@ -246,7 +252,7 @@ package struct UnfinishedUpload: Hashable, Sendable {
     /// The time at which the newest part was stored or the record was written, whichever is later, by the store's
     /// clock.
     package var lastActive: Date
-    /// Whether the key has uploads of which it is unknown whether they belong to this session. The cleaner keeps them.
+    /// Whether the key has uploads that may or may not belong to this session. The cleaner keeps them.
     package var isUndecided = false
 }
 
@@ -271,8 +277,7 @@ package struct CleaningReport: Sendable {
 
     /// Sessions that were removed: their records, and every upload of these sessions that the cleaner found.
     package var removed: [UnfinishedUpload] = []
-    /// How long the removed session that was inactive for the longest time had been inactive; `nil` if no session was
-    /// removed.
+    /// The longest time for which one of the removed sessions had been inactive; `nil` if no session was removed.
     package var oldestAge: Duration?
     /// Number of removed uploads and objects of store probes.
     package var probeCount = 0

@@ -7,7 +7,7 @@ package import TransferCommon
 /// gateway. The bytes may arrive while the device is still sending them, so the sequence may take long, end early or
 /// fail. If it ends early or fails, the store must keep nothing.
 package struct ObjectBody: Sendable {
-    /// The type of sequence that stores read: buffers of any size, including empty ones.
+    /// The type of `bytes`: a sequence of buffers of any size. A buffer may be empty.
     package typealias Bytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
 
     /// Number of bytes that the sequence must have.
@@ -30,7 +30,7 @@ package struct ObjectBody: Sendable {
         self.bytes = UntypedFailure(base: bytes)
     }
 
-    /// A body whose bytes are in memory, and which therefore can be sent again.
+    /// Makes a body whose bytes are in memory.
     package init(buffers: [ByteBuffer], digest: SHA256Digest, md5: MD5Digest? = nil) {
         let byteCount = buffers.reduce(0) { $0 + UInt64($1.readableBytes) }
         self.init(

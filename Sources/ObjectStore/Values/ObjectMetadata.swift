@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// Metadata that a gateway stores with an object, about the file that it was made from. It is written when the upload
-/// is created. The root digest is not yet known at that time, so it is not part of the metadata.
+/// Metadata that a gateway stores with an object, about the file that the object was made from. The gateway writes it
+/// when it creates the upload. The root digest is not yet known at that time, so the metadata does not contain it.
 package struct ObjectMetadata: Hashable, Sendable {
     /// Identifies the session that made the object, if the store keeps metadata.
     package var sessionID: SessionID

@@ -63,10 +63,10 @@ package struct ObjectReceipt: Hashable, Sendable {
     }
 }
 
-/// An open object with its summary and its bytes. If the key gets another object meanwhile, both stay those of the
-/// opened one.
+/// An open object with its summary and its bytes. If the key gets another object meanwhile, summary and bytes are still
+/// those of the opened object.
 package struct ObjectReader: Sendable {
-    /// The type of sequence that readers read. It ends after exactly `summary.size` bytes, or throws.
+    /// The type of `bytes`: a sequence that ends after exactly `summary.size` bytes, or throws.
     package typealias Bytes = any AsyncSequence<ByteBuffer, StoreError> & Sendable
 
     /// The summary of the object that has these bytes.

@@ -6,9 +6,9 @@ import WireProtocol
 /// Its description is one general sentence without paths, keys or text from a server, so it may be logged and sent to
 /// the device. `String(reflecting:)` adds the cause.
 package struct StoreError: Error {
-    /// The reasons that callers distinguish, because they act differently on each. The set is closed.
+    /// The reasons that callers distinguish, because they act differently for each reason. The set is closed.
     package enum Reason: Hashable, Sendable {
-        /// The bucket or directory is missing, or a disk is not mounted. It does not mean that sessions are lost.
+        /// The bucket or directory is missing, or a disk is not mounted. The sessions in it may still exist.
         case noSuchBucket
         /// The upload does not exist: it was completed, was aborted, or never existed. The error does not show which.
         case noSuchUpload
@@ -141,7 +141,7 @@ extension StoreError.Reason {
 }
 
 extension ObjectKey {
-    /// Makes a key from a text that a peer or user has supplied. Throws a `StoreError` if it is not valid.
+    /// Makes a key from a text that a peer or user has supplied. Throws a `StoreError` if the text is not a valid key.
     package init(_ text: String) throws(StoreError) {
         do {
             try self.init(validating: text)

@@ -22,8 +22,8 @@ package struct StoreLimits: Hashable, Sendable {
     /// Whether a probe has shown that the store refuses a body whose SHA-256 differs from the announced one. If
     /// `false`, the gateway has to compare the digest before it sends the last bytes.
     package var checksPartDigests: Bool
-    /// The conditions of which a probe has shown that the store checks them. With any other condition the store may
-    /// replace an object although the condition is not fulfilled.
+    /// The conditions that the store checks, as a probe has shown. With any other condition the store may replace an
+    /// object although the condition is not fulfilled.
     package var conditions: CheckedConditions
     /// After a store stops listing an upload, it may take this long until the object appears, if another gateway is
     /// completing the upload. A gateway repeats its look-up for this time before it reports the session as lost.
