@@ -8,9 +8,8 @@ package import TransferCommon
 extension S3Configuration {
     private static let identityPurpose = "sluice store v1"
 
-    /// The identity depends on endpoint, bucket and prefix. Where the endpoint is AWS and follows from the region, the
-    /// identity depends on the region in the settings. The store may name another region later; that does not change
-    /// the identity.
+    /// The identity depends on endpoint, bucket and prefix. For AWS, whose endpoint follows from the region, it depends
+    /// on the region in the settings. If the store later names another region, the identity stays the same.
     package var identity: StoreIdentity {
         get throws(StoreError) {
             let texts = [Self.identityPurpose, endpoint.origin(region: region), bucket, prefix]

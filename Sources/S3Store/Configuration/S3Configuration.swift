@@ -5,7 +5,7 @@ package enum PartVerification: String, CaseIterable, Hashable, Sendable {
     case auto
     /// The gateway always checks.
     case always
-    /// Only the store checks, because the operator relies on it.
+    /// The gateway never checks, because the operator relies on the store's check.
     case store
 }
 
@@ -58,8 +58,8 @@ package struct S3Configuration: Sendable {
         self.bucket = bucket
         self.prefix = prefix
         self.endpoint = parsed
-        // Some stores have one region with a name of their own, such as `auto`. For these the region of AWS's tools
-        // would be wrong.
+        // Some stores have one region with a name of their own, such as `auto`. For these stores the region in AWS's
+        // environment variables and files would be wrong.
         let usual = provider.defaultRegion == S3Provider.aws.defaultRegion ? usualRegion : nil
         self.region = region ?? parsed.region ?? usual ?? provider.defaultRegion
         self.authorities = authorities
@@ -69,13 +69,13 @@ package struct S3Configuration: Sendable {
     }
 }
 
-/// Time limits for pauses in the exchange with a store.
+/// Time limits for connecting to a store and for pauses in the exchange with it.
 package struct S3Timeouts: Hashable, Sendable {
     package var connect = Duration.seconds(10)
     /// Time limit from the end of a request to the beginning of its answer, and between two pieces of an answer.
     package var answer = Duration.seconds(60)
-    /// Takes the place of `answer` while the store completes an upload: a store joins the parts before it sends the
-    /// first byte of its answer.
+    /// The time limit that replaces `answer` while the store completes an upload. A store joins the parts before it
+    /// sends the first byte of its answer.
     package var completion = Duration.seconds(600)
     /// Time limit between two pieces of a request's body, both when the gateway has no bytes to send and when the store
     /// accepts none. Many stores end a request after about 20 seconds without a byte.
@@ -91,14 +91,15 @@ package struct S3RetryPolicy: Hashable, Sendable {
     /// Upper bound of the random delay before the second attempt. The bound doubles before each further attempt, up to
     /// `delayMax`.
     package var delayFirst = Duration.milliseconds(200)
-    /// Largest limit of a delay. If a store asks for a longer pause, the caller waits instead of the client.
+    /// Highest upper bound of a delay. If a store asks for a longer pause, the client does not repeat the request; it
+    /// throws the error, and its caller waits.
     package var delayMax = Duration.seconds(3)
     /// Budget for repetitions, which all calls of a store share.
     var budget = S3RetryBudget()
 
     package init() {}
 
-    /// Random delay after the given attempt; the first attempt is 1.
+    /// The random delay after an attempt failed. The number of the first attempt is 1.
     func delay(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration {
         let longest = min(delayMax, delayFirst * (1 << min(max(attempt - 1, 0), 16)))
         return longest * Double.random(in: 0...1, using: &generator)

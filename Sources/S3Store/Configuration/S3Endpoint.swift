@@ -75,7 +75,7 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
-    /// The host name without a bucket.
+    /// The host name, which does not contain a bucket's name.
     package func hostName(region: String) -> String {
         switch host {
         case .fixed(let name): name
@@ -83,8 +83,8 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
-    /// Scheme, host name without a bucket, and port. The scheme's default port is left out, so that each endpoint has
-    /// exactly one such text.
+    /// The scheme, the host name of `hostName`, and the port. The scheme's default port is left out, so that each
+    /// endpoint has exactly one such text.
     func origin(region: String) -> String {
         let usualPort: UInt16 = isSecure ? 443 : 80
         let port = port.flatMap { $0 == usualPort ? nil : ":\($0)" } ?? ""
@@ -102,8 +102,8 @@ package struct S3Endpoint: Hashable, Sendable {
             pathPrefix: isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket))
     }
 
-    /// Whether the text may be used as a region. Every region is checked before it becomes part of a host name, even
-    /// one that the store names.
+    /// Whether the text may be used as a region. Every region, even one that the store names, is checked before it
+    /// becomes part of a host name.
     static func isRegion(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in

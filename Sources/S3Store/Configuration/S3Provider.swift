@@ -5,7 +5,7 @@ import WireProtocol
 /// The known properties of one S3 implementation or service. All differences between stores are values in this table,
 /// so the other code does not ask which store it uses.
 ///
-/// `S3Store.open` probes some of these properties and replaces the values of the table by the observed ones.
+/// `S3Store.open` probes some of these properties and replaces their values by the observed ones.
 package struct S3Provider: Hashable, Sendable {
     /// What a store does with a condition such as `If-None-Match: *`.
     package enum Condition: Hashable, Sendable {
@@ -16,8 +16,8 @@ package struct S3Provider: Hashable, Sendable {
         case refused
     }
 
-    /// What a store does with the two kinds of condition on one kind of request: on writing an object, or on completing
-    /// an upload.
+    /// What a store does with each of the two conditions in one kind of request: in PutObject, or in
+    /// CompleteMultipartUpload.
     package struct Conditions: Hashable, Sendable {
         /// The condition `If-None-Match: *`.
         package var ifAbsent: Condition
@@ -62,11 +62,11 @@ package struct S3Provider: Hashable, Sendable {
     package var partBytesAdvised: UInt64 = 8 << 20
     package var partsMax: UInt32 = 10_000
     package var objectBytesMax: UInt64 = 5 << 40
-    /// Whether all parts but the last must have the same size. Sluice's parts always have, so no code reads this field.
-    /// It is information for readers of the table.
+    /// Whether all parts but the last must have the same size. Sluice's parts always have the same size, so no code
+    /// reads this field. It is information for readers of the table.
     package var wantsEqualParts = false
     package var completionTimeMax = Duration.seconds(300)
-    /// Time after which the store itself removes an unfinished upload; `nil` if by default it removes none.
+    /// Time after which the store by default removes an unfinished upload; `nil` if it removes none.
     package var uploadExpiry: Duration?
 
     /// Whether the store refuses a body that differs from `x-amz-content-sha256`.
@@ -79,7 +79,7 @@ package struct S3Provider: Hashable, Sendable {
     package var checksObjectSize = false
     /// Whether the store keeps an object's `x-amz-meta-…` headers and returns them.
     package var keepsMetadata = false
-    /// Whether the ETag in the answer to a part is the part's MD5.
+    /// Whether the store answers a part with an ETag that is the part's MD5.
     package var tellsPartMD5 = false
     /// Whether a multipart object's ETag is the MD5 of its parts' MD5s, and never changes.
     package var keepsCompositeMD5 = false
@@ -182,7 +182,7 @@ extension S3Provider {
         all.first { $0.name == name }
     }
 
-    /// The provider with a suffix of this host name, otherwise `generic`.
+    /// The provider to which a host name belongs by its suffix; `generic` if it belongs to none.
     package static func of(host: String) -> S3Provider {
         let host = host.lowercased()
         return all.first { $0.hostSuffixes.contains { host.hasSuffix($0) } } ?? generic
@@ -196,8 +196,8 @@ extension S3Provider {
 
 extension S3Provider {
     /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. It must not be used
-    /// if altered bytes would stay unnoticed: the store does not check the digest, does not return the MD5 of what it
-    /// received, and the connection does not protect the bytes either.
+    /// if altered bytes would stay unnoticed, which is so if the store neither checks the digest nor returns the MD5 of
+    /// what it received, and the connection does not protect the bytes either.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

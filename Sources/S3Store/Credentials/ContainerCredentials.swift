@@ -77,8 +77,8 @@ package struct ContainerCredentials: S3CredentialSource {
             && octets.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } && UInt8($0) != nil }
     }
 
-    /// The authorization token. A token file takes precedence and is read each time, because it is replaced while the
-    /// process runs.
+    /// The authorization token. A token file takes precedence over a token in the environment. The file is read each
+    /// time, because it is replaced while the process runs.
     private func token() throws(StoreError) -> String? {
         let token: String
         if let file = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] {

@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTP1
 import ObjectStore
 
-/// Sends single requests to servers that issue credentials. It follows no redirects, and limits the length of the
-/// answer and the time.
+/// Sends single requests to servers that issue credentials. It follows no redirects. It limits the length of an answer
+/// and the time of the whole exchange.
 ///
 /// Errors quote neither the request nor the answer, because both may contain secrets.
 struct CredentialHTTP: Sendable {
@@ -21,10 +21,10 @@ struct CredentialHTTP: Sendable {
 
     /// Time limit of the whole exchange, including connecting.
     let timeLimit: Duration
-    /// The server's name, as errors begin with it.
+    /// The server's name, with which the sentence of each error begins.
     let name: String
 
-    /// Sends a request. Each request makes a new HTTP client, because requests are rare, a few per day.
+    /// Sends a request. Each request makes an HTTP client of its own, because there are only a few requests per day.
     ///
     /// - Throws: `.unavailable` if no answer arrived.
     func send(

@@ -53,7 +53,7 @@ final class CredentialKeeper: Sendable {
             guard state.lease.refused(refused) else { return nil }
             switch state.lease.advice(now: clock.now, at: .now) {
             case .waitForRenewal: return pending(&state)
-            // The source was asked a moment ago. Do not ask it again, but use that result below.
+            // The source was asked a moment ago. Do not ask it again; the code below uses the result of that time.
             case .use, .useAndRenew, .fail: return nil
             }
         }
@@ -72,7 +72,7 @@ final class CredentialKeeper: Sendable {
     }
 
     /// Returns the running renewal, or starts one. The renewal is an unstructured task: it serves all requests that
-    /// arrive while it runs, so it must go on if the request that started it is cancelled or does not wait.
+    /// arrive while it runs, so it must continue even if the request that started it is cancelled or does not wait.
     private func pending(_ state: inout State) -> Renewal {
         if let renewal = state.renewal { return renewal }
         let old = state.lease.credentials

@@ -2,17 +2,17 @@ package import FoundationEssentials
 package import ObjectStore
 import TransferCommon
 
-/// Decides when to use the credentials and when to ask for new ones. A state machine without I/O, to which the caller
-/// gives two times: the time of the store's clock decides whether credentials have expired, and a monotonic clock
-/// decides when the source may be asked again.
+/// Decides when to use the credentials and when to ask for new ones. It is a state machine without I/O. The caller
+/// passes two times: the time of the store's clock decides whether credentials have expired, and the time of a
+/// monotonic clock decides when the source may be asked again.
 package struct CredentialLease: Sendable {
     /// What a request has to do to get credentials.
     package enum Advice: Sendable {
         case use(S3Credentials)
-        /// Use these credentials, which are valid for a while yet, and start a renewal.
+        /// Use these credentials, which are still valid for a while, and start a renewal.
         case useAndRenew(S3Credentials)
         case waitForRenewal
-        /// Fail with this error: the source was asked a moment ago and failed, and it is too early to ask again.
+        /// Fail with this error. The source failed a moment ago, and it is too early to ask it again.
         case fail(StoreError)
     }
 

@@ -36,7 +36,7 @@ package struct InstanceCredentials: S3CredentialSource {
         return credentials
     }
 
-    /// - Returns: `nil` if the operator has disabled the service.
+    /// - Returns: the address of the service; `nil` if the operator has disabled the service.
     package static func origin(_ environment: AWSEnvironment) -> String? {
         guard environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }
         if let endpoint = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] {
@@ -46,7 +46,8 @@ package struct InstanceCredentials: S3CredentialSource {
         return isIPv6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254"
     }
 
-    /// - Returns: `nil` if the machine has no such service, or if the service refuses this process.
+    /// - Returns: the token that the service demands; `nil` if the machine has no such service, or if the service
+    ///   refuses this process.
     private func token(at origin: String) async throws(StoreError) -> String? {
         let answer: CredentialHTTP.Answer
         do {

@@ -5,7 +5,7 @@ import SystemSupport
 /// One profile from the two files that all of AWS's tools read: `~/.aws/credentials` and `~/.aws/config`.
 ///
 /// `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` name other files, `AWS_PROFILE` names another profile than
-/// `default`. Each call reads the files again, so that it sees renewed credentials.
+/// `default`. Each call reads the files again, so that it returns renewed credentials.
 package struct SharedProfile: Sendable {
     private static let bytesMax = 1 << 20
 

@@ -46,7 +46,7 @@ package struct SecurityTokenService: Sendable {
         self.region = region
     }
 
-    /// Assumes the role. The token in the request authenticates it, so it is not signed. The file with the token is
+    /// Assumes the role. The token authenticates the request, so the request is not signed. The file with the token is
     /// read each time, because Kubernetes replaces it while the process runs.
     func credentials(for identity: WebIdentity) async throws(StoreError) -> S3Credentials {
         let answer = try await http.send(

@@ -152,8 +152,8 @@ package enum S3Signature {
     }
 }
 
-/// The key that signs the requests of one day in one region. To compute it takes four hashes, so the client keeps the
-/// key for the day.
+/// The key that signs the requests of one day in one region. Computing the key takes four hashes, so the client keeps
+/// it for the day.
 package struct S3SigningKey: Sendable {
     /// The scope of the key, as signatures name it: `<day>/<region>/<service>/aws4_request`.
     package let scope: String

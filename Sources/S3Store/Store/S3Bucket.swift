@@ -9,7 +9,7 @@ import TransferCommon
 struct S3Bucket: Sendable {
     let client: S3Client
     let provider: S3Provider
-    /// Whether the gateway checks the digest of each body itself, because the store does not.
+    /// Whether the gateway checks the digest of each body itself. It need not if the store does.
     let verifiesBodies: Bool
     let logger: Logger
 

@@ -57,8 +57,10 @@ extension S3Store {
         }
     }
 
-    /// The store's error for a completion with wrong parts does not say which parts are wrong. Finds them by comparing
-    /// the parts with a listing of the stored ones.
+    /// Returns the error for a completion with wrong parts. The store's own error does not say which parts are wrong,
+    /// so this method finds them by comparing the parts with a listing of the stored ones.
+    ///
+    /// - Parameter cause: the store's error.
     private func differing(
         _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
     ) async throws(StoreError) -> StoreError {

@@ -4,10 +4,11 @@ package import ObjectStore
 import TransferCommon
 
 extension S3Store {
-    /// Probes the store's behaviour with an object of one byte below `.sluice/probe/`, and then removes the object.
+    /// Probes the store's behaviour with small objects below `.sluice/probe/`, and then removes the objects.
     ///
-    /// The probe does not rely on documentation. Only if the store refuses a request with a wrong digest does it count
-    /// as a store that checks digests; the same holds for conditions.
+    /// The probe does not rely on documentation. A store counts as one that checks digests only if it refuses a request
+    /// with a wrong digest, and as one that checks a condition only if it refuses a request whose condition is not
+    /// fulfilled.
     /// - Returns: the provider's properties; the probed ones have the values that the probe observed.
     /// - Throws: errors that would make every upload fail.
     package func probe() async throws(StoreError) -> S3Provider {
@@ -31,16 +32,16 @@ extension S3Store {
         } catch {
             // If the probe itself has failed, throw the probe's error instead of the error of the removal.
             guard case .success = result else { return try result.get() }
-            // The gateway may lack the right to delete. Then each probe leaves an object of one byte behind, and
-            // everything else works.
+            // The gateway may lack the right to delete. Then each probe leaves small objects behind, and everything
+            // else works.
             bucket.logger.warning(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
         return try result.get()
     }
 
-    /// Removes the uploads and objects that remain of a probe whose gateway ended in the middle. Session records do not
-    /// name them, so the cleaner would not find them otherwise.
+    /// Removes the uploads and objects of probes during which the gateway ended. Session records do not name them, so
+    /// the cleaner would not find them otherwise.
     package func removeProbes(before limit: Date) async throws(StoreError) -> Int {
         let folder = probes
         var count = 0
@@ -49,7 +50,7 @@ extension S3Store {
             do {
                 try await uploads.abort(at: key, upload: upload.upload)
             } catch {
-                // Another gateway has removed the upload: that is as good.
+                // Another gateway has removed the upload already.
                 guard error.reason == .noSuchUpload else { throw error }
             }
             count += 1

@@ -92,8 +92,8 @@ package final class S3Store: ObjectStore {
         S3Folder(bucket: bucket, path: "\(configuration.prefix)\(Self.ownFolder)/\(name)/")
     }
 
-    /// The complete key in the bucket. Throws for a key that devices may not write, because it belongs to the gateways
-    /// or is too long.
+    /// The complete key in the bucket. Throws for a key that is too long or that belongs to the gateways, because
+    /// devices may not write such keys.
     func writableKey(_ key: ObjectKey) throws(StoreError) -> String {
         guard let whole = readableKey(key), !key.isIn(folder: Self.ownFolder) else {
             throw StoreError(.keyUnsupported)

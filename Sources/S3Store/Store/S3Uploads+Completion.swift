@@ -16,8 +16,8 @@ extension S3Uploads {
         if let header = bucket.provider.completeConditions.header(condition) { request.headers.append(header) }
         let (sent, client, body) = (request, bucket.client, ByteBuffer(string: document(of: parts)))
         let response = try await withCommitment { (commitment) -> Result<S3Response, StoreError> in
-            // After this line the request may reach the store, so only the store's answer shows whether the upload is
-            // complete. A cancellation has no effect any more.
+            // After the commitment the request may reach the store, so only the store's answer shows whether the upload
+            // is complete. A cancellation has no effect any more.
             guard commitment.commit() else { return .failure(StoreError(.cancelled)) }
             do throws(StoreError) {
                 return .success(try await client.send(sent, body: body))
@@ -28,14 +28,16 @@ extension S3Uploads {
         guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {
             throw StoreError(.outcomeUnknown, "The store's answer does not say whether the upload is complete.")
         }
-        // The ETag in Ceph's first answer is empty. Take the header's instead.
+        // Ceph leaves the ETag in the answer's document empty if no earlier request has completed the upload. Take the
+        // ETag of the header then.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
         return ObjectReceipt(
             etag: etag, version: S3ObjectHeaders(headers: response.headers).version,
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
     }
 
-    /// Checks those rules for a list of parts that can be checked without a request to the store.
+    /// Checks what can be checked without asking the store: that the parts are numbered from 1 without a gap, that all
+    /// except the last have one size, and that their sizes add up to `size`.
     static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {
@@ -66,8 +68,8 @@ extension S3Uploads {
         return text + "</CompleteMultipartUpload>"
     }
 
-    /// The evidence in the store's answer to the completion. It is used only if a later look at the object shows the
-    /// same evidence; otherwise `.none`.
+    /// The evidence in the store's answer to the completion. An MD5 counts only if the store also keeps metadata:
+    /// without the part size in the metadata, a later look at the object could not show the same evidence.
     private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
         guard let first = parts.first else { return .none }
         if bucket.provider.keepsSHA256, let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) {

@@ -55,7 +55,7 @@ struct S3Uploads: Sendable {
         }
         var parts: [ListedPart] = []
         for part in page.part ?? [] { parts.append(try Self.part(part)) }
-        // Some stores list the part that the marker names again.
+        // Some stores begin the next page with the part that the marker names.
         parts.removeAll { part in after.map { part.number <= $0 } ?? false }
         parts.sort { $0.number < $1.number }
         guard S3Documents.isTrue(page.isTruncated) else { return PartPage(parts: parts, next: nil) }
@@ -75,12 +75,15 @@ struct S3Uploads: Sendable {
     /// How a key in a listing relates to the keys that the caller wants.
     enum ListedKey {
         case wanted
+        /// The caller does not want the key, but a wanted key may follow.
         case passedOver
         /// The key comes after all wanted keys, so the listing can end.
         case behind
     }
 
     /// The unfinished uploads of keys that begin with a prefix, the oldest first.
+    ///
+    /// - Parameter choose: says for each listed key whether the caller wants its uploads.
     func list(
         prefix: String, choosing choose: (String) -> ListedKey
     ) async throws(StoreError) -> [(key: String, summary: UploadSummary)] {
@@ -130,7 +133,7 @@ struct S3Uploads: Sendable {
 
     // MARK: - Details
 
-    /// A request about an upload. Throws for an invalid upload id: sent in a query, it could change what the request
+    /// A request about an upload. Throws for an invalid upload id, because in a query it could change what the request
     /// means.
     func request(_ method: HTTPMethod, at key: String, upload: String) throws(StoreError) -> S3Request {
         guard Self.isUploadID(upload) else { throw StoreError(.noSuchUpload) }

@@ -66,7 +66,7 @@ extension StoreProbe {
     private static let rivalTime = Duration.seconds(5)
 }
 
-/// A second write to the same key, which runs while the first one is under way.
+/// The second write to the key. It runs while the first write is under way.
 private final class Rival: Sendable {
     private struct State {
         var task: Task<Void, Never>?

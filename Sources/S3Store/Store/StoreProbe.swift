@@ -33,7 +33,7 @@ struct StoreProbe {
     func run() async throws(StoreError) -> S3Provider {
         var seen = bucket.provider
         try await withUpload { upload throws(StoreError) in
-            // Upload a part with a wrong digest. If the store accepts it, the stored byte is right and only the
+            // Upload a part with a wrong digest. If the store accepts the part, the stored byte is right and only the
             // announced digest was wrong. Complete the upload with that part, because some stores accept a part number
             // only once.
             let taken = try await partOfWrongDigest(upload: upload)
@@ -64,16 +64,20 @@ struct StoreProbe {
             try await seesPut(wanted)
         }
         // Treat a condition as honoured only if the store checks it at the end of the body. With other stores the
-        // gateway looks up the key right before it sends the last bytes. It sends the header there, too, because a
-        // check at the beginning still catches some conflicts.
+        // gateway looks up the key right before it sends the last bytes. It sends the header to those stores, too,
+        // because a check at the beginning still catches some conflicts.
         guard seen.putConditions.ifAbsent == .honoured || seen.putConditions.ifMatch == .honoured else { return }
         if seen.putConditions.ifAbsent == .honoured, await seesObjectThatComesDuringBody() { return }
         if seen.putConditions.ifAbsent == .honoured { seen.putConditions.ifAbsent = .ignored }
         if seen.putConditions.ifMatch == .honoured { seen.putConditions.ifMatch = .ignored }
     }
 
-    /// What the store does with the conditions *absent* and *match* on one kind of request. The probe does not send a
-    /// condition for which the table says that the store refuses it.
+    /// What the store does with the conditions `ifAbsent` and `ifMatch` in one kind of request.
+    ///
+    /// - Parameters:
+    ///   - known: the properties in the table of providers. The probe does not send a condition that the store refuses
+    ///     by this table.
+    ///   - sees: sends a request with a condition, and returns what the store did (see `condition`).
     private func conditions(
         beyond known: S3Provider.Conditions, _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Conditions {
@@ -83,8 +87,8 @@ struct StoreProbe {
         return seen
     }
 
-    /// Tests the condition *match* twice. With the ETag of no object the store must refuse to replace the object; with
-    /// the object's own ETag it must replace it.
+    /// Tests the condition `ifMatch` twice. With an ETag that the object does not have, the store must refuse to
+    /// replace the object. With the object's own ETag it must replace the object.
     private func seesMatch(
         _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Condition {
@@ -174,7 +178,8 @@ struct StoreProbe {
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }
 
-    /// What the store does with a request whose condition is not fulfilled, because the key has an object.
+    /// Sends a request with a condition. Returns `.honoured` if the store refuses the request because the key has an
+    /// object, `.ignored` if it accepts the request, and `.refused` if it does not support the condition.
     private func condition(
         _ call: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> S3Provider.Condition {

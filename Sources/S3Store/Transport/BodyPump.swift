@@ -75,10 +75,11 @@ struct BodyPump: Sendable {
         }
     }
 
-    /// Passes on all buffers except the last one, and returns the last one once length and digests are right.
+    /// Passes on all buffers except the last one. Returns the last one if length and digests are right, and throws
+    /// otherwise.
     ///
     /// - Parameter pass: passes one buffer on, and returns `false` if the request needs no more bytes.
-    /// - Returns: `nil` if `pass` returned false. An empty body has an empty last buffer.
+    /// - Returns: the last buffer; `nil` if `pass` returned `false`. The last buffer of an empty body is empty.
     private func read(
         _ bytes: some AsyncSequence<ByteBuffer, any Error>, pass: (ByteBuffer) async -> Bool
     ) async throws -> ByteBuffer? {

@@ -6,8 +6,8 @@ struct BodyRequest: Sendable {
     let client: S3Client
     let pump: BodyPump
 
-    /// Largest body, in bytes, that is collected before it is sent. To collect such a body costs little memory; to keep
-    /// a connection to the store open while it arrives costs more.
+    /// Largest body, in bytes, that is collected before it is sent. Collecting such a body costs little memory. Keeping
+    /// a connection to the store open while the body arrives would cost more.
     static let wholeBytesMax: UInt64 = 64 << 10
 
     func send() async -> Result<S3Response, StoreError> {

@@ -3,15 +3,18 @@ import Synchronization
 import TransferCommon
 
 /// Passes buffers, one at a time, from the task that produces them to the HTTP client, which takes them in another
-/// task. That task cannot be cancelled, so `close` releases it. The producer waits until its buffer is taken, so the
-/// handoff holds at most one buffer.
+/// task. The task of the HTTP client cannot be cancelled, so `close` ends its wait. The producer waits until its buffer
+/// is taken, so the handoff holds at most one buffer.
+///
+/// A cell of the table says what the call does and, after a colon, the next state. Parentheses contain the reason why
+/// the call cannot happen in this state.
 ///
 /// | state   | `offer`             | `next`             | `finish`, `fail` | `close`                |
 /// |---------|---------------------|--------------------|------------------|------------------------|
-/// | idle    | waits: offered      | waits: awaited     | ended            | closed                 |
+/// | idle    | waits: offered      | waits: awaited     | done: ended      | done: closed           |
 /// | offered | (one producer)      | takes buffer: idle | (producer waits) | refuses buffer: closed |
 /// | awaited | passes buffer: idle | (one consumer)     | ends body: ended | throws: closed         |
-/// | ended   | refused             | end or error       | no effect        | closed                 |
+/// | ended   | refused             | end or error       | no effect        | done: closed           |
 /// | closed  | refused             | throws             | no effect        | no effect              |
 final class BufferHandoff: Sendable {
     private enum State {
@@ -35,8 +38,8 @@ final class BufferHandoff: Sendable {
 
     /// Offers a buffer and waits until it is taken. Only the producer calls this, one call at a time.
     ///
-    /// - Parameter commitment: given with the last buffer. At the moment at which the buffer is taken, it is committed.
-    ///   If the call was cancelled before, the buffer is not given away.
+    /// - Parameter commitment: given with the last buffer, and committed at the moment at which the buffer is taken. If
+    ///   the call to the store was cancelled before, the HTTP client does not get the buffer.
     /// - Returns: whether the buffer was taken; `false` if the request needs no more buffers.
     func offer(_ buffer: ByteBuffer, committing commitment: Commitment? = nil) async -> Bool {
         await withCheckedContinuation { continuation in

@@ -1,8 +1,8 @@
 import ObjectStore
 import Synchronization
 
-/// Decides, once for each call, whether it was cancelled before its irrevocable step or takes that step: whichever
-/// comes first wins.
+/// Decides, once for each call to the store, which comes first: the cancellation of the call, or the call's irrevocable
+/// step. After a cancellation the call must not take the step. After the step a cancellation has no effect.
 final class Commitment: Sendable {
     private enum State {
         case open

@@ -17,7 +17,7 @@ struct S3AttemptFailure: Error {
     var remedy: S3Meaning.Remedy
     /// Whether it is certain that the store has not executed the request.
     var isUndone: Bool
-    /// Whether the attempt failed before it had a connection.
+    /// Whether the attempt failed before it had a connection to the store.
     var precedesConnection = false
 
     init(error: StoreError, remedy: S3Meaning.Remedy, isUndone: Bool) {
@@ -55,7 +55,7 @@ struct S3AttemptFailure: Error {
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
-    /// The failure to report if bytes of the body may have been sent, and the client therefore cannot repeat the
+    /// The form of this failure for a request that may have sent bytes of its body. The client cannot repeat such a
     /// request itself. If the credentials were renewed, the error becomes `.unavailable`, because the next call may
     /// succeed.
     var afterBody: S3AttemptFailure {

@@ -3,8 +3,8 @@ import NIOSSL
 package import ObjectStore
 import SystemSupport
 
-/// The certificates of the authorities that the store's certificate must come from. They replace the authorities of the
-/// system.
+/// Certificates of authorities. The store's certificate must come from one of these authorities, which replace the
+/// authorities of the system.
 package struct S3Authorities: Sendable {
     private static let bytesMax = 4 << 20
 

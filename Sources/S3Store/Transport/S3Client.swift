@@ -23,7 +23,7 @@ final class S3Client: Sendable {
     private let keeper: CredentialKeeper
     private let clock = S3Clock()
     private let quick: HTTPClient
-    /// A second HTTP client, for slow requests: it waits for as long as a store may take to join parts. Two clients are
+    /// The HTTP client for slow requests. It waits for as long as a store may take to join parts. Two clients are
     /// needed, because the time limits of a client cannot be changed.
     private let patient: HTTPClient
     private let logger: Logger
@@ -79,8 +79,8 @@ final class S3Client: Sendable {
         }
         settings.timeout = .init(
             connect: TimeAmount(timeouts.connect), read: TimeAmount(answer), write: TimeAmount(timeouts.bodyPause))
-        // The budgets of the callers bound the number of connections, so this limit can be high. With a low one, a call
-        // would wait until the part of another call is sent.
+        // The budgets of the callers bound the number of connections, so this limit can be high. With a low limit, a
+        // call would wait until the part of another call is sent.
         settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         settings.connectionPool.idleTimeout = .seconds(15)
         // This client repeats requests itself and needs to see each failure at once.
@@ -118,8 +118,8 @@ extension S3Client {
         }
     }
 
-    /// Sends a request for the bytes of an object. The caller reads the answer. If it drops the answer instead, the
-    /// connection ends.
+    /// Sends a request for the bytes of an object. The caller reads the answer. If the caller drops the answer instead,
+    /// the connection ends.
     func open(_ request: S3Request) async throws(StoreError) -> HTTPClientResponse {
         try await repeating(request) { () async throws(S3AttemptFailure) -> HTTPClientResponse in
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
@@ -214,8 +214,10 @@ extension S3Client {
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
-    /// - Parameter deadline: time limit for the head of the answer. For a streamed body it is in the distant future,
-    ///   and the caller limits the time.
+    /// - Parameters:
+    ///   - deadline: time limit for the head of the answer. For a streamed body it is in the distant future, and the
+    ///     caller limits the time.
+    ///   - isBegun: whether enough bytes were sent for the store to execute the request. Called if there is no answer.
     private func execute(
         _ signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {

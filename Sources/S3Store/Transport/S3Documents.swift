@@ -120,7 +120,7 @@ package enum S3XML {
             rest = rest.dropFirst()
             guard let first = rest.first else { return nil }
             if first == UInt8(ascii: "?") || first == UInt8(ascii: "!") {
-                // Skip a declaration or a comment. One that contains ">" is not supported.
+                // Skip a declaration or a comment. Declarations and comments that contain ">" are not supported.
                 guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return nil }
                 rest = trimmed(rest[rest.index(after: end)...])
                 continue

@@ -4,7 +4,7 @@ import WireProtocol
 /// An answer with which a store refuses a request, with the server's text. It is the `cause` of a `StoreError`.
 struct S3Refusal: Error, CustomDebugStringConvertible {
     var status: Int
-    /// S3's error code. Empty if the answer has none, as answers to HEAD never have.
+    /// S3's error code. Empty if the answer has none. An answer to HEAD never has one.
     var code: String
     var message: String
     /// The bucket's region, if the store names one and it is not the region of the request.
@@ -16,7 +16,7 @@ struct S3Refusal: Error, CustomDebugStringConvertible {
     }
 }
 
-/// What an error code means for the caller and for another attempt.
+/// What an error code means for the caller, and whether another attempt can succeed.
 struct S3Meaning: Hashable, Sendable {
     /// What the client has to do before another attempt of the same request can succeed.
     enum Remedy: Hashable, Sendable {
@@ -64,7 +64,9 @@ extension S3Refusal {
     /// The meaning of a refusal without an error code. An answer to HEAD has no body and therefore no code. Another
     /// answer without a code may come from a proxy instead of the store.
     ///
-    /// - Parameter isSkewed: whether the local clock is far from the store's.
+    /// - Parameters:
+    ///   - afterHead: whether the answer is to HEAD.
+    ///   - isSkewed: whether the local clock is far from the store's.
     func bareMeaning(afterHead: Bool, isSkewed: Bool) -> S3Meaning {
         switch status {
         case _ where region != nil: meaning

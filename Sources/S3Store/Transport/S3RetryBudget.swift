@@ -17,7 +17,7 @@ struct S3RetryBudget: Hashable, Sendable {
         self.left = most
     }
 
-    /// Takes the price of one repetition; returns false if the budget is too low for it.
+    /// Takes the price of one repetition. Returns `false` if the budget is too low for it.
     mutating func take() -> Bool {
         guard left >= price else { return false }
         left -= price
