@@ -255,7 +255,7 @@ struct BodyWriter {
     }
 }
 
-/// All lengths that the count of a field of type text16 or bytes16 can express.
+/// All lengths that a field of type text16 or bytes16 can have.
 let anyCount16 = 0...Int(UInt16.max)
 
 /// The longest prefix of `text` that has at most `byteCountMax` bytes of UTF-8 and splits no Unicode scalar.

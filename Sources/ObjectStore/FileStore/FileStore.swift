@@ -131,7 +131,7 @@ package final class FileStore: ObjectStore {
 
     package var identity: StoreIdentity { directory.identity }
 
-    /// The key as a path in this directory. Throws if it cannot be one.
+    /// The key as a path in this directory. Throws if the key cannot be a path.
     func key(_ key: ObjectKey) throws(StoreError) -> FileStoreKey {
         try FileStoreKey(key, bytesMax: limits.keyBytesMax)
     }

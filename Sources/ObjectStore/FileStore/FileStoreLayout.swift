@@ -48,7 +48,8 @@ struct FileStoreLayout: Sendable {
     func joined(of id: String) -> String { "\(upload(id))/joined" }
     func completing(of id: String) -> String { "\(upload(id))/completing" }
 
-    /// The file of a part. Its number has at least five digits, so that a directory listing shows the parts in order.
+    /// The path of a part's file. The number in the name has at least five digits, so that a directory listing shows
+    /// the parts in order.
     func part(_ number: PartNumber, of id: String) -> String {
         let digits = String(number.value)
         return "\(upload(id))/\(Self.partPrefix)\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits)"

@@ -129,8 +129,8 @@ final class UploadCompletion: Sendable {
                 state.joinedBytes += count
                 return
             } catch {
-                // EINVAL means that this part does not end on a block boundary: copy this part. Any other error means
-                // that the file system cannot clone: copy all parts.
+                // Throw if the disk is full or fails. EINVAL means that this part does not end on a block boundary:
+                // copy this part. Other errors mean that the file system cannot clone: copy all parts.
                 guard error.code != ENOSPC, error.code != EDQUOT, error.code != EIO else { throw error }
                 if error.code != EINVAL { state.canClone = false }
             }

@@ -94,7 +94,7 @@ package struct S3RetryPolicy: Hashable, Sendable {
     /// Highest upper bound of a delay. If a store asks for a longer pause, the client does not repeat the request; it
     /// throws the error, and its caller waits.
     package var delayMax = Duration.seconds(3)
-    /// Budget for repetitions, which all calls of a store share.
+    /// Budget for repetitions. All calls of a store share it.
     var budget = S3RetryBudget()
 
     package init() {}

@@ -13,7 +13,7 @@ package struct S3Endpoint: Hashable, Sendable {
     private let host: Host
     /// `nil` for the scheme's default port.
     private let port: UInt16?
-    /// The region that is part of the host name; `nil` if the host name has none.
+    /// The region in the host name; `nil` if the host name contains none.
     package let region: String?
 
     /// The endpoint of AWS in a region.
@@ -147,7 +147,7 @@ struct S3Target: Hashable {
     var origin: String
     /// The value of the header `Host`.
     var authority: String
-    /// The part of the path before the key: empty, or a slash and the bucket's name.
+    /// What precedes the key in the path: nothing, or a slash and the bucket's name.
     var pathPrefix: String
 }
 

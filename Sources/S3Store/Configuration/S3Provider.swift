@@ -135,8 +135,8 @@ extension S3Provider {
         $0.putConditions = .honoured
     }
 
-    /// JuiceFS as it runs without `--keep-etag --object-meta`. With these options it has more of the properties, which
-    /// the probe finds.
+    /// JuiceFS without the options `--keep-etag` and `--object-meta`. With them it has further properties, which the
+    /// probe finds.
     package static let juicefs = S3Provider(name: "juicefs") {
         // JuiceFS removes an upload only after the object exists, so the gateway never has to wait for an object whose
         // upload is gone.

@@ -4,8 +4,8 @@ import FoundationEssentials
 package enum CredentialDocuments {
     /// Reads the JSON answer of container endpoints and of instance metadata.
     ///
-    /// - Returns: `nil` if the bytes are not a valid answer, if the answer lacks a key, or if its `Code` is not
-    ///   `Success`.
+    /// - Returns: `nil` if the bytes are not a valid answer, if the answer lacks the access key or its secret, or if
+    ///   its `Code` is not `Success`.
     package static func credentials(_ bytes: [UInt8]) -> S3Credentials? {
         // try?: the parser's error is dropped, because it may quote the text, which may be a secret.
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(bytes)) else { return nil }

@@ -53,7 +53,7 @@ final class CredentialKeeper: Sendable {
             guard state.lease.refused(refused) else { return nil }
             switch state.lease.advice(now: clock.now, at: .now) {
             case .waitForRenewal: return pending(&state)
-            // The source was asked a moment ago. Do not ask it again; the code below uses the result of that time.
+            // The source was asked a moment ago. Do not ask it again; the code below uses the last result.
             case .use, .useAndRenew, .fail: return nil
             }
         }

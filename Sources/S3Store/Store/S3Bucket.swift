@@ -86,8 +86,8 @@ struct S3Bucket: Sendable {
         let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
         let response = try await withCommitment { commitment in
             let handoff = BufferHandoff()
-            // The gateway always checks the digest of an empty body: the pump cannot hold back a last byte, so the
-            // store would take the request as complete.
+            // The gateway always checks the digest of an empty body. The pump cannot hold back a last byte of it, so
+            // the store would accept an empty body with a wrong digest.
             let verifies = verifies || body.byteCount == 0
             let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
             return await BodyRequest(request: request, client: client, pump: pump).send()
@@ -103,8 +103,8 @@ struct S3Bucket: Sendable {
     }
 
     /// Deletes an object that the store wrote with wrong bytes and that the gateway has not confirmed to the agent.
-    /// Usually the agent uploads the file again and replaces the object; if it does not, the object's metadata would
-    /// claim a digest that its bytes do not have.
+    /// Usually the agent uploads the file again and replaces the object. If the agent does not, an object that is not
+    /// deleted would have metadata with a wrong digest.
     private func removeDamaged(key: String, etag: String) async {
         do {
             guard try await head(at: key)?.value("etag") == etag else { return }

@@ -22,7 +22,7 @@ struct S3ObjectHeaders {
             isEvidenceChecked: checked != nil)
     }
 
-    /// The evidence that is a SHA-256 which the store itself has checked; `nil` if there is none.
+    /// The SHA-256 that the store itself has checked, as evidence; `nil` if there is none.
     private func checkedEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence? {
         guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
         if let (root, count) = S3Digests.compositeSHA256(checksum), let metadata {
@@ -35,8 +35,7 @@ struct S3ObjectHeaders {
         return .partDigest(digest)
     }
 
-    /// The strongest evidence that the store has not checked, from headers that this store is known to report
-    /// correctly.
+    /// The strongest unchecked evidence, from headers that this store is known to report correctly.
     private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence {
         if let digest = metadata?.partDigest { return .partDigest(digest) }
         if provider.keepsCompositeMD5, mayHaveMD5, let metadata,

@@ -2,7 +2,7 @@ package import Logging
 package import ObjectStore
 import TransferCommon
 
-/// A bucket, or the part of a bucket below a prefix.
+/// A bucket, or the keys of a bucket that begin with a prefix.
 ///
 /// ```
 /// PREFIX<key>                        objects and unfinished uploads

@@ -11,7 +11,8 @@ struct S3Uploads: Sendable {
     func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
-        // If the client repeated the request, the store could create two uploads, and no record would name one of them.
+        // If the client repeated the request, the store could create two uploads, and one of them would not be in any
+        // record.
         request.isIdempotent = false
         request.headers = S3ObjectHeaders.fields(of: metadata)
         if bucket.provider.keepsSHA256 {

@@ -15,7 +15,7 @@ struct StoreProbe {
     private let otherDigest: SHA256Digest
     /// `nil` if the cryptographic library has no MD5.
     private let md5: MD5Digest?
-    /// The part of a composite ETag before its hyphen; `nil` if the cryptographic library has no MD5.
+    /// The MD5 in a composite ETag of the probe's object; `nil` if the cryptographic library has no MD5.
     private let compositeMD5: MD5Digest?
 
     init(bucket: S3Bucket, session: SessionID, key: String) throws(CryptographyError) {
@@ -155,7 +155,8 @@ struct StoreProbe {
         return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
     }
 
-    /// - Returns: the stored part; `nil` if the store refuses it, as it should.
+    /// - Returns: the part that the store accepted in spite of its wrong digest; `nil` if the store refuses it, as it
+    ///   should.
     private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
         do {
             var part = try await uploadPart(upload, offering: otherDigest)

@@ -28,7 +28,7 @@ struct BodyRequest: Sendable {
                 return .pumped
             }
             // The HTTP client limits the time in which the source has no bytes. It does not limit the time in which the
-            // server accepts none, so this task does.
+            // server accepts no bytes, so this task does.
             group.addTask { .watched(isStalled: await pump.handoff.waitForStall(of: limit)) }
             group.addTask {
                 do throws(StoreError) {

@@ -7,8 +7,8 @@ package enum S3Time {
     /// The format of `x-amz-date`: `20130524T000000Z`. Its first eight characters are the day that signatures use.
     package static func timestamp(_ date: Date) -> String {
         let seconds = Int64(exactly: date.timeIntervalSince1970.rounded(.down)) ?? 0
-        // Limit the value: with an extreme clock the store then refuses the signature, where the arithmetic would
-        // otherwise trap.
+        // Limit the value, because with an extreme clock the arithmetic would trap. With the limited value the store
+        // refuses the signature.
         let clamped = min(max(seconds, 0), 253_402_300_799)
         let (days, rest) = clamped.quotientAndRemainder(dividingBy: 86_400)
         let day = CivilDay(daysSince1970: days)

@@ -101,7 +101,7 @@ package enum AtomicFile {
         do {
             old = try folder.status(of: name)
         } catch {
-            // An error here is ignored: the rename below fails for the same reason and reports it.
+            // An error here is ignored: the rename or link that follows fails for the same reason and reports it.
             old = nil
         }
         guard let old else { return try file.giveToOwner(of: folder.status()) }

@@ -199,8 +199,8 @@ package struct OpenFolder: ~Copyable, Sendable {
     }
 
     /// Whether a folder in this folder contains anything except empty folders. Empty folders do not count, because a
-    /// crash can leave some behind and they do no harm. The search ends at the first other entry, because there may be
-    /// millions.
+    /// crash can leave some behind and they do no harm. The search ends at the first entry that is not a folder,
+    /// because a folder may have millions of entries.
     package func holdsAnything(in name: String) throws -> Bool {
         let folder: OpenFolder
         do {

@@ -35,7 +35,7 @@ package struct ObjectKey: Hashable, Sendable {
     /// The key as text, for display and for sending. To split or compare keys, use the methods of this type.
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The parts of the key between the slashes; at least one.
+    /// The segments between the slashes; at least one.
     package var segments: [ArraySlice<UInt8>] { Self.segments(of: bytes) }
 
     /// Whether the key begins with these bytes.
@@ -84,7 +84,7 @@ package enum ObjectKeyError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 }
 
-// Keys and paths also travel as `String`. These members compare and split text by bytes.
+// Members for keys and paths that are kept as `String`. They compare and split text by bytes.
 extension StringProtocol {
     /// Whether both texts have the same bytes. Texts that only Unicode treats as equivalent are different.
     package func hasSameBytes(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }

@@ -1,5 +1,5 @@
-/// The part of a receipt that frames contain. The signed statement itself is not sent: agent and gateway each build it
-/// from values that they know (specification §9.5).
+/// The time and the signature of a receipt. No frame contains the signed statement itself: agent and gateway each build
+/// it from values that they know (specification §9.5).
 package struct ReceiptSignature: Hashable, Sendable {
     /// Time of the receipt: milliseconds since 1970-01-01 UTC by the gateway's clock.
     package let timeMilliseconds: Int64
