@@ -89,7 +89,7 @@ package enum ReceiptStatementError: Error, Hashable, Sendable {
     case unknownPurpose
     /// The bytes end before the end of this field.
     case tooShort(field: String)
-    /// This many bytes follow the last field.
+    /// After the last field there are `count` more bytes.
     case trailingBytes(count: Int)
     /// The field is not UTF-8.
     case badText(field: String)

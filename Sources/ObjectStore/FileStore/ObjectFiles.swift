@@ -12,7 +12,7 @@ import TransferCommon
 struct FinishedFile: Sendable {
     /// Path of the file, in staging or in an upload's folder.
     var path: String
-    /// Status after the last sync.
+    /// Status of the file, read after its last sync.
     var status: FileStatus
     /// See `OpenFile.generation`.
     var generation: UInt32

@@ -56,8 +56,8 @@ struct RecordFiles: Sendable {
         try files.syncFolder(layout.sessions)
     }
 
-    /// One page of record names. Lists the whole folder for each page, which is acceptable because the folder has only
-    /// one record per unfinished session.
+    /// One page of record names, beginning behind the name `after`. Lists the whole folder for each page, which is
+    /// acceptable because the folder has only one record per unfinished session.
     func names(prefix: String, after: String?, countMax: Int) throws -> RecordNamePage {
         var names: [String] = []
         try files.list(layout.sessions) { name in

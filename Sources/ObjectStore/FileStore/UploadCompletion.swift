@@ -119,6 +119,9 @@ final class UploadCompletion: Sendable {
         }
     }
 
+    /// Copies or clones the next `count` bytes of a part into `joined`.
+    ///
+    /// - Parameter isWholePart: whether these bytes are the whole part. Only whole parts are cloned.
     private static func join(
         _ count: UInt64, of source: borrowing OpenFile, isWholePart: Bool, into state: inout State
     ) throws {

@@ -104,13 +104,13 @@ private struct EncodedSessionRecord: Codable {
     var size: UInt64?
     var modified: EncodedTime
     var partBytes: UInt64
-    /// Present from version 2 on.
+    /// The write condition. Present in records of version 2 and later.
     var replaces: EncodedCondition?
     var session: String
     var upload: String?
-    /// Left out if empty.
+    /// The user's content type; left out if empty.
     var contentType: String?
-    /// Left out if there are no pairs.
+    /// The user's metadata pairs; left out if there are none.
     var metadata: [String: String]?
 
     var condition: WriteCondition? {
@@ -124,9 +124,9 @@ private struct EncodedSessionRecord: Codable {
 
 /// The JSON form of a session's write condition.
 private struct EncodedCondition: Codable {
-    /// `nothing`, `anything` or `session`.
+    /// Which object may be replaced: `nothing`, `anything`, or `session` for an object of that session only.
     var what: String
-    /// Present if `what` is `session`.
+    /// The id of the session; present if `what` is `session`.
     var session: String?
 
     init(_ condition: WriteCondition) {

@@ -75,7 +75,7 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
-    /// The host name, which does not contain a bucket's name.
+    /// The host name, which does not contain a bucket's name. It depends on the region only if the endpoint is AWS.
     package func hostName(region: String) -> String {
         switch host {
         case .fixed(let name): name
@@ -94,7 +94,8 @@ package struct S3Endpoint: Hashable, Sendable {
     /// The address of requests for a bucket.
     func target(bucket: String, addressing: S3Addressing, region: String) -> S3Target {
         let host = hostName(region: region)
-        // A certificate for *.host does not cover a bucket name that contains a dot.
+        // With TLS, name a bucket whose name contains a dot in the path: a certificate for *.host does not cover its
+        // name.
         let isVirtual = addressing == .virtual && !(isSecure && bucket.contains("."))
         let authority = (isVirtual ? "\(bucket).\(host)" : host) + (port.map { ":\($0)" } ?? "")
         return S3Target(

@@ -60,7 +60,9 @@ package enum S3Signature {
 
     /// The text that the key signs.
     ///
-    /// - Parameter timestamp: the value of `x-amz-date`, such as `20130524T000000Z`.
+    /// - Parameters:
+    ///   - timestamp: the value of `x-amz-date`, such as `20130524T000000Z`.
+    ///   - scope: the scope of the signing key.
     package static func stringToSign(
         _ canonicalRequest: String, timestamp: String, scope: String
     ) throws(CryptographyError) -> String {

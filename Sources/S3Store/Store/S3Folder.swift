@@ -37,7 +37,7 @@ struct S3Folder: Sendable {
         try await bucket.delete(key: try key(of: name))
     }
 
-    /// One page of the names that begin with `prefix`.
+    /// One page of the names that begin with `prefix`. The page begins behind the name `after`.
     func names(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
         var request = S3Request(.GET, key: nil)
         request.query = [("list-type", "2"), ("prefix", path + prefix), ("encoding-type", "url")]
