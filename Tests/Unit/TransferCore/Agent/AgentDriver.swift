@@ -58,8 +58,8 @@ struct AgentDriver {
         return taken
     }
 
-    /// Receives a frame in the newest slot; without a slot in use, in slot 1 of the newest connection. A frame of
-    /// connection scope arrives in slot 0.
+    /// Passes a frame of the gateway to the machine. Without `slot`, the frame arrives in the newest slot that is in
+    /// use, or in slot 1 of the newest connection if none is. A frame of connection scope arrives in slot 0.
     @discardableResult
     mutating func frame(_ frame: Frame, slot: Slot? = nil) -> [AgentAction] {
         let place = slots.last ?? (connections.last ?? ConnectionID(1), Slot(1))
@@ -92,7 +92,7 @@ struct AgentDriver {
         return handle(.submitted(request))
     }
 
-    /// Completes the oldest read of a stream.
+    /// Answers the oldest request of the machine to read a stream.
     @discardableResult
     mutating func readStream(bytes: UInt64, isLast: Bool) -> [AgentAction] {
         guard !reads.isEmpty else { return [] }
@@ -117,7 +117,7 @@ struct AgentDriver {
         return handle(.journalCommitted(through: lastWrite))
     }
 
-    /// Completes the oldest read.
+    /// Answers the oldest request of the machine to read a part.
     @discardableResult
     mutating func read(size: UInt64 = 2_500, stamp: FileStamp? = nil) -> [AgentAction] {
         guard let part = reads.first else { return [] }

@@ -5,7 +5,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Every state of an agent with every event: the result is defined, nothing traps, and no slot or request remains.
+/// Applies every event in every state of an agent. Each result is defined, nothing traps, and when the agent has
+/// stopped, no slot and no request is left.
 @Suite struct AgentTableTests {
     /// A state of the connection and of the single upload.
     enum State: String, CaseIterable {

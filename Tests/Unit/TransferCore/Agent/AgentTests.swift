@@ -148,8 +148,8 @@ import WireProtocol
         #expect(driver.slots.count == 3)
     }
 
-    /// The upload loses the connection on which it was open. On the other connection it was only joining its session,
-    /// and the gateway refused that. The upload is then open on no connection, so the agent resumes it.
+    /// The session is open on one connection, which is lost. On the other connection the agent has asked to join the
+    /// session, and the gateway has refused. The session is then open on no connection, so the agent resumes it.
     @Test func anUploadWithoutAnyConnectionIsResumed() {
         var driver = driverWithTwoConnections()
         let first = driver.slots[0].connection
@@ -277,7 +277,8 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// The user drops the new version while the agent is still dropping the old one.
+    /// The user drops the new version of a file while the agent is still aborting the session of the old version. When
+    /// the abort is done, the upload ends as dropped.
     @Test func dropCountsDuringAnotherDrop() {
         var driver = AgentDriver()
         driver.submit(size: 2_400, saved: AgentDriver.saved())
@@ -288,8 +289,8 @@ import WireProtocol
         #expect(driver.outcomes == [.dropped])
     }
 
-    /// The store stays unavailable at completion: the agent gives up after its time limit, because resuming does not
-    /// count as progress.
+    /// At completion the store stays unavailable. The agent resumes the session again and again, but resuming does not
+    /// count as progress, so the agent gives up after its time limit.
     @Test func resumingIsNoProgress() {
         var driver = AgentTableTests.driver(in: .completing)
         var rounds = 0

@@ -94,7 +94,8 @@ import WireProtocol
         }
     }
 
-    /// WELCOME resets the failure count: after it the agent connects with the shortest delay.
+    /// WELCOME resets the count of failures. When the connection is lost afterwards, the agent waits only the shortest
+    /// delay.
     @Test func welcomeResetsTheConnectionCount() {
         var driver = patient()
         driver.submit(size: 2_500)
@@ -132,8 +133,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway sends the wait after which it will try the store again. The agent counts at most three failures of a
-    /// store, so that its own back-off stays short, and never waits less than the gateway advises.
+    /// With its refusal the gateway sends the time after which it will try the store again. The agent never waits less
+    /// than that. It counts at most three failures of a store, so that its own back-off stays short.
     @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
     func adviceForAStoreBoundsTheWait(code: ErrorCode) {
         var driver = patient()

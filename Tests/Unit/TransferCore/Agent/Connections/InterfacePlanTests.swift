@@ -3,7 +3,8 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Connections use the named interfaces in turn, and a successor uses the interface of the connection that it replaces.
+/// Connections use the network interfaces that the user names, in turn. The successor of a connection uses the
+/// interface of the connection that it replaces.
 @Suite struct InterfacePlanTests {
     @Test func fewestConnectionsDecide() {
         var used: [String] = []
@@ -20,7 +21,7 @@ import WireProtocol
 
     private static let names = ["wired", "radio"]
 
-    /// An agent with two connections that has work.
+    /// An agent that has work and may open two connections.
     private func driver() -> (AgentDriver, [AgentAction]) {
         var driver = AgentDriver { limits in
             limits.connections = 2
@@ -56,8 +57,8 @@ import WireProtocol
         #expect(connects(actions) == ["radio"])
     }
 
-    /// After GO AWAY the old connection stays open until its work is finished. It must not count as a user of its
-    /// interface, so that its successor uses the same interface.
+    /// After GO AWAY the old connection stays open until its work is finished. It no longer counts as a user of its
+    /// interface, so the connection that replaces it uses the same interface.
     @Test func connectionThatMustLeaveGivesUpItsInterface() {
         var (driver, _) = driver()
         welcomeBoth(&driver)

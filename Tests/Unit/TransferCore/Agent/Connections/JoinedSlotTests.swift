@@ -45,7 +45,8 @@ import WireProtocol
         driver.change { $0.receivedFrame(frame, slot: place.slot, from: place.connection, now: $1) }
     }
 
-    /// A driver with the session open in the first slot, and an unanswered joining query in the second.
+    /// A driver with the session open in the first slot. In the second slot it has sent RESUME QUERY to join the
+    /// session there, and the gateway has not answered yet.
     private func joining() throws -> (driver: AgentDriver, first: Place, second: Place) {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))

@@ -32,8 +32,8 @@ import WireProtocol
         #expect(pins.add(Self.key(9), whileProved: Self.key(8)) == Self.keys(2...9))
     }
 
-    /// The list is full. The agent still keeps the key that the gateway proves; otherwise eight announced keys that no
-    /// gateway ever uses would lock the agent out.
+    /// The list is full. When the agent adds a key, it never removes the key that the gateway proves; otherwise eight
+    /// announced keys that no gateway ever uses would lock the agent out.
     @Test func provedKeyIsNeverRemoved() {
         var pins = SitePins(durable: Self.keys(1...8))
         #expect(pins.add(Self.key(9), whileProved: Self.key(1)) == [Self.key(1)] + Self.keys(3...9))
@@ -71,7 +71,7 @@ import WireProtocol
             deviceName: "device-1", prefix: "site/", storeIdentity: .zero, nextSiteKey: next)
     }
 
-    /// Connects with a proved key, after the wait if there was a connection before.
+    /// Connects to a gateway that proves `key`. After an earlier connection, first lets the agent's back-off pass.
     ///
     /// - Returns: the keys that HELLO named, and the key lists that the machine asked the shell to keep afterwards.
     private func connect(
@@ -122,7 +122,7 @@ import WireProtocol
         try lose(&driver)
         let expected = isDurable ? Self.keys(1...2) : [Self.key(1)]
         #expect(try connect(&driver, proving: Self.key(1)).named == expected)
-        // The agent writes a key again after the first write failed.
+        // If the agent could not save a key, it tries again when the gateway announces the key the next time.
         #expect(try told(Self.key(2), &driver) == (isDurable ? [] : [Self.keys(1...2)]))
     }
 
@@ -136,8 +136,8 @@ import WireProtocol
         #expect(hello.kept == [Self.keys(1...2)])
     }
 
-    /// The agent trusts a certificate authority, or the connection is plain TCP, which proves no key. It then keeps no
-    /// pins and ignores announcements.
+    /// An agent that trusts a certificate authority keeps no pins and ignores announcements. So does an agent on plain
+    /// TCP, where a gateway proves no key.
     @Test(arguments: [nil, key(1)]) func agentWithoutPinsIgnoresAnnouncements(proved: SHA256Digest?) throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -148,7 +148,8 @@ import WireProtocol
 
     // MARK: Capabilities
 
-    /// An agreement holds for one connection, because the next one may lead to another gateway (§7.3).
+    /// Agent and gateway agree on capabilities anew for each connection, because the next connection may lead to
+    /// another gateway (§7.3).
     @Test(arguments: [Capabilities.lz4, []], [Capabilities.lz4, []])
     func capabilitiesAreAgreedByBothSides(ours: Capabilities, theirs: Capabilities) throws {
         var driver = AgentDriver(capabilities: ours)
@@ -177,8 +178,8 @@ import WireProtocol
         }
     }
 
-    /// A gateway's own key changes. What it announced on existing connections is out of date, so it ends all
-    /// connections, also those that have not sent HELLO.
+    /// The gateway gets a new key of its own. What it has announced on existing connections is then out of date, so the
+    /// gateway ends all connections, also those that have not sent HELLO.
     @Test func newSiteKeyEndsConnections() {
         var driver = GatewayDriver()
         driver.connect()

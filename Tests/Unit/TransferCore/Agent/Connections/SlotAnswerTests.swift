@@ -59,8 +59,8 @@ import WireProtocol
     func theMachineIgnoresWhatTheTableIgnores(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .ignore {
             var driver = driver(in: state)
-            // The slot that is in this state. An upload that is being dropped has closed its own slot and waits for the
-            // answer to ABORT in another slot.
+            // The slot that is in the state `state`. An upload that is being dropped has closed its own slot, and waits
+            // for the answer to ABORT in another slot.
             let slot = state == .closed ? Slot(7) : Slot(1)
             let before = (driver.machine.progress(of: AgentDriver.upload), driver.machine.slotsInUse)
             let actions = driver.frame(frame, slot: slot)
@@ -70,7 +70,7 @@ import WireProtocol
         }
     }
 
-    /// The frame ends the use of the slot. The machine may begin another use at once.
+    /// Each of these frames ends the use of the slot. The machine may begin another use of it at once.
     @Test(arguments: states)
     func theMachineClosesASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .close {
@@ -82,7 +82,7 @@ import WireProtocol
         }
     }
 
-    /// The frame does not end the use of the slot: the slot stays in use, and no other use begins.
+    /// None of these frames ends the use of the slot: the slot stays in use, and no other use of it begins.
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {

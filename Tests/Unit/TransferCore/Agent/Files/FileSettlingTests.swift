@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Whether a file may be sent now, or a process may still be writing to it: the verdict after each look.
+/// The verdict after each look at a file: the agent may send it, or a process may still be writing to it.
 @Suite struct FileSettlingTests {
     typealias Look = FileSettling.Look
     typealias Verdict = FileSettling.Verdict
@@ -141,7 +141,7 @@ import WireProtocol
         #expect(settling.takeDue(now: Self.due) == 1)
         #expect(settling.takeDue(now: Self.due) == nil)
         #expect(settling.looked(1, pair.second, now: Self.due) == pair.verdict)
-        // A final verdict forgets the file, so the next look at it is a first look.
+        // After a final verdict the machine forgets the file, so the next look at the file is a first look.
         if pair.verdict == .ready || pair.verdict == .stillWritten {
             #expect(settling == FileSettling(distance: Self.distance, waitingMax: 10))
         }

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A gateway may name an offset or a limit beyond the end of a part: the agent uses the part's size instead
+/// A gateway may name an offset or a limit beyond the end of a part. The agent then uses the part's size instead
 /// (specification §7.2).
 @Suite struct GrantTests {
     private static let beyond: [UInt64] = [1_000, 1_001, 1_256, 4_096, 1 << 32, 1 << 63, .max - 1, .max]

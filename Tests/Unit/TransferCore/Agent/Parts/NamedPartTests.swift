@@ -164,8 +164,8 @@ import WireProtocol
         #expect(!Self.offers(actions).contains(1) && driver.chunks.allSatisfy { $0.part != part })
     }
 
-    /// The gateway holds or has stored bytes with another digest than the file's part. The agent ignores the partial
-    /// and offers its own part.
+    /// The gateway names a partial whose digest differs from that of the file's part, because it holds or has stored
+    /// other bytes. The agent ignores the partial and offers its own part.
     @Test(arguments: [300, 1_000] as [UInt64])
     func aPartialOfAnotherDigestIsOffered(offset: UInt64) throws {
         var (driver, _) = resuming()
@@ -177,8 +177,8 @@ import WireProtocol
         #expect(Self.journaled(read) == [] && driver.chunks.isEmpty)
     }
 
-    /// The agent offered a part that the answer then names as a partial: the gateway sent the answer before it read the
-    /// offer. The agent waits for the decision on its offer.
+    /// The agent has already offered a part that the answer then names as a partial: the gateway sent the answer before
+    /// it read the offer. The agent waits for the decision on its offer.
     @Test func offeredAndNamedPartAwaitsItsDecision() throws {
         var (driver, _) = resuming()
         #expect(Self.offers(driver.read()) == [1])
@@ -228,8 +228,8 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// The partial is also void if the agent resumes the session later in a slot with the same number, on the same
-    /// connection.
+    /// A partial that the gateway named in one use of a slot is void in the next use, even if the session, the
+    /// connection and the number of the slot are the same.
     @Test func reusedSlotForgetsThePartial() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))

@@ -81,7 +81,8 @@ import WireProtocol
         #expect(driver.machine.isIdle && driver.machine.slotsInUse == 0)
     }
 
-    /// The gateway closes connections on which it hears nothing, also those of an agent that has nothing to do.
+    /// The gateway closes a connection on which it hears nothing. So the agent sends PING even when it has nothing to
+    /// do.
     @Test func idleAgentKeepsItsConnectionAlive() throws {
         var driver = AgentDriver()
         _ = Self.ask(&driver)
@@ -182,8 +183,8 @@ import WireProtocol
             actions == [.report(Self.id, .receiptRefused(.badSignature)), .answered(Self.id, .proven(.missing))])
     }
 
-    /// The agent accepts only a receipt that is signed with the key which the gateway proved in the handshake. The
-    /// agent reports a receipt that is signed with another key, and reports it only once.
+    /// The agent accepts a receipt only if it is signed with the key that the gateway proved in the handshake. If it is
+    /// signed with another key, the agent reports that, but only the first time.
     @Test func receiptByAnUnprovedKeyIsNotKept() throws {
         let signature = try Self.signature(Self.statement(Self.object()))
         for isSame in [true, false] {

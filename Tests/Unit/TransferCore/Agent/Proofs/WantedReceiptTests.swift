@@ -181,7 +181,8 @@ import WireProtocol
         #expect(signed(driver) == .missing)
     }
 
-    /// The agent asks for a receipt also if the object already exists.
+    /// The key already holds the object, so no COMPLETED arrives that could bring a receipt. The agent asks for it by
+    /// PROVE.
     @Test func storedFileGetsItsReceiptByProve() throws {
         var driver = Self.driver()
         driver.frame(
@@ -197,7 +198,7 @@ import WireProtocol
 
     // MARK: The site
 
-    /// The agent saves the site when it learns of a change, not for each connection.
+    /// The agent saves the site only when something about it has changed, not for each connection.
     @Test func newSiteIsRecorded() {
         var driver = AgentDriver()
         driver.submit(size: 10)

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// One upload for each key at a time: a second one waits until the first has ended.
+/// At most one upload uses a key at a time. A second upload to the same key waits until the first has ended.
 @Suite struct KeyUseTests {
     @Test func keyIsFreeUntilAnUploadBegins() {
         var driver = AgentDriver()

@@ -24,8 +24,8 @@ import WireProtocol
         #expect(OfferPlacement().connection(among: equal) == ConnectionID(4))
     }
 
-    /// The agent sends four parts at a time, has one connection and expects two more. Shares are rounded up, so each
-    /// connection may get two parts.
+    /// The agent sends four parts at a time. It has one connection and expects two more. Each connection's share of the
+    /// four parts, rounded up, is two, so the first connection gets no third part.
     @Test func expectedConnectionsKeepTheirShare() {
         let placement = OfferPlacement(concurrency: 4, coming: 2, present: 1)
         #expect(placement.connection(among: [Self.candidate(1, sending: 1)]) == ConnectionID(1))

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent sends and reports while the store accepts nothing.
+/// What the agent sends, and what it reports to the user, while the store accepts nothing.
 @Suite struct StoreTrustTests {
     @Test func theTableHolds() {
         var trust = StoreTrust()
@@ -38,7 +38,7 @@ import WireProtocol
         }
     }
 
-    /// A driver that has sent a small file's data before any decision.
+    /// A driver that has sent the data of a small file before it received any decision.
     private func driverOpeningEarly() -> AgentDriver {
         var driver = AgentDriver()
         driver.submit(size: 200)
@@ -70,7 +70,7 @@ import WireProtocol
         #expect(driver.chunks.count == 1)
     }
 
-    /// The agent stays cautious on later connections.
+    /// After a reconnect the agent still sends no data before a decision.
     @Test func nothingIsSentEarlyAfterAReconnect() {
         var driver = driverOpeningEarly()
         driver.chunkSent()
@@ -82,8 +82,8 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// Only a code that concerns the store makes the agent hold its data back until a decision. The refusal arrives
-    /// here before the socket has taken any data, because a part of which the socket has taken bytes waits for a
+    /// Only a code that concerns the store makes the agent hold its data back until a decision. In this test the
+    /// refusal arrives before the socket has taken any data: a part of which the socket has taken bytes waits for a
     /// decision in any case.
     @Test(arguments: [(ErrorCode.busy, true), (.storeUnavailable, false), (.storeFull, false)])
     func onlyTheStoreMakesDataWait(code: ErrorCode, goesEarly: Bool) {
@@ -94,8 +94,8 @@ import WireProtocol
         #expect(driver.chunks.count == (goesEarly ? 1 : 0))
     }
 
-    /// The gateway knows when it will try the store again, so the agent waits as long as the gateway advises after
-    /// every deferral.
+    /// Only the gateway knows when it will try the store again. So after every deferral the agent waits exactly as long
+    /// as the gateway advises.
     @Test func theAdviceOfTheGatewayIsFollowed() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         while !driver.chunks.isEmpty { driver.chunkSent() }

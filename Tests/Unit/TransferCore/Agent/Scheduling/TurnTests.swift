@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Which part of a connection may send next, and which connection.
+/// Which of the parts that share a connection sends next, and which connection sends next.
 @Suite struct TurnTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -94,7 +94,7 @@ import WireProtocol
         ]
         let chosen = rests.finishable(rate: 200, within: 3)
         #expect(chosen.map(\.part.value) == [3, 2])
-        // If the agent has not measured a rate yet, every part may finish.
+        // Before the agent has measured a rate, it takes every part for one that it can finish in time.
         #expect(rests.finishable(rate: 0, within: 3).count == 3)
     }
 }

@@ -4,7 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The agent sends and saves the metadata that its user chose as terms of the session (specification §6.6).
+/// The metadata that the user chose belongs to the session terms: the agent sends it in SESSION OPEN and saves it in
+/// its journal (specification §6.6).
 @Suite struct AgentMetadataTests {
     private static func metadata(_ value: String) throws -> SessionMetadata {
         try SessionMetadata(
@@ -41,7 +42,7 @@ import WireProtocol
         }
     }
 
-    /// `resume` takes no metadata from the command line, so the saved session's metadata applies.
+    /// `resume` takes no metadata from the command line, so the metadata of the saved session applies.
     @Test func resumingByNumberKeepsMetadata() throws {
         var saved = AgentDriver.saved(stored: 0, token: [])
         saved.metadata = try Self.metadata("3")

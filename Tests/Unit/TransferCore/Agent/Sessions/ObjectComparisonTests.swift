@@ -5,7 +5,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Why the agent compares a file with an object in the store, and what it concludes from the result.
+/// For which reasons the agent compares a file with an object in the store, and what it concludes from each result.
 @Suite struct ObjectComparisonTests {
     private static let evidence = ContentEvidence.root(ToyDigest.sha256([1]))
     private static let session = SessionID(high: 7, low: 7)

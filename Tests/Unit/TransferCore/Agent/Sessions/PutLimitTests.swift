@@ -23,7 +23,7 @@ import TransferCore
     ]
 
     /// The transition table in the comment at the top of `PutLimit.swift` contains exactly the transitions that the
-    /// machine makes in an upload. The test leaves out events that no upload meets: an upload learns only at its
+    /// machine makes in an upload. The test leaves out two events where they cannot occur: an upload learns only at its
     /// beginning that an earlier run gave up a version, and no other version can appear while that limit counts.
     @Test func theTableIsTrue() throws {
         var limits: [PutLimit] = [PutLimit()]

@@ -28,8 +28,8 @@ import WireProtocol
         #expect(dropped == [.dropping(Self.upload), .mayStillAppear(Self.upload), .finished(Self.upload, .dropped)])
     }
 
-    /// ABORTED may come from a gateway other than the one whose request is still on its way to the store. The agent
-    /// therefore remembers that the old version may still appear.
+    /// ABORTED may come from a gateway other than the one whose request is still on its way to the store. So the agent
+    /// remembers, even after ABORTED, that the old version may still appear.
     @Test func abortByTheGatewayIsRemembered() {
         var driver = completed()
         driver.frame(AgentDriver.opened(driver.session))
@@ -102,7 +102,8 @@ import WireProtocol
         #expect(begins(driver.welcome()))
     }
 
-    /// The user drops the new version during the wait; the old version may still appear.
+    /// The user drops the new version while the agent waits for the put limit. The old version may still appear, so the
+    /// agent does not forget it.
     @Test func aDropDuringTheWaitForgetsNothing() {
         let pair = Pair()
         let upload = pair.push(bytes: 200)
@@ -116,7 +117,7 @@ import WireProtocol
 
     // MARK: The gateway
 
-    /// ABORTED means that no request of the session is still on its way to the store.
+    /// The gateway sends ABORTED only when no request of the session is on its way to the store any more.
     @Test(arguments: [true, false])
     func abortWaitsForThePendingRequest(takesEffect: Bool) throws {
         var driver = GatewayDriver()

@@ -11,7 +11,7 @@ import WireProtocol
     /// Codes after which the session still exists, so that the agent aborts it first.
     static let codesWithAbort: [ErrorCode] = [.rootMismatch, .listInvalid]
 
-    /// Which frame carries the code.
+    /// The frame that carries the code: ERROR or SESSION REFUSED.
     enum Way: String, CaseIterable {
         case error, refusal
     }
@@ -23,7 +23,7 @@ import WireProtocol
         }
     }
 
-    /// A driver with two of three parts stored, whose slot is resuming or open.
+    /// A driver with two of three parts stored. Its slot is open if `isOpen` is set, and otherwise resuming.
     private func driver(losses: Int = 0, isOpen: Bool) -> AgentDriver {
         var driver = AgentDriver()
         var saved = AgentDriver.saved(stored: 2)
@@ -103,8 +103,8 @@ import WireProtocol
         #expect(opens(driver.commit()).count == 1)
     }
 
-    /// RESUME STATE *lost* arrives in a slot in which the agent asked nothing. It does not prove that the session is
-    /// lost, so the agent resumes the session.
+    /// RESUME STATE *lost* arrives in a slot in which the agent asked nothing. This does not prove that the session is
+    /// lost, so the agent resumes it.
     @Test func lostInAnOpenSlotIsNoLoss() {
         var driver = driver(isOpen: true)
         #expect(losses(driver.frame(AgentDriver.resumeState(.lost))).isEmpty)
@@ -140,8 +140,8 @@ import WireProtocol
         #expect(failure(driver)?.kind == .sessionLost)
     }
 
-    /// A gateway does not know the session that the user wants to drop. The session no longer exists, so the agent only
-    /// forgets the upload.
+    /// The user drops an upload, and the gateway does not know its session. There is nothing to abort, so the agent
+    /// only forgets the upload.
     @Test(arguments: [ErrorCode.tokenForeign, .tokenInvalid, .sessionLost], Way.allCases)
     func abortOfAnUnknownSessionForgetsTheUpload(code: ErrorCode, way: Way) {
         var driver = AgentTableTests.driver(in: .aborting)

@@ -87,7 +87,8 @@ import WireProtocol
         #expect(Self.failure(driver)?.kind == .changed)
     }
 
-    /// A later run must not continue to replace the object either, once the file has changed.
+    /// An earlier run was allowed to replace the object. Then the file changed, so a later run must not continue the
+    /// replacement.
     @Test func touchedFileDoesNotResumeAReplacement() {
         let saved = SavedSession(
             session: Self.earlier, token: [4], partBytes: 1_000, condition: .matches(Self.earlier), policy: .verify,

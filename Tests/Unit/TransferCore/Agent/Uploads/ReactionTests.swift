@@ -13,7 +13,7 @@ import WireProtocol
         codes.filter { FailureRule.of($0)?.scopes.contains(scope) ?? true }
     }
 
-    /// What the agent does in the two seconds after it received an error code, in words.
+    /// Describes in words what the agent does within two seconds after it received an error code.
     private func seen(_ driver: inout AgentDriver, after actions: [AgentAction], part: PartNumber) -> Set<String> {
         var actions = actions
         let isAborting = frames(actions).contains { if case .abort = $0 { true } else { false } }
@@ -110,8 +110,8 @@ import WireProtocol
         #expect(failure.kind == .changed)
     }
 
-    /// An error arrives in the slot in which a part was offered before. The agent has since offered this part in
-    /// another slot, so the agent ignores the error.
+    /// An error about a part arrives in another slot than the one in which the agent offered the part last. It concerns
+    /// an earlier offer, so the agent ignores it.
     @Test func aReportOfAPartThatMovedIsIgnored() throws {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))
