@@ -75,8 +75,8 @@ struct GatewayDriver {
         return told
     }
 
-    /// Opens another connection of the same run, and sends RESUME QUERY on it: the connection joins the session, or
-    /// resumes it if no other connection has it open.
+    /// Opens another connection of the same run, and sends RESUME QUERY on it. If another connection has the session
+    /// open, the new connection joins it; otherwise it resumes the session.
     mutating func join() -> (id: ConnectionID, told: [Frame]) {
         let id = newConnection()
         connect(id)
@@ -90,7 +90,7 @@ struct GatewayDriver {
         return ConnectionID(lastConnection)
     }
 
-    /// Receives the header of a chunk, and its bytes if the machine accepts them.
+    /// Passes the header of a chunk to the machine, and then its bytes if the machine accepts them.
     @discardableResult
     mutating func data(
         part: UInt32 = 1, offset: UInt64 = 0, bytes: UInt32, isCompressed: Bool = false, slot: Slot = slot,
@@ -108,7 +108,7 @@ struct GatewayDriver {
         return verdict
     }
 
-    /// Answers the oldest request.
+    /// Answers the oldest request to the store.
     @discardableResult
     mutating func answer(_ answer: StoreAnswer) -> [GatewayAction] {
         guard !requests.isEmpty else { return [] }

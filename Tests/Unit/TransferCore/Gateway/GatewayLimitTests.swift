@@ -119,7 +119,7 @@ import WireProtocol
         #expect(codes(open(count + 1, &driver)) == [.busy])
     }
 
-    /// WELCOME announces what fits in the device's budget: one window, and the list of all parts.
+    /// WELCOME announces a credit and a number of parts that fit in the device's own budget.
     @Test func aDeviceHasItsOwnBudget() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 64_000
@@ -184,7 +184,8 @@ import WireProtocol
 
     // MARK: Rates
 
-    /// A device that only opens and drops sessions gets few of them, and the gateway then stops asking the store.
+    /// A device that opens sessions and drops them again may open only a few at once and a few per second. Beyond that
+    /// the gateway refuses without a request to the store.
     @Test(arguments: ["open and leave", "resume and leave", "abort"])
     func fruitlessOpeningsAreLimited(what: String) {
         var driver = GatewayDriver {

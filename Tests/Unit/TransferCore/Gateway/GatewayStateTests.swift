@@ -5,7 +5,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A search over the gateway's states compares them: equal events give equal states.
+/// Gateways that handled equal events are equal. An exhaustive search over states needs this to recognise a state that
+/// it has visited before.
 @Suite struct GatewayStateTests {
     private static func driver() throws -> GatewayDriver {
         var driver = GatewayDriver()

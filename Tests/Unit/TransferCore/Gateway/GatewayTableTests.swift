@@ -5,7 +5,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Every state of a gateway with every event: the result is defined, nothing traps, and no slot or request remains.
+/// Applies every event in every state of a gateway. Each result is defined and nothing traps. After all connections are
+/// closed and all requests answered, no slot and no request is left.
 @Suite struct GatewayTableTests {
     /// A state of the connection, of its slot 1, and of the session in this slot.
     enum State: String, CaseIterable {
@@ -298,7 +299,7 @@ import WireProtocol
         }
     }
 
-    /// Passes twelve random events in a row to the machine.
+    /// Passes twelve random events in a row to the machine. When it has come to rest, nothing is left in use.
     @Test(arguments: State.allCases)
     func anyEventSequenceLeavesNothing(in state: State) throws {
         let number = State.allCases.firstIndex(of: state) ?? 0
@@ -328,8 +329,8 @@ import WireProtocol
         Self.checkNothingIsLeft(driver, "\(state)")
     }
 
-    /// Checks that every frame which the gateway sends can be encoded, and that every refusal has a message and a code
-    /// that its scope allows.
+    /// Checks that the codec can encode every frame that the gateway sends, and that every refusal has a message and a
+    /// code that its scope allows.
     private static func check(_ actions: [GatewayAction], _ comment: String) {
         for action in actions {
             guard case .send(_, let slot, let frame) = action else { continue }

@@ -87,7 +87,7 @@ import WireProtocol
         #expect(stored.contains { if case .completed = $0 { true } else { false } })
     }
 
-    /// The gateway holds all bytes of a one-part file, but received no COMPLETE, and the agent does not return. The
+    /// The gateway holds all bytes of a one-part file, but COMPLETE has not come, and the agent does not return. The
     /// gateway drops the part after the grace period, so that its memory becomes free.
     @Test func aWholeOnePartFileWithoutAnAgentIsEvicted() throws {
         var driver = GatewayDriver()
@@ -101,7 +101,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0)
     }
 
-    /// If the gateway keeps the bytes of a part until the store answers, they count against the budget until then.
+    /// The gateway may keep the bytes of a part until the store has answered. They then count against the budget until
+    /// the answer.
     @Test(arguments: [UInt64(399), 400])
     func wholePartKeepsItsReservation(heldPartBytesMax: UInt64) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
@@ -303,7 +304,8 @@ import WireProtocol
         #expect(reserved[1] == [reserved[0][0] + more, reserved[0][1], reserved[0][2] + more])
     }
 
-    /// The store wants parts again. The gateway frees the memory of the part list while the agent sends them.
+    /// The store rejects some parts, so the agent has to send them again. Meanwhile the gateway frees the memory of the
+    /// part list.
     @Test func theListIsReleasedWhenPartsAreWanted() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let before = driver.machine.bytesReserved

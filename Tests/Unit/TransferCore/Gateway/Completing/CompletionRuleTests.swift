@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The gateway checks every COMPLETE by one rule, for one part and for several (specification §9.1, §9.2).
+/// The gateway checks every COMPLETE by one rule, whether the file has one part or several (specification §9.1, §9.2).
 @Suite struct CompletionRuleTests {
     /// What is wrong with COMPLETE or with the parts that it names.
     enum Fault: CaseIterable {
@@ -77,8 +77,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty == (fault != .nothing))
     }
 
-    /// The store has computed another digest of a part than the agent's list names. The gateway believes the store, and
-    /// asks the agent to send the part again.
+    /// The store has computed a digest of a part that differs from the digest in the agent's list. The gateway believes
+    /// the store, and asks the agent to send the part again.
     @Test func partWithAnotherStoredDigestIsWanted() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -123,7 +123,8 @@ import WireProtocol
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
     }
 
-    /// The gateway checks the root digest in COMPLETE also while it looks up the key for the part.
+    /// While the gateway looks up the key for the first COMPLETE, the agent offers the part again and sends another
+    /// COMPLETE. The gateway checks the root digest of that one, too.
     @Test func completeDuringALookIsChecked() throws {
         var driver = try GatewayTableTests.driver(in: .onePartLooking)
         // The gateway ignores a second COMPLETE while it handles the first.
@@ -139,8 +140,8 @@ import WireProtocol
         #expect(!Self.releases(answered))
     }
 
-    /// The part has moved to another slot. COMPLETE in the old slot is void: the agent sent it before it knew of the
-    /// move.
+    /// The agent has offered the part again in another slot. A COMPLETE in the old slot is void, because the agent sent
+    /// it before that offer.
     @Test func completeOfAPartThatMovedIsIgnored() throws {
         var driver = try GatewayTableTests.driver(in: .onePartHeld)
         let second = driver.newConnection()
@@ -165,7 +166,8 @@ import WireProtocol
         #expect(Self.releases(driver.frame(.complete(GatewayDriver.complete(400)))))
     }
 
-    /// The store rejects the content only at completion: the gateway answers with a code that may end a session.
+    /// The store rejects the content only at completion. The gateway answers with `contentRefused`, a code that may end
+    /// a session.
     @Test func completionOfOtherContentIsRefused() throws {
         var driver = try GatewayTableTests.driver(in: .completing)
         #expect(Self.code(driver.answer(.failed(.digestMismatch))) == .contentRefused)

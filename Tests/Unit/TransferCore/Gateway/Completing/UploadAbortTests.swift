@@ -32,8 +32,8 @@ import WireProtocol
     /// The transition table in the comment at the top of `UploadAbort.swift` contains exactly the transitions that the
     /// machine makes.
     @Test func theTableIsTrue() throws {
-        // The session itself makes this transition: it ends the abort when the last request that it gave up is
-        // answered.
+        // Only this transition is made outside `UploadAbort`: the session ends the abort when the store has answered
+        // the last request that the session had given up.
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "awaitingGivenUp", to: "finished")]
         var listing = UploadAbort(of: "upload-1")
         #expect(listing.answered(.done, mayLand: false, now: Self.now) == .ask)

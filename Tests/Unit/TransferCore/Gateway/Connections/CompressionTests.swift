@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Compressed data needs an agreed capability (specification §7.3).
+/// Compressed data needs a capability that both sides have agreed on (specification §7.3).
 @Suite struct CompressionTests {
     /// Compressed data without the agreed LZ4 capability ends the connection, in every state of the slot (§7.3).
     @Test(arguments: [true, false], GatewayTableTests.State.allCases)

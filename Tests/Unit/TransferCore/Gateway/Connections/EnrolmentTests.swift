@@ -55,7 +55,8 @@ struct EnrolmentTests {
         #expect(code(answer(&driver, .unavailable)) == .internal)
     }
 
-    /// ENROLLED was lost with the connection. The invitation is used up, but the list names the device.
+    /// ENROLLED was lost with the connection, so the device presents the same invitation again. The invitation is used
+    /// up, but the list now names the device. So the gateway answers ENROLLED at once.
     @Test func aDeviceOnTheListNeedsNoInvitation() throws {
         var driver = GatewayDriver()
         let actions = try enrol(&driver, key: GatewayDriver.device.fingerprint)

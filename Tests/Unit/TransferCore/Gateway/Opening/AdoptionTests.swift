@@ -4,7 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// SESSION OPEN adopts an unfinished session with equal terms, in one exchange (specification §8.3).
+/// The answer to SESSION OPEN may be the adoption of an unfinished session with equal terms. The agent then needs no
+/// second exchange (specification §8.3).
 @Suite struct AdoptionTests {
     private static let slot = GatewayDriver.slot
     private static let entries = GatewayDriver.entries(of: 2_500)
@@ -83,7 +84,8 @@ import WireProtocol
 
     // MARK: Records without an upload
 
-    /// The record can remain after its upload is gone, because the removal of a record may fail. The gateway skips it.
+    /// The removal of a session record may fail, so a record may remain after its upload is gone. The gateway skips
+    /// such a record.
     @Test func recordWithoutAnUploadIsSkipped() {
         var driver = connected()
         _ = opening([Self.record(2), Self.record(4)], &driver)
@@ -285,8 +287,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// The gateway holds a beginning of part 1 from before the cut, and receives another beginning with the same digest
-    /// behind SESSION OPEN. It keeps the longer one.
+    /// The gateway still holds the first bytes of part 1 from before the cut. Behind SESSION OPEN it receives first
+    /// bytes of the same part, with the same digest, once more. It keeps the longer of the two.
     @Test(arguments: [(150, 300), (450, 450)] as [(UInt32, UInt64)])
     func longerPartialIsKept(ahead: UInt32, kept: UInt64) throws {
         var (driver, record) = try cut()
@@ -309,8 +311,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// A chunk of which bytes are still arriving counts with its full size, because the agent will send only the rest
-    /// of that chunk.
+    /// While a chunk is still arriving, the gateway counts it with its full size, because the agent goes on to send the
+    /// rest of it.
     @Test func arrivingChunkCountsWhole() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()
@@ -335,7 +337,8 @@ import WireProtocol
         driver.comeToRest()
     }
 
-    /// An offer with another digest names other content, so the gateway drops the bytes that it held.
+    /// An offer with another digest means other content, so the gateway drops the bytes that it has held since before
+    /// the cut.
     @Test func bytesOfAnotherDigestAreForgotten() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()

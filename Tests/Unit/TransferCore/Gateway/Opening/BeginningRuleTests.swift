@@ -4,7 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Edge cases of the gateway's answers to the frames that begin a use of a slot (specification §5, §6.3, §8.1, §8.4).
+/// Edge cases of the gateway's answers to HELLO, SESSION OPEN, RESUME QUERY and PART LIST (specification §5, §6.3,
+/// §8.1, §8.4).
 @Suite struct BeginningRuleTests {
     /// The object's metadata carries the id of the session that the agent opens, so an earlier connection has completed
     /// this session. The gateway answers COMPLETED, even with the write condition *any*, which would allow replacing
@@ -25,8 +26,8 @@ import WireProtocol
         #expect(told.map(\.type) == [.sessionOpened])
     }
 
-    /// RESUME QUERY has no flag that asks for a comparison, unlike SESSION OPEN. An object that the session may replace
-    /// therefore does not stop the query.
+    /// Unlike SESSION OPEN, RESUME QUERY cannot ask the gateway to compare the file with an object under the key. If
+    /// the session may replace that object, the gateway resumes the session; otherwise it answers SESSION EXISTS.
     @Test(arguments: [WriteCondition.any, .absent])
     func aQueryOfAOnePartSessionComparesNothing(condition: WriteCondition) {
         var driver = GatewayDriver()

@@ -20,8 +20,8 @@ import WireProtocol
         #expect(answer.resumeState(partBytes: 1_000, partials: [], token: [1]).candidateParts == 2)
     }
 
-    /// Some stores write ETags in quotes and some without, so the gateway must compare ETags without their quotes. A
-    /// part counts as wanted if the store holds it in another form than the agent lists.
+    /// A listed part counts as wanted if the store holds it with other content or another ETag. Some stores write ETags
+    /// in quotes and some do not, so the gateway ignores the quotes when it compares ETags.
     @Test func listedPartsInAnotherFormAreWanted() {
         let digest = Self.entries[0].digest
         let listed = [
@@ -31,8 +31,8 @@ import WireProtocol
         #expect(answer.wanted == [Self.entries[1].part])
     }
 
-    /// The run that joins with another slot knows which parts it has stored. The gateway names only the parts that the
-    /// store holds without a digest, because the agent must offer those with an MD5.
+    /// A run that joins its session in another slot already knows which parts it has stored. So the gateway names only
+    /// the parts that the store holds without a digest, because the agent must offer those with an MD5.
     @Test func aJoiningSlotLearnsOnlyOfPartsWithoutADigest() {
         var stored = Self.stored
         stored[Self.entries[2].part] = Self.entry(2, digest: nil)

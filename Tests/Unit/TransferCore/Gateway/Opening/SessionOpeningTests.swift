@@ -46,7 +46,8 @@ import WireProtocol
         }
     }
 
-    /// The phases that follow an answer of the store, for every decision that the session can make there.
+    /// The phases to which an answer of the store can lead, one for each decision that the session can make after the
+    /// answer.
     private static func names(after opening: SessionOpening, _ answer: StoreAnswer) throws -> [String] {
         var next = opening
         switch next.answered(answer) {

@@ -147,8 +147,8 @@ import WireProtocol
         }
     }
 
-    /// The tail of a part is its last bytes, which the gateway holds back until COMPLETE. Its states change exactly as
-    /// the rows below say.
+    /// The tail of a part is its last bytes, which the gateway holds back until COMPLETE. The state of the tail changes
+    /// exactly as the rows below say.
     @Test func theTableOfTheTailIsTrue() throws {
         let events: [(inout IncomingPart) -> Void] = [
             { $0.completed() }, { $0.completionVoided() }, { $0.looks(StoreRequestID(8)) }, { $0.looked() },

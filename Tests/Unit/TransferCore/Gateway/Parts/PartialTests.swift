@@ -88,7 +88,8 @@ import WireProtocol
         #expect(driver.data(offset: 600, bytes: 1, from: id) == .violation)
     }
 
-    /// The gateway holds all bytes of the part. The agent has nothing left to send, so STORED follows.
+    /// The gateway holds all bytes of the part, so it names the part with its full size. The agent has nothing left to
+    /// send, and STORED follows.
     @Test func aWholePartIsNamedWithItsSize() throws {
         var driver = GatewayDriver { $0.windowBytes = 1_000 }
         driver.connect()
@@ -117,7 +118,8 @@ import WireProtocol
         #expect(state.partials == [])
     }
 
-    /// The agent lists the part as stored and would not send it. So the gateway does not name it as a partial.
+    /// The agent lists the part as stored, so it would send no data of the part. The gateway therefore does not name
+    /// the part as a partial.
     @Test func aPartThatTheAgentHoldsAsStoredIsNotNamed() throws {
         var driver = try cut()
         let listed = Array(GatewayDriver.entries(of: 2_500).prefix(1))
@@ -155,7 +157,8 @@ import WireProtocol
         #expect(anew == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))])
     }
 
-    /// The gateway accepts COMPLETE of a one-part file also if it named the part, and the agent sent no offer.
+    /// If the gateway has named the part of a one-part file as a partial, the agent sends no offer. The gateway accepts
+    /// COMPLETE without one.
     @Test func aOnePartFileIsCompletedFromANamedPart() throws {
         var driver = try cut(size: 400)
         let (id, state) = try resume(&driver)

@@ -72,8 +72,8 @@ import WireProtocol
         #expect(Self.window(&check, [], lists: lists, heard: [1: 0, 2: 0]).lists == [lists[1]])
     }
 
-    /// On a slow link parts and lists take turns in sending. A connection that carries enough bytes for all of them
-    /// keeps them all, even if a single one did not move.
+    /// On a slow link parts and lists take turns. If a connection brings enough bytes for all its parts and lists
+    /// together, none of them counts as stagnant, even one that received nothing.
     @Test func nothingIsStagnantOnAConnectionThatBringsEnoughForAll() throws {
         let part = try Self.part(1, gained: 0)
         let list = ProgressCheck.HeldList(attachment: Self.attachment(1), hasMoved: false)
@@ -84,8 +84,8 @@ import WireProtocol
         }
     }
 
-    /// The device that holds the most memory loses its slowest part, again and again until its slow parts fit in their
-    /// share of the budget. A device always keeps one part.
+    /// Slow parts may hold only a share of the budget together. While they hold more, the device whose slow parts hold
+    /// the most loses its slowest part. A device always keeps one slow part.
     @Test func slowPartsGiveWayBeyondTheirShare() throws {
         var check = Self.watching()
         let parts = [

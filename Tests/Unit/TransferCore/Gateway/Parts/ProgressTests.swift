@@ -35,7 +35,7 @@ import WireProtocol
         return evictedOrDeferred(came)
     }
 
-    /// The message of the refusal or the error.
+    /// The message of the first refusal or error among the actions.
     private func refusalMessage(in actions: [GatewayAction]) -> String? {
         frames(actions).compactMap { frame in
             switch frame {
@@ -46,7 +46,7 @@ import WireProtocol
         }.first
     }
 
-    /// Offers a part of 1,000 bytes in a slot of its own; the part's window is 600 bytes.
+    /// Offers a part of 1,000 bytes in a slot of its own. The gateway grants a window of 600 bytes.
     private func offer(
         _ number: Int, _ driver: inout GatewayDriver, from id: ConnectionID = first
     ) throws {
@@ -90,7 +90,7 @@ import WireProtocol
         #expect(codes == [.partInterrupted])
     }
 
-    /// 256 bytes a minute is the lowest rate that counts as progress.
+    /// The part receives 256 bytes a minute, the least that counts as progress, so the gateway keeps it.
     @Test func aSlowPartIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         for window in 0..<3 {
@@ -177,7 +177,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// The agent may need longer than one window to send a page of the list. Every byte that arrives counts as
+    /// The agent may need longer than one window to send a page of the part list. Every byte that arrives counts as
     /// progress.
     @Test func aListThatComesSlowlyIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .listing)

@@ -64,8 +64,8 @@ import WireProtocol
         #expect(proven(driver.answer(.object(nil))) == .absent)
     }
 
-    /// Evidence that does not prove the content: an unverified digest, an MD5, a root digest by another part size, and
-    /// a digest of the whole object for a file of several parts.
+    /// None of this evidence proves the content of the file: an unverified digest, an MD5, a root digest that was
+    /// computed with another part size, and a digest of the whole object for a file of several parts.
     @Test(arguments: [
         (ContentEvidence.wholeDigest(whole), UInt64(900), UInt64(0), false),
         (.root(root), 2_500, 1_000, false), (.root(root), 2_500, 500, true), (.wholeDigest(whole), 2_500, 0, true),
@@ -101,8 +101,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// The object is replaced or removed between the look-up and the read. The gateway judges what it has read, not
-    /// what it has looked up.
+    /// Between the look-up and the read, the object is replaced or removed. The gateway's answer follows from what it
+    /// has read, not from the look-up.
     @Test func theObjectThatWasReadIsJudged() {
         for (answer, expected) in [(object(.none, size: 7, isVerified: false), true), (nil, false)] {
             var driver = GatewayDriver.reading()
@@ -138,7 +138,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty)
     }
 
-    /// The gateway refuses more parts than a session may have, because each part costs one digest.
+    /// The gateway refuses a PROVE for a file that would have more parts than a session may have, because each part
+    /// costs one digest.
     @Test func aFileOfTooManyPartsIsRefused() {
         var driver = GatewayDriver.reading()
         driver.connect()

@@ -114,7 +114,7 @@ import WireProtocol
     }
 
     /// Another gateway has stored a part again, and the agent completes with the ETag of that copy. This gateway has
-    /// not seen its content, so it signs no receipt.
+    /// not seen the content of the copy, so it signs no receipt.
     @Test func partStoredAgainElsewhereIsNoEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -217,7 +217,7 @@ extension GatewayDriver {
         }
     }
 
-    /// Resumes a session that this gateway does not know; the store lists these parts.
+    /// Resumes a session that is new to this gateway. The store lists the parts in `listing`.
     fileprivate mutating func resume(asks: Bool, listing: [PartListEntry]) {
         frame(.resumeQuery(ResumeQuery(listedParts: 0, token: Self.token(), asksForReceipt: asks)))
         answer(.parts(listing))

@@ -61,8 +61,7 @@ import TransferCore
     }
 
     /// If the store does not know the upload, another gateway may be completing it, so the session looks for the object
-    /// until the patience is used up. After a conflict no other gateway is completing, and the session writes again
-    /// after a few looks.
+    /// until its patience is used up. After a conflict it needs no such patience: after a few looks it writes again.
     @Test func patienceCountsForAnUnknownUploadOnly() {
         var patient = ObjectSearch(cause: .uploadUnknown, patience: .seconds(100), now: Self.now)
         var conflict = ObjectSearch(cause: .conflict, patience: .seconds(100), now: Self.now)

@@ -51,8 +51,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty == opening.isShown)
     }
 
-    /// The key holds an object, and the agent asked for a comparison. An object that is no larger than the file may
-    /// equal the file or its beginning, which only the agent can tell: the gateway logs no failure.
+    /// The key holds an object, and the agent asked for a comparison. If the object is no larger than the file, it may
+    /// be equal to the file or to its beginning. Only the agent can tell, so the gateway logs no failure.
     @Test(
         arguments: [(true, 2_500, false), (true, 900, false), (true, 2_501, true), (false, 2_500, true)]
             as [(Bool, UInt64, Bool)])
@@ -95,8 +95,8 @@ import WireProtocol
 
     // MARK: Resuming
 
-    /// The session token carries the write condition. A one-part file that is resumed therefore replaces no foreign
-    /// object either.
+    /// The session token carries the write condition. So a resumed upload of a one-part file replaces no foreign object
+    /// either.
     @Test func resumedOnePartFileMeetsAForeignObject() {
         var driver = GatewayDriver()
         driver.connect()
@@ -181,7 +181,8 @@ import WireProtocol
         }
     }
 
-    /// With *any*, the gateway repeats the request for the object that the key holds now.
+    /// With *any*, a failed condition makes the gateway look up the key and repeat the request, now with the ETag of
+    /// the object that the key holds.
     @Test func replaceableObjectIsNamedAgain() throws {
         var driver = try Self.completing(.any)
         driver.answer(.object(nil))
@@ -248,8 +249,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway looked up the key for a COMPLETE on a connection that is now lost. The answer must not release the
-    /// part: only COMPLETE on a connection that still exists may do so.
+    /// For a COMPLETE the gateway looks up the key, and the connection is lost meanwhile. The answer must not release
+    /// the last bytes: only a COMPLETE on a connection that still exists may do so.
     @Test func lookUpOfALostConnectionReleasesNothing() throws {
         var driver = GatewayDriver { $0.conditions = .none }
         driver.connect()
@@ -260,9 +261,9 @@ import WireProtocol
         #expect(!Self.releases(driver.answer(.object(nil))))
     }
 
-    /// The request to the store names the object that it may replace, but the store does not check this condition. The
-    /// look-up found the key empty, which does not change the request that is under way, so the next COMPLETE needs a
-    /// new look-up.
+    /// The session may replace only one named object, and this store does not check that condition. So the gateway
+    /// looks up the key for each COMPLETE. The first COMPLETE is lost with its connection, and its look-up finds no
+    /// object. The next COMPLETE needs a look-up of its own.
     @Test func lookUpIsRepeatedForAMatchingRequest() throws {
         var driver = GatewayDriver { $0.conditions.put = .init(ifAbsent: true, ifMatch: false) }
         driver.connect()

@@ -9,8 +9,8 @@ import WireProtocol
 @Suite struct JoinedSessionTests {
     private static let sender = GatewayDriver.connection
 
-    /// A driver whose session is open in four slots: one sends a part, two have sent COMPLETE, and one resumed the
-    /// session during the completion.
+    /// A driver whose session is open in four slots. One slot sends a part, two have sent COMPLETE, and one has resumed
+    /// the session during the completion.
     private static func driver() throws -> (driver: GatewayDriver, completing: [ConnectionID]) {
         var driver = GatewayDriver()
         driver.connect()

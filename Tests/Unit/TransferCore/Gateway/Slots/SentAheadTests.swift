@@ -65,7 +65,7 @@ import WireProtocol
         if case .later(.busy, _)? = decisions[2] {} else { Issue.record("\(decisions)") }
     }
 
-    /// The store refuses, so the gateway closes the slot and drops the frames that were sent ahead.
+    /// The store refuses the request, so the gateway closes the slot and drops the frames that were sent ahead in it.
     @Test func framesSentAheadEndWithTheirSlot() throws {
         var driver = try GatewayTableTests.driver(in: .resuming)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
@@ -77,9 +77,8 @@ import WireProtocol
         #expect(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))).isEmpty)
     }
 
-    /// Whether another gateway may be completing the upload follows only from the agent's list of stored parts. Parts
-    /// that the agent offers behind RESUME QUERY do not count as stored, so the gateway reports the missing upload as
-    /// lost soon.
+    /// Only the agent's list of stored parts shows whether another gateway may be completing the upload. Parts that the
+    /// agent offers behind RESUME QUERY do not count as stored, so the gateway soon reports the missing upload as lost.
     @Test func offersBehindAQueryDoNotMakeItPatient() throws {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
         driver.connect()

@@ -21,7 +21,8 @@ import TransferCore
         #expect(table.rows.map { $0[0] } == SlotState.Effect.allCases.map { $0.rawValue })
     }
 
-    /// The specification has one more state, *leaving*, which only an agent knows: for the gateway that slot is closed.
+    /// The specification has one more state, *leaving*, which only an agent knows. To the gateway such a slot is
+    /// closed.
     @Test func statesMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["state", "the use of the slot"], under: Self.heading)
         #expect(table.rows.map { $0[0] } == SlotState.allCases.map(\.rawValue) + ["leaving"])

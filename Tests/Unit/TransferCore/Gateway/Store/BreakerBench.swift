@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A breaker with its clock and its request ids.
+/// A circuit breaker, with the clock and the request ids that it needs in a test.
 struct BreakerBench {
     static let one = Pair.device.fingerprint
 
@@ -67,12 +67,12 @@ struct BreakerBench {
         if let change = breaker.answered(request, answer, device: device, now: now) { changes.append(change) }
     }
 
-    /// Begins a part and answers it.
+    /// Begins to store a part, and passes the store's answer to the breaker.
     mutating func part(_ answer: StoreAnswer, of device: SHA256Digest = one) {
         self.answer(begin(), answer, of: device)
     }
 
-    /// Makes a call that carries no part, and answers it.
+    /// Begins a request without part data, and passes the store's answer to the breaker.
     mutating func call(_ answer: StoreAnswer, of device: SHA256Digest = one) {
         self.answer(ask(), answer, of: device)
     }

@@ -38,7 +38,7 @@ import WireProtocol
             var bench = BreakerBench()
             #expect(bench.admission == .admitted(isCautious: false))
             bench.part(answer)
-            // The breaker is cautious: a part that begins now first gets little credit.
+            // The breaker has become cautious: a part that begins now gets little credit at first.
             #expect(bench.admission == .admitted(isCautious: true))
             bench.call(answer)
             #expect(bench.name == "closed" && bench.changes.isEmpty)
@@ -120,8 +120,8 @@ import WireProtocol
         }
     }
 
-    /// Parts that are in flight at the same time get the same answer. The breaker counts these answers once; the store
-    /// pace reduces the number of parts.
+    /// A store answers all parts that are in flight at the same time with the same *slow down*. The breaker counts
+    /// these answers once; it is `StorePace` that reduces the number of parts.
     @Test func simultaneousSlowDownsCountOnce() {
         var bench = BreakerBench()
         for flight in 1...3 {
@@ -131,7 +131,7 @@ import WireProtocol
                 #expect((bench.name == "open") == (flight == 3))
             }
         }
-        // Unlike *slow down*, each answer *full* counts on its own.
+        // Each answer *full*, in contrast, counts on its own.
         var full = BreakerBench()
         let requests = (0..<4).map { _ in full.begin() }
         for request in requests { full.answer(request, Self.full) }
@@ -170,8 +170,8 @@ import WireProtocol
             advised == [1_020, 1_040, 1_060].map { .deferred(.unavailable, retryAfter: .milliseconds($0)) })
     }
 
-    /// A call without part data begins after the wait and gets no answer. It counts as a failed trial, although it cost
-    /// no part data.
+    /// A request without part data that begins after the wait and gets no answer counts as a failed trial, although it
+    /// cost no part data.
     @Test func aCallThatFailsIsATrialThatCostsNothing() {
         var bench = opened()
         bench.call(Self.lost)
@@ -192,12 +192,13 @@ import WireProtocol
         var bench = opened()
         bench.call(Self.alive)
         #expect(bench.deferral == nil && bench.name == "open")
-        // If the store answers look-ups but takes no parts, an answered look-up does not bring the next trial forward.
+        // A store may answer look-ups and still take no parts. So an answered look-up does not bring the next trial
+        // forward.
         bench.part(Self.lost)
         #expect(bench.deferral == .seconds(2))
         for _ in 0..<5 { bench.call(Self.alive) }
         #expect(bench.deferral == .seconds(2))
-        // If a store was silent and answers again, the breaker tries a part at once.
+        // The store was silent and answers again, so the breaker tries a part at once.
         bench.call(Self.lost)
         bench.call(Self.alive)
         #expect(bench.deferral == nil)
@@ -337,8 +338,7 @@ import WireProtocol
 
     // MARK: Random sequences
 
-    /// After random answers in random order, the breaker admits a part again within half a minute after the last
-    /// answer.
+    /// The breaker gets random answers in random order. Within half a minute after the last one it admits a part again.
     @Test func breakerAlwaysClosesAgain() {
         let answers = [
             Self.lost, Self.full, Self.pause, Self.stored, Self.alive, .failed(.cancelled), .failed(.digestMismatch),

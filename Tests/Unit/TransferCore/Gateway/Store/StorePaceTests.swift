@@ -42,7 +42,8 @@ import WireProtocol
         begin(1...16, &pace, at: start)
         let later = start + .seconds(1)
         answer(1...16, Self.slowDown, &pace, at: later)
-        // All sixteen answers belong to parts that were in flight together. They count once, and halve the limit once.
+        // All sixteen answers belong to parts that were in flight together. They count as one, so the limit is halved
+        // only once.
         #expect(pace.partsAllowed == 8)
         #expect(pace.admission(now: later) == .paused(retryAfter: .milliseconds(250)))
         #expect(pace.admission(now: later + .milliseconds(250)) == .admitted)
@@ -72,7 +73,7 @@ import WireProtocol
         }
     }
 
-    /// When every part of a flight is stored, the limit rises by one part.
+    /// The limit rises by one part when as many parts are stored as the limit allows at once.
     @Test func storedPartsRestoreThePaceSlowly() {
         var pace = pace()
         begin(1...64, &pace, at: start)
@@ -138,8 +139,8 @@ import WireProtocol
         #expect(pace.nextDeadline == start + .seconds(5))
         #expect(pace.takeSlow(now: start + .seconds(4)) == nil)
         #expect(pace.takeSlow(now: start + .seconds(5)) == StoreRequestID(9))
-        // A slow part is reported once. Part 10 is not fully handed over to the store, so it does not wait for the
-        // store's answer and is not slow.
+        // A slow part is reported only once. Part 10 is not slow: the gateway has not handed all its bytes to the
+        // store, so the part does not wait for the store's answer.
         #expect(pace.takeSlow(now: start + .seconds(500)) == nil)
         #expect(pace.partsUnderWay == 2)
     }
@@ -202,7 +203,7 @@ import WireProtocol
     }
 }
 
-/// The same rules inside the gateway's machine.
+/// `StorePace` inside the gateway's machine.
 @Suite struct StorePaceInGatewayTests {
     private func open(_ driver: inout GatewayDriver) {
         driver.connect()

@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Answers of a store that fit in no frame, or that the gateway could take for something else. Fuzzing found each of
-/// these cases.
+/// Answers of a store that no frame can carry, or that the gateway could mistake for something else. Fuzzing found each
+/// of these cases.
 @Suite struct StoreWordsTests {
     private func opened(size: UInt64 = 2_500) -> GatewayDriver {
         var driver = GatewayDriver()
@@ -74,8 +74,8 @@ import WireProtocol
         #expect(driver.requests.isEmpty)
     }
 
-    /// A session record lacks the part size. If the gateway offered its session for adoption, it would later refuse the
-    /// session's token, and offer the same session to the agent again and again.
+    /// A session record lacks the part size. If the gateway offered the session of this record for adoption, it would
+    /// later refuse the session's token, and offer the same session to the agent again and again.
     @Test func aRecordWithoutAPartSizeIsNotOffered() {
         var driver = GatewayDriver()
         driver.connect()
@@ -93,7 +93,7 @@ import WireProtocol
         #expect(facts.session == GatewayDriver.session)
     }
 
-    /// A store that always asks for a later attempt must not keep a session endlessly.
+    /// A store that asks for a very long pause must not keep a session waiting for longer than minutes.
     @Test func aStoreIsNotWaitedForLongerThanMinutes() {
         var driver = opened()
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
