@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Cuts the connection at every frame, in either direction, for files of one and of several parts.
+/// Cuts the connection in the middle of every write, in either direction, for files of one and of several parts.
 @Suite struct CutTests {
     /// Which gateway the agent reaches when it reconnects.
     enum Reach: String, CaseIterable {

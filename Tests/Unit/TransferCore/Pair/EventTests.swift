@@ -78,7 +78,7 @@ import WireProtocol
         }
     }
 
-    /// The newer run takes over the device at once; its bytes of a part never mix with those of the older run.
+    /// The newer run takes over the device at once. Its bytes of a part never mix with those of the older run.
     @Test(arguments: [900, 6_000])
     func aNewerRunFencesTheOlder(size: Int) {
         for chunks in 1...10 {
@@ -144,7 +144,7 @@ import WireProtocol
         #expect(pair.store.partsStoredAgain == [])
     }
 
-    /// The same run continues a part on a new connection at the first byte that the gateway does not hold.
+    /// After a cut the same run continues a part on a new connection, at the first byte that the gateway does not hold.
     @Test func partResumesAtTheCutByte() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000

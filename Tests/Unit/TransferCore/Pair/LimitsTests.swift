@@ -51,7 +51,8 @@ import WireProtocol
         pair.expectStored(upload)
     }
 
-    /// The part list must fit in the budget. Otherwise the gateway could never complete the file.
+    /// The part list must fit in the budget; otherwise the gateway could never complete the file. Larger parts make the
+    /// list shorter, so here the whole file becomes one part.
     @Test func listBudgetRaisesThePartSize() {
         let pair = Pair()
         let upload = pair.push(bytes: 99_000)
@@ -94,7 +95,8 @@ import WireProtocol
             let bytes = chunks.reduce(0) { $0 + $1.wireBytes }
             #expect(bytes * UInt64(2 * connections) >= sent, "\(connection) has not its share")
         }
-        // All connections together send at most a quarter of a second's data in any 100 ms, so no long queue builds up.
+        // In any 100 ms, all connections together send at most as many bytes as the rate allows in 250 ms. So no long
+        // queue builds up.
         for chunk in pair.chunkTimes {
             let soon = pair.chunkTimes.filter { chunk.at <= $0.at && $0.at < chunk.at + .milliseconds(100) }
             #expect(soon.reduce(0) { $0 + $1.wireBytes } <= rate / 4)

@@ -73,7 +73,8 @@ import WireProtocol
     }
 
     @Test func mismatchedBytesAreReadAgain() {
-        // The store reports bytes that differ from the digest, as if the file had changed between two reads.
+        // The store rejects the second part because its bytes differ from their digest, as if the file had changed
+        // between two reads.
         let pair = Pair()
         pair.store.faults = [.storePart: [2: .fails(.digestMismatch)]]
         let upload = pair.push(bytes: 5_000)
@@ -119,8 +120,8 @@ import WireProtocol
         }
     }
 
-    /// `resume` promises to send the version that was begun. Before a part is stored, nothing proves that a touched
-    /// file is still that version, even if its content is the same.
+    /// `resume` promises to send the version of the file with which the upload began. Before a part is stored, nothing
+    /// proves that a touched file is still that version, even if its content is the same.
     @Test(arguments: [Change.changeTime, .modificationTime, .contentOfSameSize], [250, 900, 5_000])
     func resumeSendsTheOriginalVersion(change: Change, size: Int) {
         let pair = slowPair()

@@ -4,7 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A stop preserves at least what a crash preserves, and finishes what is nearly done (`Agent+Stopping`).
+/// What an agent preserves when the user stops it, and what it finishes first (`Agent+Stopping`). A stop preserves at
+/// least as much as a crash does.
 @Suite struct StoppingTests {
     private func closes(_ actions: [AgentAction]) -> Bool {
         actions.contains { if case .close = $0 { true } else { false } }
@@ -123,12 +124,12 @@ import WireProtocol
         }
         pair.expectStored(upload)
         #expect(pair.store.partsStoredAgain == [])
-        // 10 % for headers, and a few chunks that were in flight at each stop.
+        // 10 % for headers, and the few chunks that are in flight at each of the four stops.
         #expect(sentBytes(pair) <= 100_000 + 100_000 / 10 + 4 * 2_000, "\(sentBytes(pair))")
     }
 
-    /// At the stop 40 kB of a part remain. The link carries them within the grace period, so the agent finishes the
-    /// part.
+    /// At the stop, 40 kB of a part are not sent yet. The link carries them within the grace period, so the agent
+    /// finishes the part.
     @Test func partThatFitsTheGraceIsFinished() {
         let pair = slowPair()
         let upload = pair.push(bytes: 60_000, partBytes: 60_000)
@@ -137,7 +138,8 @@ import WireProtocol
         #expect(pair.schedule.now.since(Instant(nanoseconds: 0)) > .seconds(3))
     }
 
-    /// At the stop more of the part remains than the link carries within the grace period, so the agent stops at once.
+    /// At the stop, the rest of the part is larger than what the link carries within the grace period, so the agent
+    /// stops at once.
     @Test func partThatExceedsTheGraceIsNotAwaited() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)

@@ -54,8 +54,8 @@ import WireProtocol
         let upload = pair.push(bytes: 60_000)
         pair.run { $0.store.confirmed.count >= 10 }
         let (bytes, trials) = fail(pair, failure, for: .seconds(300))
-        // The agent may send: the data in flight, the data that the gateway admitted before the breaker opened, and the
-        // trials, of which one comes at least every half minute.
+        // The agent may send the data in flight, the data that the gateway admitted before the breaker opened, and the
+        // trials. There is at least one trial every half minute.
         let underWay = UInt64(options.agentLimits.concurrency) * 700
         #expect(trials <= 30, "\(trials)")
         #expect(bytes <= 3 * underWay + UInt64(trials) * (Self.cautiousBytes + 50), "\(bytes) bytes in \(trials) parts")
@@ -74,8 +74,8 @@ import WireProtocol
             pair.push(bytes: 200, key: "file-\(number)")
         }
         let (bytes, _) = fail(pair, failure, for: .seconds(300))
-        // The agent may send: the initial credit of its connection or, if the store is full, the parts that the gateway
-        // decided before the first *full* answer; and one part for each trial.
+        // The agent may send one part for each trial, and before that the initial credit of its connection. If the
+        // store is full, it may instead send the parts that the gateway had decided before the first answer *full*.
         #expect(bytes <= (failure == .full ? 40 * 224 : 500) + 20 * 250, "\(bytes)")
         pair.run()
         for upload in uploads { pair.checkStored(upload) }
@@ -85,7 +85,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// A new agent process does not know of the outage. It still sends no data before the gateway asks for it.
+    /// A new process of the agent knows nothing of the outage. It still sends no data before the gateway asks for data.
     @Test func restartedAgentsSendNothingToADownStore() {
         var options = options()
         options.agentLimits.retryFor = .seconds(30)
@@ -111,7 +111,8 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// The user sees one line for all uploads, and the gateway logs one line at the beginning and one at the end.
+    /// The user sees one line about the outage for all uploads. The gateway logs one line when the outage begins and
+    /// one when it ends.
     @Test func outageIsReportedOnce() {
         let pair = Pair(options())
         let uploads = (0..<10).map { pair.push(bytes: 5_000, key: "file-\($0)") }
@@ -127,7 +128,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// Single requests that get no answer do not open the breaker.
+    /// The store leaves every fourth part unanswered. Such single failures do not open the breaker.
     @Test func flakyStoreIsNotTreatedAsDown() {
         let pair = Pair(options())
         var count = 0

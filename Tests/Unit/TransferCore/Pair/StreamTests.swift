@@ -31,7 +31,7 @@ import WireProtocol
         #expect(sizes == [nil])
     }
 
-    /// A stream can only be read in order: the agent reads a part after it has read the part before.
+    /// A stream can only be read in order, so the agent reads each part only after the part before it.
     @Test func readsOnePartAfterAnother() {
         var driver = Self.driver()
         #expect(driver.reads.map(\.value) == [1])
@@ -74,7 +74,8 @@ import WireProtocol
         #expect(receipt.size == size && receipt.root == complete.root)
     }
 
-    /// The agent cannot read a stream a second time, so it cannot start anew after a loss.
+    /// The agent cannot read a stream a second time. If the store loses the upload, the agent cannot begin anew, so the
+    /// upload fails.
     @Test func failsIfTheStoreLosesIt() {
         var driver = Self.driver()
         driver.readStream(bytes: 1_000, isLast: false)
@@ -103,7 +104,8 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// If the producer fails or a part is wanted again, the agent aborts the session and completes no object.
+    /// The producer fails, or the agent would have to read a part again. The agent aborts the session and completes no
+    /// object.
     @Test(arguments: [0, 1, 3], [UploadFailure.Kind.incomplete, .sessionLost])
     func incompleteStreamIsDropped(partsBefore: Int, kind: UploadFailure.Kind) throws {
         var driver = Self.driver()

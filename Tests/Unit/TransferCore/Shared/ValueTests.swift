@@ -62,7 +62,7 @@ import WireProtocol
     }
 }
 
-/// Part sizes for each file size and each store.
+/// The size of parts, which follows from the size of the file and the limits of the store.
 @Suite struct PartRuleTests {
     static let mebibyte: UInt64 = 1 << 20
     static let amazon = PartRule(

@@ -311,8 +311,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// While a chunk is still arriving, the gateway counts it with its full size, because the agent goes on to send the
-    /// rest of it.
+    /// While a chunk is still arriving, the gateway counts it with its full size, because the agent will still send the
+    /// rest of the chunk.
     @Test func arrivingChunkCountsWhole() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()

@@ -69,7 +69,8 @@ import WireProtocol
             return
         }
         #expect(received.received == 400 && received.limit == 1_000)
-        // The gateway keeps the reservation longer than it keeps a part without a connection.
+        // A part without a connection would be dropped after `partGrace`. This part has a connection again, so the
+        // gateway keeps it.
         driver.tick(after: driver.machine.limits.partGrace)
         #expect(driver.machine.partsUnderWay == 1)
         for offset in [400, 600, 800] as [UInt64] {
