@@ -59,8 +59,8 @@ extension Conversation.FrameLine {
 }
 
 extension AgentReplay {
-    /// Compares lines with what the agent has sent, and delivers the gateway's lines, until no remaining line can be
-    /// handled yet.
+    /// Compares the agent's lines with what the agent has sent, and delivers the gateway's lines, until none of the
+    /// remaining lines can be handled.
     ///
     /// - Parameter mayWait: whether the next line is an answer for which the agent may wait before it sends the rest.
     func take(_ bag: inout PartLines, mayWait: Bool) throws {
@@ -117,7 +117,8 @@ extension AgentReplay {
     /// Advances the clock by a pause of the conversation. Checks that meanwhile the agent begins no use of a slot and
     /// offers no deferred part.
     func pause(_ duration: Duration) throws {
-        // If the agent has to wait for exactly this pause before it retries, it may retry at the very end of the pause.
+        // The conversation's pause may be exactly the time for which the agent waits before it retries. So the agent
+        // may already send at the very end of the pause, and the check leaves out the last milliseconds.
         let end = min(duration, .milliseconds(5))
         schedule.run(for: duration - end)
         let early = sent.first { sent in
@@ -130,7 +131,7 @@ extension AgentReplay {
         schedule.run(for: end)
     }
 
-    /// Checks what the agent has sent of a part, before the gateway's frame about that part is delivered.
+    /// Checks what the agent has sent of a part. Called before the gateway's frame about that part is delivered.
     private func prepare(for frame: Frame, at place: PartPlace) throws {
         switch frame {
         case .stored: try expectNoMoreData(at: place)

@@ -5,11 +5,11 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Receipts and PROVE (specification §9.5, §9.6). The signatures in a conversation cover the session ids of the
-// conversation, but the agent has chosen other ids. So the replay accepts a signature for the same statement with the
-// agent's id.
+// Receipts and PROVE (specification §9.5, §9.6). The signatures in a conversation cover statements with the session ids
+// of the conversation, but the agent has chosen other ids. So the replay accepts each signature for the same statement
+// with the agent's id.
 
-/// For each signature in the conversation, the statement that the agent has to build from the frames.
+/// Maps each signature in the conversation to the statement that the agent has to build from the frames.
 final class SignedStatements: Sendable {
     private let statements = Mutex<[[UInt8]: [UInt8]]>([:])
 
@@ -53,7 +53,7 @@ extension AgentReplay {
         signed.add(try statement.encoded(), signature: signature)
     }
 
-    /// Asks the agent the question of a PROVE line, as its user would.
+    /// Asks the agent the question of a PROVE line, as the agent's user would.
     func ask(_ question: AgentScript.Question, _ host: AgentHost) {
         guard asked.insert(question.line).inserted else { return }
         let prove = question.prove

@@ -42,8 +42,8 @@ extension AgentReplay: HostWorld {
 
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
         switch work {
-        // In some conversations no line begins a use of a slot. Then the agent must not begin one either. The journal
-        // is made slow, because the agent begins nothing before its journal has committed.
+        // In some conversations no line begins a use of a slot, so the agent must not begin one either. The agent
+        // begins nothing before its journal has committed, so the replay makes the commit very slow.
         case .committing where script.isIdle: .seconds(3_600)
         // The agent joins a session on another connection only if the link is slow.
         case .sending where script.connectionsMax > 1: .milliseconds(100)

@@ -58,34 +58,34 @@ final class AgentReplay {
     }
     /// The agent's frames and data that were not compared with a line yet, in order.
     var sent: [Sent] = []
-    /// The session ids of the lines, by the ids that the agent has chosen instead.
+    /// For each session id that the agent has chosen: the id that the lines use for the same session.
     var sessions: [SessionID: SessionID] = [:]
-    /// The session id that the lines use, by slot of the lines.
+    /// For each slot of the lines: the session id that the lines use in it.
     private(set) var sessionIDs: [SlotPlace: SessionID] = [:]
-    /// The slot in which the agent has offered a part, by the place of the part in the lines. Contains only parts for
-    /// which the two slots differ.
+    /// For each part of the lines that the agent has offered in another slot than the lines use: the agent's slot.
     var redirects: [PartPlace: SlotPlace] = [:]
-    /// The slots that the agent has chosen, by the slots that the lines use for the same purpose.
+    /// For each slot of the lines: the slot that the agent has chosen for the same purpose.
     private var slots: [SlotPlace: Slot] = [:]
     /// Slots with an unanswered SESSION OPEN, RESUME QUERY, ABORT or PROVE.
     private var unanswered: Set<SlotPlace> = []
-    /// The slot in which each part was offered last, by connection.
+    /// For each part on a connection: the slot in which the agent offered it last.
     var offered: [OfferPlace: Slot] = [:]
-    /// The index of a gateway's frame that is lost with its connection.
+    /// The index of the line whose frame is lost with its connection, if there is one.
     let lostIndex: Int?
     /// For each part that the gateway has named as a partial or candidate: its digest, and the decision with which the
     /// replay answers an offer of the part.
     var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
     /// How much of each part the agent may send.
     var credit = AgentCredit()
-    /// The parts that the gateway has deferred, by the agent's slots.
+    /// The parts that the gateway has deferred, each with the agent's slot.
     var deferred: Set<PartPlace> = []
     /// Verifies the receipts that the lines contain.
     var receipts = ReceiptLedger()
     let signed = SignedStatements()
     /// Connections that received GO AWAY.
     private var dismissed: Set<Int> = []
-    /// For each part that the gateway will reject: the wrong digest that the agent's first read of the part returns.
+    /// For each part whose first content the gateway rejects in the conversation: the wrong digest that the agent's
+    /// first read of the part returns.
     private var wrongDigests: [PartNumber: SHA256Digest] = [:]
     var position = 0
     var violations: [String] = []
@@ -132,8 +132,8 @@ final class AgentReplay {
         if index > 0, case .frame(let line) = lines[index - 1] { line.sender == .gateway } else { false }
     }
 
-    /// Whether the line is an answer to a frame that opens a slot. An agent may send frames ahead of such an answer, or
-    /// after it.
+    /// Whether the line is an answer to a frame that opens a slot. An agent may send other frames before or after such
+    /// an answer.
     private func isAnswerToOpening(_ line: Conversation.Line) -> Bool {
         guard case .frame(let frame) = line else { return false }
         return frame.type == .sessionOpened || frame.type == .resumeState
@@ -146,8 +146,8 @@ final class AgentReplay {
             guard case .frame(let slot, let answer) = try frame.content() else { return }
             if index == lostIndex { return }
             let place = actual(SlotPlace(connection: frame.connection, slot: slot))
-            // The agent may send frames between two frames of one flight of the gateway, so only the first line of a
-            // flight is checked.
+            // Between two frames of one flight of the gateway, the agent may already send frames. So only the first
+            // line of a flight is checked.
             if !isInFlight(index) { try expectNothingEarly(at: place) }
             if answer.closesSlot { try close(place, line: SlotPlace(connection: frame.connection, slot: slot), &bag) }
             if answer.type == .sessionOpened || answer.type == .resumeState { unanswered.remove(place) }
@@ -168,7 +168,8 @@ final class AgentReplay {
         schedule.run(for: .milliseconds(1))
     }
 
-    /// Advances the clock until the condition holds. An agent may wait before it retries, so this can take a while.
+    /// Advances the clock until the condition holds, at most for two minutes: an agent may wait a while before it
+    /// retries.
     func wait(for condition: () -> Bool) -> Bool {
         settle()
         let deadline = schedule.now + .seconds(120)
@@ -255,7 +256,7 @@ final class AgentReplay {
     private func savedSession(_ token: SessionToken, stamp: FileStamp) -> SavedSession {
         var sealed: [UInt8] = []
         for case .frame(let line) in lines.dropFirst(position) where sealed.isEmpty && line.type == .resumeQuery {
-            // The replay has reported unreadable lines before.
+            // `try?`: `init` has decoded every line, and throws if it cannot.
             if case .frame(_, .resumeQuery(let query)) = try? line.content() { sealed = query.token }
         }
         return SavedSession(
@@ -333,7 +334,8 @@ final class AgentReplay {
         }
     }
 
-    /// The agent's frame with the session ids of the lines, so that the two can be compared.
+    /// The agent's frame with the session ids of the lines in place of those that the agent has chosen, so that the
+    /// frame can be compared with a line.
     private func translated(_ frame: Frame, line: Frame) throws -> Frame {
         guard case .sessionOpen(let open) = frame, case .sessionOpen(let expected) = line else { return frame }
         let known = sessions.first { $0.value == expected.session }?.key
@@ -366,7 +368,8 @@ final class AgentReplay {
         settle()
     }
 
-    /// Handles a frame of the gateway that closes a slot: drops the frames that the agent sent ahead in this slot.
+    /// Handles a frame of the gateway that closes a slot. Drops the frames that the agent has sent ahead in this slot,
+    /// and the slot's remaining lines.
     private func close(_ place: SlotPlace, line: SlotPlace, _ bag: inout PartLines) throws {
         for part in Set(sent.compactMap(\.part)) { try expectNoMoreData(at: PartPlace(slot: place, part: part)) }
         sent.removeAll { $0.connection == place.connection && $0.slot == place.slot }

@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a conversation implies about the agent: its processes, and the uploads that its users requested.
+/// What a conversation says about the agent: its processes, and the uploads that the user requested.
 struct AgentScript {
     /// One process of an agent, from its start to its end.
     struct Run {
@@ -137,7 +137,7 @@ struct AgentScript {
         return first?.token != nil
     }
 
-    /// The key of the file in a slot at this line.
+    /// The key of the file whose session uses a slot at this line.
     func key(connection: Int, slot: Slot, line: Int) -> String? {
         beginnings.last { $0.line <= line && $0.connection == connection && $0.slot == slot }?.key
     }

@@ -44,7 +44,7 @@ final class GatewayReplay: HostWorld {
     private lazy var host = makeHost()
     private var wires: [Int: Wire] = [:]
     private var numbers: [ConnectionID: Int] = [:]
-    /// The machine's frames that were not compared with a line yet, without RECEIVED.
+    /// The machine's frames that were not compared with a line yet. RECEIVED is never compared.
     private var sent: [Sent] = []
     private var offers: [Place: Offered] = [:]
     private var uploads: [SessionID: String] = [:]
@@ -147,7 +147,8 @@ final class GatewayReplay: HostWorld {
         case .part(let part, let upload, let content, let etag):
             store.put(content, part: part, upload: upload, etag: etag)
         case .full:
-            // A store can report *full* only after it has received all bytes, so the replay changes its answer then.
+            // A store reports *full* only after it has received all bytes of a request. So the replay does not prevent
+            // the request, but changes the answer.
             host.tamperAnswer = { answer, request in
                 [.storePart, .storeObject].contains(request.kind) ? .failed(.full) : answer
             }

@@ -5,7 +5,7 @@ enum NotYet {
 
     static let agent: [String: String] = [:]
 
-    /// Conversations in which the agent's side is not the work of its machine but of another part of the agent.
+    /// Conversations in which another component of the agent, and not the machine, sends the agent's frames.
     static let outsideTheAgent: [String: String] = [
         "enrolment": "ENROL is the agent's only frame on a connection of its own, and `Enroller` sends it.",
         "report": "Uploads are attended by the user who began them: the machine sends no REPORT.",

@@ -68,8 +68,8 @@ import WireProtocol
         }
     }
 
-    /// The replay finds a changed byte in the agent's lines. It cannot compare the lines that open a session, because
-    /// it derives the user's pushes and the journal's tokens from them.
+    /// If a byte in one of the agent's lines is changed, the replay fails. The lines that open a session are left out:
+    /// the replay derives the user's pushes and the journal's tokens from them, so it cannot compare them.
     @Test(arguments: try Replayed.byAgent().filter { NotYet.agent[$0.conversation.name] == nil })
     func agentReplayFindsAWrongByte(replayed: Replayed) throws {
         try replayed.expectWrongBytesAreFound(of: .agent) {
@@ -172,7 +172,7 @@ extension Conversation.FrameLine {
             var changed = bytes
             changed[index] ^= 1
             let line = with(bytes: changed)
-            // Bytes that do not decode to a frame are the subject of the decoder's tests.
+            // `try?`: a change after which the line does not decode is a matter of the decoder's tests.
             guard let wrong = try? line.content() else { continue }
             if right.differs(from: wrong) { return line }
         }

@@ -13,29 +13,32 @@ package enum Canary: String, CaseIterable, Sendable {
     /// If a listing of the store lacks a part, the gateway asks for it again, although it has reported the part as
     /// *stored*.
     case trustsLaggingList
-    /// A gateway does not distinguish runs, so it fences none.
+    /// The gateway does not notice that a newer run of the agent has connected, so the older run's connection may still
+    /// write.
     case oldConnectionWrites
     /// If the store does not know an upload, the gateway takes the upload for completed.
     case takesUnknownUploadForSuccess
     /// The agent acts on a journal write before the write is durable.
     case goesOnBeforeJournal
-    /// The agent does not check the file after reading it.
+    /// If a file changes while the agent reads it, the agent does not notice.
     case overlooksChange
     /// The gateway writes no session records.
     case writesNoRecord
-    /// Some answers of the store never reach the gateway's machine, and the gateway does not repeat the requests.
+    /// If the store answers a completion with a failure, the answer never reaches the gateway's machine.
     case losesAnswers
     /// After one abort the gateway treats the upload as gone, even if a part arrives afterwards.
     case trustsOneAbort
-    /// The agent's journal does not record stored parts.
+    /// A new process of the agent does not know which parts are stored: it reads none from the journal, and the store
+    /// lists none to the gateway.
     case sendsStoredPartsAgain
-    /// A gateway that resumes a session forgets the write condition.
+    /// A gateway that resumes a session takes its write condition for *any*.
     case forgetsConditionOnResume
     /// An agent that compares its file with an object always finds them equal.
     case callsChangedFileStored
-    /// After a conflict the gateway aborts the upload.
+    /// If the store answers a completion with a conflict, the gateway aborts the upload, although another request may
+    /// be completing it.
     case abortsAfterConflict
-    /// An agent continues a partial in spite of a different digest.
+    /// An agent continues a partial although the partial's digest differs from that of the agent's own part.
     case takesForeignPartials
 
     /// Installs the defect around a gateway's machine, if it is a defect of gateways.

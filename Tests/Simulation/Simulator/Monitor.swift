@@ -45,11 +45,11 @@ final class Monitor {
     private var connections: [ConnectionKey: ConnectionView] = [:]
     private var currentRuns: [DeviceKey: (run: RunID, first: ConnectionID)] = [:]
     private var sessionsOfUploads: [String: SessionID] = [:]
-    /// Parts that the store has confirmed, by session.
+    /// Parts that the store has confirmed, with the ETags of the confirmations, by session.
     private var confirmed: [SessionID: [PartNumber: Set<String>]] = [:]
     /// Sizes and ETags that the store has confirmed, by upload.
     private var confirmedInUploads: [String: [PartNumber: PartListEntry]] = [:]
-    /// The lists with which agents asked for completion.
+    /// The part lists with which agents asked for completion, by session.
     private var listed: [SessionID: [[PartListEntry]]] = [:]
     func session(ofUpload upload: String) -> SessionID? { sessionsOfUploads[upload] }
 
@@ -59,9 +59,10 @@ final class Monitor {
     var partsWereDenied = false
     /// Parts that an agent's journal holds as stored, by agent.
     private var known: [Int: Set<JobPart>] = [:]
-    /// Parts that a gateway wants again, by agent. A journal write that records them as stored may still be under way.
+    /// Parts that a gateway wants again, by agent. A journal write that was already under way may still record such a
+    /// part as stored; it does not make the part known.
     private var wanted: [Int: Set<PartNumber>] = [:]
-    /// Sessions that agents have adopted.
+    /// Sessions that each agent has adopted.
     private var adopted: [Int: Set<SessionID>] = [:]
     /// How many parts each agent was asked to send again.
     private(set) var wantedCounts: [Int: Int] = [:]
@@ -74,7 +75,7 @@ final class Monitor {
 
     // MARK: At the gateways
 
-    /// Forgets the gateway's connections and what the gateway knew of runs.
+    /// Forgets the gateway's connections, and which run of each device was the current one at this gateway.
     func gatewayDied(_ gateway: Int) {
         connections = connections.filter { $0.key.gateway != gateway }
         currentRuns = currentRuns.filter { $0.key.gateway != gateway }
@@ -87,7 +88,8 @@ final class Monitor {
         case .hello(let hello):
             connections[key, default: ConnectionView()].device = hello.fingerprint
             connections[key]?.run = hello.run
-            // The current run of a device is the run whose connections the gateway accepted last.
+            // A run becomes the current run of its device if the gateway accepted the run's connection after the first
+            // connection of the run before.
             let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
             let current = currentRuns[device]
             if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }
@@ -238,20 +240,20 @@ final class Monitor {
         case .resumeQuery(let query): session = self.session(of: query.token)
         default: return
         }
-        // The journal must hold an adopted session only before its completion.
+        // An adopted session need not be in the journal yet. The agent has to save it only before COMPLETE.
         guard let session, adopted[agent]?.contains(session) != true,
             !journal.rows.values.contains(where: { $0.saved?.session == session })
         else { return }
         report("agent \(agent) tells of a session that its journal does not hold")
     }
 
-    /// Checks that the agent does not send a part again that it knows to be stored.
+    /// Checks that the agent does not send a part that it knows to be stored.
     func sendsChunk(_ part: PartNumber, of upload: UploadID, agent: Int) {
         guard known[agent]?.contains(JobPart(upload: upload, part: part)) == true else { return }
         report("agent \(agent) sends part \(part), which it knows to be stored")
     }
 
-    /// Called when an agent reads that it adopts a session.
+    /// Called when an agent reads the frame with which a gateway lets it adopt a session.
     func adopted(_ session: SessionID, by agent: Int) { adopted[agent, default: []].insert(session) }
 
     /// Called with each frame that an agent reads. After some frames the agent no longer knows which parts are stored.

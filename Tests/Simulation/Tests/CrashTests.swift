@@ -1,8 +1,8 @@
 import Simulator
 import Testing
 
-/// A process crashes after every single operation: after every action of a process, every commit, and every change of
-/// the store.
+/// In each run a process crashes after one operation. The tests try every operation: every action of a process, every
+/// commit, and every change of the store.
 @Suite struct CrashTests {
     @Test(arguments: CrashVictim.allCases, [0, 90, 500])
     func fileSurvivesACrashAfterAnyOperation(victim: CrashVictim, size: Int) {

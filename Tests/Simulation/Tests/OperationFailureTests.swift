@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Every single operation fails, either once or each time until the faults end.
+/// Lets operations of one kind fail: either a single one of them, or all of them until the simulation ends its faults.
 @Suite struct OperationFailureTests {
     private static let requestFaults: [StoreFault] = [
         .fails(.unavailable(retryAfter: .milliseconds(100))), .fails(.outcomeUnknown), .fails(.full), .fails(.denied),
@@ -17,7 +17,7 @@ import WireProtocol
     func fileArrivesDespiteAnyFailedRequest(kind: StoreRequestKind, fault: StoreFault) {
         for size in [90, 500] {
             let calm = Scenario.upload(bytes: size)
-            // In this scenario no kind of request occurs more than eight times.
+            // This scenario makes at most eight requests of each kind.
             for number in 1...8 {
                 var once = calm
                 once.faults = [PlannedFault(.request(kind, number), .store(fault))]

@@ -11,8 +11,8 @@ struct ProgramTests {
         return try #require(lines.last { $0.hasPrefix("trace hash") }, "\(program.transcript)")
     }
 
-    /// Swift's hashing uses another random seed in each process, so this test detects any dependence on the order of a
-    /// set.
+    /// In each process, Swift's hashing uses another random seed. So this test finds a machine or simulator that
+    /// depends on the order of a set.
     @Test(arguments: [3, 77, 961])
     func seedIsDeterministicAcrossProcesses(seed: UInt64) async throws {
         let here = Simulation(.drawn(seed: seed))

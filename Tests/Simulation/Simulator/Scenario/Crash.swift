@@ -1,6 +1,6 @@
 package import TransferCore
 
-/// Which processes die after an operation, and what happens to their unfinished writes.
+/// Which processes die together after an operation, and what becomes of their unfinished writes.
 package enum CrashVictim: String, CaseIterable, Sendable {
     case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, agentTorn, gateway, both,
         bothAfterTheCommit, bothTorn
@@ -31,7 +31,8 @@ package enum CrashVictim: String, CaseIterable, Sendable {
 }
 
 extension Scenario {
-    /// A scenario with one upload through one of two gateways and without faults. 500 bytes make five parts.
+    /// A scenario without faults, in which one upload goes through one of two gateways. A file of 500 bytes has five
+    /// parts.
     package static func upload(bytes count: Int, policy: ExistingKeyPolicy = .verify) -> Scenario {
         var scenario = Scenario(seed: 5)
         scenario.gatewayCount = 2
@@ -51,7 +52,8 @@ extension Scenario {
         return simulation.operationsUntilEnd
     }
 
-    /// The scenario with a crash after this operation, and optionally another crash `later` operations after it.
+    /// The scenario with a crash after this operation and, if `later` is set, a second crash `later` operations after
+    /// the first.
     package func crashing(_ victim: CrashVictim, after operation: Int, againAfter later: Int? = nil) -> Scenario {
         var scenario = self
         let death = victim.fault(downMilliseconds: 20)

@@ -3,13 +3,13 @@ package import TransferCoreSupport
 
 /// A fault, or a user's action at an inconvenient moment.
 package enum Fault: Equatable, Sendable {
-    /// How an agent's process ends.
+    /// How an agent's process dies.
     package struct Death: Equatable, Sendable {
         package var leavesGateway = false
         package var landsCommit = false
         package var landsBytes = false
-        /// Percentage of the journal transaction, and of the bytes in flight on each connection, that takes effect.
-        /// Below 100, the transaction and the bytes are torn.
+        /// Percentage of the unfinished journal transaction, and of the bytes in flight on each connection, that still
+        /// takes effect. Below 100, only their beginning does.
         package var landsPercent = 100
         package var downMilliseconds = 50
 
@@ -115,7 +115,8 @@ package enum Fault: Equatable, Sendable {
 /// When a fault takes effect.
 package enum Trigger: Equatable, Hashable, Sendable {
     case at(milliseconds: Int)
-    /// After the nth action of an agent's or a gateway's process. Actions of its earlier processes count too.
+    /// After the nth action of an agent or gateway, counted over all its processes. The first value is the number of
+    /// the agent or gateway, the second is n.
     case agentAction(Int, Int)
     case gatewayAction(Int, Int)
     /// After the nth operation. Operations are all actions of processes, all commits of journals, and all changes of
@@ -124,16 +125,16 @@ package enum Trigger: Equatable, Hashable, Sendable {
     case request(StoreRequestKind, Int)
     /// At every request of this kind to the store.
     case everyRequest(StoreRequestKind)
-    /// When the nth arrival of bytes takes place on any connection.
+    /// When bytes arrive for the nth time, counted over all connections.
     case arrival(Int)
-    /// At the nth step of any read of a file.
+    /// At the nth step of reading (`ReadMoment`), counted over all reads of files.
     case readMoment(Int)
     case everyRead
     case commit(Int)
     case everyCommit
 }
 
-/// A fault and its trigger; the shrinker removes these one at a time.
+/// A fault and its trigger. The shrinker removes planned faults from a scenario.
 package struct PlannedFault: Equatable, Sendable, CustomStringConvertible {
     package var trigger: Trigger
     package var fault: Fault

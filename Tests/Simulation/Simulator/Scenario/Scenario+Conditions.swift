@@ -3,8 +3,8 @@ import TransferCore
 import TransferCoreSupport
 
 extension Scenario {
-    /// Draws the conditions that the store checks, other writers, conflicts, growing files, streams, and users who
-    /// change their mind or stop.
+    /// Draws which conditions the store checks, whether other writers, conflicts and streams occur, and users who push
+    /// a grown file, change their mind or stop.
     mutating func drawConditions(_ dice: inout Dice) {
         switch dice.number(0...9) {
         case 0, 1: nature.conditions = .none

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-// How a seed determines a scenario. The order of the draws is fixed, so a seed gives the same scenario until this file
+// Draws a scenario from a seed. The order of the draws is fixed, so a seed gives the same scenario until this file
 // changes.
 
 extension Scenario {
@@ -17,7 +17,8 @@ extension Scenario {
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
         scenario.drawPace(&dice)
-        // Draws that were added later use a generator of their own. So the earlier draws of a seed did not change.
+        // Each draw that was added later has a generator of its own, so the earlier draws of a seed have stayed the
+        // same.
         var late = Dice(seed: seed ^ 0x55)
         scenario.drawAborts(&late)
         var early = Dice(seed: seed ^ 0x66)

@@ -36,7 +36,7 @@ extension Scenario {
         }
     }
 
-    /// Lets only a part of the writes take effect for some of the agents that die.
+    /// For some of the agents that die, lets only a percentage of their unfinished writes take effect.
     mutating func drawTearing(_ dice: inout Dice) {
         for index in faults.indices where dice.percent(40) {
             switch faults[index].fault {
@@ -52,7 +52,7 @@ extension Scenario {
         }
     }
 
-    /// Makes a user drop an upload midway. The store's first abort of this upload leaves a part behind.
+    /// Makes a user drop an upload midway. The first abort at the store leaves a part behind.
     mutating func drawIncompleteAbort(_ dice: inout Dice) {
         guard dice.percent(10) else { return }
         let job = dice.number(0...jobs.count - 1)
@@ -61,14 +61,15 @@ extension Scenario {
     }
 
     /// Draws agents that end in the middle of parts and restart while the gateways still hold the bytes. An agent
-    /// restarts with or without its journal, and with the same file or another one of equal size and time. Some agents
-    /// find session records whose uploads are gone.
+    /// restarts with or without its journal, and with the same content of the file or another content of equal size.
+    /// Some agents find session records whose uploads are gone.
     mutating func drawResumptions(_ dice: inout Dice) {
         guard dice.percent(40) else { return }
         for _ in 0..<dice.number(1...3) {
             let agent = dice.number(0...devices.count - 1)
             let trigger = Trigger.agentAction(agent, dice.number(8...dice.pick([40, 120])))
-            // A slow store lets some parts be complete at the gateway, but not stored, when their agent returns.
+            // With a slow store, the gateway may have all bytes of some parts when the agent returns, although the
+            // store has not confirmed these parts.
             if dice.percent(50) {
                 let effect = Duration.milliseconds(dice.number(200...10_000))
                 let slow = StoreFault.slow(effect: effect, answer: .milliseconds(5))

@@ -59,7 +59,7 @@ package struct Scenario: Sendable {
     package var agentLimits = AgentLimits()
     package var faults: [PlannedFault] = []
     package var canary: Canary?
-    /// Whether all sessions ask for receipts, and the simulation asks PROVE questions of its own.
+    /// Whether the simulation asks PROVE questions of its own.
     package var hasReceipts = false
 
     /// Whether the store takes up to half a minute to complete an upload.

@@ -3,7 +3,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Invariants of the whole simulation. The monitor checks the frames and requests between agents, gateways and store.
+// Invariants of the whole simulation. The monitor has the checks of frames and requests between agents, gateways and
+// store.
 
 extension Simulation {
     /// Called after every change of the store.
@@ -34,8 +35,8 @@ extension Simulation {
     /// all bytes held are reserved, and that all devices together stay within the budget.
     func checkDeviceLimits(of gateway: GatewayHost) {
         let site = scenario.gatewayLimits
-        // The gateway does not know a revoked device any more, and is releasing what the device held. So its limits do
-        // not apply.
+        // The gateway does not know a revoked device any more, and is releasing what the device held. So the device's
+        // limits do not apply.
         for device in devices where gateway.machine.knows(device.fingerprint) {
             let use = gateway.machine.use(of: device.fingerprint)
             let found = [
@@ -52,8 +53,8 @@ extension Simulation {
         }
     }
 
-    /// Checks every receipt that an agent writes to its journal: it must be signed, and the agent must have requested a
-    /// receipt for that file.
+    /// Checks every receipt that an agent writes to its journal: a gateway must have signed it, and the user must have
+    /// requested a receipt for that file.
     func checkReceipt(in write: JournalWrite, agent: Int) {
         let kept: StoredReceipt
         switch write {
@@ -117,7 +118,6 @@ extension Simulation {
     /// no evidence of the object's content.
     func checkRefusal(of number: Int, _ failure: UploadFailure) {
         let state = jobs[number]
-        // The user's policy when the file was submitted.
         let policy = state.submittedPolicy
         guard policy != .fail, state.isSoleWriter, !state.isStream else { return }
         guard let object = store.object(state.key) else {

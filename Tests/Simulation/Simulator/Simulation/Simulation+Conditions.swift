@@ -3,8 +3,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Checks that no object is replaced without the user's permission. Two replacements do no harm and are allowed: with
-// equal bytes, and with a file that has only grown.
+// Checks that no object is replaced without the user's permission. Two replacements do no harm and are always allowed:
+// by an object with equal bytes, and by a version of the same file that has only grown since.
 
 /// What the agents' frames say about sessions and their completion.
 struct TermsView {
@@ -96,7 +96,7 @@ extension Simulation {
     }
 
     /// Checks an agent's report that the key is taken. The report is wrong if the key holds an earlier version of the
-    /// file that the file only extends.
+    /// file, and the file has only grown since then.
     func checkGrowth(of number: Int, _ object: VirtualStore.Object) {
         let state = jobs[number]
         guard state.submittedPolicy == .verify, state.file.versions.count == state.submittedVersion + 1,

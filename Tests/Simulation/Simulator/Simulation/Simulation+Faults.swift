@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// When and how faults take effect.
+// When faults take effect, and what they do.
 
 extension Simulation {
     /// Schedules the faults that occur at a given time. Called once, at the beginning.
@@ -19,7 +19,7 @@ extension Simulation {
         }
     }
 
-    /// The fault that a request to the store meets.
+    /// The fault that applies to a request to the store; `nil` if the store handles the request as usual.
     func fault(for request: StoreRequest) -> StoreFault? {
         requestCounts[request.kind, default: 0] += 1
         let away = StoreFault.fails(.unavailable(retryAfter: .milliseconds(500)))
@@ -42,7 +42,7 @@ extension Simulation {
         return nil
     }
 
-    /// Applies a fault at once, or right after the operation that is running.
+    /// Applies a fault. A fault that must not interrupt the operation that is running follows right after it.
     func apply(_ fault: Fault) {
         guard !isResting else { return }
         switch fault {

@@ -2,7 +2,7 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-// Starts and restarts agents, as a user or a supervisor does who wants every file to be stored.
+// Starts and restarts agents, in the role of a user or supervisor who wants every file to be stored.
 
 extension Simulation {
     /// Plans the start of an agent's process. At that time the process starts if none is running and there is work to
@@ -96,7 +96,7 @@ extension Simulation {
         planStart(of: agent, after: .milliseconds(ceiling / 2 + dice.people.number(0...ceiling / 2)))
     }
 
-    /// Handles a failed upload. Some kinds of failure are final; some are violations, because they must never occur.
+    /// Handles a failed upload. Some kinds of failure are final. Others must never occur, so they are violations.
     private func failed(_ number: Int, _ failure: UploadFailure) {
         switch failure.kind {
         case .keyTaken:
@@ -137,7 +137,7 @@ extension Simulation {
         if agents[agent].isDead { planStart(of: agent, after: .milliseconds(1)) }
     }
 
-    /// The user drops an upload: at once if a process is sending it, otherwise with the next process.
+    /// The user drops an upload. A process that is sending it drops it at once; otherwise the next process does.
     func drop(_ number: Int) {
         guard !jobs[number].isDone else { return }
         jobs[number].isWantedDropped = true
@@ -147,16 +147,16 @@ extension Simulation {
         }
     }
 
-    /// A wrong clock of a device: long past, long before 1970, or far in the future. Agents base no decision on the
-    /// clock, but file times contain it.
+    /// What a wrong clock of a device shows: long past, long before 1970, or far in the future. Agents base no decision
+    /// on the clock, but file times come from it.
     private static func clock(drawn number: Int) -> Int64 {
         let wrong: [Int64] = [.min, -62_135_596_800, -1, 0, 1 << 33, 253_402_300_800, .max]
         return number < wrong.count * 40 ? wrong[number / 40] : Int64(number)
     }
 
-    /// Changes a file, whether or not a process reads it.
+    /// Changes a file, even while a process is reading it.
     func change(_ number: Int, _ change: Fault.FileChange) {
-        // The bytes in a pipe do not change after the producer has written them.
+        // The content of a stream does not change, because bytes in a pipe stay as the producer has written them.
         guard !jobs[number].isStream else { return }
         let file = jobs[number].file
         let count = file.bytes.count

@@ -4,10 +4,10 @@ import TransferCoreSupport
 import WireProtocol
 
 // Receipts and PROVE: what a gateway signs must be true of an object that was under the key at that moment
-// (specification §9.5, §9.6). The simulation asks PROVE questions of its own. It sends them on the agents' connections,
-// in a slot that no agent uses, and withholds the answers from the agents.
+// (specification §9.5, §9.6). The simulation also asks PROVE questions of its own. It sends them on the agents'
+// connections, in a slot that no agent uses, and withholds the answers from the agents.
 
-/// The objects that were stored and the questions that were asked. Receipts are checked against them.
+/// The objects that were stored, and the simulation's own questions. Receipts and answers are checked against them.
 struct ReceiptWatch {
     /// An object that was stored under a key.
     struct Placed {
@@ -52,7 +52,7 @@ extension Scenario {
 }
 
 extension Simulation {
-    /// Withholds from the agents the answers to the simulation's own questions.
+    /// Withholds the answers to the simulation's own questions from the agents.
     func installReceipts(on gateway: GatewayHost) {
         gateway.withholds = { [unowned self, unowned gateway] frame, slot in
             guard hasProveSlot(gateway), slot == proveSlot(gateway) else { return false }
@@ -65,10 +65,11 @@ extension Simulation {
 
     private func proveSlot(_ gateway: GatewayHost) -> Slot { Slot(gateway.machine.limits.slotsMax) }
 
-    /// Whether the gateway grants a slot that the agent does not need. With few slots, the agent needs all of them.
+    /// Whether the gateway grants so many slots that the agents leave the last one free for the simulation's questions.
     private func hasProveSlot(_ gateway: GatewayHost) -> Bool { gateway.machine.limits.slotsMax >= 16 }
 
-    /// With some probability, plans a PROVE question about a job's object for a time after this frame.
+    /// Plans, with some probability, a PROVE question about a job's object. The simulation asks it some time after this
+    /// frame.
     func planProve(after frame: Frame, on id: ConnectionID, at gateway: GatewayHost) {
         let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
         if case .hello(let hello) = frame {

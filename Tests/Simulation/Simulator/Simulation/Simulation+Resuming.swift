@@ -25,7 +25,7 @@ extension Simulation {
         }
     }
 
-    /// Whether no current file for the session's key has this content in this part.
+    /// Whether the partial's digest differs from the digest of this part in every current file for the session's key.
     private func isForeign(_ partial: PartialPart, _ token: [UInt8]) -> Bool {
         guard let terms = monitor.terms(of: token) else { return false }
         return !jobs.contains { $0.key == terms.key && digest(of: partial.part, in: $0.file, terms) == partial.digest }
@@ -37,8 +37,8 @@ extension Simulation {
         return file.read(start: plan.start(of: part), count: count).map(ToyDigest.sha256)
     }
 
-    /// The frame as an agent would read it that ignores digests: in place of the gateway's digests it has those of the
-    /// agent's own file.
+    /// Returns the frame with the digests of the agent's own file in place of the gateway's digests. To an agent that
+    /// reads this frame, every partial seems to have the content of its file.
     func withOwnDigests(_ frame: Frame, of agent: AgentHost) -> Frame {
         func own(_ partials: [PartialPart], _ token: [UInt8]) -> [PartialPart] {
             guard let terms = monitor.terms(of: token),

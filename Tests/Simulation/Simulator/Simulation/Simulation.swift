@@ -217,7 +217,7 @@ package final class Simulation {
 
     // MARK: Faults
 
-    /// The faults with this trigger. They are counted as having occurred.
+    /// Returns the faults with this trigger, and counts them as having occurred.
     func take(_ trigger: Trigger) -> [Fault] {
         guard !isHealed, !faultsByTrigger.isEmpty, let faults = faultsByTrigger[trigger] else { return [] }
         for fault in faults { count(fault) }
@@ -227,7 +227,7 @@ package final class Simulation {
     /// Counts an event in the statistics.
     func count(_ what: String) { faultCounts[what, default: 0] += 1 }
 
-    /// Counts and traces a fault.
+    /// Counts a fault in the statistics, and adds it to the trace.
     func count(_ fault: Fault) {
         count(fault.kind)
         trace.note(schedule.now, 1, text: "FAULT \(fault)")
@@ -257,15 +257,15 @@ package struct JobState {
     package let file: VirtualFile
     package var isDone = false
     var isWantedDropped = false
-    /// Whether the producer of a stream has failed, so that the stream is never complete. The agent drops the session
+    /// Whether the producer of a stream has failed, so that the stream stays incomplete. The agent drops the session
     /// and reports a failure, unless its process ends before.
     var isAbandoned = false
-    /// The user's policy when the agent last began the upload.
+    /// The policy that the user had chosen when the agent last began the upload.
     var submittedPolicy = ExistingKeyPolicy.verify
-    /// The index of the file's version when the agent last began the upload.
+    /// The index of the version that the file had when the agent last began the upload.
     var submittedVersion = 0
     var submittedAt = Instant(nanoseconds: 0)
-    /// The index of the file's version that was last reported as stored.
+    /// The index of the version of the file that was last reported as stored.
     var reportedVersion: Int?
     /// Whether the journal was lost, and with it what the agent knew of earlier sessions.
     var hasForgotten = false
