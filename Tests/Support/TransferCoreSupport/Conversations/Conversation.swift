@@ -1,16 +1,16 @@
 package import TransferCommon
 package import WireProtocol
 
-/// A conversation of an agent and a gateway from `Protocol/vectors/conversations.txt` (specification §14.1). At its
-/// beginning the gateway has no sessions, the store is empty and checks conditions and SHA-256, and connections are
-/// plain TCP.
+/// A conversation of an agent and a gateway from `Protocol/vectors/conversations.txt` (specification §14.1). At the
+/// beginning of each conversation the gateway has no sessions, and the store is empty. The store checks write
+/// conditions and SHA-256, and connections are plain TCP.
 package struct Conversation: Sendable {
-    /// Which sides must follow the conversation.
+    /// Which of the two machines must follow the conversation.
     package enum Side: String, Sendable {
         case both
-        /// The gateway decides by its own budgets, so only an agent must follow the conversation.
+        /// Only the agent: the gateway decides by its own budgets, so another gateway may answer differently.
         case agent
-        /// The agent breaks a rule or uses an option, so only a gateway must follow the conversation.
+        /// Only the gateway: the agent breaks a rule or uses an option, so another agent may send other frames.
         case gateway
     }
 
@@ -65,7 +65,7 @@ extension Conversation {
         }
     }
 
-    /// An event in the store that the conversation does not cause.
+    /// An event in the store that neither side of the conversation causes.
     package enum StoreEvent: Equatable, Sendable {
         /// Another writer stores an object.
         case object(StoredObject)
@@ -73,7 +73,7 @@ extension Conversation {
         case part(PartNumber, upload: String, content: [UInt8], etag: String)
         /// From here on the store refuses requests with data as *full*.
         case full
-        /// From here on the store accepts requests with data.
+        /// From here on the store accepts requests with data again.
         case well
         /// An upload is removed.
         case gone(upload: String)

@@ -1,7 +1,7 @@
 import TransferCore
 import WireProtocol
 
-// Simulated reads: a file may change, the read may fail, or the file may become shorter during the read.
+// Simulated reads. During a read the file may change or become shorter, or the read may fail.
 
 extension AgentHost {
     func read(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {

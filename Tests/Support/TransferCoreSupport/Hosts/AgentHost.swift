@@ -3,7 +3,7 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// An agent's shell without sockets and disks: performs the machine's actions in the simulation.
+/// Takes the place of an agent's shell in a simulation: performs the machine's actions without sockets and disks.
 package final class AgentHost {
     private struct End {
         var wire: Wire?
@@ -34,14 +34,16 @@ package final class AgentHost {
     private var committing: [(JournalSequence, JournalWrite)] = []
     private var isCommitPlanned = false
     private var timerAt: Instant?
-    /// Counts the agent's processes. Events that an earlier process has scheduled are ignored.
+    /// The number of the agent's current process. The host ignores events that an earlier process has scheduled.
     package private(set) var life = 0
     package private(set) var isDead = false
-    /// Whether the host keeps the bytes of parts in memory. Otherwise it reads them again for each chunk.
+    /// Whether the host keeps the bytes of a part in memory after it has read the part. Otherwise it reads them again
+    /// for each chunk.
     package var keepsParts = true
-    /// Changes what a read returns to the machine; receives the stamp from before the read.
+    /// Changes what a read returns to the machine. Receives the file's stamp from before the read, and the real result.
     package var tamperReading: ((FileStamp, PartReading) -> PartReading)?
-    /// Changes the evidence that a comparison of the file with an object returns.
+    /// Replaces the evidence that the agent computes from its file. Receives the evidence of the object with which the
+    /// agent compares.
     package var tamperEvidence: ((ContentEvidence) -> ContentEvidence)?
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
@@ -98,7 +100,7 @@ package final class AgentHost {
         }
     }
 
-    /// The process exits regularly.
+    /// The process exits in an orderly way: bytes that it has written still arrive.
     package func exit() {
         isDead = true
         life += 1
@@ -118,7 +120,7 @@ package final class AgentHost {
         timerAt = nil
     }
 
-    /// Starts a new process that submits these uploads from the journal.
+    /// Starts a new process, and submits these uploads to it.
     package func start(_ requests: [UploadRequest]) {
         machine = makeMachine(now)
         isDead = false
@@ -259,8 +261,8 @@ package final class AgentHost {
 
     // MARK: Chunks
 
-    /// Sends the chunks of a connection one after another at the rate of the link. Frames overtake the chunks that
-    /// wait.
+    /// Sends the chunks of a connection one after another at the rate of the link. Frames overtake the chunks that are
+    /// still waiting.
     private func pump(_ id: ConnectionID) {
         guard ends[id]?.isPumping == false, ends[id]?.chunks.isEmpty == false else { return }
         ends[id]?.isPumping = true
@@ -310,7 +312,8 @@ package final class AgentHost {
 
     // MARK: Journal and time
 
-    /// Writes that are requested while a transaction is becoming durable go into the next transaction.
+    /// Plans the next transaction of the journal. Writes that the machine requests while a transaction is becoming
+    /// durable go into the next one.
     private func planCommit() {
         guard !isCommitPlanned, let last = uncommitted.last?.0 else { return }
         isCommitPlanned = true

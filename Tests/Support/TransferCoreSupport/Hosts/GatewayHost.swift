@@ -3,7 +3,7 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// A gateway's shell without sockets: performs the machine's actions in the simulation.
+/// Takes the place of a gateway's shell in a simulation: performs the machine's actions without sockets.
 package final class GatewayHost {
     private struct End {
         var wire: Wire
@@ -25,7 +25,7 @@ package final class GatewayHost {
     private var calls: [StoreRequestID: StoreCall] = [:]
     private var lastConnection: UInt64 = 0
     private var timerAt: Instant?
-    /// Counts restarts. Events that an earlier process has scheduled are ignored.
+    /// The number of the gateway's current process. The host ignores events that an earlier process has scheduled.
     private var life = 0
     package private(set) var notes: [GatewayNote] = []
     /// Whether the process is dead and was not restarted yet.
@@ -34,13 +34,12 @@ package final class GatewayHost {
     package var clockOffsetMilliseconds: Int64 = 0
     /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Whether the host does not deliver a frame to the agent. A simulation that asks a gateway questions of its own
-    /// withholds the answers from the agent.
+    /// Decides whether the host withholds a frame from the agent. A simulation that asks the gateway questions of its
+    /// own intercepts the answers in this way.
     package var withholds: ((Frame, Slot) -> Bool)?
     package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
-    /// An answer that the machine receives as soon as all bytes of a request have arrived. The request takes effect
-    /// only afterwards.
+    /// May give the machine an answer as soon as all bytes of a request have arrived, before the request takes effect.
     package var foreseesAnswer: ((StoreRequest, [UInt8]) -> StoreAnswer?)?
     /// Checks an invitation; without this function every invitation is invalid.
     package var enrol: ((SHA256Digest, InvitationSecret) -> EnrolmentOutcome)?

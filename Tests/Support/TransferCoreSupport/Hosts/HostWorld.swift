@@ -1,7 +1,7 @@
 package import TransferCore
 package import WireProtocol
 
-/// The simulation around the hosts: it decides durations and faults, and observes everything.
+/// The simulation around the hosts. It decides how long work takes and which faults occur, and observes everything.
 ///
 /// Every requirement outside the first group has a default that does nothing.
 package protocol HostWorld: AnyObject {
@@ -10,7 +10,7 @@ package protocol HostWorld: AnyObject {
     /// Records a violated invariant.
     func violation(_ text: String)
 
-    /// How long this work takes in the agent's process.
+    /// How long this work of the agent's process takes.
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration
 
     /// The current file of an upload; `nil` for an unknown upload.
@@ -19,7 +19,7 @@ package protocol HostWorld: AnyObject {
     /// The wire of a new connection; `nil` if no gateway answers.
     func connect(_ id: ConnectionID, from agent: AgentHost) -> Wire?
 
-    /// Makes these writes durable together, or none of them.
+    /// Makes these writes durable, all or none of them.
     ///
     /// - Returns: the failure if the writes did not become durable; otherwise `nil`.
     func commit(_ writes: [JournalWrite], of agent: AgentHost) -> UploadFailure?
@@ -42,13 +42,13 @@ package protocol HostWorld: AnyObject {
     /// Like `delivered(_:to:)`, with the slot and the connection for simulations that need them.
     func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
-    /// A read has reached this step. The simulation may change the file or fail the read.
+    /// Called when a read has reached this step. The simulation may change the file or let the read fail.
     func reading(_ upload: UploadID, reaches moment: ReadMoment, at agent: AgentHost) -> UploadFailure?
 
     func acted(_ gateway: GatewayHost)
-    /// A whole frame has arrived and is about to be passed to the machine.
+    /// Called when a whole frame has arrived, before the machine receives it.
     func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost)
-    /// The machine has accepted data from a connection.
+    /// Called when the machine has accepted data from a connection.
     func tookData(from id: ConnectionID, at gateway: GatewayHost)
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from gateway: GatewayHost)
     func requests(_ request: StoreRequest, at gateway: GatewayHost)
@@ -75,9 +75,9 @@ package enum ReadMoment: Equatable, Sendable {
 
 /// What happens to bytes on arrival.
 package struct Arrival: Equatable, Sendable {
-    /// Sizes of the pieces in which the bytes are delivered, one after another; the rest is lost.
+    /// Sizes of the pieces in which the bytes are delivered, one after another. Bytes beyond these pieces are lost.
     package var pieces: [Int]
-    /// How the connection ends after that, if it does.
+    /// How the connection ends after these pieces; `nil` if it stays open.
     package var ending: Ending?
 
     package enum Ending: Equatable, Sendable {

@@ -3,7 +3,7 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// Options of a simulated pair.
+/// Options of a simulation with one agent (`Pair`).
 package struct PairOptions: Sendable {
     package var gateways = 1
     package var seed: UInt64 = 1
@@ -40,7 +40,7 @@ package struct Cut: Equatable, Sendable {
 
     package var direction: Direction
     package var after: Int
-    /// Whether the gateway does not notice.
+    /// Whether the gateway does not notice the cut.
     package var leavesGateway = false
 
     package init(_ direction: Direction, after: Int, leavesGateway: Bool = false) {
@@ -74,7 +74,7 @@ package final class Pair: HostWorld {
     package var onFrame: ((Frame, Cut.Direction) -> Void)?
     package private(set) var transcript: [String] = []
     package private(set) var violations: [String] = []
-    /// Whether a gateway may still hold connections that the agent has lost.
+    /// Whether a gateway may still count connections as open that the agent has lost.
     var leavesStaleConnections = false
     package private(set) var chunkTimes: [(at: Instant, connection: ConnectionID, wireBytes: UInt64)] = []
     private var deliveries: [Wire.Direction: Int] = [:]
@@ -148,7 +148,7 @@ package final class Pair: HostWorld {
         agent.submit(request)
     }
 
-    /// The agent's process dies, and after a delay a new one continues from the journal.
+    /// The agent's process dies. After a delay a new process continues from the journal.
     package func restartAgent(
         leavingGateway: Bool = false, purpose: UploadRequest.Purpose = .push, whileDead: () -> Void = {}
     ) {

@@ -8,7 +8,7 @@ struct StoreOrigin: Equatable {
     var life: Int
 }
 
-/// One request to the store: takes its bytes from a flow, has its effect, and answers.
+/// One request to the store. It takes its bytes from a flow, takes effect, and answers.
 final class StoreCall {
     private let store: VirtualStore
     private let request: StoreRequest
@@ -105,7 +105,8 @@ final class StoreCall {
         }
     }
 
-    /// The conflicting request takes effect. It is an earlier copy of this request, and was under way before this one.
+    /// The request with which this one conflicted takes effect. It is an earlier copy of this request that was still
+    /// under way.
     private func landLate() {
         guard store.isAborted(request) else {
             _ = store.perform(request, body: body, from: origin)

@@ -8,7 +8,7 @@ package enum StoreRequestKind: String, CaseIterable, Sendable {
         abort, readObject
 }
 
-/// A fault of one request.
+/// What goes wrong with one request to the store.
 package enum StoreFault: Equatable, Sendable {
     /// The request has no effect and gets this answer.
     case fails(StoreFailure)
@@ -21,14 +21,14 @@ package enum StoreFault: Equatable, Sendable {
     case completesInSteps(Duration)
     /// The listing lacks the parts whose bit is set in the mask; bit 0 is part 1.
     case listsWithout(mask: UInt64)
-    /// If this request has a condition, the store reports that a conflicting request for the key is under way. With
-    /// `landsAfter`, that request is an earlier copy of this one, and takes effect after that time.
+    /// If this request has a condition, the store answers that a conflicting request for the key is under way. With
+    /// `landsAfter`, the conflicting request is an earlier copy of this one, and takes effect after that time.
     case conflicts(landsAfter: Duration?)
     /// The store reports that the completion names missing parts.
     case deniesParts
     /// The upload is gone when the request arrives.
     case uploadVanishes
-    /// The listing is empty.
+    /// The listing is empty, even if the upload has parts.
     case listsNothing
     /// The store reports a successful abort. The last part was in flight, and arrives after the abort.
     case leavesPart

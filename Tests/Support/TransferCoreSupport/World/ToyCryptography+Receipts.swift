@@ -1,8 +1,8 @@
 package import TransferCommon
 import TransferCore
 
-/// Signatures for simulations: a digest of key and statement. They are easy to forge, but no party in a simulation
-/// forges any.
+/// Signatures for simulations: a digest of the key and the statement. They are easy to forge, but no party of a
+/// simulation forges any.
 extension ToyCryptography: AgentCryptography {
     package func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? { ToyDigest.sha256(publicKey) }
 

@@ -1,7 +1,7 @@
 package import TransferCommon
 package import TransferCore
 
-/// Real digests, for simulations whose frames must contain them.
+/// Computes real digests, for simulations whose frames must contain them.
 package protocol ContentDigesting: Sendable {
     func sha256(_ bytes: [UInt8]) -> SHA256Digest?
     func md5(_ bytes: [UInt8]) -> MD5Digest?
@@ -54,7 +54,7 @@ package enum ToyDigest {
     }
 }
 
-/// Sealing for simulations: a key id and a check value before the plain text.
+/// Sealing for simulations: writes a key id and a check value before the plain text, and encrypts nothing.
 package struct ToyCryptography: TransferCryptography {
     /// The sealing key; `nil` if the ring has none.
     package var sealingKey: UInt8?
@@ -72,9 +72,9 @@ package struct ToyCryptography: TransferCryptography {
         self.receiptKey = receiptKey
     }
 
-    /// Computed at each use. A stored value would keep the kind of digest of the task that used it first. If that task
-    /// works with real digests (`ToyDigest.replacement`), all other simulations in this process would then run
-    /// differently from what their seeds determine.
+    /// This value is computed at each use. If it were stored, it would keep the kind of digest of the task that used it
+    /// first. If that task works with real digests (`ToyDigest.replacement`), all other simulations in this process
+    /// would then run differently from what their seeds determine.
     package static var usualReceiptKey: ReceiptKey {
         let publicKey = Array("a toy key".utf8)
         return ReceiptKey(publicKey: publicKey, fingerprint: ToyDigest.sha256(publicKey))

@@ -1,7 +1,7 @@
 import TransferCommon
 package import WireProtocol
 
-/// Computes evidence of a content like the agent's shell.
+/// Computes evidence from bytes, as the agent's shell does.
 package enum VirtualEvidence {
     package static func compute(_ bytes: [UInt8], partBytes: UInt64, like: ContentEvidence) -> ContentEvidence {
         switch like {

@@ -27,7 +27,7 @@ package final class VirtualFile {
         touchModificationTime()
     }
 
-    /// Writes new content of the same size, after which a program restores the modification time.
+    /// Writes new content of the same size and restores the modification time, as some programs do.
     package func rewriteKeepingTime(_ bytes: [UInt8]) {
         self.bytes = bytes
         touchChangeTime()
@@ -39,13 +39,13 @@ package final class VirtualFile {
         stamp.inode = inode
     }
 
-    /// Sets the device's clock back or forward: the file gets this modification time.
+    /// Sets the file's modification time, as a device does whose clock was set back or forward.
     package func setClock(seconds: Int64) {
         stamp.modification = ModificationTime(seconds: seconds, nanoseconds: 0)
         touchChangeTime()
     }
 
-    /// Changes the content without a change of the file's times, which is possible with a coarse clock.
+    /// Changes the content but not the file's times. With a coarse clock a write can do this.
     package func corrupt(at index: Int) {
         bytes[index] ^= 0xFF
     }

@@ -2,9 +2,9 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// The agent's journal: the durable state of each upload, which survives the agent's process. A simulated row exists
-/// from the beginning; a row of the shipped journal exists from `began` on, which corresponds to a non-nil `saved`
-/// here. `JournalModelTests`, beside the shipped journal, checks that both apply writes in the same way.
+/// The agent's journal: the durable state of each upload, which survives the agent's process. Here each upload has a
+/// row from the beginning. The shipped journal has a row only after the write `began`; here `saved` is then set.
+/// `JournalModelTests`, beside the shipped journal, checks that both apply writes in the same way.
 package final class VirtualJournal {
     package struct Row: Equatable {
         package var id: UploadID
@@ -39,8 +39,8 @@ package final class VirtualJournal {
 
     package func add(_ row: Row) { rows[row.id] = row }
 
-    /// The journal is lost with its disk. The simulation keeps the rows, but they forget everything about sessions that
-    /// were begun.
+    /// The journal is lost with its disk. The simulation keeps the rows, but removes from them what the agent had saved
+    /// about sessions.
     package func forgetSessions() {
         for id in rows.keys {
             rows[id]?.saved = nil
@@ -117,7 +117,7 @@ package final class VirtualJournal {
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
             partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.proof != nil)
         request.proof = row.proof
-        // The simulated journal has no clock, so the whole put limit applies, as after a reboot.
+        // The simulated journal has no clock, so the agent waits for the whole put limit, as it does after a reboot.
         request.withdrawn = row.withdrawn.map { WithdrawnVersion(stamp: $0, age: .zero) }
         return request
     }

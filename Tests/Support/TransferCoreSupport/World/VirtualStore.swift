@@ -25,10 +25,10 @@ package final class VirtualStore {
         var parts: [PartNumber: StoredPart] = [:]
         /// All ETags that each part has ever had in this upload.
         var names: [PartNumber: Set<String>] = [:]
-        /// Whether the upload is being completed and therefore hidden.
+        /// Whether the store hides the upload, because it is completing it.
         var isHidden = false
-        /// Whether an abort has left a part. Faults then hide no parts from the upload's listing; otherwise the gateway
-        /// could never find the part.
+        /// Whether an abort has left a part in the upload. Faults then hide no parts from the listing; otherwise the
+        /// gateway could never find this part.
         var isBeingAborted = false
 
         var recordKey: RecordKey { RecordKey(key: Array(key.utf8), session: label.session) }
@@ -46,9 +46,9 @@ package final class VirtualStore {
     }
 
     let schedule: Schedule
-    /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. It does so
-    /// only while the upload has a record, or if the part comes from the gateway's process that removed the record,
-    /// which can know of its part. No gateway can know which parts other gateways, including dead ones, had in flight.
+    /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. After the
+    /// session record is removed, only a part of the process that removed the record does so, because only this gateway
+    /// can know of the part. No gateway can know which parts other gateways, including dead ones, had in flight.
     package var landsAfterAbort = false
     /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]
@@ -60,7 +60,7 @@ package final class VirtualStore {
     package var etag: (MD5Digest) -> String = \.description
     /// The store's name for a session's upload, if the usual name does not apply.
     package var uploadName: (SessionID) -> String? = { _ in nil }
-    /// Whether objects keep their session id.
+    /// Whether the metadata of an object keep the id of the session that wrote it.
     package var keepsSession = true
     /// Which conditions the store checks; it treats all others as fulfilled.
     package var conditions = CheckedConditions.all
@@ -70,7 +70,7 @@ package final class VirtualStore {
         get { keeping == .digests }
         set { keeping = newValue ? .digests : .nothing }
     }
-    /// Chooses a fault for a request, before the tables apply.
+    /// Chooses a fault for a request, before `standingFaults` and `faults` do.
     package var chooseFault: ((StoreRequest) -> StoreFault?)?
     /// Called after every change of the store, with the new object if there is one.
     package var onChange: ((_ key: String, _ object: Object?) -> Void)?
@@ -169,7 +169,7 @@ package final class VirtualStore {
     }
 
     /// Drops uploads that a late part of another gateway has revived. The gateway that aborted the upload cannot know
-    /// of such a part (§9.3), whether the part arrives before or after the removal of the record.
+    /// of such a part (§9.3). It makes no difference whether the part arrives before or after the record is removed.
     private func forgetPartsOfOthers(than remover: StoreOrigin, _ name: RecordKey) {
         for (id, reviver) in revivers where reviver != remover {
             if uploads[id]?.recordKey == name { uploads[id] = nil }

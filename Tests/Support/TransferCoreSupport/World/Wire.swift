@@ -22,9 +22,10 @@ package final class Wire {
     private unowned let world: any HostWorld
     package private(set) var isCutAtAgent = false
     package private(set) var isCutAtGateway = false
-    /// Whether bytes in flight and later bytes are lost.
+    /// Whether the bytes in flight, and all bytes that are written later, are lost.
     private var isBroken = false
-    /// Bytes in flight to the gateway. After the connection was torn: how many of those still arrive.
+    /// Bytes in flight to the gateway. After the connection was torn, `bytesToGatewayLeft` says how many of them still
+    /// arrive.
     private var bytesToGateway = 0
     private var bytesToGatewayLeft: Int?
     /// When the last bytes in each direction arrive; later bytes do not overtake them.
@@ -53,7 +54,7 @@ package final class Wire {
         }
     }
 
-    /// Bytes that are written together arrive together, unless the simulation splits them.
+    /// Sends bytes. They arrive together, unless the simulation splits them.
     package func write(_ bytes: ByteBuffer, _ direction: Direction) {
         if direction == .toGateway { bytesToGateway += bytes.readableBytes }
         schedule.at(arrivalTime(direction)) { self.deliver(bytes, direction) }
@@ -65,7 +66,7 @@ package final class Wire {
         lastArrivals.toAgent = max(lastArrivals.toAgent, schedule.now + duration)
     }
 
-    /// Closes the connection regularly from one side: bytes in flight arrive first.
+    /// Closes the connection in an orderly way from one side: bytes in flight arrive first.
     package func close(from direction: Direction) {
         schedule.at(arrivalTime(direction)) {
             guard !self.isBroken else { return }
@@ -80,7 +81,7 @@ package final class Wire {
         }
     }
 
-    /// Ends the connection at one end or at both.
+    /// Ends the connection at one end or at both. Bytes in flight are lost.
     package func end(_ ending: Arrival.Ending) {
         isBroken = true
         if ending == .cut || ending == .cutAtAgent { cutAtAgent() }
