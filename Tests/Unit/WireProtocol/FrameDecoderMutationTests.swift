@@ -4,8 +4,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Feeds the decoder vectors with random damage. The bytes must give frames or the error of the first violation,
-/// independent of how they are split, and every accepted frame must be encodable.
+/// Feeds the decoder with randomly damaged vectors. However the bytes are split, the decoder must return the same
+/// frames and the same error. Every accepted frame must be encodable.
 @Suite struct FrameDecoderMutationTests {
     private static let executionsPerSeed = 25_000
 
@@ -51,7 +51,8 @@ import WireProtocol
             var frame = vectors[Int.random(in: 0..<vectors.count, using: &generator)]
             if Bool.random(using: &generator) {
                 damage(&frame, using: &generator)
-                // A corrected length lets the mutation reach the fields instead of the next frame's header.
+                // A corrected length leads the decoder to the damaged fields. With a wrong length it would only misread
+                // the next header.
                 if Bool.random(using: &generator), frame.count >= 8 { frame = withLengthFixed(frame) }
             }
             bytes += frame

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The code's limits equal those that the specification lists and SECURITY.md refers to.
+/// The code's limits equal the limits in the specification, to which SECURITY.md refers.
 @Suite struct LimitsTableTests {
     private let limits = GatewayLimits(
         parts: PartRule(
@@ -16,7 +16,7 @@ import WireProtocol
         #expect(Array(table[(start + 1)...]) == told)
     }
 
-    /// If an agent must know a limit and WELCOME does not carry it, the limit is the same for all gateways.
+    /// The limits that are the same for all gateways: an agent must know them, and WELCOME does not carry them.
     @Test func fixedLimitsMatchTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
         let agents = rows.prefix { $0[0] != "limit" }

@@ -29,7 +29,7 @@ enum Repository {
         return Array(rows.dropFirst())
     }
 
-    /// The rows of the table of codes, which follows another table in the same section.
+    /// The rows of the table of codes, which is not the only table in its section.
     static func codeRows() throws -> [[String]] {
         try tableRows(underHeading: "## 12. Codes").filter { $0[0].hasPrefix("0x") }
     }

@@ -56,8 +56,8 @@ import WireProtocol
         #expect(!error.description.isEmpty)
     }
 
-    /// The frame can carry metadata that breaks the rules. So the gateway can refuse it with a message, and need not
-    /// end the connection.
+    /// The frame can carry metadata that breaks the rules. So the gateway can refuse such metadata with a message, and
+    /// need not end the connection.
     @Test func sessionOpenNeedsValidMetadata() throws {
         let pairs = Self.offered("video/mp4", [("line", "3")])
         var terms = SessionTerms(

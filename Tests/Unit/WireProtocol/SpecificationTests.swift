@@ -64,7 +64,8 @@ import WireProtocol
         for type in [FrameType.completed, .proven] {
             #expect(WireLimits.signatureBytesMax + 64 <= type.bodyBytesMax, "\(type)")
         }
-        // The bytes of the content type, the bytes of all names and values with the lengths of each pair, and the key.
+        // The most bytes that metadata take in a frame: the content type, all names and values, and three bytes for the
+        // lengths of each pair.
         let metadataBytes = 256 + SessionMetadata.bytesMax + 3 * SessionMetadata.pairsMax
         #expect(metadataBytes + WireLimits.keyBytesMax + 128 <= FrameType.sessionOpen.bodyBytesMax)
         #expect(WireLimits.keyBytesMax + 128 <= FrameType.prove.bodyBytesMax)

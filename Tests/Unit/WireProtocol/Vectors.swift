@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Which end receives a vector's bytes (specification §14).
+/// The direction in which a vector's bytes are sent (specification §14).
 enum Way: String, Sendable {
     case up = "A→G"
     case down = "G→A"
@@ -135,7 +135,7 @@ func encoded(_ frame: Frame, slot: Slot = Slot(1)) throws -> [UInt8] {
     return Array(buffer.readableBytesView)
 }
 
-/// A header and a body that no encoder would write.
+/// A frame with a header that matches its length and with any body, also one that no encoder would write.
 func rawFrame(type: UInt8, flags: UInt8 = 0, slot: UInt16 = 0, body: [UInt8] = []) -> [UInt8] {
     withLengthFixed([0, 0, 0, 0, type, flags, UInt8(slot >> 8), UInt8(truncatingIfNeeded: slot)] + body)
 }
