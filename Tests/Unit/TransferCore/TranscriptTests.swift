@@ -74,7 +74,8 @@ import WireProtocol
                 .dropFlow(flow), .send(id, slot, .stored(Stored(part: offer.part, etag: "etag-1"))),
             ])
 
-        // COMPLETE: the gateway compares the list with the store's list, then completes exactly those ETags.
+        // COMPLETE: the gateway compares the agent's list with the store's list, and then completes the upload with
+        // exactly the listed parts.
         let entries = GatewayDriver.entries(of: 1_500)
         #expect(gateway.frame(.partList(PartList(entries: entries, isLast: true))) == [])
         #expect(
@@ -157,8 +158,8 @@ import WireProtocol
                 .store(StoreRequestID(1), .listParts(key: "site/file", upload: "upload-1"))
             ])
 
-        // One part is stored in another form than the agent lists, so the gateway wants it again. Another part is
-        // stored but not listed, so the gateway names it as a candidate.
+        // The store holds one listed part with another ETag than the agent lists, so the gateway wants this part again.
+        // It holds another part that the agent did not list, so the gateway names that part as a candidate.
         let actions = gateway.answer(.parts(entries))
         let state = ResumeState(
             phase: .ongoing, partBytes: 1_000, candidateParts: 1, partials: [], wanted: [entries[1].part],

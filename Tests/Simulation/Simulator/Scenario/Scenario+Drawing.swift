@@ -17,7 +17,7 @@ extension Scenario {
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
         scenario.drawPace(&dice)
-        // Each draw that was added later has a generator of its own, so the earlier draws of a seed have stayed the
+        // Draws that were added later have generators of their own, so the earlier draws of a seed have stayed the
         // same.
         var late = Dice(seed: seed ^ 0x55)
         scenario.drawAborts(&late)
@@ -126,7 +126,8 @@ extension Scenario {
         }
     }
 
-    /// Draws the gateway's limits on progress. This draw comes last, so that the older draws of a seed stay the same.
+    /// Draws the gateway's limits on progress. This is the last draw from the scenario's first generator, so that the
+    /// older draws of a seed stay the same.
     private mutating func drawPace(_ dice: inout Dice) {
         gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
         gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))

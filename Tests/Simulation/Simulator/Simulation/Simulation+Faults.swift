@@ -42,7 +42,8 @@ extension Simulation {
         return nil
     }
 
-    /// Applies a fault. A fault that must not interrupt the operation that is running follows right after it.
+    /// Applies a fault. If the fault must not interrupt the operation that is running, it takes effect right after that
+    /// operation.
     func apply(_ fault: Fault) {
         guard !isResting else { return }
         switch fault {

@@ -56,7 +56,7 @@ package protocol HostWorld: AnyObject {
     func ticked(_ who: String)
 }
 
-/// Work that takes an agent's process time.
+/// Work for which an agent's process needs some time.
 package enum AgentWork: Equatable, Sendable {
     case connecting
     case reading

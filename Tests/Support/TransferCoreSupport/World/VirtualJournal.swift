@@ -32,7 +32,7 @@ package final class VirtualJournal {
     package private(set) var rows: [UploadID: Row] = [:]
     /// Receipts signed by gateways, in the order in which they were kept.
     package private(set) var receipts: [StoredReceipt] = []
-    /// The site of the device's objects.
+    /// The store, the device name and the prefix under which the device's objects lie.
     package private(set) var site: DeviceSite?
 
     package init() {}

@@ -11,10 +11,10 @@ package final class Wire {
     }
 
     private let schedule: Schedule
-    /// The agent's number of the connection.
+    /// The number that the agent has given the connection.
     package let id: ConnectionID
     package let gateway: GatewayHost
-    /// The gateway's number of the connection.
+    /// The number that the gateway has given the connection.
     package let gatewayID: ConnectionID
     package private(set) weak var agent: AgentHost?
     /// The agent's process that opened the connection.

@@ -23,8 +23,8 @@ import Testing
         Machine(file: "Sessions/UploadLifecycle", states: "Phase"),
     ]
 
-    /// Names that a table may use for a target although the enum has no such case. A slot that is not in use any more
-    /// is removed, so it has no state.
+    /// States that a table may name after a transition, although the enum has no such case. A slot that is not in use
+    /// any more is removed, so it has no state.
     private static let removed: Set<String> = ["removed"]
 
     @Test(arguments: machines)

@@ -45,8 +45,9 @@ import WireProtocol
         #expect(frames(driver.chunkSent()).contains { if case .complete = $0 { true } else { false } })
     }
 
-    /// The gateway closed the slot, but chunks of its old session are still queued. The agent must not use the slot for
-    /// another session until they are sent, because the gateway would take them for data of that session.
+    /// The gateway closed the slot, but chunks of the slot's old session are still queued. Until they are sent, the
+    /// agent must not use the slot for another session, because the gateway would take the chunks for data of that
+    /// session.
     @Test func aSlotIsNotUsedAgainWhileItsChunksWait() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let old = try #require(driver.slots.last)
@@ -85,7 +86,8 @@ import WireProtocol
         return driver
     }
 
-    /// Submits an upload for two connections, establishes only the first of them, and reads four parts.
+    /// Submits an upload to an agent that may use two connections, establishes only the first of them, and reads four
+    /// parts.
     ///
     /// - Returns: how many parts the agent offered on the first connection.
     private func readBeforeTheSecondIsThere(_ driver: inout AgentDriver) -> Int {

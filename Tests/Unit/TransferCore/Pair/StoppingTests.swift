@@ -102,7 +102,7 @@ import WireProtocol
 
     private func stop(_ pair: Pair, after duration: Duration) {
         let moment = pair.schedule.now + duration
-        // A scheduled step makes the simulated clock stop at `moment`.
+        // The simulated clock jumps from one scheduled step to the next. This step makes it reach `moment`.
         pair.schedule.at(moment) { pair.agent.change { $0.stop(now: pair.schedule.now) } }
         pair.run { $0.schedule.now >= moment && $0.agent.machine.isIdle }
     }

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Stores that fail, delay, forget, or lose answers.
+/// Stores that fail, delay or refuse requests, lose their answers, or lose uploads and parts.
 @Suite struct StoreFaultTests {
     static let failures: [StoreFault] = [
         .fails(.unavailable(retryAfter: .zero)), .fails(.outcomeUnknown), .failsAfterEffect(.outcomeUnknown),

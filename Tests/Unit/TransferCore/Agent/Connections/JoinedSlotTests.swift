@@ -129,8 +129,8 @@ import WireProtocol
         expectStored(answeredIn: first, &driver, "\(other)")
     }
 
-    /// The gateway answers COMPLETE in the first slot with a lost session. Another gateway may hold the upload, so the
-    /// agent sends COMPLETE in the second slot.
+    /// The gateway answers COMPLETE in the first slot by reporting the session as lost. The second slot may lead to
+    /// another gateway that still has the upload, so the agent sends COMPLETE there.
     @Test func lossAtCompletionQueriesTheOtherSlot() throws {
         var (driver, first, second) = try joining()
         _ = send(AgentDriver.resumeState(), to: second, &driver)
@@ -148,8 +148,8 @@ import WireProtocol
         #expect(hasLoss(send(Answer.error(.sessionLost).frame, to: first, &driver)))
     }
 
-    /// A query that joins a session lists no parts, so its answer cannot prove that the session is lost. When this slot
-    /// is the last one, the agent resumes the session with its part list.
+    /// A query that joins a session lists no parts, so its answer cannot prove that the session is lost. If the upload
+    /// has no other slot left, the agent therefore resumes the session with its part list.
     @Test(arguments: [Answer.lost, .refused(.sessionLost), .refused(.tokenForeign)])
     func joiningQueryInTheLastSlotIsRepeated(answer: Answer) throws {
         var (driver, first, second) = try joining()

@@ -28,8 +28,8 @@ import WireProtocol
         for number in Self.numbers(4) { queue.putLast(number) }
         queue.putFirst(Self.numbers(5, 2))
         #expect(queue.preferredCount == 3)
-        // The queue skips only parts that the caller reports as stored or under way. This test reports none, so the
-        // queue returns parts 2, 4 and 5 again when it comes to the fresh parts.
+        // The queue first returns the preferred parts, and then all parts of the plan in order. It skips only parts
+        // that the caller reports as stored or under way. This test reports none, so parts 2, 4 and 5 come twice.
         #expect(Self.take(&queue, plan) == [5, 2, 4, 1, 2, 3, 4, 5])
     }
 

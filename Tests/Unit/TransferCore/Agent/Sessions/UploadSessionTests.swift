@@ -80,7 +80,8 @@ import WireProtocol
         let row = session.record(id, AgentDriver.stamp, partBytes: 1_000)
         #expect(row.session == id && row.partBytes == 1_000 && row.parts.isEmpty)
         #expect(session.openFrame?.session == id && !session.needsChoice)
-        // A gateway that received this id may have created an upload for it. The session then needs another id.
+        // A gateway has received the session id and has sent no token. It may have created an upload for this id, so
+        // the agent chooses another id before it opens the session again.
         session.told()
         #expect(session.needsChoice)
     }

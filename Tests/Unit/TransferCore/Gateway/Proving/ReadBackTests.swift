@@ -36,8 +36,8 @@ import WireProtocol
         }
         #expect(driver.keysBeingRead.count == 8)
         #expect(Set(driver.keysBeingRead.map { $0.prefix(2) }) == ["d0", "d1", "d2", "d3"])
-        // The first device still has an object waiting to be read. A device of which the gateway is reading no object
-        // comes first.
+        // The first device still has an object waiting to be read. But the gateway prefers a device of which it is
+        // reading no object.
         driver.answer(.object(Self.read))
         #expect(driver.keysBeingRead.last == "d4/f1")
         for _ in 0..<40 where !driver.requests.isEmpty { driver.answer(.object(Self.read)) }

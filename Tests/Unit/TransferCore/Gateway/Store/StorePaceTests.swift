@@ -122,7 +122,8 @@ import WireProtocol
 
     // MARK: The slow tail
 
-    /// Begins the parts with these numbers, hands them over, and lets the store confirm each one after `time`.
+    /// Begins the parts with these numbers, hands their bytes over to the store, and lets the store confirm each part
+    /// after `time`.
     private func settle(_ pace: inout StorePace, _ numbers: ClosedRange<UInt64>, time: Duration) {
         for number in numbers {
             begin(number...number, &pace, at: start)
