@@ -15,7 +15,8 @@ extension Frame {
                 Hello(
                     versionMin: hello.versionMin, versionMax: hello.versionMax, capabilities: hello.capabilities,
                     fingerprint: .zero, run: RunID(high: 0, low: 0), software: ""))
-        // WELCOME has only free fields. The decoder has already checked its form.
+        // WELCOME has only free fields, so one fixed frame stands for every WELCOME. The decoder has already checked
+        // its form.
         case .welcome: .ping(Ping(nonce: 0))
         case .ping: .ping(Ping(nonce: 0))
         case .goAway(let away): .goAway(GoAway(deadlineMilliseconds: away.deadlineMilliseconds, message: ""))

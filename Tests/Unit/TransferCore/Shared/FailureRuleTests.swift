@@ -19,8 +19,8 @@ import WireProtocol
         #expect(written == ruled)
     }
 
-    /// The specification explains each word of the column *agent* once. Where a reaction ends the process, the
-    /// explanation also names the exit code.
+    /// In the table of codes, the column *agent* has a word for the agent's reaction. The specification explains each
+    /// of these words once. If a reaction ends the process, the explanation also names the exit code.
     @Test func reactionsMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["word"], under: "## 12. Codes")
         #expect(table.rows.map { $0[0] } == FailureRule.Reaction.allCases.map(\.rawValue))

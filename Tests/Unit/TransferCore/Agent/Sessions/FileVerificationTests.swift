@@ -4,8 +4,8 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-/// A file whose stamp changed may still have its old content. To find out, the agent reads the parts that are already
-/// stored once more, and compares their digests.
+/// A file whose stamp changed may still have its old content. To find out, the agent reads the stored parts from the
+/// file a second time, and compares their digests.
 @Suite struct FileVerificationTests {
     private static let digest = ToyDigest.sha256([1])
 

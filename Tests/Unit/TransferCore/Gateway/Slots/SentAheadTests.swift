@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Frames may arrive behind SESSION OPEN or RESUME QUERY before the gateway has answered it. The gateway holds them,
-/// and decides them after its answer (§6.1, §8.1).
+/// Frames may arrive behind SESSION OPEN or RESUME QUERY before the gateway has answered that frame. The gateway holds
+/// them, and decides on them after its answer (§6.1, §8.1).
 @Suite struct SentAheadTests {
     private static func types(_ actions: [GatewayAction]) -> [FrameType] { frames(actions).map(\.type) }
 
