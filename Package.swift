@@ -24,7 +24,6 @@ let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
 let nioTLS = product("NIOTLS", of: "swift-nio")
 let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
 let httpClient = product("AsyncHTTPClient", of: "async-http-client")
-let xml = product("XMLCoder", of: "XMLCoder")
 let database = product("GRDB", of: "GRDB.swift")
 let logging = product("Logging", of: "swift-log")
 let lifecycle = product("ServiceLifecycle", of: "swift-service-lifecycle")
@@ -83,7 +82,6 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
@@ -100,7 +98,7 @@ let package = Package(
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
         room("SecureChannel", wire + base + nio + ["COpenSSL"]),
         room("ObjectStore", wire + base + nio + [logging]),
-        room("S3Store", wire + base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient, xml]),
+        room("S3Store", wire + base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient]),
         room(
             "GatewayKit",
             core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle, unixSignals]),

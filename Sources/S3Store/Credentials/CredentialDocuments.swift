@@ -17,17 +17,17 @@ package enum CredentialDocuments {
 
     /// Reads the security token service's XML answer to AssumeRoleWithWebIdentity.
     package static func assumedRole(_ bytes: [UInt8]) -> S3Credentials? {
-        let document = S3XML.decode(AssumedRole.self, from: bytes)
-        guard let found = document?.assumeRoleWithWebIdentityResult?.credentials else { return nil }
+        let result = S3XML.root(of: bytes)?.child("AssumeRoleWithWebIdentityResult")
+        guard let found = result?.child("Credentials") else { return nil }
         return credentials(
-            id: found.accessKeyId, secret: found.secretAccessKey, token: found.sessionToken,
-            expiration: found.expiration)
+            id: found.value(of: "AccessKeyId"), secret: found.value(of: "SecretAccessKey"),
+            token: found.value(of: "SessionToken"), expiration: found.value(of: "Expiration"))
     }
 
     /// The error code in a refusal of the security token service. The code is used only if it consists of letters,
     /// digits and dots. The message is not read, because it may quote the token in the request.
     package static func errorCode(_ bytes: [UInt8]) -> String? {
-        guard let code = S3XML.decode(Refusal.self, from: bytes)?.error?.code, (1...64).contains(code.utf8.count),
+        guard let code = S3Documents.Failure(reading: bytes)?.code, (1...64).contains(code.utf8.count),
             code.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
         else { return nil }
         return code
@@ -58,33 +58,6 @@ package enum CredentialDocuments {
             case token = "Token"
             case expiration = "Expiration"
         }
-    }
-
-    private struct AssumedRole: S3Document {
-        static let roots = ["AssumeRoleWithWebIdentityResponse"]
-
-        struct Result: Decodable {
-            var credentials: Keys?
-        }
-
-        struct Keys: Decodable {
-            var accessKeyId: String?
-            var secretAccessKey: String?
-            var sessionToken: String?
-            var expiration: String?
-        }
-
-        var assumeRoleWithWebIdentityResult: Result?
-    }
-
-    private struct Refusal: S3Document {
-        static let roots = ["ErrorResponse"]
-
-        struct Cause: Decodable {
-            var code: String?
-        }
-
-        var error: Cause?
     }
 }
 

@@ -43,19 +43,15 @@ struct S3Folder: Sendable {
         request.query = [("list-type", "2"), ("prefix", path + prefix), ("encoding-type", "url")]
         if let after { request.query.append(("start-after", path + after)) }
         let response = try await bucket.client.send(request)
-        let page = S3XML.decode(S3Documents.Objects.self, from: response.body)
+        let page = S3Documents.Objects(reading: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of records cannot be read.") }
-        let isEncoded = page.encodingType == "url"
-        let keys = (page.contents ?? []).compactMap { object in
-            object.key.flatMap { isEncoded ? S3Documents.decoded($0) : $0 }
-        }
-        let ours = keys.filter { $0.utf8.starts(with: path.utf8) }
+        let ours = page.keys.filter { $0.utf8.starts(with: path.utf8) }
         let all = ours.map { String($0.dropFirst(path.count)) }
         // Skip objects that are not records: an entry for the folder itself, and objects of other programs.
         let names = all.filter { name in
             SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
         }
-        guard S3Documents.isTrue(page.isTruncated) else { return RecordNamePage(names: names, next: nil) }
+        guard page.isTruncated else { return RecordNamePage(names: names, next: nil) }
         guard let next = all.last, after.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
             throw StoreError(.damaged, "The store's list of records does not advance.")
         }

@@ -25,7 +25,7 @@ extension S3Uploads {
                 return .failure(error.afterCondition(condition))
             }
         }
-        guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {
+        guard let document = S3Documents.Completed(reading: response.body) else {
             throw StoreError(.outcomeUnknown, "The store's answer does not say whether the upload is complete.")
         }
         // Ceph leaves the ETag in the answer's document empty if no earlier request has completed the upload. Take the

@@ -19,7 +19,7 @@ struct S3Uploads: Sendable {
             request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
         }
         let response = try await bucket.client.send(request)
-        let created = S3XML.decode(S3Documents.Created.self, from: response.body)
+        let created = S3Documents.Created(reading: response.body)
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
             throw StoreError(.outcomeUnknown, "The store began an upload and did not return its id.")
         }
@@ -51,15 +51,15 @@ struct S3Uploads: Sendable {
         var request = try self.request(.GET, at: key, upload: upload)
         if let after { request.query.append(("part-number-marker", String(after.value))) }
         let response = try await bucket.client.send(request)
-        guard let page = S3XML.decode(S3Documents.Parts.self, from: response.body) else {
+        guard let page = S3Documents.Parts(reading: response.body) else {
             throw StoreError(.damaged, "The store's list of parts cannot be read.")
         }
         var parts: [ListedPart] = []
-        for part in page.part ?? [] { parts.append(try Self.part(part)) }
+        for part in page.parts { parts.append(try Self.part(part)) }
         // Some stores begin the next page with the part that the marker names.
         parts.removeAll { part in after.map { part.number <= $0 } ?? false }
         parts.sort { $0.number < $1.number }
-        guard S3Documents.isTrue(page.isTruncated) else { return PartPage(parts: parts, next: nil) }
+        guard page.isTruncated else { return PartPage(parts: parts, next: nil) }
         let marker = page.nextPartNumberMarker.flatMap { UInt32($0) }.flatMap { PartNumber($0) }
         // If the store's marker did not advance, the caller would ask for the same page again and again.
         guard let next = max(marker, parts.last?.number), after.map({ next > $0 }) ?? true else {
@@ -92,10 +92,9 @@ struct S3Uploads: Sendable {
         var marker: (key: String, upload: String)?
         for _ in 0..<Self.pagesMax {
             let page = try await uploadPage(prefix: prefix, after: marker)
-            let isEncoded = page.encodingType == "url"
             var lastKey: String?
-            for upload in page.upload ?? [] {
-                guard let key = upload.key.flatMap({ isEncoded ? S3Documents.decoded($0) : $0 }) else { continue }
+            for upload in page.uploads {
+                guard let key = upload.key else { continue }
                 lastKey = key
                 guard case .wanted = choose(key), let id = upload.uploadId, Self.isUploadID(id) else { continue }
                 guard let created = upload.initiated.flatMap({ S3Time.date(xml: $0) }) else {
@@ -104,10 +103,10 @@ struct S3Uploads: Sendable {
                 found.append((key, UploadSummary(upload: id, created: created, sessionID: nil)))
             }
             let isPast = lastKey.map { choose($0) == .behind } ?? false
-            guard S3Documents.isTrue(page.isTruncated), !isPast else {
+            guard page.isTruncated, !isPast else {
                 return found.sorted { $0.summary.created < $1.summary.created }
             }
-            let nextKey = page.nextKeyMarker.flatMap { isEncoded ? S3Documents.decoded($0) : $0 } ?? lastKey
+            let nextKey = page.nextKeyMarker ?? lastKey
             let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")
             if let marker, marker.key.hasSameBytes(as: next.key), marker.upload.hasSameBytes(as: next.upload) { break }
             marker = next
@@ -125,7 +124,7 @@ struct S3Uploads: Sendable {
             if !marker.upload.isEmpty { request.query.append(("upload-id-marker", marker.upload)) }
         }
         let response = try await bucket.client.send(request)
-        let page = S3XML.decode(S3Documents.Uploads.self, from: response.body)
+        let page = S3Documents.Uploads(reading: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of uploads cannot be read.") }
         return page
     }

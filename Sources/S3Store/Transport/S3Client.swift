@@ -203,7 +203,7 @@ extension S3Client {
         }
         let bytes = Array(body.readableBytesView)
         // For some requests a store sends status 200 at once and reports a later error in the body.
-        if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
+        if XMLReader.rootName(of: bytes) == "Error" {
             var refusal = read(bytes, response, of: signed)
             // The status decides if the error code is unknown. Use 500 instead of 200, which would say nothing about
             // the error.
@@ -242,7 +242,7 @@ extension S3Client {
     }
 
     private func read(_ bytes: [UInt8], _ response: HTTPClientResponse, of signed: SignedRequest) -> S3Refusal {
-        let document = S3XML.decode(S3Documents.Failure.self, from: bytes)
+        let document = S3Documents.Failure(reading: bytes)
         let named = response.headers.value("x-amz-bucket-region") ?? document?.region
         let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != signed.region ? $0 : nil }
         let seconds = response.headers.value("retry-after").flatMap { Int64($0) }

@@ -1,82 +1,116 @@
-import Foundation
 import TransferCommon
 import WireProtocol
-import XMLCoder
 
 /// The XML answers of stores, with only the fields that Sluice reads. Every field is an optional text: if a store
 /// writes a number or a Boolean in an unusual form, the rest of the answer stays readable.
+///
+/// Stores disagree about the names of root elements, so the name decides nothing, except that `Error` is a failure. A
+/// document counts as an answer of its kind if it has one of the fields that this kind has. Otherwise a proxy's page
+/// could pass for an empty list.
 package enum S3Documents {
     /// The answer to CreateMultipartUpload.
     package struct Created: S3Document {
-        package static let roots = ["InitiateMultipartUploadResult"]
-        var uploadId: String?
+        let uploadId: String?
+
+        package init?(_ root: XMLElement) {
+            guard root.hasChild(among: ["UploadId"]) else { return nil }
+            uploadId = root.value(of: "UploadId")
+        }
     }
 
     /// The answer to CompleteMultipartUpload.
     package struct Completed: S3Document {
-        package static let roots = ["CompleteMultipartUploadResult"]
-        var eTag: String?
-        var checksumSHA256: String?
+        let eTag: String?
+        let checksumSHA256: String?
+
+        package init?(_ root: XMLElement) {
+            guard root.hasChild(among: ["ETag", "Key", "Location"]) else { return nil }
+            eTag = root.value(of: "ETag")
+            checksumSHA256 = root.value(of: "ChecksumSHA256")
+        }
     }
 
     /// The answer to ListParts.
     package struct Parts: S3Document {
-        // The S3 simulator moto uses the second name.
-        package static let roots = ["ListPartsResult", "ListPartsResponse"]
-
-        struct Part: Decodable {
-            var partNumber: String?
-            var lastModified: String?
-            var eTag: String?
-            var size: String?
-            var checksumSHA256: String?
+        struct Part {
+            let partNumber: String?
+            let lastModified: String?
+            let eTag: String?
+            let size: String?
+            let checksumSHA256: String?
         }
 
-        var isTruncated: String?
-        var nextPartNumberMarker: String?
-        var part: [Part]?
+        let isTruncated: Bool
+        let nextPartNumberMarker: String?
+        let parts: [Part]
+
+        package init?(_ root: XMLElement) {
+            guard root.hasChild(among: ["UploadId", "Part", "IsTruncated"]) else { return nil }
+            isTruncated = root.isTrue("IsTruncated")
+            nextPartNumberMarker = root.value(of: "NextPartNumberMarker")
+            parts = root.children.filter { $0.name == "Part" }.map { part in
+                Part(
+                    partNumber: part.value(of: "PartNumber"), lastModified: part.value(of: "LastModified"),
+                    eTag: part.value(of: "ETag"), size: part.value(of: "Size"),
+                    checksumSHA256: part.value(of: "ChecksumSHA256"))
+            }
+        }
     }
 
     /// The answer to ListMultipartUploads.
     package struct Uploads: S3Document {
-        package static let roots = ["ListMultipartUploadsResult"]
-
-        struct Upload: Decodable {
-            var key: String?
-            var uploadId: String?
-            var initiated: String?
+        struct Upload {
+            let key: String?
+            let uploadId: String?
+            let initiated: String?
         }
 
-        var encodingType: String?
-        var isTruncated: String?
-        var nextKeyMarker: String?
-        var nextUploadIdMarker: String?
-        var upload: [Upload]?
+        let isTruncated: Bool
+        let nextKeyMarker: String?
+        let nextUploadIdMarker: String?
+        let uploads: [Upload]
+
+        package init?(_ root: XMLElement) {
+            guard root.hasChild(among: ["Upload", "IsTruncated", "MaxUploads"]) else { return nil }
+            isTruncated = root.isTrue("IsTruncated")
+            nextKeyMarker = root.key(of: "NextKeyMarker", in: root)
+            nextUploadIdMarker = root.value(of: "NextUploadIdMarker")
+            uploads = root.children.filter { $0.name == "Upload" }.map { upload in
+                Upload(
+                    key: root.key(of: "Key", in: upload), uploadId: upload.value(of: "UploadId"),
+                    initiated: upload.value(of: "Initiated"))
+            }
+        }
     }
 
     /// The answer to ListObjectsV2.
     package struct Objects: S3Document {
-        package static let roots = ["ListBucketResult"]
+        let isTruncated: Bool
+        let keys: [String]
 
-        struct Object: Decodable {
-            var key: String?
+        package init?(_ root: XMLElement) {
+            guard root.hasChild(among: ["Contents", "IsTruncated", "KeyCount", "MaxKeys"]) else { return nil }
+            isTruncated = root.isTrue("IsTruncated")
+            keys = root.children.filter { $0.name == "Contents" }.compactMap { root.key(of: "Key", in: $0) }
         }
-
-        var encodingType: String?
-        var isTruncated: String?
-        var contents: [Object]?
     }
 
     /// An error answer, with any status, including 200.
-    package struct Failure: S3Document {
-        package static let roots = ["Error"]
-        package var code: String?
-        var message: String?
-        var region: String?
-    }
+    package struct Failure {
+        package let code: String?
+        let message: String?
+        let region: String?
 
-    static func isTrue(_ text: String?) -> Bool {
-        text == "true" || text == "True" || text == "1"
+        /// - Returns: `nil` if the bytes are not a complete error document. Some services put the error into another
+        ///   element.
+        package init?(reading bytes: [UInt8]) {
+            guard let root = S3XML.root(of: bytes) else { return nil }
+            let error = root.name == "Error" ? root : root.name == "ErrorResponse" ? root.child("Error") : nil
+            guard let error else { return nil }
+            code = error.value(of: "Code")
+            message = error.text(of: "Message")
+            region = error.value(of: "Region")
+        }
     }
 
     /// Decodes a key of a listing with `encoding-type=url`. A plus sign becomes a space, because some stores write a
@@ -103,54 +137,26 @@ package enum S3Documents {
     }
 }
 
-/// An XML answer. The name of its root element identifies its kind.
-package protocol S3Document: Decodable {
-    /// The possible names of the root element.
-    static var roots: [String] { get }
+/// An XML answer to a request that succeeded.
+package protocol S3Document {
+    /// - Returns: `nil` if the element has none of the fields of this kind of answer.
+    init?(_ root: XMLElement)
 }
 
-/// Reads the XML of answers.
-package enum S3XML {
-    /// The name of the root element without its prefix, or `nil` if there is none.
-    ///
-    /// Whitespace may precede the document: stores send it to keep a connection open while they work.
-    package static func root(of bytes: [UInt8]) -> String? {
-        var rest = trimmed(bytes)
-        while rest.first == UInt8(ascii: "<") {
-            rest = rest.dropFirst()
-            guard let first = rest.first else { return nil }
-            if first == UInt8(ascii: "?") || first == UInt8(ascii: "!") {
-                // Skip a declaration or a comment. Declarations and comments that contain ">" are not supported.
-                guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return nil }
-                rest = trimmed(rest[rest.index(after: end)...])
-                continue
-            }
-            let name = rest.prefix { byte in
-                !isSpace(byte) && byte != UInt8(ascii: ">") && byte != UInt8(ascii: "/")
-            }
-            guard let text = String(validating: name, as: UTF8.self), !text.isEmpty else { return nil }
-            return text.split(separator: ":").last.map(String.init)
-        }
-        return nil
-    }
-
+extension S3Document {
     /// - Returns: `nil` if the bytes are not a complete document of this kind.
-    package static func decode<Value: S3Document>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
-        guard let root = root(of: bytes), Value.roots.contains(root) else { return nil }
-        // Foundation's parser ends the process if a name is not UTF-8, so only UTF-8 is accepted. A document type
-        // declaration is refused, too, because no store needs one.
-        guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains("<!DOCTYPE".utf8) else {
-            return nil
-        }
-        let decoder = XMLDecoder()
-        decoder.shouldProcessNamespaces = true
-        decoder.keyDecodingStrategy = .convertFromCapitalized
-        // Turn trimming off: the decoder would trim each piece of a text separately and so lose spaces in the middle of
-        // the text. Remove only the whitespace between elements.
-        decoder.trimValueWhitespaces = false
-        decoder.removeWhitespaceElements = true
-        // try?: the caller reports an invalid answer; the parser's error would add only its position.
-        return try? decoder.decode(type, from: Data(trimmed(bytes)))
+    package init?(reading bytes: [UInt8]) {
+        guard let root = S3XML.root(of: bytes), root.name != "Error" else { return nil }
+        self.init(root)
+    }
+}
+
+/// Reads and writes the XML of S3.
+package enum S3XML {
+    /// - Returns: the root element, or `nil` if the bytes are not a complete XML document within the limits.
+    static func root(of bytes: [UInt8]) -> XMLElement? {
+        // try?: the caller reports an unreadable answer; why it cannot be read would not help the operator.
+        try? XMLReader.read(bytes)
     }
 
     /// Escapes text for use as an element's content.
@@ -168,16 +174,18 @@ package enum S3XML {
         }
         return result
     }
+}
 
-    private static func trimmed(_ bytes: some BidirectionalCollection<UInt8>) -> ArraySlice<UInt8> {
-        var rest = Array(bytes)[...]
-        while let first = rest.first, isSpace(first) { rest = rest.dropFirst() }
-        if rest.starts(with: [0xEF, 0xBB, 0xBF]) { rest = rest.dropFirst(3) }
-        while let last = rest.last, isSpace(last) { rest = rest.dropLast() }
-        return rest
+extension XMLElement {
+    fileprivate func isTrue(_ name: String) -> Bool {
+        ["true", "True", "1"].contains(value(of: name))
     }
 
-    private static func isSpace(_ byte: UInt8) -> Bool {
-        byte == 0x20 || (0x09...0x0D).contains(byte)
+    /// The key in a child of `element`. White space around a key is part of the key.
+    ///
+    /// - Returns: `nil` if there is no key, or if this listing encodes its keys and the key is not encoded correctly.
+    fileprivate func key(of name: String, in element: XMLElement) -> String? {
+        guard let text = element.text(of: name) else { return nil }
+        return value(of: "EncodingType") == "url" ? S3Documents.decoded(text) : text
     }
 }

@@ -2,6 +2,8 @@
 package indirect enum S3Fault: Sendable {
     /// The store does not execute the call and answers with an error.
     case refuse(status: Int, code: String, headers: [(name: String, value: String)] = [])
+    /// The store does not execute the call. It answers with this body, as a proxy or a faulty store may.
+    case answer(status: Int, body: String)
     /// Like `refuse`, but the store answers when `afterBytes` bytes of the body have arrived, and then the connection
     /// ends.
     case refuseEarly(afterBytes: Int, status: Int, code: String)

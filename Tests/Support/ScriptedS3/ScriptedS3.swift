@@ -253,6 +253,8 @@ extension ScriptedS3.State {
             var reply = dated(.error(status, code))
             reply.headers += headers
             return reply.scripted
+        case .answer(let status, let body):
+            return .answer(status: status, body: body)
         case .errorInside(let code, let spaces):
             return .afterSpaces(
                 count: spaces, every: .milliseconds(1), body: "<Error><Code>\(code)</Code></Error>")

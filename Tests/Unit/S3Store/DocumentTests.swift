@@ -2,32 +2,48 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// Reading a store's XML.
+/// What the gateway reads from a store's XML answers.
 @Suite struct DocumentTests {
-    /// The parser delivers a text in pieces that end at every entity and before every character that is not ASCII.
-    @Test(arguments: [
-        "a &amp; b": "a & b", "&amp; \u{e9}": "& \u{e9}", "\u{e9} &lt; &#x20; x": "\u{e9} <   x", "a": "a",
-    ])
-    func spacesWithinATextAreKept(xml: String, text: String) {
-        let document = "<Error><Code>\(xml)</Code></Error>"
-        #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == text)
-    }
-
-    /// With names that are not UTF-8 the XML parser once ended the process.
-    @Test(arguments: ["<Error><Code>&\u{0}uot;</Code></Error>", "<Error><Co\u{0}de>a</Code></Error>"])
-    func aNameThatIsNotUTF8IsNoDocument(document: String) {
-        let bytes = document.utf8.map { $0 == 0 ? 0xF1 : $0 }
-        #expect(S3XML.decode(S3Documents.Failure.self, from: bytes)?.code == nil)
-    }
-
-    @Test func aDocumentTypeIsNotRead() {
-        let document = "<!DOCTYPE Error [<!ENTITY a \"b\">]><Error><Code>&a;</Code></Error>"
-        #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == nil)
-    }
-
-    @Test func documentLayoutIsIgnored() {
+    @Test func layoutOfTheDocumentIsIgnored() {
         let document =
-            "  <?xml version=\"1.0\"?>\n<Error>\n  <Code>NoSuchUpload</Code>\n  <Other><A/>\n</Other>\n</Error>\n"
-        #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == "NoSuchUpload")
+            "  <?xml version=\"1.0\"?>\n<Error>\n  <Code>\n  NoSuchUpload </Code>\n  <Other><A/>\n</Other>\n</Error>\n"
+        #expect(S3Documents.Failure(reading: Array(document.utf8))?.code == "NoSuchUpload")
+    }
+
+    /// Services other than S3 put the error into another element.
+    @Test func errorInsideAnErrorResponseIsRead() {
+        let document = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"
+        #expect(S3Documents.Failure(reading: Array(document.utf8))?.code == "AccessDenied")
+    }
+
+    /// Stores disagree about the names of root elements. rclone answers CreateMultipartUpload with the name of the
+    /// request, moto answers ListParts with `ListPartsResponse`.
+    @Test(arguments: ["InitiateMultipartUploadResult", "InitiateMultipartUpload", "x:Created"])
+    func anyRootIsAccepted(root: String) {
+        let document = "<\(root)>\n<UploadId>\n u1\n</UploadId></\(root)>"
+        #expect(S3Documents.Created(reading: Array(document.utf8)) != nil)
+        let parts = "<\(root)><UploadId>u</UploadId></\(root)>"
+        #expect(S3Documents.Parts(reading: Array(parts.utf8)) != nil)
+    }
+
+    @Test func errorIsNoAnswerOfAnotherKind() {
+        let fields = "<UploadId>u</UploadId><ETag>e</ETag><IsTruncated>false</IsTruncated><Contents/><Upload/>"
+        let bytes = Array("<Error>\(fields)</Error>".utf8)
+        #expect(S3Documents.Created(reading: bytes) == nil)
+        #expect(S3Documents.Completed(reading: bytes) == nil)
+        #expect(S3Documents.Parts(reading: bytes) == nil)
+        #expect(S3Documents.Uploads(reading: bytes) == nil)
+        #expect(S3Documents.Objects(reading: bytes) == nil)
+    }
+
+    /// A proxy may answer with a page of its own and status 200. Read as an empty list of parts, the page would make
+    /// the agent send all parts again.
+    @Test func pageOfAProxyIsNoList() {
+        let bytes = Array("<html><body><p>Please log in.</p></body></html>".utf8)
+        #expect(S3Documents.Created(reading: bytes) == nil)
+        #expect(S3Documents.Completed(reading: bytes) == nil)
+        #expect(S3Documents.Parts(reading: bytes) == nil)
+        #expect(S3Documents.Uploads(reading: bytes) == nil)
+        #expect(S3Documents.Objects(reading: bytes) == nil)
     }
 }

@@ -155,6 +155,21 @@ struct ScriptedS3Tests {
         }
     }
 
+    /// An answer with thousands of nested elements ends neither the client nor the upload.
+    @Test func nestedAnswerIsAFailedAttempt() async throws {
+        try await withStore(of: .minio) { store, s3 in
+            let depth = 40_000
+            let nested = String(repeating: "<a>", count: depth) + String(repeating: "</a>", count: depth)
+            let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
+            s3.inject(.answer(status: 500, body: "<Error>\(nested)</Error>"), into: .listParts)
+            #expect(try await store.listParts(key: "key", upload: upload, after: nil).parts.isEmpty)
+            s3.inject(.answer(status: 200, body: "<Error>\(nested)</Error>"), into: .createUpload)
+            await expect(throwing: .outcomeUnknown) {
+                try await store.createUpload(key: "key", metadata: sampleMetadata())
+            }
+        }
+    }
+
     /// A gateway may have no right to remove what a probe has left, but the right to remove uploads. The cleaner then
     /// continues with the uploads.
     @Test func cleaningContinuesIfProbesRemain() async throws {

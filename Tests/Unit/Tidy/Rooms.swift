@@ -42,7 +42,7 @@ struct Room: Sendable {
             "S3Store",
             imports: [
                 foundation, system, sockets, base,
-                ["NIOHTTP1", "NIOSSL", "NIOFoundationCompat", "ObjectStore", "AsyncHTTPClient", "XMLCoder", "Logging"],
+                ["NIOHTTP1", "NIOSSL", "NIOFoundationCompat", "ObjectStore", "AsyncHTTPClient", "Logging"],
             ]),
         // The two programs do not depend on each other. The code that both need is in the targets that are listed
         // before.

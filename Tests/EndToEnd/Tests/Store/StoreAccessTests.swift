@@ -109,6 +109,24 @@ extension EndToEndTests {
             }
         }
 
+        /// A store, or a proxy in front of it, answers with thousands of nested elements. The gateway continues to serve.
+        @Test func nestedAnswersDoNotEndTheGateway() async throws {
+            try await Site.scripted(.minio) { site, s3 in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let depth = 40_000
+                    let nested = String(repeating: "<a>", count: depth) + String(repeating: "</a>", count: depth)
+                    for operation in [S3Call.Operation.uploadPart, .completeUpload] {
+                        s3.inject(.answer(status: 503, body: "<Error>\(nested)</Error>"), into: operation)
+                    }
+                    let file = try site.makeFile("file", bytes: 5 * site.partBytes)
+                    let run = try await agent.run(site.push(file))
+                    #expect(run.outcomes == ["stored"])
+                    try await site.expectObject("file", equals: file)
+                }
+            }
+        }
+
         @Test func aRedirectToAnotherServerEndsTheStart() async throws {
             try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { other in
                 let answer = ScriptedAnswer.answer(
