@@ -15,8 +15,8 @@ import Testing
         }
     }
 
-    /// A child process between fork and exec holds copies of all descriptors, also of the lock's file. The lock must
-    /// end all the same when this process releases it.
+    /// A child process between fork and exec holds copies of all descriptors, including that of the lock file. When
+    /// this process releases the lock, the lock must end although the child still has its copy.
     @Test func lockEndsDespiteOtherDescriptors() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))

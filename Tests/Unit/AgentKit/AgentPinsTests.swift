@@ -74,7 +74,7 @@ import WireProtocol
             try text.write(toFile: home.pinsPath, atomically: true, encoding: .utf8)
             #expect(try home.pins().keys == [configured])
             #expect(try home.pins().problem?.contains("pins.json") == true)
-            // A later connection writes the pins' file again.
+            // The next connection replaces the damaged file.
             home.pin(proved: configured, next: try key(2).digest)
             #expect(try home.pins().keys == [configured, key(2)])
         }
@@ -83,7 +83,7 @@ import WireProtocol
     @Test func aHomeThatCannotBeWrittenKeepsItsPins() async throws {
         try await with { home, configured throws in
             // Replace the file by a directory. Renaming a file onto a directory fails for every user, even for root, so
-            // the home cannot write its pins.
+            // the pins cannot be written.
             try FileManager.default.createDirectory(
                 atPath: home.pinsPath + "/in", withIntermediateDirectories: true)
             let problem = home.pin(proved: configured, next: try key(2).digest)

@@ -7,7 +7,8 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Tests of the journal's later tables: unique upload numbers, proofs, and withdrawn versions that may still appear.
+/// Tests of what the migrations added to the journal: upload numbers that are never used twice, proofs, and withdrawn
+/// versions. A withdrawn version is one whose upload the agent gave up although its object may still appear.
 @Suite
 struct JournalMigrationTests {
     private static let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify)
@@ -197,8 +198,8 @@ struct JournalMigrationTests {
         }
     }
 
-    /// The age of a withdrawn version is measured by the time since boot, which a user cannot set. After a reboot the
-    /// waiting time starts again.
+    /// The journal measures by the time since boot, which no user can set, how long ago a version was withdrawn. After
+    /// a reboot the age starts again at zero.
     @Test func withdrawnVersionAgesByUptime() async throws {
         try await withPath { path in
             func open(_ boot: String, _ milliseconds: Int64) throws -> Journal {

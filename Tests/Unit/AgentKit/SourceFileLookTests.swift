@@ -10,7 +10,8 @@ import WireProtocol
 @Suite(.timeLimit(.minutes(5))) struct SourceFileLookTests {
     private static let shell = Executable(path: "/bin/sh")
 
-    /// Runs `body` with a file, and with a clock that has not been set for long enough to be usable.
+    /// Runs `body` with a file and with a new clock. The clock gives no time yet, because it has run for less than the
+    /// two seconds that show whether programs set the system's clock.
     private func withFile(
         in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
     ) async throws {
@@ -27,9 +28,9 @@ import WireProtocol
         try SourceFile.open(file.path(percentEncoded: false)).look(clock: clock)
     }
 
-    /// Repeats the look until the kernel grants the lease. When another test starts a program, the new process holds
-    /// copies of all descriptors for a moment, also of those that this test has just closed; until then the kernel
-    /// refuses the lease.
+    /// Looks at the file again and again until the kernel grants the read lease. When another test starts a program,
+    /// the new process holds copies of all descriptors for a moment, also of those that this test has just closed;
+    /// until then the kernel refuses the lease.
     private func lookUntilGranted(_ file: URL, _ clock: FileClock) async throws -> FileSettling.Look {
         while true {
             let look = try look(file, clock)
@@ -132,7 +133,7 @@ import WireProtocol
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// The content of the clock's file as an earlier run wrote it `secondsAgo`.
+    /// The content of the clock's file, as a run wrote it `secondsAgo` seconds ago.
     private func kept(secondsAgo: Int64, setBy step: Int64 = 0, boot: String? = nil) throws -> String {
         let name = try String(contentsOfFile: Self.boot, encoding: .utf8)
         let age = nanoseconds(CLOCK_BOOTTIME)

@@ -19,8 +19,8 @@ import WireProtocol
         return Part(bytes: bytes, isLast: isLast, content: Array(kept.readableBytesView))
     }
 
-    /// The stream reports the last part as the last when it reads that part, even if the stream ends exactly at the end
-    /// of a part.
+    /// When the stream returns the last part, it also says that this part is the last. It does so even if the stream
+    /// ends exactly at the end of a full part.
     @Test(arguments: [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
     func yieldsPartsAndMarksTheLast(bytes: Int) throws {
         let content = (0..<bytes).map { UInt8(truncatingIfNeeded: $0 &* 7) }

@@ -185,7 +185,8 @@ struct InvitationTests {
         }
     }
 
-    /// A repeated request returns the device's line on the list and uses no invitation.
+    /// If a device whose key is already on the list redeems an invitation, it gets its line of the list, and the
+    /// invitation stays unused.
     @Test func aDeviceOnTheListUsesNoInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "other", fingerprint: Self.key(1), prefix: "")

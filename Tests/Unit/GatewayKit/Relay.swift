@@ -83,7 +83,7 @@ struct Relay {
         return try result.get()
     }
 
-    /// Removes unfinished uploads as `uploads clean` does, by the scripted store's clock.
+    /// Removes the unfinished uploads that are older than `age` by the scripted store's clock, as `uploads clean` does.
     func clean(olderThan age: Duration) async throws {
         let report = try await withStore { store in
             try await UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: InProcessSite.logger)
@@ -124,8 +124,8 @@ struct Relay {
         }
     }
 
-    /// Pushes a file of `parts` parts and 17 bytes. Expects that the object is complete and that no unfinished upload
-    /// remains.
+    /// Pushes a file of `parts` parts and 17 bytes. Expects that the object equals the file, and that unfinished
+    /// uploads and session records together number `unfinished`.
     @discardableResult
     func pushAndExpect(
         parts: Int, leaves unfinished: Int = 0, _ change: (inout Uploader.Configuration) -> Void = { _ in },
@@ -148,8 +148,8 @@ struct Relay {
             sourceLocation: sourceLocation)
     }
 
-    /// Expects this number of unfinished uploads and of session records. It waits for it, because the gateway removes a
-    /// record only after it has answered the agent.
+    /// Waits until unfinished uploads and session records together number `count`. This may take a moment, because the
+    /// gateway removes a record only after it has answered the agent.
     func expectUnfinished(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         do {
             try await withDeadline(.seconds(120), "\(count) uploads and records") {

@@ -39,8 +39,8 @@ struct RelayPaceTests {
             let parts = 32
             let file = try relay.site.makeFile(Relay.key, bytes: parts * relay.partBytes)
             async let push = relay.makeAgent().push(file, key: Relay.key)
-            // Only the passing of time can show that the agent sends nothing. Waits of 1, 2 and 4 s fit into 8 s, so
-            // three trials take place.
+            // Only waiting can show that the agent sends nothing but trial parts. The waits before the trials are 1, 2
+            // and 4 s long, so three trials fit into 8 s.
             try await Task.sleep(for: .seconds(8))
             relay.s3.stopFaults()
             let refused = relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe }

@@ -23,7 +23,7 @@ import WireProtocol
         try FileManager.default.contentsOfDirectory(atPath: home.path).sorted()
     }
 
-    /// The files of the home that a key change may touch, by name.
+    /// The contents of those files in the home that a key change may write or remove, by file name.
     private func files(_ home: GatewayHome) throws -> [String: Data] {
         let names = ["identity.crt", "identity.key", "identity.csr", "next.crt", "next.key"]
         return Dictionary(
@@ -197,12 +197,14 @@ import WireProtocol
             let next = try SiteKeyChange(of: home).announce()
             try FileManager.default.removeItem(atPath: home.siteKeyFiles.nextCertificatePath)
             #expect(try home.siteKeys().next == nil)
-            // The next attempt uses the existing key.
+            // When the operator announces again, the home uses the private key that the interrupted announcement has
+            // written.
             #expect(try SiteKeyChange(of: home).announce() == next)
         }
     }
 
-    /// The state that a crash leaves after each file that a switch writes or removes, in order.
+    /// A switch writes or removes several files, one after the other. After each of them a crash leaves a state in
+    /// which a gateway can serve, and from which the operator can continue.
     @Test func interruptedSwitchIsFinished() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint

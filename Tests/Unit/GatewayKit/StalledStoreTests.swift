@@ -9,8 +9,8 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// A store stops reading the parts of some uploads. They may use up their credit, but no further memory. They wait, and
-/// other uploads continue.
+/// A store stops reading the parts of some uploads. These uploads use up their credit, take no further memory, and
+/// wait. Other uploads continue.
 @Suite(.timeLimit(.minutes(5)))
 struct StalledStoreTests {
     @Test func aStalledStoreExhaustsCreditAndNothingElse() async throws {

@@ -54,8 +54,9 @@ import WireProtocol
         }
     }
 
-    /// On a file system that can clone, FileStore shares blocks in place of copying them. Otherwise, and for a part
-    /// that does not end on a block boundary, it copies the bytes. It reports a full disk in both cases.
+    /// On a file system that can clone, FileStore shares the blocks of the parts instead of copying them. On other file
+    /// systems, and for a part that does not end on a block boundary, it copies the bytes. It reports a full disk in
+    /// both cases.
     @Test(
         arguments: [
             (EOPNOTSUPP, nil), (EINVAL, nil), (EXDEV, nil), (ENOTTY, nil), (ENOSPC, .full), (EIO, .unavailable),
@@ -102,7 +103,7 @@ import WireProtocol
             #expect(try await survivor.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
             await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
             try await survivor.put(newer, key: "a", session: 2)
-            // After a link, the joined file may still have its other name, so the store tries again to complete. The
+            // A crash after `link` leaves the joined file with both names, so the store tries the completion again. The
             // condition on the key then refuses it.
             await expectError(operation == .link ? .alreadyExists : .noSuchUpload) {
                 try await survivor.complete(upload, parts, key: "a", condition: condition)
@@ -182,8 +183,9 @@ import WireProtocol
         }
     }
 
-    /// A program that another test starts holds copies of all descriptors until it runs, also of the upload's locked
-    /// folder. The lock must end all the same when FileStore releases it.
+    /// When another test starts a program, the new process holds copies of all descriptors until it executes the
+    /// program, including that of the upload's locked folder. When FileStore releases the lock, the lock must end
+    /// although the process still has its copy.
     @Test func lockEndsDespiteOtherDescriptors() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -192,7 +194,7 @@ import WireProtocol
             let copies = Mutex<[SharedDescriptors]>([])
             faults.set { call, _ in
                 guard call.operation == .createFile, call.path.hasSuffix("/joined") else { return 0 }
-                // try?: a copy that could not be made is missing in the count below.
+                // try?: if a copy cannot be made, the count below is too small and the test fails.
                 if let shared = try? SharedDescriptors(path: folder) { copies.withLock { $0.append(shared) } }
                 return EIO
             }

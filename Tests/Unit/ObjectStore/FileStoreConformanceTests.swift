@@ -23,8 +23,8 @@ import Testing
         }
     }
 
-    /// Runs the checks without `openat2`, as on an older kernel or in a sandbox, and without renaming that refuses to
-    /// replace, as on some file systems.
+    /// Runs the checks without `openat2`, as on an older kernel or in a sandbox, and without the call that renames a
+    /// file only if the new name is free, as on some file systems.
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
     func passesConformanceWithOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()

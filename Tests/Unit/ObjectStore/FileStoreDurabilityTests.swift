@@ -73,8 +73,8 @@ import WireProtocol
         }
     }
 
-    /// Another gateway may have written the files that a listing reports, so the listing gateway cannot rely on their
-    /// sync.
+    /// The objects and parts that a gateway reports may come from another gateway that has not synced them yet. So the
+    /// reporting gateway syncs their folders first.
     @Test func syncsFoldersBeforeReportingObjects() async throws {
         try await withTestStore { writer, directory in
             let (upload, _) = try await writer.begin([Sample(10, seed: 1)], key: "a/b")
@@ -97,9 +97,9 @@ import WireProtocol
         }
     }
 
-    /// From the n-th change on, nothing reaches the disk, for every n: the process has ended, and unsynced data may be
-    /// lost or torn. A new process then opens the store. It finds the old state or the new one, and can reach the new
-    /// one.
+    /// Ends the process before its n-th change of the disk, for every n. Unsynced data may then be lost or torn. A new
+    /// process opens the store. It finds the state before the operation or after it, and repeating the operation leads
+    /// to the state after it.
     @Test(.timeLimit(.minutes(5)), arguments: StoreOperation.all, PowerCut.allCases)
     func survivesACrashAtEveryCall(_ operation: StoreOperation, _ cut: PowerCut) async throws {
         var crashes = 0
@@ -221,7 +221,7 @@ import WireProtocol
         #expect(summary.metadata?.sessionID == SessionID(high: 0, low: session), "call \(crash)")
     }
 
-    /// Checks that an operation which returned is still done after a power cut.
+    /// Checks that the effect of an operation that returned has survived the power cut.
     private func checkIsDone(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, _ cut: PowerCut
     ) async throws {
@@ -238,7 +238,8 @@ import WireProtocol
         }
     }
 
-    /// Checks that repeating the operation succeeds, or fails with the error which says that it is already done.
+    /// Checks that repeating the operation succeeds, or fails with an error that shows that the operation is already
+    /// done.
     private func checkCanGoOn(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {

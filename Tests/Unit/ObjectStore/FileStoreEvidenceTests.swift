@@ -47,8 +47,8 @@ import WireProtocol
         }
     }
 
-    /// A crash may leave the description of an object that no longer exists. It names an inode number that a later file
-    /// may get, and must not count as that file's description.
+    /// A crash may leave the description of an object that no longer exists. The description names the object's inode
+    /// number, which a later file may get. It must not count as the description of that file.
     @Test func isNotTakenFromAReusedInode() async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")

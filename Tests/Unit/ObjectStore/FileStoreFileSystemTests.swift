@@ -120,7 +120,8 @@ import Testing
         }
     }
 
-    /// The attribute that folds names belongs to a single folder, and another program may have made a folder with it.
+    /// Ignoring the case of names is an attribute of a single folder, and another program may have made a folder that
+    /// has it.
     @Test func refusesKeysInAFolderThatFoldsCase() async throws {
         try await withTestDirectory { directory in
             let folded = directory.path("Cam")
@@ -133,8 +134,8 @@ import Testing
         }
     }
 
-    /// File systems that fold all names do not report this. The test makes the other spelling just before the store
-    /// looks for it.
+    /// A file system that treats different names as equal does not report this. So the store makes a file and looks for
+    /// it under another spelling. The test makes that spelling exist just before the store looks.
     @Test(arguments: ["/NAME-A", "/name-e\u{301}"])
     func refusesAFileSystemThatFoldsNames(_ alias: String) async throws {
         try await withTestDirectory { directory in

@@ -176,7 +176,7 @@ import WireProtocol
 final class Gate: Sendable {
     private let arrival: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     private let opening: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
-    /// Blocks a thread: reading ends when the other end is closed.
+    /// A thread that reads from this pipe waits until the gate closes the other end.
     private let pipe = Pipe()
 
     init() {

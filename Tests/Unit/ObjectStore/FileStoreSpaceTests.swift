@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    /// - Parameter body: receives a store and the approximate number of free bytes.
+    /// - Parameter body: receives a store, its directory, and the approximate number of free bytes.
     private func withFullDisk(_ body: (FileStore, TestDirectory, Int) async throws -> Void) async throws {
         try await withTestDirectory { directory in
             let isMounted = mount("tmpfs", directory.path, "tmpfs", 0, "size=\(Self.roomBytes)") == 0

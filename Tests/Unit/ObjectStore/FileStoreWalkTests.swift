@@ -22,7 +22,7 @@ import WireProtocol
     /// refuses it.
     static let answersToOpenat2: [CInt] = [0, ENOSYS, EPERM, EINVAL]
 
-    /// FileStore makes every folder, and its name is durable before the object has one.
+    /// FileStore makes every folder of a key, and syncs the folders' names before the object gets its name.
     @Test(arguments: signs)
     func handlesSlashWithCombiningMark(_ sign: String) async throws {
         let faults = FileFaults()
@@ -172,8 +172,8 @@ import WireProtocol
         }
     }
 
-    /// A key is refused because objects lie below it. To find this out, FileStore must not look at each of these
-    /// objects.
+    /// FileStore refuses a key if objects lie below it. It stops at the first such object, and does not look at all of
+    /// them.
     @Test func stopsAtTheFirstObjectBelowAKey() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

@@ -55,7 +55,8 @@ import TransferCommon
         }
     }
 
-    /// A damaged file never counts as another identity, whichever byte is damaged.
+    /// Whichever byte of the identity's file is damaged, the store refuses to open. It never takes the damaged content
+    /// for another identity.
     @Test func aDamagedFileIsRefusedAndKept() async throws {
         try await withTestDirectory { directory in
             try await directory.open().close()

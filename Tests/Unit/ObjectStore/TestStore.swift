@@ -132,8 +132,8 @@ final class FileFaults: Sendable {
     /// Number of calls since the last `set` or `clear` that change the directory or make a change durable.
     var changeCount: Int { state.withLock { $0.changeCount } }
 
-    /// Sets a rule that decides each following call: 0, or the error with which it fails. The rule receives the
-    /// number of earlier calls that change the directory or make it durable.
+    /// Sets a rule for all following calls. The rule returns 0 to let a call proceed, or the error with which the call
+    /// fails. It receives the number of earlier calls that change the directory or make a change durable.
     func set(_ rule: @escaping @Sendable (FileCall, Int) -> CInt) {
         state.withLock { $0 = State(rule: rule) }
     }

@@ -187,7 +187,7 @@ import Testing
 
     private static let folder = "/latest/meta-data/iam/security-credentials/"
 
-    /// A machine with a role; it answers only requests with a valid token.
+    /// The metadata service of a virtual machine that has a role. The service answers only requests with a valid token.
     private static func machine(_ request: ScriptedRequest) -> ScriptedAnswer {
         if request.method == "PUT", request.target == "/latest/api/token" {
             let isAsked = request.headers["x-aws-ec2-metadata-token-ttl-seconds"].flatMap { Int($0) } != nil
@@ -211,7 +211,7 @@ import Testing
         }
     }
 
-    /// A machine has no service, a disabled one, or no role. It then has no credentials, which is not an error.
+    /// If the machine has no metadata service, a disabled one, or no role, it has no credentials. This is not an error.
     @Test(arguments: [
         ScriptedAnswer.silence, .hangUp, .answer(status: 403), .answer(status: 404), .answer(status: 200),
         .answer(status: 200, body: "a\u{1}b"),

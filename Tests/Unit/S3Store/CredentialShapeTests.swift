@@ -3,7 +3,7 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// Forms of credentials: files, documents, addresses.
+/// Tests of reading credentials: configuration files, answers of credential services, and the services' addresses.
 @Suite struct CredentialShapeTests {
     private static let credentialsFile = """
         # kept by hand

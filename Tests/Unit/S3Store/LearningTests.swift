@@ -99,8 +99,8 @@ import WireProtocol
                     #expect(failure?.reason == .unavailable && failure?.sentence == "The source is gone.")
                 }
                 #expect(server.requests.count == 1)
-                // The client asks the source after growing pauses, not for every request. The seventh time would come
-                // after 15 s.
+                // The client does not ask the source for every request. It pauses longer after each failure, so that
+                // the seventh question would come only after 15 s.
                 #expect((2...7).contains(source.count), "\(source.count)")
             }
         }

@@ -106,8 +106,8 @@ struct OrphanTests {
         }
     }
 
-    /// Two uploads of the key are named by no record, but only one record lacks its upload. One of the uploads belongs
-    /// to another program, and the cleaner cannot know which, so it keeps both.
+    /// Two uploads of the key are named by no record, but only one record lacks an upload id. One of the uploads
+    /// belongs to another program, and the cleaner cannot know which, so it keeps both.
     @Test func undecidedUploadStaysVisible() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key")

@@ -63,7 +63,7 @@ import WireProtocol
         }
     }
 
-    /// When the last byte is sent, cancelling comes too late: the call ends with the outcome that the store reports.
+    /// Cancelling after the last byte was sent comes too late: the call ends with the outcome that the store reports.
     @Test(arguments: [10, 100_000])
     func lateCancellingDoesNotHideTheOutcome(size: Int) async throws {
         let (arrived, signal) = AsyncStream.makeStream(of: Void.self)
@@ -102,7 +102,7 @@ import WireProtocol
     }
 }
 
-/// Gives a number of bytes and counts the given ones.
+/// A source that supplies a fixed number of bytes and counts those that were taken.
 private final class CountedSource: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 

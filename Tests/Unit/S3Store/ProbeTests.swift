@@ -46,7 +46,8 @@ import WireProtocol
         try await MotoServer.withServer { try await expectCleaned(on: $0, youngRemains: 1) }
     }
 
-    /// - Parameter youngRemains: how many of the two remains have an old date although they are new.
+    /// - Parameter youngRemains: how many of the two leftovers this server dates so early that the cleaner removes them
+    ///   although they are new.
     private func expectCleaned(on server: S3Server, youngRemains: Int) async throws {
         try await withStore(on: server) { store in
             let configuration = try S3Configuration(

@@ -122,8 +122,8 @@ import WireProtocol
         }
     }
 
-    /// moto continues a listing by the position of a part, not by its number. After a gap it leaves out parts. If the
-    /// parts are contiguous, as in every complete upload, its listing is right.
+    /// moto continues a listing by the position of a part, not by its number. After a gap in the numbers it leaves out
+    /// parts. If the parts are contiguous, as in every complete upload, its listing is right.
     @Test func motoLosesPartsBehindAGap() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in

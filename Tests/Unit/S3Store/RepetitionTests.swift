@@ -204,8 +204,8 @@ import WireProtocol
         }
     }
 
-    /// The client does not repeat a part, because its bytes cannot be read twice. It uses what it has learnt for the
-    /// next part.
+    /// The client does not repeat a part, because its bytes cannot be read twice. The refusal teaches the client to get
+    /// new credentials, which it uses when its caller sends the part again.
     @Test(arguments: [10, 100_000])
     func nextPartUsesLearntSettings(size: Int) async throws {
         let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))

@@ -10,8 +10,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The scripted store passes the conformance suite as every provider, except for the known deviations of that provider.
-/// So the other tests run the client against a store that keeps the rules.
+/// With the rules of each provider the scripted store passes the conformance suite, except for the known deviations of
+/// that provider. This shows that the other tests run the client against a store that behaves like the real ones.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ScriptedS3Tests {
     @Test(arguments: S3Rules.all)
@@ -109,8 +109,8 @@ struct ScriptedS3Tests {
         #expect(silent.objection(to: remote) == nil)
     }
 
-    /// An object that was altered on the way and is already stored is removed, because its metadata misstates its
-    /// content.
+    /// A byte changed on the way to the store, and the store has stored the object. The client removes the object,
+    /// because the object's metadata names another digest than its content has.
     @Test func corruptedObjectIsRemoved() async throws {
         try await withStore(of: .gcs) { store, s3 in
             s3.inject(.flipByte(at: 3), into: .putObject)

@@ -190,7 +190,7 @@ import WireProtocol
         }
     }
 
-    /// The client sends checksums with all its requests to a store that keeps them, and with none to another store.
+    /// To a store that keeps checksums the client sends them with every upload. To any other store it sends none.
     @Test func checksumsAreSentOnlyToStoresThatKeepThem() async throws {
         let script: ScriptedServer.Script = { request in
             let body =

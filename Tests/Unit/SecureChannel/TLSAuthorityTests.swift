@@ -218,8 +218,8 @@ import Testing
         }
     }
 
-    /// The extended key usage of a certificate may restrict it to servers or to clients. A certificate for servers only
-    /// is no device's certificate.
+    /// The extended key usage of a certificate may restrict it to servers or to clients. The gateway refuses a device
+    /// whose certificate is for servers only.
     @Test(arguments: [("serverAuth", false), ("clientAuth", true)])
     func serverCertificateIsNoDevice(purpose: String, isDevice: Bool) async throws {
         try await withWorld { world in

@@ -50,8 +50,8 @@ private let textOperations: Set<String> = [
 ]
 private let keyNames: Set<String> = ["key", "wholeKey", "objectKey", "lastKey", "nextKey", "prefix", "keyPrefix"]
 
-// Created at each use, because a regular expression is not Sendable. Unicode's word boundaries do not work here: they
-// see none around the full stop in `record.key`.
+// Created at each use, because a regular expression is not Sendable. Unicode's word boundaries do not work here: there
+// is none at the full stop in `record.key`.
 private var takesKeyApart: Regex<Substring> {
     #/
     (?:[kK]ey|[pP]refix|[pP]ath|[dD]irectory)[?!]?
