@@ -63,7 +63,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// Copies an object that is wrong to the logs.
+    /// Copies a wrong object into the folder of the logs, so that it can be examined later.
     private func kept(_ object: URL, of key: String) throws -> String {
         let copy = site.directory.appending(path: "logs/\(key.replacing("/", with: "_"))-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: object, to: copy)

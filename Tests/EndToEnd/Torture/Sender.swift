@@ -9,12 +9,12 @@ final class Sender: Sendable {
         /// The name of the directory within the tree, and of the prefix within the agent's prefix.
         var name: String
         var keys: [String]
-        /// How many changes of files are still to be made while they are being sent.
+        /// How many more times the test changes a file of the batch while the agent sends it.
         var changesLeft: Int
     }
 
-    /// When the agent was started this many times for one batch, it runs once without being killed. If every process
-    /// were killed, the wait for a withdrawn version (specification §9.2) would start again in each and never end.
+    /// At every start whose number is a multiple of this, the agent is not killed. If every process were killed, the
+    /// wait for a withdrawn version (specification §9.2) would start again in each process and never end.
     private static let patience = 15
 
     private let site: Site
@@ -85,7 +85,7 @@ final class Sender: Sendable {
             case .exited(0) where !resumes && before == 0: return
             case .killed, .exited(0), .exited(75): break
             // With these codes the agent reports a file that changed after its upload began, alone or together with
-            // other failures. They are correct as long as files are being changed.
+            // other failures. These codes are no violation as long as files are being changed.
             case .exited(65), .exited(1): if batch.changesLeft == 0 { told(ending, batch) }
             case .exited, .crashed, .hung: told(ending, batch)
             }

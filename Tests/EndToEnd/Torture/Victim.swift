@@ -68,7 +68,7 @@ final class Victim: Sendable {
         let program = try await Program.start(executable, arguments, environment: environment)
         began(program)
         let readiness = Task {
-            // The wait fails if the process ends before it is ready. How it ended then shows the reason.
+            // The wait fails if the process ends before it is ready. The exit status then shows the reason.
             guard let line = try? await program.waitForLine(of: .standardOutput, within: Self.lifeMax, where: isReady)
             else { return }
             self.state.withLock { state in

@@ -50,7 +50,7 @@ extension GatewayCourse {
         }
     }
 
-    /// Sends chunks of one part, one behind the other.
+    /// Sends chunks of one part, one after the other.
     ///
     /// - Parameter counts: for each chunk, the index of its size in the list of chunk sizes.
     private static func chunks(part: UInt8, counts: [UInt8]) -> [UInt8] {

@@ -63,7 +63,7 @@ extension GatewayCourse {
             md5: choice & 0x18 == 0x10 ? ToyDigest.md5([1]) : nil)
     }
 
-    /// A list of all parts in the plan of the slot's session, but of four at most.
+    /// A list of the parts in the plan of the slot's session, but not more than the first four.
     private func wholeList(_ slot: UInt16, _ id: ConnectionID, etag: String) -> [PartListEntry] {
         guard let plan = plan(slot, id) else { return [] }
         return (1...min(plan.partCount ?? 2, 4)).compactMap { value in

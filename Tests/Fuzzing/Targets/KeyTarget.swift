@@ -3,8 +3,8 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The rule which keys a device may write. The first byte of the input is the length of the prefix. The prefix
-    /// follows, and then the key.
+    /// The rule that decides which keys a device may write. The first byte of the input is the length of the prefix.
+    /// The prefix follows, and then the key.
     package static let keys = FuzzTarget(name: "keys", inputBytesMax: 1_400) { input in
         var input = FuzzInput(input)
         let prefix = String(decoding: input.bytes(Int(input.byte())), as: UTF8.self)

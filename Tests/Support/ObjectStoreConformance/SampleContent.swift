@@ -48,7 +48,7 @@ struct SampleContent {
         ObjectBody(buffers: buffers, digest: try other.digest)
     }
 
-    /// A body that announces `byteCount` bytes, whatever number it has.
+    /// A body that announces `byteCount` bytes, however many bytes it supplies.
     func body(announcing byteCount: UInt64) throws -> ObjectBody {
         ObjectBody(byteCount: byteCount, digest: try digest, bytes: BrokenSource(buffers: buffers, end: .normal))
     }

@@ -27,7 +27,8 @@ package indirect enum ScriptedAnswer: Sendable {
     case data(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer)
     /// The server sends these bytes and ends the connection. For incomplete answers.
     case bytes(String)
-    /// The head of a successful answer, a space at intervals, as a busy store sends, and then a body.
+    /// The server sends the head of a successful answer, then spaces at intervals, as a busy store does, and then a
+    /// body.
     case afterSpaces(count: Int, every: Duration, body: String)
     /// The server ends the connection without an answer.
     case hangUp

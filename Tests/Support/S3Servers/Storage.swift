@@ -66,8 +66,8 @@ package protocol Storage: Sendable {
     /// The digest of the object under the key, or `nil` if there is none.
     func digest(of key: String) async throws -> SHA256Digest?
 
-    /// Calls `body` with a dictionary that has one file for every object below a prefix, with the keys of the objects.
-    /// The prefix is empty or ends in a slash. Leaves out the gateways' own objects.
+    /// Calls `body` with the objects below a prefix as files, in a dictionary by object key. The prefix is empty or
+    /// ends in a slash. Leaves out the gateways' own objects.
     func withObjects<Success>(below prefix: String, _ body: ([String: URL]) throws -> Success) async throws -> Success
 
     /// Writes a file under a key, as a program without Sluice does.
@@ -207,7 +207,7 @@ package struct S3Storage: Storage {
         }
     }
 
-    /// Begins an upload as another program, which a gateway must not touch.
+    /// Begins an upload as another program does. A gateway must not touch this upload.
     package func beginForeignUpload(key: String) async throws {
         let created = try await tool(
             "aws", ["s3api", "create-multipart-upload", "--bucket", server.bucket, "--key", key])

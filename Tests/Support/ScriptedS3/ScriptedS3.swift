@@ -138,12 +138,12 @@ package final class ScriptedS3: Sendable {
 
     // MARK: - Acting as another program
 
-    /// Writes an object as another program.
+    /// Writes an object as a program other than Sluice does.
     package func put(_ key: String, _ bytes: [UInt8]) {
         state.withLock { $0.bucket.putForeign(key, bytes) }
     }
 
-    /// Begins an upload as another program and returns its id.
+    /// Begins an upload as a program other than Sluice does, and returns its id.
     @discardableResult
     package func beginUpload(_ key: String, parts: [[UInt8]] = []) -> String {
         state.withLock { state in
@@ -155,7 +155,7 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    /// Replaces a part, as a writer does that does not know of the newer part.
+    /// Replaces a part, like a writer that does not know that the part is stored already.
     package func replacePart(_ number: Int, ofUpload id: String, _ bytes: [UInt8]) {
         state.withLock { $0.replacePart(number, of: id, bytes) }
     }

@@ -79,8 +79,8 @@ extension EndToEndTests {
                     _ = try await agent.check([stored.path(percentEncoded: false)], exits: 0)
                     let lines = try await agent.check([large.path(percentEncoded: false)], exits: 1)
                     #expect(lines.first?.state == "not_sent" && lines.first?.reason?.contains("unfinished") == true)
-                    // `--remote` would send HELLO as a newer run and so fence the running agent. It therefore refuses
-                    // to run meanwhile.
+                    // `check --remote` would send HELLO as a newer run, and the gateway would fence the running agent.
+                    // So `check --remote` refuses to run beside another agent process of the home.
                     let program = try await run(
                         agent.program,
                         ["check", "--remote", stored.path(percentEncoded: false), "--home", agent.home])

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of content type and user metadata, as a program finds them that reads the objects from the store.
+    /// Tests of content type and user metadata. A program that reads the objects from the store without Sluice must
+    /// find both.
     @Suite
     struct MetadataTests {
         private static let options = [

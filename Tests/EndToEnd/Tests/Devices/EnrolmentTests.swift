@@ -65,7 +65,8 @@ extension EndToEndTests {
                     try text.replacing(/20\d\d-/, with: "2001-").write(toFile: path, atomically: true, encoding: .utf8)
                     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
                     try await enrol(site, "agent", code, exits: 77)
-                    // Another code of the same gateway adds the device from the home that exists already.
+                    // After the refused code the agent has a home already. A new code of the same gateway still adds
+                    // the device.
                     try await enrol(site, "agent", try await invite(site, "cam", port: gateway.port))
                 }
             }
@@ -166,7 +167,8 @@ extension EndToEndTests {
                 // The gateway that had this port has stopped.
                 let port = try await site.withGateway { $0.port }
                 try await enrol(site, "agent", try await invite(site, "cam", port: port), exits: 75)
-                // A code with another address of the same gateway adds the device from the home that exists already.
+                // After the failed attempt the agent has a home already. A code of the same gateway with another
+                // address still adds the device.
                 _ = try await site.withGateway { gateway in
                     try await enrol(site, "agent", try await invite(site, "cam", port: gateway.port))
                 }

@@ -101,8 +101,8 @@ extension EndToEndTests {
                 let old = try site.makeFile("old", bytes: 1_000)
                 let path = old.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-                // Without leases, one look is enough if the file's change time is old enough. The agent relies on it
-                // once it has seen the clock run steadily for 2 s.
+                // Without leases, one look is enough if the file's change time is old enough. The agent relies on the
+                // change time once it has seen the clock run steadily for 2 s.
                 let unprivileged = try await site.unprivileged(agent)
                 try await site.shell("sleep 2.5")
                 _ = try await unprivileged.run(["push", path, "--settle", "1h"])

@@ -36,8 +36,8 @@ struct Siege {
     typealias Attack = @Sendable (Target) async throws -> Void
 
     private static let budgetBytes = 64 << 20
-    /// How many bytes of memory a gateway may use beyond its budget. An idle gateway that has served a file already
-    /// uses most of them.
+    /// How many bytes of memory a gateway may use beyond its budget. Once a gateway has served a file, it uses most of
+    /// these bytes even when it is idle.
     private static let allowanceBytes = 64 << 20
     private static let fileBytes = 24 << 20
 

@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Tests in which no gateway listens at the configured address, or another server does.
+    /// Tests in which no server listens at the configured address, or a server that is not a gateway.
     @Suite
     struct RefusalGatewayTests {
         @Test func unreachableGatewayIsReportedAfterWaiting() async throws {

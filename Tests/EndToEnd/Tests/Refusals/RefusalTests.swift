@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of files that cannot be sent, or that changed meanwhile. Each refusal is one sentence. It stores nothing
-    /// under the file's key, and keeps an object that exists there.
+    /// Tests of files that cannot be sent, or that change during the push. The agent refuses such a file with one
+    /// sentence. It stores nothing under the file's key, and keeps an object that exists there.
     @Suite
     struct RefusalTests {
         @Test func changedFileIsNotResumed() async throws {

@@ -52,7 +52,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A walk that finds no file to send, but visits more directories than it can within a moment.
+        /// The walk finds no file to send, but visits so many directories that it still runs when the signal arrives.
         @Test(arguments: [SIGINT, SIGTERM])
         func walkWithoutFilesCanBeInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
@@ -144,7 +144,7 @@ extension EndToEndTests {
             }
         }
 
-        /// While a push runs in the home, `abort` waits for its end. A signal ends this wait.
+        /// While a push runs in the home, the command `abort` waits for the end of the push. A signal ends this wait.
         @Test func waitingAbortCanBeInterrupted() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

@@ -6,7 +6,8 @@ import Testing
 
 extension EndToEndTests {
     /// Interrupts uploads in every way, with real processes and sockets. Afterwards the object equals the file. The
-    /// agent has sent no stored part again, and few other bytes twice.
+    /// agent never sends a stored part a second time, and repeats only a few bytes of the parts that were not stored
+    /// yet.
     @Suite
     struct ResumeTests {
         @Test(arguments: StorageKind.usual, ["push", "resume"])

@@ -38,7 +38,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Uses a scripted store that keeps AWS's kind of evidence. No S3 server that the tests can install keeps it.
+        /// Uses a scripted store that, like AWS, keeps a composite SHA-256 of each object. No S3 server that the tests
+        /// can install does that.
         @Test func sendsNothingIfCompositeSHA256Matches() async throws {
             try await Site.with(.motoAsAWS) { site in
                 let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)

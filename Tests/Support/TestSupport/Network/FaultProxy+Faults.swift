@@ -110,7 +110,7 @@ package struct ProxyCounts: BothWays, Equatable, Sendable {
     package var connectionsWithoutUpstream = 0
 }
 
-/// A value with one part for each direction of a ``FaultProxy``.
+/// A pair of values, one for each direction of a ``FaultProxy``.
 package protocol BothWays {
     associatedtype Direction
 
@@ -119,7 +119,7 @@ package protocol BothWays {
 }
 
 extension BothWays {
-    /// The part for the direction towards `end`.
+    /// The value for the direction towards `end`.
     package subscript(towards end: ProxyEnd) -> Direction {
         get {
             switch end {
