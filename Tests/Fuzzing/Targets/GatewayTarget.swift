@@ -17,7 +17,7 @@ extension FuzzTarget {
     }
 }
 
-/// A gateway's machine, the events of an input, and the invariants after each event.
+/// Feeds the events of an input to a gateway's machine, and checks the invariants after each event.
 struct GatewayCourse {
     static let devices = [("a", "site/a/"), ("b", "site/b/")].map { name, prefix in
         AuthorisedDevice(name: name, fingerprint: ToyDigest.sha256(name.utf8), prefix: prefix)

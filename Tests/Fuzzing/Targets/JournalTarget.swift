@@ -31,7 +31,8 @@ extension FuzzTarget {
         for statement in stride(from: 0, to: DamagedJournal.statements.count, by: 2) {
             seeds["statement-\(statement)"] = [1, UInt8(statement), UInt8(statement % 6)]
         }
-        // The journal's own tables do not accept NULL in this column. A copy of a table has no constraints, so it does.
+        // The journal's own tables do not accept NULL in this column. A copy of a table has no constraints, so it
+        // accepts NULL.
         let copied = DamagedJournal.statements.firstIndex { $0.hasPrefix("CREATE TABLE u ") } ?? 0
         let session = DamagedJournal.statements.firstIndex { $0.hasPrefix("UPDATE uploads SET session") } ?? 0
         seeds["null"] = [1, UInt8(copied), 0, UInt8(session), 6]

@@ -50,9 +50,9 @@ package struct StoreUnderTest: Sendable {
 /// A known deviation of a store from the rules. If a deviation is listed for a store, the checks require the wrong
 /// behaviour. They fail as soon as the store behaves correctly, so that its entry is removed from the list.
 package enum StoreDeviation: String, CaseIterable, Sendable {
-    /// A key cannot exist beside one that continues it after a slash; the store refuses it as `.keyUnsupported`.
+    /// Of two keys such as `a` and `a/b` only one can exist; the store refuses the other as `.keyUnsupported`.
     case keysCannotNest
-    /// Like `keysCannotNest`, but the store refuses only the completion of such an upload, not its beginning.
+    /// Like `keysCannotNest`, but the store lets an upload to the other key begin, and refuses only its completion.
     case nestedUploadsRefusedLate
     /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` says so.
     case digestsUnchecked

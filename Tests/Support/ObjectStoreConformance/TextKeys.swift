@@ -2,7 +2,7 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// Store calls with keys as strings, for tests. An invalid key gives the store's error.
+/// Store calls with keys as strings, for tests. If a key is invalid, the call throws the same error as a store does.
 extension ObjectStore {
     package func object(key: String) async throws(StoreError) -> ObjectSummary? {
         try await object(key: ObjectKey(key))

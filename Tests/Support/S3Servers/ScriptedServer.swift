@@ -47,7 +47,7 @@ package indirect enum ScriptedAnswer: Sendable {
     case stopReading
 }
 
-/// An HTTP server with answers from a test, for answers that no real server gives on request.
+/// An HTTP server whose answers the test chooses, including answers that no real server gives on request.
 package final class ScriptedServer: Sendable {
     /// Answers a complete request.
     package typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer

@@ -258,7 +258,7 @@ package struct S3StorageFailure: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// The files below a directory whose relative paths begin with a prefix, by their relative paths.
+/// The files below a directory whose relative paths begin with a prefix, in a dictionary by these paths.
 private func files(below directory: URL, prefix: String) throws -> [String: URL] {
     let root = directory.appending(path: prefix, directoryHint: .isDirectory).path(percentEncoded: false)
     var found: [String: URL] = [:]

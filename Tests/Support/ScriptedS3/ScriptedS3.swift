@@ -101,7 +101,7 @@ package final class ScriptedS3: Sendable {
 
     // MARK: - Observing calls and objects
 
-    /// All calls so far, in the order in which they were complete.
+    /// All calls so far, in the order in which their requests were complete.
     package var calls: [S3Call] { state.withLock { $0.calls } }
 
     /// Number of calls of one kind, without those of a probe.

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// Makes a directory of files for the time of `body`. Each file contains its own name.
+/// Makes a directory of files that exists while `body` runs. Each file contains its own name.
 func withTree(_ names: [String], _ body: (URL) throws -> Void) async throws {
     try await withTemporaryDirectory { directory in
         let root = directory.appending(path: "tree")

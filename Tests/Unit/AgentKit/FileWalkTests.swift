@@ -131,7 +131,7 @@ struct FileWalkTests {
         }
     }
 
-    /// Files that the walk skips do not count as conflicts with a file that would have the same key.
+    /// A file that the walk skips does not conflict with another file that has the same key.
     @Test func skippedFilesReserveNoKey() async throws {
         try await withTree(["1/x", "1/d/y", "2/z", "elsewhere/y"]) { root in
             let manager = FileManager.default

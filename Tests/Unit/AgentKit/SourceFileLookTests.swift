@@ -73,8 +73,8 @@ import WireProtocol
         }
     }
 
-    /// When another process opens the file, the kernel signals the holder of the lease. With the default signal SIGIO
-    /// this process would be terminated.
+    /// When another process opens the file, the kernel signals the holder of the lease. The default signal, SIGIO,
+    /// would end this process.
     @Test func brokenLeaseDoesNotEndTheProcess() async throws {
         try await withFile { file, clock in
             let path = file.path(percentEncoded: false)

@@ -49,8 +49,8 @@ import Testing
         #expect(tokens.count == 26)
     }
 
-    /// If one gateway is two rotations ahead of another, the other cannot open its tokens. Therefore all gateways must
-    /// have a ring before any gateway gets the next one.
+    /// A gateway cannot open the tokens of a gateway that is two rotations ahead. Therefore all gateways must have a
+    /// ring before any gateway gets the next one.
     @Test func staleGatewayNamesTheUnknownKey() throws {
         let old = try KeyRing.make()
         let new = try old.rotated().rotated()

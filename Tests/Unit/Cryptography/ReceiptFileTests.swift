@@ -67,7 +67,7 @@ import WireProtocol
         #expect(lineOfRefusal(with(2, "statement: ")) == 2)
         #expect(lineOfRefusal(with(2, "statement: A")) == 2)
         #expect(lineOfRefusal(with(2, "statement: AAA")) == 2)
-        // The last digit has bits that encode no data. They must be 0.
+        // The last Base64 digit has bits that encode no data. They must be 0.
         #expect(lineOfRefusal(with(2, "statement: AB==")) == 2)
         #expect(lineOfRefusal(with(2, "statement: AA==")) == nil)
         #expect(lineOfRefusal(with(2, "statement: A A==")) == 2)
@@ -111,7 +111,7 @@ import WireProtocol
         }
     }
 
-    /// Runs the commands with which the specification verifies a receipt in a shell.
+    /// Runs the shell commands with which the specification verifies a receipt.
     @Test(arguments: KeyType.allCases)
     func opensslVerifiesAFile(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

@@ -36,7 +36,8 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/", ""])
     }
 
-    /// A combining mark forms one `Character` with the character before it, even with an equals sign.
+    /// A combining mark forms one `Character` with the character before it. At the start of a prefix this is the equals
+    /// sign of `prefix=`.
     @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
     func readsPrefixesWithCombiningMarks(prefix: String) throws {
         var list = DeviceList()

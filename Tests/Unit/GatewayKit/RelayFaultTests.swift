@@ -194,7 +194,7 @@ struct RelayFaultTests {
         }
     }
 
-    /// After the second loss of the session the upload fails, instead of repeating forever.
+    /// After the second loss of the session the upload fails, instead of beginning again forever.
     @Test func storeThatLosesEverythingIsReported() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.uploadVanishes, into: .uploadPart, part: 3, times: 10)

@@ -96,8 +96,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// A store that keeps the composite SHA-256 shows it to readers of the object. It equals the root digest in the
-    /// receipt.
+    /// A store that keeps the composite SHA-256 shows this digest to readers of the object. The digest equals the root
+    /// digest in the receipt.
     @Test func receiptMatchesStoredCompositeSHA256() async throws {
         try await Relay.with(.aws) { relay in
             let file = try relay.site.makeFile(Relay.key, bytes: 3 * relay.partBytes + 17)

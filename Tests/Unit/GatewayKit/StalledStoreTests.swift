@@ -57,7 +57,7 @@ struct StalledStoreTests {
     }
 }
 
-/// A store that reads no bytes of parts below a prefix until `goOn` is called.
+/// A store that does not read the parts of keys below a prefix until `goOn` is called.
 private final class StallingStore: ForwardingStore {
     let base: FileStore
     let stalledPrefix: String

@@ -152,7 +152,7 @@ import WireProtocol
                 try await store.put(Sample(10, seed: 1), key: "a")
                 let gate = Gate()
                 faults.set { call, _ in
-                    // This call follows the rename and precedes the removal of the old description.
+                    // The store makes this call after the rename and before it removes the old description.
                     if call.operation == .syncFolder, call.path == directory.path { gate.waitOnThread() }
                     return 0
                 }

@@ -5,8 +5,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The evidence that FileStore reports for an object is true, or it reports none. This holds even if other programs
-/// write to the directory.
+/// The evidence that FileStore reports for an object is always true; if FileStore is not certain, it reports none. This
+/// holds even if other programs write to the directory.
 @Suite struct FileStoreEvidenceTests {
     private let old = Sample(5000, seed: 1)
     private let new = Sample(5000, seed: 2)

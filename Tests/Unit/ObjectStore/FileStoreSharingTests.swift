@@ -23,7 +23,7 @@ import WireProtocol
         }
     }
 
-    /// A starting gateway removes the staged files of dead instances only.
+    /// A gateway that starts removes staged files only of gateways that have ended.
     @Test func cleansOnlyAfterDeadGateways() async throws {
         try await withTestStore { live, directory in
             let held = Gate()

@@ -144,8 +144,8 @@ import WireProtocol
         }
     }
 
-    /// Another program removes a folder and makes it again. It may get the same inode number, but its name is not
-    /// durable, so FileStore must sync it.
+    /// Another program removes a folder and makes it again. The new folder may get the inode number of the old one, but
+    /// its name is not durable, so FileStore must sync the name.
     @Test func syncsARecreatedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

@@ -51,7 +51,7 @@ import WireProtocol
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
     }
 
-    /// The store of Protocol/vectors/receipt.txt, in several spellings.
+    /// The address of the store in Protocol/vectors/receipt.txt, written in several ways.
     @Test func identityMatchesTheVector() throws {
         let text = try String(
             contentsOf: RepositoryFiles.root.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)

@@ -182,8 +182,8 @@ import WireProtocol
 
     // MARK: - Clock
 
-    /// A single refusal because of the time corrects the clock for all later requests. A `Date` header that differs,
-    /// without such a refusal, corrects nothing.
+    /// One refusal because of a wrong time corrects the client's clock for all later requests. Without such a refusal,
+    /// a `Date` header that differs corrects nothing.
     @Test func clockIsLearntOnlyFromSkewRefusal() async throws {
         let ahead = Mutex<TimeInterval>(5 * 86_400)
         try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in

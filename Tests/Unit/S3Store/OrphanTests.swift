@@ -93,8 +93,8 @@ struct OrphanTests {
         }
     }
 
-    /// The upload is named by the record of another session of the same key, whose agent is away. The cleaner must not
-    /// remove it.
+    /// The record of another session of the same key names this upload, and the agent of that session is away. The
+    /// cleaner must not remove the upload.
     @Test func uploadNamedByARecordIsThatSessions() async throws {
         try await withOrphan { s3, cleaner, records, _ in
             let live = s3.beginUpload("key")

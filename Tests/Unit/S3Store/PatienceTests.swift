@@ -27,8 +27,8 @@ import WireProtocol
         }
     }
 
-    /// A store may join the parts before it sends a first byte. For a completion, and only there, the client waits
-    /// longer.
+    /// Before a store begins to answer a completion, it may have to join the parts. So the client waits longer for this
+    /// answer than for any other.
     @Test func completingHasATimeLimitOfItsOwn() async throws {
         let timeouts = timeouts { $0.completion = .seconds(1) }
         try await ScriptedServer.withServer({ _ in .silence }) { server in

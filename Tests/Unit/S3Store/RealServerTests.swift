@@ -100,7 +100,7 @@ import WireProtocol
         }
     }
 
-    /// A server that is killed during a part and restarted does not have the part.
+    /// If the server is killed while it receives a part, the upload of the part fails.
     @Test func serverDeathFailsThePart() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in

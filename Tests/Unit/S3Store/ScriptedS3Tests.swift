@@ -199,7 +199,7 @@ struct ScriptedS3Tests {
             let attempts = s3.count(.headObject)
             #expect(attempts <= calls + 100, "\(attempts)")
             s3.stopFaults()
-            // Every successful call gives back some of the repetitions.
+            // Every successful call allows the client a few repetitions again.
             for _ in 0..<10 { _ = try await store.object(key: "k") }
             s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject)
             #expect(try await store.object(key: "k") == nil)

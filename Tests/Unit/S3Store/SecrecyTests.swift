@@ -101,8 +101,8 @@ import Testing
         }
     }
 
-    /// The header contains characters that the HTTP client cannot send. Its error would quote the whole header, so the
-    /// client refuses the header itself.
+    /// The session token contains characters that the HTTP client cannot send in a header. The error of the HTTP client
+    /// would quote the whole header, so the store client refuses the token before that.
     @Test(arguments: ["-token\r\nx: y", "-token\n", "-t\u{F6}k", "\u{0}"])
     func invalidCharactersAreRefusedUnshown(end: String) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in

@@ -102,7 +102,8 @@ import Testing
         }
     }
 
-    /// `openssl s_client` reads its input in pieces of 8 KiB. If a piece begins with K, it updates its keys.
+    /// `openssl s_client` reads its input in pieces of 8 KiB. If a piece begins with K, `openssl` updates the keys of
+    /// the connection.
     @Test func keysMayBeChanged() async throws {
         try await withTemporaryDirectory("keys") { directory in
             let input = directory.appending(path: "input")

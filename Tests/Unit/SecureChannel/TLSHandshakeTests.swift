@@ -160,8 +160,8 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// One byte of the handshake changes in transit. The handshake may only succeed where the byte has no meaning, such
-    /// as the version in a record header.
+    /// One byte of the handshake changes in transit. The handshake may succeed only if the changed byte has no meaning,
+    /// such as the version in a record header.
     @Test(arguments: 0..<300 as Range<UInt64>) func aChangedByteIsNoticed(seed: UInt64) throws {
         let pair = try TLSPair()
         var generator = SeededGenerator(seed: seed)

@@ -130,8 +130,8 @@ private let shell = Executable(path: "/bin/sh")
             let output = program.lines(of: .standardOutput)
             #expect(output[0] == "given")
             #expect(output[1] == directory.resolvingSymlinksInPath().path(percentEncoded: false).trimming("/"))
-            // Three standard descriptors and the directory that `ls` reads. Sockets and pipes of the test process must
-            // not be inherited.
+            // Four descriptors are open: the three standard ones, and the directory that `ls` reads. Sockets and pipes
+            // of the test process must not be inherited.
             #expect(output[2] == "4", "\(program.transcript)")
             #expect(output.count == 3)
         }

@@ -5,7 +5,7 @@ private struct Idiom: Sendable {
     /// Sequences of words in lower case, separated by spaces. A mark of punctuation is a word of its own.
     let phrases: [String]
 
-    /// Words that make a phrase clear if one of them comes next.
+    /// If one of these words follows a phrase, the phrase is clear and allowed.
     var clearBefore: Set<String> = []
     let instead: String
     let broken: [String]
@@ -143,7 +143,8 @@ struct ProseWord: Sendable {
 }
 
 extension ArraySlice<ProseWord> {
-    /// Matches a phrase at the start of the words. An ellipsis in it stands for 0 to 8 words without punctuation.
+    /// Matches a phrase at the start of the words. An ellipsis in the phrase stands for 0 to 8 words without
+    /// punctuation.
     ///
     /// - Returns: the words after the phrase, or `nil` if the words do not begin with the phrase.
     fileprivate func following(_ phrase: [String]) -> ArraySlice<ProseWord>? {

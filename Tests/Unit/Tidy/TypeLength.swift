@@ -19,7 +19,7 @@ private let longTypesMax = [
 /// The types of the programs and libraries that are longer than `ShapeLimit.typeLines`, sorted by target and name.
 ///
 /// A type nested in another one counts for the outer one, also where an extension names both (`extension A.B`). An
-/// extension of another target's type counts in its own target.
+/// extension of another target's type counts in the target of the extension.
 func longTypes(in files: [SourceFile]) -> [TypeLength] {
     var lineCounts: [String: [String: Int]] = [:]
     for file in files where file.path.hasPrefix("Sources/") {

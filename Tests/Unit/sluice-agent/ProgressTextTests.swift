@@ -101,8 +101,8 @@ import sluice_agent
         #expect(ReadableQuantity.time(seconds) == text)
     }
 
-    /// If the only file fails, its own code is returned. If a few of many files fail, the code is 1. If the cause
-    /// affects all files, its code is returned.
+    /// If the only file fails, the exit code is that of its failure. If a few of many files fail, the exit code is 1.
+    /// If one cause affects all files, the exit code is that of the cause.
     @Test(arguments: [
         (3, [UploadFailure.Kind.missing], 1 as Int32), (1, [.missing], 66), (3, [.missing, .changed], 1),
         (3, [.unreachable], 75), (2, [.notAuthorised, .notAuthorised], 77), (2, [], 0),
@@ -114,7 +114,7 @@ import sluice_agent
         #expect(summary.exitCode == code)
     }
 
-    /// The totals count the receipts that are missing, although the files are stored.
+    /// The totals count files that are stored but have no receipt.
     @Test(arguments: [nil, 0, 1, 3] as [Int?])
     func summaryCountsMissingReceipts(count: Int?) {
         let screen = Screen()

@@ -112,7 +112,7 @@ extension EndToEndTests {
                 let file = try site.makeLargeFile().path(percentEncoded: false)
                 _ = try await agent.run(["push", file])
                 for suffix in ["", "-wal", "-shm"] {
-                    // try?: SQLite removes the other two files itself when it closes the journal regularly.
+                    // try?: when SQLite closes the journal, it removes the files `-wal` and `-shm` itself.
                     try? FileManager.default.removeItem(atPath: agent.home + "/journal.sqlite" + suffix)
                 }
                 #expect(try await agent.check([file], exits: 1).first?.state == "not_sent")

@@ -138,8 +138,8 @@ extension EndToEndTests {
                     site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
                 _ = try await owner.run(site.push(file))
                 try await site.expectObject("cam1/file", equals: file)
-                // The other way round: a device whose key is listed has the name in its line, whatever name its
-                // certificate has.
+                // A device whose key is on the list has the name in its line of the list, whatever name its certificate
+                // has.
                 let renamed = try await site.makeCertifiedAgent("cam2", port: gateway.port, authority: authority)
                 try await pin("cam3", to: renamed, of: site)
                 _ = try await renamed.run(site.push(file))

@@ -197,7 +197,8 @@ extension EndToEndTests {
             }
         }
 
-        /// After a running gateway has loaded the rotated ring, only the new key opens its tokens.
+        /// After a running gateway has loaded the rotated ring, it seals with the new key, so only this key opens its
+        /// tokens.
         @Test func aRunningGatewaySealsWithTheNewKey() async throws {
             try await Site.with { site in
                 let keys = site.path("gateway") + "/keys"

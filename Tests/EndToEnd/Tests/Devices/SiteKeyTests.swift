@@ -62,8 +62,8 @@ extension EndToEndTests {
                     try await waitUntilListed(site, "ready  knows the announced key")
                     try await waitUntilListed(site, "late  does not know the announced key")
                     #expect(try await list(site).contains { $0.contains("never  has not connected") })
-                    // One device would learn the new key only through the certificate chain. It prevents the switch,
-                    // unless the operator forces it.
+                    // `late` has not named the next key in HELLO yet, so the switch is refused unless the operator
+                    // forces it.
                     _ = try await identity(site, "switch", exits: 75)
 
                     #expect(try await identity(site, "switch", "--force") == next)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of whole files through the real programs into the file store.
+    /// Tests of sending whole files with the real programs into the file store.
     @Suite
     struct TransferTests {
         private static let partBytes = 1 << 20

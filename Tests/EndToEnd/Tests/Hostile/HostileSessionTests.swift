@@ -54,8 +54,7 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Compression
 
-    /// An LZ4 block may grow to 255 times its size. Such blocks are legitimate, and use up only as much credit as they
-    /// have plain bytes.
+    /// An LZ4 block may decompress to 255 times its size. Such blocks are valid, and credit counts their plain bytes.
     @Test func blocksThatExpand() async throws {
         try await Siege.lay("LZ4, 256 KiB out of 1 KiB") { target in
             let villain = target.villains[0]

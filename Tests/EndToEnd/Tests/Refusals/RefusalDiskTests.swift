@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of full disks on both sides and of unusable homes.
+    /// Tests of full disks, at the agent and at the gateway's store, and of unusable homes.
     @Suite
     struct RefusalDiskTests {
         @Test func fullStoreIsReportedAfterWaiting() async throws {

@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Tests in which no server listens at the configured address, or a server that is not a gateway.
+    /// Tests in which the configured address has no server, or a server that is not a gateway.
     @Suite
     struct RefusalGatewayTests {
         @Test func unreachableGatewayIsReportedAfterWaiting() async throws {

@@ -65,7 +65,7 @@ extension EndToEndTests {
                             site.push(file) + ["--limit-rate", kind == .directory ? "6MB/s" : "12MB/s"]
                         ) { program in
                             for count in 1...cuts {
-                                // The number of bytes is odd, so that the cut falls within a header, a field or a
+                                // The number of bytes is not round, so that the cut falls within a header, a field or a
                                 // payload.
                                 try await proxy.cutAll(afterBytes: 2_000_003 + count * 7, towards: .upstream, by: cut)
                                 try await withDeadline(Site.deadline, "a cut") {

@@ -106,8 +106,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Two machines have the same identity but two journals, so the gateway sees one device. The bytes of their
-        /// files must not mix in one object.
+        /// Two computers have the same identity but separate journals, so the gateway sees one device. The bytes of
+        /// their files must not mix in one object.
         @Test(arguments: StorageKind.usual)
         func twoAgentsWithOneIdentityNeverMixTheirBytes(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in

@@ -13,8 +13,8 @@ extension EndToEndTests {
                 // The file has more parts than run in parallel, so that some parts are not stored yet. If all were
                 // stored, the gateway would have to assume that another gateway is completing the upload.
                 let file = try site.makeFile("file", bytes: 12 * site.partBytes)
-                // The push takes long enough for the client that aborts the upload, which needs seconds on a busy
-                // machine.
+                // The push takes so long that a client can abort the upload meanwhile. On a busy machine the client
+                // needs seconds.
                 let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()

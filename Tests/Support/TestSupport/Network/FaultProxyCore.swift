@@ -167,7 +167,7 @@ final class FaultProxyCore {
         rates[end]?.reserve(bytes: bytes, now: .now()) ?? .uptimeNanoseconds(0)
     }
 
-    /// Subtracts bytes that are about to be written from the scheduled cut, if any.
+    /// Counts bytes that are about to be written. If they reach the scheduled cut, the write must end at the cut.
     /// - Returns: the number of bytes that may be written, and how to cut all connections after that write.
     func chargeArrangedCut(bytes: Int, towards end: ProxyEnd) -> (bytes: Int, cutAll: Cut?) {
         guard var order = arrangedCut, order.end == end else { return (bytes, nil) }
@@ -191,7 +191,8 @@ private struct SharedRate {
         self.next = now
     }
 
-    /// Bytes of 20 ms: small enough that connections alternate and a change takes effect quickly.
+    /// How many bytes the rate allows in 20 ms. Such slices are small enough for connections to alternate and for a
+    /// change of the rate to take effect quickly.
     var sliceBytes: Int {
         max(1, bytesPerSecond / 50)
     }

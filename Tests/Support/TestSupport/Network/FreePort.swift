@@ -32,7 +32,7 @@ struct SystemCallFailure: Error, CustomStringConvertible {
     let call: String
     let code: Int32
 
-    /// - Parameter code: `errno`, unless the call returns its error.
+    /// - Parameter code: the error number: `errno`, or the result of a call that returns its error number.
     init(_ call: String, code: Int32 = errno) {
         self.call = call
         self.code = code

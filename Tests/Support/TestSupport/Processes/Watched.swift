@@ -8,8 +8,8 @@ package final class Watched<Value: Sendable>: Sendable {
     private typealias Resumption = @Sendable () -> Void
 
     private struct Waiter: Sendable {
-        /// Checks a value. Returns a closure that resumes the wait, to be called after the lock is released, if the
-        /// wait has ended.
+        /// Checks a value. If the value ends the wait, returns a closure that resumes the waiting task. The caller
+        /// calls the closure after it has released the lock.
         let offer: @Sendable (Value) -> Resumption?
         let cancel: Resumption
     }
