@@ -54,7 +54,7 @@ class Store:
     """An S3 server."""
 
     def arguments(self):
-        """Options of a gateway that relays into it."""
+        """Returns the options of a gateway that relays into this server."""
         return ["--store", f"s3://{self.bucket}", "--s3-endpoint", f"http://127.0.0.1:{self.port}", *self.options]
 
 
