@@ -22,7 +22,7 @@ final class Victim: Sendable {
     enum Ending: Equatable {
         case killed
         case exited(Int32)
-        /// Ended by a signal that this program did not send.
+        /// Ended by a signal that the torture program did not send.
         case crashed(signal: Int32)
         /// Did not end in time, and was killed.
         case hung

@@ -24,7 +24,7 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var name: String
     package var partBytesMin = 5 << 20
     package var partsMax = 10_000
-    /// Whether all parts but the last must have one size.
+    /// Whether all parts but the last must have the same size.
     package var wantsEqualParts = false
     /// Whether a completion must name every uploaded part.
     package var wantsAllParts = false

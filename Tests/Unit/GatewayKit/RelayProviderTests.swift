@@ -11,8 +11,8 @@ import TransferCore
 import WireProtocol
 
 /// Uploads to every kind of store in the scripted store's table. Each kind has its own rules: how large and how many
-/// the parts may be, whether all must have one size, which headers and conditions it refuses, and what it keeps about
-/// an object besides the bytes.
+/// the parts may be, whether all must have the same size, which headers and conditions it refuses, and what it keeps
+/// about an object besides the bytes.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayProviderTests {
     private func ends(_ events: Watched<[UploadOutcome]>) -> @Sendable (UploadEvent) -> Void {

@@ -10,7 +10,7 @@ import Testing
     import Musl
 #endif
 
-/// Decides on which file systems a store opens.
+/// Tests of which file systems and directories a store accepts.
 @Suite struct FileStoreFileSystemTests {
     @Test(
         arguments: [
@@ -52,7 +52,7 @@ import Testing
         try await withTestDirectory { directory in
             var status = stat()
             try #require(stat(directory.path, &status) == 0)
-            // Both device numbers are small enough for one byte each.
+            // The major and the minor number of this device fit into these bits.
             let number = "\(status.st_dev >> 8 & 0xFFF):\(status.st_dev & 0xFF)"
             let mountInfo = """
                 22 27 0:999 / /proc rw,relatime - overlay overlay rw,volatile

@@ -217,7 +217,7 @@ final class Counter: Sendable {
         self.value = Mutex(value)
     }
 
-    /// Takes one; returns false if the counter is zero.
+    /// Counts down by one. Returns whether the counter was above zero.
     func takeOne() -> Bool {
         value.withLock { value in
             guard value > 0 else { return false }

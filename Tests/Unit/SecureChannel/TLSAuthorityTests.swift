@@ -241,7 +241,7 @@ import Testing
         }
     }
 
-    /// A subordinate authority may be the trusted one.
+    /// A user may trust a subordinate authority instead of the root.
     @Test func namedIntermediateEndsTheChain() async throws {
         try await withWorld { world in
             let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))

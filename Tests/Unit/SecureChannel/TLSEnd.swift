@@ -89,7 +89,7 @@ final class WireEnd: ChannelOutboundHandler {
         context?.close(promise: nil)
     }
 
-    /// Ends the peer's direction.
+    /// Ends the input, as if the peer had closed its direction of the connection.
     func endInput() {
         context?.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
     }

@@ -6,7 +6,7 @@ import Testing
 
 /// One end of a real TCP connection. Records the bytes that it receives.
 final class Peer: Sendable {
-    /// How the other side ended its direction.
+    /// How the other side ended its direction of the connection.
     enum Ending: Equatable {
         case endOfFile
         case reset

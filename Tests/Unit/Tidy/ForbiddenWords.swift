@@ -9,7 +9,7 @@ struct ForbiddenWord: Sendable {
     var pattern: @Sendable (String) -> Bool = { _ in true }
     let instead: String
 
-    /// Files that the rule applies to; all files by default.
+    /// Whether the rule applies to a file; by default it applies to every file.
     var scope: @Sendable (SourceFile) -> Bool = { _ in true }
 
     /// Whether a comment with the reason, on the same line or directly above, allows the word.
@@ -22,14 +22,15 @@ struct ForbiddenWord: Sendable {
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
 private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
 
-/// Only programs print to their outputs; libraries log or return results. A library function may call a parameter named
-/// `print`.
+/// Whether a rule against printing applies to a file. Only programs print to their outputs; libraries log or return
+/// results. A library function may call a parameter named `print`.
 private let inLibraries: @Sendable (SourceFile) -> Bool = { file in
     !file.isTest && !file.target.hasPrefix("sluice-")
         && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
 }
 
-/// Tests wait for observable events. Only the implementation of waiting itself may sleep.
+/// Whether a rule against sleeping applies to a file. Tests wait for observable events; only the implementation of
+/// waiting itself may sleep.
 private let inTestsThatWait: @Sendable (SourceFile) -> Bool = {
     $0.isTest && $0.path != "Tests/Support/TestSupport/Deadline.swift"
 }

@@ -16,7 +16,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     /// The rule as a sentence that is true for every file.
     let name: String
 
-    /// Sample files that violate the rule, once each.
+    /// Sample files, each of which violates the rule.
     let broken: [SourceFile]
 
     /// Sample files that resemble a violation but follow the rule.

@@ -44,7 +44,7 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
         path.split(separator: "/").dropFirst().first.map(String.init) ?? ""
     }
 
-    /// Examples count as tests, because they may import the modules that they demonstrate.
+    /// Whether the file is a test. Examples count as tests, because they may import the modules that they demonstrate.
     var isTest: Bool { path.hasPrefix("Tests/") || path.hasPrefix("Examples/") }
 
     /// The modules that the file imports, each with its line, counted from 0.
@@ -188,7 +188,7 @@ private struct CodeReader {
     }
 
     private mutating func blankComment(_ count: Int) {
-        // `blank` adds the line feeds.
+        // Skip line feeds here, because `blank` adds them.
         for byte in text[position..<min(position + count, text.count)] where byte != UInt8(ascii: "\n") {
             comments.append(byte)
         }

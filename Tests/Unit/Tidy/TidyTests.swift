@@ -67,7 +67,7 @@ import Testing
         #expect(longTypes(in: [sample("Tests/B/A.swift", declared), sample("Tests/B/A+C.swift", extended)]) == [])
     }
 
-    /// A declaration of so many lines, the braces included.
+    /// A declaration of `lineCount` lines, including the braces.
     private static func declaration(_ start: String, _ lineCount: Int) -> String {
         "\(start) {\n" + String(repeating: "    // Text.\n", count: lineCount - 2) + "}\n"
     }

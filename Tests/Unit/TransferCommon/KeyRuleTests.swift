@@ -2,7 +2,7 @@ import SeededRandom
 import Testing
 import TransferCommon
 
-/// Which keys a device may use.
+/// Tests of the rule that decides which keys a device may use.
 @Suite struct KeyRuleTests {
     static let refused: [(key: String, refusal: KeyRule.Refusal)] = [
         ("", .empty), ("/a", .slashAtEdge), ("a/", .slashAtEdge), ("/", .slashAtEdge), ("a//b", .emptySegment),

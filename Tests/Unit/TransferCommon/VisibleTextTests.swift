@@ -1,7 +1,7 @@
 import Testing
 import TransferCommon
 
-/// Text from outside, escaped for a terminal.
+/// Tests of escaping text from outside before a terminal shows it.
 @Suite struct VisibleTextTests {
     @Test(arguments: [
         ("plain/key.mp4", "plain/key.mp4"), ("Gerät 7 – e\u{301} 日本", "Gerät 7 – e\u{301} 日本"), ("", ""),

@@ -62,7 +62,8 @@ package struct Faults: BothWays, Equatable, Sendable {
     package var towardsUpstream = DirectionFaults()
     package var towardsClient = DirectionFaults()
 
-    /// Closes the listening socket: connecting fails with `ECONNREFUSED`. Existing connections stay open.
+    /// Whether the listening socket is closed, so that connecting fails with `ECONNREFUSED`. Existing connections stay
+    /// open.
     package var refusesConnections = false
 
     /// Cuts all connections again and again, each time after this interval; `nil` for never.

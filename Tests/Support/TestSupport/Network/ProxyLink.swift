@@ -14,7 +14,8 @@ final class ProxyLink {
     private var channels: [ProxyEnd: any Channel] = [:]
     private var streams: [ProxyEnd: ProxyStream] = [:]
 
-    /// False after a cut or the regular end. Later events of the sockets are ignored.
+    /// Whether the connection is neither cut nor ended. After a cut or the end the link ignores the events of its
+    /// sockets.
     private(set) var isOpen = true
 
     init(core: FaultProxyCore, client: any Channel) {
