@@ -41,8 +41,8 @@ struct Killer: Sendable {
         let isLong = Int.random(in: 0..<4, using: &generator) == 0
         await pause(.milliseconds(Int.random(in: isLong ? 2_000...8_000 : 20...1_500, using: &generator)))
         if victim.role == .gateway, Bool.random(using: &generator) {
-            // If the stopped process is a gateway, its agents connect to the other gateway. When it wakes up, its
-            // sessions are outdated.
+            // If the stopped process is a gateway, its agents connect to the other gateway. When the stopped gateway
+            // continues, its sessions are outdated.
             do {
                 try await site.network.cutAll()
             } catch {

@@ -213,7 +213,7 @@ private final class LogLock: Sendable {
     }
 }
 
-/// Waits for a random time. Here the sleep itself is the purpose.
+/// Waits for a time that the caller has drawn at random. Here the sleep itself is the purpose.
 func pause(_ duration: Duration) async {
     // If the task is cancelled, the sleep ends early. The caller checks for the cancellation.
     try? await Task.sleep(for: duration)

@@ -40,8 +40,8 @@ extension GatewayCourse {
             let listed = Self.devices.indices.filter { mask >> $0 & 1 == 0 }.map { Self.devices[$0] }
             machine.handle(.devicesChanged(listed), now: now)
         case .drain:
-            // Soon after a gateway begins to drain, nothing more happens. So this event must be rare; otherwise the
-            // search would reach nothing else.
+            // Soon after a gateway begins to drain, it does nothing more. So this event must be rare; otherwise the
+            // fuzzer would reach no other states.
             if input.byte() == 0xD0 { machine.handle(.drain(within: .seconds(5)), now: now) }
         default:
             try frameEvent(kind)

@@ -146,7 +146,7 @@ private struct DamagedJournal {
         do {
             try use(journal)
         } catch let error as DatabaseError {
-            // The quick check of SQLite does not read every page, so a damage may be found only now. The error must
+            // The quick check of SQLite does not read every page, so damage may be found only now. The error must
             // describe it.
             try expect(!error.description.isEmpty, "an error without a sentence")
         }

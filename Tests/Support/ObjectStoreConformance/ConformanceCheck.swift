@@ -54,15 +54,15 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case keysCannotNest
     /// Like `keysCannotNest`, but the store lets an upload to the other key begin, and refuses only its completion.
     case nestedUploadsRefusedLate
-    /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` says so.
+    /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` is then false.
     case digestsUnchecked
-    /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` says so.
+    /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` must show this.
     case putIgnoresIfAbsent
-    /// `putObject` with `ifMatch` replaces any object. `StoreLimits.conditions` says so.
+    /// `putObject` with `ifMatch` replaces any object. `StoreLimits.conditions` must show this.
     case putIgnoresIfMatch
-    /// `completeUpload` with `ifAbsent` replaces an object. `StoreLimits.conditions` says so.
+    /// `completeUpload` with `ifAbsent` replaces an object. `StoreLimits.conditions` must show this.
     case completeIgnoresIfAbsent
-    /// `completeUpload` with `ifMatch` replaces any object. `StoreLimits.conditions` says so.
+    /// `completeUpload` with `ifMatch` replaces any object. `StoreLimits.conditions` must show this.
     case completeIgnoresIfMatch
     /// A completion must name all uploaded parts. The store answers a list that lacks one with `.invalidParts`.
     case completeNeedsAllParts

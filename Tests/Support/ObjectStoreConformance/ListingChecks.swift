@@ -68,7 +68,8 @@ extension ConformanceCheck {
                 try await subject.store.object(key: key)?.modified,
                 try await subject.store.readRecord(name: name)?.modified,
             ]
-            // S3 reports dates in whole seconds, so a date may lie up to two seconds outside.
+            // S3 reports dates in whole seconds, so a date may lie up to two seconds before or after the time of the
+            // test.
             let span = before.addingTimeInterval(-2)...after.addingTimeInterval(2)
             for date in dates {
                 let date = try require(date, "a date")

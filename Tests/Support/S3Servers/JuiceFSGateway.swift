@@ -1,8 +1,8 @@
 import Foundation
 import TestSupport
 
-/// JuiceFS's gateway: a MinIO of 2021 in front of a file system that keeps its data in a database and a folder. It
-/// checks signatures and digests as S3 does.
+/// JuiceFS's gateway: a MinIO server from 2021 in front of a file system that keeps its data in a database and a
+/// folder. It checks signatures and digests as S3 does.
 package struct JuiceFSGateway: Sendable {
     /// What the gateway stores with an object besides its bytes.
     package enum Memory: String, CaseIterable, Sendable {

@@ -4,7 +4,8 @@ package import TestSupport
 
 /// A real S3 server that runs during a test.
 ///
-/// `make deps-tools` installs its program. A test without the program fails and is not skipped.
+/// `make deps-tools` installs its program. If the program is missing, a test that needs it fails instead of being
+/// skipped.
 package struct S3Server: Sendable {
     /// The address `http://127.0.0.1:<port>`, or over TLS `https://localhost:<port>`.
     package let endpoint: String

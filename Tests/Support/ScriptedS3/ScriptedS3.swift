@@ -89,7 +89,8 @@ package final class ScriptedS3: Sendable {
         state.withLock { $0.gate = Gate(remaining: number, moment: moment) }
     }
 
-    /// Opens the gate. Stopped calls are never executed and never answered.
+    /// Opens the gate for later calls. The calls that the gate has stopped are never answered, and the store executes
+    /// none of them any more.
     package func openGate() {
         state.withLock { $0.gate = nil }
     }

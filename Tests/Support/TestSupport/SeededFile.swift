@@ -75,7 +75,7 @@ private func withNewFile(_ url: URL, _ body: (FileHandle) throws -> Void) throws
     do {
         try body(file)
     } catch {
-        // The first error explains more than a later one of closing.
+        // The error so far explains more than an error of closing the file would.
         try? file.close()
         throw error
     }

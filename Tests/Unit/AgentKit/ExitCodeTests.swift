@@ -18,7 +18,8 @@ import WireProtocol
         }
     }
 
-    /// A newer gateway may send codes that the agent does not know. The agent then retries the uploads in question.
+    /// A newer gateway may send codes that the agent does not know. The agent then retries the uploads that the code is
+    /// about.
     @Test func unknownCodeIsNotAViolation() {
         let code = ErrorCode(rawValue: 0x0777)
         #expect(UploadFailure(code, message: "").kind == .gatewayFailed)

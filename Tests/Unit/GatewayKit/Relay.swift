@@ -67,7 +67,7 @@ struct Relay {
         }
     }
 
-    /// Runs `body` with a second client of the same store, like that of an operator's command.
+    /// Runs `body` with a second client of the same store, such as the one that an operator's command opens.
     func withStore<Success>(_ body: (S3Store) async throws -> Success) async throws -> Success {
         let credentials = FixedCredentials(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
         let store = S3Store(

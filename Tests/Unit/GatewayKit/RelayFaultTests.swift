@@ -132,7 +132,7 @@ struct RelayFaultTests {
     }
 
     /// The answer to CreateMultipartUpload is lost, so the gateway does not know the upload that the store has created.
-    /// It continues with a new session record and a new upload, and cleaning removes the first one.
+    /// It continues with a new session record and a new upload, and cleaning later removes the unknown upload.
     @Test(arguments: [S3Fault.loseAnswer, .truncate(afterBytes: 60), .emptyAnswer, .silence, away])
     func aLostAnswerToCreateIsCleanedUp(fault: S3Fault) async throws {
         try await Relay.with(.minio, store: Case("Create", .createUpload, fault).patience) { relay in
@@ -159,7 +159,7 @@ struct RelayFaultTests {
             Case("a bad digest", .putObject, .refuse(status: 400, code: "XAmzContentSHA256Mismatch")),
         ], [.aws, .minio, .gcs, .generic])
 
-    /// A file of one part needs one PutObject request, whose answer may be lost too.
+    /// A file of one part needs one PutObject request. Each fault hits this request or its answer.
     @Test(arguments: zip(ofSmallFiles.map(\.fault), ofSmallFiles.map(\.rules)))
     func aSmallFileArrives(fault: Case, rules: S3Rules) async throws {
         try await Relay.with(rules, store: fault.patience) { relay in

@@ -72,8 +72,8 @@ import Testing
             if isMounted {
                 return try await body(try await directory.open(), directory, Self.roomBytes)
             }
-            // Only root may mount. For other users, writing fails with the error of a full disk after the same number
-            // of bytes.
+            // Only root may mount. For other users, writing fails with the error of a full disk after about as many
+            // bytes as the small file system would hold.
             let faults = FileFaults()
             faults.set { call, _ in
                 guard call.operation == .write else { return 0 }

@@ -3,7 +3,7 @@ import ObjectStore
 import Synchronization
 import SystemSupport
 
-/// What happens to a process's changes to files when it ends.
+/// What happens to the changes that a process made to files when the process ends.
 enum PowerCut: String, CaseIterable, Sendable {
     /// The process is killed: the kernel keeps all its changes.
     case nothingIsLost
@@ -29,7 +29,8 @@ final class VolatileDisk: Sendable {
     }
 
     private let state = Mutex(State())
-    /// A folder beside the store that keeps files before they are replaced or removed.
+    /// A folder beside the store. It holds the files that the store has replaced or removed, so that a power cut can
+    /// restore them.
     private let attic: String
 
     init(attic: String) throws {
@@ -109,9 +110,9 @@ final class VolatileDisk: Sendable {
 
     private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
 
-    /// Keeps the file that has this name now. It keeps the file itself, not a copy.
+    /// Gives the file that has this name now a second name in `attic`, so that the file survives the loss of its name.
     ///
-    /// - Returns: a closure that restores the file; it does nothing if no file had the name.
+    /// - Returns: a closure that restores the name; it does nothing if no file had the name.
     private func keep(_ path: String) throws -> @Sendable () throws -> Void {
         guard exists(path) else { return {} }
         let kept = "\(attic)/\(UUID().uuidString)"

@@ -104,8 +104,8 @@ import TransferCommon
             #expect(calls[..<named].contains { $0.operation == .syncFile && $0.path == staged })
             #expect(calls[named...].contains { $0.operation == .syncFolder && $0.path == directory.path(".sluice") })
             try await store.close()
-            // A gateway that finds an identity syncs it too, because the gateway that wrote it may have ended before
-            // its sync.
+            // A gateway that finds an identity syncs it too, because the gateway that wrote the identity may have ended
+            // before it could sync it.
             faults.clear()
             _ = try await directory.open(faults)
             let read = try #require(

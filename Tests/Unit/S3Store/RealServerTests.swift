@@ -10,7 +10,7 @@ import TransferCommon
 import WireProtocol
 
 /// Behaviour that only real servers show: whether the client or the server refuses a request, and what the server keeps
-/// of it.
+/// of a refused request.
 @Suite(.timeLimit(.minutes(5))) struct RealServerTests {
     /// JuiceFS checks the offered digest itself. It receives all bytes, and stores nothing if the digest is wrong.
     @Test func checkingStoreRefusesWrongBytes() async throws {

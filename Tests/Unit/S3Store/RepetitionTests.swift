@@ -83,8 +83,8 @@ import WireProtocol
         }
     }
 
-    /// Each case is an answer, and the reason that the client reports: after some answers the outcome of the request
-    /// stays unknown.
+    /// Each case is an answer of the store, and the reason that the client reports for it. After some answers the
+    /// client cannot know whether the store executed the request.
     @Test(arguments: [
         (ScriptedAnswer.hangUp, StoreError.Reason.outcomeUnknown), (.answer(status: 500), .outcomeUnknown),
         (.answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),

@@ -170,8 +170,8 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// A gateway may have no right to remove what a probe has left, but the right to remove uploads. The cleaner then
-    /// continues with the uploads.
+    /// A gateway may be allowed to remove uploads, but not what a probe has left. The cleaner then continues with the
+    /// uploads.
     @Test func cleaningContinuesIfProbesRemain() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())

@@ -66,8 +66,8 @@ import Testing
         }
     }
 
-    /// The agent stores these certificates with its receipts, so that the signer can be verified against the authority
-    /// later.
+    /// The agent stores the gateway's certificates with its receipts, so that a user can later verify the signer
+    /// against the authority.
     @Test func agentSeesTheGatewaysCertificates() async throws {
         try await withWorld { world in
             let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))

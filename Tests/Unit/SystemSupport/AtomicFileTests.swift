@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// The system limits files of this process to four bytes. The first write is therefore short, and the next one
+    /// The test limits the files of this process to four bytes. The first write is therefore short, and the next one
     /// fails.
     @Test func failedWriteKeepsTheOldContent() async {
         await #expect(processExitsWith: .success) {

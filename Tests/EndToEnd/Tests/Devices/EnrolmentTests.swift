@@ -177,7 +177,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A running gateway seals with the new key at once, and still opens tokens of the old key.
+        /// After a rotation of the key ring, a running gateway seals with the new key at once, and still opens tokens
+        /// of the old key.
         @Test func runningGatewayFollowsKeyRotation() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()

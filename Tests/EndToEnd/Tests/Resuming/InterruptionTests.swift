@@ -76,7 +76,7 @@ extension EndToEndTests {
             }
         }
 
-        /// More files are pushed than run in parallel. The summary counts those that were not begun.
+        /// The push has more files than the agent uploads at once. The summary counts those that were not begun.
         @Test func filesNotBegunAreCounted() async throws {
             try await Site.serving { site, agent in
                 let count = 400

@@ -113,9 +113,9 @@ struct KillPoints {
         try await withDeadline(Site.deadline, "a call to be stopped", detail: { program.transcript }) {
             while true {
                 if let call = s3.held.current { return call }
-                // The last request removes the record. The gateway makes it after it has answered the agent, so the
-                // agent may have ended already. If the agent ended before it reached this gateway, the gateway makes no
-                // request at all.
+                // The last request removes the record. The gateway makes this request after it has answered the agent,
+                // so the agent may have ended already. If the agent ended before it reached this gateway, the gateway
+                // makes no request at all.
                 let calls = s3.calls.dropFirst(callCount)
                 if program.exitStatus != nil, calls.last.map({ $0.operation == .deleteObject }) ?? true { return nil }
                 // The program and the store cannot be awaited together, so poll both.

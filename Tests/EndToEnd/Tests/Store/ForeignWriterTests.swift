@@ -131,7 +131,7 @@ extension EndToEndTests {
         }
 
         /// After any other change the object is kept. The changes are: a longer file that begins with the same bytes
-        /// but has another inode, and a file with changed bytes.
+        /// but has another inode, a file with changed bytes, and a grown file whose object another writer has replaced.
         @Test(arguments: [StorageKind.directory, .moto], ["another inode", "other bytes", "another writer"])
         func anyOtherChangeLeavesTheObject(kind: StorageKind, change: String) async throws {
             try await Site.serving(kind) { site, agent in

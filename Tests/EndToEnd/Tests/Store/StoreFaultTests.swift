@@ -10,8 +10,8 @@ extension EndToEndTests {
         @Test(arguments: StorageKind.usual)
         func externallyAbortedUploadBeginsAnew(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
-                // The file has more parts than run in parallel, so that some parts are not stored yet. If all were
-                // stored, the gateway would have to assume that another gateway is completing the upload.
+                // The file has more parts than the agent sends at once, so that some parts are not stored yet. If all
+                // were stored, the gateway would have to assume that another gateway is completing the upload.
                 let file = try site.makeFile("file", bytes: 12 * site.partBytes)
                 // The push takes so long that a client can abort the upload meanwhile. On a busy machine the client
                 // needs seconds.

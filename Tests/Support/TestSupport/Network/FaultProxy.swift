@@ -25,7 +25,7 @@ package final class FaultProxy: Sendable {
         self.watchedCounts = counts
     }
 
-    /// Starts a proxy. ``withFaultProxy(upstreamPort:faults:_:)`` also stops it.
+    /// Starts a proxy, which the caller has to stop. ``withFaultProxy(upstreamPort:faults:_:)`` does both.
     /// - Parameters:
     ///   - seed: determines the random sizes of slices.
     package static func start(upstream: SocketAddress, faults: Faults = Faults(), seed: UInt64 = 0) async throws

@@ -41,7 +41,7 @@ package final class Program: Sendable {
         child.send(signal: SIGKILL)
     }
 
-    /// Starts a program. ``withProgram(_:_:environment:workingDirectory:_:)`` also ends it.
+    /// Starts a program, which the caller has to end. ``withProgram(_:_:environment:workingDirectory:_:)`` does both.
     /// - Parameter environment: the complete environment; see ``environment(adding:)``.
     package static func start(
         _ executable: Executable, _ arguments: [String] = [],
