@@ -4,16 +4,16 @@ import WireProtocol
 /// The XML answers of stores, with only the fields that Sluice reads. Every field is an optional text: if a store
 /// writes a number or a Boolean in an unusual form, the rest of the answer stays readable.
 ///
-/// Stores disagree about the names of root elements, so the name decides nothing, except that `Error` is a failure. A
-/// document counts as an answer of its kind if it has one of the fields that this kind has. Otherwise a proxy's page
-/// could pass for an empty list.
+/// Stores disagree about the names of root elements. So a document counts as an answer of its kind if its root has the
+/// usual name, or if it has one of the fields of this kind. Any other document may come from a proxy: its page must not
+/// pass for an empty list. `Error` is always a failure.
 package enum S3Documents {
     /// The answer to CreateMultipartUpload.
     package struct Created: S3Document {
         let uploadId: String?
 
         package init?(_ root: XMLElement) {
-            guard root.hasChild(among: ["UploadId"]) else { return nil }
+            guard root.isAnswer("InitiateMultipartUploadResult", with: ["UploadId"]) else { return nil }
             uploadId = root.value(of: "UploadId")
         }
     }
@@ -24,7 +24,7 @@ package enum S3Documents {
         let checksumSHA256: String?
 
         package init?(_ root: XMLElement) {
-            guard root.hasChild(among: ["ETag", "Key", "Location"]) else { return nil }
+            guard root.isAnswer("CompleteMultipartUploadResult", with: ["ETag", "Key", "Location"]) else { return nil }
             eTag = root.value(of: "ETag")
             checksumSHA256 = root.value(of: "ChecksumSHA256")
         }
@@ -45,7 +45,7 @@ package enum S3Documents {
         let parts: [Part]
 
         package init?(_ root: XMLElement) {
-            guard root.hasChild(among: ["UploadId", "Part", "IsTruncated"]) else { return nil }
+            guard root.isAnswer("ListPartsResult", with: ["UploadId", "Part", "IsTruncated"]) else { return nil }
             isTruncated = root.isTrue("IsTruncated")
             nextPartNumberMarker = root.value(of: "NextPartNumberMarker")
             parts = root.children.filter { $0.name == "Part" }.map { part in
@@ -71,7 +71,9 @@ package enum S3Documents {
         let uploads: [Upload]
 
         package init?(_ root: XMLElement) {
-            guard root.hasChild(among: ["Upload", "IsTruncated", "MaxUploads"]) else { return nil }
+            guard root.isAnswer("ListMultipartUploadsResult", with: ["Upload", "IsTruncated", "MaxUploads"]) else {
+                return nil
+            }
             isTruncated = root.isTrue("IsTruncated")
             nextKeyMarker = root.key(of: "NextKeyMarker", in: root)
             nextUploadIdMarker = root.value(of: "NextUploadIdMarker")
@@ -89,7 +91,9 @@ package enum S3Documents {
         let keys: [String]
 
         package init?(_ root: XMLElement) {
-            guard root.hasChild(among: ["Contents", "IsTruncated", "KeyCount", "MaxKeys"]) else { return nil }
+            guard root.isAnswer("ListBucketResult", with: ["Contents", "IsTruncated", "KeyCount", "MaxKeys"]) else {
+                return nil
+            }
             isTruncated = root.isTrue("IsTruncated")
             keys = root.children.filter { $0.name == "Contents" }.compactMap { root.key(of: "Key", in: $0) }
         }
@@ -177,6 +181,11 @@ package enum S3XML {
 }
 
 extension XMLElement {
+    /// Whether the element is an answer of this kind: it has the usual name, or one of the fields of this kind.
+    fileprivate func isAnswer(_ usualName: String, with fields: [String]) -> Bool {
+        name == usualName || children.contains { fields.contains($0.name) }
+    }
+
     fileprivate func isTrue(_ name: String) -> Bool {
         ["true", "True", "1"].contains(value(of: name))
     }

@@ -29,11 +29,6 @@ package struct XMLElement: Equatable, Sendable {
     package func value(of name: String) -> String? {
         child(name).map { String($0.text.unicodeScalars.trimmingXMLSpace) }
     }
-
-    /// Whether a child has one of these names.
-    package func hasChild(among names: [String]) -> Bool {
-        children.contains { names.contains($0.name) }
-    }
 }
 
 extension String.UnicodeScalarView {

@@ -6,8 +6,8 @@
 ///
 /// The reader accepts what stores write: white space before the document (sent to keep a connection open while the
 /// store works), a byte order mark, comments, CDATA sections and any namespace prefix. It does not check what it does
-/// not need: namespaces, the characters of names, and attributes beyond their quotes. Source of the grammar: "Extensible
-/// Markup Language (XML) 1.0", fifth edition.
+/// not need: namespaces, the characters of names, and attributes beyond their quotes. Source of the grammar:
+/// "Extensible Markup Language (XML) 1.0", fifth edition.
 package struct XMLReader {
     /// What a document may hold at most.
     package struct Limits: Sendable {
@@ -64,8 +64,8 @@ package struct XMLReader {
     package static func rootName(of bytes: [UInt8]) -> String? {
         var reader = XMLReader(bytes, limits: Limits())
         reader.skipByteOrderMark()
-        // try?: bytes that do not begin like a document have no root.
         while reader.open.isEmpty, reader.root == nil, !reader.rest.isEmpty {
+            // try?: bytes that do not begin like a document have no root, whatever is wrong with them.
             guard (try? reader.readNext()) != nil else { return nil }
         }
         return reader.root?.name ?? reader.open.first.map { reader.local($0.name) }

@@ -109,7 +109,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A store, or a proxy in front of it, answers with thousands of nested elements. The gateway continues to serve.
+        /// A store, or a proxy in front of it, answers with thousands of nested elements. The gateway continues to
+        /// serve.
         @Test func nestedAnswersDoNotEndTheGateway() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 try await site.withGateway { gateway in
