@@ -12,16 +12,16 @@ extension StoreCalls {
     /// differs from `size`, its bytes are not read and the result has no digest: it cannot be the wanted object.
     func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectFacts? {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
-        var facts = ObjectFacts(object.summary)
-        guard facts.size == size else { return facts }
+        var summary = object.summary
+        guard summary.size == size else { return summary }
         do {
             var reading = try RootReading(partBytes: partBytes)
             var pieces = object.bytes.makeAsyncIterator()
             while let piece = try await pieces.next(isolation: nil) { try reading.update(piece) }
-            facts.evidence = .root(try reading.finish())
-            facts.partBytes = partBytes
-            facts.isVerified = true
-            return facts
+            summary.evidence = .root(try reading.finish())
+            summary.partBytes = partBytes
+            summary.isVerified = true
+            return summary
         } catch let error as StoreError {
             throw error
         } catch {

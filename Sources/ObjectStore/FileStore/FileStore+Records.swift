@@ -1,4 +1,5 @@
 package import FoundationEssentials
+import TransferCommon
 
 extension FileStore {
     package func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
@@ -33,7 +34,7 @@ extension FileStore {
     }
 
     private func checkRecordName(_ name: String) throws(StoreError) {
-        guard SessionRecord.isName(name) else {
+        guard SessionRecordFacts.isName(name) else {
             throw StoreError(.keyUnsupported, "This is not a valid name of a record.")
         }
     }

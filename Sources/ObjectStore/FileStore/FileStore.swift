@@ -140,7 +140,7 @@ package final class FileStore: ObjectStore {
 // MARK: - Objects
 
 extension FileStore {
-    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectFacts? {
         let key = try self.key(key)
         let directory = directory
         return try await threads.run { try directory.objects.summary(of: key)?.summary }
@@ -155,8 +155,8 @@ extension FileStore {
     }
 
     package func putObject(
-        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+        key: ObjectKey, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
+    ) async throws(StoreError) -> StoreReceipt {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let directory = directory
@@ -168,12 +168,12 @@ extension FileStore {
             let finished = try await receive(body, into: staged, hasFooter: false)
             var metadata = metadata
             metadata.partDigest = body.digest
-            let evidence = ObjectEvidence.partDigest(body.digest)
+            let content = HashedContent.whole(body.digest)
             try await threads.run { [metadata] in
                 try directory.objects.publish(
-                    finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
+                    finished, under: key, metadata: metadata, content: content, condition: condition)
             }
-            return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
+            return content.storedObject
         } catch {
             await discard(staged)
             throw error

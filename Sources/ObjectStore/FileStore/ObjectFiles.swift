@@ -26,7 +26,7 @@ struct ObjectFiles: Sendable {
     let logger: Logger
 
     /// The object under a key and its summary. Syncs the folder first, so that the object survives a power cut.
-    func summary(of key: FileStoreKey) throws -> (summary: ObjectSummary, file: OpenObject)? {
+    func summary(of key: FileStoreKey) throws -> (summary: ObjectFacts, file: OpenObject)? {
         guard let parent = try folders.openParent(of: key) else { return nil }
         guard try folders.check(key, in: parent) != nil else { return nil }
         // Another gateway may have given the object its name and ended before it synced the folder.
@@ -37,7 +37,7 @@ struct ObjectFiles: Sendable {
     /// The object that has the name now. Its name may not be durable yet.
     func summary(
         of key: FileStoreKey, in parent: borrowing OpenFolder
-    ) throws -> (summary: ObjectSummary, file: OpenObject)? {
+    ) throws -> (summary: ObjectFacts, file: OpenObject)? {
         let file: OpenFile
         do {
             file = try parent.openFile(key.name)
@@ -50,13 +50,14 @@ struct ObjectFiles: Sendable {
         guard status.kind == .file else { throw StoreError(.keyUnsupported, KeyFolders.notAFile) }
         let generation = file.generation()
         let description = try description(of: key, status: status, generation: generation)
-        let evidence = description?.evidence ?? .none
+        let content = description?.content
+        let evidence = content?.evidence ?? .none
         // The description matches exactly this file, and FileStore computed its digest itself while it wrote the file.
-        // The evidence therefore counts as checked.
-        let summary = ObjectSummary(
-            size: status.size, etag: evidence.fileStoreETag ?? status.fileStoreETag(generation: generation),
-            version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence,
-            isEvidenceChecked: evidence != .none)
+        // The evidence therefore counts as verified.
+        let summary = ObjectFacts(
+            size: status.size, partBytes: evidence.dependsOnPartBytes ? description?.metadata.partBytes ?? 0 : 0,
+            evidence: evidence, etag: content?.etag ?? status.fileStoreETag(generation: generation), version: "",
+            metadata: description?.metadata.metadata, isVerified: content != nil)
         return (summary, OpenObject(file: file))
     }
 
@@ -85,11 +86,11 @@ struct ObjectFiles: Sendable {
     /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition is not fulfilled; `.outcomeUnknown` if the
     ///   object may have appeared but may not survive a power cut. After any other error the object has not appeared.
     func publish(
-        _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, evidence: ObjectEvidence,
+        _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectLabel, content: HashedContent,
         condition: PutCondition
     ) throws {
         let description = ObjectDescription(
-            key: key, status: file.status, generation: file.generation, metadata: metadata, evidence: evidence)
+            key: key, status: file.status, generation: file.generation, metadata: metadata, content: content)
         let descriptionPath = layout.objectDescription(of: key, inode: file.status.inode)
         let placed: PlacedFile
         do {
@@ -149,7 +150,7 @@ struct ObjectFiles: Sendable {
             guard found != nil, let summary = try summary(of: key, in: parent)?.summary else {
                 throw StoreError(.preconditionGone)
             }
-            guard summary.etag?.hasSameBytes(as: etag) ?? false else { throw StoreError(.alreadyExists) }
+            guard summary.etag.hasSameBytes(as: etag) else { throw StoreError(.alreadyExists) }
         }
     }
 

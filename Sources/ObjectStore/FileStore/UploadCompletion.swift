@@ -33,11 +33,11 @@ final class UploadCompletion: Sendable {
     private let key: FileStoreKey
     private let upload: String
     private let parts: [CompletedPart]
-    private let metadata: ObjectMetadata
+    private let metadata: ObjectLabel
     private let state: Mutex<State>
 
     private init(
-        directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], metadata: ObjectMetadata,
+        directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], metadata: ObjectLabel,
         lock: consuming OpenFile, joined: consuming OpenFile
     ) {
         self.directory = directory
@@ -150,15 +150,14 @@ final class UploadCompletion: Sendable {
     }
 
     /// Makes `joined` the object, and then removes the upload.
-    func publish(_ condition: PutCondition) throws -> ObjectReceipt {
+    func publish(_ condition: PutCondition) throws -> StoreReceipt {
         let root: SHA256Digest
         do {
             root = try RootDigest.of(parts.map(\.digest))
         } catch {
             throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
         }
-        let evidence = ObjectEvidence.compositeSHA256(
-            root: root, partBytes: metadata.partBytes, partCount: UInt32(clamping: parts.count))
+        let content = HashedContent.parts(root: root, count: UInt32(clamping: parts.count))
         let finished = try state.withLock { state in
             FinishedFile(
                 path: directory.layout.joined(of: upload), status: try state.joined.status(),
@@ -169,7 +168,7 @@ final class UploadCompletion: Sendable {
         _ = try directory.files.create(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
         try directory.objects.publish(
-            finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
+            finished, under: key, metadata: metadata, content: content, condition: condition)
         do {
             try directory.uploads.remove(upload)
         } catch {
@@ -177,7 +176,7 @@ final class UploadCompletion: Sendable {
             // and ignore it.
             directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
         }
-        return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
+        return content.storedObject
     }
 
     /// Undoes this attempt, unless it has succeeded, and unlocks the upload. It unlocks explicitly, so that a caller

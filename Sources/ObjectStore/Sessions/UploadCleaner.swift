@@ -109,7 +109,7 @@ package struct UploadCleaner: Sendable {
     }
 
     private func clean(
-        _ record: SessionRecord, of entry: SessionRecordEntry, before limit: Date
+        _ record: SessionRecordFacts, of entry: SessionRecordEntry, before limit: Date
     ) async throws(StoreError) -> Outcome {
         let key = try ObjectKey(record.key)
         let found = try await look(at: record, under: key, of: entry)
@@ -153,18 +153,18 @@ package struct UploadCleaner: Sendable {
     ///
     /// - Parameter key: key of the record.
     fileprivate func look(
-        at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
+        at record: SessionRecordFacts, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
         var found = UnfinishedUpload(
-            device: record.device, key: record.key, sessionID: record.sessionID, size: record.size, uploads: [],
+            device: record.device, key: record.key, session: record.session, size: record.terms.size, uploads: [],
             partCount: 0, storedBytes: 0, lastActive: entry.modified)
         let candidates: [String]
         if let upload = record.upload {
             candidates = [upload]
         } else {
             let uploads = try await store.uploads(key: key)
-            if uploads.allSatisfy({ $0.sessionID != nil }) {
-                candidates = uploads.filter { $0.sessionID == record.sessionID }.map(\.upload)
+            if uploads.allSatisfy({ $0.session != nil }) {
+                candidates = uploads.filter { $0.session == record.session }.map(\.upload)
             } else {
                 let orphans = try await orphans(among: uploads, under: key, writtenAt: entry.modified)
                 found.uploads = orphans.uploads.map(\.upload)
@@ -233,7 +233,7 @@ package struct UploadCleaner: Sendable {
 package struct UnfinishedUpload: Hashable, Sendable {
     package var device: String
     package var key: String
-    package var sessionID: SessionID
+    package var session: SessionID
     /// Size of the file in bytes; `nil` if it was unknown.
     package var size: UInt64?
     /// The ids of the session's uploads that the cleaner found. Empty if the upload is gone or was never created; very
@@ -258,14 +258,14 @@ package enum UnfinishedEntry: Sendable {
     /// The record of this name cannot be read.
     case unreadable(name: String)
     /// The store failed to answer about this session's upload.
-    case failed(SessionRecord, StoreError)
+    case failed(SessionRecordFacts, StoreError)
 }
 
 /// The result of `UploadCleaner.clean`.
 package struct CleaningReport: Sendable {
     /// A session that could not be removed, and the error. The next cleaning tries again.
     package struct Failure: Sendable {
-        package var record: SessionRecord
+        package var record: SessionRecordFacts
         package var error: StoreError
     }
 

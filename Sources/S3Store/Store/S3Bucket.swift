@@ -31,8 +31,8 @@ struct S3Bucket: Sendable {
 
     /// - Parameter key: the whole key in the bucket.
     func put(
-        at key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+        at key: String, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
+    ) async throws(StoreError) -> StoreReceipt {
         var metadata = metadata
         metadata.partDigest = body.digest
         var request = S3Request(.PUT, key: key)
@@ -48,9 +48,9 @@ struct S3Bucket: Sendable {
             throw error.afterCondition(condition)
         }
         let isTold = provider.keepsSHA256 || provider.keepsMetadata
-        return ObjectReceipt(
-            etag: response.headers.value("etag"), version: S3ObjectHeaders(headers: response.headers).version,
-            evidence: isTold ? .partDigest(body.digest) : .none)
+        return StoreReceipt(
+            evidence: isTold ? .wholeDigest(body.digest) : .none, etag: response.headers.value("etag") ?? "",
+            version: S3ObjectHeaders(headers: response.headers).version)
     }
 
     /// - Parameter key: the whole key in the bucket.

@@ -7,7 +7,7 @@ extension S3Uploads {
     /// - Parameter key: the whole key in the bucket.
     func complete(
         at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoreReceipt {
         var request = try request(.POST, at: key, upload: upload)
         request.isIdempotent = false
         request.isSlow = true
@@ -29,10 +29,10 @@ extension S3Uploads {
             throw StoreError(.outcomeUnknown, "The store's answer does not say whether the upload is complete.")
         }
         // The ETag in Ceph's first answer is empty. Take the header's instead.
-        let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
-        return ObjectReceipt(
-            etag: etag, version: S3ObjectHeaders(headers: response.headers).version,
-            evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
+        let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag") ?? ""
+        return StoreReceipt(
+            evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256), etag: etag,
+            version: S3ObjectHeaders(headers: response.headers).version)
     }
 
     /// Checks those rules for a list of parts that can be checked without a request to the store.
@@ -68,16 +68,15 @@ extension S3Uploads {
 
     /// The evidence in the store's answer to the completion. It is used only if a later look at the object shows the
     /// same evidence; otherwise `.none`.
-    private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
-        guard let first = parts.first else { return .none }
-        if bucket.provider.keepsSHA256, let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) {
-            return .compositeSHA256(root: root, partBytes: first.size, partCount: count)
+    private func evidence(of parts: [CompletedPart], etag: String, checksum: String?) -> ContentEvidence {
+        if bucket.provider.keepsSHA256, let checksum, let (root, _) = S3Digests.compositeSHA256(checksum) {
+            return .root(root)
         }
         if bucket.provider.keepsCompositeMD5, bucket.provider.keepsMetadata,
-            let (etag, count) = etag.flatMap({ S3Digests.compositeMD5(etag: $0) }),
+            let (etag, count) = S3Digests.compositeMD5(etag: etag),
             count == UInt32(exactly: parts.count)
         {
-            return .compositeMD5(etag: etag, partBytes: first.size)
+            return .compositeMD5(etag)
         }
         return .none
     }

@@ -46,7 +46,7 @@ struct StoreProbe {
         guard let headers = try await bucket.head(at: key) else {
             throw StoreError(.damaged, "The store completed an upload, but the object is missing.")
         }
-        seen.keepsMetadata = S3ObjectHeaders(headers: headers).metadata?.sessionID == session
+        seen.keepsMetadata = S3ObjectHeaders(headers: headers).metadata?.session == session
         seen.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
         seen.keepsSHA256 = bucket.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
         try await seeConditions(&seen)
@@ -114,15 +114,15 @@ struct StoreProbe {
         try await condition { () async throws(StoreError) in _ = try await put(wanted) }
     }
 
-    private func put(_ condition: PutCondition) async throws(StoreError) -> ObjectReceipt {
+    private func put(_ condition: PutCondition) async throws(StoreError) -> StoreReceipt {
         let body = ObjectBody(buffers: [content], digest: digest)
         return try await bucket.put(at: key, body: body, metadata: metadata, condition: condition)
     }
 
-    var metadata: ObjectMetadata {
-        ObjectMetadata(
-            sessionID: session, partBytes: bucket.provider.partBytesMin,
-            modificationTime: ModificationTime(seconds: 0, nanoseconds: 0))
+    var metadata: ObjectLabel {
+        ObjectLabel(
+            session: session, partBytes: bucket.provider.partBytesMin,
+            modification: ModificationTime(seconds: 0, nanoseconds: 0))
     }
 
     /// Creates an upload, runs `body` with its id, and removes the upload if `body` did not complete it.
@@ -169,7 +169,7 @@ struct StoreProbe {
 
     private func complete(
         _ upload: String, _ part: CompletedPart, _ condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoreReceipt {
         try await uploads.complete(
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }

@@ -26,24 +26,6 @@ package struct FlowID: Hashable, Comparable, Sendable {
     package static func < (left: FlowID, right: FlowID) -> Bool { left.value < right.value }
 }
 
-/// Metadata of an object that is fixed when its upload begins.
-package struct ObjectLabel: Hashable, Sendable {
-    package var session: SessionID
-    package var partBytes: UInt64
-    package var modification: ModificationTime
-    /// Metadata that the user chose.
-    package var metadata: SessionMetadata
-
-    package init(
-        session: SessionID, partBytes: UInt64, modification: ModificationTime, metadata: SessionMetadata = .none
-    ) {
-        self.session = session
-        self.partBytes = partBytes
-        self.modification = modification
-        self.metadata = metadata
-    }
-}
-
 /// The bytes of one part: size and digest as announced, and the flow that carries them.
 package struct PartBytes: Hashable, Sendable {
     package var flow: FlowID
@@ -75,13 +57,13 @@ package enum StoreRequest: Hashable, Sendable {
     /// Removes a session's record → `done`, even if there is no record.
     case removeRecord(key: String, session: SessionID)
     /// Begins an upload → `uploadCreated`.
-    case createUpload(key: String, label: ObjectLabel)
+    case createUpload(key: String, metadata: ObjectLabel)
     /// Lists all parts of an upload → `parts`.
     case listParts(key: String, upload: String)
     /// Stores a part of an upload → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
     /// Stores a whole one-part file → `objectStored`. The flow holds the last bytes back until it is released.
-    case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, condition: PutCondition)
+    case storeObject(key: String, metadata: ObjectLabel, bytes: PartBytes, condition: PutCondition)
     /// Completes an upload with exactly these parts → `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
     /// Aborts an upload → `done`, even if the upload is gone.
@@ -129,73 +111,4 @@ package enum StoreFailure: Hashable, Sendable {
     case refused(message: String)
     /// The gateway cancelled the request.
     case cancelled
-}
-
-/// The store's description of an object.
-package struct ObjectFacts: Hashable, Sendable {
-    package var size: UInt64
-    /// The part size that `evidence` depends on; 0 if it depends on none.
-    package var partBytes: UInt64
-    package var evidence: ContentEvidence
-    package var etag: String
-    package var version: String
-    /// The session that wrote the object, if the store keeps metadata.
-    package var session: SessionID?
-    /// Whether `evidence` is verified: the store has compared the digest with the bytes, or the gateway has read the
-    /// object back. Metadata is never verified.
-    package var isVerified: Bool
-
-    package init(
-        size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String, session: SessionID?,
-        isVerified: Bool = false
-    ) {
-        self.size = size
-        self.partBytes = partBytes
-        self.evidence = evidence
-        self.etag = etag
-        self.version = version
-        self.session = session
-        self.isVerified = isVerified
-    }
-}
-
-/// The store's answer after it has written an object.
-package struct StoreReceipt: Hashable, Sendable {
-    package var evidence: ContentEvidence
-    package var etag: String
-    package var version: String
-    /// Whether the gateway may sign `evidence` (specification §9.5). The store's answer does not set it: the session's
-    /// machine knows which parts the gateway has checked.
-    package var isVerified = false
-
-    package init(evidence: ContentEvidence, etag: String, version: String) {
-        self.evidence = evidence
-        self.etag = etag
-        self.version = version
-    }
-}
-
-/// The record of an unfinished session. It lies in the store (`.sluice/sessions/`), where any gateway finds it.
-package struct SessionRecordFacts: Hashable, Sendable {
-    package var device: String
-    package var session: SessionID
-    /// The terms of the session. Their key is the whole key, prefix included.
-    package var terms: SessionTerms
-    /// `nil` until the upload was created.
-    package var upload: String?
-
-    package init(device: String, session: SessionID, terms: SessionTerms, upload: String?) {
-        self.device = device
-        self.session = session
-        self.terms = terms
-        self.upload = upload
-    }
-
-    package var key: String { terms.key }
-
-    /// The label of the object.
-    package var label: ObjectLabel {
-        ObjectLabel(
-            session: session, partBytes: terms.partBytes, modification: terms.modification, metadata: terms.metadata)
-    }
 }

@@ -134,7 +134,7 @@ extension Simulation {
     private static func `is`(
         _ object: VirtualStore.Object, _ size: UInt64, _ evidence: ContentEvidence, _ partBytes: UInt64, _ etag: String
     ) -> Bool {
-        UInt64(object.bytes.count) == size && object.facts.etag == etag
+        UInt64(object.bytes.count) == size && object.summary.etag == etag
             && VirtualEvidence.compute(object.bytes, partBytes: partBytes, like: evidence) == evidence
     }
 }

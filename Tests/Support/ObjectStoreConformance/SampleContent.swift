@@ -130,11 +130,11 @@ extension StoreUnderTest {
     }
 
     /// Metadata with a new session id.
-    func metadata() -> ObjectMetadata {
+    func metadata() -> ObjectLabel {
         var generator = SystemRandomNumberGenerator()
-        return ObjectMetadata(
-            sessionID: SessionID.random(using: &generator), partBytes: UInt64(partBytes),
-            modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 123_456_789))
+        return ObjectLabel(
+            session: SessionID.random(using: &generator), partBytes: UInt64(partBytes),
+            modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 123_456_789))
     }
 
     /// Samples for the parts of one object: all but the last have `partBytes` bytes.
@@ -149,7 +149,7 @@ extension StoreUnderTest {
     func put(_ content: SampleContent, key: String, condition: PutCondition = .none) async throws -> SessionID {
         let metadata = metadata()
         _ = try await store.putObject(key: key, body: content.body(), metadata: metadata, condition: condition)
-        return metadata.sessionID
+        return metadata.session
     }
 
     /// Uploads one part and returns its entry for the completion.
@@ -164,7 +164,7 @@ extension StoreUnderTest {
 
     /// Creates an upload and uploads these parts.
     func begin(
-        _ contents: [SampleContent], key: String, metadata: ObjectMetadata? = nil
+        _ contents: [SampleContent], key: String, metadata: ObjectLabel? = nil
     ) async throws -> (upload: String, parts: [CompletedPart]) {
         let id = try await store.createUpload(key: key, metadata: metadata ?? self.metadata())
         var parts: [CompletedPart] = []

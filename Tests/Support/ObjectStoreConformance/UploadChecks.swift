@@ -89,8 +89,8 @@ extension ConformanceCheck {
             let (second, _) = try await subject.begin([part], key: key)
             let found = try await subject.store.uploads(key: key)
             try expect(Set(found.map(\.upload)) == [first, second], "both uploads of the key and no other")
-            if let session = found.first(where: { $0.upload == first })?.sessionID {
-                try expect(session == metadata.sessionID, "a listed session is the right one")
+            if let session = found.first(where: { $0.upload == first })?.session {
+                try expect(session == metadata.session, "a listed session is the right one")
             }
             for upload in [first, second] { try await subject.store.abortUpload(key: key, upload: upload) }
             for (other, upload) in ids { try await subject.store.abortUpload(key: other, upload: upload) }
@@ -112,7 +112,7 @@ extension ConformanceCheck {
             }
             parts.sort { $0.number < $1.number }
             let whole = contents.flatMap(\.bytes)
-            let receipt = try await subject.store.completeUpload(
+            let stored = try await subject.store.completeUpload(
                 key: key, upload: upload, parts: parts, size: UInt64(whole.count), condition: .none)
             try expect(try await subject.read(key) == whole, "the parts, joined")
             let summary = try require(try await subject.store.object(key: key), "a summary")
@@ -121,7 +121,7 @@ extension ConformanceCheck {
                 try expect(summary.metadata == metadata, "the metadata of its creation")
             }
             try check(summary.evidence, of: contents, on: subject)
-            try expect(receipt.evidence == summary.evidence, "the receipt has the same evidence")
+            try expect(stored.evidence == summary.evidence, "the answer has the same evidence")
         },
         ConformanceCheck("a completed upload is gone") { subject in
             let key = subject.key("gone")
@@ -220,7 +220,7 @@ extension ConformanceCheck {
             let contents = subject.parts(count: 2, lastBytes: 50, seed: 353)
             let size = UInt64(subject.partBytes + 50)
             try await subject.put(first, key: key)
-            guard let stale = try await subject.store.object(key: key)?.etag else {
+            guard let stale = try await subject.store.object(key: key)?.etag, !stale.isEmpty else {
                 return try expect(!subject.store.limits.conditions.complete.ifMatch, "nothing to name an object by")
             }
             if subject.has(.completeIgnoresIfMatch) {
@@ -264,22 +264,19 @@ extension ConformanceCheck {
     }
 
     private static func check(
-        _ evidence: ObjectEvidence, of contents: [SampleContent], on subject: StoreUnderTest
+        _ evidence: ContentEvidence, of contents: [SampleContent], on subject: StoreUnderTest
     ) throws {
         if subject.has(.compositeEvidenceForgotten) { return try expect(evidence == .none, "no evidence") }
         switch evidence {
-        case .compositeSHA256(let root, let partBytes, let partCount):
+        case .root(let root):
             try expect(root == (try rootDigest(of: contents)), "the root digest of the parts")
-            try expect(partBytes == UInt64(subject.partBytes), "the part size of its creation")
-            try expect(Int(partCount) == contents.count, "the number of parts")
-        case .compositeMD5(let etag, let partBytes):
+        case .compositeMD5(let etag):
             var joined = try MD5Hasher()
             for content in contents {
                 joined.update(ByteBuffer(bytes: try require(try content.md5(), "an MD5").bytes))
             }
             try expect(etag == "\(try joined.finalize())-\(contents.count)", "the ETag of the parts' MD5s")
-            try expect(partBytes == UInt64(subject.partBytes), "the part size of its creation")
-        case .partDigest, .none:
+        case .wholeDigest, .none:
             throw ConformanceFailure(description: "expected composite evidence, got \(evidence)")
         }
     }

@@ -1,5 +1,4 @@
-import TransferCommon
-package import WireProtocol
+package import TransferCommon
 
 /// Computes evidence of a content like the agent's shell.
 package enum VirtualEvidence {

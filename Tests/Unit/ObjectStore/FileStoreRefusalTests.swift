@@ -173,7 +173,7 @@ import WireProtocol
                 return done == 0 ? EEXIST : EIO
             }
             try await store.put(Sample(10, seed: 1), key: "a", condition: operation == .rename ? .none : .ifAbsent)
-            #expect(try await store.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
+            #expect(try await store.object(key: "a")?.metadata?.session == metadata().session)
             #expect(try directory.files(below: ".sluice/staging").isEmpty)
         }
     }

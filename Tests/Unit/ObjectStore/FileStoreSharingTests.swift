@@ -116,7 +116,7 @@ import WireProtocol
                 let winner = try #require(winners.first)
                 #expect(winners.count == 1)
                 #expect(try await first.contents(key) == Sample(1000, seed: UInt8(winner)).bytes)
-                let session = try await first.object(key: key)?.metadata?.sessionID
+                let session = try await first.object(key: key)?.metadata?.session
                 #expect(session == SessionID(high: 0, low: UInt64(winner)))
                 try await first.abortUpload(key: key, upload: begun[1 - winner].upload)
             }

@@ -42,11 +42,11 @@ let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 let anyCredentials = FixedCredentials(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
 
 /// Metadata with a new session id.
-func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectMetadata {
+func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectLabel {
     var generator = SystemRandomNumberGenerator()
-    return ObjectMetadata(
-        sessionID: SessionID.random(using: &generator), partBytes: partBytes,
-        modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
+    return ObjectLabel(
+        session: SessionID.random(using: &generator), partBytes: partBytes,
+        modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
 }
 
 /// A body of buffers with these sizes.

@@ -107,10 +107,10 @@ import WireProtocol
             questions.append(opening.question(Self.facts, plan: plan))
             _ = opening.answered(answer)
         }
-        let label = Self.facts.label
+        let metadata = Self.facts.objectMetadata
         #expect(
             questions == [
-                .writeRecord(Self.facts), .createUpload(key: "site/file", label: label), .writeRecord(Self.facts),
+                .writeRecord(Self.facts), .createUpload(key: "site/file", metadata: metadata), .writeRecord(Self.facts),
             ])
     }
 

@@ -31,7 +31,9 @@ import WireProtocol
             device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(size: 1_500), upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
         #expect(
-            gateway.answer(.done) == [.store(StoreRequestID(4), .createUpload(key: "site/file", label: facts.label))])
+            gateway.answer(.done) == [
+                .store(StoreRequestID(4), .createUpload(key: "site/file", metadata: facts.objectMetadata))
+            ])
         facts.upload = "upload-1"
         #expect(gateway.answer(.uploadCreated(upload: "upload-1")) == [.store(StoreRequestID(5), .writeRecord(facts))])
         let opened = gateway.answer(.done)
@@ -118,7 +120,7 @@ import WireProtocol
         // The key is free: the gateway decides everything at once, and releases the last bytes.
         let actions = gateway.answer(.object(nil))
         let token = try #require(gateway.tokens.last)
-        let label = ObjectLabel(
+        let metadata = ObjectLabel(
             session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification)
         #expect(
             actions == [
@@ -129,7 +131,7 @@ import WireProtocol
                 .store(
                     StoreRequestID(2),
                     .storeObject(
-                        key: "site/file", label: label,
+                        key: "site/file", metadata: metadata,
                         bytes: PartBytes(flow: flow, size: 400, digest: offer.digest, md5: nil), condition: .ifAbsent)),
                 .send(
                     id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: 400)))),

@@ -103,7 +103,7 @@ package struct SessionOpening: Hashable, Sendable {
         case .probing(let candidate, _), .found(let candidate, _, _):
             .listParts(key: candidate.record.key, upload: candidate.upload)
         case .recording, .recordingUpload: .writeRecord(facts)
-        case .creating: .createUpload(key: facts.key, label: facts.label)
+        case .creating: .createUpload(key: facts.key, metadata: facts.objectMetadata)
         case .listing(let upload): .listParts(key: facts.key, upload: upload)
         }
     }

@@ -119,7 +119,8 @@ extension GatewaySession {
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
         guard let upload = facts.upload, !isOnePart else {
-            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, condition: writeGuard.putCondition)
+            return .storeObject(
+                key: facts.key, metadata: facts.objectMetadata, bytes: bytes, condition: writeGuard.putCondition)
         }
         return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
     }

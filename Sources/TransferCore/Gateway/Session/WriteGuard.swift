@@ -1,5 +1,4 @@
 package import TransferCommon
-package import WireProtocol
 
 /// What the key of a session holds, as far as the session has looked, and which object the session may replace
 /// (specification §6.3).

@@ -1,0 +1,19 @@
+package import NIOCore
+package import TransferCommon
+
+/// An open object with its summary and its bytes. If the key gets another object meanwhile, both stay those of the
+/// opened one.
+package struct ObjectReader: Sendable {
+    /// The type of sequence that readers read. It ends after exactly `summary.size` bytes, or throws.
+    package typealias Bytes = any AsyncSequence<ByteBuffer, StoreError> & Sendable
+
+    /// The summary of the object that has these bytes.
+    package let summary: ObjectFacts
+    /// The object's bytes, in buffers of the store's choice.
+    package let bytes: Bytes
+
+    package init(summary: ObjectFacts, bytes: Bytes) {
+        self.summary = summary
+        self.bytes = bytes
+    }
+}
