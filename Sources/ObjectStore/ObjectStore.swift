@@ -27,7 +27,7 @@ package protocol ObjectStore: Sendable {
     /// The summary of the object under a key (HEAD), or `nil` if there is none.
     ///
     /// The store does not read the object's bytes to answer this.
-    func object(key: ObjectKey) async throws(StoreError) -> ObjectFacts?
+    func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary?
 
     /// Stores a complete object by one request. If the condition allows it, the object replaces an existing object
     /// under the key.
@@ -39,8 +39,8 @@ package protocol ObjectStore: Sendable {
     ///   when the condition names an object and the key has none, and `.alreadyExists` otherwise.
     ///   `StoreLimits.conditions` says which conditions the store really checks.
     func putObject(
-        key: ObjectKey, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> StoredObject
 
     /// The bytes of an object together with the summary of exactly these bytes, or `nil` if there is no object.
     func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader?
@@ -51,7 +51,7 @@ package protocol ObjectStore: Sendable {
     /// - Parameter metadata: the metadata of the completed object. Its `partBytes` is the size of every part except the
     ///   last.
     /// - Returns: the upload id, which is opaque to the caller.
-    func createUpload(key: ObjectKey, metadata: ObjectLabel) async throws(StoreError) -> String
+    func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String
 
     /// Stores one part. Replaces an earlier part with the same number.
     ///
@@ -78,7 +78,7 @@ package protocol ObjectStore: Sendable {
     /// - condition: as for `putObject`.
     func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt
+    ) async throws(StoreError) -> StoredObject
 
     /// Aborts an upload and removes its parts. Parts that are being sent may arrive afterwards, so the caller repeats
     /// this until the store lists no parts.

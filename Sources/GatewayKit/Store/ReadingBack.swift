@@ -10,7 +10,7 @@ import WireProtocol
 extension StoreCalls {
     /// The object under the key, with the root digest of its bytes; `nil` if there is no object. If the object's size
     /// differs from `size`, its bytes are not read and the result has no digest: it cannot be the wanted object.
-    func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectFacts? {
+    func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectSummary? {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
         var summary = object.summary
         guard summary.size == size else { return summary }

@@ -34,7 +34,7 @@ extension FileStore {
     }
 
     private func checkRecordName(_ name: String) throws(StoreError) {
-        guard SessionRecordFacts.isName(name) else {
+        guard SessionRecord.isName(name) else {
             throw StoreError(.keyUnsupported, "This is not a valid name of a record.")
         }
     }

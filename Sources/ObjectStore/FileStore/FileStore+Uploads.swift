@@ -3,7 +3,7 @@ package import TransferCommon
 import WireProtocol
 
 extension FileStore {
-    package func createUpload(key: ObjectKey, metadata: ObjectLabel) async throws(StoreError) -> String {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         let key = try self.key(key)
         let directory = directory
         return try await threads.run { try directory.uploads.create(of: key, metadata: metadata) }
@@ -43,7 +43,7 @@ extension FileStore {
 
     package func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+    ) async throws(StoreError) -> StoredObject {
         let key = try self.key(key)
         guard parts.count <= Int(limits.partsMax), size <= limits.objectBytesMax else { throw StoreError(.tooLarge) }
         let (directory, joinStepBytes) = (directory, joinStepBytes)

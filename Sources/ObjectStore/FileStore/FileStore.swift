@@ -140,7 +140,7 @@ package final class FileStore: ObjectStore {
 // MARK: - Objects
 
 extension FileStore {
-    package func object(key: ObjectKey) async throws(StoreError) -> ObjectFacts? {
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
         let key = try self.key(key)
         let directory = directory
         return try await threads.run { try directory.objects.summary(of: key)?.summary }
@@ -155,8 +155,8 @@ extension FileStore {
     }
 
     package func putObject(
-        key: ObjectKey, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> StoredObject {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let directory = directory

@@ -35,7 +35,7 @@ struct ObjectDescription: Codable {
     /// - status: status of the finished file, read after its last byte was synced.
     ///   - generation: see `OpenFile.generation`.
     init(
-        key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectLabel, content: HashedContent
+        key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, content: HashedContent
     ) {
         self.key = key.text
         self.inode = status.inode
@@ -90,7 +90,7 @@ struct EncodedMetadata: Codable {
     /// The user's metadata pairs; left out if there are none.
     var user: [String: String]?
 
-    init(_ metadata: ObjectLabel) {
+    init(_ metadata: ObjectMetadata) {
         self.session = String(describing: metadata.session)
         self.partBytes = metadata.partBytes
         self.modified = EncodedTime(metadata.modification)
@@ -100,11 +100,11 @@ struct EncodedMetadata: Codable {
     }
 
     /// The decoded metadata; `nil` if a value is one that Sluice never writes.
-    var metadata: ObjectLabel? {
+    var metadata: ObjectMetadata? {
         guard let session = SessionID(session), let modification = modified.modificationTime,
             let userMetadata = SessionMetadata(writtenContentType: contentType, writtenPairs: user)
         else { return nil }
-        return ObjectLabel(
+        return ObjectMetadata(
             session: session, partBytes: partBytes, modification: modification,
             partDigest: partDigest.flatMap { SHA256Digest($0) }, userMetadata: userMetadata)
     }
@@ -134,7 +134,7 @@ enum HashedContent {
     }
 
     /// The answer to the call that has made the object.
-    var storedObject: StoreReceipt { StoreReceipt(evidence: evidence, etag: etag, version: "") }
+    var storedObject: StoredObject { StoredObject(evidence: evidence, etag: etag, version: "") }
 
     /// The ETag of a part: its digest. Two writes of the same bytes thus give the same ETag. That is useful if an agent
     /// misses an answer and sends the part again through another gateway: both answers then name the same content.

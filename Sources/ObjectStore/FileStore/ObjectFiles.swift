@@ -26,7 +26,7 @@ struct ObjectFiles: Sendable {
     let logger: Logger
 
     /// The object under a key and its summary. Syncs the folder first, so that the object survives a power cut.
-    func summary(of key: FileStoreKey) throws -> (summary: ObjectFacts, file: OpenObject)? {
+    func summary(of key: FileStoreKey) throws -> (summary: ObjectSummary, file: OpenObject)? {
         guard let parent = try folders.openParent(of: key) else { return nil }
         guard try folders.check(key, in: parent) != nil else { return nil }
         // Another gateway may have given the object its name and ended before it synced the folder.
@@ -37,7 +37,7 @@ struct ObjectFiles: Sendable {
     /// The object that has the name now. Its name may not be durable yet.
     func summary(
         of key: FileStoreKey, in parent: borrowing OpenFolder
-    ) throws -> (summary: ObjectFacts, file: OpenObject)? {
+    ) throws -> (summary: ObjectSummary, file: OpenObject)? {
         let file: OpenFile
         do {
             file = try parent.openFile(key.name)
@@ -54,7 +54,7 @@ struct ObjectFiles: Sendable {
         let evidence = content?.evidence ?? .none
         // The description matches exactly this file, and FileStore computed its digest itself while it wrote the file.
         // The evidence therefore counts as verified.
-        let summary = ObjectFacts(
+        let summary = ObjectSummary(
             size: status.size, partBytes: evidence.dependsOnPartBytes ? description?.metadata.partBytes ?? 0 : 0,
             evidence: evidence, etag: content?.etag ?? status.fileStoreETag(generation: generation), version: "",
             metadata: description?.metadata.metadata, isVerified: content != nil)
@@ -86,7 +86,7 @@ struct ObjectFiles: Sendable {
     /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition is not fulfilled; `.outcomeUnknown` if the
     ///   object may have appeared but may not survive a power cut. After any other error the object has not appeared.
     func publish(
-        _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectLabel, content: HashedContent,
+        _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, content: HashedContent,
         condition: PutCondition
     ) throws {
         let description = ObjectDescription(

@@ -63,7 +63,7 @@ struct RecordFiles: Sendable {
         var names: [String] = []
         try files.list(layout.sessions) { name in
             let isAfter = after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
-            if isAfter, name.utf8.starts(with: prefix.utf8), SessionRecordFacts.isName(name) { names.append(name) }
+            if isAfter, name.utf8.starts(with: prefix.utf8), SessionRecord.isName(name) { names.append(name) }
             return true
         }
         names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }

@@ -33,11 +33,11 @@ final class UploadCompletion: Sendable {
     private let key: FileStoreKey
     private let upload: String
     private let parts: [CompletedPart]
-    private let metadata: ObjectLabel
+    private let metadata: ObjectMetadata
     private let state: Mutex<State>
 
     private init(
-        directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], metadata: ObjectLabel,
+        directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], metadata: ObjectMetadata,
         lock: consuming OpenFile, joined: consuming OpenFile
     ) {
         self.directory = directory
@@ -150,7 +150,7 @@ final class UploadCompletion: Sendable {
     }
 
     /// Makes `joined` the object, and then removes the upload.
-    func publish(_ condition: PutCondition) throws -> StoreReceipt {
+    func publish(_ condition: PutCondition) throws -> StoredObject {
         let root: SHA256Digest
         do {
             root = try RootDigest.of(parts.map(\.digest))

@@ -18,7 +18,7 @@ struct UploadFolders: Sendable {
     let logger: Logger
 
     /// Makes the folder of a new upload with its description, in one atomic and durable step.
-    func create(of key: FileStoreKey, metadata: ObjectLabel) throws -> String {
+    func create(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
         _ = try folders.check(key)
         let id = FileStoreLayout.makeUploadID(for: key)
         let staged = instance.makeStagingPath()
@@ -42,7 +42,7 @@ struct UploadFolders: Sendable {
     ///
     /// - Throws: `.noSuchUpload` if there is no such upload, or if it has become an object and a crash has left its
     ///   folder behind; `.completionInProgress` if a gateway is completing the upload now.
-    func open(_ id: String, of key: FileStoreKey) throws -> ObjectLabel {
+    func open(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         let metadata = try description(of: id, of: key)
         if try files.status(layout.completing(of: id)) != nil {
             guard let lock = try lock(id) else { throw StoreError(.completionInProgress) }
@@ -54,7 +54,7 @@ struct UploadFolders: Sendable {
     }
 
     /// Reads the file `description`. Does not check whether a completion is in progress.
-    func description(of id: String, of key: FileStoreKey) throws -> ObjectLabel {
+    func description(of id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.noSuchUpload) }
         let bytes: [UInt8]
         do {

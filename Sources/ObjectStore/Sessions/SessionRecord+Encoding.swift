@@ -3,7 +3,7 @@ import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-extension SessionRecordFacts {
+extension SessionRecord {
     /// The record's name in the store: `<first 32 hexadecimal digits of SHA-256(key)>-<session id>`.
     ///
     /// A listing of the names with one prefix, the text before the hyphen, finds all sessions of a key. If key and

@@ -11,16 +11,16 @@ package struct SessionRecords: Sendable {
     }
 
     /// Writes a record. Replaces an earlier record of the same session.
-    package func write(_ record: SessionRecordFacts) async throws(StoreError) {
-        let name = try SessionRecordFacts.name(key: record.key, session: record.session)
+    package func write(_ record: SessionRecord) async throws(StoreError) {
+        let name = try SessionRecord.name(key: record.key, session: record.session)
         try await store.writeRecord(name: name, bytes: try record.encoded())
     }
 
     /// Reads the record of a session whose key is known; returns `nil` if there is none.
     ///
     /// - Throws: `.damaged` if the record cannot be read.
-    package func read(key: String, session: SessionID) async throws(StoreError) -> SessionRecordFacts? {
-        let name = try SessionRecordFacts.name(key: key, session: session)
+    package func read(key: String, session: SessionID) async throws(StoreError) -> SessionRecord? {
+        let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name) else { return nil }
         guard let record = entry.record, record.session == session, record.key.hasSameBytes(as: key) else {
             throw StoreError(.damaged, "The session's record cannot be read.")
@@ -31,7 +31,7 @@ package struct SessionRecords: Sendable {
     /// Rewrites a session's record if it is older than `age`. The new record is young, so the cleaner treats the
     /// session as active. Does nothing if the record is missing or cannot be read.
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
-        let name = try SessionRecordFacts.name(key: key, session: session)
+        let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name), let record = entry.record, record.session == session,
             record.key.hasSameBytes(as: key),
             entry.modified < (try await store.currentTime()) - age / .seconds(1)
@@ -41,13 +41,13 @@ package struct SessionRecords: Sendable {
 
     /// Removes a session's record. A missing record is no error.
     package func remove(key: String, session: SessionID) async throws(StoreError) {
-        try await store.deleteRecord(name: try SessionRecordFacts.name(key: key, session: session))
+        try await store.deleteRecord(name: try SessionRecord.name(key: key, session: session))
     }
 
     /// The records of all sessions of a key. A gateway looks in them for a session that it can adopt. The entry of a
     /// damaged record has no `record`.
     package func sessions(key: String) async throws(StoreError) -> [SessionRecordEntry] {
-        let entries = SessionRecordSequence(records: self, prefix: try SessionRecordFacts.namePrefix(key: key))
+        let entries = SessionRecordSequence(records: self, prefix: try SessionRecord.namePrefix(key: key))
         var found: [SessionRecordEntry] = []
         var iterator = entries.makeAsyncIterator()
         while let entry = try await iterator.next(isolation: #isolation) {
@@ -65,7 +65,7 @@ package struct SessionRecords: Sendable {
     fileprivate func entry(name: String) async throws(StoreError) -> SessionRecordEntry? {
         guard let stored = try await store.readRecord(name: name) else { return nil }
         return SessionRecordEntry(
-            name: name, modified: stored.modified, record: SessionRecordFacts(decoding: stored.bytes))
+            name: name, modified: stored.modified, record: SessionRecord(decoding: stored.bytes))
     }
 
     fileprivate func names(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
@@ -79,9 +79,9 @@ package struct SessionRecordEntry: Hashable, Sendable {
     /// Time of the last write, by the store's clock.
     package var modified: Date
     /// The decoded record; `nil` if it cannot be read, because it is damaged or a later version of Sluice wrote it.
-    package var record: SessionRecordFacts?
+    package var record: SessionRecord?
 
-    package init(name: String, modified: Date, record: SessionRecordFacts?) {
+    package init(name: String, modified: Date, record: SessionRecord?) {
         self.name = name
         self.modified = modified
         self.record = record

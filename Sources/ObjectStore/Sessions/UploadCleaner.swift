@@ -109,7 +109,7 @@ package struct UploadCleaner: Sendable {
     }
 
     private func clean(
-        _ record: SessionRecordFacts, of entry: SessionRecordEntry, before limit: Date
+        _ record: SessionRecord, of entry: SessionRecordEntry, before limit: Date
     ) async throws(StoreError) -> Outcome {
         let key = try ObjectKey(record.key)
         let found = try await look(at: record, under: key, of: entry)
@@ -153,7 +153,7 @@ package struct UploadCleaner: Sendable {
     ///
     /// - Parameter key: key of the record.
     fileprivate func look(
-        at record: SessionRecordFacts, under key: ObjectKey, of entry: SessionRecordEntry
+        at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
         var found = UnfinishedUpload(
             device: record.device, key: record.key, session: record.session, size: record.terms.size, uploads: [],
@@ -258,14 +258,14 @@ package enum UnfinishedEntry: Sendable {
     /// The record of this name cannot be read.
     case unreadable(name: String)
     /// The store failed to answer about this session's upload.
-    case failed(SessionRecordFacts, StoreError)
+    case failed(SessionRecord, StoreError)
 }
 
 /// The result of `UploadCleaner.clean`.
 package struct CleaningReport: Sendable {
     /// A session that could not be removed, and the error. The next cleaning tries again.
     package struct Failure: Sendable {
-        package var record: SessionRecordFacts
+        package var record: SessionRecord
         package var error: StoreError
     }
 

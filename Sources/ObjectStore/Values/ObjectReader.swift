@@ -8,11 +8,11 @@ package struct ObjectReader: Sendable {
     package typealias Bytes = any AsyncSequence<ByteBuffer, StoreError> & Sendable
 
     /// The summary of the object that has these bytes.
-    package let summary: ObjectFacts
+    package let summary: ObjectSummary
     /// The object's bytes, in buffers of the store's choice.
     package let bytes: Bytes
 
-    package init(summary: ObjectFacts, bytes: Bytes) {
+    package init(summary: ObjectSummary, bytes: Bytes) {
         self.summary = summary
         self.bytes = bytes
     }

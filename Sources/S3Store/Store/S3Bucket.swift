@@ -31,8 +31,8 @@ struct S3Bucket: Sendable {
 
     /// - Parameter key: the whole key in the bucket.
     func put(
-        at key: String, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+        at key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> StoredObject {
         var metadata = metadata
         metadata.partDigest = body.digest
         var request = S3Request(.PUT, key: key)
@@ -48,7 +48,7 @@ struct S3Bucket: Sendable {
             throw error.afterCondition(condition)
         }
         let isTold = provider.keepsSHA256 || provider.keepsMetadata
-        return StoreReceipt(
+        return StoredObject(
             evidence: isTold ? .wholeDigest(body.digest) : .none, etag: response.headers.value("etag") ?? "",
             version: S3ObjectHeaders(headers: response.headers).version)
     }

@@ -54,7 +54,7 @@ struct S3Folder: Sendable {
         let all = ours.map { String($0.dropFirst(path.count)) }
         // Skip objects that are not records: an entry for the folder itself, and objects of other programs.
         let names = all.filter { name in
-            SessionRecordFacts.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
+            SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
         }
         guard S3Documents.isTrue(page.isTruncated) else { return RecordNamePage(names: names, next: nil) }
         guard let next = all.last, after.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
@@ -64,7 +64,7 @@ struct S3Folder: Sendable {
     }
 
     private func key(of name: String) throws(StoreError) -> String {
-        guard SessionRecordFacts.isName(name) else { throw StoreError(.keyUnsupported) }
+        guard SessionRecord.isName(name) else { throw StoreError(.keyUnsupported) }
         return path + name
     }
 }

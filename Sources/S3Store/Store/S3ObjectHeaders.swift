@@ -10,14 +10,14 @@ struct S3ObjectHeaders {
     /// The object's summary.
     ///
     /// - Parameter provider: the properties of the store, which say which headers are reliable.
-    func summary(from provider: S3Provider) throws(StoreError) -> ObjectFacts {
+    func summary(from provider: S3Provider) throws(StoreError) -> ObjectSummary {
         guard let size = headers.value("content-length").flatMap({ UInt64($0) }) else {
             throw StoreError(.damaged, "The store does not report an object's size.")
         }
         let metadata = self.metadata
         let checked = checkedEvidence(size: size, metadata, provider)
         let evidence = checked?.evidence ?? toldEvidence(metadata, provider)
-        return ObjectFacts(
+        return ObjectSummary(
             size: size, partBytes: evidence.dependsOnPartBytes ? metadata?.partBytes ?? 0 : 0, evidence: evidence,
             etag: headers.value("etag") ?? "", version: version, metadata: metadata,
             isVerified: checked?.isVerified ?? false)
@@ -29,7 +29,7 @@ struct S3ObjectHeaders {
     ///   another writer may have set wrongly. So the digest is verified only if an object of this size has as many
     ///   parts as the store itself counted.
     private func checkedEvidence(
-        size: UInt64, _ metadata: ObjectLabel?, _ provider: S3Provider
+        size: UInt64, _ metadata: ObjectMetadata?, _ provider: S3Provider
     ) -> (evidence: ContentEvidence, isVerified: Bool)? {
         guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
         if let (root, count) = S3Digests.compositeSHA256(checksum), let metadata {
@@ -44,7 +44,7 @@ struct S3ObjectHeaders {
     }
 
     /// The strongest evidence among the other headers that this store is known to report correctly.
-    private func toldEvidence(_ metadata: ObjectLabel?, _ provider: S3Provider) -> ContentEvidence {
+    private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ContentEvidence {
         guard let metadata else { return .none }
         if let digest = metadata.partDigest { return .wholeDigest(digest) }
         if provider.keepsCompositeMD5, mayHaveMD5,
@@ -64,12 +64,12 @@ struct S3ObjectHeaders {
     }
 
     /// The metadata that gateways write. The user's metadata is left out, because only readers of the object need it.
-    var metadata: ObjectLabel? {
+    var metadata: ObjectMetadata? {
         guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
             let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),
             let time = headers.value("x-amz-meta-sluice-modified").flatMap({ Self.modificationTime($0) })
         else { return nil }
-        return ObjectLabel(
+        return ObjectMetadata(
             session: session, partBytes: partBytes, modification: time,
             partDigest: headers.value("x-amz-meta-sluice-part-digest").flatMap { SHA256Digest($0) })
     }
@@ -90,7 +90,7 @@ struct S3ObjectHeaders {
 
     // MARK: - Of a request
 
-    static func fields(of metadata: ObjectLabel) -> [(name: String, value: String)] {
+    static func fields(of metadata: ObjectMetadata) -> [(name: String, value: String)] {
         let time = metadata.modification
         var headers = [
             (name: "x-amz-meta-sluice-session", value: String(describing: metadata.session)),

@@ -9,14 +9,14 @@ package import TransferCommon
 // MARK: - Objects
 
 extension S3Store {
-    package func object(key: ObjectKey) async throws(StoreError) -> ObjectFacts? {
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
         guard let key = readableKey(key), let headers = try await bucket.head(at: key) else { return nil }
         return try S3ObjectHeaders(headers: headers).summary(from: provider)
     }
 
     package func putObject(
-        key: ObjectKey, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> StoredObject {
         try await bucket.put(at: try writableKey(key), body: body, metadata: metadata, condition: condition)
     }
 
@@ -29,7 +29,7 @@ extension S3Store {
 // MARK: - Uploads
 
 extension S3Store {
-    package func createUpload(key: ObjectKey, metadata: ObjectLabel) async throws(StoreError) -> String {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         try await uploads.create(at: try writableKey(key), metadata: metadata)
     }
 
@@ -46,7 +46,7 @@ extension S3Store {
 
     package func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try S3Uploads.check(parts, size: size)
         do {
             return try await uploads.complete(

@@ -10,7 +10,7 @@ import TransferCommon
 /// PREFIX.sluice/probe/<random>       the probe's object, while the store is opened
 /// ```
 ///
-/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectLabel`. The gateway needs these rights on the bucket:
+/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. The gateway needs these rights on the bucket:
 /// GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts; ListBucket and ListBucketMultipartUploads;
 /// DeleteObject below `.sluice/`. Without ListBucket, S3 answers 403 for a key without an object.
 package final class S3Store: ObjectStore {

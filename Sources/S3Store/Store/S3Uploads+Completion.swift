@@ -7,7 +7,7 @@ extension S3Uploads {
     /// - Parameter key: the whole key in the bucket.
     func complete(
         at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+    ) async throws(StoreError) -> StoredObject {
         var request = try request(.POST, at: key, upload: upload)
         request.isIdempotent = false
         request.isSlow = true
@@ -30,7 +30,7 @@ extension S3Uploads {
         }
         // The ETag in Ceph's first answer is empty. Take the header's instead.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag") ?? ""
-        return StoreReceipt(
+        return StoredObject(
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256), etag: etag,
             version: S3ObjectHeaders(headers: response.headers).version)
     }

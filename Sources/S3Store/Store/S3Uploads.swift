@@ -8,7 +8,7 @@ struct S3Uploads: Sendable {
     let bucket: S3Bucket
 
     /// - Parameter key: the whole key in the bucket.
-    func create(at key: String, metadata: ObjectLabel) async throws(StoreError) -> String {
+    func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
         // If the client repeated the request, the store could create two uploads, and no record would name one of them.

@@ -114,13 +114,13 @@ struct StoreProbe {
         try await condition { () async throws(StoreError) in _ = try await put(wanted) }
     }
 
-    private func put(_ condition: PutCondition) async throws(StoreError) -> StoreReceipt {
+    private func put(_ condition: PutCondition) async throws(StoreError) -> StoredObject {
         let body = ObjectBody(buffers: [content], digest: digest)
         return try await bucket.put(at: key, body: body, metadata: metadata, condition: condition)
     }
 
-    var metadata: ObjectLabel {
-        ObjectLabel(
+    var metadata: ObjectMetadata {
+        ObjectMetadata(
             session: session, partBytes: bucket.provider.partBytesMin,
             modification: ModificationTime(seconds: 0, nanoseconds: 0))
     }
@@ -169,7 +169,7 @@ struct StoreProbe {
 
     private func complete(
         _ upload: String, _ part: CompletedPart, _ condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await uploads.complete(
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }

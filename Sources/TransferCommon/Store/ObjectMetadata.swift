@@ -1,6 +1,6 @@
 /// Metadata that a gateway stores with an object, about the file that it was made from. It is written when the upload
 /// is created. The root digest is not yet known at that time, so it is not part of the metadata.
-package struct ObjectLabel: Hashable, Sendable {
+package struct ObjectMetadata: Hashable, Sendable {
     /// Identifies the session that made the object, if the store keeps metadata.
     package var session: SessionID
     /// Size in bytes of each part except the last. For an object that one PutObject wrote: the part size of the

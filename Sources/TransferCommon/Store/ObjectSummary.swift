@@ -1,5 +1,5 @@
 /// What a store knows of an object without reading the object's bytes.
-package struct ObjectFacts: Hashable, Sendable {
+package struct ObjectSummary: Hashable, Sendable {
     package var size: UInt64
     /// The part size in bytes that `evidence` depends on; 0 if it depends on none.
     package var partBytes: UInt64
@@ -11,7 +11,7 @@ package struct ObjectFacts: Hashable, Sendable {
     package var version: String
     /// The metadata that a gateway stored with the object; `nil` if another program made the object, or if the store
     /// keeps no metadata.
-    package var metadata: ObjectLabel?
+    package var metadata: ObjectMetadata?
     /// Whether `evidence` is verified: the store has compared the SHA-256 with the bytes, or the gateway has read the
     /// object back. A digest from the metadata only says what the writer claims, and an MD5 proves nothing, so neither
     /// is ever verified.
@@ -19,7 +19,7 @@ package struct ObjectFacts: Hashable, Sendable {
 
     package init(
         size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String,
-        metadata: ObjectLabel?, isVerified: Bool
+        metadata: ObjectMetadata?, isVerified: Bool
     ) {
         self.size = size
         self.partBytes = partBytes
@@ -35,7 +35,7 @@ package struct ObjectFacts: Hashable, Sendable {
 }
 
 /// What a store answers after it has made an object.
-package struct StoreReceipt: Hashable, Sendable {
+package struct StoredObject: Hashable, Sendable {
     /// The evidence of the object's content that the store confirmed.
     package var evidence: ContentEvidence
     /// The ETag with its quotes, whose content has no meaning for the caller; empty if the store gives none.

@@ -4,7 +4,7 @@
 /// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record when
 /// the session has ended. So every upload of Sluice has a record from its first moment on, and the cleaner can rely on
 /// the records.
-package struct SessionRecordFacts: Hashable, Sendable {
+package struct SessionRecord: Hashable, Sendable {
     /// The device's name.
     package var device: String
     package var session: SessionID
@@ -23,8 +23,8 @@ package struct SessionRecordFacts: Hashable, Sendable {
     package var key: String { terms.key }
 
     /// The metadata of the session's object.
-    package var objectMetadata: ObjectLabel {
-        ObjectLabel(
+    package var objectMetadata: ObjectMetadata {
+        ObjectMetadata(
             session: session, partBytes: terms.partBytes, modification: terms.modification,
             userMetadata: terms.metadata)
     }

@@ -53,17 +53,17 @@ package enum StoreRequest: Hashable, Sendable {
     /// The records of unfinished sessions of this key → `records`.
     case findRecords(key: String)
     /// Writes or replaces a session's record, durably → `done`.
-    case writeRecord(SessionRecordFacts)
+    case writeRecord(SessionRecord)
     /// Removes a session's record → `done`, even if there is no record.
     case removeRecord(key: String, session: SessionID)
     /// Begins an upload → `uploadCreated`.
-    case createUpload(key: String, metadata: ObjectLabel)
+    case createUpload(key: String, metadata: ObjectMetadata)
     /// Lists all parts of an upload → `parts`.
     case listParts(key: String, upload: String)
     /// Stores a part of an upload → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
     /// Stores a whole one-part file → `objectStored`. The flow holds the last bytes back until it is released.
-    case storeObject(key: String, metadata: ObjectLabel, bytes: PartBytes, condition: PutCondition)
+    case storeObject(key: String, metadata: ObjectMetadata, bytes: PartBytes, condition: PutCondition)
     /// Completes an upload with exactly these parts → `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
     /// Aborts an upload → `done`, even if the upload is gone.
@@ -73,12 +73,12 @@ package enum StoreRequest: Hashable, Sendable {
 /// The answer to a call to the store. `StoreRequest` says which case answers which request.
 package enum StoreAnswer: Hashable, Sendable {
     case done
-    case object(ObjectFacts?)
-    case records([SessionRecordFacts])
+    case object(ObjectSummary?)
+    case records([SessionRecord])
     case uploadCreated(upload: String)
     case parts([PartListEntry])
     case partStored(etag: String)
-    case objectStored(StoreReceipt)
+    case objectStored(StoredObject)
     case failed(StoreFailure)
 }
 

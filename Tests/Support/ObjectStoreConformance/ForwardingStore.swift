@@ -20,11 +20,11 @@ extension ForwardingStore {
         get throws(StoreError) { try base.identity }
     }
 
-    package func object(key: ObjectKey) async throws(StoreError) -> ObjectFacts? { try await base.object(key: key) }
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
 
     package func putObject(
-        key: ObjectKey, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> StoredObject {
         try await base.putObject(key: key, body: body, metadata: metadata, condition: condition)
     }
 
@@ -32,7 +32,7 @@ extension ForwardingStore {
         try await base.readObject(key: key)
     }
 
-    package func createUpload(key: ObjectKey, metadata: ObjectLabel) async throws(StoreError) -> String {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         try await base.createUpload(key: key, metadata: metadata)
     }
 
@@ -42,7 +42,7 @@ extension ForwardingStore {
 
     package func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, condition: condition)
     }
 

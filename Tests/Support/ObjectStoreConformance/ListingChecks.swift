@@ -58,7 +58,7 @@ extension ConformanceCheck {
             let before = try await subject.store.currentTime()
             let (upload, _) = try await subject.begin([part], key: key)
             try await subject.put(part, key: key)
-            let name = try SessionRecordFacts.name(key: key, session: subject.metadata().session)
+            let name = try SessionRecord.name(key: key, session: subject.metadata().session)
             try await subject.store.writeRecord(name: name, bytes: [1])
             let after = try await subject.store.currentTime()
             let created = try await subject.store.uploads(key: key).first?.created
@@ -98,7 +98,7 @@ extension ConformanceCheck {
         },
         ConformanceCheck("records are listed by prefix, in order, from a marker on") { subject in
             let key = subject.key("records")
-            let prefix = try SessionRecordFacts.namePrefix(key: key)
+            let prefix = try SessionRecord.namePrefix(key: key)
             let names = try (1...5).map { try recordName(subject, "records", session: UInt64($0)) }
             for name in names.reversed() { try await subject.store.writeRecord(name: name, bytes: [1]) }
             let other = try recordName(subject, "other-records", session: 1)
@@ -119,7 +119,7 @@ extension ConformanceCheck {
     ]
 
     private static func recordName(_ subject: StoreUnderTest, _ key: String, session: UInt64) throws -> String {
-        try SessionRecordFacts.name(key: subject.key(key), session: SessionID(high: 0, low: session))
+        try SessionRecord.name(key: subject.key(key), session: SessionID(high: 0, low: session))
     }
 }
 

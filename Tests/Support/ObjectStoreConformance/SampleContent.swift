@@ -130,9 +130,9 @@ extension StoreUnderTest {
     }
 
     /// Metadata with a new session id.
-    func metadata() -> ObjectLabel {
+    func metadata() -> ObjectMetadata {
         var generator = SystemRandomNumberGenerator()
-        return ObjectLabel(
+        return ObjectMetadata(
             session: SessionID.random(using: &generator), partBytes: UInt64(partBytes),
             modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 123_456_789))
     }
@@ -164,7 +164,7 @@ extension StoreUnderTest {
 
     /// Creates an upload and uploads these parts.
     func begin(
-        _ contents: [SampleContent], key: String, metadata: ObjectLabel? = nil
+        _ contents: [SampleContent], key: String, metadata: ObjectMetadata? = nil
     ) async throws -> (upload: String, parts: [CompletedPart]) {
         let id = try await store.createUpload(key: key, metadata: metadata ?? self.metadata())
         var parts: [CompletedPart] = []

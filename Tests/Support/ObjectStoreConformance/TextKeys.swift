@@ -4,13 +4,13 @@ import WireProtocol
 
 /// Store calls with keys as strings, for tests. An invalid key gives the store's error.
 extension ObjectStore {
-    package func object(key: String) async throws(StoreError) -> ObjectFacts? {
+    package func object(key: String) async throws(StoreError) -> ObjectSummary? {
         try await object(key: ObjectKey(key))
     }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectLabel, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> StoredObject {
         try await putObject(key: ObjectKey(key), body: body, metadata: metadata, condition: condition)
     }
 
@@ -18,7 +18,7 @@ extension ObjectStore {
         try await readObject(key: ObjectKey(key))
     }
 
-    package func createUpload(key: String, metadata: ObjectLabel) async throws(StoreError) -> String {
+    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         try await createUpload(key: ObjectKey(key), metadata: metadata)
     }
 
@@ -38,7 +38,7 @@ extension ObjectStore {
 
     package func completeUpload(
         key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> StoreReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await completeUpload(
             key: ObjectKey(key), upload: upload, parts: parts, size: size, condition: condition)
     }

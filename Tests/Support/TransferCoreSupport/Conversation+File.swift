@@ -94,7 +94,7 @@ extension Conversation.StoreEvent {
             let checksum = try fields.text("checksum")
             guard ["sha256", "none"].contains(checksum) else { throw fields.malformed }
             self = .object(
-                Conversation.StoreReceipt(
+                Conversation.StoredObject(
                     key: try fields.text("key"), content: try fields.bytes("content"), session: session,
                     partBytes: partBytes, etag: try fields.text("etag"), keepsDigest: checksum == "sha256"))
         case "part":

@@ -68,7 +68,7 @@ extension Conversation {
     /// An event in the store that the conversation does not cause.
     package enum StoreEvent: Equatable, Sendable {
         /// Another writer stores an object.
-        case object(StoreReceipt)
+        case object(StoredObject)
         /// Another writer replaces a part of an upload.
         case part(PartNumber, upload: String, content: [UInt8], etag: String)
         /// From here on the store refuses requests with data as *full*.
@@ -80,7 +80,7 @@ extension Conversation {
     }
 
     /// An object of another writer.
-    package struct StoreReceipt: Equatable, Sendable {
+    package struct StoredObject: Equatable, Sendable {
         /// The whole key, prefix included.
         package let key: String
         package let content: [UInt8]

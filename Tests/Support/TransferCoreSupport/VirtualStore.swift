@@ -7,7 +7,7 @@ package import WireProtocol
 package final class VirtualStore {
     package struct Object: Equatable {
         package var bytes: [UInt8]
-        package var summary: ObjectFacts
+        package var summary: ObjectSummary
         /// The session that wrote the object, even if the store does not reveal it; `nil` for another writer.
         package var writer: SessionID?
     }
@@ -21,7 +21,7 @@ package final class VirtualStore {
     /// An upload that was created and is neither completed nor aborted.
     package struct Upload {
         package var key: String
-        package var metadata: ObjectLabel
+        package var metadata: ObjectMetadata
         var parts: [PartNumber: StoredPart] = [:]
         /// All ETags that each part has ever had in this upload.
         var names: [PartNumber: Set<String>] = [:]
@@ -83,7 +83,7 @@ package final class VirtualStore {
 
     var objects: [[UInt8]: Object] = [:]
     package private(set) var uploads: [String: Upload] = [:]
-    package private(set) var records: [RecordKey: SessionRecordFacts] = [:]
+    package private(set) var records: [RecordKey: SessionRecord] = [:]
     private var lastUpload = 0
     private var lastVersion = 0
     package private(set) var requestCounts: [StoreRequestKind: Int] = [:]
@@ -112,7 +112,7 @@ package final class VirtualStore {
         _ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0, session: SessionID? = nil,
         isVerified: Bool = false
     ) {
-        let summary = ObjectFacts(
+        let summary = ObjectSummary(
             size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence,
             etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: session,
             isVerified: isVerified)
@@ -245,7 +245,7 @@ package final class VirtualStore {
         return chooseFault?(request) ?? standingFaults[kind] ?? faults[kind]?[requestCounts[kind] ?? 0]
     }
 
-    private func newUpload(key: String, metadata: ObjectLabel) -> String {
+    private func newUpload(key: String, metadata: ObjectMetadata) -> String {
         lastUpload += 1
         let id = uploadName(metadata.session) ?? "upload-\(lastUpload)"
         uploads[id] = Upload(key: key, metadata: metadata)
@@ -322,7 +322,7 @@ extension VirtualStore {
     }
 
     /// Reads an object back, if this store allows it.
-    private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectFacts {
+    private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectSummary {
         var summary = object.summary
         guard keeping != .nothing, summary.size == size else { return summary }
         summary.evidence = VirtualEvidence.compute(
@@ -384,15 +384,15 @@ extension VirtualStore {
     }
 
     private func putObject(
-        _ bytes: [UInt8], key: String, metadata: ObjectLabel, evidence: ContentEvidence, partBytes: UInt64
+        _ bytes: [UInt8], key: String, metadata: ObjectMetadata, evidence: ContentEvidence, partBytes: UInt64
     ) -> StoreAnswer {
-        let summary = ObjectFacts(
+        let summary = ObjectSummary(
             size: UInt64(bytes.count), partBytes: evidence == .none ? 0 : partBytes, evidence: evidence,
             etag: ToyDigest.md5(bytes).description, version: newVersion(),
             session: keepsSession ? metadata.session : nil, isVerified: keeping == .digests)
         let object = Object(bytes: bytes, summary: summary, writer: metadata.session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)
-        return .objectStored(StoreReceipt(evidence: evidence, etag: summary.etag, version: summary.version))
+        return .objectStored(StoredObject(evidence: evidence, etag: summary.etag, version: summary.version))
     }
 }

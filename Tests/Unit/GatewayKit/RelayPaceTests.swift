@@ -111,7 +111,7 @@ struct RelayPaceTests {
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in
             try await relay.withStore { store in
                 let records = SessionRecords(store: store)
-                var record = SessionRecordFacts(
+                var record = SessionRecord(
                     device: "camera-7", session: SessionID(high: 0, low: 1),
                     terms: SessionTerms(
                         key: "old", size: nil, partBytes: 5 << 20, modification: .init(seconds: 1, nanoseconds: 0),

@@ -27,15 +27,15 @@ import WireProtocol
 
     @Test(arguments: try Vector.load())
     func vectorsRoundTrip(vector: Vector) throws {
-        let record = try #require(SessionRecordFacts(decoding: vector.content))
+        let record = try #require(SessionRecord(decoding: vector.content))
         #expect(try record.encoded() == vector.content)
-        #expect(try SessionRecordFacts.name(key: record.key, session: record.session) == vector.recordName)
+        #expect(try SessionRecord.name(key: record.key, session: record.session) == vector.recordName)
         #expect(record.device == "camera-7" && record.terms.partBytes == 8 << 20)
         #expect(record.terms.modification == ModificationTime(seconds: 1_767_225_600, nanoseconds: 123_456_789))
     }
 
     @Test func metadataAndConditionsAreThoseOfTheVectors() throws {
-        let records = try Vector.load().compactMap { SessionRecordFacts(decoding: $0.content) }
+        let records = try Vector.load().compactMap { SessionRecord(decoding: $0.content) }
         let last = try #require(records.last)
         #expect(last.terms.metadata.contentType == "video/mp4")
         #expect(last.terms.metadata.pairs.map(\.name) == ["line", "shift"])
@@ -51,7 +51,7 @@ import WireProtocol
         let text = String(decoding: try #require(try Vector.load().last).content, as: UTF8.self)
         for (written, other) in [("video/mp4", "video"), ("\"late\"", "\"\""), ("\"line\"", "\"sluice-line\"")] {
             #expect(text.contains(written))
-            #expect(SessionRecordFacts(decoding: Array(text.replacing(written, with: other).utf8)) == nil)
+            #expect(SessionRecord(decoding: Array(text.replacing(written, with: other).utf8)) == nil)
         }
     }
 }

@@ -4,8 +4,8 @@ import TransferCommon
 import WireProtocol
 
 @Suite struct SessionRecordsTests {
-    static func record(_ key: String, session: UInt64, upload: String? = nil) -> SessionRecordFacts {
-        SessionRecordFacts(
+    static func record(_ key: String, session: UInt64, upload: String? = nil) -> SessionRecord {
+        SessionRecord(
             device: "camera-7", session: SessionID(high: 0, low: session),
             terms: SessionTerms(
                 key: key, size: 12_345, partBytes: 8 << 20, modification: ModificationTime(seconds: -1, nanoseconds: 9),
@@ -56,7 +56,7 @@ import WireProtocol
                 "upload":"u-1","version":2}
                 """)
         #expect(
-            try SessionRecordFacts.name(key: "abc", session: record.session)
+            try SessionRecord.name(key: "abc", session: record.session)
                 == "ba7816bf8f01cfea414140de5dae2223-000000000000000000000000000000ab")
     }
 
@@ -81,7 +81,7 @@ import WireProtocol
     @Test func trustsTheRecordOverItsName() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
-            let name = try SessionRecordFacts.name(key: "a", session: SessionID(high: 0, low: 1))
+            let name = try SessionRecord.name(key: "a", session: SessionID(high: 0, low: 1))
             try await store.writeRecord(name: name, bytes: try Self.record("other", session: 1).encoded())
             #expect(try await records.sessions(key: "a").isEmpty)
             await expectError(.damaged) { try await records.read(key: "a", session: SessionID(high: 0, low: 1)) }
@@ -93,13 +93,13 @@ import WireProtocol
         try await withTestDirectory { directory in
             let store = try await directory.open(pageCountMax: pageCountMax)
             let records = SessionRecords(store: store)
-            var expected: Set<SessionRecordFacts> = []
+            var expected: Set<SessionRecord> = []
             for session in 0..<6 {
                 let record = Self.record("key-\(session % 4)", session: UInt64(session))
                 expected.insert(record)
                 try await records.write(record)
             }
-            var found: [SessionRecordFacts] = []
+            var found: [SessionRecord] = []
             for try await entry in records.all { found.append(try #require(entry.record)) }
             #expect(found.count == 6 && Set(found) == expected)
         }
@@ -110,7 +110,7 @@ import WireProtocol
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
             try await records.write(Self.record("a", session: 2))
-            let name = try SessionRecordFacts.name(key: "a", session: SessionID(high: 0, low: 1))
+            let name = try SessionRecord.name(key: "a", session: SessionID(high: 0, low: 1))
             try await store.writeRecord(name: name, bytes: Array(text.utf8))
             let entries = try await records.sessions(key: "a")
             #expect(entries.map(\.name).first == name)
@@ -124,7 +124,7 @@ import WireProtocol
         let record = Self.record("a", session: 1)
         let text = String(decoding: try record.encoded(), as: UTF8.self)
             .replacing(#""version":2"#, with: #""version":1"#).replacing(#""replaces":{"what":"nothing"},"#, with: "")
-        #expect(SessionRecordFacts(decoding: Array(text.utf8)) == record)
+        #expect(SessionRecord(decoding: Array(text.utf8)) == record)
         #expect(record.terms.condition == .absent)
     }
 
@@ -139,7 +139,7 @@ import WireProtocol
     func refusesMalformedRecords(_ original: String, _ changed: String) throws {
         let text = String(decoding: try Self.record("a", session: 1).encoded(), as: UTF8.self)
         #expect(text.contains(original))
-        #expect(SessionRecordFacts(decoding: Array(text.utf8)) != nil)
-        #expect(SessionRecordFacts(decoding: Array(text.replacing(original, with: changed).utf8)) == nil)
+        #expect(SessionRecord(decoding: Array(text.utf8)) != nil)
+        #expect(SessionRecord(decoding: Array(text.replacing(original, with: changed).utf8)) == nil)
     }
 }

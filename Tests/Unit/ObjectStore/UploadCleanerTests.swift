@@ -16,7 +16,7 @@ import WireProtocol
     /// Begins a session as a gateway does: record, upload, record with the upload's id, parts.
     private func begin(
         _ key: String, session: UInt64, parts: [Sample], in store: any ObjectStore
-    ) async throws -> SessionRecordFacts {
+    ) async throws -> SessionRecord {
         let records = SessionRecords(store: store)
         var record = SessionRecordsTests.record(key, session: session)
         try await records.write(record)

@@ -13,7 +13,7 @@ struct OrphanTests {
 
     /// Runs `body` with a store that has one record without an upload id.
     private func withOrphan(
-        _ body: (ScriptedS3, UploadCleaner, SessionRecords, SessionRecordFacts) async throws -> Void
+        _ body: (ScriptedS3, UploadCleaner, SessionRecords, SessionRecord) async throws -> Void
     ) async throws {
         try await ScriptedS3.withServer(.minio) { s3 in
             let configuration = try S3Configuration(
@@ -29,8 +29,8 @@ struct OrphanTests {
         }
     }
 
-    private func record(session: UInt64, upload: String? = nil) -> SessionRecordFacts {
-        SessionRecordFacts(
+    private func record(session: UInt64, upload: String? = nil) -> SessionRecord {
+        SessionRecord(
             device: "camera-7", session: SessionID(high: 0, low: session),
             terms: SessionTerms(
                 key: "key", size: 12_345, partBytes: 5 << 20, modification: .init(seconds: 1, nanoseconds: 0),

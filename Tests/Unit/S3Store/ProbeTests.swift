@@ -79,7 +79,7 @@ import WireProtocol
             try await withStore(on: server) { store in
                 let one = try #require(PartNumber(1))
                 var generator = SystemRandomNumberGenerator()
-                var record = SessionRecordFacts(
+                var record = SessionRecord(
                     device: "cam", session: .random(using: &generator),
                     terms: SessionTerms(
                         key: "file", size: 1 << 30, partBytes: 8 << 20,

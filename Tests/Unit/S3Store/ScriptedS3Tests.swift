@@ -162,7 +162,7 @@ struct ScriptedS3Tests {
             let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
             let metadata = sampleMetadata()
             try await SessionRecords(store: store).write(
-                SessionRecordFacts(
+                SessionRecord(
                     device: "cam", session: metadata.session,
                     terms: SessionTerms(
                         key: "file", size: 10, partBytes: 10, modification: metadata.modification, condition: .absent),

@@ -99,7 +99,7 @@ import WireProtocol
         }
     }
 
-    private func complete(on store: S3Store) async throws -> StoreReceipt {
+    private func complete(on store: S3Store) async throws -> StoredObject {
         let part = CompletedPart(
             number: try #require(PartNumber(1)), size: 10, digest: try SHA256Digest.of([]), etag: "\"a<b\"")
         return try await store.completeUpload(key: "k", upload: "u", parts: [part], size: 10, condition: .none)

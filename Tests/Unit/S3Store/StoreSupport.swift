@@ -42,9 +42,9 @@ let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 let anyCredentials = FixedCredentials(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
 
 /// Metadata with a new session id.
-func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectLabel {
+func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectMetadata {
     var generator = SystemRandomNumberGenerator()
-    return ObjectLabel(
+    return ObjectMetadata(
         session: SessionID.random(using: &generator), partBytes: partBytes,
         modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
 }

@@ -13,7 +13,7 @@ import WireProtocol
     private static let answers: [StoreAnswer] =
         [
             .parts(list), .parts([]), .parts(list.map { otherForm(of: $0) }), .object(nil),
-            .object(GatewayDriver.object()), .objectStored(GatewayDriver.receipt), .done,
+            .object(GatewayDriver.object()), .objectStored(GatewayDriver.storedObject), .done,
         ]
         + [
             .uploadUnknown, .unavailable(retryAfter: .zero), .outcomeUnknown, .partsInvalid([]), .keyTaken,

@@ -250,8 +250,8 @@ import WireProtocol
 
     private func object(
         _ evidence: ContentEvidence, size: UInt64 = 2_500, partBytes: UInt64 = 0, isVerified: Bool = true
-    ) -> ObjectFacts {
-        ObjectFacts(
+    ) -> ObjectSummary {
+        ObjectSummary(
             size: size, partBytes: partBytes, evidence: evidence, etag: "e", version: "v",
             session: GatewayDriver.session, isVerified: isVerified)
     }

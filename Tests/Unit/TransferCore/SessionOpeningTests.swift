@@ -6,7 +6,7 @@ import TransferCoreSupport
 import WireProtocol
 
 @Suite struct SessionOpeningTests {
-    private static let facts = SessionRecordFacts(
+    private static let facts = SessionRecord(
         device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(), upload: "upload-1")
     private static let plan = PartPlan(fileBytes: 2_500, partBytes: 1_000)
 

@@ -54,7 +54,7 @@ import WireProtocol
         let words: [StoreAnswer] =
             [
                 .done, .object(nil), .records([]), .uploadCreated(upload: "u"), .parts([]), Self.stored,
-                .objectStored(GatewayDriver.receipt),
+                .objectStored(GatewayDriver.storedObject),
             ]
             + [
                 .uploadUnknown, .denied, .bucketMissing, .partsInvalid([]), .keyTaken, .keyUnsupported(message: "m"),
@@ -114,7 +114,7 @@ import WireProtocol
             bench.part(answer)
             bench.call(Self.alive)
             bench.part(answer)
-            bench.call(.objectStored(GatewayDriver.receipt))
+            bench.call(.objectStored(GatewayDriver.storedObject))
             bench.part(answer)
             #expect(bench.name == "open")
         }

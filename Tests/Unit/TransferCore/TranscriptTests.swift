@@ -27,7 +27,7 @@ import WireProtocol
 
         // No session is unfinished. The gateway writes a session record, creates the upload, and writes the record
         // again with the upload's id.
-        var facts = SessionRecordFacts(
+        var facts = SessionRecord(
             device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(size: 1_500), upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
         #expect(
@@ -93,7 +93,7 @@ import WireProtocol
             size: 1_500, evidence: .root(GatewayDriver.complete(1_500).root), partBytes: 1_000, etag: "e", version: "",
             location: "file")
         #expect(
-            gateway.answer(.objectStored(GatewayDriver.receipt)) == [
+            gateway.answer(.objectStored(GatewayDriver.storedObject)) == [
                 .send(id, slot, .completed(completed)),
                 .store(StoreRequestID(9), .removeRecord(key: "site/file", session: GatewayDriver.session)),
                 .note(.completed(GatewayDriver.session, key: "site/file", bytes: 1_500)),
@@ -120,7 +120,7 @@ import WireProtocol
         // The key is free: the gateway decides everything at once, and releases the last bytes.
         let actions = gateway.answer(.object(nil))
         let token = try #require(gateway.tokens.last)
-        let metadata = ObjectLabel(
+        let metadata = ObjectMetadata(
             session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification)
         #expect(
             actions == [
@@ -140,7 +140,7 @@ import WireProtocol
         let completed = Completed(
             size: 400, evidence: .wholeDigest(offer.digest), partBytes: 1_000, etag: "e", version: "", location: "file")
         #expect(
-            gateway.answer(.objectStored(GatewayDriver.receipt)) == [
+            gateway.answer(.objectStored(GatewayDriver.storedObject)) == [
                 .dropFlow(flow), .send(id, slot, .completed(completed)),
                 .note(.completed(GatewayDriver.session, key: "site/file", bytes: 400)),
             ])

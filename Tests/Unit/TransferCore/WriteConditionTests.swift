@@ -16,7 +16,7 @@ import WireProtocol
     struct Opening: CustomStringConvertible {
         var condition: WriteCondition
         var compares: Bool
-        var object: ObjectFacts?
+        var object: ObjectSummary?
         var isShown: Bool
 
         var description: String { "\(condition), compares \(compares), \(String(describing: object))" }
@@ -73,7 +73,7 @@ import WireProtocol
             driver.connect()
             driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
             driver.answer(.object(nil))
-            let record = SessionRecordFacts(
+            let record = SessionRecord(
                 device: GatewayDriver.device.name, session: Self.earlier,
                 terms: GatewayDriver.terms(condition: condition), upload: "upload-9")
             let adopted = frames(driver.answer(.records([record])) + driver.answer(.parts([]))).contains { frame in

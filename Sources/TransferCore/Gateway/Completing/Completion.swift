@@ -51,7 +51,7 @@ package struct Completion: Hashable, Sendable {
         /// Call `prepare`, and then complete the upload or look up the key.
         case prepare
         /// Judge the object under the key, if any; then complete the upload (`complete`).
-        case found(ObjectFacts?)
+        case found(ObjectSummary?)
         /// Look up the key.
         case look
         /// Ask nothing now: the step is repeated after a pause.
@@ -59,7 +59,7 @@ package struct Completion: Hashable, Sendable {
         /// The store holds these parts with other content or another ETag, or does not hold them: the agent sends them
         /// again.
         case wanted([PartNumber])
-        case stored(StoreReceipt)
+        case stored(StoredObject)
         case search(ObjectSearch.Cause, isPatient: Bool)
         case failed
     }
@@ -113,8 +113,8 @@ package struct Completion: Hashable, Sendable {
         switch (step, answer) {
         case (.comparing, .parts(let listing)):
             return compare(listing)
-        case (.completing, .objectStored(let receipt)):
-            return .stored(receipt)
+        case (.completing, .objectStored(let object)):
+            return .stored(object)
         case (.completing, .failed(.partsInvalid(let named))):
             return .wanted(suspects(named))
         case (.looking, .object(let object)):

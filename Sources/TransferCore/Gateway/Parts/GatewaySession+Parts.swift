@@ -196,11 +196,11 @@ extension GatewaySession {
             stored.confirmed(entry)
             removePart(number, &context)
             if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
-        case .objectStored(let receipt):
+        case .objectStored(let object):
             removePart(number, &context)
             // The store has all bytes of the part, and the gateway or the store has compared their digest.
             settle(
-                receipt.proven(by: .wholeDigest(part.offer.digest), isVerified: true), bytes: part.offer.size, &context)
+                object.proven(by: .wholeDigest(part.offer.digest), isVerified: true), bytes: part.offer.size, &context)
         case .failed(.uploadUnknown):
             let isPatient = mayBeCompletedElsewhere
             removePart(number, &context)

@@ -18,10 +18,10 @@ extension StoreAnswer {
             .parts(entries.filter { isPartETag($0.etag) && $0.part.value <= WireLimits.partsMax })
         case .records(let records):
             .records(records.map(\.sanitised))
-        case .object(let facts):
-            .object(facts?.sanitised)
-        case .objectStored(let receipt):
-            .objectStored(receipt.sanitised)
+        case .object(let object):
+            .object(object?.sanitised)
+        case .objectStored(let object):
+            .objectStored(object.sanitised)
         case .failed(.unavailable(let retryAfter)):
             .failed(.unavailable(retryAfter: min(retryAfter, retryAfterMax)))
         case .done, .partStored, .uploadCreated, .failed:
@@ -30,17 +30,17 @@ extension StoreAnswer {
     }
 }
 
-extension SessionRecordFacts {
+extension SessionRecord {
     /// The record with an empty upload id replaced by `nil`.
-    fileprivate var sanitised: SessionRecordFacts {
+    fileprivate var sanitised: SessionRecord {
         var facts = self
         if facts.upload?.isEmpty == true { facts.upload = nil }
         return facts
     }
 }
 
-extension ObjectFacts {
-    fileprivate var sanitised: ObjectFacts {
+extension ObjectSummary {
+    fileprivate var sanitised: ObjectSummary {
         var facts = self
         facts.evidence = evidence.sanitised
         facts.etag = short(etag)
@@ -49,9 +49,9 @@ extension ObjectFacts {
     }
 }
 
-extension StoreReceipt {
-    fileprivate var sanitised: StoreReceipt {
-        StoreReceipt(evidence: evidence.sanitised, etag: short(etag), version: short(version))
+extension StoredObject {
+    fileprivate var sanitised: StoredObject {
+        StoredObject(evidence: evidence.sanitised, etag: short(etag), version: short(version))
     }
 }
 
