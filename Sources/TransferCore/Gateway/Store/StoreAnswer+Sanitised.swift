@@ -33,19 +33,19 @@ extension StoreAnswer {
 extension SessionRecord {
     /// The record with an empty upload id replaced by `nil`.
     fileprivate var sanitised: SessionRecord {
-        var facts = self
-        if facts.upload?.isEmpty == true { facts.upload = nil }
-        return facts
+        var record = self
+        if record.upload?.isEmpty == true { record.upload = nil }
+        return record
     }
 }
 
 extension ObjectSummary {
     fileprivate var sanitised: ObjectSummary {
-        var facts = self
-        facts.evidence = evidence.sanitised
-        facts.etag = short(etag)
-        facts.version = short(version)
-        return facts
+        var summary = self
+        summary.evidence = evidence.sanitised
+        summary.etag = short(etag)
+        summary.version = short(version)
+        return summary
     }
 }
 
