@@ -79,7 +79,7 @@ actor AgentShell: MachineShell {
     func submit(_ submissions: [Submission]) {
         for (request, source) in submissions {
             let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
-            sources.add(.init(file: source?.file, stream: source?.stream, encoder: encoder, request: request))
+            sources.add(.init(bytes: source, encoder: encoder, request: request))
             handle(.submitted(request))
         }
     }
@@ -206,7 +206,7 @@ actor AgentShell: MachineShell {
 
     private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ figures: UploadProgress) {
         guard let source = sources.remove(id) else { return }
-        source.stream?.stop()
+        source.bytes?.stream?.stop()
         journal.forget(id)
         atTurnsEnd { $0.events.append(.finished(id, outcome, figures)) }
         let waiters = endWaiters
