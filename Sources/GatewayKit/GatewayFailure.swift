@@ -53,7 +53,7 @@ package struct GatewayFailure: Equatable, Sendable {
             return
         }
         switch error.reason {
-        case .noSuchBucket:
+        case .bucketMissing:
             self.init(69, "\(told) Create it, or name another with --store.")
         case .denied:
             self.init(

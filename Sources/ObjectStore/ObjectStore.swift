@@ -35,8 +35,8 @@ package protocol ObjectStore: Sendable {
     /// - Parameters:
     /// - metadata: the object's metadata. The store adds the body's digest as `partDigest`, which serves as evidence of
     ///   the object's content later.
-    /// - condition: what must be true of the key's present object. If it is not, the call throws `.preconditionGone`
-    ///   when the condition names an object and the key has none, and `.alreadyExists` otherwise.
+    /// - condition: what must be true of the key's present object. If it is not, the call throws `.objectGone`
+    ///   when the condition names an object and the key has none, and `.keyTaken` otherwise.
     ///   `StoreLimits.conditions` says which conditions the store really checks.
     func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
@@ -67,9 +67,9 @@ package protocol ObjectStore: Sendable {
 
     /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
     ///
-    /// The caller distinguishes these errors. After `.invalidParts` (parts are missing or differ),
-    /// `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` the upload still exists. After
-    /// `.noSuchUpload` the upload may have been completed already; the object's session id shows whether it was. After
+    /// The caller distinguishes these errors. After `.partsInvalid` (parts are missing or differ),
+    /// `.completionInProgress`, `.keyTaken`, `.objectGone` and `.conflict` the upload still exists. After
+    /// `.uploadUnknown` the upload may have been completed already; the object's session id shows whether it was. After
     /// `.outcomeUnknown` the object may exist.
     /// - Parameters:
     /// - parts: the parts, numbered from 1 without a gap. All except the last have the same size.

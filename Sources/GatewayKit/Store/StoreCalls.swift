@@ -66,7 +66,7 @@ struct StoreCalls: Sendable {
         case .abort(let key, let upload):
             do throws(StoreError) {
                 try await store.abortUpload(key: ObjectKey(key), upload: upload)
-            } catch  where error.reason == .noSuchUpload {
+            } catch  where error.reason == .uploadUnknown {
                 // The upload is gone already, which is the wanted result.
             }
             return .done
@@ -87,17 +87,17 @@ extension StoreRequest {
 extension StoreFailure {
     init(_ error: StoreError) {
         switch error.reason {
-        case .noSuchUpload: self = .uploadUnknown
-        case .noSuchBucket: self = .bucketMissing
+        case .uploadUnknown: self = .uploadUnknown
+        case .bucketMissing: self = .bucketMissing
         case .denied: self = .denied
         case .full: self = .full
         // A damaged answer may come from a proxy instead of the store, so the request is worth repeating.
         case .unavailable, .completionInProgress, .damaged: self = .unavailable(retryAfter: .zero)
         case .throttled(let retryAfter): self = .unavailable(retryAfter: retryAfter ?? .seconds(1))
         case .digestMismatch, .sizeMismatch: self = .digestMismatch
-        case .invalidParts(let parts): self = .partsInvalid(parts)
-        case .alreadyExists: self = .keyTaken
-        case .preconditionGone: self = .objectGone
+        case .partsInvalid(let parts): self = .partsInvalid(parts)
+        case .keyTaken: self = .keyTaken
+        case .objectGone: self = .objectGone
         case .conflict: self = .conflict
         case .keyUnsupported: self = .keyUnsupported(message: error.sentence)
         case .tooLarge, .unsupported: self = .refused(message: error.sentence)

@@ -15,7 +15,7 @@ extension FileStore {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         guard number.value <= limits.partsMax else {
-            throw StoreError(.invalidParts([number]), "The part's number is above the store's maximum.")
+            throw StoreError(.partsInvalid([number]), "The part's number is above the store's maximum.")
         }
         let directory = directory
         let staged = try await threads.run {

@@ -94,7 +94,7 @@ package final class FileStore: ObjectStore {
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
     ) async throws(StoreError) -> FileStore {
         guard path.utf8.first == ObjectKey.separator, !path.utf8.contains(0) else {
-            throw StoreError(.noSuchBucket, "The store's directory must be an absolute path.")
+            throw StoreError(.bucketMissing, "The store's directory must be an absolute path.")
         }
         let root = StoreLocation.removingSlashesAtEnd(path)
         let directory = try await threads.run {

@@ -83,7 +83,7 @@ struct ObjectFiles: Sendable {
     ///
     /// Makes durable, in this order: the description, the name of the description, the key's folders, the object's
     /// name. The tables of `FileStore` list what a crash after each step leaves behind.
-    /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition is not fulfilled; `.outcomeUnknown` if the
+    /// - Throws: `.keyTaken` or `.objectGone` if the condition is not fulfilled; `.outcomeUnknown` if the
     ///   object may have appeared but may not survive a power cut. After any other error the object has not appeared.
     func publish(
         _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, content: HashedContent,
@@ -132,7 +132,7 @@ struct ObjectFiles: Sendable {
     /// arrive. `publish` checks the condition again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
         guard let parent = try folders.openParent(of: key) else {
-            if case .ifMatch = condition { throw StoreError(.preconditionGone) }
+            if case .ifMatch = condition { throw StoreError(.objectGone) }
             return
         }
         try check(condition, of: key, in: parent, holding: folders.check(key, in: parent))
@@ -145,12 +145,12 @@ struct ObjectFiles: Sendable {
         case .none:
             return
         case .ifAbsent:
-            guard found == nil else { throw StoreError(.alreadyExists) }
+            guard found == nil else { throw StoreError(.keyTaken) }
         case .ifMatch(let etag):
             guard found != nil, let summary = try summary(of: key, in: parent)?.summary else {
-                throw StoreError(.preconditionGone)
+                throw StoreError(.objectGone)
             }
-            guard summary.etag.hasSameBytes(as: etag) else { throw StoreError(.alreadyExists) }
+            guard summary.etag.hasSameBytes(as: etag) else { throw StoreError(.keyTaken) }
         }
     }
 
@@ -196,7 +196,7 @@ struct ObjectFiles: Sendable {
                     .unsupported, "The file system cannot create a file only if its name is free.", cause: error)
             }
             if error.code == EEXIST, try folders.check(key, in: parent) != nil {
-                throw StoreError(.alreadyExists, cause: error)
+                throw StoreError(.keyTaken, cause: error)
             }
             throw error
         }

@@ -20,7 +20,7 @@ extension StoreError {
         case ENOENT:
             // A method for which a file may be missing handles ENOENT itself. So here a file or folder that must exist
             // is missing.
-            self.init(.noSuchBucket, "A file or folder is missing in the store's directory.", cause: error)
+            self.init(.bucketMissing, "A file or folder is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EXDEV:

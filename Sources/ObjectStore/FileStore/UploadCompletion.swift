@@ -65,7 +65,7 @@ final class UploadCompletion: Sendable {
                 continue
             }
         }
-        guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
+        guard invalid.isEmpty else { throw StoreError(.partsInvalid(invalid)) }
         try directory.objects.check(condition, of: key)
         let joined = try directory.files.create(directory.layout.joined(of: upload))
         return UploadCompletion(
@@ -88,7 +88,7 @@ final class UploadCompletion: Sendable {
             sum = sum.addingReportingOverflow(part.size).partialValue
         }
         if parts.isEmpty, let first = PartNumber(1) { invalid.append(first) }
-        guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
+        guard invalid.isEmpty else { throw StoreError(.partsInvalid(invalid)) }
         guard sum == size else { throw StoreError(.sizeMismatch, "The parts do not add up to the object's size.") }
     }
 
@@ -103,7 +103,7 @@ final class UploadCompletion: Sendable {
                 let part = parts[state.joinedParts]
                 guard let stored = try directory.uploads.part(part.number, of: upload), part.isSame(as: stored.listed)
                 else {
-                    throw StoreError(.invalidParts([part.number]))
+                    throw StoreError(.partsInvalid([part.number]))
                 }
                 let count = min(part.size - state.joinedBytesOfPart, budget)
                 try Self.join(count, of: stored.file, isWholePart: count == part.size, into: &state)

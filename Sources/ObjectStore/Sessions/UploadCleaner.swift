@@ -133,7 +133,7 @@ package struct UploadCleaner: Sendable {
                 return
             } catch {
                 // The upload no longer exists: this cleaner or another one has removed it.
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
                 return
             }
         }
@@ -182,7 +182,7 @@ package struct UploadCleaner: Sendable {
                 }
                 found.uploads.append(upload)
             } catch {
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
             }
         }
         return found
@@ -208,7 +208,7 @@ package struct UploadCleaner: Sendable {
                 let page = try await store.listParts(key: key, upload: upload.upload, after: nil)
                 if page.parts.isEmpty { empty.append(upload) }
             } catch {
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
             }
         }
         // If a record cannot be read, it may name any of these uploads, so all of them stay.

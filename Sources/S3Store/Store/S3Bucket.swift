@@ -132,13 +132,13 @@ extension StoreError {
     func afterCondition(_ condition: PutCondition) -> StoreError {
         guard condition != .none, let refusal = cause as? S3Refusal else { return self }
         switch refusal.status {
-        case 412: return StoreError(.alreadyExists, cause: refusal)
+        case 412: return StoreError(.keyTaken, cause: refusal)
         // AWS advises to begin a new upload after this answer. Sluice only reports `.conflict`, because the conflicting
         // request may have been the gateway's own.
         case 409: return StoreError(.conflict, cause: refusal)
         case 404:
             guard case .ifMatch = condition, isNotFound() else { return self }
-            return StoreError(.preconditionGone, cause: refusal)
+            return StoreError(.objectGone, cause: refusal)
         default: return self
         }
     }

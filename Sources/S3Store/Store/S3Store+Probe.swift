@@ -50,7 +50,7 @@ extension S3Store {
                 try await uploads.abort(at: key, upload: upload.upload)
             } catch {
                 // Another gateway has removed the upload: that is as good.
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
             }
             count += 1
         }

@@ -41,16 +41,16 @@ extension S3Uploads {
         for (index, part) in parts.enumerated() {
             guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
             // If the list has a gap, the error names the missing part.
-            guard part.number == number else { throw StoreError(.invalidParts([number])) }
+            guard part.number == number else { throw StoreError(.partsInvalid([number])) }
             let isLast = index == parts.count - 1
             guard part.size == parts[0].size || (isLast && part.size < parts[0].size) else {
-                throw StoreError(.invalidParts([number]))
+                throw StoreError(.partsInvalid([number]))
             }
             let (total, isTooMuch) = sum.addingReportingOverflow(part.size)
             guard !isTooMuch else { throw StoreError(.sizeMismatch) }
             sum = total
         }
-        guard !parts.isEmpty else { throw StoreError(.invalidParts([PartNumber(1)].compactMap { $0 })) }
+        guard !parts.isEmpty else { throw StoreError(.partsInvalid([PartNumber(1)].compactMap { $0 })) }
         guard sum == size else { throw StoreError(.sizeMismatch) }
     }
 

@@ -133,7 +133,7 @@ struct S3Uploads: Sendable {
     /// A request about an upload. Throws for an invalid upload id: sent in a query, it could change what the request
     /// means.
     func request(_ method: HTTPMethod, at key: String, upload: String) throws(StoreError) -> S3Request {
-        guard Self.isUploadID(upload) else { throw StoreError(.noSuchUpload) }
+        guard Self.isUploadID(upload) else { throw StoreError(.uploadUnknown) }
         var request = S3Request(method, key: key)
         request.query = [("uploadId", upload)]
         return request

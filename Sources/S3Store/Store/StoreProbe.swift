@@ -161,7 +161,7 @@ struct StoreProbe {
             // Any refusal shows that the store checks the digest, whatever its error code. Errors with another evident
             // cause do not count and are thrown.
             guard let refusal = error.cause as? S3Refusal, (400..<500).contains(refusal.status), !error.isRetryable,
-                error.reason != .denied, error.reason != .noSuchUpload, error.reason != .noSuchBucket
+                error.reason != .denied, error.reason != .uploadUnknown, error.reason != .bucketMissing
             else { throw error }
             return nil
         }
@@ -183,8 +183,8 @@ struct StoreProbe {
             return .ignored
         } catch {
             switch error.reason {
-            case .alreadyExists: return .honoured
-            case .unsupported, .preconditionGone: return .refused
+            case .keyTaken: return .honoured
+            case .unsupported, .objectGone: return .refused
             default: throw error
             }
         }

@@ -79,7 +79,7 @@ extension ConformanceCheck {
                 try await subject.put(new, key: key, condition: .ifAbsent)
                 try await subject.confirm(key, holds: new)
             } else {
-                try await expect(.alreadyExists) { try await subject.put(new, key: key, condition: .ifAbsent) }
+                try await expect(.keyTaken) { try await subject.put(new, key: key, condition: .ifAbsent) }
                 try await subject.confirm(key, holds: old)
             }
         },
@@ -97,12 +97,12 @@ extension ConformanceCheck {
             let latest = SampleContent(byteCount: 1000, seed: 35)
             try await subject.put(new, key: key, condition: .ifMatch(etag: etag))
             try await subject.confirm(key, holds: new)
-            try await expect(.alreadyExists) {
+            try await expect(.keyTaken) {
                 try await subject.put(latest, key: key, condition: .ifMatch(etag: etag))
             }
             try await subject.confirm(key, holds: new)
             let gone = subject.key("put-if-match-gone")
-            try await expect(.preconditionGone) {
+            try await expect(.objectGone) {
                 try await subject.put(latest, key: gone, condition: .ifMatch(etag: etag))
             }
             try expect(try await subject.store.object(key: gone) == nil, "nothing is there")

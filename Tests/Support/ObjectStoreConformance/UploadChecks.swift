@@ -24,17 +24,17 @@ extension ConformanceCheck {
             }
             for upload in unknown + impossible {
                 let fails = subject.has(.unknownUploadsFail) && !impossible.contains(upload)
-                try await expect(fails ? .unavailable : .noSuchUpload) {
+                try await expect(fails ? .unavailable : .uploadUnknown) {
                     try await subject.store.uploadPart(key: key, upload: upload, number: one, body: part.body())
                 }
-                try await expect(.noSuchUpload) {
+                try await expect(.uploadUnknown) {
                     try await subject.store.listParts(key: key, upload: upload, after: nil)
                 }
-                try await expect(fails ? .outcomeUnknown : .noSuchUpload) {
+                try await expect(fails ? .outcomeUnknown : .uploadUnknown) {
                     try await subject.store.completeUpload(
                         key: key, upload: upload, parts: [named], size: 10, condition: .none)
                 }
-                try await expect(.noSuchUpload) { try await subject.store.abortUpload(key: key, upload: upload) }
+                try await expect(.uploadUnknown) { try await subject.store.abortUpload(key: key, upload: upload) }
             }
             try await subject.store.abortUpload(key: subject.key("another-key"), upload: foreign)
             try await subject.confirm(key, holds: nil)
@@ -45,7 +45,7 @@ extension ConformanceCheck {
             let (other, _) = try await subject.begin([SampleContent(byteCount: 5, seed: 212)], key: key)
             try await subject.confirm(key, holds: nil)
             try await subject.store.abortUpload(key: key, upload: upload)
-            try await expect(.noSuchUpload) {
+            try await expect(.uploadUnknown) {
                 try await subject.store.listParts(key: key, upload: upload, after: nil)
             }
             try await subject.confirm(key, holds: nil)
@@ -67,7 +67,7 @@ extension ConformanceCheck {
             try expect(replacement.etag != parts[0].etag, "another content has another ETag")
             let listed = try await subject.store.allParts(key: key, upload: upload)
             try expect(listed.map(\.etag) == [replacement.etag], "only the new part is listed")
-            try await expect(.invalidParts([parts[0].number])) {
+            try await expect(.partsInvalid([parts[0].number])) {
                 try await subject.store.completeUpload(
                     key: key, upload: upload, parts: parts, size: 4000, condition: .none)
             }
@@ -130,7 +130,7 @@ extension ConformanceCheck {
             let size = UInt64(subject.partBytes + 5)
             let first = try await subject.store.completeUpload(
                 key: key, upload: upload, parts: parts, size: size, condition: .none)
-            try await expect(.noSuchUpload) {
+            try await expect(.uploadUnknown) {
                 try await subject.store.listParts(key: key, upload: upload, after: nil)
             }
             try expect(try await subject.store.uploads(key: key).isEmpty, "no upload of the key is left")
@@ -141,7 +141,7 @@ extension ConformanceCheck {
                     key: key, upload: upload, parts: parts, size: size, condition: .none)
                 try expect(again.evidence == first.evidence, "the same evidence as the first time")
             } catch let error as StoreError {
-                try expect(error.reason == .noSuchUpload, "noSuchUpload, not \(error.shortDescription)")
+                try expect(error.reason == .uploadUnknown, "uploadUnknown, not \(error.shortDescription)")
             }
             try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the object is still there")
         },
@@ -163,7 +163,7 @@ extension ConformanceCheck {
                         key: key, upload: upload, parts: wrong, size: sum, condition: .none)
                 }
             }
-            try await expect(.invalidParts([two])) {
+            try await expect(.partsInvalid([two])) {
                 try await subject.store.completeUpload(
                     key: key, upload: upload, parts: otherETag, size: size, condition: .none)
             }
@@ -205,7 +205,7 @@ extension ConformanceCheck {
                     key: key, upload: upload, parts: parts, size: size, condition: .ifAbsent)
                 return try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the new object")
             }
-            try await expect(.alreadyExists) {
+            try await expect(.keyTaken) {
                 try await subject.store.completeUpload(
                     key: key, upload: upload, parts: parts, size: size, condition: .ifAbsent)
             }
@@ -228,7 +228,7 @@ extension ConformanceCheck {
             }
             try await subject.put(second, key: key)
             let (upload, parts) = try await subject.begin(contents, key: key)
-            try await expect(.alreadyExists) {
+            try await expect(.keyTaken) {
                 try await subject.store.completeUpload(
                     key: key, upload: upload, parts: parts, size: size, condition: .ifMatch(etag: stale))
             }
@@ -257,9 +257,9 @@ extension ConformanceCheck {
     private static func expectInvalidParts<Value>(from call: () async throws -> Value) async throws {
         do {
             let value = try await call()
-            throw ConformanceFailure(description: "expected invalidParts, got \(value)")
+            throw ConformanceFailure(description: "expected partsInvalid, got \(value)")
         } catch let error as StoreError {
-            guard case .invalidParts(let numbers) = error.reason, !numbers.isEmpty else { throw error }
+            guard case .partsInvalid(let numbers) = error.reason, !numbers.isEmpty else { throw error }
         }
     }
 

@@ -99,11 +99,11 @@ import WireProtocol
                 }
             }
             #expect(try await survivor.object(key: "a")?.metadata?.session == metadata().session)
-            await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
+            await expectError(.uploadUnknown) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
             try await survivor.put(newer, key: "a", session: 2)
             // After a link, the joined file may still have its other name, so the store tries again to complete. The
             // condition on the key then refuses it.
-            await expectError(operation == .link ? .alreadyExists : .noSuchUpload) {
+            await expectError(operation == .link ? .keyTaken : .uploadUnknown) {
                 try await survivor.complete(upload, parts, key: "a", condition: condition)
             }
             #expect(try await survivor.contents("a") == newer.bytes)
@@ -218,7 +218,7 @@ import WireProtocol
             await gate.reached()
             let again = try await other.upload(Sample(1000, seed: 2), number: 1, key: "a", upload: upload)
             gate.open()
-            await expectError(.invalidParts([parts[0].number])) { try await completion.value }
+            await expectError(.partsInvalid([parts[0].number])) { try await completion.value }
             #expect(try await store.object(key: "a") == nil)
             faults.clear()
             try await store.complete(upload, [again], key: "a")

@@ -25,13 +25,13 @@ import WireProtocol
             let second = try await publish(
                 Sample(20, seed: 2), key: "a/b", in: store, way, .ifMatch(etag: first))
             #expect(try await store.object(key: "a/b")?.etag == second)
-            await expectError(.alreadyExists) {
+            await expectError(.keyTaken) {
                 try await publish(Sample(30, seed: 3), key: "a/b", in: store, way, .ifMatch(etag: first))
             }
             #expect(try await store.contents("a/b") == Sample(20, seed: 2).bytes)
             try FileManager.default.removeItem(atPath: directory.path("a/b"))
             for key in ["a/b", "never/there"] {
-                await expectError(.preconditionGone) {
+                await expectError(.objectGone) {
                     try await publish(Sample(30, seed: 3), key: key, in: store, way, .ifMatch(etag: second))
                 }
                 #expect(try await store.object(key: key) == nil)
@@ -48,7 +48,7 @@ import WireProtocol
             // The new content has the same length and is written a moment later.
             try await Task.sleep(for: .milliseconds(20))  // File times have a coarse resolution.
             try directory.write([1, 2, 4], to: "a")
-            await expectError(.alreadyExists) {
+            await expectError(.keyTaken) {
                 try await publish(Sample(10, seed: 1), key: "a", in: store, .put, .ifMatch(etag: shown))
             }
             #expect(try directory.read("a") == [1, 2, 4])
@@ -70,7 +70,7 @@ import WireProtocol
                 defer { close(descriptor) }
                 return Glibc.write(descriptor, "other", 5) == 5 ? 0 : EIO
             }
-            await expectError(.alreadyExists) {
+            await expectError(.keyTaken) {
                 try await publish(Sample(10, seed: 1), key: "a", in: store, way, .ifAbsent)
             }
             let left = try directory.read("a")
@@ -94,7 +94,7 @@ import WireProtocol
                                     Sample(1000, seed: UInt8(index + 1)), key: key, in: store, way,
                                     .ifMatch(etag: etag))
                                 return index
-                            } catch let error as StoreError where error.reason == .alreadyExists {
+                            } catch let error as StoreError where error.reason == .keyTaken {
                                 return nil
                             }
                         }

@@ -246,7 +246,7 @@ import WireProtocol
         do {
             try await operation.perform(store, context)
         } catch let error as StoreError {
-            let isExpected = [.noSuchUpload, .alreadyExists].contains(error.reason)
+            let isExpected = [.uploadUnknown, .keyTaken].contains(error.reason)
             #expect(isExpected && isDone, "call \(crash): \(String(reflecting: error))")
         }
         #expect(try await store.contents(operation.key) == operation.after?.bytes, "call \(crash)")

@@ -4,8 +4,8 @@ import WireProtocol
 
 @Suite struct StoreErrorTests {
     static let reasons: [StoreError.Reason] = [
-        .noSuchBucket, .noSuchUpload, .denied, .full, .unavailable, .throttled(retryAfter: .seconds(1)),
-        .digestMismatch, .sizeMismatch, .invalidParts([]), .alreadyExists, .keyUnsupported, .tooLarge, .unsupported,
+        .bucketMissing, .uploadUnknown, .denied, .full, .unavailable, .throttled(retryAfter: .seconds(1)),
+        .digestMismatch, .sizeMismatch, .partsInvalid([]), .keyTaken, .keyUnsupported, .tooLarge, .unsupported,
         .bodyFailed, .completionInProgress, .outcomeUnknown, .cancelled, .damaged,
     ]
 

@@ -84,7 +84,7 @@ struct ScriptedS3Tests {
                 // The client refuses parts of unequal size itself. The test claims equal sizes, so that the store has
                 // to refuse the completion.
                 let parts = listed.map { CompletedPart(number: $0.number, size: 10, digest: digest, etag: $0.etag) }
-                await expect(throwing: .invalidParts(parts.filter { $0.number.value != 2 }.map(\.number))) {
+                await expect(throwing: .partsInvalid(parts.filter { $0.number.value != 2 }.map(\.number))) {
                     try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, condition: .none)
                 }
             }

@@ -36,20 +36,20 @@ import WireProtocol
         ("not XML", .answer(status: 200, body: "OK"), .outcomeUnknown),
         ("another document", .answer(status: 200, body: "<ListPartsResult/>"), .outcomeUnknown),
         ("an error inside", .answer(status: 200, body: " \n" + error("InternalError")), .outcomeUnknown),
-        ("an error that did nothing inside", .answer(status: 200, body: "\n" + error("NoSuchUpload")), .noSuchUpload),
+        ("an error that did nothing inside", .answer(status: 200, body: "\n" + error("NoSuchUpload")), .uploadUnknown),
         ("slow down inside", .answer(status: 200, body: error("SlowDown")), .throttled(retryAfter: nil)),
         ("500", .answer(status: 500, body: error("InternalError")), .outcomeUnknown),
         ("502 of a proxy", .answer(status: 502, body: "<html>Bad Gateway</html>"), .outcomeUnknown),
         ("503 of a proxy", .answer(status: 503, body: "busy"), .outcomeUnknown),
         ("503 of S3", .answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
-        ("gone", .answer(status: 404, body: error("NoSuchUpload")), .noSuchUpload),
+        ("gone", .answer(status: 404, body: error("NoSuchUpload")), .uploadUnknown),
         (
             "another program is using it",
             .answer(
                 status: 500, body: error("InternalError", "This multipart completion is already in progress")),
             .completionInProgress
         ),
-        ("the key is taken", .answer(status: 412, body: error("PreconditionFailed")), .alreadyExists),
+        ("the key is taken", .answer(status: 412, body: error("PreconditionFailed")), .keyTaken),
         ("a conflict", .answer(status: 409, body: error("ConditionalRequestConflict")), .conflict),
         ("parts too small", .answer(status: 400, body: error("EntityTooSmall")), .unsupported),
         ("forbidden", .answer(status: 403, body: error("AccessDenied")), .denied),
@@ -92,7 +92,7 @@ import WireProtocol
                 let numbers = try (1...3).map { try #require(PartNumber($0)) }
                 let digest = try SHA256Digest.of([])
                 let parts = numbers.map { CompletedPart(number: $0, size: 10, digest: digest, etag: "\"e\($0)\"") }
-                await expect(throwing: .invalidParts([numbers[1], numbers[2]])) {
+                await expect(throwing: .partsInvalid([numbers[1], numbers[2]])) {
                     try await store.completeUpload(key: "k", upload: "u", parts: parts, size: 30, condition: .none)
                 }
             }
