@@ -2,6 +2,7 @@ import Cryptography
 import NIOCore
 import ObjectStore
 import S3Store
+import TransferCommon
 
 #if canImport(Musl)
     import Musl

@@ -4,8 +4,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs the requests that the gateway's state machine makes to the store, and translates the results into the
-/// machine's types.
+/// Performs the requests that the gateway's state machine makes to the store.
 struct StoreCalls: Sendable {
     let store: any ObjectStore
     private let records: SessionRecords
@@ -20,7 +19,7 @@ struct StoreCalls: Sendable {
         do throws(StoreError) {
             return try await perform(request, flow: flow)
         } catch {
-            return .failed(StoreFailure(error))
+            return .failed(error)
         }
     }
 
@@ -80,29 +79,6 @@ extension StoreRequest {
         switch self {
         case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes.flow
         default: nil
-        }
-    }
-}
-
-extension StoreFailure {
-    init(_ error: StoreError) {
-        switch error.reason {
-        case .uploadUnknown: self = .uploadUnknown
-        case .bucketMissing: self = .bucketMissing
-        case .denied: self = .denied
-        case .full: self = .full
-        // A damaged answer may come from a proxy instead of the store, so the request is worth repeating.
-        case .unavailable, .completionInProgress, .damaged: self = .unavailable(retryAfter: .zero)
-        case .throttled(let retryAfter): self = .unavailable(retryAfter: retryAfter ?? .seconds(1))
-        case .digestMismatch, .sizeMismatch: self = .digestMismatch
-        case .partsInvalid(let parts): self = .partsInvalid(parts)
-        case .keyTaken: self = .keyTaken
-        case .objectGone: self = .objectGone
-        case .conflict: self = .conflict
-        case .keyUnsupported: self = .keyUnsupported(message: error.sentence)
-        case .tooLarge, .unsupported: self = .refused(message: error.sentence)
-        case .bodyFailed, .cancelled: self = .cancelled
-        case .outcomeUnknown: self = .outcomeUnknown
         }
     }
 }

@@ -1,5 +1,5 @@
 package import FoundationEssentials
-import TransferCommon
+package import TransferCommon
 
 extension FileStore {
     package func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {

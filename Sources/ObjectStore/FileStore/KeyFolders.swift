@@ -1,5 +1,6 @@
 import Synchronization
 import SystemSupport
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc

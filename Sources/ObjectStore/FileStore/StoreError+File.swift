@@ -1,4 +1,5 @@
 import SystemSupport
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc

@@ -1,4 +1,5 @@
 import SystemSupport
+import TransferCommon
 
 /// Distinguishes a store that has no objects from a store whose disk was unmounted.
 struct StorePresence: Sendable {

@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-import ObjectStore
+import TransferCommon
 
 /// Sends single requests to servers that issue credentials. It follows no redirects, and limits the length of the
 /// answer and the time.

@@ -1,6 +1,5 @@
 package import FoundationEssentials
-package import ObjectStore
-import TransferCommon
+package import TransferCommon
 
 /// Decides when to use the credentials and when to ask for new ones. A state machine without I/O, to which the caller
 /// gives two times: the time of the store's clock decides whether credentials have expired, and a monotonic clock

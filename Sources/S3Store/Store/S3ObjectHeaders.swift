@@ -1,6 +1,5 @@
 import FoundationEssentials
 import NIOHTTP1
-import ObjectStore
 import TransferCommon
 
 /// The headers that describe an object in an answer, and those that a request sends to describe one.

@@ -1,7 +1,7 @@
 package import FoundationEssentials
 import Logging
-package import ObjectStore
-import TransferCommon
+import ObjectStore
+package import TransferCommon
 
 extension S3Store {
     /// Probes the store's behaviour with an object of one byte below `.sluice/probe/`, and then removes the object.

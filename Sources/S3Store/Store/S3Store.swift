@@ -1,6 +1,6 @@
 package import Logging
 package import ObjectStore
-import TransferCommon
+package import TransferCommon
 
 /// A bucket, or the part of a bucket below a prefix.
 ///

@@ -1,5 +1,5 @@
-import ObjectStore
 import Synchronization
+import TransferCommon
 
 /// Decides, once for each call, whether it was cancelled before its irrevocable step or takes that step: whichever
 /// comes first wins.

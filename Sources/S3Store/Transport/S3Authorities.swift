@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import NIOSSL
-package import ObjectStore
 import SystemSupport
+package import TransferCommon
 
 /// The certificates of the authorities that the store's certificate must come from. They replace the authorities of the
 /// system.

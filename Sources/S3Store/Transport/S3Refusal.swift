@@ -1,4 +1,4 @@
-import ObjectStore
+import TransferCommon
 import WireProtocol
 
 /// An answer with which a store refuses a request, with the server's text. It is the `cause` of a `StoreError`.

@@ -79,36 +79,5 @@ package enum StoreAnswer: Hashable, Sendable {
     case parts([PartListEntry])
     case partStored(etag: String)
     case objectStored(StoredObject)
-    case failed(StoreFailure)
-}
-
-/// Why a call to the store failed, as far as the machine distinguishes the reasons.
-package enum StoreFailure: Hashable, Sendable {
-    /// The store does not know the upload. By itself, this shows neither that the upload was completed nor that the
-    /// session is lost.
-    case uploadUnknown
-    /// The store is busy or unreachable; the request itself may be right. A time above zero is a pause that the store
-    /// asks for.
-    case unavailable(retryAfter: Duration)
-    /// The request may or may not have taken effect.
-    case outcomeUnknown
-    case full
-    case denied
-    case bucketMissing
-    /// The bytes do not have the offered digest.
-    case digestMismatch
-    /// The completion named parts that the store does not hold with that ETag. The list is empty if the store does not
-    /// say which parts.
-    case partsInvalid([PartNumber])
-    /// The write condition did not hold: the key holds an object, or another object than the condition names.
-    case keyTaken
-    /// The condition named an object, and the key no longer holds one.
-    case objectGone
-    /// Another request for the key was under way at the same time. The outcome of both is unknown.
-    case conflict
-    case keyUnsupported(message: String)
-    /// The store refuses this content, its size or the request itself, and would refuse it again.
-    case refused(message: String)
-    /// The gateway cancelled the request.
-    case cancelled
+    case failed(StoreError)
 }

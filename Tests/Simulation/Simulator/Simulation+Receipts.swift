@@ -46,7 +46,7 @@ extension Scenario {
         hasReceipts = dice.percent(50)
         guard hasReceipts, dice.percent(30) else { return }
         let trigger = Trigger.request(.readObject, dice.number(1...4))
-        let failure = dice.pick([StoreFailure.unavailable(retryAfter: .zero), .denied, .cancelled])
+        let failure = dice.pick([StoreError.unavailable(retryAfter: .zero), .denied, .cancelled])
         faults.append(PlannedFault(trigger, .store(.fails(failure))))
     }
 }

@@ -1,4 +1,5 @@
 package import ObjectStore
+import TransferCommon
 
 /// One rule that every store must keep.
 ///

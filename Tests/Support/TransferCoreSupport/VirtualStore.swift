@@ -311,7 +311,7 @@ extension VirtualStore {
     /// Why a condition fails; `nil` if it holds or the store does not check it.
     private func objection(
         to condition: PutCondition, key: String, _ checked: CheckedConditions.Request
-    ) -> StoreFailure? {
+    ) -> StoreError? {
         guard checked.check(condition) else { return nil }
         let there = objects[Array(key.utf8)]?.summary
         return switch condition {

@@ -156,10 +156,10 @@ import WireProtocol
     }
 
     @Test(arguments: [
-        (StoreFailure.unavailable(retryAfter: .seconds(2)), ErrorCode.storeUnavailable), (.denied, .storeRefuses),
+        (StoreError.unavailable(retryAfter: .seconds(2)), ErrorCode.storeUnavailable), (.denied, .storeRefuses),
         (.bucketMissing, .bucketMissing), (.keyUnsupported(message: ""), .keyUnsupported),
     ])
-    func aStoreThatFailsRefuses(failure: StoreFailure, code: ErrorCode) {
+    func aStoreThatFailsRefuses(failure: StoreError, code: ErrorCode) {
         for isReading in [false, true] {
             var driver = GatewayDriver.reading()
             driver.connect()

@@ -72,7 +72,7 @@ import WireProtocol
     }
 
     @Test func neutralAnswersDoNotCount() {
-        for word in [StoreFailure.cancelled, .digestMismatch] {
+        for word in [StoreError.cancelled, .digestMismatch] {
             var bench = BreakerBench()
             for _ in 0..<9 { bench.part(.failed(word)) }
             #expect(bench.name == "closed", "\(word)")

@@ -150,11 +150,11 @@ import WireProtocol
         case own, another, nothing
     }
 
-    static let refusals: [StoreFailure] = [.keyTaken, .objectGone, .conflict]
+    static let refusals: [StoreError] = [.keyTaken, .objectGone, .conflict]
 
     /// After any failed condition the gateway looks up the key, and keeps the upload until the store has answered.
     @Test(arguments: refusals, There.allCases)
-    func lookUpDecidesAfterAFailedCondition(_ failure: StoreFailure, _ there: There) throws {
+    func lookUpDecidesAfterAFailedCondition(_ failure: StoreError, _ there: There) throws {
         var driver = try Self.completing(.absent)
         driver.answer(.failed(failure))
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject], "the upload is not aborted")

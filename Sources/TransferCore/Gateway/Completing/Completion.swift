@@ -115,8 +115,6 @@ package struct Completion: Hashable, Sendable {
             return compare(listing)
         case (.completing, .objectStored(let object)):
             return .stored(object)
-        case (.completing, .failed(.partsInvalid(let named))):
-            return .wanted(suspects(named))
         case (.looking, .object(let object)):
             return .found(object)
         case (_, .failed(.uploadUnknown)):
@@ -130,13 +128,19 @@ package struct Completion: Hashable, Sendable {
         case (.completing, .failed(.outcomeUnknown)):
             phase = .asking(.looking)
             return .look
-        case (_, .failed(.unavailable(let retryAfter))) where attempts < attemptsMax:
-            if step != .completing { attempts += 1 }
-            phase = .pausing(step, until: now + max(retryAfter, .milliseconds(250 << min(attempts, 6))))
-            return .pause
+        case (_, .failed(let error)):
+            return failed(error, attemptsMax: attemptsMax, now: now)
         default:
             return .failed
         }
+    }
+
+    private mutating func failed(_ error: StoreError, attemptsMax: Int, now: Instant) -> OnAnswer {
+        if step == .completing, case .partsInvalid(let named) = error.reason { return .wanted(suspects(named)) }
+        guard let retryAfter = error.retryAfter, attempts < attemptsMax else { return .failed }
+        if step != .completing { attempts += 1 }
+        phase = .pausing(step, until: now + max(retryAfter, .milliseconds(250 << min(attempts, 6))))
+        return .pause
     }
 
     /// Begins the step that precedes the completion: a look at the key, if one is needed.

@@ -212,7 +212,7 @@ extension GatewaySession {
             searchForOnePart(part, .conflict, &context)
         case .failed(.outcomeUnknown) where isOnePart:
             removePart(number, &context)
-            reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal(in: .part), to: part.owner, &context)
+            reportPart(number, StoreError.unavailable(retryAfter: .zero).refusal(in: .part), to: part.owner, &context)
         case .failed(let failure):
             removePart(number, &context)
             if failure.endsSession {
@@ -287,13 +287,13 @@ extension GatewaySession {
     }
 }
 
-extension StoreFailure {
+extension StoreError {
     /// Whether sending the part again in this session cannot succeed.
     var endsSession: Bool {
-        switch self {
-        case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .refused: true
-        case .uploadUnknown, .unavailable, .outcomeUnknown, .full, .digestMismatch, .partsInvalid, .cancelled,
-            .objectGone, .conflict:
+        switch reason {
+        case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .tooLarge, .unsupported: true
+        case .uploadUnknown, .unavailable, .throttled, .completionInProgress, .damaged, .outcomeUnknown, .full,
+            .digestMismatch, .sizeMismatch, .partsInvalid, .bodyFailed, .cancelled, .objectGone, .conflict:
             false
         }
     }

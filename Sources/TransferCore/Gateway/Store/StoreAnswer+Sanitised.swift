@@ -22,8 +22,8 @@ extension StoreAnswer {
             .object(object?.sanitised)
         case .objectStored(let object):
             .objectStored(object.sanitised)
-        case .failed(.unavailable(let retryAfter)):
-            .failed(.unavailable(retryAfter: min(retryAfter, retryAfterMax)))
+        case .failed(let error) where error.retryAfter ?? .zero > retryAfterMax:
+            .failed(.unavailable(retryAfter: retryAfterMax))
         case .done, .partStored, .uploadCreated, .failed:
             self
         }

@@ -1,6 +1,3 @@
-package import TransferCommon
-import WireProtocol
-
 /// The error of a call to a store.
 ///
 /// Its description is one general sentence without paths, keys or text from a server, so it may be logged and sent to
@@ -104,6 +101,13 @@ package struct StoreError: Error {
     }
 }
 
+/// Two errors are equal if their reasons are: the sentence and the cause are for people.
+extension StoreError: Hashable {
+    package static func == (left: StoreError, right: StoreError) -> Bool { left.reason == right.reason }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(reason) }
+}
+
 extension StoreError: CustomStringConvertible, CustomDebugStringConvertible {
     package var description: String { sentence }
 
@@ -136,17 +140,6 @@ extension StoreError.Reason {
         case .outcomeUnknown: "It is not known whether the store carried out the request."
         case .cancelled: "The call was cancelled."
         case .damaged: "The store holds or returned invalid data."
-        }
-    }
-}
-
-extension ObjectKey {
-    /// Makes a key from a text that a peer or user has supplied. Throws a `StoreError` if it is not valid.
-    package init(_ text: String) throws(StoreError) {
-        do {
-            try self.init(validating: text)
-        } catch {
-            throw StoreError(.keyUnsupported, error.description, cause: error)
         }
     }
 }

@@ -1,6 +1,5 @@
-import ObjectStore
 import Testing
-import WireProtocol
+import TransferCommon
 
 @Suite struct StoreErrorTests {
     static let reasons: [StoreError.Reason] = [
