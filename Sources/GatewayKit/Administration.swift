@@ -1,5 +1,6 @@
 import Logging
 import ObjectStore
+import TransferCommon
 
 /// The operator's commands on a store: verify an object, and list or remove unfinished uploads. They open the store
 /// themselves, so they work whether or not a gateway is running.
@@ -51,13 +52,13 @@ package struct UploadAdministration: Sendable {
                 bytes = bytes.addingReportingOverflow(upload.storedBytes).partialValue
                 oldest = max(oldest, age)
                 print(
-                    "\(upload.sessionID)  \(Self.text(age))  \(upload.partCount) parts  \(upload.storedBytes) B  "
+                    "\(upload.session)  \(Self.text(age))  \(upload.partCount) parts  \(upload.storedBytes) B  "
                         + "\(upload.device)  \(upload.key)"
                         + (upload.isUndecided ? "  (perhaps with an upload of another program; not removed)" : ""))
             case .unreadable(let name):
                 print("the record \(name) cannot be read")
             case .failed(let record, let error):
-                print("\(record.sessionID)  \(record.device)  \(record.key): \(error)")
+                print("\(record.session)  \(record.device)  \(record.key): \(error)")
             }
         }
         print(
@@ -71,8 +72,8 @@ package struct UploadAdministration: Sendable {
         let store = try await openUntried()
         let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: age)
         await SiteStore.close(store)
-        for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }
-        for failure in report.failed { print("kept \(failure.record.sessionID): \(failure.error)") }
+        for upload in report.removed { print("removed \(upload.session)  \(upload.device)  \(upload.key)") }
+        for failure in report.failed { print("kept \(failure.record.session): \(failure.error)") }
         for name in report.unreadable { print("the record \(name) cannot be read") }
         if report.probeCount > 0 { print("removed \(report.probeCount) leftovers of interrupted start-up tests") }
         print(

@@ -2,6 +2,7 @@ import Cryptography
 import NIOCore
 import ObjectStore
 import S3Store
+import TransferCommon
 
 #if canImport(Musl)
     import Musl
@@ -53,7 +54,7 @@ package struct GatewayFailure: Equatable, Sendable {
             return
         }
         switch error.reason {
-        case .noSuchBucket:
+        case .bucketMissing:
             self.init(69, "\(told) Create it, or name another with --store.")
         case .denied:
             self.init(

@@ -9,7 +9,7 @@ import WireProtocol
 ///
 /// - An object or a part appears completely or not at all. If a body fails, is too short or too long, has another
 ///   digest or is cancelled, the store keeps nothing of it.
-/// - A returned ETag, receipt, listing or summary describes data that survives a power cut.
+/// - A returned ETag, stored object, listing or summary describes data that survives a power cut.
 /// - Keys, upload ids and record names are compared byte by byte. Texts that only Unicode treats as equivalent are
 ///   different.
 /// - A store repeats failed requests itself where that is useful, except a request with a body whose bytes it cannot
@@ -35,12 +35,12 @@ package protocol ObjectStore: Sendable {
     /// - Parameters:
     ///   - metadata: the object's metadata. The store adds the body's digest as `partDigest`, which serves as evidence
     ///     of the object's content later.
-    ///   - condition: what must be true of the key's present object. If it is not, the call throws `.preconditionGone`
-    ///     when the condition names an object and the key has none, and `.alreadyExists` otherwise.
+    ///   - condition: what must be true of the key's present object. If it is not, the call throws `.objectGone`
+    ///     when the condition names an object and the key has none, and `.keyTaken` otherwise.
     ///     `StoreLimits.conditions` says which conditions the store really checks.
     func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt
+    ) async throws(StoreError) -> StoredObject
 
     /// The bytes of an object together with the summary of exactly these bytes, or `nil` if there is no object.
     func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader?
@@ -67,9 +67,9 @@ package protocol ObjectStore: Sendable {
 
     /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
     ///
-    /// The caller distinguishes these errors. After `.invalidParts` (parts are missing or differ),
-    /// `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` the upload still exists. After
-    /// `.noSuchUpload` the upload may have been completed already; the object's session id shows whether it was. After
+    /// The caller distinguishes these errors. After `.partsInvalid` (parts are missing or differ),
+    /// `.completionInProgress`, `.keyTaken`, `.objectGone` and `.conflict` the upload still exists. After
+    /// `.uploadUnknown` the upload may have been completed already; the object's session id shows whether it was. After
     /// `.outcomeUnknown` the object may exist.
     /// - Parameters:
     ///   - parts: the parts, numbered from 1 without a gap. All except the last have the same size.
@@ -78,7 +78,7 @@ package protocol ObjectStore: Sendable {
     ///   - condition: as for `putObject`.
     func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt
+    ) async throws(StoreError) -> StoredObject
 
     /// Aborts an upload and removes its parts. Parts that are being sent may arrive afterwards, so the caller repeats
     /// the call until the store lists no parts.

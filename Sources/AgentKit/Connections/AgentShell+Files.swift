@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import SystemSupport
+import TransferCommon
 import TransferCore
 import WireProtocol
 

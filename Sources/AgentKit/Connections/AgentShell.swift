@@ -13,12 +13,9 @@ import WireProtocol
 /// results return to this loop.
 actor AgentShell: MachineShell {
     struct Configuration: Sendable {
-        var host: String
-        var port: Int
-        /// The TLS context of the first connections; `nil` for plain TCP.
-        var tls: TLSContext?
-        /// Stores newly pinned keys; `nil` if an authority identifies the gateway, and on plain TCP.
-        var pinKeeper: PinKeeper?
+        var dialer: GatewayDialer
+        /// The TLS context of the first connections.
+        var tls: PinnedTLS
         /// Whether to keep the gateway's certificates with its receipts, for verifiers that trust an authority.
         var keepsCertificates: Bool
         var compression: CompressionChoice
@@ -35,11 +32,7 @@ actor AgentShell: MachineShell {
     private let compressors = CompressorPool()
 
     var machine: Agent
-    /// The TLS context of new connections.
-    var tls: TLSContext?
-    /// Completes when the current write of pins has succeeded or failed; `nil` if none runs.
-    var pinning: EventLoopFuture<Void>?
-    var hasToldOfPins = false
+    private var tls: PinnedTLS
     var state = ShellState<ConnectionID>()
     var sources: SourceTable
     /// The newest chunk's write on each connection. The next chunk waits for it, which keeps the chunks in order.
@@ -86,7 +79,7 @@ actor AgentShell: MachineShell {
     func submit(_ submissions: [Submission]) {
         for (request, source) in submissions {
             let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
-            sources.add(.init(file: source?.file, stream: source?.stream, encoder: encoder, request: request))
+            sources.add(.init(bytes: source, encoder: encoder, request: request))
             handle(.submitted(request))
         }
     }
@@ -121,7 +114,8 @@ actor AgentShell: MachineShell {
     /// Closes the remaining connections.
     func finish() async {
         stopTimer()
-        await finishPinning()
+        // Wait until the current write of pins has ended. If it fails, `PinnedTLS.ended` logs the failure.
+        while let writing = tls.writing { try? await writing.get() }
         for channel in state.frames.openChannels {
             // Closing fails only if the channel is closed already.
             try? await channel.close()
@@ -212,7 +206,7 @@ actor AgentShell: MachineShell {
 
     private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ figures: UploadProgress) {
         guard let source = sources.remove(id) else { return }
-        source.stream?.stop()
+        source.bytes?.stream?.stop()
         journal.forget(id)
         atTurnsEnd { $0.events.append(.finished(id, outcome, figures)) }
         let waiters = endWaiters
@@ -223,33 +217,33 @@ actor AgentShell: MachineShell {
     // MARK: Connecting and sending
 
     private func connect(_ id: ConnectionID, by interface: String?) {
-        let (tls, keepsCertificates) = (tls, configuration.keepsCertificates)
-        let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(.seconds(20))
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
-                let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    let security = try tls?.makeHandler()
-                    if let security { try pipeline.addHandler(security) }
-                    try pipeline.addHandler(FlushGatherer())
-                    try pipeline.addHandler(
-                        AgentConnectionHandler(
-                            shell: self, id: id, keepingCertificatesOf: keepsCertificates ? security : nil))
-                }
-                return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
-            }
-        bootstrap.connect(host: configuration.host, port: configuration.port).whenComplete { result in
+        let (tls, keepsCertificates) = (tls.context, configuration.keepsCertificates)
+        let connected = configuration.dialer.connect(on: eventLoop, tls: tls, by: interface) { security in
+            AgentConnectionHandler(shell: self, id: id, keepingCertificatesOf: keepsCertificates ? security : nil)
+        }
+        connected.whenComplete { result in
             self.assumeIsolated { shell in
                 switch result {
                 case .success(let channel):
                     shell.state.frames.opened(id, channel)
-                    CongestionControl.choose(for: channel)
                     if tls == nil { shell.connected(id, by: nil) }
                 case .failure(let error):
                     shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
                     shell.connectionLost(id)
                 }
+            }
+        }
+    }
+
+    /// Writes pins, and passes the result to the machine.
+    private func keepPins(_ pins: [SHA256Digest]) {
+        guard let kept = tls.keep(pins, on: threads, eventLoop: eventLoop) else {
+            return machine.handle(.pinsKept(isDurable: false), now: now)
+        }
+        kept.whenComplete { result in
+            self.assumeIsolated { shell in
+                let isDurable = shell.tls.ended(result, logger: shell.logger)
+                shell.handle(.pinsKept(isDurable: isDurable))
             }
         }
     }

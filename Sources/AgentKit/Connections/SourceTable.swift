@@ -25,8 +25,8 @@ struct SourceTable {
 
     /// The file or stream of an upload, with the upload's request and the encoder of its chunks.
     struct Source {
-        var file: SourceFile?
-        var stream: SourceStream?
+        /// `nil` for an upload that is only dropped.
+        var bytes: UploadSource?
         var encoder: ChunkEncoder
         var request: UploadRequest
     }
@@ -71,9 +71,9 @@ struct SourceTable {
 
     func contains(_ id: UploadID) -> Bool { sources[id] != nil }
 
-    func isFile(_ id: UploadID) -> Bool { sources[id]?.file != nil }
+    func isFile(_ id: UploadID) -> Bool { sources[id]?.bytes?.file != nil }
 
-    var streams: [SourceStream] { sources.values.compactMap(\.stream) }
+    var streams: [SourceStream] { sources.values.compactMap(\.bytes?.stream) }
 
     // MARK: Examining
 
@@ -91,12 +91,11 @@ struct SourceTable {
         reads[key] = (number, start)
         return {
             let reading: (reading: PartReading, kept: ByteBuffer?) =
-                if let file = source.file {
+                switch source.bytes {
+                case .file(let file):
                     PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
-                } else if let stream = source.stream {
-                    stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
-                } else {
-                    (.failed(UploadFailure(.stopped, "stopped")), nil)
+                case .stream(let stream): stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
+                case nil: (.failed(UploadFailure(.stopped, "stopped")), nil)
                 }
             return .part(key, number: number, reading.reading, kept: reading.kept)
         }
@@ -120,7 +119,7 @@ struct SourceTable {
     /// The data from which the part's chunks are made; `nil` if the upload has ended or the part was released.
     func partSource(_ key: PartKey) -> PartSource? {
         guard let source = sources[key.upload], let start = reads[key]?.start else { return nil }
-        return PartSource(encoder: source.encoder, file: source.file, start: start, kept: kept[key])
+        return PartSource(encoder: source.encoder, file: source.bytes?.file, start: start, kept: kept[key])
     }
 
     /// Reads the whole file and computes evidence (digests or an ETag) to compare with the evidence that the store
@@ -130,7 +129,7 @@ struct SourceTable {
     func evidence(
         of id: UploadID, bytes: UInt64, partBytes: UInt64, like kind: ContentEvidence
     ) -> FileLook? {
-        guard let file = sources[id]?.file ?? provenFiles[id] else { return nil }
+        guard let file = sources[id]?.bytes?.file ?? provenFiles[id] else { return nil }
         return { .evidence(id, PartReader(file: file).evidence(fileBytes: bytes, partBytes: partBytes, like: kind)) }
     }
 
@@ -142,7 +141,7 @@ struct SourceTable {
         return {
             do throws(UploadFailure) {
                 // A stream has no stamp of its own. It uses the stamp in its request.
-                guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
+                guard let stamp = try source.bytes?.file?.stamp() ?? source.request.stamp else {
                     throw UploadFailure(.stopped, "stopped")
                 }
                 return .stamp(id, .success(stamp))

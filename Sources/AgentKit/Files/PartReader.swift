@@ -1,9 +1,8 @@
 import Cryptography
 package import NIOCore
 import SecureChannel
-import TransferCommon
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
 
 /// Reads and hashes parts and whole files. All methods block and belong on a thread pool.
 package struct PartReader: Sendable {

@@ -208,6 +208,7 @@ package struct Uploader: Sendable {
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
         limits.interfaces = configuration.interfaces
+        let keeper = PinKeeper(home: home, identity: identity, limits: Self.tlsLimits)
         return AgentShell(
             machine: { [limits] now in
                 Agent(
@@ -215,9 +216,8 @@ package struct Uploader: Sendable {
                     generator: SystemGenerator(), site: site, now: now)
             },
             configuration: .init(
-                host: configuration.host, port: configuration.port, tls: tls,
-                pinKeeper: pins.isEmpty ? nil : PinKeeper(home: home, identity: identity, limits: Self.tlsLimits),
-                keepsCertificates: keepsCertificates,
+                dialer: GatewayDialer(host: configuration.host, port: configuration.port),
+                tls: PinnedTLS(tls, keeper: pins.isEmpty ? nil : keeper), keepsCertificates: keepsCertificates,
                 compression: configuration.compression,
                 keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)

@@ -6,6 +6,7 @@ package import ObjectStore
 import SecureChannel
 import ServiceLifecycle
 import SystemSupport
+package import TransferCommon
 package import TransferCore
 
 /// The gateway as a service: listens and serves until a shutdown is requested, then lets running parts finish.

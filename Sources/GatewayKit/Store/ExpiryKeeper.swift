@@ -1,5 +1,6 @@
 package import Logging
 package import ObjectStore
+import TransferCommon
 
 /// Removes abandoned unfinished uploads while a gateway serves.
 ///

@@ -26,14 +26,15 @@ package struct ObjectVerification: Sendable {
     /// - Returns: the verdict, the number of bytes read, and the SHA-256 of all bytes (`nil` for a missing object).
     package func verify(key: String) async throws -> (verdict: Verdict, bytes: UInt64, digest: SHA256Digest?) {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return (.missing, 0, nil) }
-        var reading = try ObjectReading(partBytes: object.summary.evidence.partBytes)
+        var reading = try ObjectReading(
+            partBytes: object.summary.evidence.dependsOnPartBytes ? object.summary.partBytes : nil)
         for try await piece in object.bytes { try reading.update(piece) }
         let found = try reading.finish()
         let verdict: Verdict
         switch object.summary.evidence {
-        case .compositeSHA256(let root, _, _): verdict = Self.compare("root \(root)", "root \(found.root)")
-        case .partDigest(let digest): verdict = Self.compare("SHA-256 \(digest)", "SHA-256 \(found.whole)")
-        case .compositeMD5(let etag, _): verdict = Self.compare("ETag \(etag)", "ETag \(found.compositeMD5)")
+        case .root(let root): verdict = Self.compare("root \(root)", "root \(found.root)")
+        case .wholeDigest(let digest): verdict = Self.compare("SHA-256 \(digest)", "SHA-256 \(found.whole)")
+        case .compositeMD5(let etag): verdict = Self.compare("ETag \(etag)", "ETag \(found.compositeMD5)")
         case .none: verdict = .unproven
         }
         return (
@@ -44,16 +45,6 @@ package struct ObjectVerification: Sendable {
 
     private static func compare(_ kept: String, _ found: String) -> Verdict {
         kept == found ? .whole(evidence: kept) : .damaged(evidence: kept, found: found)
-    }
-}
-
-extension ObjectEvidence {
-    /// Part size in bytes that the evidence was computed with; `nil` if the evidence does not depend on parts.
-    var partBytes: UInt64? {
-        switch self {
-        case .compositeSHA256(_, let partBytes, _), .compositeMD5(_, let partBytes): partBytes
-        case .partDigest, .none: nil
-        }
     }
 }
 

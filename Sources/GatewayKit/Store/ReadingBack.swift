@@ -10,18 +10,18 @@ import WireProtocol
 extension StoreCalls {
     /// The object under the key, with the root digest of its bytes; `nil` if there is no object. An object of another
     /// size than `size` is not the wanted one: its bytes are not read, and the result has no digest.
-    func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectFacts? {
+    func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectSummary? {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
-        var facts = ObjectFacts(object.summary)
-        guard facts.size == size else { return facts }
+        var summary = object.summary
+        guard summary.size == size else { return summary }
         do {
             var reading = try RootReading(partBytes: partBytes)
             var pieces = object.bytes.makeAsyncIterator()
             while let piece = try await pieces.next(isolation: nil) { try reading.update(piece) }
-            facts.evidence = .root(try reading.finish())
-            facts.partBytes = partBytes
-            facts.isVerified = true
-            return facts
+            summary.evidence = .root(try reading.finish())
+            summary.partBytes = partBytes
+            summary.isVerified = true
+            return summary
         } catch let error as StoreError {
             throw error
         } catch {

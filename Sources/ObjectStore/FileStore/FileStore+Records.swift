@@ -1,4 +1,5 @@
 package import FoundationEssentials
+package import TransferCommon
 
 extension FileStore {
     package func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {

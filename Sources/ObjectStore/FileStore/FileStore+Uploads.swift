@@ -15,7 +15,7 @@ extension FileStore {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         guard number.value <= limits.partsMax else {
-            throw StoreError(.invalidParts([number]), "The part's number is above the store's maximum.")
+            throw StoreError(.partsInvalid([number]), "The part's number is above the store's maximum.")
         }
         let directory = directory
         let staged = try await threads.run {
@@ -25,7 +25,7 @@ extension FileStore {
         do {
             let finished = try await receive(body, into: staged, hasFooter: true)
             try await threads.run { try directory.uploads.place(finished, as: number, of: upload) }
-            return ObjectEvidence.fileStoreETag(of: body.digest)
+            return HashedContent.partETag(body.digest)
         } catch {
             await discard(staged)
             throw error
@@ -43,7 +43,7 @@ extension FileStore {
 
     package func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         let key = try self.key(key)
         guard parts.count <= Int(limits.partsMax), size <= limits.objectBytesMax else { throw StoreError(.tooLarge) }
         let (directory, joinStepBytes) = (directory, joinStepBytes)

@@ -94,7 +94,7 @@ package final class FileStore: ObjectStore {
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
     ) async throws(StoreError) -> FileStore {
         guard path.utf8.first == ObjectKey.separator, !path.utf8.contains(0) else {
-            throw StoreError(.noSuchBucket, "The store's directory must be an absolute path.")
+            throw StoreError(.bucketMissing, "The store's directory must be an absolute path.")
         }
         let root = StoreLocation.removingSlashesAtEnd(path)
         let directory = try await threads.run {
@@ -156,7 +156,7 @@ extension FileStore {
 
     package func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let directory = directory
@@ -168,12 +168,12 @@ extension FileStore {
             let finished = try await receive(body, into: staged, hasFooter: false)
             var metadata = metadata
             metadata.partDigest = body.digest
-            let evidence = ObjectEvidence.partDigest(body.digest)
+            let content = HashedContent.whole(body.digest)
             try await threads.run { [metadata] in
                 try directory.objects.publish(
-                    finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
+                    finished, under: key, metadata: metadata, content: content, condition: condition)
             }
-            return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
+            return content.storedObject
         } catch {
             await discard(staged)
             throw error

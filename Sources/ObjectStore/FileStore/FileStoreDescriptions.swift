@@ -35,7 +35,7 @@ struct ObjectDescription: Codable {
     ///   - status: status of the finished file, read after its last byte was synced.
     ///   - generation: see `OpenFile.generation`.
     init(
-        key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, evidence: ObjectEvidence
+        key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, content: HashedContent
     ) {
         self.key = key.text
         self.inode = status.inode
@@ -44,14 +44,12 @@ struct ObjectDescription: Codable {
         self.writtenSeconds = status.modifiedSeconds
         self.writtenNanoseconds = status.modifiedNanoseconds
         self.metadata = EncodedMetadata(metadata)
-        switch evidence {
-        case .compositeSHA256(let root, _, let partCount):
+        switch content {
+        case .parts(let root, let count):
             self.root = String(describing: root)
-            self.partCount = partCount
-        case .partDigest(let digest):
+            self.partCount = count
+        case .whole(let digest):
             self.partDigest = String(describing: digest)
-        case .compositeMD5, .none:
-            break
         }
     }
 
@@ -62,14 +60,12 @@ struct ObjectDescription: Codable {
             && writtenNanoseconds == status.modifiedNanoseconds
     }
 
-    /// The evidence of the object's content.
-    var evidence: ObjectEvidence {
+    /// The object's content; `nil` if the description has no digest.
+    var content: HashedContent? {
         if let root = root.flatMap({ SHA256Digest($0) }), let partCount {
-            .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: partCount)
-        } else if let digest = partDigest.flatMap({ SHA256Digest($0) }) {
-            .partDigest(digest)
+            .parts(root: root, count: partCount)
         } else {
-            .none
+            partDigest.flatMap { SHA256Digest($0) }.map { .whole($0) }
         }
     }
 }
@@ -95,9 +91,9 @@ struct EncodedMetadata: Codable {
     var user: [String: String]?
 
     init(_ metadata: ObjectMetadata) {
-        self.session = String(describing: metadata.sessionID)
+        self.session = String(describing: metadata.session)
         self.partBytes = metadata.partBytes
-        self.modified = EncodedTime(metadata.modificationTime)
+        self.modified = EncodedTime(metadata.modification)
         self.partDigest = metadata.partDigest.map { String(describing: $0) }
         self.contentType = metadata.userMetadata.writtenContentType
         self.user = metadata.userMetadata.writtenPairs
@@ -105,28 +101,44 @@ struct EncodedMetadata: Codable {
 
     /// The decoded metadata; `nil` if a value is one that Sluice never writes.
     var metadata: ObjectMetadata? {
-        guard let sessionID = SessionID(session), let modificationTime = modified.modificationTime,
+        guard let session = SessionID(session), let modification = modified.modificationTime,
             let userMetadata = SessionMetadata(writtenContentType: contentType, writtenPairs: user)
         else { return nil }
         return ObjectMetadata(
-            sessionID: sessionID, partBytes: partBytes, modificationTime: modificationTime,
+            session: session, partBytes: partBytes, modification: modification,
             partDigest: partDigest.flatMap { SHA256Digest($0) }, userMetadata: userMetadata)
     }
 }
 
-extension ObjectEvidence {
-    /// The ETag that FileStore gives an object, computed from the evidence of its content.
-    var fileStoreETag: String? {
+/// The content of an object, as FileStore has hashed it while it wrote the object.
+enum HashedContent {
+    /// The object was made of parts, and these digests were hashed into the root digest.
+    case parts(root: SHA256Digest, count: UInt32)
+    /// The object was written by one PutObject.
+    case whole(SHA256Digest)
+
+    /// The ETag that FileStore gives the object.
+    var etag: String {
         switch self {
-        case .compositeSHA256(let root, _, let partCount): "\"\(root)-\(partCount)\""
-        case .partDigest(let digest): Self.fileStoreETag(of: digest)
-        case .compositeMD5, .none: nil
+        case .parts(let root, let count): "\"\(root)-\(count)\""
+        case .whole(let digest): Self.partETag(digest)
         }
     }
 
+    /// The evidence that an object with this content has.
+    var evidence: ContentEvidence {
+        switch self {
+        case .parts(let root, _): .root(root)
+        case .whole(let digest): .wholeDigest(digest)
+        }
+    }
+
+    /// The answer to the call that has made the object.
+    var storedObject: StoredObject { StoredObject(evidence: evidence, etag: etag, version: "") }
+
     /// The ETag of a part: its digest. Two writes of the same bytes thus give the same ETag. That is useful if an agent
     /// misses an answer and sends the part again through another gateway: both answers then name the same content.
-    static func fileStoreETag(of digest: SHA256Digest) -> String { "\"\(digest)\"" }
+    static func partETag(_ digest: SHA256Digest) -> String { "\"\(digest)\"" }
 }
 
 /// The last bytes of a part's file. They contain the size and the digest of the bytes before them.

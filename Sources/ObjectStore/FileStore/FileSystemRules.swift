@@ -1,4 +1,5 @@
 import SystemSupport
+import TransferCommon
 
 /// Decides which file systems a store may be on. The store checks its file system when it opens, so that an operator
 /// sees a problem before any object is at risk.

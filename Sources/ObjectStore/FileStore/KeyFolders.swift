@@ -1,5 +1,6 @@
 import Synchronization
 import SystemSupport
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc
@@ -28,7 +29,7 @@ struct KeyFolders: Sendable {
     static let placingsMax = 10
     static let notAFile = "The key's path exists and is not a regular file."
 
-    /// - Throws: `.noSuchBucket` if the store's path leads to another directory than when the store was opened. If the
+    /// - Throws: `.bucketMissing` if the store's path leads to another directory than when the store was opened. If the
     ///   disk was unmounted, all objects would otherwise seem to be absent.
     private func openRoot() throws -> OpenFolder {
         let file: OpenFile
@@ -36,10 +37,10 @@ struct KeyFolders: Sendable {
             file = try files.openFolder(layout.root)
         } catch {
             guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
-            throw StoreError(.noSuchBucket, StorePresence.directoryIsGone, cause: error)
+            throw StoreError(.bucketMissing, StorePresence.directoryIsGone, cause: error)
         }
         guard try file.status().isSameFile(as: root) else {
-            throw StoreError(.noSuchBucket, StorePresence.directoryIsGone)
+            throw StoreError(.bucketMissing, StorePresence.directoryIsGone)
         }
         return OpenFolder(file, walk: walk)
     }

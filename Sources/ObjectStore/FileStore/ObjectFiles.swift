@@ -50,13 +50,14 @@ struct ObjectFiles: Sendable {
         guard status.kind == .file else { throw StoreError(.keyUnsupported, KeyFolders.notAFile) }
         let generation = file.generation()
         let description = try description(of: key, status: status, generation: generation)
-        let evidence = description?.evidence ?? .none
+        let content = description?.content
+        let evidence = content?.evidence ?? .none
         // The description matches exactly this file, and FileStore computed its digest itself while it wrote the file.
-        // The evidence therefore counts as checked.
+        // The evidence therefore counts as verified.
         let summary = ObjectSummary(
-            size: status.size, etag: evidence.fileStoreETag ?? status.fileStoreETag(generation: generation),
-            version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence,
-            isEvidenceChecked: evidence != .none)
+            size: status.size, partBytes: evidence.dependsOnPartBytes ? description?.metadata.partBytes ?? 0 : 0,
+            evidence: evidence, etag: content?.etag ?? status.fileStoreETag(generation: generation), version: "",
+            metadata: description?.metadata.metadata, isVerified: content != nil)
         return (summary, OpenObject(file: file))
     }
 
@@ -82,14 +83,14 @@ struct ObjectFiles: Sendable {
     ///
     /// Makes durable, in this order: the description, the name of the description, the key's folders, the object's
     /// name. The tables of `FileStore` list what a crash after each step leaves behind.
-    /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition is not fulfilled; `.outcomeUnknown` if the
+    /// - Throws: `.keyTaken` or `.objectGone` if the condition is not fulfilled; `.outcomeUnknown` if the
     ///   object may have appeared but may not survive a power cut. After any other error the object has not appeared.
     func publish(
-        _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, evidence: ObjectEvidence,
+        _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, content: HashedContent,
         condition: PutCondition
     ) throws {
         let description = ObjectDescription(
-            key: key, status: file.status, generation: file.generation, metadata: metadata, evidence: evidence)
+            key: key, status: file.status, generation: file.generation, metadata: metadata, content: content)
         let descriptionPath = layout.objectDescription(of: key, inode: file.status.inode)
         let placed: PlacedFile
         do {
@@ -131,7 +132,7 @@ struct ObjectFiles: Sendable {
     /// arrive. `publish` checks the condition again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
         guard let parent = try folders.openParent(of: key) else {
-            if case .ifMatch = condition { throw StoreError(.preconditionGone) }
+            if case .ifMatch = condition { throw StoreError(.objectGone) }
             return
         }
         try check(condition, of: key, in: parent, holding: folders.check(key, in: parent))
@@ -144,12 +145,12 @@ struct ObjectFiles: Sendable {
         case .none:
             return
         case .ifAbsent:
-            guard found == nil else { throw StoreError(.alreadyExists) }
+            guard found == nil else { throw StoreError(.keyTaken) }
         case .ifMatch(let etag):
             guard found != nil, let summary = try summary(of: key, in: parent)?.summary else {
-                throw StoreError(.preconditionGone)
+                throw StoreError(.objectGone)
             }
-            guard summary.etag?.hasSameBytes(as: etag) ?? false else { throw StoreError(.alreadyExists) }
+            guard summary.etag.hasSameBytes(as: etag) else { throw StoreError(.keyTaken) }
         }
     }
 
@@ -195,7 +196,7 @@ struct ObjectFiles: Sendable {
                     .unsupported, "The file system cannot create a file only if its name is free.", cause: error)
             }
             if error.code == EEXIST, try folders.check(key, in: parent) != nil {
-                throw StoreError(.alreadyExists, cause: error)
+                throw StoreError(.keyTaken, cause: error)
             }
             throw error
         }

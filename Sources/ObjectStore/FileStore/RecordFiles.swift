@@ -1,5 +1,6 @@
 import Logging
 import SystemSupport
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc

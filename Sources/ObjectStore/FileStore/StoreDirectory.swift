@@ -39,7 +39,7 @@ struct StoreDirectory: Sendable {
             walk = try FolderWalk(supportedIn: file)
             try FileSystemRules.check(OpenFolder(file, walk: walk), device: root.device, files)
         } catch let error as FileError where error.code == ENOENT || error.code == ENOTDIR {
-            throw StoreError(.noSuchBucket, "The store's directory does not exist.", cause: error)
+            throw StoreError(.bucketMissing, "The store's directory does not exist.", cause: error)
         }
         let ownFolders = [layout.uploads, layout.metadata, layout.sessions, layout.instances, layout.staging]
         for folder in [layout.ownFolder] + ownFolders {
@@ -56,7 +56,7 @@ struct StoreDirectory: Sendable {
         try files.syncFolder(layout.ownFolder)
         try files.syncFolder(path)
         guard let ownFolder = try files.status(layout.ownFolder), let uploadsFolder = try files.status(layout.uploads)
-        else { throw StoreError(.noSuchBucket) }
+        else { throw StoreError(.bucketMissing) }
 
         self.layout = layout
         self.files = files

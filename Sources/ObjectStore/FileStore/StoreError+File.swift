@@ -1,4 +1,5 @@
 import SystemSupport
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc
@@ -20,7 +21,7 @@ extension StoreError {
         case ENOENT:
             // A method that allows for a missing file handles ENOENT itself. If the error arrives here, a file or
             // folder that must exist is missing.
-            self.init(.noSuchBucket, "A file or folder is missing in the store's directory.", cause: error)
+            self.init(.bucketMissing, "A file or folder is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EXDEV:

@@ -1,4 +1,5 @@
 import SystemSupport
+import TransferCommon
 
 /// Distinguishes a store that has no objects from a store whose disk was unmounted.
 struct StorePresence: Sendable {
@@ -11,11 +12,11 @@ struct StorePresence: Sendable {
 
     /// Call this before reporting an object or upload as absent.
     ///
-    /// - Throws: `.noSuchBucket` if the path no longer leads to the directory that was opened. In the empty mount point
-    ///   of an unmounted disk, every object would otherwise seem to be absent.
+    /// - Throws: `.bucketMissing` if the path no longer leads to the directory that was opened. In the empty mount
+    ///   point of an unmounted disk, every object would otherwise seem to be absent.
     func confirm() throws {
         guard let found = try files.status(layout.uploads), found.isSameFile(as: uploadsFolder) else {
-            throw StoreError(.noSuchBucket, Self.directoryIsGone)
+            throw StoreError(.bucketMissing, Self.directoryIsGone)
         }
     }
 }

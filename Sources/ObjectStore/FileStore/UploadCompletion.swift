@@ -66,7 +66,7 @@ final class UploadCompletion: Sendable {
                 continue
             }
         }
-        guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
+        guard invalid.isEmpty else { throw StoreError(.partsInvalid(invalid)) }
         try directory.objects.check(condition, of: key)
         let joined = try directory.files.create(directory.layout.joined(of: upload))
         return UploadCompletion(
@@ -89,7 +89,7 @@ final class UploadCompletion: Sendable {
             sum = sum.addingReportingOverflow(part.size).partialValue
         }
         if parts.isEmpty, let first = PartNumber(1) { invalid.append(first) }
-        guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
+        guard invalid.isEmpty else { throw StoreError(.partsInvalid(invalid)) }
         guard sum == size else { throw StoreError(.sizeMismatch, "The parts do not add up to the object's size.") }
     }
 
@@ -104,7 +104,7 @@ final class UploadCompletion: Sendable {
                 let part = parts[state.joinedParts]
                 guard let stored = try directory.uploads.part(part.number, of: upload), part.isSame(as: stored.listed)
                 else {
-                    throw StoreError(.invalidParts([part.number]))
+                    throw StoreError(.partsInvalid([part.number]))
                 }
                 let count = min(part.size - state.joinedBytesOfPart, budget)
                 try Self.join(count, of: stored.file, isWholePart: count == part.size, into: &state)
@@ -154,15 +154,14 @@ final class UploadCompletion: Sendable {
     }
 
     /// Makes `joined` the object, and then removes the upload.
-    func publish(_ condition: PutCondition) throws -> ObjectReceipt {
+    func publish(_ condition: PutCondition) throws -> StoredObject {
         let root: SHA256Digest
         do {
             root = try RootDigest.of(parts.map(\.digest))
         } catch {
             throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
         }
-        let evidence = ObjectEvidence.compositeSHA256(
-            root: root, partBytes: metadata.partBytes, partCount: UInt32(clamping: parts.count))
+        let content = HashedContent.parts(root: root, count: UInt32(clamping: parts.count))
         let finished = try state.withLock { state in
             FinishedFile(
                 path: directory.layout.joined(of: upload), status: try state.joined.status(),
@@ -173,7 +172,7 @@ final class UploadCompletion: Sendable {
         _ = try directory.files.create(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
         try directory.objects.publish(
-            finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
+            finished, under: key, metadata: metadata, content: content, condition: condition)
         do {
             try directory.uploads.remove(upload)
         } catch {
@@ -181,7 +180,7 @@ final class UploadCompletion: Sendable {
             // and ignore it.
             directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
         }
-        return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
+        return content.storedObject
     }
 
     /// Undoes this attempt, unless it has succeeded, and unlocks the upload. It unlocks explicitly, so that a caller

@@ -40,14 +40,14 @@ struct UploadFolders: Sendable {
 
     /// Returns the metadata with which an unfinished upload was created.
     ///
-    /// - Throws: `.noSuchUpload` if there is no such upload, or if it has become an object and a crash has left its
+    /// - Throws: `.uploadUnknown` if there is no such upload, or if it has become an object and a crash has left its
     ///   folder behind; `.completionInProgress` if a gateway is completing the upload now.
     func open(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         let metadata = try description(of: id, of: key)
         if try files.status(layout.completing(of: id)) != nil {
             guard let lock = try lock(id) else { throw StoreError(.completionInProgress) }
             try withExtendedLifetime(lock) {
-                if try isPublished(id, of: key) { throw StoreError(.noSuchUpload) }
+                if try isPublished(id, of: key) { throw StoreError(.uploadUnknown) }
             }
         }
         return metadata
@@ -55,26 +55,26 @@ struct UploadFolders: Sendable {
 
     /// Reads the file `description`. Does not check whether a completion is in progress.
     func description(of id: String, of key: FileStoreKey) throws -> ObjectMetadata {
-        guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.noSuchUpload) }
+        guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.uploadUnknown) }
         let bytes: [UInt8]
         do {
             bytes = try files.open(layout.description(of: id)).read(FileStoreLayout.descriptionBytesMax, at: 0)
         } catch {
             guard error.code == ENOENT else { throw error }
             try presence.confirm()
-            throw StoreError(.noSuchUpload, cause: error)
+            throw StoreError(.uploadUnknown, cause: error)
         }
         guard let description: UploadDescription = decodedJSON(bytes),
             description.version == UploadDescription.currentVersion, let metadata = description.metadata.metadata
         else { throw StoreError(.damaged, "The description of an upload cannot be read.") }
-        guard description.key.hasSameBytes(as: key.text) else { throw StoreError(.noSuchUpload) }
+        guard description.key.hasSameBytes(as: key.text) else { throw StoreError(.uploadUnknown) }
         return metadata
     }
 
     /// Locks an upload against completion and abort by others, until the returned file closes.
     ///
     /// - Returns: `nil` if another holder has the lock.
-    /// - Throws: `.noSuchUpload` if the folder is gone.
+    /// - Throws: `.uploadUnknown` if the folder is gone.
     func lock(_ id: String) throws -> OpenFile? {
         do {
             var folder = try files.openFolder(layout.upload(id))
@@ -82,12 +82,12 @@ struct UploadFolders: Sendable {
             // The process that held the lock before may have removed the folder. The lock then belongs to a folder
             // without a name.
             guard let named = try files.status(layout.upload(id)), named.isSameFile(as: try folder.status()) else {
-                throw StoreError(.noSuchUpload)
+                throw StoreError(.uploadUnknown)
             }
             return folder
         } catch let error as FileError where error.code == ENOENT {
             try presence.confirm()
-            throw StoreError(.noSuchUpload, cause: error)
+            throw StoreError(.uploadUnknown, cause: error)
         }
     }
 
@@ -112,7 +112,7 @@ struct UploadFolders: Sendable {
         } catch {
             guard error.code == ENOENT else { throw error }
             try presence.confirm()
-            throw StoreError(.noSuchUpload, cause: error)
+            throw StoreError(.uploadUnknown, cause: error)
         }
         let synced = Result { try files.syncFolder(layout.uploads) }
         removeStaged(staged)
@@ -126,7 +126,7 @@ struct UploadFolders: Sendable {
         try withExtendedLifetime(lock) {
             let isPublished = try isPublished(id, of: key)
             try remove(id)
-            if isPublished { throw StoreError(.noSuchUpload) }
+            if isPublished { throw StoreError(.uploadUnknown) }
         }
     }
 
@@ -142,8 +142,8 @@ struct UploadFolders: Sendable {
             do {
                 let metadata = try open(id, of: key)
                 guard let status = try files.status(layout.description(of: id)) else { continue }
-                found.append(UploadSummary(upload: id, created: status.modified, sessionID: metadata.sessionID))
-            } catch let error as StoreError where error.reason == .noSuchUpload {
+                found.append(UploadSummary(upload: id, created: status.modified, session: metadata.session))
+            } catch let error as StoreError where error.reason == .uploadUnknown {
                 continue  // Removed since the listing, or already an object, with only the folder left.
             } catch let error as StoreError where error.reason == .completionInProgress || error.reason == .damaged {
                 logger.debug("Passed over an upload", metadata: ["store.error": "\(error.shortDescription)"])
@@ -166,7 +166,7 @@ struct UploadFolders: Sendable {
             }
         } catch let error as FileError where error.code == ENOENT {
             try presence.confirm()
-            throw StoreError(.noSuchUpload, cause: error)
+            throw StoreError(.uploadUnknown, cause: error)
         }
         numbers.sort()
         let page = numbers.prefix(countMax)
@@ -193,7 +193,7 @@ struct UploadFolders: Sendable {
             return nil
         }
         let listed = ListedPart(
-            number: number, size: footer.size, etag: ObjectEvidence.fileStoreETag(of: footer.digest),
+            number: number, size: footer.size, etag: HashedContent.partETag(footer.digest),
             digest: footer.digest, modified: status.modified)
         return StoredPart(listed: listed, file: file)
     }
@@ -206,7 +206,7 @@ struct UploadFolders: Sendable {
         } catch {
             guard error.code == ENOENT else { throw error }
             try presence.confirm()
-            throw StoreError(.noSuchUpload, cause: error)
+            throw StoreError(.uploadUnknown, cause: error)
         }
     }
 
@@ -232,7 +232,7 @@ struct UploadFolders: Sendable {
             do {
                 guard let lock = try lock(id) else { continue }
                 try withExtendedLifetime(lock) { try undoCompletion(of: id, of: key) }
-            } catch let error as StoreError where error.reason == .noSuchUpload {
+            } catch let error as StoreError where error.reason == .uploadUnknown {
                 continue
             }
         }
@@ -240,12 +240,12 @@ struct UploadFolders: Sendable {
 
     /// Undoes an interrupted completion of a locked upload.
     ///
-    /// - Throws: `.noSuchUpload` if the upload has become the object; its folder is then removed.
+    /// - Throws: `.uploadUnknown` if the upload has become the object; its folder is then removed.
     func undoCompletion(of id: String, of key: FileStoreKey) throws {
         if try isPublished(id, of: key) {
             try folders.syncParent(of: key)
             try remove(id)
-            throw StoreError(.noSuchUpload)
+            throw StoreError(.uploadUnknown)
         }
         if try files.status(layout.completing(of: id)) != nil {
             try files.removeFile(layout.completing(of: id))

@@ -12,7 +12,7 @@ package struct SessionRecords: Sendable {
 
     /// Writes a record. Replaces an earlier record of the same session.
     package func write(_ record: SessionRecord) async throws(StoreError) {
-        let name = try SessionRecord.name(key: record.key, session: record.sessionID)
+        let name = try SessionRecord.name(key: record.key, session: record.session)
         try await store.writeRecord(name: name, bytes: try record.encoded())
     }
 
@@ -22,7 +22,7 @@ package struct SessionRecords: Sendable {
     package func read(key: String, session: SessionID) async throws(StoreError) -> SessionRecord? {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name) else { return nil }
-        guard let record = entry.record, record.sessionID == session, record.key.hasSameBytes(as: key) else {
+        guard let record = entry.record, record.session == session, record.key.hasSameBytes(as: key) else {
             throw StoreError(.damaged, "The session's record cannot be read.")
         }
         return record
@@ -32,7 +32,7 @@ package struct SessionRecords: Sendable {
     /// Does nothing if the record is missing or cannot be read.
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
         let name = try SessionRecord.name(key: key, session: session)
-        guard let entry = try await entry(name: name), let record = entry.record, record.sessionID == session,
+        guard let entry = try await entry(name: name), let record = entry.record, record.session == session,
             record.key.hasSameBytes(as: key),
             entry.modified < (try await store.currentTime()) - age / .seconds(1)
         else { return }

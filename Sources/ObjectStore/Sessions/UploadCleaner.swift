@@ -134,7 +134,7 @@ package struct UploadCleaner: Sendable {
                 return
             } catch {
                 // The upload no longer exists: this cleaner or another one has removed it.
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
                 return
             }
         }
@@ -159,15 +159,15 @@ package struct UploadCleaner: Sendable {
         at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
         var found = UnfinishedUpload(
-            device: record.device, key: record.key, sessionID: record.sessionID, size: record.size, uploads: [],
+            device: record.device, key: record.key, session: record.session, size: record.terms.size, uploads: [],
             partCount: 0, storedBytes: 0, lastActive: entry.modified)
         let candidates: [String]
         if let upload = record.upload {
             candidates = [upload]
         } else {
             let uploads = try await store.uploads(key: key)
-            if uploads.allSatisfy({ $0.sessionID != nil }) {
-                candidates = uploads.filter { $0.sessionID == record.sessionID }.map(\.upload)
+            if uploads.allSatisfy({ $0.session != nil }) {
+                candidates = uploads.filter { $0.session == record.session }.map(\.upload)
             } else {
                 let orphans = try await orphans(among: uploads, under: key, writtenAt: entry.modified)
                 found.uploads = orphans.uploads.map(\.upload)
@@ -185,7 +185,7 @@ package struct UploadCleaner: Sendable {
                 }
                 found.uploads.append(upload)
             } catch {
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
             }
         }
         return found
@@ -214,7 +214,7 @@ package struct UploadCleaner: Sendable {
                 let page = try await store.listParts(key: key, upload: upload.upload, after: nil)
                 if page.parts.isEmpty { empty.append(upload) }
             } catch {
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
             }
         }
         // If a record cannot be read, it may name any of these uploads, so all of them stay.
@@ -239,7 +239,7 @@ package struct UploadCleaner: Sendable {
 package struct UnfinishedUpload: Hashable, Sendable {
     package var device: String
     package var key: String
-    package var sessionID: SessionID
+    package var session: SessionID
     /// Size of the file in bytes; `nil` if it was unknown.
     package var size: UInt64?
     /// The ids of the session's uploads that the cleaner found. Empty if the upload is gone or was never created; very

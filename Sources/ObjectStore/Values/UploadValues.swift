@@ -56,12 +56,12 @@ package struct UploadSummary: Hashable, Sendable {
     /// Time of creation, by the store's clock.
     package var created: Date
     /// The session that the upload belongs to; `nil` if the store's listing does not contain it, as in S3.
-    package var sessionID: SessionID?
+    package var session: SessionID?
 
-    package init(upload: String, created: Date, sessionID: SessionID?) {
+    package init(upload: String, created: Date, session: SessionID?) {
         self.upload = upload
         self.created = created
-        self.sessionID = sessionID
+        self.session = session
     }
 }
 

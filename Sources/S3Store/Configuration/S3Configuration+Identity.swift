@@ -1,5 +1,4 @@
 import Cryptography
-import ObjectStore
 package import TransferCommon
 
 // The identity of a store in S3 (specification §11.3): a digest of its location, so that all gateways of a site

@@ -1,5 +1,5 @@
-package import ObjectStore
-import TransferCommon
+import ObjectStore
+package import TransferCommon
 import WireProtocol
 
 /// The known properties of one S3 implementation or service. All differences between stores are values in this table,

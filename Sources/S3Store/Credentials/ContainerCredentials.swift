@@ -1,8 +1,7 @@
 import FoundationEssentials
 import NIOHTTP1
-package import ObjectStore
 import SystemSupport
-import TransferCommon
+package import TransferCommon
 import WireProtocol
 
 /// Credentials from the server that issues them to the containers of a task (ECS) or pod (EKS).

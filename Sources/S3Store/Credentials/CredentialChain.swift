@@ -1,6 +1,6 @@
 package import Logging
-package import ObjectStore
 import Synchronization
+package import TransferCommon
 
 /// Asks several sources in order and uses the first one that has credentials. Once a source has returned credentials,
 /// only that source is asked again.

@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-import ObjectStore
+import TransferCommon
 
 /// Sends single requests to servers that issue credentials. It follows no redirects. It limits the length of an answer
 /// and the time of the whole exchange.

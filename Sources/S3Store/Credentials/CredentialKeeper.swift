@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Logging
-import ObjectStore
 import Synchronization
+import TransferCommon
 
 /// The credentials that all requests of a store share, renewed before they expire.
 ///

@@ -1,6 +1,5 @@
 package import FoundationEssentials
-package import ObjectStore
-import TransferCommon
+package import TransferCommon
 
 /// Decides when to use the credentials and when to ask for new ones. It is a state machine without I/O. The caller
 /// passes two times: the time of the store's clock decides whether credentials have expired, and the time of a

@@ -1,4 +1,4 @@
-package import ObjectStore
+package import TransferCommon
 
 /// The environment variables that configure AWS's tools.
 package struct AWSEnvironment: Sendable {

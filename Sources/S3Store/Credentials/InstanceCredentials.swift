@@ -1,5 +1,5 @@
 import NIOHTTP1
-package import ObjectStore
+package import TransferCommon
 
 /// The credentials of the machine's role, from the machine's metadata service (version 2), which demands a token first.
 /// Version 1 is not supported: it answers any GET request, even one that an attacker tricks a process into sending.

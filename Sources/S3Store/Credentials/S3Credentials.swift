@@ -1,5 +1,5 @@
 package import FoundationEssentials
-package import ObjectStore
+package import TransferCommon
 
 /// Credentials that sign requests.
 package struct S3Credentials: Hashable, Sendable {

@@ -1,6 +1,6 @@
 import FoundationEssentials
-package import ObjectStore
 import SystemSupport
+package import TransferCommon
 
 /// One profile from the two files that all of AWS's tools read: `~/.aws/credentials` and `~/.aws/config`.
 ///

@@ -1,4 +1,4 @@
-package import ObjectStore
+package import TransferCommon
 
 /// The access key of a shared profile, or the role that the profile assumes with a web identity.
 package struct SharedProfileCredentials: S3CredentialSource {

@@ -1,6 +1,6 @@
 import NIOHTTP1
-package import ObjectStore
 import SystemSupport
+package import TransferCommon
 
 /// A role, and the file with the token that permits assuming the role.
 struct WebIdentity: Sendable {

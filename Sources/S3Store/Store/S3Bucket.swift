@@ -32,7 +32,7 @@ struct S3Bucket: Sendable {
     /// - Parameter key: the whole key in the bucket.
     func put(
         at key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         var metadata = metadata
         metadata.partDigest = body.digest
         var request = S3Request(.PUT, key: key)
@@ -48,9 +48,9 @@ struct S3Bucket: Sendable {
             throw error.afterCondition(condition)
         }
         let isTold = provider.keepsSHA256 || provider.keepsMetadata
-        return ObjectReceipt(
-            etag: response.headers.value("etag"), version: S3ObjectHeaders(headers: response.headers).version,
-            evidence: isTold ? .partDigest(body.digest) : .none)
+        return StoredObject(
+            evidence: isTold ? .wholeDigest(body.digest) : .none, etag: response.headers.value("etag") ?? "",
+            version: S3ObjectHeaders(headers: response.headers).version)
     }
 
     /// - Parameter key: the whole key in the bucket.
@@ -132,13 +132,13 @@ extension StoreError {
     func afterCondition(_ condition: PutCondition) -> StoreError {
         guard condition != .none, let refusal = cause as? S3Refusal else { return self }
         switch refusal.status {
-        case 412: return StoreError(.alreadyExists, cause: refusal)
+        case 412: return StoreError(.keyTaken, cause: refusal)
         // AWS advises to begin a new upload after this answer. Sluice only reports `.conflict`, because the conflicting
         // request may have been the gateway's own.
         case 409: return StoreError(.conflict, cause: refusal)
         case 404:
             guard case .ifMatch = condition, isNotFound() else { return self }
-            return StoreError(.preconditionGone, cause: refusal)
+            return StoreError(.objectGone, cause: refusal)
         default: return self
         }
     }

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import ObjectStore
+import TransferCommon
 
 /// A folder in the bucket that belongs to the gateways: the folder of session records, or the folder of probes.
 struct S3Folder: Sendable {

@@ -1,6 +1,5 @@
 import FoundationEssentials
 import NIOHTTP1
-import ObjectStore
 import TransferCommon
 
 /// The headers that describe an object in an answer, and those that a request sends to describe one.
@@ -11,38 +10,47 @@ struct S3ObjectHeaders {
     ///
     /// - Parameter provider: the properties of the store, which say which headers are reliable.
     func summary(from provider: S3Provider) throws(StoreError) -> ObjectSummary {
-        guard let size = headers.value("content-length").flatMap({ UInt64($0) }),
-            let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
-        else { throw StoreError(.damaged, "The store does not report an object's size and date.") }
+        guard let size = headers.value("content-length").flatMap({ UInt64($0) }) else {
+            throw StoreError(.damaged, "The store does not report an object's size.")
+        }
         let metadata = self.metadata
-        let checked = checkedEvidence(metadata, provider)
+        let checked = checkedEvidence(size: size, metadata, provider)
+        let evidence = checked?.evidence ?? toldEvidence(metadata, provider)
         return ObjectSummary(
-            size: size, etag: headers.value("etag"), version: version, modified: modified,
-            metadata: metadata, evidence: checked ?? toldEvidence(metadata, provider),
-            isEvidenceChecked: checked != nil)
+            size: size, partBytes: evidence.dependsOnPartBytes ? metadata?.partBytes ?? 0 : 0, evidence: evidence,
+            etag: headers.value("etag") ?? "", version: version, metadata: metadata,
+            isVerified: checked?.isVerified ?? false)
     }
 
-    /// The SHA-256 that the store itself has checked, as evidence; `nil` if there is none.
-    private func checkedEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence? {
+    /// The evidence with a SHA-256 that the store itself has checked; `nil` if the store keeps none.
+    ///
+    /// - Returns: the evidence, and whether it is verified. The part size of a root digest comes from metadata that
+    ///   another writer may have set wrongly. So the digest is verified only if an object of this size has as many
+    ///   parts as the store itself counted.
+    private func checkedEvidence(
+        size: UInt64, _ metadata: ObjectMetadata?, _ provider: S3Provider
+    ) -> (evidence: ContentEvidence, isVerified: Bool)? {
         guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
         if let (root, count) = S3Digests.compositeSHA256(checksum), let metadata {
-            return .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: count)
+            let plan = PartPlan(fileBytes: size, partBytes: metadata.partBytes)
+            return (.root(root), isVerified: plan?.partCount == count)
         }
         guard let digest = S3Digests.sha256(base64: checksum), headers.value("x-amz-checksum-type") != "COMPOSITE"
         else {
             return nil
         }
-        return .partDigest(digest)
+        return (.wholeDigest(digest), isVerified: true)
     }
 
     /// The strongest unchecked evidence, from headers that this store is known to report correctly.
-    private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence {
-        if let digest = metadata?.partDigest { return .partDigest(digest) }
-        if provider.keepsCompositeMD5, mayHaveMD5, let metadata,
+    private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ContentEvidence {
+        guard let metadata else { return .none }
+        if let digest = metadata.partDigest { return .wholeDigest(digest) }
+        if provider.keepsCompositeMD5, mayHaveMD5,
             headers.value("x-amz-server-side-encryption-customer-algorithm") == nil,
             let (etag, _) = headers.value("etag").flatMap({ S3Digests.compositeMD5(etag: $0) })
         {
-            return .compositeMD5(etag: etag, partBytes: metadata.partBytes)
+            return .compositeMD5(etag)
         }
         return .none
     }
@@ -61,7 +69,7 @@ struct S3ObjectHeaders {
             let time = headers.value("x-amz-meta-sluice-modified").flatMap({ Self.modificationTime($0) })
         else { return nil }
         return ObjectMetadata(
-            sessionID: session, partBytes: partBytes, modificationTime: time,
+            session: session, partBytes: partBytes, modification: time,
             partDigest: headers.value("x-amz-meta-sluice-part-digest").flatMap { SHA256Digest($0) })
     }
 
@@ -73,17 +81,18 @@ struct S3ObjectHeaders {
         return ModificationTime(seconds: seconds, nanoseconds: nanoseconds)
     }
 
-    var version: String? {
+    /// The version id; empty if the bucket keeps no versions.
+    var version: String {
         // While versioning is suspended, S3 gives every object the version id `null`, which identifies nothing.
-        headers.value("x-amz-version-id").flatMap { $0 == "null" ? nil : $0 }
+        headers.value("x-amz-version-id").flatMap { $0 == "null" ? nil : $0 } ?? ""
     }
 
     // MARK: - Of a request
 
     static func fields(of metadata: ObjectMetadata) -> [(name: String, value: String)] {
-        let time = metadata.modificationTime
+        let time = metadata.modification
         var headers = [
-            (name: "x-amz-meta-sluice-session", value: String(describing: metadata.sessionID)),
+            (name: "x-amz-meta-sluice-session", value: String(describing: metadata.session)),
             (name: "x-amz-meta-sluice-part-bytes", value: String(metadata.partBytes)),
             (name: "x-amz-meta-sluice-modified", value: "\(time.seconds)s\(time.nanoseconds)ns"),
         ]

@@ -16,7 +16,7 @@ extension S3Store {
 
     package func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await bucket.put(at: try writableKey(key), body: body, metadata: metadata, condition: condition)
     }
 
@@ -46,13 +46,13 @@ extension S3Store {
 
     package func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try S3Uploads.check(parts, size: size)
         do {
             return try await uploads.complete(
                 at: try writableKey(key), upload: upload, parts: parts, size: size, condition: condition)
         } catch {
-            guard case .invalidParts = error.reason else { throw error }
+            guard case .partsInvalid = error.reason else { throw error }
             throw try await differing(parts, key: key, upload: upload, cause: error)
         }
     }
@@ -71,7 +71,7 @@ extension S3Store {
             return found.size != part.size || bare(found.etag) != bare(part.etag)
         }
         // If every part equals the stored one, it is unknown which part the store means, so all parts count as wrong.
-        return StoreError(.invalidParts((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
+        return StoreError(.partsInvalid((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
     }
 
     /// The ETag without quotes. Some stores put it in quotes in one answer and not in another, so ETags are compared

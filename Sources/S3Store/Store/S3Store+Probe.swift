@@ -1,7 +1,7 @@
 package import FoundationEssentials
 import Logging
-package import ObjectStore
-import TransferCommon
+import ObjectStore
+package import TransferCommon
 
 extension S3Store {
     /// Probes the store's behaviour with small objects below `.sluice/probe/`, and then removes the objects.
@@ -51,7 +51,7 @@ extension S3Store {
                 try await uploads.abort(at: key, upload: upload.upload)
             } catch {
                 // Another gateway has removed the upload already.
-                guard error.reason == .noSuchUpload else { throw error }
+                guard error.reason == .uploadUnknown else { throw error }
             }
             count += 1
         }

@@ -1,6 +1,6 @@
 package import Logging
 package import ObjectStore
-import TransferCommon
+package import TransferCommon
 
 /// A bucket, or the keys of a bucket that begin with a prefix.
 ///
@@ -49,7 +49,7 @@ package final class S3Store: ObjectStore {
 
     /// Makes a store and probes its behaviour. The caller must `shutdown` the store.
     ///
-    /// - Throws: errors that prevent any use of the store: `.denied`, `.noSuchBucket`, `.unavailable`.
+    /// - Throws: errors that prevent any use of the store: `.denied`, `.bucketMissing`, `.unavailable`.
     package static func open(
         configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
     ) async throws(StoreError) -> S3Store {

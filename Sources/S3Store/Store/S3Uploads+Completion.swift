@@ -7,7 +7,7 @@ extension S3Uploads {
     /// - Parameter key: the whole key in the bucket.
     func complete(
         at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         var request = try request(.POST, at: key, upload: upload)
         request.isIdempotent = false
         request.isSlow = true
@@ -30,10 +30,10 @@ extension S3Uploads {
         }
         // Ceph leaves the ETag in the answer's document empty if no earlier request has completed the upload. Take the
         // ETag of the header then.
-        let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
-        return ObjectReceipt(
-            etag: etag, version: S3ObjectHeaders(headers: response.headers).version,
-            evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
+        let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag") ?? ""
+        return StoredObject(
+            evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256), etag: etag,
+            version: S3ObjectHeaders(headers: response.headers).version)
     }
 
     /// Checks what can be checked without asking the store: that the parts are numbered from 1 without a gap, that all
@@ -43,16 +43,16 @@ extension S3Uploads {
         for (index, part) in parts.enumerated() {
             guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
             // If the list has a gap, the error names the missing part.
-            guard part.number == number else { throw StoreError(.invalidParts([number])) }
+            guard part.number == number else { throw StoreError(.partsInvalid([number])) }
             let isLast = index == parts.count - 1
             guard part.size == parts[0].size || (isLast && part.size < parts[0].size) else {
-                throw StoreError(.invalidParts([number]))
+                throw StoreError(.partsInvalid([number]))
             }
             let (total, isTooMuch) = sum.addingReportingOverflow(part.size)
             guard !isTooMuch else { throw StoreError(.sizeMismatch) }
             sum = total
         }
-        guard !parts.isEmpty else { throw StoreError(.invalidParts([PartNumber(1)].compactMap { $0 })) }
+        guard !parts.isEmpty else { throw StoreError(.partsInvalid([PartNumber(1)].compactMap { $0 })) }
         guard sum == size else { throw StoreError(.sizeMismatch) }
     }
 
@@ -70,16 +70,15 @@ extension S3Uploads {
 
     /// The evidence in the store's answer to the completion. An MD5 counts only if the store also keeps metadata:
     /// without the part size in the metadata, a later look at the object could not show the same evidence.
-    private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
-        guard let first = parts.first else { return .none }
-        if bucket.provider.keepsSHA256, let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) {
-            return .compositeSHA256(root: root, partBytes: first.size, partCount: count)
+    private func evidence(of parts: [CompletedPart], etag: String, checksum: String?) -> ContentEvidence {
+        if bucket.provider.keepsSHA256, let checksum, let (root, _) = S3Digests.compositeSHA256(checksum) {
+            return .root(root)
         }
         if bucket.provider.keepsCompositeMD5, bucket.provider.keepsMetadata,
-            let (etag, count) = etag.flatMap({ S3Digests.compositeMD5(etag: $0) }),
+            let (etag, count) = S3Digests.compositeMD5(etag: etag),
             count == UInt32(exactly: parts.count)
         {
-            return .compositeMD5(etag: etag, partBytes: first.size)
+            return .compositeMD5(etag)
         }
         return .none
     }

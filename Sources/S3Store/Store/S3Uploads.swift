@@ -100,7 +100,7 @@ struct S3Uploads: Sendable {
                 guard let created = upload.initiated.flatMap({ S3Time.date(xml: $0) }) else {
                     throw StoreError(.damaged, "The store lists an upload without its date.")
                 }
-                found.append((key, UploadSummary(upload: id, created: created, sessionID: nil)))
+                found.append((key, UploadSummary(upload: id, created: created, session: nil)))
             }
             let isPast = lastKey.map { choose($0) == .behind } ?? false
             guard page.isTruncated, !isPast else {
@@ -136,7 +136,7 @@ struct S3Uploads: Sendable {
     /// A request about an upload. Throws for an invalid upload id, because in a query it could change what the request
     /// means.
     func request(_ method: HTTPMethod, at key: String, upload: String) throws(StoreError) -> S3Request {
-        guard Self.isUploadID(upload) else { throw StoreError(.noSuchUpload) }
+        guard Self.isUploadID(upload) else { throw StoreError(.uploadUnknown) }
         var request = S3Request(method, key: key)
         request.query = [("uploadId", upload)]
         return request

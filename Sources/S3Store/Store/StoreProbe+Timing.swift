@@ -35,7 +35,7 @@ extension StoreProbe {
             _ = try await bucket.put(at: late, body: body, metadata: metadata, condition: .ifAbsent)
             isSafe = rival.hadToWait
         } catch {
-            isSafe = error.reason == .alreadyExists || error.reason == .conflict
+            isSafe = error.reason == .keyTaken || error.reason == .conflict
         }
         await rival.end()
         do {

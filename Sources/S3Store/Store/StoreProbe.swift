@@ -46,7 +46,7 @@ struct StoreProbe {
         guard let headers = try await bucket.head(at: key) else {
             throw StoreError(.damaged, "The store completed an upload, but the object is missing.")
         }
-        seen.keepsMetadata = S3ObjectHeaders(headers: headers).metadata?.sessionID == session
+        seen.keepsMetadata = S3ObjectHeaders(headers: headers).metadata?.session == session
         seen.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
         seen.keepsSHA256 = bucket.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
         try await seeConditions(&seen)
@@ -118,15 +118,15 @@ struct StoreProbe {
         try await condition { () async throws(StoreError) in _ = try await put(wanted) }
     }
 
-    private func put(_ condition: PutCondition) async throws(StoreError) -> ObjectReceipt {
+    private func put(_ condition: PutCondition) async throws(StoreError) -> StoredObject {
         let body = ObjectBody(buffers: [content], digest: digest)
         return try await bucket.put(at: key, body: body, metadata: metadata, condition: condition)
     }
 
     var metadata: ObjectMetadata {
         ObjectMetadata(
-            sessionID: session, partBytes: bucket.provider.partBytesMin,
-            modificationTime: ModificationTime(seconds: 0, nanoseconds: 0))
+            session: session, partBytes: bucket.provider.partBytesMin,
+            modification: ModificationTime(seconds: 0, nanoseconds: 0))
     }
 
     /// Creates an upload, runs `body` with its id, and removes the upload if `body` did not complete it.
@@ -166,7 +166,7 @@ struct StoreProbe {
             // Any refusal shows that the store checks the digest, whatever its error code. Errors with another evident
             // cause do not count and are thrown.
             guard let refusal = error.cause as? S3Refusal, (400..<500).contains(refusal.status), !error.isRetryable,
-                error.reason != .denied, error.reason != .noSuchUpload, error.reason != .noSuchBucket
+                error.reason != .denied, error.reason != .uploadUnknown, error.reason != .bucketMissing
             else { throw error }
             return nil
         }
@@ -174,7 +174,7 @@ struct StoreProbe {
 
     private func complete(
         _ upload: String, _ part: CompletedPart, _ condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await uploads.complete(
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }
@@ -189,8 +189,8 @@ struct StoreProbe {
             return .ignored
         } catch {
             switch error.reason {
-            case .alreadyExists: return .honoured
-            case .unsupported, .preconditionGone: return .refused
+            case .keyTaken: return .honoured
+            case .unsupported, .objectGone: return .refused
             default: throw error
             }
         }

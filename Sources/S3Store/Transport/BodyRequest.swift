@@ -1,4 +1,5 @@
 import ObjectStore
+import TransferCommon
 
 /// One request with a body. A large body is sent while it arrives, a small one after it has arrived.
 struct BodyRequest: Sendable {

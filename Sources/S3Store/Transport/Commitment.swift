@@ -1,5 +1,5 @@
-import ObjectStore
 import Synchronization
+import TransferCommon
 
 /// Decides, once for each call to the store, which comes first: the cancellation of the call, or the call's irrevocable
 /// step. After a cancellation the call must not take the step. After the step a cancellation has no effect.

@@ -2,7 +2,7 @@ import AsyncHTTPClient
 import Cryptography
 import NIOCore
 import NIOPosix
-import ObjectStore
+import TransferCommon
 
 #if canImport(Musl)
     import Musl

@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import NIOSSL
-package import ObjectStore
 import SystemSupport
+package import TransferCommon
 
 /// Certificates of authorities. The store's certificate must come from one of these authorities, which replace the
 /// authorities of the system.

@@ -4,7 +4,6 @@ import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
-import ObjectStore
 import Synchronization
 import SystemSupport
 import TransferCommon

@@ -1,4 +1,4 @@
-import ObjectStore
+import TransferCommon
 import WireProtocol
 
 /// An answer with which a store refuses a request, with the server's text. It is the `cause` of a `StoreError`.
@@ -116,11 +116,11 @@ extension S3Refusal {
         switch status {
         case 300..<400: S3Meaning(.denied)
         case 401, 403: S3Meaning(.denied)
-        case 404: S3Meaning(.noSuchBucket)
+        case 404: S3Meaning(.bucketMissing)
         case 408: S3Meaning(.unavailable, after: .time)
         case 409: S3Meaning(.unavailable, after: .time)
         case 411: S3Meaning(.sizeMismatch)
-        case 412: S3Meaning(.alreadyExists)
+        case 412: S3Meaning(.keyTaken)
         case 413: S3Meaning(.tooLarge)
         case 429: S3Meaning(.throttled(retryAfter: nil), after: .time)
         case 499, 520: S3Meaning(.unavailable, after: .time, isDecided: false)
@@ -142,11 +142,11 @@ extension S3Refusal {
 
     /// The meaning of each known code. For other codes the status decides.
     static let meanings: [String: S3Meaning] = [
-        "NoSuchBucket": S3Meaning(.noSuchBucket),
-        "NoSuchUpload": S3Meaning(.noSuchUpload),
+        "NoSuchBucket": S3Meaning(.bucketMissing),
+        "NoSuchUpload": S3Meaning(.uploadUnknown),
         // Some stores use this code for a missing upload. Requests that look for an object handle the code before they
         // get here.
-        "NoSuchKey": S3Meaning(.noSuchUpload),
+        "NoSuchKey": S3Meaning(.uploadUnknown),
 
         "AccessDenied": S3Meaning(.denied),
         "AccountProblem": S3Meaning(.denied),
@@ -192,10 +192,10 @@ extension S3Refusal {
         "MissingContentLength": S3Meaning(.sizeMismatch),
 
         // The answer does not say which parts are invalid. The caller finds them with a listing.
-        "InvalidPart": S3Meaning(.invalidParts([])),
-        "InvalidPartOrder": S3Meaning(.invalidParts([])),
+        "InvalidPart": S3Meaning(.partsInvalid([])),
+        "InvalidPartOrder": S3Meaning(.partsInvalid([])),
 
-        "PreconditionFailed": S3Meaning(.alreadyExists),
+        "PreconditionFailed": S3Meaning(.keyTaken),
         "ConditionalRequestConflict": S3Meaning(.conflict),
 
         "KeyTooLongError": S3Meaning(.keyUnsupported),

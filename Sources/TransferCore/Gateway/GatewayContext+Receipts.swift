@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Signing receipts (specification §9.5).

@@ -86,7 +86,7 @@ struct GatewayContext: Hashable {
     }
 
     /// Seals a token for a session; `nil` if the token would be too long, or if no key can seal.
-    func token(for facts: SessionRecordFacts, device: AuthorisedDevice) -> [UInt8]? {
+    func token(for facts: SessionRecord, device: AuthorisedDevice) -> [UInt8]? {
         let token = SessionToken(
             device: device.name, session: facts.session, terms: facts.terms, issuedMilliseconds: wallMilliseconds,
             upload: facts.upload ?? "")

@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import TransferCommon
 import WireProtocol
 
 /// Formats receipts as JSON, one object per line.

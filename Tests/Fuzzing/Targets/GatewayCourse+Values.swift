@@ -129,7 +129,7 @@ extension GatewayCourse {
         case .createUpload: .uploadCreated(upload: "u1")
         case .listParts: .parts([])
         case .storePart: .partStored(etag: "e")
-        case .storeObject, .complete: .objectStored(StoreReceipt(evidence: .none, etag: "e", version: ""))
+        case .storeObject, .complete: .objectStored(StoredObject(evidence: .none, etag: "e", version: ""))
         }
     }
 
@@ -143,13 +143,13 @@ extension GatewayCourse {
         case 0: return goodAnswer(request)
         case 1:
             return .object(
-                ObjectFacts(
+                ObjectSummary(
                     size: [0, 900, 2_500, .max][Int(choice >> 6)], partBytes: 1_000, evidence: .none, etag: etag,
                     version: "", session: session))
         case 2: return .records([drawnRecord(), drawnRecord()])
         case 3: return .parts(entries)
         case 4: return .partStored(etag: etag)
-        case 5: return .objectStored(StoreReceipt(evidence: .compositeMD5(etag), etag: etag, version: etag))
+        case 5: return .objectStored(StoredObject(evidence: .compositeMD5(etag), etag: etag, version: etag))
         case 6: return .uploadCreated(upload: choice & 0x20 == 0 ? "" : String(repeating: "u", count: 5_000))
         case 7: return .failed(.uploadUnknown)
         case 8: return .failed(.unavailable(retryAfter: .seconds(Int64(choice >> 5))))
@@ -173,9 +173,9 @@ extension GatewayCourse {
         }
     }
 
-    private func objectWithEvidence(_ session: SessionID?) -> ObjectFacts {
+    private func objectWithEvidence(_ session: SessionID?) -> ObjectSummary {
         let digests = (1...3).compactMap { PartNumber($0) }.map { Self.digest($0) }
-        return ObjectFacts(
+        return ObjectSummary(
             size: 2_500, partBytes: 1_000, evidence: .root(ToyDigest.root(digests)), etag: "e", version: "",
             session: session)
     }
@@ -193,9 +193,9 @@ extension GatewayCourse {
         }
     }
 
-    private mutating func drawnRecord() -> SessionRecordFacts {
+    private mutating func drawnRecord() -> SessionRecord {
         let choice = input.byte()
-        return SessionRecordFacts(
+        return SessionRecord(
             device: choice & 1 == 0 ? "a" : "b", session: SessionID(high: 0, low: UInt64(choice >> 5)),
             terms: SessionTerms(
                 key: choice & 2 == 0 ? "site/a/file" : "site/b/file", size: choice & 4 == 0 ? 2_500 : nil,

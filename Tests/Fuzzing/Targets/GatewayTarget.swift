@@ -160,8 +160,8 @@ struct GatewayCourse {
         case .storePart(let name, _, _, let bytes), .storeObject(let name, _, let bytes, _):
             (key, flow) = (name, bytes.flow)
         }
-        if case .storeObject(_, let label, let bytes, _) = request {
-            let isWhole = plans[label.session]?.contains { $0.isOnePart && $0.fileBytes == bytes.size } == true
+        if case .storeObject(_, let metadata, let bytes, _) = request {
+            let isWhole = plans[metadata.session]?.contains { $0.isOnePart && $0.fileBytes == bytes.size } == true
             try hold(isWhole, "a part is stored as if it were the whole file")
         }
         let owner = Self.devices.first { key.utf8.starts(with: $0.prefix.utf8) }

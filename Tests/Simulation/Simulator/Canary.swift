@@ -78,7 +78,7 @@ package enum Canary: String, CaseIterable, Sendable {
         case .takesUnknownUploadForSuccess:
             gateway.tamperAnswer = { answer, request in
                 guard case .failed(.uploadUnknown) = answer, case .complete = request else { return answer }
-                return .objectStored(StoreReceipt(evidence: .none, etag: "", version: ""))
+                return .objectStored(StoredObject(evidence: .none, etag: "", version: ""))
             }
         case .writesNoRecord:
             gateway.tamperRequest = { request in

@@ -198,7 +198,7 @@ final class Monitor {
     /// Called before a request goes to the store.
     func requests(_ request: StoreRequest) {
         if let upload = request.upload, sessionsOfUploads[upload] == nil {
-            sessionsOfUploads[upload] = store.uploads[upload]?.label.session
+            sessionsOfUploads[upload] = store.uploads[upload]?.metadata.session
         }
         // A completion must name exactly the parts of a list that an agent has sent.
         guard case .complete(_, let upload, let parts, _, _) = request, let session = sessionsOfUploads[upload] else {

@@ -1,4 +1,5 @@
 package import ObjectStore
+import TransferCommon
 
 /// One rule that every store must keep.
 ///
@@ -64,7 +65,7 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case completeIgnoresIfAbsent
     /// `completeUpload` with `ifMatch` replaces any object. `StoreLimits.conditions` must show this.
     case completeIgnoresIfMatch
-    /// A completion must name all uploaded parts. The store answers a list that lacks one with `.invalidParts`.
+    /// A completion must name all uploaded parts. The store answers a list that lacks one with `.partsInvalid`.
     case completeNeedsAllParts
     /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced

@@ -24,7 +24,7 @@ extension ForwardingStore {
 
     package func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await base.putObject(key: key, body: body, metadata: metadata, condition: condition)
     }
 
@@ -42,7 +42,7 @@ extension ForwardingStore {
 
     package func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, condition: condition)
     }
 

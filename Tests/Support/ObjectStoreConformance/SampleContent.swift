@@ -133,8 +133,8 @@ extension StoreUnderTest {
     func metadata() -> ObjectMetadata {
         var generator = SystemRandomNumberGenerator()
         return ObjectMetadata(
-            sessionID: SessionID.random(using: &generator), partBytes: UInt64(partBytes),
-            modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 123_456_789))
+            session: SessionID.random(using: &generator), partBytes: UInt64(partBytes),
+            modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 123_456_789))
     }
 
     /// Samples for the parts of one object: all but the last have `partBytes` bytes.
@@ -149,7 +149,7 @@ extension StoreUnderTest {
     func put(_ content: SampleContent, key: String, condition: PutCondition = .none) async throws -> SessionID {
         let metadata = metadata()
         _ = try await store.putObject(key: key, body: content.body(), metadata: metadata, condition: condition)
-        return metadata.sessionID
+        return metadata.session
     }
 
     /// Uploads one part and returns its entry for the completion.

@@ -10,7 +10,7 @@ extension ObjectStore {
 
     package func putObject(
         key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await putObject(key: ObjectKey(key), body: body, metadata: metadata, condition: condition)
     }
 
@@ -38,7 +38,7 @@ extension ObjectStore {
 
     package func completeUpload(
         key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
+    ) async throws(StoreError) -> StoredObject {
         try await completeUpload(
             key: ObjectKey(key), upload: upload, parts: parts, size: size, condition: condition)
     }

@@ -112,13 +112,15 @@ struct RelayPaceTests {
             try await relay.withStore { store in
                 let records = SessionRecords(store: store)
                 var record = SessionRecord(
-                    device: "camera-7", key: "old", size: nil, modificationTime: .init(seconds: 1, nanoseconds: 0),
-                    partBytes: 5 << 20, condition: .absent, sessionID: SessionID(high: 0, low: 1), upload: nil)
+                    device: "camera-7", session: SessionID(high: 0, low: 1),
+                    terms: SessionTerms(
+                        key: "old", size: nil, partBytes: 5 << 20, modification: .init(seconds: 1, nanoseconds: 0),
+                        condition: .absent), upload: nil)
                 record.upload = relay.s3.beginUpload("old", parts: [[1, 2, 3], [4, 5]])
                 try await records.write(record)
                 relay.s3.beginUpload("foreign", parts: [[1]])
                 relay.s3.advanceClock(by: .seconds(86_400))
-                record.key = "young"
+                record.terms.key = "young"
                 record.upload = relay.s3.beginUpload("young", parts: [[1]])
                 try await records.write(record)
                 // Two gateways keep the same store clean at the same time.

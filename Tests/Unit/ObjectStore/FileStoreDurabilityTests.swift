@@ -209,16 +209,16 @@ import WireProtocol
         #expect(bytes == operation.before?.bytes || bytes == operation.after?.bytes, "call \(crash)")
         guard let summary = try await store.object(key: operation.key), let bytes else { return }
         switch summary.evidence {
-        case .partDigest(let digest):
+        case .wholeDigest(let digest):
             #expect(try digest == SHA256Digest.of(bytes), "call \(crash)")
-        case .compositeSHA256(let root, _, _):
+        case .root(let root):
             let digests = try StoreOperation.parts.map { try $0.digest }
             #expect(try root == RootDigest.of(digests) && bytes == StoreOperation.new.bytes, "call \(crash)")
         case .compositeMD5, .none:
             Issue.record("call \(crash): no evidence")
         }
         let session: UInt64 = bytes == StoreOperation.old.bytes ? 1 : 2
-        #expect(summary.metadata?.sessionID == SessionID(high: 0, low: session), "call \(crash)")
+        #expect(summary.metadata?.session == SessionID(high: 0, low: session), "call \(crash)")
     }
 
     /// Checks that the effect of an operation that returned has survived the power cut.
@@ -247,7 +247,7 @@ import WireProtocol
         do {
             try await operation.perform(store, context)
         } catch let error as StoreError {
-            let isExpected = [.noSuchUpload, .alreadyExists].contains(error.reason)
+            let isExpected = [.uploadUnknown, .keyTaken].contains(error.reason)
             #expect(isExpected && isDone, "call \(crash): \(String(reflecting: error))")
         }
         #expect(try await store.contents(operation.key) == operation.after?.bytes, "call \(crash)")

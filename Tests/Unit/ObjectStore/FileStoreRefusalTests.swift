@@ -68,7 +68,7 @@ import WireProtocol
         try await withTestDirectory { directory in
             try directory.write([1], to: "file")
             for path in [directory.path("missing"), directory.path("file"), "relative", ""] {
-                await expectError(.noSuchBucket) {
+                await expectError(.bucketMissing) {
                     try await FileStore.open(path: path, threads: directory.threads, logger: directory.logger)
                 }
             }
@@ -94,21 +94,21 @@ import WireProtocol
                     try FileManager.default.createDirectory(
                         atPath: outer.path("store"), withIntermediateDirectories: true)
                 }
-                await expectError(.noSuchBucket) { try await store.object(key: "b/c") }
-                await expectError(.noSuchBucket) { try await store.readObject(key: "a") }
-                await expectError(.noSuchBucket) { try await store.put(Sample(1, seed: 1), key: "d") }
-                await expectError(.noSuchBucket) { try await store.createUpload(key: "a", metadata: metadata()) }
-                await expectError(.noSuchBucket) {
+                await expectError(.bucketMissing) { try await store.object(key: "b/c") }
+                await expectError(.bucketMissing) { try await store.readObject(key: "a") }
+                await expectError(.bucketMissing) { try await store.put(Sample(1, seed: 1), key: "d") }
+                await expectError(.bucketMissing) { try await store.createUpload(key: "a", metadata: metadata()) }
+                await expectError(.bucketMissing) {
                     try await store.upload(Sample(1, seed: 1), number: 1, key: "a", upload: upload)
                 }
-                await expectError(.noSuchBucket) { try await store.listParts(key: "a", upload: upload, after: nil) }
-                await expectError(.noSuchBucket) { try await store.complete(upload, parts, key: "a") }
-                await expectError(.noSuchBucket) { try await store.abortUpload(key: "a", upload: upload) }
-                await expectError(.noSuchBucket) { try await store.uploads(key: "a") }
-                await expectError(.noSuchBucket) { try await store.readRecord(name: "x") }
-                await expectError(.noSuchBucket) { try await store.writeRecord(name: "x", bytes: []) }
-                await expectError(.noSuchBucket) { try await store.deleteRecord(name: "x") }
-                await expectError(.noSuchBucket) { try await store.recordNames(prefix: "", after: nil) }
+                await expectError(.bucketMissing) { try await store.listParts(key: "a", upload: upload, after: nil) }
+                await expectError(.bucketMissing) { try await store.complete(upload, parts, key: "a") }
+                await expectError(.bucketMissing) { try await store.abortUpload(key: "a", upload: upload) }
+                await expectError(.bucketMissing) { try await store.uploads(key: "a") }
+                await expectError(.bucketMissing) { try await store.readRecord(name: "x") }
+                await expectError(.bucketMissing) { try await store.writeRecord(name: "x", bytes: []) }
+                await expectError(.bucketMissing) { try await store.deleteRecord(name: "x") }
+                await expectError(.bucketMissing) { try await store.recordNames(prefix: "", after: nil) }
             }
             try FileManager.default.removeItem(atPath: outer.path("store"))
             try FileManager.default.moveItem(atPath: outer.path("unmounted"), toPath: outer.path("store"))
@@ -173,7 +173,7 @@ import WireProtocol
                 return done == 0 ? EEXIST : EIO
             }
             try await store.put(Sample(10, seed: 1), key: "a", condition: operation == .rename ? .none : .ifAbsent)
-            #expect(try await store.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
+            #expect(try await store.object(key: "a")?.metadata?.session == metadata().session)
             #expect(try directory.files(below: ".sluice/staging").isEmpty)
         }
     }
@@ -184,7 +184,7 @@ import WireProtocol
                 path: directory.path, threads: directory.threads, logger: directory.logger, partsMax: 3)
             let upload = try await store.createUpload(key: "a", metadata: metadata())
             let fourth = try #require(PartNumber(4))
-            await expectError(.invalidParts([fourth])) {
+            await expectError(.partsInvalid([fourth])) {
                 try await store.upload(Sample(1, seed: 1), number: 4, key: "a", upload: upload)
             }
             let last = try await store.upload(Sample(1, seed: 1), number: 3, key: "a", upload: upload)

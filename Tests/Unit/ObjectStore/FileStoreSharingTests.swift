@@ -17,8 +17,8 @@ import WireProtocol
             let last = try await second.upload(Sample(5, seed: 2), number: 2, key: "a", upload: upload)
             #expect(try await first.allParts(key: "a", upload: upload).map(\.number.value) == [1, 2])
             try await second.complete(upload, parts + [last], key: "a")
-            await expectError(.noSuchUpload) { try await first.complete(upload, parts + [last], key: "a") }
-            await expectError(.noSuchUpload) { try await first.abortUpload(key: "a", upload: upload) }
+            await expectError(.uploadUnknown) { try await first.complete(upload, parts + [last], key: "a") }
+            await expectError(.uploadUnknown) { try await first.abortUpload(key: "a", upload: upload) }
             #expect(try await first.contents("a") == Sample(1000, seed: 1).bytes + Sample(5, seed: 2).bytes)
         }
     }
@@ -106,7 +106,7 @@ import WireProtocol
                                     begun[index].upload, begun[index].parts, key: key, condition: .ifAbsent)
                                 return index
                             } catch {
-                                #expect((error as? StoreError)?.reason == .alreadyExists)
+                                #expect((error as? StoreError)?.reason == .keyTaken)
                                 return nil
                             }
                         }
@@ -116,7 +116,7 @@ import WireProtocol
                 let winner = try #require(winners.first)
                 #expect(winners.count == 1)
                 #expect(try await first.contents(key) == Sample(1000, seed: UInt8(winner)).bytes)
-                let session = try await first.object(key: key)?.metadata?.sessionID
+                let session = try await first.object(key: key)?.metadata?.session
                 #expect(session == SessionID(high: 0, low: UInt64(winner)))
                 try await first.abortUpload(key: key, upload: begun[1 - winner].upload)
             }
@@ -147,7 +147,7 @@ import WireProtocol
             let third = try await directory.open()
             gate.open()
             _ = try await completion.value
-            await expectError(.noSuchUpload) { try await third.listParts(key: "a", upload: upload, after: nil) }
+            await expectError(.uploadUnknown) { try await third.listParts(key: "a", upload: upload, after: nil) }
             #expect(try await third.contents("a") == Sample(1000, seed: 1).bytes)
         }
     }

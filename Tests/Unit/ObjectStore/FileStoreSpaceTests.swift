@@ -3,6 +3,7 @@ import ObjectStore
 import ObjectStoreConformance
 import SystemSupport
 import Testing
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc

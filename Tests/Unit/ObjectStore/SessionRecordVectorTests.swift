@@ -29,20 +29,20 @@ import WireProtocol
     func vectorsRoundTrip(vector: Vector) throws {
         let record = try #require(SessionRecord(decoding: vector.content))
         #expect(try record.encoded() == vector.content)
-        #expect(try SessionRecord.name(key: record.key, session: record.sessionID) == vector.recordName)
-        #expect(record.device == "camera-7" && record.partBytes == 8 << 20)
-        #expect(record.modificationTime == ModificationTime(seconds: 1_767_225_600, nanoseconds: 123_456_789))
+        #expect(try SessionRecord.name(key: record.key, session: record.session) == vector.recordName)
+        #expect(record.device == "camera-7" && record.terms.partBytes == 8 << 20)
+        #expect(record.terms.modification == ModificationTime(seconds: 1_767_225_600, nanoseconds: 123_456_789))
     }
 
     @Test func metadataAndConditionsAreThoseOfTheVectors() throws {
         let records = try Vector.load().compactMap { SessionRecord(decoding: $0.content) }
         let last = try #require(records.last)
-        #expect(last.metadata.contentType == "video/mp4")
-        #expect(last.metadata.pairs.map(\.name) == ["line", "shift"])
-        #expect(last.metadata.pairs.map(\.value) == ["3", "late"])
-        #expect(records.dropLast().allSatisfy { $0.metadata == .none })
-        #expect(records.map(\.size) == [10_485_760, 10_485_760, nil, 10_485_760])
-        #expect(records.prefix(3).map(\.condition) == [.absent, .absent, .any])
+        #expect(last.terms.metadata.contentType == "video/mp4")
+        #expect(last.terms.metadata.pairs.map(\.name) == ["line", "shift"])
+        #expect(last.terms.metadata.pairs.map(\.value) == ["3", "late"])
+        #expect(records.dropLast().allSatisfy { $0.terms.metadata == .none })
+        #expect(records.map(\.terms.size) == [10_485_760, 10_485_760, nil, 10_485_760])
+        #expect(records.prefix(3).map(\.terms.condition) == [.absent, .absent, .any])
     }
 
     /// No gateway writes metadata that breaks a rule. A record with such metadata is damaged or was written by another

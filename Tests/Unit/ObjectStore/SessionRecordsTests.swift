@@ -6,24 +6,26 @@ import WireProtocol
 @Suite struct SessionRecordsTests {
     static func record(_ key: String, session: UInt64, upload: String? = nil) -> SessionRecord {
         SessionRecord(
-            device: "camera-7", key: key, size: 12_345, modificationTime: ModificationTime(seconds: -1, nanoseconds: 9),
-            partBytes: 8 << 20, condition: .absent, sessionID: SessionID(high: 0, low: session), upload: upload)
+            device: "camera-7", session: SessionID(high: 0, low: session),
+            terms: SessionTerms(
+                key: key, size: 12_345, partBytes: 8 << 20, modification: ModificationTime(seconds: -1, nanoseconds: 9),
+                condition: .absent), upload: upload)
     }
 
     @Test func readsWhatWasWritten() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
             var record = Self.record("a/b", session: 1)
-            record.size = nil
-            #expect(try await records.read(key: "a/b", session: record.sessionID) == nil)
+            record.terms.size = nil
+            #expect(try await records.read(key: "a/b", session: record.session) == nil)
             try await records.write(record)
-            #expect(try await records.read(key: "a/b", session: record.sessionID) == record)
+            #expect(try await records.read(key: "a/b", session: record.session) == record)
             record.upload = "an upload"
             try await records.write(record)
-            #expect(try await records.read(key: "a/b", session: record.sessionID) == record)
-            try await records.remove(key: "a/b", session: record.sessionID)
-            try await records.remove(key: "a/b", session: record.sessionID)
-            #expect(try await records.read(key: "a/b", session: record.sessionID) == nil)
+            #expect(try await records.read(key: "a/b", session: record.session) == record)
+            try await records.remove(key: "a/b", session: record.session)
+            try await records.remove(key: "a/b", session: record.session)
+            #expect(try await records.read(key: "a/b", session: record.session) == nil)
         }
     }
 
@@ -31,14 +33,14 @@ import WireProtocol
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
             let record = Self.record("a/b", session: 1)
-            try await records.renew(key: "a/b", session: record.sessionID, olderThan: .zero)
+            try await records.renew(key: "a/b", session: record.session, olderThan: .zero)
             #expect(try await records.sessions(key: "a/b").isEmpty)
             try await records.write(record)
             let written = try #require(try await records.sessions(key: "a/b").first?.modified)
             try await Task.sleep(for: .milliseconds(20))  // Lets the store's clock advance.
-            try await records.renew(key: "a/b", session: record.sessionID, olderThan: .seconds(60))
+            try await records.renew(key: "a/b", session: record.session, olderThan: .seconds(60))
             #expect(try await records.sessions(key: "a/b").first?.modified == written)
-            try await records.renew(key: "a/b", session: record.sessionID, olderThan: .zero)
+            try await records.renew(key: "a/b", session: record.session, olderThan: .zero)
             let renewed = try #require(try await records.sessions(key: "a/b").first)
             #expect(renewed.modified > written && renewed.record == record)
         }
@@ -54,7 +56,7 @@ import WireProtocol
                 "upload":"u-1","version":2}
                 """)
         #expect(
-            try SessionRecord.name(key: "abc", session: record.sessionID)
+            try SessionRecord.name(key: "abc", session: record.session)
                 == "ba7816bf8f01cfea414140de5dae2223-000000000000000000000000000000ab")
     }
 
@@ -67,7 +69,7 @@ import WireProtocol
                 for session in 0..<3 { try await records.write(Self.record(key, session: UInt64(index * 3 + session))) }
             }
             for (index, key) in keys.enumerated() {
-                let found = try await records.sessions(key: key).compactMap(\.record?.sessionID.low)
+                let found = try await records.sessions(key: key).compactMap(\.record?.session.low)
                 #expect(found == (0..<3).map { UInt64(index * 3 + $0) })
             }
             #expect(try await records.sessions(key: "other").isEmpty)
@@ -123,7 +125,7 @@ import WireProtocol
         let text = String(decoding: try record.encoded(), as: UTF8.self)
             .replacing(#""version":2"#, with: #""version":1"#).replacing(#""replaces":{"what":"nothing"},"#, with: "")
         #expect(SessionRecord(decoding: Array(text.utf8)) == record)
-        #expect(record.condition == .absent)
+        #expect(record.terms.condition == .absent)
     }
 
     /// A record needs every field, and a record with an invalid value is refused.

@@ -194,14 +194,14 @@ struct Sample: Sendable {
 /// Metadata of a session with a numbered id.
 func metadata(session: UInt64 = 1, partBytes: UInt64 = 1000) -> ObjectMetadata {
     ObjectMetadata(
-        sessionID: SessionID(high: 0, low: session), partBytes: partBytes,
-        modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
+        session: SessionID(high: 0, low: session), partBytes: partBytes,
+        modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
 }
 
 extension ObjectStore {
     @discardableResult
     func put(_ sample: Sample, key: String, session: UInt64 = 1, condition: PutCondition = .none) async throws
-        -> ObjectReceipt
+        -> StoredObject
     {
         try await putObject(key: key, body: sample.body(), metadata: metadata(session: session), condition: condition)
     }
@@ -227,7 +227,7 @@ extension ObjectStore {
     @discardableResult
     func complete(
         _ upload: String, _ parts: [CompletedPart], key: String, condition: PutCondition = .none
-    ) async throws -> ObjectReceipt {
+    ) async throws -> StoredObject {
         try await completeUpload(
             key: key, upload: upload, parts: parts, size: parts.reduce(0) { $0 + $1.size }, condition: condition)
     }

@@ -35,7 +35,7 @@ import WireProtocol
                 "a", session: 1, parts: [Sample(1000, seed: 1), Sample(10, seed: 2)], in: store)
             try age(directory, days: 2)
             let report = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.sessionID) == [record.sessionID])
+            #expect(report.removed.map(\.session) == [record.session])
             #expect(report.removed.first?.uploads == [try #require(record.upload)])
             #expect(report.removed.first?.storedBytes == 1010)
             #expect(report.keptCount == 0 && report.failed.isEmpty && report.unreadable.isEmpty)
@@ -61,7 +61,7 @@ import WireProtocol
             let report = try await cleaner(store, directory).clean(olderThan: Self.day)
             #expect(report.removed.isEmpty && report.keptCount == 1)
             #expect(try await store.uploads(key: "a").map(\.upload) == [upload])
-            #expect(try await SessionRecords(store: store).read(key: "a", session: record.sessionID) == record)
+            #expect(try await SessionRecords(store: store).read(key: "a", session: record.session) == record)
         }
     }
 
@@ -73,7 +73,7 @@ import WireProtocol
             let (other, _) = try await store.begin([Sample(10, seed: 1)], key: "b", session: 1)
             try age(directory, days: 30)
             let report = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.sessionID) == [record.sessionID])
+            #expect(report.removed.map(\.session) == [record.session])
             #expect(try await store.uploads(key: "a").map(\.upload) == [foreign])
             #expect(try await store.uploads(key: "b").map(\.upload) == [other])
         }
@@ -154,12 +154,12 @@ import WireProtocol
             altered.vainAborts = Counter(1000)
             altered.vainAbortKey = "a"
             let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.sessionID) == [other.sessionID])
+            #expect(report.removed.map(\.session) == [other.session])
             #expect(report.failed.map(\.record) == [stubborn])
             #expect(report.failed.first?.error.reason == .unavailable)
             #expect(report.unreadable == ["not-a-record"])
             let again = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(again.removed.map(\.sessionID) == [stubborn.sessionID])
+            #expect(again.removed.map(\.session) == [stubborn.session])
             #expect(try directory.files(below: ".sluice/sessions") == ["not-a-record"])
         }
     }
@@ -169,7 +169,7 @@ import WireProtocol
             var sessions: Set<SessionID> = []
             for session in 0..<20 {
                 let record = try await begin("key-\(session % 7)", session: UInt64(session), parts: [], in: store)
-                sessions.insert(record.sessionID)
+                sessions.insert(record.session)
             }
             try age(directory, days: 2)
             let young = try await begin("key-1", session: 100, parts: [Sample(10, seed: 1)], in: store)
@@ -177,11 +177,11 @@ import WireProtocol
             async let left = cleaner(store, directory).clean(olderThan: Self.day)
             async let right = cleaner(second, directory).clean(olderThan: Self.day)
             let reports = try await [left, right]
-            let removed = reports.flatMap(\.removed).map(\.sessionID)
+            let removed = reports.flatMap(\.removed).map(\.session)
             // One cleaner may fail on an upload that the other is aborting. The next cleaning removes what remains.
             let failed = reports.flatMap(\.failed)
             #expect(failed.allSatisfy { $0.error.reason == .completionInProgress })
-            #expect(Set(removed).union(failed.map(\.record.sessionID)) == sessions)
+            #expect(Set(removed).union(failed.map(\.record.session)) == sessions)
             _ = try await cleaner(store, directory).clean(olderThan: Self.day)
             #expect(try directory.files(below: ".sluice/sessions").count == 1)
             #expect(try await store.uploads(key: "key-1").map(\.upload) == [try #require(young.upload)])
@@ -198,7 +198,7 @@ import WireProtocol
             for try await entry in cleaner(store, directory).unfinished() { entries.append(entry) }
             #expect(entries.count == 2)
             guard case .upload(let upload, let age) = entries.first else { throw UnexpectedEntry() }
-            #expect(upload.device == "camera-7" && upload.key == "a" && upload.sessionID == record.sessionID)
+            #expect(upload.device == "camera-7" && upload.key == "a" && upload.session == record.session)
             #expect(upload.partCount == 2 && upload.storedBytes == 1010 && upload.size == 12_345)
             #expect(upload.uploads == [try #require(record.upload)])
             #expect(age > Self.day * 2 && age < Self.day * 4)
@@ -248,7 +248,7 @@ struct AlteredStore: ForwardingStore {
 
     func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         var found = try await base.uploads(key: key)
-        if !tellsSessions { for index in found.indices { found[index].sessionID = nil } }
+        if !tellsSessions { for index in found.indices { found[index].session = nil } }
         return found
     }
 }

@@ -11,12 +11,12 @@ import WireProtocol
 /// different error codes.
 @Suite(.timeLimit(.minutes(5))) struct ConditionTests {
     static let refusals: [(status: Int, code: String, ifAbsent: StoreError.Reason, ifMatch: StoreError.Reason)] = [
-        (412, "PreconditionFailed", .alreadyExists, .alreadyExists),
+        (412, "PreconditionFailed", .keyTaken, .keyTaken),
         // OpenStack Swift answers in this way.
-        (412, "InvalidRequest", .alreadyExists, .alreadyExists),
+        (412, "InvalidRequest", .keyTaken, .keyTaken),
         (409, "ConditionalRequestConflict", .conflict, .conflict),
         (409, "SomethingElse", .conflict, .conflict),
-        (404, "NoSuchKey", .noSuchUpload, .preconditionGone),
+        (404, "NoSuchKey", .uploadUnknown, .objectGone),
     ]
 
     @Test(arguments: refusals.indices)

@@ -2,6 +2,7 @@ import FoundationEssentials
 import ObjectStore
 import S3Store
 import Testing
+import TransferCommon
 
 /// When a lease uses credentials, renews them, or waits for new ones. Each test is a transcript of events and of the
 /// lease's advice.

@@ -5,6 +5,7 @@ import S3Store
 import Synchronization
 import TestSupport
 import Testing
+import TransferCommon
 
 /// Tests each source of credentials with a server that answers as the real one does.
 @Suite(.timeLimit(.minutes(5))) struct CredentialServerTests {

@@ -117,7 +117,7 @@ import WireProtocol
             try await withScriptedStore(server, credentials: source) { store in
                 // The client repeats HEAD with new credentials and gets 404. It then sends HEAD for the bucket, which
                 // is not found either.
-                await expect(throwing: .noSuchBucket) { try await store.object(key: "k") }
+                await expect(throwing: .bucketMissing) { try await store.object(key: "k") }
                 #expect(source.count == 2)
             }
         }

@@ -31,8 +31,10 @@ struct OrphanTests {
 
     private func record(session: UInt64, upload: String? = nil) -> SessionRecord {
         SessionRecord(
-            device: "camera-7", key: "key", size: 12_345, modificationTime: .init(seconds: 1, nanoseconds: 0),
-            partBytes: 5 << 20, condition: .absent, sessionID: SessionID(high: 0, low: session), upload: upload)
+            device: "camera-7", session: SessionID(high: 0, low: session),
+            terms: SessionTerms(
+                key: "key", size: 12_345, partBytes: 5 << 20, modification: .init(seconds: 1, nanoseconds: 0),
+                condition: .absent), upload: upload)
     }
 
     private func recordCount(_ s3: ScriptedS3) -> Int { s3.keys.count { $0.hasPrefix(".sluice/sessions/") } }

@@ -79,8 +79,8 @@ import WireProtocol
                 }
                 for await _ in arrived {}
                 call.cancel()
-                let receipt = try await call.value
-                #expect(receipt.etag == "\"e\"")
+                let stored = try await call.value
+                #expect(stored.etag == "\"e\"")
             }
         }
     }

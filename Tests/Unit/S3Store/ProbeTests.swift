@@ -81,15 +81,16 @@ import WireProtocol
                 let one = try #require(PartNumber(1))
                 var generator = SystemRandomNumberGenerator()
                 var record = SessionRecord(
-                    device: "cam", key: "file", size: 1 << 30,
-                    modificationTime: ModificationTime(seconds: 1, nanoseconds: 0), partBytes: 8 << 20,
-                    condition: .absent, sessionID: .random(using: &generator), upload: nil)
+                    device: "cam", session: .random(using: &generator),
+                    terms: SessionTerms(
+                        key: "file", size: 1 << 30, partBytes: 8 << 20,
+                        modification: ModificationTime(seconds: 1, nanoseconds: 0), condition: .absent), upload: nil)
                 let records = SessionRecords(store: store)
                 try await records.write(record)
                 let ours = try await store.createUpload(key: "file", metadata: sampleMetadata())
                 let foreign = try await store.createUpload(key: "file", metadata: sampleMetadata())
                 _ = try await store.uploadPart(key: "file", upload: foreign, number: one, body: body(of: [10]))
-                record.sessionID = .random(using: &generator)
+                record.session = .random(using: &generator)
                 record.upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
                 try await records.write(record)
 

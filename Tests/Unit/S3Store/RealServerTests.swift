@@ -76,11 +76,11 @@ import WireProtocol
         let store = S3Store(
             configuration: configuration, credentials: FixedCredentials(credentials), logger: quietLogger)
         try await shuttingDown(store) { store in
-            await expect(throwing: .noSuchBucket) { try await store.probe() }
-            await expect(throwing: .noSuchBucket) { try await store.object(key: "k") }
-            await expect(throwing: .noSuchBucket) { try await store.readObject(key: "k") }
-            await expect(throwing: .noSuchBucket) { try await store.recordNames(prefix: "", after: nil) }
-            await expect(throwing: .noSuchBucket) {
+            await expect(throwing: .bucketMissing) { try await store.probe() }
+            await expect(throwing: .bucketMissing) { try await store.object(key: "k") }
+            await expect(throwing: .bucketMissing) { try await store.readObject(key: "k") }
+            await expect(throwing: .bucketMissing) { try await store.recordNames(prefix: "", after: nil) }
+            await expect(throwing: .bucketMissing) {
                 try await store.putObject(
                     key: "k", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)
             }

@@ -88,7 +88,7 @@ import WireProtocol
     @Test(arguments: [
         (ScriptedAnswer.hangUp, StoreError.Reason.outcomeUnknown), (.answer(status: 500), .outcomeUnknown),
         (.answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
-        (.answer(status: 412, body: error("PreconditionFailed")), .alreadyExists),
+        (.answer(status: 412, body: error("PreconditionFailed")), .keyTaken),
         (.answer(status: 400, body: error("XAmzContentSHA256Mismatch")), .digestMismatch),
     ])
     func aPutObjectWithoutAnAnswerIsUnknown(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {

@@ -50,8 +50,8 @@ struct ScriptedS3Tests {
             let body = try body(of: [50])
             _ = try await store.putObject(key: "key", body: body, metadata: sampleMetadata(), condition: .none)
             let summary = try #require(try await store.object(key: "key"))
-            #expect(summary.evidence == .partDigest(body.digest))
-            #expect(!summary.isEvidenceChecked)
+            #expect(summary.evidence == .wholeDigest(body.digest))
+            #expect(!summary.isVerified)
         }
     }
 
@@ -84,7 +84,7 @@ struct ScriptedS3Tests {
                 // The client refuses parts of unequal size itself. The test claims equal sizes, so that the store has
                 // to refuse the completion.
                 let parts = listed.map { CompletedPart(number: $0.number, size: 10, digest: digest, etag: $0.etag) }
-                await expect(throwing: .invalidParts(parts.filter { $0.number.value != 2 }.map(\.number))) {
+                await expect(throwing: .partsInvalid(parts.filter { $0.number.value != 2 }.map(\.number))) {
                     try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, condition: .none)
                 }
             }
@@ -178,8 +178,10 @@ struct ScriptedS3Tests {
             let metadata = sampleMetadata()
             try await SessionRecords(store: store).write(
                 SessionRecord(
-                    device: "cam", key: "file", size: 10, modificationTime: metadata.modificationTime,
-                    partBytes: 10, condition: .absent, sessionID: metadata.sessionID, upload: upload))
+                    device: "cam", session: metadata.session,
+                    terms: SessionTerms(
+                        key: "file", size: 10, partBytes: 10, modification: metadata.modification, condition: .absent),
+                    upload: upload))
             s3.inject(.refuse(status: 403, code: "AccessDenied"), into: .listUploads, times: .max) { _ in true }
             let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
             let report = try await cleaner.clean(olderThan: .seconds(-3_600))

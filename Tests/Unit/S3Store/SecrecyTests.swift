@@ -5,6 +5,7 @@ import S3Servers
 import S3Store
 import TestSupport
 import Testing
+import TransferCommon
 
 /// Secrets and tokens are sent only to the server that needs them, and shown nowhere.
 @Suite(.timeLimit(.minutes(5))) struct SecrecyTests {

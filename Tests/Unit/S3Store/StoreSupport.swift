@@ -45,8 +45,8 @@ let anyCredentials = FixedCredentials(S3Credentials(accessKeyID: "id", secretAcc
 func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectMetadata {
     var generator = SystemRandomNumberGenerator()
     return ObjectMetadata(
-        sessionID: SessionID.random(using: &generator), partBytes: partBytes,
-        modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
+        session: SessionID.random(using: &generator), partBytes: partBytes,
+        modification: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
 }
 
 /// A body of buffers with these sizes.

@@ -5,6 +5,7 @@ import S3Servers
 import S3Store
 import TestSupport
 import Testing
+import TransferCommon
 
 /// TLS to the store: which certificates the gateway trusts.
 @Suite(.timeLimit(.minutes(5))) struct TrustTests {

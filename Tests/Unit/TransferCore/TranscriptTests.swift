@@ -27,11 +27,13 @@ import WireProtocol
 
         // No session is unfinished. The gateway writes a session record, creates the upload, and writes the record
         // again with the upload's id.
-        var facts = SessionRecordFacts(
+        var facts = SessionRecord(
             device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(size: 1_500), upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
         #expect(
-            gateway.answer(.done) == [.store(StoreRequestID(4), .createUpload(key: "site/file", label: facts.label))])
+            gateway.answer(.done) == [
+                .store(StoreRequestID(4), .createUpload(key: "site/file", metadata: facts.objectMetadata))
+            ])
         facts.upload = "upload-1"
         #expect(gateway.answer(.uploadCreated(upload: "upload-1")) == [.store(StoreRequestID(5), .writeRecord(facts))])
         let opened = gateway.answer(.done)
@@ -92,7 +94,7 @@ import WireProtocol
             size: 1_500, evidence: .root(GatewayDriver.complete(1_500).root), partBytes: 1_000, etag: "e", version: "",
             location: "file")
         #expect(
-            gateway.answer(.objectStored(GatewayDriver.receipt)) == [
+            gateway.answer(.objectStored(GatewayDriver.storedObject)) == [
                 .send(id, slot, .completed(completed)),
                 .store(StoreRequestID(9), .removeRecord(key: "site/file", session: GatewayDriver.session)),
                 .note(.completed(GatewayDriver.session, key: "site/file", bytes: 1_500)),
@@ -119,7 +121,7 @@ import WireProtocol
         // The key is free: the gateway decides everything at once, and releases the last bytes.
         let actions = gateway.answer(.object(nil))
         let token = try #require(gateway.tokens.last)
-        let label = ObjectLabel(
+        let metadata = ObjectMetadata(
             session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification)
         #expect(
             actions == [
@@ -130,7 +132,7 @@ import WireProtocol
                 .store(
                     StoreRequestID(2),
                     .storeObject(
-                        key: "site/file", label: label,
+                        key: "site/file", metadata: metadata,
                         bytes: PartBytes(flow: flow, size: 400, digest: offer.digest, md5: nil), condition: .ifAbsent)),
                 .send(
                     id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: 400)))),
@@ -139,7 +141,7 @@ import WireProtocol
         let completed = Completed(
             size: 400, evidence: .wholeDigest(offer.digest), partBytes: 1_000, etag: "e", version: "", location: "file")
         #expect(
-            gateway.answer(.objectStored(GatewayDriver.receipt)) == [
+            gateway.answer(.objectStored(GatewayDriver.storedObject)) == [
                 .dropFlow(flow), .send(id, slot, .completed(completed)),
                 .note(.completed(GatewayDriver.session, key: "site/file", bytes: 400)),
             ])

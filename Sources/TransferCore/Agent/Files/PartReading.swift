@@ -1,5 +1,4 @@
 package import TransferCommon
-package import WireProtocol
 
 /// The result of reading a part.
 package enum PartReading: Hashable, Sendable {

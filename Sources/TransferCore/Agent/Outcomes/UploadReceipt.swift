@@ -1,5 +1,4 @@
 package import TransferCommon
-package import WireProtocol
 
 /// Proof of a finished upload, for the journal and the user.
 package struct UploadReceipt: Hashable, Sendable {

@@ -51,7 +51,7 @@ package struct Completion: Hashable, Sendable {
         /// Call `prepare`, and then complete the upload or look up the key.
         case prepare
         /// Judge the object under the key, if any; then complete the upload (`complete`).
-        case found(ObjectFacts?)
+        case found(ObjectSummary?)
         /// Look up the key.
         case look
         /// Ask nothing now: the step is repeated after a pause.
@@ -59,7 +59,7 @@ package struct Completion: Hashable, Sendable {
         /// The store holds these parts with other content or another ETag, or does not hold them: the agent sends them
         /// again.
         case wanted([PartNumber])
-        case stored(StoreReceipt)
+        case stored(StoredObject)
         case search(ObjectSearch.Cause, isPatient: Bool)
         case failed
     }
@@ -113,10 +113,8 @@ package struct Completion: Hashable, Sendable {
         switch (step, answer) {
         case (.comparing, .parts(let listing)):
             return compare(listing)
-        case (.completing, .objectStored(let receipt)):
-            return .stored(receipt)
-        case (.completing, .failed(.partsInvalid(let named))):
-            return .wanted(suspects(named))
+        case (.completing, .objectStored(let object)):
+            return .stored(object)
         case (.looking, .object(let object)):
             return .found(object)
         case (_, .failed(.uploadUnknown)):
@@ -130,13 +128,19 @@ package struct Completion: Hashable, Sendable {
         case (.completing, .failed(.outcomeUnknown)):
             phase = .asking(.looking)
             return .look
-        case (_, .failed(.unavailable(let retryAfter))) where attempts < attemptsMax:
-            if step != .completing { attempts += 1 }
-            phase = .pausing(step, until: now + max(retryAfter, .milliseconds(250 << min(attempts, 6))))
-            return .pause
+        case (_, .failed(let error)):
+            return failed(error, attemptsMax: attemptsMax, now: now)
         default:
             return .failed
         }
+    }
+
+    private mutating func failed(_ error: StoreError, attemptsMax: Int, now: Instant) -> OnAnswer {
+        if step == .completing, case .partsInvalid(let named) = error.reason { return .wanted(suspects(named)) }
+        guard let retryAfter = error.retryAfter, attempts < attemptsMax else { return .failed }
+        if step != .completing { attempts += 1 }
+        phase = .pausing(step, until: now + max(retryAfter, .milliseconds(250 << min(attempts, 6))))
+        return .pause
     }
 
     /// Begins the step that precedes the completion: a look at the key, if one is needed.

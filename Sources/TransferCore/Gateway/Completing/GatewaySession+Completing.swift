@@ -68,10 +68,10 @@ extension GatewaySession {
         case .look: ask(completion, &context)
         case .pause: phase = .completing(completion)
         case .wanted(let parts): want(parts, &context)
-        case .stored(let receipt):
+        case .stored(let object):
             let isVerified = stored.prove(completion.list)
             settle(
-                receipt.proven(by: completion.content, isVerified: isVerified), bytes: completion.complete.size,
+                object.proven(by: completion.content, isVerified: isVerified), bytes: completion.complete.size,
                 &context)
         case .search(let cause, let isPatient):
             let retry = cause == .uploadUnknown ? Search.Retry.nothing : .completion(completion)

@@ -88,13 +88,15 @@ package struct UploadAbort: Hashable, Sendable {
         case .failed(.uploadUnknown) where !mayLand, .parts([]) where !mayLand:
             return .finished
         case .failed where mayLand, .parts where mayLand || attempt < Self.attemptsMax,
-            .failed(.unavailable) where attempt < Self.attemptsMax,
             .failed(.outcomeUnknown) where attempt < Self.attemptsMax:
-            phase = .pausing(upload: upload, until: now + .milliseconds(100 << min(attempt, 5)))
-            return .pause
+            break
+        case .failed(let error) where error.retryAfter != nil && attempt < Self.attemptsMax:
+            break
         default:
             return .failed
         }
+        phase = .pausing(upload: upload, until: now + .milliseconds(100 << min(attempt, 5)))
+        return .pause
     }
 
     /// When `resumed` is due; `nil` except while pausing.

@@ -40,7 +40,7 @@ extension GatewaySession {
     }
 
     private mutating func choose(
-        among records: [SessionRecordFacts], _ opening: SessionOpening, isBusy: (SessionID) -> Bool,
+        among records: [SessionRecord], _ opening: SessionOpening, isBusy: (SessionID) -> Bool,
         _ context: inout GatewayContext
     ) {
         var opening = opening
@@ -62,7 +62,7 @@ extension GatewaySession {
 
     /// The unfinished sessions that may take the place of this one, the lowest session id first.
     private func candidates(
-        among records: [SessionRecordFacts], _ limits: GatewayLimits
+        among records: [SessionRecord], _ limits: GatewayLimits
     ) -> [SessionOpening.Candidate] {
         // If a slot resumes exactly this session, no other session may take its place.
         guard attached.areAllOpening else { return [] }
@@ -72,7 +72,7 @@ extension GatewaySession {
     }
 
     /// Whether the session of a record has equal terms, so that it may take the place of this one.
-    private func isAdoptable(_ record: SessionRecordFacts) -> Bool {
+    private func isAdoptable(_ record: SessionRecord) -> Bool {
         // A record may outlast its session if removing it failed. A damaged record names no plan: the gateway would
         // refuse its token, and the agent would be offered the session again and again.
         record.hasPlan && record.session != id && record.session != writeGuard.objectSession

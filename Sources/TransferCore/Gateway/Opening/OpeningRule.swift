@@ -6,7 +6,7 @@ import WireProtocol
 struct OpeningRule {
     /// The judgement of SESSION OPEN.
     enum OnOpen {
-        case agreed(SessionRecordFacts, PartPlan)
+        case agreed(SessionRecord, PartPlan)
         case refused(SessionRefused)
     }
 
@@ -42,7 +42,7 @@ struct OpeningRule {
             let bounds = "at most \(parts.objectBytesMax) bytes and \(parts.partsMax) parts"
             return .refused(SessionRefused(.sizeUnsupported, message: "the gateway takes files of \(bounds)"))
         }
-        let facts = SessionRecordFacts(device: device.name, session: open.session, terms: terms, upload: nil)
+        let facts = SessionRecord(device: device.name, session: open.session, terms: terms, upload: nil)
         return .agreed(facts, plan)
     }
 

@@ -51,11 +51,11 @@ package struct SessionOpening: Hashable, Sendable {
 
     /// An unfinished session that may take the place of the opening one.
     package struct Candidate: Hashable, Sendable {
-        package let record: SessionRecordFacts
+        package let record: SessionRecord
         package let upload: String
 
         /// `nil` if the record names no upload.
-        package init?(_ record: SessionRecordFacts) {
+        package init?(_ record: SessionRecord) {
             guard let upload = record.upload else { return nil }
             self.record = record
             self.upload = upload
@@ -65,9 +65,9 @@ package struct SessionOpening: Hashable, Sendable {
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
         /// Judge the object under the key. If the object does not end the session, call `proceed`.
-        case judge(ObjectFacts?)
+        case judge(ObjectSummary?)
         /// Choose among the records, and call `resume` or `probe`.
-        case choose([SessionRecordFacts])
+        case choose([SessionRecord])
         /// Ask the store `question`.
         case ask
         /// Let the gateway adopt the session that was found, or call `passOver`.
@@ -96,14 +96,14 @@ package struct SessionOpening: Hashable, Sendable {
     package static func listing(upload: String) -> SessionOpening { SessionOpening(.listing(upload: upload)) }
 
     /// The request to the store in this phase.
-    package func question(_ facts: SessionRecordFacts, plan: PartPlan) -> StoreRequest {
+    package func question(_ facts: SessionRecord, plan: PartPlan) -> StoreRequest {
         switch phase {
         case .lookingUp: .lookUpObject(key: facts.key, plan: plan)
         case .findingRecords: .findRecords(key: facts.key)
         case .probing(let candidate, _), .found(let candidate, _, _):
             .listParts(key: candidate.record.key, upload: candidate.upload)
         case .recording, .recordingUpload: .writeRecord(facts)
-        case .creating: .createUpload(key: facts.key, label: facts.label)
+        case .creating: .createUpload(key: facts.key, metadata: facts.objectMetadata)
         case .listing(let upload): .listParts(key: facts.key, upload: upload)
         }
     }

@@ -119,7 +119,8 @@ extension GatewaySession {
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
         guard let upload = facts.upload, !isOnePart else {
-            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, condition: writeGuard.putCondition)
+            return .storeObject(
+                key: facts.key, metadata: facts.objectMetadata, bytes: bytes, condition: writeGuard.putCondition)
         }
         return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
     }
@@ -195,11 +196,11 @@ extension GatewaySession {
             stored.confirmed(entry)
             removePart(number, &context)
             if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
-        case .objectStored(let receipt):
+        case .objectStored(let object):
             removePart(number, &context)
             // The store has all bytes of the part, and the gateway or the store has compared their digest.
             settle(
-                receipt.proven(by: .wholeDigest(part.offer.digest), isVerified: true), bytes: part.offer.size, &context)
+                object.proven(by: .wholeDigest(part.offer.digest), isVerified: true), bytes: part.offer.size, &context)
         case .failed(.uploadUnknown):
             let isPatient = mayBeCompletedElsewhere
             removePart(number, &context)
@@ -211,7 +212,7 @@ extension GatewaySession {
             searchForOnePart(part, .conflict, &context)
         case .failed(.outcomeUnknown) where isOnePart:
             removePart(number, &context)
-            reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal(in: .part), to: part.owner, &context)
+            reportPart(number, StoreError.unavailable(retryAfter: .zero).refusal(in: .part), to: part.owner, &context)
         case .failed(let failure):
             removePart(number, &context)
             if failure.endsSession {
@@ -286,13 +287,13 @@ extension GatewaySession {
     }
 }
 
-extension StoreFailure {
+extension StoreError {
     /// Whether sending the part again in this session cannot succeed.
     var endsSession: Bool {
-        switch self {
-        case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .refused: true
-        case .uploadUnknown, .unavailable, .outcomeUnknown, .full, .digestMismatch, .partsInvalid, .cancelled,
-            .objectGone, .conflict:
+        switch reason {
+        case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .tooLarge, .unsupported: true
+        case .uploadUnknown, .unavailable, .throttled, .completionInProgress, .damaged, .outcomeUnknown, .full,
+            .digestMismatch, .sizeMismatch, .partsInvalid, .bodyFailed, .cancelled, .objectGone, .conflict:
             false
         }
     }

@@ -38,7 +38,7 @@ struct GatewayProve: Hashable {
     var phase: Phase
 
     /// Judges the object under the key by the evidence so far; `nil` if the key holds no object.
-    func judge(_ object: ObjectFacts?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
+    func judge(_ object: ObjectSummary?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
         guard let object else { return .answer(.absent, nil) }
         let shown = ProvenObject(
             size: object.size, evidence: object.isVerified ? object.evidence : .none,
@@ -52,7 +52,7 @@ struct GatewayProve: Hashable {
 
     /// Whether the evidence of an object agrees with the root digest; `nil` if the evidence does not show it.
     private func agreement(
-        with object: ObjectFacts, _ rootDigest: ([SHA256Digest]) -> SHA256Digest?
+        with object: ObjectSummary, _ rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> Bool? {
         guard object.isVerified else { return nil }
         switch object.evidence {

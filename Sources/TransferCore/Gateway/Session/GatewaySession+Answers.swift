@@ -14,10 +14,10 @@ extension GatewaySession {
             return receivedPartAnswer(answer, part: number, &context)
         }
         if let digest = givenUp.removeValue(forKey: request) {
-            if case .objectStored(let receipt) = answer, phase == .open {
+            if case .objectStored(let object) = answer, phase == .open {
                 // A request that was given up has taken effect after all: the object holds this session's bytes.
                 return settle(
-                    receipt.proven(by: .wholeDigest(digest), isVerified: true), bytes: plan.fileBytes ?? 0, &context)
+                    object.proven(by: .wholeDigest(digest), isVerified: true), bytes: plan.fileBytes ?? 0, &context)
             }
             finishAbortingIfAnswered(&context)
         }
@@ -39,22 +39,22 @@ extension GatewaySession {
     }
 }
 
-extension SessionRecordFacts {
+extension SessionRecord {
     /// Whether two records say that their sessions upload the same version of the same file. Sessions of streams never
     /// count as the same, because the size of a stream is unknown.
-    func isSameUpload(as other: SessionRecordFacts) -> Bool {
+    func isSameUpload(as other: SessionRecord) -> Bool {
         device == other.device && terms == other.terms && terms.size != nil
     }
 
     var hasPlan: Bool { PartPlan(fileBytes: terms.size, partBytes: terms.partBytes) != nil }
 }
 
-extension StoreReceipt {
-    /// The receipt of an object that the store has made of known parts. `evidence` follows from the digests of these
-    /// parts, whether or not the store keeps a digest of the object.
+extension StoredObject {
+    /// The object, if the store has made it of known parts. `evidence` follows from the digests of these parts, whether
+    /// or not the store keeps a digest of the object.
     ///
     /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
-    func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoreReceipt {
+    func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoredObject {
         var proven = self
         proven.evidence = evidence
         proven.isVerified = isVerified
@@ -62,19 +62,19 @@ extension StoreReceipt {
     }
 }
 
-extension ObjectFacts {
-    /// The receipt for COMPLETED of an object that a look has found.
+extension ObjectSummary {
+    /// An object that a look has found, as if the store had made it now.
     ///
     /// - Parameter partBytes: the part size of the session. If the object's root digest uses another part size, the
     ///   receipt must not be signed with this one.
-    func receipt(partBytes: UInt64) -> StoreReceipt {
-        var receipt = StoreReceipt(evidence: evidence, etag: etag, version: version)
+    func storedObject(partBytes: UInt64) -> StoredObject {
+        var object = StoredObject(evidence: evidence, etag: etag, version: version)
         if case .root = evidence {
-            receipt.isVerified = isVerified && self.partBytes == partBytes
+            object.isVerified = isVerified && self.partBytes == partBytes
         } else {
-            receipt.isVerified = isVerified
+            object.isVerified = isVerified
         }
-        return receipt
+        return object
     }
 }
 

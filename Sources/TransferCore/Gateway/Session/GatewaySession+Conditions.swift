@@ -13,7 +13,7 @@ extension GatewaySession {
     ///   - isUploadGone: the store has said that it does not know the session's upload.
     /// - Returns: whether the session has ended.
     mutating func ends(
-        with object: ObjectFacts?, content: ContentEvidence = .none, isUploadGone: Bool = false,
+        with object: ObjectSummary?, content: ContentEvidence = .none, isUploadGone: Bool = false,
         _ context: inout GatewayContext
     ) -> Bool {
         let isFirst = phase == .opening(.lookingUp)
@@ -21,8 +21,9 @@ extension GatewaySession {
         guard let object else { return false }
         switch result {
         case .own(let leavesUpload):
-            let receipt = object.receipt(partBytes: plan.partBytes)
-            settle(receipt, bytes: object.size, leavesUpload: leavesUpload, &context)
+            settle(
+                object.storedObject(partBytes: plan.partBytes), bytes: object.size, leavesUpload: leavesUpload, &context
+            )
             return true
         case .exists:
             answerExisting(object, &context)

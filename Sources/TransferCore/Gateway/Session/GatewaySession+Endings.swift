@@ -12,14 +12,14 @@ extension GatewaySession {
     ///     the store. The session drops this upload, and then its record. If that fails, the store's cleaning finds
     ///     both.
     mutating func settle(
-        _ receipt: StoreReceipt, bytes size: UInt64, leavesUpload: Bool = false, _ context: inout GatewayContext
+        _ object: StoredObject, bytes size: UInt64, leavesUpload: Bool = false, _ context: inout GatewayContext
     ) {
         let completed = Completed(
-            size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
-            version: receipt.version, location: location)
+            size: size, evidence: object.evidence, partBytes: plan.partBytes, etag: object.etag,
+            version: object.version, location: location)
         dropAllParts(&context)
         request = nil
-        phase = .settled(completed, isVerified: receipt.isVerified)
+        phase = .settled(completed, isVerified: object.isVerified)
         for attachment in attached.attachments { answer(attachment, .completed(completed), &context) }
         attached.ended(now: context.now)
         if leavesUpload {
@@ -55,7 +55,7 @@ extension GatewaySession {
 
     /// The key holds an object that the session may not replace, or that the agent compares with the file first. Every
     /// slot is answered, and the session's upload is dropped.
-    mutating func answerExisting(_ object: ObjectFacts, _ context: inout GatewayContext) {
+    mutating func answerExisting(_ object: ObjectSummary, _ context: inout GatewayContext) {
         let exists = SessionExists(
             size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
             version: object.version, session: object.session)

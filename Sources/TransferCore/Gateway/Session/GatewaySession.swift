@@ -64,7 +64,7 @@ struct GatewaySession: Hashable {
     }
 
     let device: AuthorisedDevice
-    var facts: SessionRecordFacts
+    var facts: SessionRecord
     let plan: PartPlan
     /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
     let compares: Bool
@@ -87,7 +87,7 @@ struct GatewaySession: Hashable {
     var id: SessionID { facts.session }
     var isOnePart: Bool { plan.isOnePart }
 
-    init(device: AuthorisedDevice, facts: SessionRecordFacts, plan: PartPlan, compares: Bool) {
+    init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
         self.device = device
         self.facts = facts
         self.plan = plan

@@ -1,5 +1,4 @@
 package import TransferCommon
-package import WireProtocol
 
 /// What the key of a session holds, as far as the session has looked, and which object the session may replace
 /// (specification §6.3).
@@ -63,7 +62,7 @@ package struct WriteGuard: Hashable, Sendable {
     ///   - isUploadGone: the store has said that it does not know the session's upload.
     ///   - isFirst: the agent has sent no data yet, so it may still compare the file with the object.
     package mutating func looked(
-        _ object: ObjectFacts?, content: ContentEvidence, isUploadGone: Bool, isFirst: Bool
+        _ object: ObjectSummary?, content: ContentEvidence, isUploadGone: Bool, isFirst: Bool
     ) -> OnLook {
         // An object without a session id may have been made by another upload.
         if let object, isOwn(object, content) {
@@ -82,14 +81,14 @@ package struct WriteGuard: Hashable, Sendable {
 
     /// Whether the session's next step depends on the bytes of the object. That is so for an object of the file's size
     /// without evidence, if its metadata name no session or this session, or if the agent compares the file with it.
-    package func needsContent(of object: ObjectFacts) -> Bool {
+    package func needsContent(of object: ObjectSummary) -> Bool {
         guard object.size == plan.fileBytes, object.evidence == .none else { return false }
         return object.session == nil || object.session == session || compares
     }
 
     /// Whether the object may be the agent's file already, or the beginning of the file. The agent then reads the file
     /// to find out, so SESSION EXISTS does not count as a failure.
-    package func agentCompares(with object: ObjectFacts) -> Bool {
+    package func agentCompares(with object: ObjectSummary) -> Bool {
         compares && plan.fileBytes.map { object.size <= $0 } ?? false
     }
 
@@ -100,7 +99,7 @@ package struct WriteGuard: Hashable, Sendable {
     }
 
     /// Whether an object is this session's: by its session id, or by its content if it has no session id.
-    private func isOwn(_ object: ObjectFacts, _ content: ContentEvidence) -> Bool {
+    private func isOwn(_ object: ObjectSummary, _ content: ContentEvidence) -> Bool {
         guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
         let isSameContent: Bool? =
             switch (object.evidence, content) {
@@ -113,7 +112,7 @@ package struct WriteGuard: Hashable, Sendable {
         return object.session.map { $0 == session } ?? (isSameContent == true)
     }
 
-    private func mayReplace(_ object: ObjectFacts) -> Bool {
+    private func mayReplace(_ object: ObjectSummary) -> Bool {
         switch condition {
         case .any: true
         case .absent: false

@@ -96,7 +96,7 @@ extension Gateway {
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
         guard mayBegin(at: attachment, device: device) else { return }
-        let facts: SessionRecordFacts
+        let facts: SessionRecord
         let plan: PartPlan
         switch openingRule(for: device).judge(open) {
         case .agreed(let agreed, let cut): (facts, plan) = (agreed, cut)
@@ -199,7 +199,7 @@ extension Gateway {
 
     private func session(of token: SessionToken, device: AuthorisedDevice) -> GatewaySession? {
         guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes) else { return nil }
-        let facts = SessionRecordFacts(
+        let facts = SessionRecord(
             device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
         // `compares` is false because only SESSION OPEN can announce that the agent compares.

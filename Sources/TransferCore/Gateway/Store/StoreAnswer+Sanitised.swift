@@ -18,40 +18,40 @@ extension StoreAnswer {
             .parts(entries.filter { isPartETag($0.etag) && $0.part.value <= WireLimits.partsMax })
         case .records(let records):
             .records(records.map(\.sanitised))
-        case .object(let facts):
-            .object(facts?.sanitised)
-        case .objectStored(let receipt):
-            .objectStored(receipt.sanitised)
-        case .failed(.unavailable(let retryAfter)):
-            .failed(.unavailable(retryAfter: min(retryAfter, retryAfterMax)))
+        case .object(let object):
+            .object(object?.sanitised)
+        case .objectStored(let object):
+            .objectStored(object.sanitised)
+        case .failed(let error) where error.retryAfter ?? .zero > retryAfterMax:
+            .failed(.unavailable(retryAfter: retryAfterMax))
         case .done, .partStored, .uploadCreated, .failed:
             self
         }
     }
 }
 
-extension SessionRecordFacts {
+extension SessionRecord {
     /// The record with an empty upload id replaced by `nil`.
-    fileprivate var sanitised: SessionRecordFacts {
-        var facts = self
-        if facts.upload?.isEmpty == true { facts.upload = nil }
-        return facts
+    fileprivate var sanitised: SessionRecord {
+        var record = self
+        if record.upload?.isEmpty == true { record.upload = nil }
+        return record
     }
 }
 
-extension ObjectFacts {
-    fileprivate var sanitised: ObjectFacts {
-        var facts = self
-        facts.evidence = evidence.sanitised
-        facts.etag = short(etag)
-        facts.version = short(version)
-        return facts
+extension ObjectSummary {
+    fileprivate var sanitised: ObjectSummary {
+        var summary = self
+        summary.evidence = evidence.sanitised
+        summary.etag = short(etag)
+        summary.version = short(version)
+        return summary
     }
 }
 
-extension StoreReceipt {
-    fileprivate var sanitised: StoreReceipt {
-        StoreReceipt(evidence: evidence.sanitised, etag: short(etag), version: short(version))
+extension StoredObject {
+    fileprivate var sanitised: StoredObject {
+        StoredObject(evidence: evidence.sanitised, etag: short(etag), version: short(version))
     }
 }
 

@@ -328,16 +328,17 @@ package struct StoreBreaker: Hashable, Sendable {
             return isPart ? .stored : .alive
         case .done, .object, .records, .uploadCreated, .parts:
             return .alive
-        case .failed(let failure):
-            switch failure {
-            case .unavailable(let retryAfter): return retryAfter > .zero ? .refused(.throttled) : .lost
+        case .failed(let error):
+            switch error.reason {
+            case .unavailable, .throttled, .completionInProgress, .damaged:
+                return error.retryAfter ?? .zero > .zero ? .refused(.throttled) : .lost
             case .outcomeUnknown: return .lost
             case .full: return .refused(.full)
             case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .objectGone, .conflict,
-                .keyUnsupported, .refused:
+                .keyUnsupported, .tooLarge, .unsupported:
                 return .alive
             // The gateway itself may have found the wrong digest, without an answer of the store.
-            case .digestMismatch, .cancelled: return .nothing
+            case .digestMismatch, .sizeMismatch, .bodyFailed, .cancelled: return .nothing
             }
         }
     }

@@ -1,3 +1,4 @@
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
@@ -179,7 +180,7 @@ extension Scenario {
     }
 
     private func drawRequestFault(_ kind: StoreRequestKind, _ dice: inout Dice) -> StoreFault {
-        let unavailable = StoreFailure.unavailable(retryAfter: .milliseconds(dice.pick([0, 500, 5_000])))
+        let unavailable = StoreError.unavailable(retryAfter: .milliseconds(dice.pick([0, 500, 5_000])))
         switch dice.number(0...11) {
         case 0, 1: return .fails(unavailable)
         case 2: return .fails(.outcomeUnknown)

@@ -123,7 +123,7 @@ extension Simulation {
         guard let object = store.object(state.key) else {
             return violation("job \(number): the key is reported as taken, but there is no object")
         }
-        guard object.facts.evidence != .none || store.keeping == .nothingButReadsBack else { return }
+        guard object.summary.evidence != .none || store.keeping == .nothingButReadsBack else { return }
         checkGrowth(of: number, object)
         let versions = state.file.versions[state.submittedVersion...]
         if policy == .replace || Set(versions) == [ToyDigest.sha256(object.bytes)] {

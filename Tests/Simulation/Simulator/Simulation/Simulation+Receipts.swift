@@ -46,7 +46,7 @@ extension Scenario {
         hasReceipts = dice.percent(50)
         guard hasReceipts, dice.percent(30) else { return }
         let trigger = Trigger.request(.readObject, dice.number(1...4))
-        let failure = dice.pick([StoreFailure.unavailable(retryAfter: .zero), .denied, .cancelled])
+        let failure = dice.pick([StoreError.unavailable(retryAfter: .zero), .denied, .cancelled])
         faults.append(PlannedFault(trigger, .store(.fails(failure))))
     }
 }
@@ -135,7 +135,7 @@ extension Simulation {
     private static func `is`(
         _ object: VirtualStore.Object, _ size: UInt64, _ evidence: ContentEvidence, _ partBytes: UInt64, _ etag: String
     ) -> Bool {
-        UInt64(object.bytes.count) == size && object.facts.etag == etag
+        UInt64(object.bytes.count) == size && object.summary.etag == etag
             && VirtualEvidence.compute(object.bytes, partBytes: partBytes, like: evidence) == evidence
     }
 }

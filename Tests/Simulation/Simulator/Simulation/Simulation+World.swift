@@ -248,7 +248,7 @@ extension Simulation: HostWorld {
         case .storePart(_, let upload, let part, _): "storePart \(upload) \(part)"
         case .complete(let key, let upload, let parts, _, _): "complete \(key) \(upload) \(parts.count) parts"
         case .writeRecord(let facts): "writeRecord \(facts.session) \(facts.upload ?? "-")"
-        case .createUpload(let key, let label): "createUpload \(key) \(label.session)"
+        case .createUpload(let key, let metadata): "createUpload \(key) \(metadata.session)"
         case .listParts(_, let upload), .abort(_, let upload): "\(request.kind) \(upload)"
         default: "\(request.kind)"
         }

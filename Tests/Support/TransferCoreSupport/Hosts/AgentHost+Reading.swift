@@ -1,3 +1,4 @@
+import TransferCommon
 import TransferCore
 import WireProtocol
 

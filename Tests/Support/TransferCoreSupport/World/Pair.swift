@@ -326,7 +326,7 @@ package final class Pair: HostWorld {
             guard let object = store.object(Pair.device.prefix + completed.location) else {
                 return violation("COMPLETED without an object")
             }
-            if object.facts.size != completed.size { violation("COMPLETED with another size") }
+            if object.summary.size != completed.size { violation("COMPLETED with another size") }
         default:
             break
         }

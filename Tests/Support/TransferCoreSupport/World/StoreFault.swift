@@ -11,9 +11,9 @@ package enum StoreRequestKind: String, CaseIterable, Sendable {
 /// What goes wrong with one request to the store.
 package enum StoreFault: Equatable, Sendable {
     /// The request has no effect and gets this answer.
-    case fails(StoreFailure)
+    case fails(StoreError)
     /// The request takes effect and gets this answer.
-    case failsAfterEffect(StoreFailure)
+    case failsAfterEffect(StoreError)
     case delayed(Duration)
     /// The effect comes `effect` later than usual, and the answer comes `answer` later.
     case slow(effect: Duration, answer: Duration)

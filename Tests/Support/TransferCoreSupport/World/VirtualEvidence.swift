@@ -1,5 +1,4 @@
-import TransferCommon
-package import WireProtocol
+package import TransferCommon
 
 /// Computes evidence from bytes, as the agent's shell does.
 package enum VirtualEvidence {

@@ -7,7 +7,7 @@ package import WireProtocol
 package final class VirtualStore {
     package struct Object: Equatable {
         package var bytes: [UInt8]
-        package var facts: ObjectFacts
+        package var summary: ObjectSummary
         /// The session that wrote the object, even if the store does not reveal it; `nil` for another writer.
         package var writer: SessionID?
     }
@@ -21,7 +21,7 @@ package final class VirtualStore {
     /// An upload that was created and is neither completed nor aborted.
     package struct Upload {
         package var key: String
-        package var label: ObjectLabel
+        package var metadata: ObjectMetadata
         var parts: [PartNumber: StoredPart] = [:]
         /// All ETags that each part has ever had in this upload.
         var names: [PartNumber: Set<String>] = [:]
@@ -31,7 +31,7 @@ package final class VirtualStore {
         /// gateway could never find this part.
         var isBeingAborted = false
 
-        var recordKey: RecordKey { RecordKey(key: Array(key.utf8), session: label.session) }
+        var recordKey: RecordKey { RecordKey(key: Array(key.utf8), session: metadata.session) }
     }
 
     package struct RecordKey: Hashable {
@@ -83,7 +83,7 @@ package final class VirtualStore {
 
     var objects: [[UInt8]: Object] = [:]
     package private(set) var uploads: [String: Upload] = [:]
-    package private(set) var records: [RecordKey: SessionRecordFacts] = [:]
+    package private(set) var records: [RecordKey: SessionRecord] = [:]
     private var lastUpload = 0
     private var lastVersion = 0
     package private(set) var requestCounts: [StoreRequestKind: Int] = [:]
@@ -112,11 +112,11 @@ package final class VirtualStore {
         _ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0, session: SessionID? = nil,
         isVerified: Bool = false
     ) {
-        let facts = ObjectFacts(
+        let summary = ObjectSummary(
             size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence,
             etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: session,
             isVerified: isVerified)
-        let object = Object(bytes: bytes, facts: facts, writer: session)
+        let object = Object(bytes: bytes, summary: summary, writer: session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)
     }
@@ -196,7 +196,7 @@ package final class VirtualStore {
     package func clean() {
         for (name, record) in records {
             for (id, upload) in uploads where upload.key == record.key {
-                if record.upload == id || record.upload == nil && upload.label.session == record.session {
+                if record.upload == id || record.upload == nil && upload.metadata.session == record.session {
                     uploads[id] = nil
                 }
             }
@@ -215,7 +215,7 @@ package final class VirtualStore {
 
     /// Whether the part has had only one ETag in the session's uploads.
     package func hasOneName(_ part: PartNumber, of session: SessionID) -> Bool {
-        uploads.values.allSatisfy { $0.label.session != session || ($0.names[part]?.count ?? 0) <= 1 }
+        uploads.values.allSatisfy { $0.metadata.session != session || ($0.names[part]?.count ?? 0) <= 1 }
     }
 
     /// Removes a part from all uploads.
@@ -236,7 +236,7 @@ package final class VirtualStore {
 
     /// Whether an upload of the session holds the part with this ETag.
     package func holds(_ entry: PartListEntry, of session: SessionID) -> Bool {
-        uploads.values.contains { $0.label.session == session && $0.parts[entry.part]?.etag == entry.etag }
+        uploads.values.contains { $0.metadata.session == session && $0.parts[entry.part]?.etag == entry.etag }
     }
 
     func fault(for request: StoreRequest) -> StoreFault? {
@@ -245,10 +245,10 @@ package final class VirtualStore {
         return chooseFault?(request) ?? standingFaults[kind] ?? faults[kind]?[requestCounts[kind] ?? 0]
     }
 
-    private func newUpload(key: String, label: ObjectLabel) -> String {
+    private func newUpload(key: String, metadata: ObjectMetadata) -> String {
         lastUpload += 1
-        let id = uploadName(label.session) ?? "upload-\(lastUpload)"
-        uploads[id] = Upload(key: key, label: label)
+        let id = uploadName(metadata.session) ?? "upload-\(lastUpload)"
+        uploads[id] = Upload(key: key, metadata: metadata)
         return id
     }
 
@@ -267,15 +267,15 @@ extension VirtualStore {
     func perform(_ request: StoreRequest, body: [UInt8], from origin: StoreOrigin) -> StoreAnswer {
         switch request {
         case .lookUpObject(let key, _):
-            return .object(objects[Array(key.utf8)]?.facts)
+            return .object(objects[Array(key.utf8)]?.summary)
         case .readObject(let key, let size, let partBytes):
             return .object(objects[Array(key.utf8)].map { read($0, size: size, partBytes: partBytes) })
         case .findRecords(let key):
             let found = records.filter { $0.key.key == Array(key.utf8) }.values
             return .records(found.sorted { $0.session < $1.session })
-        case .writeRecord(let facts):
-            records[RecordKey(key: Array(facts.key.utf8), session: facts.session)] = facts
-            onChange?(facts.key, nil)
+        case .writeRecord(let record):
+            records[RecordKey(key: Array(record.key.utf8), session: record.session)] = record
+            onChange?(record.key, nil)
             return .done
         case .removeRecord(let key, let session):
             let name = RecordKey(key: Array(key.utf8), session: session)
@@ -285,8 +285,8 @@ extension VirtualStore {
             }
             onChange?(key, nil)
             return .done
-        case .createUpload(let key, let label):
-            let upload = newUpload(key: key, label: label)
+        case .createUpload(let key, let metadata):
+            let upload = newUpload(key: key, metadata: metadata)
             onChange?(key, nil)
             return .uploadCreated(upload: upload)
         case .listParts(_, let upload):
@@ -294,10 +294,11 @@ extension VirtualStore {
             return .parts(entries(of: found))
         case .storePart(_, let upload, let part, let bytes):
             return storePart(part, upload: upload, bytes: bytes, body: body, from: origin)
-        case .storeObject(let key, let label, let bytes, let condition):
+        case .storeObject(let key, let metadata, let bytes, let condition):
             guard ToyDigest.sha256(body) == bytes.digest else { return .failed(.digestMismatch) }
             if let failure = objection(to: condition, key: key, conditions.put) { return .failed(failure) }
-            return putObject(body, key: key, label: label, evidence: onePartEvidence(body, bytes.digest), partBytes: 0)
+            return putObject(
+                body, key: key, metadata: metadata, evidence: onePartEvidence(body, bytes.digest), partBytes: 0)
         case .complete(let key, let upload, let parts, let size, let condition):
             return complete(key: key, upload: upload, parts: parts, size: size, condition: condition)
         case .abort(let key, let upload):
@@ -310,9 +311,9 @@ extension VirtualStore {
     /// Why a condition fails; `nil` if it holds or the store does not check it.
     private func objection(
         to condition: PutCondition, key: String, _ checked: CheckedConditions.Request
-    ) -> StoreFailure? {
+    ) -> StoreError? {
         guard checked.check(condition) else { return nil }
-        let there = objects[Array(key.utf8)]?.facts
+        let there = objects[Array(key.utf8)]?.summary
         return switch condition {
         case .none: nil
         case .ifAbsent: there == nil ? nil : .keyTaken
@@ -321,14 +322,14 @@ extension VirtualStore {
     }
 
     /// Reads an object back, if this store allows it.
-    private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectFacts {
-        var facts = object.facts
-        guard keeping != .nothing, facts.size == size else { return facts }
-        facts.evidence = VirtualEvidence.compute(
+    private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectSummary {
+        var summary = object.summary
+        guard keeping != .nothing, summary.size == size else { return summary }
+        summary.evidence = VirtualEvidence.compute(
             object.bytes, partBytes: partBytes, like: .root(ToyDigest.root([])))
-        facts.partBytes = partBytes
-        facts.isVerified = true
-        return facts
+        summary.partBytes = partBytes
+        summary.isVerified = true
+        return summary
     }
 
     private func onePartEvidence(_ body: [UInt8], _ digest: SHA256Digest) -> ContentEvidence {
@@ -354,7 +355,7 @@ extension VirtualStore {
             return .failed(.uploadUnknown)
         }
         guard isWhole else { return .failed(.digestMismatch) }
-        noteStored(part, digest: bytes.digest, session: found.label.session)
+        noteStored(part, digest: bytes.digest, session: found.metadata.session)
         let etag = etag(ToyDigest.md5(body))
         uploads[upload]?.parts[part] = StoredPart(bytes: body, digest: bytes.digest, etag: etag)
         uploads[upload]?.names[part, default: []].insert(etag)
@@ -378,19 +379,20 @@ extension VirtualStore {
             case .md5: .compositeMD5(stored.map(\.etag).joined())
             case .nothingButReadsBack, .nothing: .none
             }
-        return putObject(bytes, key: key, label: found.label, evidence: evidence, partBytes: found.label.partBytes)
+        return putObject(
+            bytes, key: key, metadata: found.metadata, evidence: evidence, partBytes: found.metadata.partBytes)
     }
 
     private func putObject(
-        _ bytes: [UInt8], key: String, label: ObjectLabel, evidence: ContentEvidence, partBytes: UInt64
+        _ bytes: [UInt8], key: String, metadata: ObjectMetadata, evidence: ContentEvidence, partBytes: UInt64
     ) -> StoreAnswer {
-        let facts = ObjectFacts(
+        let summary = ObjectSummary(
             size: UInt64(bytes.count), partBytes: evidence == .none ? 0 : partBytes, evidence: evidence,
             etag: ToyDigest.md5(bytes).description, version: newVersion(),
-            session: keepsSession ? label.session : nil, isVerified: keeping == .digests)
-        let object = Object(bytes: bytes, facts: facts, writer: label.session)
+            session: keepsSession ? metadata.session : nil, isVerified: keeping == .digests)
+        let object = Object(bytes: bytes, summary: summary, writer: metadata.session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)
-        return .objectStored(StoreReceipt(evidence: evidence, etag: facts.etag, version: facts.version))
+        return .objectStored(StoredObject(evidence: evidence, etag: summary.etag, version: summary.version))
     }
 }

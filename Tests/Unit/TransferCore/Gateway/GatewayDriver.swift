@@ -225,11 +225,11 @@ struct GatewayDriver {
         return token.encoded.flatMap { ToyCryptography().seal(token: $0) } ?? []
     }
 
-    static func object(size: UInt64 = 2_500, session: SessionID? = session) -> ObjectFacts {
-        ObjectFacts(size: size, partBytes: 1_000, evidence: .none, etag: "e", version: "", session: session)
+    static func object(size: UInt64 = 2_500, session: SessionID? = session) -> ObjectSummary {
+        ObjectSummary(size: size, partBytes: 1_000, evidence: .none, etag: "e", version: "", session: session)
     }
 
-    static let receipt = StoreReceipt(evidence: .none, etag: "e", version: "")
+    static let storedObject = StoredObject(evidence: .none, etag: "e", version: "")
 }
 
 /// The frames that a gateway's machine sends, in order.

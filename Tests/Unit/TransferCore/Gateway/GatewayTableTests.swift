@@ -64,7 +64,7 @@ import WireProtocol
                 .records([record(3)]), .uploadCreated(upload: "upload-1"),
                 .uploadCreated(upload: String(repeating: "u", count: 5_000)), .parts([]),
                 .parts(GatewayDriver.entries(of: 2_500)), .partStored(etag: "etag-1"),
-                .objectStored(GatewayDriver.receipt),
+                .objectStored(GatewayDriver.storedObject),
             ]
             + [
                 .uploadUnknown, .unavailable(retryAfter: .seconds(1)), .outcomeUnknown, .full, .denied, .bucketMissing,
@@ -73,8 +73,8 @@ import WireProtocol
                 .keyUnsupported(message: "m"), .refused(message: "m"), .cancelled,
             ].map { StoreAnswer.failed($0) }
 
-        static func record(_ session: UInt64) -> SessionRecordFacts {
-            SessionRecordFacts(
+        static func record(_ session: UInt64) -> SessionRecord {
+            SessionRecord(
                 device: "device-1", session: SessionID(high: session, low: session), terms: GatewayDriver.terms(),
                 upload: "upload-\(session)")
         }
@@ -218,7 +218,7 @@ import WireProtocol
             driver.answer(.parts(GatewayDriver.entries(of: 2_500)))
             if state == .completingLater { driver.answer(.failed(.unavailable(retryAfter: .zero))) }
             if state == .lookingForOutcome { driver.answer(.failed(.outcomeUnknown)) }
-            if state == .closedAfterCompletion { driver.answer(.objectStored(GatewayDriver.receipt)) }
+            if state == .closedAfterCompletion { driver.answer(.objectStored(GatewayDriver.storedObject)) }
             if state == .closedByAnObject {
                 driver.answer(.failed(.keyTaken))
                 driver.answer(.object(GatewayDriver.object(session: nil)))

@@ -83,7 +83,7 @@ import WireProtocol
         let lost = driver.change { $0.connectionLost(Self.first, now: $1) }
         #expect(!lost.contains { if case .cancel = $0 { true } else { false } })
         driver.frame(.complete(GatewayDriver.complete(400)), from: second)
-        let stored = frames(driver.answer(.objectStored(GatewayDriver.receipt)), to: second)
+        let stored = frames(driver.answer(.objectStored(GatewayDriver.storedObject)), to: second)
         #expect(stored.contains { if case .completed = $0 { true } else { false } })
     }
 
@@ -114,7 +114,7 @@ import WireProtocol
         let flow = try #require(driver.flows.last)
         driver.change { $0.consumed(400, flow: flow, now: $1) }
         #expect(driver.machine.bytesReserved - before == (heldPartBytesMax < 400 ? 0 : 400))
-        driver.answer(.objectStored(GatewayDriver.receipt))
+        driver.answer(.objectStored(GatewayDriver.storedObject))
         #expect(driver.machine.bytesReserved == before)
     }
 

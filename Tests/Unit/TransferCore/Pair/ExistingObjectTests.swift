@@ -1,5 +1,6 @@
 import SeededRandom
 import Testing
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

@@ -1,4 +1,5 @@
 import Testing
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

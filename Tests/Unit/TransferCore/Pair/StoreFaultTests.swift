@@ -78,7 +78,7 @@ import WireProtocol
 
     @Test(arguments: [true, false])
     func evidenceReplacesALostCompleteAnswer(keepsSession: Bool) {
-        for failure in [StoreFailure.outcomeUnknown, .unavailable(retryAfter: .zero)] {
+        for failure in [StoreError.outcomeUnknown, .unavailable(retryAfter: .zero)] {
             let pair = Pair()
             pair.store.keepsSession = keepsSession
             pair.store.faults = [.complete: [1: .failsAfterEffect(failure)]]
@@ -124,8 +124,8 @@ import WireProtocol
         #expect(pair.store.partsStoredAgain == [])
     }
 
-    @Test(arguments: [StoreFailure.denied, .bucketMissing, .refused(message: "no"), .keyUnsupported(message: "no")])
-    func refusingStoreIsReportedAtOnce(failure: StoreFailure) {
+    @Test(arguments: [StoreError.denied, .bucketMissing, .refused(message: "no"), .keyUnsupported(message: "no")])
+    func refusingStoreIsReportedAtOnce(failure: StoreError) {
         for kind in [StoreRequestKind.lookUpObject, .createUpload, .storePart, .storeObject, .complete] {
             for size in [900, 3_500] {
                 let pair = Pair()

@@ -17,7 +17,7 @@ import WireProtocol
         return options
     }
 
-    private func isRefused(_ request: StoreRequest, _ failure: StoreFailure) -> Bool {
+    private func isRefused(_ request: StoreRequest, _ failure: StoreError) -> Bool {
         switch request.kind {
         case .storePart, .storeObject, .createUpload, .writeRecord: true
         case .lookUpObject, .readObject, .findRecords, .removeRecord, .listParts, .complete, .abort: failure != .full
@@ -29,7 +29,7 @@ import WireProtocol
     /// Makes the store fail for `duration`.
     ///
     /// - Returns: how many bytes the agent sent during the outage, and how many parts the store was asked to take.
-    private func fail(_ pair: Pair, _ failure: StoreFailure, for duration: Duration) -> (bytes: UInt64, parts: Int) {
+    private func fail(_ pair: Pair, _ failure: StoreError, for duration: Duration) -> (bytes: UInt64, parts: Int) {
         let (before, partsBefore) = (sent(pair), parts(pair))
         pair.store.chooseFault = { request in self.isRefused(request, failure) ? .fails(failure) : nil }
         let end = pair.schedule.now + duration
@@ -45,9 +45,9 @@ import WireProtocol
 
     @Test(
         arguments: [
-            StoreFailure.unavailable(retryAfter: .zero), .outcomeUnknown, .full, .unavailable(retryAfter: .seconds(1)),
+            StoreError.unavailable(retryAfter: .zero), .outcomeUnknown, .full, .unavailable(retryAfter: .seconds(1)),
         ], [1, 3])
-    func downStoreIsSentLittle(failure: StoreFailure, connections: Int) {
+    func downStoreIsSentLittle(failure: StoreError, connections: Int) {
         var options = options()
         options.agentLimits.connections = connections
         let pair = Pair(options)
@@ -65,8 +65,8 @@ import WireProtocol
         #expect(pair.store.partsStoredAgain == [])
     }
 
-    @Test(arguments: [StoreFailure.unavailable(retryAfter: .zero), .full])
-    func smallFilesAreSentOnceDuringAnOutage(failure: StoreFailure) {
+    @Test(arguments: [StoreError.unavailable(retryAfter: .zero), .full])
+    func smallFilesAreSentOnceDuringAnOutage(failure: StoreError) {
         let pair = Pair(options())
         pair.push(bytes: 200, key: "before")
         pair.run()

@@ -135,7 +135,7 @@ import WireProtocol
         let aborted: (GatewayAction) -> Bool = { if case .send(_, _, .aborted) = $0 { true } else { false } }
         #expect(!driver.frame(.abort(Abort(token: token)), from: next).contains(where: aborted))
         #expect(!driver.tick(after: .seconds(5)).contains(where: aborted))
-        let answer = takesEffect ? StoreAnswer.objectStored(GatewayDriver.receipt) : .failed(.cancelled)
+        let answer = takesEffect ? StoreAnswer.objectStored(GatewayDriver.storedObject) : .failed(.cancelled)
         #expect(driver.answer(answer).contains(where: aborted))
         driver.comeToRest()
         #expect(driver.machine.sessionCount == 0)

@@ -13,7 +13,7 @@ import WireProtocol
     private static let answers: [StoreAnswer] =
         [
             .parts(list), .parts([]), .parts(list.map { otherForm(of: $0) }), .object(nil),
-            .object(GatewayDriver.object()), .objectStored(GatewayDriver.receipt), .done,
+            .object(GatewayDriver.object()), .objectStored(GatewayDriver.storedObject), .done,
         ]
         + [
             .uploadUnknown, .unavailable(retryAfter: .zero), .outcomeUnknown, .partsInvalid([]), .keyTaken,
@@ -112,7 +112,7 @@ import WireProtocol
         for (answer, listing, wanted) in [
             (.partsInvalid(named), Self.list, [2]), (.partsInvalid([]), Array(Self.list.dropLast()), [3]),
             (.partsInvalid([]), Self.list, [1, 2, 3]),
-        ] as [(StoreFailure, [PartListEntry], [UInt32])] {
+        ] as [(StoreError, [PartListEntry], [UInt32])] {
             var completion = Self.comparing()
             #expect(Self.answer(.parts(listing), to: &completion) == .prepare)
             #expect(completion.prepare(mustLook: false, attemptsMax: Self.attemptsMax) == true)

@@ -10,8 +10,8 @@ import WireProtocol
     private static let slot = GatewayDriver.slot
     private static let entries = GatewayDriver.entries(of: 2_500)
 
-    static func record(_ number: UInt64) -> SessionRecordFacts {
-        SessionRecordFacts(
+    static func record(_ number: UInt64) -> SessionRecord {
+        SessionRecord(
             device: GatewayDriver.device.name, session: SessionID(high: 0, low: number),
             terms: GatewayDriver.terms(size: 2_500), upload: "upload-\(number)")
     }
@@ -29,7 +29,7 @@ import WireProtocol
 
     /// Sends SESSION OPEN. The store then answers that the key is free and that it holds `records`.
     private func opening(
-        _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
+        _ records: [SessionRecord], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection
     ) -> [Frame] {
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500, session: SessionID(high: 9, low: 9))), from: id)
@@ -40,7 +40,7 @@ import WireProtocol
     /// Sends SESSION OPEN, and lets `sendsAhead` send further frames behind it. Only then the store answers that the
     /// key is free and that it holds `records`.
     private func opening(
-        _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
+        _ records: [SessionRecord], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection, sendsAhead: (inout GatewayDriver) throws -> Void
     ) rethrows {
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500, session: SessionID(high: 9, low: 9))), from: id)
@@ -157,7 +157,7 @@ import WireProtocol
             driver.frame(.complete(GatewayDriver.complete(2_500)))
             if use == .settled {
                 driver.answer(.parts(Self.entries))
-                driver.answer(.objectStored(GatewayDriver.receipt))
+                driver.answer(.objectStored(GatewayDriver.storedObject))
                 while !driver.requests.isEmpty { driver.answer(.done) }
             }
             driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
@@ -257,7 +257,7 @@ import WireProtocol
     }
 
     /// Opens the session, receives 300 bytes of part 1, and loses the connection.
-    private func cut() throws -> (driver: GatewayDriver, record: SessionRecordFacts) {
+    private func cut() throws -> (driver: GatewayDriver, record: SessionRecord) {
         var driver = connected()
         driver.openParts(size: 2_500)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))

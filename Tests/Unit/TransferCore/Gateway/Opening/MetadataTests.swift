@@ -39,12 +39,12 @@ import WireProtocol
         driver.frame(.sessionOpen(Self.open(Self.offered())))
         driver.answer(.object(nil))
         driver.answer(.records([]))
-        let facts = SessionRecordFacts(
+        let facts = SessionRecord(
             device: GatewayDriver.device.name, session: GatewayDriver.session, terms: terms, upload: nil)
         #expect(driver.requests.first?.request == .writeRecord(facts))
         driver.answer(.done)
-        #expect(driver.requests.first?.request == .createUpload(key: "site/file", label: facts.label))
-        #expect(facts.label.metadata == metadata)
+        #expect(driver.requests.first?.request == .createUpload(key: "site/file", metadata: facts.objectMetadata))
+        #expect(facts.objectMetadata.userMetadata == metadata)
         driver.answer(.uploadCreated(upload: "upload-1"))
         driver.answer(.done)
         let sealed = try #require(driver.tokens.last)
@@ -63,7 +63,7 @@ import WireProtocol
         driver.connect()
         driver.frame(.sessionOpen(Self.open(Self.offered(value))))
         driver.answer(.object(nil))
-        let record = SessionRecordFacts(
+        let record = SessionRecord(
             device: GatewayDriver.device.name, session: SessionID(high: 9, low: 9), terms: terms, upload: "upload-9")
         let adopted = frames(driver.answer(.records([record])) + driver.answer(.parts([]))).contains { frame in
             if case .sessionOpened(let opened) = frame { opened.isAdopted } else { false }

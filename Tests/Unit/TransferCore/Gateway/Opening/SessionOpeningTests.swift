@@ -6,7 +6,7 @@ import TransferCoreSupport
 import WireProtocol
 
 @Suite struct SessionOpeningTests {
-    private static let facts = SessionRecordFacts(
+    private static let facts = SessionRecord(
         device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(), upload: "upload-1")
     private static let plan = PartPlan(fileBytes: 2_500, partBytes: 1_000)
 
@@ -108,10 +108,10 @@ import WireProtocol
             questions.append(opening.question(Self.facts, plan: plan))
             _ = opening.answered(answer)
         }
-        let label = Self.facts.label
+        let metadata = Self.facts.objectMetadata
         #expect(
             questions == [
-                .writeRecord(Self.facts), .createUpload(key: "site/file", label: label), .writeRecord(Self.facts),
+                .writeRecord(Self.facts), .createUpload(key: "site/file", metadata: metadata), .writeRecord(Self.facts),
             ])
     }
 

@@ -1,4 +1,5 @@
 import Testing
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol
@@ -156,10 +157,10 @@ import WireProtocol
     }
 
     @Test(arguments: [
-        (StoreFailure.unavailable(retryAfter: .seconds(2)), ErrorCode.storeUnavailable), (.denied, .storeRefuses),
+        (StoreError.unavailable(retryAfter: .seconds(2)), ErrorCode.storeUnavailable), (.denied, .storeRefuses),
         (.bucketMissing, .bucketMissing), (.keyUnsupported(message: ""), .keyUnsupported),
     ])
-    func aStoreThatFailsRefuses(failure: StoreFailure, code: ErrorCode) {
+    func aStoreThatFailsRefuses(failure: StoreError, code: ErrorCode) {
         for isReading in [false, true] {
             var driver = GatewayDriver.reading()
             driver.connect()
@@ -250,8 +251,8 @@ import WireProtocol
 
     private func object(
         _ evidence: ContentEvidence, size: UInt64 = 2_500, partBytes: UInt64 = 0, isVerified: Bool = true
-    ) -> ObjectFacts {
-        ObjectFacts(
+    ) -> ObjectSummary {
+        ObjectSummary(
             size: size, partBytes: partBytes, evidence: evidence, etag: "e", version: "v",
             session: GatewayDriver.session, isVerified: isVerified)
     }

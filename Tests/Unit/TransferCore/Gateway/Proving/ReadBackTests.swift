@@ -7,9 +7,9 @@ import WireProtocol
 /// Limits on how many objects the gateway reads back at once, in all and for each device (specification §5.3). SESSION
 /// OPEN and PROVE share them.
 @Suite struct ReadBackTests {
-    private static let nothingKnown = ObjectFacts(
+    private static let nothingKnown = ObjectSummary(
         size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)
-    private static let read = ObjectFacts(
+    private static let read = ObjectSummary(
         size: 2_500, partBytes: 1_000, evidence: .root(GatewayDriver.complete(2_500).root), etag: "e", version: "",
         session: nil, isVerified: true)
 
@@ -68,7 +68,7 @@ import WireProtocol
         driver.connect()
         let open = GatewayDriver.open(size: 2_500, condition: .absent, compares: false)
         driver.frame(.sessionOpen(open))
-        let foreign = ObjectFacts(
+        let foreign = ObjectSummary(
             size: 2_500, partBytes: 1_000, evidence: .none, etag: "e", version: "",
             session: SessionID(high: 7, low: 7))
         let told = frames(driver.answer(.object(foreign)))
@@ -168,7 +168,7 @@ extension GatewayDriver {
         let asked = requests.remove(at: look)
         requests.insert(asked, at: 0)
         answer(
-            .object(ObjectFacts(size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)))
+            .object(ObjectSummary(size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)))
     }
 
     fileprivate var keysBeingRead: [String] {

@@ -164,8 +164,8 @@ import WireProtocol
         #expect(try #require(completed(actions)).receipt == nil)
     }
 
-    private static func found(partBytes: UInt64, isVerified: Bool) -> ObjectFacts {
-        ObjectFacts(
+    private static func found(partBytes: UInt64, isVerified: Bool) -> ObjectSummary {
+        ObjectSummary(
             size: 2_500, partBytes: partBytes, evidence: .root(GatewayDriver.complete(2_500).root), etag: "e",
             version: "v", session: GatewayDriver.session, isVerified: isVerified)
     }
@@ -231,7 +231,7 @@ extension GatewayDriver {
         frame(.partOffer(offer))
         send(offer)
         frame(.complete(Self.complete(900)))
-        return answer(.objectStored(Self.receipt))
+        return answer(.objectStored(Self.storedObject))
     }
 
     /// Sends a part of a 2,500-byte file; the store confirms it with the ETag that `entries` names.
@@ -262,6 +262,6 @@ extension GatewayDriver {
         answer(.parts(listing))
         let request = try #require(requests.first?.request)
         #expect(request.kind == .complete)
-        return answer(.objectStored(Self.receipt))
+        return answer(.objectStored(Self.storedObject))
     }
 }

@@ -16,7 +16,7 @@ import WireProtocol
     struct Opening: CustomStringConvertible {
         var condition: WriteCondition
         var compares: Bool
-        var object: ObjectFacts?
+        var object: ObjectSummary?
         var isShown: Bool
 
         var description: String { "\(condition), compares \(compares), \(String(describing: object))" }
@@ -73,7 +73,7 @@ import WireProtocol
             driver.connect()
             driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
             driver.answer(.object(nil))
-            let record = SessionRecordFacts(
+            let record = SessionRecord(
                 device: GatewayDriver.device.name, session: Self.earlier,
                 terms: GatewayDriver.terms(condition: condition), upload: "upload-9")
             let adopted = frames(driver.answer(.records([record])) + driver.answer(.parts([]))).contains { frame in
@@ -150,11 +150,11 @@ import WireProtocol
         case own, another, nothing
     }
 
-    static let refusals: [StoreFailure] = [.keyTaken, .objectGone, .conflict]
+    static let refusals: [StoreError] = [.keyTaken, .objectGone, .conflict]
 
     /// After any failed condition the gateway looks up the key, and keeps the upload until the store has answered.
     @Test(arguments: refusals, There.allCases)
-    func lookUpDecidesAfterAFailedCondition(_ failure: StoreFailure, _ there: There) throws {
+    func lookUpDecidesAfterAFailedCondition(_ failure: StoreError, _ there: There) throws {
         var driver = try Self.completing(.absent)
         driver.answer(.failed(failure))
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject], "the upload is not aborted")

@@ -18,12 +18,12 @@ import WireProtocol
 
     private static func object(
         size: UInt64 = 2_500, etag: String = "e", evidence: ContentEvidence = .none, session: SessionID? = other
-    ) -> ObjectFacts {
-        ObjectFacts(size: size, partBytes: 1_000, evidence: evidence, etag: etag, version: "", session: session)
+    ) -> ObjectSummary {
+        ObjectSummary(size: size, partBytes: 1_000, evidence: evidence, etag: etag, version: "", session: session)
     }
 
     private static func look(
-        _ writeGuard: inout WriteGuard, _ object: ObjectFacts?, content: ContentEvidence = .none,
+        _ writeGuard: inout WriteGuard, _ object: ObjectSummary?, content: ContentEvidence = .none,
         isUploadGone: Bool = false, isFirst: Bool = false
     ) -> WriteGuard.OnLook {
         writeGuard.looked(object, content: content, isUploadGone: isUploadGone, isFirst: isFirst)
@@ -75,7 +75,7 @@ import WireProtocol
             (Self.object(evidence: digests[0], session: Self.session), digests[1], .exists),
             (Self.object(session: nil), digests[0], .exists),
             (Self.object(size: 9, session: Self.session), .none, .exists),
-        ] as [(ObjectFacts, ContentEvidence, WriteGuard.OnLook)] {
+        ] as [(ObjectSummary, ContentEvidence, WriteGuard.OnLook)] {
             var writeGuard = try Self.makeGuard(.absent)
             #expect(Self.look(&writeGuard, object, content: content) == result)
         }

@@ -61,7 +61,7 @@ import WireProtocol
         driver.answer(.parts([]))
         let told: [GatewayAction]
         switch how {
-        case "completed": told = driver.answer(.objectStored(GatewayDriver.receipt))
+        case "completed": told = driver.answer(.objectStored(GatewayDriver.storedObject))
         case "exists":
             driver.answer(.failed(.keyTaken))
             told = driver.answer(.object(GatewayDriver.object(session: nil)))

@@ -54,7 +54,7 @@ import WireProtocol
         let words: [StoreAnswer] =
             [
                 .done, .object(nil), .records([]), .uploadCreated(upload: "u"), .parts([]), Self.stored,
-                .objectStored(GatewayDriver.receipt),
+                .objectStored(GatewayDriver.storedObject),
             ]
             + [
                 .uploadUnknown, .denied, .bucketMissing, .partsInvalid([]), .keyTaken, .keyUnsupported(message: "m"),
@@ -72,7 +72,7 @@ import WireProtocol
     }
 
     @Test func neutralAnswersDoNotCount() {
-        for word in [StoreFailure.cancelled, .digestMismatch] {
+        for word in [StoreError.cancelled, .digestMismatch] {
             var bench = BreakerBench()
             for _ in 0..<9 { bench.part(.failed(word)) }
             #expect(bench.name == "closed", "\(word)")
@@ -114,7 +114,7 @@ import WireProtocol
             bench.part(answer)
             bench.call(Self.alive)
             bench.part(answer)
-            bench.call(.objectStored(GatewayDriver.receipt))
+            bench.call(.objectStored(GatewayDriver.storedObject))
             bench.part(answer)
             #expect(bench.name == "open")
         }

@@ -91,7 +91,7 @@ import WireProtocol
     }
 
     @Test func otherFailuresDoNotChangeThePace() {
-        let failures: [StoreFailure] = [
+        let failures: [StoreError] = [
             .unavailable(retryAfter: .zero), .cancelled, .digestMismatch, .outcomeUnknown, .full, .uploadUnknown,
         ]
         for failure in failures {

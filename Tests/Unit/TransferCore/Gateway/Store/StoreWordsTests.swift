@@ -46,7 +46,7 @@ import WireProtocol
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
         let name = String(repeating: "n", count: 9_000)
-        let object = ObjectFacts(
+        let object = ObjectSummary(
             size: 2_500, partBytes: 1_000, evidence: .compositeMD5(name), etag: name, version: name, session: nil)
         expectSendable(driver.answer(.object(object)))
     }
@@ -83,7 +83,7 @@ import WireProtocol
         driver.answer(.object(nil))
         var terms = GatewayDriver.terms()
         terms.partBytes = 0
-        let record = SessionRecordFacts(
+        let record = SessionRecord(
             device: GatewayDriver.device.name, session: SessionID(high: 2, low: 2), terms: terms, upload: "upload-2")
         #expect(frames(driver.answer(.records([record]))).isEmpty)
         guard case .writeRecord(let facts) = driver.requests.first?.request else {

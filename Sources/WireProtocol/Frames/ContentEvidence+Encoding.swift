@@ -1,17 +1,6 @@
-package import TransferCommon
+import TransferCommon
 
-/// Evidence that shows an object's content without reading the object (fields `evidenceKind` and `evidence`,
-/// specification §4.8).
-package enum ContentEvidence: Hashable, Sendable {
-    case none
-    /// The root digest, which depends on the part size.
-    case root(SHA256Digest)
-    /// SHA-256 of the whole content.
-    case wholeDigest(SHA256Digest)
-    /// An ETag without quotes: the MD5, in hexadecimal digits, of the concatenated MD5s of the parts, then "-" and the
-    /// number of parts.
-    case compositeMD5(String)
-}
+// The fields `evidenceKind` and `evidence` (specification §4.8).
 
 extension ContentEvidence {
     private enum Kind: UInt8 {

@@ -1,6 +1,3 @@
-package import TransferCommon
-import WireProtocol
-
 /// The error of a call to a store.
 ///
 /// Its description is one general sentence without paths, keys or text from a server, so it may be logged and sent to
@@ -9,9 +6,9 @@ package struct StoreError: Error {
     /// The reasons that callers distinguish, because they act differently for each reason. The set is closed.
     package enum Reason: Hashable, Sendable {
         /// The bucket or directory is missing, or a disk is not mounted. The sessions in it may still exist.
-        case noSuchBucket
+        case bucketMissing
         /// The upload does not exist: it was completed, was aborted, or never existed. The error does not show which.
-        case noSuchUpload
+        case uploadUnknown
         /// The store refuses the gateway's credentials, or the file system refuses the gateway's user.
         case denied
         /// The store has no space left, or its quota is used up.
@@ -25,12 +22,12 @@ package struct StoreError: Error {
         /// The body has more or fewer bytes than announced.
         case sizeMismatch
         /// These parts, which the caller named, are missing in the store or differ from the stored ones.
-        case invalidParts([PartNumber])
+        case partsInvalid([PartNumber])
         /// The condition was not fulfilled: the key has an object although none was allowed, or another object than the
         /// condition names.
-        case alreadyExists
+        case keyTaken
         /// The condition was not fulfilled: it named an object, and the key no longer has one.
-        case preconditionGone
+        case objectGone
         /// Another request for the key ran at the same time. The caller has to look up which of the two took effect.
         case conflict
         /// This store can never hold an object under this key.
@@ -70,8 +67,8 @@ package struct StoreError: Error {
         switch reason {
         case .full, .unavailable, .throttled, .completionInProgress:
             true
-        case .noSuchBucket, .noSuchUpload, .denied, .digestMismatch, .sizeMismatch, .invalidParts, .alreadyExists,
-            .preconditionGone, .conflict, .keyUnsupported, .tooLarge, .unsupported, .bodyFailed, .outcomeUnknown,
+        case .bucketMissing, .uploadUnknown, .denied, .digestMismatch, .sizeMismatch, .partsInvalid, .keyTaken,
+            .objectGone, .conflict, .keyUnsupported, .tooLarge, .unsupported, .bodyFailed, .outcomeUnknown,
             .cancelled, .damaged:
             false
         }
@@ -80,17 +77,17 @@ package struct StoreError: Error {
     /// The reason as one of a fixed set of words, for the labels of metrics.
     package var shortDescription: String {
         switch reason {
-        case .noSuchBucket: "no_such_bucket"
-        case .noSuchUpload: "no_such_upload"
+        case .bucketMissing: "no_such_bucket"
+        case .uploadUnknown: "no_such_upload"
         case .denied: "denied"
         case .full: "full"
         case .unavailable: "unavailable"
         case .throttled: "throttled"
         case .digestMismatch: "digest_mismatch"
         case .sizeMismatch: "size_mismatch"
-        case .invalidParts: "invalid_parts"
-        case .alreadyExists: "already_exists"
-        case .preconditionGone: "precondition_gone"
+        case .partsInvalid: "invalid_parts"
+        case .keyTaken: "already_exists"
+        case .objectGone: "precondition_gone"
         case .conflict: "conflict"
         case .keyUnsupported: "key_unsupported"
         case .tooLarge: "too_large"
@@ -102,6 +99,13 @@ package struct StoreError: Error {
         case .damaged: "damaged"
         }
     }
+}
+
+/// Two errors are equal if their reasons are: the sentence and the cause are for people.
+extension StoreError: Hashable {
+    package static func == (left: StoreError, right: StoreError) -> Bool { left.reason == right.reason }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(reason) }
 }
 
 extension StoreError: CustomStringConvertible, CustomDebugStringConvertible {
@@ -116,17 +120,17 @@ extension StoreError: CustomStringConvertible, CustomDebugStringConvertible {
 extension StoreError.Reason {
     fileprivate var sentence: String {
         switch self {
-        case .noSuchBucket: "The store's directory or bucket is missing."
-        case .noSuchUpload: "The store has no such upload."
+        case .bucketMissing: "The store's directory or bucket is missing."
+        case .uploadUnknown: "The store has no such upload."
         case .denied: "The store refuses the gateway."
         case .full: "The store is full."
         case .unavailable: "The store is not available."
         case .throttled: "The store asks for a pause."
         case .digestMismatch: "The bytes do not match the offered digest."
         case .sizeMismatch: "The number of bytes differs from the announced size."
-        case .invalidParts: "Parts are missing or differ from the ones named."
-        case .alreadyExists: "The key already holds an object."
-        case .preconditionGone: "The object that was to be replaced is gone."
+        case .partsInvalid: "Parts are missing or differ from the ones named."
+        case .keyTaken: "The key already holds an object."
+        case .objectGone: "The object that was to be replaced is gone."
         case .conflict: "Another request for the key was under way."
         case .keyUnsupported: "The store cannot hold an object under this key."
         case .tooLarge: "The store does not accept this size."
@@ -136,17 +140,6 @@ extension StoreError.Reason {
         case .outcomeUnknown: "It is not known whether the store carried out the request."
         case .cancelled: "The call was cancelled."
         case .damaged: "The store holds or returned invalid data."
-        }
-    }
-}
-
-extension ObjectKey {
-    /// Makes a key from a text that a peer or user has supplied. Throws a `StoreError` if the text is not a valid key.
-    package init(_ text: String) throws(StoreError) {
-        do {
-            try self.init(validating: text)
-        } catch {
-            throw StoreError(.keyUnsupported, error.description, cause: error)
         }
     }
 }

@@ -99,8 +99,8 @@ package struct StorePace: Hashable, Sendable {
         let part = parts.removeValue(forKey: request)
         removeAnswered()
         switch answer {
-        case .failed(.unavailable(let retryAfter)) where retryAfter > .zero:
-            slowDown(retryAfter: retryAfter, begunAt: part?.begunAt, now: now)
+        case .failed(let error) where error.retryAfter ?? .zero > .zero:
+            slowDown(retryAfter: error.retryAfter ?? .zero, begunAt: part?.begunAt, now: now)
         case .partStored, .objectStored:
             guard let part else { return }
             stored(part, now: now)

@@ -1,11 +1,10 @@
-import ObjectStore
 import Testing
-import WireProtocol
+import TransferCommon
 
 @Suite struct StoreErrorTests {
     static let reasons: [StoreError.Reason] = [
-        .noSuchBucket, .noSuchUpload, .denied, .full, .unavailable, .throttled(retryAfter: .seconds(1)),
-        .digestMismatch, .sizeMismatch, .invalidParts([]), .alreadyExists, .keyUnsupported, .tooLarge, .unsupported,
+        .bucketMissing, .uploadUnknown, .denied, .full, .unavailable, .throttled(retryAfter: .seconds(1)),
+        .digestMismatch, .sizeMismatch, .partsInvalid([]), .keyTaken, .keyUnsupported, .tooLarge, .unsupported,
         .bodyFailed, .completionInProgress, .outcomeUnknown, .cancelled, .damaged,
     ]
 

@@ -3,46 +3,6 @@ import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-/// What a gateway records in the store about an unfinished multipart session, so that every gateway of the site can
-/// resume or remove the session.
-///
-/// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record when
-/// the session has ended. So every upload of Sluice has a record from its first moment on, and the cleaner can rely on
-/// the records.
-package struct SessionRecord: Hashable, Sendable {
-    /// The device's name.
-    package var device: String
-    package var key: String
-    /// Bytes of the file; `nil` for a stream, whose size is unknown at first.
-    package var size: UInt64?
-    /// The source file's modification time.
-    package var modificationTime: ModificationTime
-    /// Size in bytes of each part except the last.
-    package var partBytes: UInt64
-    /// Which object the session may replace.
-    package var condition: WriteCondition
-    /// The metadata that the user chose for readers of the object.
-    package var metadata: SessionMetadata
-    package var sessionID: SessionID
-    /// The upload id; `nil` until the gateway has created the upload and added its id to the record.
-    package var upload: String?
-
-    package init(
-        device: String, key: String, size: UInt64?, modificationTime: ModificationTime, partBytes: UInt64,
-        condition: WriteCondition, metadata: SessionMetadata = .none, sessionID: SessionID, upload: String?
-    ) {
-        self.device = device
-        self.key = key
-        self.size = size
-        self.modificationTime = modificationTime
-        self.partBytes = partBytes
-        self.condition = condition
-        self.metadata = metadata
-        self.sessionID = sessionID
-        self.upload = upload
-    }
-}
-
 extension SessionRecord {
     /// The record's name in the store: `<first 32 hexadecimal digits of SHA-256(key)>-<session id>`.
     ///
@@ -74,10 +34,10 @@ extension SessionRecord {
     /// The record as JSON. The keys are sorted, so that equal records give equal bytes.
     package func encoded() throws(StoreError) -> [UInt8] {
         let form = EncodedSessionRecord(
-            version: EncodedSessionRecord.currentVersion, device: device, key: key, size: size,
-            modified: EncodedTime(modificationTime), partBytes: partBytes, replaces: EncodedCondition(condition),
-            session: String(describing: sessionID), upload: upload, contentType: metadata.writtenContentType,
-            metadata: metadata.writtenPairs)
+            version: EncodedSessionRecord.currentVersion, device: device, key: terms.key, size: terms.size,
+            modified: EncodedTime(terms.modification), partBytes: terms.partBytes,
+            replaces: EncodedCondition(terms.condition), session: String(describing: session), upload: upload,
+            contentType: terms.metadata.writtenContentType, metadata: terms.metadata.writtenPairs)
         return try encodedJSON(form)
     }
 
@@ -85,13 +45,13 @@ extension SessionRecord {
     /// and no metadata; it is read with the condition *absent*.
     package init?(decoding bytes: [UInt8]) {
         guard let form: EncodedSessionRecord = decodedJSON(bytes), let condition = form.condition,
-            let sessionID = SessionID(form.session), let modificationTime = form.modified.modificationTime,
+            let session = SessionID(form.session), let modification = form.modified.modificationTime,
             let metadata = SessionMetadata(writtenContentType: form.contentType, writtenPairs: form.metadata)
         else { return nil }
-        self.init(
-            device: form.device, key: form.key, size: form.size, modificationTime: modificationTime,
-            partBytes: form.partBytes, condition: condition, metadata: metadata, sessionID: sessionID,
-            upload: form.upload)
+        let terms = SessionTerms(
+            key: form.key, size: form.size, partBytes: form.partBytes, modification: modification,
+            condition: condition, metadata: metadata)
+        self.init(device: form.device, session: session, terms: terms, upload: form.upload)
     }
 }
 

@@ -1,0 +1,11 @@
+/// Names one connection. The shell numbers connections in the order in which it accepts them, and never uses a number
+/// again.
+package struct ConnectionID: Hashable, Comparable, Sendable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package static func < (left: ConnectionID, right: ConnectionID) -> Bool { left.value < right.value }
+}
