@@ -349,23 +349,19 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .ending(sequence, outcome)
     }
 
-    /// What follows when the awaited journal write is durable.
-    package enum OnCommitted: Hashable, Sendable {
-        case nothing
-        case ended(UploadOutcome)
-    }
-
     /// All journal writes up to this one are durable.
-    package mutating func committed(through sequence: JournalSequence, now: Instant) -> OnCommitted {
+    ///
+    /// - Returns: the outcome, if it has become durable by these writes and is to be reported.
+    package mutating func committed(through sequence: JournalSequence, now: Instant) -> UploadOutcome? {
         switch phase {
         case .recording(let awaited, let request) where awaited <= sequence:
             phase = .waiting(request, until: now)
-            return .nothing
+            return nil
         case .ending(let awaited, let outcome) where awaited <= sequence:
             phase = .ended
-            return .ended(outcome)
+            return outcome
         default:
-            return .nothing
+            return nil
         }
     }
 }

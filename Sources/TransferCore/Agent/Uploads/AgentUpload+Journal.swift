@@ -10,7 +10,7 @@ extension AgentUpload {
             self.unsavedEntry = nil
             recheckIfWhole(&context)
         }
-        if case .ended(let outcome) = lifecycle.committed(through: sequence, now: context.now) {
+        if let outcome = lifecycle.committed(through: sequence, now: context.now) {
             report(outcome, &context)
         }
     }
