@@ -165,8 +165,6 @@ struct SourceTable {
 typealias ChunkPieces = (head: ByteBuffer, payload: ByteBuffer)
 
 extension SourceTable.PartSource {
-    private static let cutShort = UploadFailure(.changed, "the file was cut short while it was being sent")
-
     /// Whether a chunk can be encoded without reading the disk and without compressing, so that the event loop may do
     /// it.
     func isEncodedAtOnce(mayCompress: Bool) -> Bool { kept != nil && !(mayCompress && encoder.compressesNext) }
@@ -180,7 +178,7 @@ extension SourceTable.PartSource {
         } else {
             plain = try file?.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
         }
-        guard let plain else { throw Self.cutShort }
+        guard let plain else { throw UploadFailure.cutShortWhileSent }
         return try encoder.encode(
             plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: mayCompress)
     }

@@ -138,7 +138,7 @@ struct AgentProof: Hashable {
             root = digest
             phase = .waiting(until: context.now)
         case .computed:
-            end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+            end(.failed(.changedWhileRead), &context)
         case .failed(let failure):
             end(.failed(failure), &context)
         }

@@ -183,7 +183,7 @@ extension AgentUpload {
             switch session.difference(whileReading: later) {
             case .none: sendComplete(&context)
             case .touched: verify(stamp: later, for: .complete, &context)
-            case .changed: end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
+            case .changed: end(.failed(.changedWhileSent), &context)
             }
         case .failure(let failure):
             end(.failed(failure), &context)

@@ -47,7 +47,7 @@ extension AgentUpload {
         switch reading {
         case .computed(let evidence, let later):
             guard stamp.difference(whileReading: later) != .changed else {
-                return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+                return end(.failed(.changedWhileRead), &context)
             }
             switch comparison.judge(evidence) {
             case .same: contentAgrees(comparison.exists, evidence, &context)

@@ -35,7 +35,7 @@ extension AgentUpload {
         case .readOfStream(let digest, let md5, let bytes, let isLast):
             streamRead(number, OutgoingPart.Digests(sha256: digest, md5: md5), bytes: bytes, isLast: isLast, &context)
         case .truncated:
-            end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
+            end(.failed(.cutShortWhileRead), &context)
         case .failed(let failure) where failure.kind == .incomplete || request.isStream:
             abandon(failure, &context)
         case .failed(let failure):
@@ -58,7 +58,7 @@ extension AgentUpload {
         case .touched:
             break  // The file's stamp is read again when all parts are stored.
         case .changed:
-            return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+            return end(.failed(.changedWhileRead), &context)
         }
         parts[number]?.read(digests, now: context.now)
         offerReadyParts(&context)

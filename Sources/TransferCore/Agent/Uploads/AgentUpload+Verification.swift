@@ -48,7 +48,7 @@ extension AgentUpload {
         case (.other, .resume):
             versionChanged(&context)
         case (.other, .complete):
-            end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
+            end(.failed(.changedWhileSent), &context)
         case (.failed(let failure), _):
             end(.failed(failure), &context)
         }
