@@ -85,7 +85,7 @@ extension AgentUpload {
         startOver(&context)
         session.replace(exists)
         // If each comparison meets another object, the file must not be read again without a pause.
-        let delay = failures > 0 ? context.retryDelay(afterFailures: failures) : .zero
+        let delay = failures > 0 ? context.clock.retryDelay(afterFailures: failures) : .zero
         lifecycle.wait(to: .open, until: context.now + delay)
     }
 }

@@ -76,11 +76,12 @@ extension AgentUpload {
         // RESUME QUERY with a list of stored parts is long, so it is repeated less often than the gateway would allow.
         let delay =
             parts.stored.isEmpty
-            ? context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
-            : context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+            ? context.clock.storeDelay(
+                afterFailures: failures, GatewayRefusal(code, adviceMilliseconds: adviceMilliseconds))
+            : context.clock.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         askAgain(at: context.now + delay, &context)
         waitsForStoreUntil = code.isOfStore ? context.now + delay : nil
-        context.reportWait(of: id, code, message: message)
+        context.reportWait(of: id, GatewayRefusal(code, message: message))
     }
 
     /// The request that follows when the last connection is lost.
@@ -102,7 +103,7 @@ extension AgentUpload {
     mutating func askAgainIfStranded(_ context: inout AgentContext) {
         guard lifecycle.isStranded else { return }
         failures += 1
-        askAgain(at: context.now + context.retryDelay(afterFailures: failures), &context)
+        askAgain(at: context.now + context.clock.retryDelay(afterFailures: failures), &context)
     }
 
     // MARK: Slots

@@ -257,12 +257,12 @@ extension AgentUpload {
     ) {
         guard let failures = parts.failed(number) else { return }
         trouble = UploadFailure(code, message: "")
-        let delay = context.storeDelay(
-            afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
+        let delay = context.clock.storeDelay(
+            afterFailures: failures, GatewayRefusal(code, adviceMilliseconds: adviceMilliseconds))
         let withdrawn = parts.withdraw(number, notBefore: context.now + delay, waitsForStore: code.isOfStore)
         release(withdrawn, number, &context)
         if session.isOnePart { lifecycle.reopen() }
-        context.reportWait(of: id, code, message: "")
+        context.reportWait(of: id, GatewayRefusal(code))
     }
 
     // MARK: The end of an offer, and of a part

@@ -94,7 +94,7 @@ extension AgentUpload {
     /// session with a query that lists the stored parts.
     mutating func slotRefused(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
         failures += 1
-        let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+        let delay = context.clock.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         joinsAt = context.now + delay
         if lifecycle.links.isEmpty { return askAgain(at: joinsAt, &context) }
         // If the slot that waited for the outcome of COMPLETE is gone, COMPLETE is sent again in another slot.

@@ -173,7 +173,7 @@ extension AgentUpload {
         case .fail(let failure):
             end(.failed(failure), &context)
         case .record(let stamp, let partBytes):
-            let row = session.record(context.newSession(), stamp, partBytes: partBytes)
+            let row = session.record(context.clock.newSession(), stamp, partBytes: partBytes)
             lifecycle.record(context.journal(.began(id, row), awaitedBy: id), then: .open)
         }
         return true
