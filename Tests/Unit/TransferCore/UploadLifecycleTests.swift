@@ -44,7 +44,7 @@ import WireProtocol
 
     /// The transition table in the comment at the top of `UploadLifecycle.swift` names every phase and no other.
     @Test func theTableNamesThePhases() throws {
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/UploadLifecycle.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Uploads/UploadLifecycle.swift")
         #expect(Set(rows.map(\.from)) == Set(Self.phases.keys).union(["any"]).subtracting(["ended"]))
         #expect(Set(rows.map(\.to)) == Set(Self.phases.keys).subtracting(["beginning", "resuming", "aborting"]))
     }
