@@ -20,7 +20,7 @@ import Testing
         Machine(file: "Parts/OutgoingPart", states: "State"), Machine(file: "Sessions/PutLimit", states: "State"),
         Machine(file: "Parts/SendWindow", states: "State"), Machine(file: "Sessions/SessionLinks", states: "Stage"),
         Machine(file: "Scheduling/StoreTrust", states: "State"),
-        Machine(file: "Uploads/UploadLifecycle", states: "Phase"),
+        Machine(file: "Uploads/UploadPhase", states: "UploadPhase"),
     ]
 
     /// Names that a table may use for a target although the enum has no such case. A slot that is not in use any more

@@ -139,7 +139,7 @@ extension Scheduler {
         context.isRoomToBeLookedAt = false
         guard !context.hasRoom, !queue.awaitingRoom.isEmpty else { return }
         let holding = uploads.values.filter(\.parts.holdsRoom)
-        guard holding.allSatisfy(\.lifecycle.isWaiting) else { return }
+        guard holding.allSatisfy(\.phase.isWaiting) else { return }
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
 

@@ -98,7 +98,7 @@ package struct UploadSession: Hashable, Sendable {
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
     /// The request that follows when the last connection is lost.
-    package var requestToRepeat: UploadLifecycle.PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
+    package var requestToRepeat: PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
     /// How the file differs from the version that the session uploads. For a session that replaces the beginning of a
     /// file by the grown file, *touched* counts as *changed*: once the change time has moved, nothing shows that the

@@ -115,7 +115,7 @@ extension AgentUpload {
     private mutating func received(
         _ completed: Completed, at place: Attachment, stage: Stage, _ context: inout AgentContext
     ) {
-        guard lifecycle.concernsObject else { return }
+        guard phase.concernsObject else { return }
         if lifecycle.isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
         site = context.connections[place.connection]?.welcome?.site

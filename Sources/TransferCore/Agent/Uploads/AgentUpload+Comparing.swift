@@ -6,7 +6,7 @@ import WireProtocol
 
 extension AgentUpload {
     mutating func received(_ exists: SessionExists, stage: Stage, _ context: inout AgentContext) {
-        guard lifecycle.concernsObject else { return }
+        guard phase.concernsObject else { return }
         if lifecycle.isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
         guard session.policy != .fail else {

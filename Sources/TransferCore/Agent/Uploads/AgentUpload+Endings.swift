@@ -8,7 +8,7 @@ extension AgentUpload {
 
     /// The user drops the upload while it is under way.
     mutating func dropNow(_ context: inout AgentContext) {
-        guard !lifecycle.isDropping, !lifecycle.hasOutcome else { return }
+        guard !lifecycle.isDropping, !phase.hasOutcome else { return }
         guard phase == .aborting else { return drop(&context) }
         // An older version is being dropped already; now no new version follows.
         lifecycle.drop(.end)
@@ -47,14 +47,14 @@ extension AgentUpload {
 
     /// Ends the upload and keeps all its state for the next run.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
-        if !lifecycle.hasOutcome { end(.failed(failure), &context) }
+        if !phase.hasOutcome { end(.failed(failure), &context) }
     }
 
     /// Ends the upload and keeps all its state for the next run, while the agent's connections end, too. No SESSION
     /// LEAVE is sent: after it the gateway would drop the bytes that it has received, but it keeps them for a while
     /// after the end of a connection.
     mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
-        guard !lifecycle.hasOutcome else { return }
+        guard !phase.hasOutcome else { return }
         lifecycle.closedAll()
         finish(.failed(failure), &context)
     }

@@ -313,7 +313,7 @@ extension AgentUpload {
     /// Releases all parts while the upload waits, so that other uploads have room; the parts are read again later. A
     /// stream cannot be read again and keeps its parts.
     mutating func yieldRoom(_ context: inout AgentContext) {
-        guard lifecycle.isWaiting, !request.isStream else { return }
+        guard phase.isWaiting, !request.isStream else { return }
         let held = parts.numbers
         for number in held { removePart(number, &context) }
         parts.putFirst(held)

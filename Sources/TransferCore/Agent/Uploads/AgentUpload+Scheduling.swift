@@ -106,13 +106,13 @@ extension AgentUpload {
 
     /// Whether a connected gateway owes an answer. A gateway may look for an object for minutes.
     func awaitsAnswer(_ context: AgentContext) -> Bool {
-        lifecycle.awaitsAnswer
+        phase.awaitsAnswer
             && lifecycle.links.connections.contains { context.connections[$0]?.isOpen == true }
     }
 
     /// Whether the shell is reading the file for the upload. Only the shell sees the progress of reading.
     var isReading: Bool {
-        lifecycle.isReading ?? parts.isReading
+        phase.isReading ?? parts.isReading
     }
 }
 
@@ -147,6 +147,7 @@ extension AgentUpload {
     var isWorthFinishing: Bool {
         // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
         if request.isStream, session.fileBytes == nil { return false }
-        return lifecycle.isWorthFinishing(isMultipart: session.isMultipart, isSending: parts.isSending)
+        return phase.isWorthFinishing(
+            isMultipart: session.isMultipart, isSending: parts.isSending, isDropping: lifecycle.isDropping)
     }
 }

@@ -11,7 +11,6 @@ import WireProtocol
 /// - Only parts that STORED or *have* named count as stored. Each is in the journal with its digest and ETag.
 /// - All reasons to end lead to `finish`.
 struct AgentUpload: Hashable {
-    typealias PendingRequest = UploadLifecycle.PendingRequest
     typealias Stage = SessionLinks.Stage
 
     /// The position of the upload in the order of submission, counted from 1.
@@ -49,7 +48,7 @@ struct AgentUpload: Hashable {
 
     var id: UploadID { request.id }
 
-    var phase: UploadLifecycle.Phase { lifecycle.phase }
+    var phase: UploadPhase { lifecycle.phase }
 
     var progress: UploadProgress {
         let size = session.fileBytes
