@@ -21,6 +21,8 @@ import Testing
         Machine(file: "Parts/SendWindow", states: "State"), Machine(file: "Sessions/SessionLinks", states: "Stage"),
         Machine(file: "Scheduling/StoreTrust", states: "State"),
         Machine(file: "Uploads/UploadPhase", states: "UploadPhase"),
+        Machine(file: "Sessions/SessionStanding", states: "SessionStanding"),
+        Machine(file: "Files/FileVersion", states: "FileVersion"),
     ]
 
     /// Names that a table may use for a target although the enum has no such case. A slot that is not in use any more
