@@ -58,7 +58,7 @@ extension Agent {
     package var verdict: UploadFailure? { phase.verdict }
 
     /// An upload's figures; `nil` once it has ended.
-    package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.progress }
+    package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.view.progress }
 
     /// The capabilities that both HELLO and WELCOME of a connection name (specification §7.3); none before WELCOME.
     package func agreedCapabilities(on id: ConnectionID) -> Capabilities {

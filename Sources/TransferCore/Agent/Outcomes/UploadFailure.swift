@@ -60,4 +60,13 @@ package enum UploadOutcome: Hashable, Sendable {
     case stored(UploadReceipt, wasThere: Bool)
     case dropped
     case failed(UploadFailure)
+
+    /// Whether the journal's row is deleted although the outcome of the session's last request is unknown.
+    var forgetsUnknownOutcome: Bool {
+        switch self {
+        case .stored: false
+        case .dropped: true
+        case .failed(let failure): !failure.isKept
+        }
+    }
 }

@@ -64,6 +64,11 @@ package struct UploadLifecycle: Hashable, Sendable {
         if case .waiting(let request, let until) = phase, until <= now { request } else { nil }
     }
 
+    /// The request that follows when the last connection is lost.
+    func requestToRepeat(of session: UploadSession) -> PendingRequest {
+        phase == .aborting ? .abort : session.requestToRepeat
+    }
+
     /// Ends a wait early.
     package mutating func stopWaiting(now: Instant) {
         if case .waiting(let request, _) = phase { phase = .waiting(request, until: now) }
@@ -137,10 +142,6 @@ package struct UploadLifecycle: Hashable, Sendable {
         return true
     }
 
-    mutating func recheck() { phase = .rechecking }
-
-    mutating func verify(_ verification: FileVerification) { phase = .verifying(verification) }
-
     mutating func compare(_ comparison: ObjectComparison) { phase = .comparing(comparison) }
 
     /// COMPLETE of several parts is sent in a slot.
@@ -159,6 +160,103 @@ package struct UploadLifecycle: Hashable, Sendable {
     mutating func reopen() {
         links.reopen(as: phase == .opening ? .opening : .open)
         _ = transferAgain()
+    }
+
+    // MARK: The file
+
+    /// Every part is stored, and the shell is asked to read the file's stamp once more.
+    mutating func recheck() { phase = .rechecking }
+
+    /// The shell has read the file's stamp again.
+    mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, of session: UploadSession) -> [UploadEffect] {
+        guard phase == .rechecking else { return [] }
+        switch result {
+        case .success(let later):
+            return switch session.difference(whileReading: later) {
+            case .none: [.complete]
+            case .touched: [.verify(later, for: .complete)]
+            case .changed: [.end(.failed(.changedWhileSent))]
+            }
+        case .failure(let failure):
+            return [.end(.failed(failure))]
+        }
+    }
+
+    /// The file was touched. Only the digests of its stored parts show whether it has the same content.
+    ///
+    /// - Parameter parts: the stored parts.
+    mutating func verify(
+        _ parts: [PartNumber], stamp: FileStamp, for purpose: FileVerification.Purpose, of session: inout UploadSession
+    ) -> [UploadEffect] {
+        guard !parts.isEmpty else {
+            session.restamped(stamp)
+            return [.ask(requestToRepeat(of: session))]
+        }
+        phase = .verifying(FileVerification(of: parts, stamp: stamp, for: purpose))
+        return []
+    }
+
+    /// The stored part that the shell reads next for the verification; `nil` if it reads none now.
+    mutating func verifyNext(concurrency: Int) -> PartNumber? {
+        guard case .verifying(var verification) = phase,
+            let number = verification.next(concurrency: concurrency)
+        else { return nil }
+        verification.began(number)
+        phase = .verifying(verification)
+        return number
+    }
+
+    /// The shell has read a stored part again, or failed to.
+    ///
+    /// - Parameter expected: the digest of the stored part.
+    mutating func verified(
+        _ number: PartNumber, _ reading: PartReading, expected: SHA256Digest?, of session: inout UploadSession
+    ) -> [UploadEffect] {
+        guard case .verifying(var verification) = phase,
+            let result = verification.read(number, reading, expected: expected)
+        else { return [] }
+        phase = .verifying(verification)
+        switch (result, verification.purpose) {
+        case (.reading, _):
+            return []
+        case (.same, .complete):
+            session.restamped(verification.stamp)
+            return [.journal(.restamped(session.request.id, verification.stamp)), .complete]
+        case (.same, .resume):
+            session.restamped(verification.stamp)
+            return [.parts(.accepted), .ask(requestToRepeat(of: session))]
+        case (.other, .resume):
+            return [.takeNewVersion]
+        case (.other, .complete):
+            return [.end(.failed(.changedWhileSent))]
+        case (.failed(let failure), _):
+            return [.end(.failed(failure))]
+        }
+    }
+
+    // MARK: What the phase allows
+
+    /// Whether parts may be offered before the gateway has answered RESUME QUERY or SESSION OPEN.
+    func mayOfferEarly(_ session: UploadSession, _ limits: AgentLimits) -> Bool {
+        phase == .resuming || phase == .opening && !isDropping && session.mayOfferBehindOpen(limits)
+    }
+
+    /// Whether parts may be taken up.
+    func mayTakeUp(_ session: UploadSession, _ limits: AgentLimits) -> Bool {
+        phase == .transferring || mayOfferEarly(session, limits)
+    }
+
+    /// Whether data may be sent before a decision. Not for a one-part file that an earlier run began: the gateway may
+    /// hold its first bytes, and its decision says from which byte the data continues.
+    func maySendEarly(_ session: UploadSession) -> Bool {
+        phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
+    }
+
+    /// Whether the session is to be joined on further connections, because parts are left to send beside those that are
+    /// being sent.
+    func wantsToJoin(_ session: UploadSession, _ parts: UploadParts, _ limits: AgentLimits) -> Bool {
+        phase == .transferring && limits.connections > 1 && !session.token.isEmpty && session.isMultipart
+            && parts.hasUnsent(in: session.plan)
     }
 
     // MARK: Slots
@@ -230,6 +328,25 @@ package struct UploadLifecycle: Hashable, Sendable {
     }
 
     // MARK: Ending
+
+    /// The user drops the upload while it is under way.
+    mutating func dropNow(_ session: UploadSession) -> [UploadEffect] {
+        guard !isDropping, !phase.hasOutcome else { return [] }
+        guard phase == .aborting else { return drop(then: .end, session) }
+        // An older version is being dropped already; now no new version follows.
+        drop(.end)
+        return [.journal(.dropping(session.request.id))]
+    }
+
+    /// Drops what was begun at the gateway, then the journal's row.
+    mutating func drop(then after: After, _ session: UploadSession) -> [UploadEffect] {
+        drop(after)
+        let effects: [UploadEffect] = [.forgetParts, .journal(.dropping(session.request.id))]
+        // If SESSION OPEN of several parts is not answered, its answer brings the token that ABORT needs.
+        if phase == .opening, session.isMultipart { return effects }
+        if session.token.isEmpty { return effects + [.end(after.outcome ?? .dropped)] }
+        return effects + [.leave, .ask(.abort)]
+    }
 
     /// The user drops the upload, or its source cannot be read to its end.
     package mutating func drop(_ after: After) { self.after = after }

@@ -90,6 +90,11 @@ extension UploadPhase {
         }
     }
 
+    /// Stored parts that the shell is reading again.
+    var beingVerified: Set<PartNumber> {
+        if case .verifying(let verification) = self { verification.beingRead } else { [] }
+    }
+
     /// Whether the shell reads the file for this phase; `nil` if that depends on the parts under way.
     package var isReading: Bool? {
         switch self {
