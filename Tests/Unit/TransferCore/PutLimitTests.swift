@@ -73,8 +73,8 @@ import TransferCore
         #expect(limit.state == .none && limit.ownVersion == .mayAppear)
     }
 
-    /// An upload waits before it begins a session. When it has waited, an earlier request of the same version is too old
-    /// as well.
+    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old as
+    /// well.
     @Test func noVersionCanAppearAfterTheWait() {
         var limit = PutLimit()
         limit.ownVersionMayAppear()
