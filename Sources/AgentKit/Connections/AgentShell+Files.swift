@@ -43,8 +43,8 @@ extension AgentShell {
 
     private func found(_ finding: FileFinding) {
         switch finding {
-        case .part(let key, let number, let reading, let bytes):
-            guard sources.partRead(key, number: number, kept: bytes) else { return }
+        case .part(let key, let read, let reading, let bytes):
+            guard sources.partRead(key, read, kept: bytes) else { return }
             handle(.partRead(key.part, of: key.upload, reading))
         case .stamp(let id, let stamp):
             handle(.fileChecked(stamp, of: id))

@@ -8,10 +8,20 @@ typealias FileLook = @Sendable () -> FileFinding
 
 /// Result of examining a file.
 enum FileFinding: Sendable {
-    /// - Parameter number: number of the read that has this result. `SourceTable` numbers all reads.
-    case part(SourceTable.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
+    /// The `ReadID` names the read that has this result: `SourceTable` numbers all reads.
+    case part(SourceTable.PartKey, ReadID, PartReading, kept: ByteBuffer?)
     case stamp(UploadID, Result<FileStamp, UploadFailure>)
     case evidence(UploadID, EvidenceReading)
+}
+
+/// Names one read of a part. A part that is released and requested again is read under another id, so that the result
+/// of the earlier read does not count for the later one.
+struct ReadID: Hashable, Sendable {
+    let value: UInt64
+
+    init(_ value: UInt64) {
+        self.value = value
+    }
 }
 
 /// The open files of a run, and the parts of these files that are being read or are kept in memory.
@@ -47,9 +57,9 @@ struct SourceTable {
     private var sources: [UploadID: Source] = [:]
     /// Files about which the agent asks a gateway: whether the store holds them.
     private var provenFiles: [UploadID: SourceFile] = [:]
-    /// Parts that are being read, or that were read and are still needed. For each part: the number of its newest read,
-    /// and the offset of the part in the file.
-    private var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
+    /// Parts that are being read, or that were read and are still needed. For each part: its newest read, and the
+    /// offset of the part in the file.
+    private var reads: [PartKey: (id: ReadID, start: UInt64)] = [:]
     private var lastRead: UInt64 = 0
     private var kept: [PartKey: ByteBuffer] = [:]
 
@@ -87,8 +97,8 @@ struct SourceTable {
         guard let source = sources[key.upload] else { return nil }
         let keeps = keep && bytes <= keptPartBytesMax
         lastRead += 1
-        let number = lastRead
-        reads[key] = (number, start)
+        let read = ReadID(lastRead)
+        reads[key] = (read, start)
         return {
             let reading: (reading: PartReading, kept: ByteBuffer?) =
                 switch source.bytes {
@@ -97,7 +107,7 @@ struct SourceTable {
                 case .stream(let stream): stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
                 case nil: (.failed(UploadFailure(.stopped, "stopped")), nil)
                 }
-            return .part(key, number: number, reading.reading, kept: reading.kept)
+            return .part(key, read, reading.reading, kept: reading.kept)
         }
     }
 
@@ -105,8 +115,8 @@ struct SourceTable {
     ///
     /// - Returns: whether the part still needs this read. `false` if the part was released during the read, even if it
     ///   was requested again since then: a newer read delivers it.
-    mutating func partRead(_ key: PartKey, number: UInt64, kept bytes: ByteBuffer?) -> Bool {
-        guard reads[key]?.number == number else { return false }
+    mutating func partRead(_ key: PartKey, _ read: ReadID, kept bytes: ByteBuffer?) -> Bool {
+        guard reads[key]?.id == read else { return false }
         kept[key] = bytes
         return true
     }
@@ -156,8 +166,6 @@ struct SourceTable {
 typealias ChunkPieces = (head: ByteBuffer, payload: ByteBuffer)
 
 extension SourceTable.PartSource {
-    private static let cutShort = UploadFailure(.changed, "the file was cut short while it was being sent")
-
     /// Whether a chunk can be encoded without reading the disk and without compressing, so that the event loop may do
     /// it.
     func isEncodedAtOnce(mayCompress: Bool) -> Bool { kept != nil && !(mayCompress && encoder.compressesNext) }
@@ -171,7 +179,7 @@ extension SourceTable.PartSource {
         } else {
             plain = try file?.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
         }
-        guard let plain else { throw Self.cutShort }
+        guard let plain else { throw UploadFailure.cutShortWhileSent }
         return try encoder.encode(
             plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: mayCompress)
     }

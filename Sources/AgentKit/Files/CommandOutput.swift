@@ -73,7 +73,7 @@ package final class CommandOutput: Sendable {
             guard code == 0 else { throw .incomplete("the command \(name) ended with exit status \(code)") }
             return
         }
-        throw UploadFailure(.stopped, "interrupted")
+        throw UploadFailure.interrupted
     }
 
     private static func spawn(_ command: [String], output: Int32) throws(UploadFailure) -> pid_t {

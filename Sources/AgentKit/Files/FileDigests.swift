@@ -44,7 +44,7 @@ package struct FileDigests: Equatable, Sendable {
             if missing < partBytes || digests.isEmpty { digests.append(try part.finalize()) }
         }
         guard before.difference(whileReading: try file.stamp()) != .changed else {
-            throw UploadFailure(.changed, "the file changed while it was being read")
+            throw UploadFailure.changedWhileRead
         }
         self.bytes = bytes
         self.whole = try whole.finalize()

@@ -57,7 +57,7 @@ package struct PartReader: Sendable {
                     digests.append(digest)
                     if let md5 { md5.bytes.withUnsafeBytes { md5s.update($0) } }
                 case .truncated, .readOfStream:
-                    return .failed(UploadFailure(.changed, "the file was cut short while it was being read"))
+                    return .failed(.cutShortWhileRead)
                 case .failed(let failure):
                     return .failed(failure)
                 }

@@ -148,7 +148,7 @@ package final class SourceStream: Sendable {
     private func waitForBytes() throws(UploadFailure) {
         var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         while true {
-            guard !isStopped.load(ordering: .relaxed) else { throw UploadFailure(.stopped, "interrupted") }
+            guard !isStopped.load(ordering: .relaxed) else { throw UploadFailure.interrupted }
             let ready = poll(&polled, 1, Self.patienceMilliseconds)
             if ready > 0 || ready < 0 && errno != EINTR { return }
         }

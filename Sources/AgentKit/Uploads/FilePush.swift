@@ -186,7 +186,7 @@ struct FilePush {
             let hash = try ContentHash(of: file.source)
             var digest: SHA256Digest?
             while digest == nil {
-                guard !isStopped else { throw UploadFailure(.stopped, "interrupted") }
+                guard !isStopped else { throw UploadFailure.interrupted }
                 digest = try await submission.threads.runIfActive { try hash.step() }
             }
             var seen = try await submission.threads.runIfActive { try file.source.look(clock: clock) }

@@ -25,7 +25,7 @@ package struct Agent: Hashable {
         generator: any RandomNumberGenerator & Hashable & Sendable, site: DeviceSite? = nil, now: Instant
     ) {
         self.context = AgentContext(
-            limits: limits, cryptography: cryptography, generator: AgentGenerator(generator), site: site, now: now)
+            limits: limits, cryptography: cryptography, generator: generator, site: site, now: now)
         self.scheduler = Scheduler(bytesPerSecond: limits.bytesPerSecond, now: now)
         self.identity = identity
         self.pins = SitePins(durable: identity.pins)
@@ -58,7 +58,7 @@ extension Agent {
     package var verdict: UploadFailure? { phase.verdict }
 
     /// An upload's figures; `nil` once it has ended.
-    package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.progress }
+    package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.view.progress }
 
     /// The capabilities that both HELLO and WELCOME of a connection name (specification §7.3); none before WELCOME.
     package func agreedCapabilities(on id: ConnectionID) -> Capabilities {
@@ -95,7 +95,7 @@ extension Agent {
         if case .chunkEncoded(let plainBytes, let wireBytes) = event {
             return scheduler.chunkEncoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
         }
-        context.now = now
+        context.clock.now = now
         if apply(event) == .proceed { proceed() }
     }
 
@@ -175,7 +175,7 @@ extension Agent {
 
     private mutating func tick() {
         for id in context.connections.ids {
-            switch context.connections[id]?.tick(now: context.now) {
+            switch context.connections[id]?.tick(now: context.clock.now) {
             case .close: close(id)
             case .sendPing: context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
             case .wait, nil: break
@@ -206,7 +206,7 @@ extension Agent {
     /// HELLO is the first frame of a connection.
     private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) -> AfterEvent {
         let limit = context.limits.connectLimit
-        guard context.connections[id]?.established(by: gateway, within: limit, now: context.now) == true else {
+        guard context.connections[id]?.established(by: gateway, within: limit, now: context.clock.now) == true else {
             return .rest
         }
         let hello = Hello(
@@ -234,7 +234,7 @@ extension Agent {
 
     private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) -> AfterEvent {
         guard context.connections[id] != nil else { return .rest }
-        context.connections[id]?.heard(now: context.now)
+        context.connections[id]?.heard(now: context.clock.now)
         if slot == .connection {
             receivedConnectionFrame(frame, from: id)
         } else if let answer = SlotAnswer(frame) {
@@ -275,7 +275,7 @@ extension Agent {
             refuse(id, .badValue, message)
             return end(UploadFailure(.versionUnsupported, message))
         }
-        _ = context.connections[id]?.welcomed(welcome, now: context.now)
+        _ = context.connections[id]?.welcomed(welcome, now: context.clock.now)
         if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
         context.learn(welcome.site)
         // Sessions that are open on other connections may be joined here.
@@ -312,7 +312,7 @@ extension Agent {
         if connection.isComing { scheduler.touchUploads() }
         if case .leaving = connection.phase { return }
         let failures = connection.failures + 1
-        let delay = context.retryDelay(afterFailures: failures, cause, adviceMilliseconds: adviceMilliseconds)
+        let delay = context.clock.retryDelay(afterFailures: failures, cause, adviceMilliseconds: adviceMilliseconds)
         context.connections.add(AgentConnection(awayUntil: context.now + delay, failures: failures))
     }
 

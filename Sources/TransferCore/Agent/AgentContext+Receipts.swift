@@ -44,6 +44,34 @@ extension AgentContext {
         return .missing
     }
 
+    /// Judges the receipt of an object that was completed as the session's file.
+    ///
+    /// - Parameter isCompared: the gateway's evidence equals the file's digest. A receipt with other evidence would
+    ///   state something about the file that the agent cannot check.
+    mutating func receipt(
+        of completed: Completed, isCompared: Bool, for session: UploadSession, on connection: ConnectionID
+    ) -> ReceiptOutcome {
+        guard session.request.wantsReceipt else { return .notAskedFor }
+        guard isCompared else { return .missing }
+        return receipt(
+            completed.receipt, of: completed.object(of: session.id), key: session.request.key,
+            for: session.request.id, on: connection)
+    }
+
+    /// The outcome of an upload is durable and is reported now. But if the user wants a receipt and none has arrived,
+    /// the agent first asks a gateway for it by PROVE.
+    mutating func report(_ outcome: UploadOutcome, of session: UploadSession, _ progress: UploadProgress) {
+        let (id, key) = (session.request.id, session.request.key)
+        guard case .stored(let receipt, let wasThere) = outcome, receipt.signed == .missing, let root = receipt.root,
+            receipt.partBytes > 0, var stamp = session.stamp, phase == .running, isReceiptToBeHad
+        else { return actions.append(.finish(id, outcome, progress)) }
+        stamp.size = receipt.size
+        proofsToBegin.append(
+            ProofToBegin(
+                request: ProofRequest(id: id, key: key, stamp: stamp, partBytes: receipt.partBytes, root: root),
+                purpose: .receipt(receipt, wasThere: wasThere, progress)))
+    }
+
     /// Whether a gateway that is connected now signs receipts.
     var isReceiptToBeHad: Bool { connections.values.contains { $0.welcome?.receiptKey.isEmpty == false } }
 

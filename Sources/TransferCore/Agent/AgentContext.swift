@@ -5,10 +5,10 @@ import WireProtocol
 struct AgentContext: Hashable {
     let limits: AgentLimits
     private let library: Uncompared<any AgentCryptography>
-    var now: Instant
+    /// The time of the event, and the lengths of waits.
+    var clock: AgentClock
     var connections = AgentConnectionTable()
     var actions: [AgentAction] = []
-    private var generator: AgentGenerator
     /// The last moment of progress. The agent gives up if there is none for too long.
     var progressAt: Instant
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
@@ -44,16 +44,17 @@ struct AgentContext: Hashable {
     }
 
     init(
-        limits: AgentLimits, cryptography: any AgentCryptography, generator: AgentGenerator, site: DeviceSite?,
-        now: Instant
+        limits: AgentLimits, cryptography: any AgentCryptography,
+        generator: any RandomNumberGenerator & Hashable & Sendable, site: DeviceSite?, now: Instant
     ) {
         self.limits = limits
         self.library = Uncompared(cryptography)
-        self.generator = generator
+        self.clock = AgentClock(policy: limits.retry, generator: generator, now: now)
         self.site = site
-        self.now = now
         self.progressAt = now
     }
+
+    var now: Instant { clock.now }
 
     var cryptography: any AgentCryptography { library.value }
 
@@ -95,15 +96,13 @@ struct AgentContext: Hashable {
         return OfferID(lastOffer)
     }
 
-    mutating func newSession() -> SessionID {
-        SessionID(high: generator.next(), low: generator.next())
-    }
-
-    /// The wait before the next attempt, after `failures` failed attempts in a row (specification §5.4).
-    mutating func retryDelay(
-        afterFailures failures: Int, _ cause: RetryPolicy.Cause = .answer, adviceMilliseconds: UInt32 = 0
-    ) -> Duration {
-        limits.retry.delay(
-            afterFailures: failures, cause, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
+    /// Takes a slot for an upload on the open connection that has a free slot and the fewest sessions.
+    ///
+    /// - Returns: `nil` if no slot is free.
+    mutating func takeSlot(for upload: UploadID, excluding taken: Set<ConnectionID> = []) -> Attachment? {
+        guard let connection = connections.leastUsed(excluding: taken),
+            let slot = connections[connection]?.takeSlot(for: upload)
+        else { return nil }
+        return Attachment(connection: connection, slot: slot)
     }
 }

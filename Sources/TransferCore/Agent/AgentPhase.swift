@@ -31,8 +31,3 @@ package enum AgentPhase: Hashable, Sendable {
         if case .stopping = self { .interrupted } else { verdict }
     }
 }
-
-extension UploadFailure {
-    /// The user has stopped the run.
-    static let interrupted = UploadFailure(.stopped, "interrupted")
-}

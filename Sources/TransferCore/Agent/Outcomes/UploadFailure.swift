@@ -40,9 +40,33 @@ package struct UploadFailure: Error, Hashable, Sendable {
     }
 }
 
+// The failures of a file that changes while the agent uses it, and of a run that ends. Several types report them.
+
+extension UploadFailure {
+    /// A read found another stamp than the one with which the upload began.
+    package static let changedWhileRead = UploadFailure(.changed, "the file changed while it was being read")
+    /// The file ended before the part that was read.
+    package static let cutShortWhileRead = UploadFailure(.changed, "the file was cut short while it was being read")
+    /// The file that is sent has another stamp or other content than the parts that are stored.
+    package static let changedWhileSent = UploadFailure(.changed, "the file changed while it was being sent")
+    /// The file ended before the chunk that was to be sent.
+    package static let cutShortWhileSent = UploadFailure(.changed, "the file was cut short while it was being sent")
+    /// The user has stopped the run.
+    package static let interrupted = UploadFailure(.stopped, "interrupted")
+}
+
 /// How an upload ended in this run.
 package enum UploadOutcome: Hashable, Sendable {
     case stored(UploadReceipt, wasThere: Bool)
     case dropped
     case failed(UploadFailure)
+
+    /// Whether the journal's row is deleted although the outcome of the session's last request is unknown.
+    var forgetsUnknownOutcome: Bool {
+        switch self {
+        case .stored: false
+        case .dropped: true
+        case .failed(let failure): !failure.isKept
+        }
+    }
 }

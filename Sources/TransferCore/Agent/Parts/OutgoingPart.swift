@@ -1,5 +1,5 @@
 package import TransferCommon
-package import WireProtocol
+import WireProtocol
 
 /// One part on its way from the file to the gateway.
 ///
@@ -61,7 +61,7 @@ package struct OutgoingPart: Hashable, Sendable {
         fileprivate(set) var credit: Credit
 
         /// The part was offered.
-        init(_ id: OfferID, in place: Attachment) {
+        package init(_ id: OfferID, in place: Attachment) {
             self.id = id
             self.place = place
             self.handed = 0
@@ -76,11 +76,6 @@ package struct OutgoingPart: Hashable, Sendable {
             self.handed = start
             self.taken = start
             self.credit = .decided(limit: limit)
-        }
-
-        /// - Parameter slot: the slot of the connection in which the part was offered.
-        package init(_ id: OfferID, on connection: ConnectionID, slot: Slot) {
-            self.init(id, in: Attachment(connection: connection, slot: slot))
         }
 
         var isUndecided: Bool {

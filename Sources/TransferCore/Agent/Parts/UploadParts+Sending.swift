@@ -40,7 +40,7 @@ extension UploadParts {
 
     /// How many bytes of a part may be sent now.
     enum Sendable: Hashable {
-        case none
+        case nothing
         /// Within the limit that the gateway granted.
         case decided(UInt64)
         /// Before the decision, within the initial credit of the connection.
@@ -50,9 +50,9 @@ extension UploadParts {
     /// - Parameter mayGoEarly: whether the upload allows that data is sent before the decision.
     func sendable(_ number: PartNumber, on connection: ConnectionID, mayGoEarly: Bool) -> Sendable {
         guard let part = underWay[number], part.isSending, let offer = part.offer, offer.place.connection == connection
-        else { return .none }
+        else { return .nothing }
         guard offer.isUndecided else { return .decided(part.bytesToHand) }
-        return mayGoEarly && mayGoUndecided(number, part) ? .undecided(part.bytesToHand) : .none
+        return mayGoEarly && mayGoUndecided(number, part) ? .undecided(part.bytesToHand) : .nothing
     }
 
     /// Whether bytes of a part may be sent before the gateway has decided. Not if the part was deferred once, because

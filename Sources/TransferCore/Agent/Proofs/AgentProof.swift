@@ -138,7 +138,7 @@ struct AgentProof: Hashable {
             root = digest
             phase = .waiting(until: context.now)
         case .computed:
-            end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+            end(.failed(.changedWhileRead), &context)
         case .failed(let failure):
             end(.failed(failure), &context)
         }
@@ -154,12 +154,12 @@ struct AgentProof: Hashable {
             context.progressAt = context.now
             received(proven, on: attachment.connection, &context)
         case .sessionRefused(let refused):
-            self.refused(refused.code, refused.message, adviceMilliseconds: refused.retryAfterMilliseconds, &context)
+            self.refused(GatewayRefusal(refused), &context)
         case .error(let report):
-            refused(report.code, report.message, adviceMilliseconds: report.retryAfterMilliseconds, &context)
+            refused(GatewayRefusal(report), &context)
         default:
             failures += 1
-            tryAgain(after: context.retryDelay(afterFailures: failures), &context)
+            tryAgain(after: context.clock.retryDelay(afterFailures: failures), &context)
         }
     }
 
@@ -190,21 +190,17 @@ struct AgentProof: Hashable {
         }
     }
 
-    private mutating func refused(
-        _ code: ErrorCode, _ message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
-    ) {
-        let failure = UploadFailure(code, message: message)
-        switch FailureRule.reaction(to: code, in: .session) {
+    private mutating func refused(_ refusal: GatewayRefusal, _ context: inout AgentContext) {
+        let failure = refusal.failure
+        switch FailureRule.reaction(to: refusal.code, in: .session) {
         case .report, .stop: return end(.failed(failure), &context)
         case .tryAgain, .reconnect, .beginAnew, .readAgain: break
         }
         failures += 1
         trouble = failure
         if case .receipt = purpose, failures >= Self.refusalsOfReceiptMax { return end(.failed(failure), &context) }
-        context.reportWait(of: request.id, code, message: message)
-        tryAgain(
-            after: context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds),
-            &context)
+        context.reportWait(of: request.id, refusal)
+        tryAgain(after: context.clock.storeDelay(afterFailures: failures, refusal), &context)
     }
 
     private mutating func tryAgain(after delay: Duration, _ context: inout AgentContext) {

@@ -1,4 +1,4 @@
-package import WireProtocol
+import WireProtocol
 
 /// Chooses the slot in which a part is offered, among those of its session: on the connection that sends the fewest
 /// parts of the upload, then of all uploads.
@@ -15,16 +15,10 @@ package struct OfferPlacement: Hashable, Sendable {
         /// Parts of all uploads that take turns on the connection.
         let turnCount: Int
 
-        init(_ place: Attachment, sendingCount: Int, turnCount: Int) {
+        package init(_ place: Attachment, sendingCount: Int, turnCount: Int) {
             self.place = place
             self.sendingCount = sendingCount
             self.turnCount = turnCount
-        }
-
-        /// - Parameter slot: the slot of the connection that may carry the part.
-        package init(_ connection: ConnectionID, slot: Slot, sendingCount: Int, turnCount: Int) {
-            self.init(
-                Attachment(connection: connection, slot: slot), sendingCount: sendingCount, turnCount: turnCount)
         }
     }
 
@@ -45,14 +39,12 @@ package struct OfferPlacement: Hashable, Sendable {
         self.share = nil
     }
 
-    func choose(among candidates: [Candidate]) -> Attachment? {
+    /// The slot in which the part is offered; `nil` if none may carry it now.
+    package func choose(among candidates: [Candidate]) -> Attachment? {
         candidates.filter { candidate in share.map { candidate.sendingCount < $0 } ?? true }
             .min { left, right in
                 (left.sendingCount, left.turnCount, left.place.connection)
                     < (right.sendingCount, right.turnCount, right.place.connection)
             }?.place
     }
-
-    /// The connection on which the part is offered; `nil` if none may carry it now.
-    package func connection(among candidates: [Candidate]) -> ConnectionID? { choose(among: candidates)?.connection }
 }

@@ -14,7 +14,7 @@ extension Scheduler {
         switch context.connections.state(of: place) {
         case .left: .leaving
         case .used(let id):
-            uploads[id]?.lifecycle.slotState(at: place) ?? proofs[id]?.slotState(at: place) ?? .closed
+            uploads[id]?.exchange.lifecycle.slotState(at: place) ?? proofs[id]?.slotState(at: place) ?? .closed
         case .free, .draining, nil: .closed
         }
     }
@@ -30,7 +30,7 @@ extension Scheduler {
             return
         }
         guard case .used(let id) = context.connections.state(of: place) else { return }
-        guard let stage = uploads[id]?.lifecycle.links.stage(at: place) else {
+        guard let stage = uploads[id]?.exchange.lifecycle.links.stage(at: place) else {
             // A frame that reaches a proof closes its slot.
             context.connections[place.connection]?.withOpen { $0.closed(place.slot) }
             proofs[id]?.received(frame, at: place, &context)
@@ -43,7 +43,6 @@ extension Scheduler {
             uploads[id]?.linkClosed(place, &context)
         }
         uploads[id]?.received(frame, at: place, stage: stage, &context)
-        uploads[id]?.askAgainIfStranded(&context)
     }
 
     mutating func partRead(_ part: PartNumber, of id: UploadID, _ reading: PartReading, _ context: inout AgentContext) {
@@ -111,7 +110,7 @@ extension Scheduler {
     /// Whether an answer or a part is awaited on a connection.
     func isWorking(on id: ConnectionID, _ context: AgentContext) -> Bool {
         let carried = context.connections[id]?.opened?.slots.uploads ?? []
-        return carried.contains { uploads[$0]?.isWorking(on: id) == true }
+        return carried.contains { uploads[$0]?.view.isWorking(on: id) == true }
             || proofs.values.contains { $0.isProving(on: id) }
     }
 
@@ -131,7 +130,7 @@ extension Scheduler {
     /// the next run.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         for id in uploadsInOrder {
-            let trouble = uploads[id]?.trouble ?? failure
+            let trouble = uploads[id]?.exchange.waits.trouble ?? failure
             uploads[id]?.giveUp(trouble, &context)
         }
         for id in proofsInOrder { giveUp(proof: id, proofs[id]?.trouble ?? failure, &context) }
@@ -157,7 +156,7 @@ extension Scheduler {
         for id in uploadsInOrder {
             uploads[id]?.forgetParts(&context)
             guard let upload = uploads[id] else { continue }
-            context.actions.append(.finish(id, .failed(failure), upload.progress))
+            context.actions.append(.finish(id, .failed(failure), upload.view.progress))
         }
         uploads = [:]
         giveUpProofs(failure, &context)
@@ -166,7 +165,7 @@ extension Scheduler {
     /// The agent is stopping: parts that cannot be sent within the grace are withheld.
     mutating func withholdParts(_ failure: UploadFailure, _ context: inout AgentContext) {
         let parts = partsWithinGrace(context)
-        for id in uploadsInOrder { uploads[id]?.withholdParts(except: parts[id] ?? [], &context) }
+        for id in uploadsInOrder { uploads[id]?.transfer.withhold(except: parts[id] ?? [], &context) }
         giveUpProofs(failure, &context)
     }
 
@@ -174,10 +173,10 @@ extension Scheduler {
     ///
     /// - Returns: whether any upload is left.
     mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {
-        for id in uploadsInOrder where uploads[id]?.isWorthFinishing == false {
+        for id in uploadsInOrder where uploads[id]?.view.isWorthFinishing == false {
             uploads[id]?.giveUpWithConnections(failure, &context)
         }
-        return uploads.values.contains(where: \.isWorthFinishing)
+        return uploads.values.contains(where: \.view.isWorthFinishing)
     }
 
     /// The parts that their connections can finish within the grace.
@@ -185,7 +184,7 @@ extension Scheduler {
         var chosen: [UploadID: Set<PartNumber>] = [:]
         for id in context.connections.ids {
             guard let rate = context.connections[id]?.opened?.rate.bytesPerSecond else { continue }
-            let rests = uploads(on: id, context).flatMap { uploads[$0]?.parts.rests(of: $0, on: id) ?? [] }
+            let rests = uploads(on: id, context).flatMap { uploads[$0]?.transfer.parts.rests(of: $0, on: id) ?? [] }
             for part in rests.finishable(rate: rate, within: context.limits.stopGrace.inSeconds) {
                 chosen[part.upload, default: []].insert(part.part)
             }

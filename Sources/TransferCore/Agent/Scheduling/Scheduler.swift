@@ -29,13 +29,13 @@ struct Scheduler: Hashable {
 
     /// Whether any connected gateway owes an answer.
     func awaitsAnswer(_ context: AgentContext) -> Bool {
-        uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
+        uploads.values.contains { $0.view.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
     }
 
     /// Whether an upload makes progress that no frame shows, so that the agent must not give up: the shell reads for
     /// the upload, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
-        uploads.values.contains { $0.isReading || $0.session.putLimit.isWaiting(at: context.now) }
+        uploads.values.contains { $0.view.isBusy(at: context.now) }
             || proofs.values.contains { $0.isPatient(context) }
     }
 
@@ -62,7 +62,7 @@ struct Scheduler: Hashable {
     /// - Parameter refusal: why the upload cannot begin, so that it ends at once; `nil` if it can begin.
     mutating func add(_ request: UploadRequest, refusal: UploadFailure?, _ context: inout AgentContext) {
         lastSubmissionOrder += 1
-        var upload = AgentUpload(request: request, submissionOrder: lastSubmissionOrder)
+        var upload = AgentUpload(request: request, submissionOrder: lastSubmissionOrder, limits: context.limits)
         if let refusal {
             // The next run drops the upload.
             if request.purpose == .abort { context.journal(.dropping(request.id)) }
@@ -138,8 +138,8 @@ extension Scheduler {
     private mutating func freeHeldRoom(_ context: inout AgentContext) {
         context.isRoomToBeLookedAt = false
         guard !context.hasRoom, !queue.awaitingRoom.isEmpty else { return }
-        let holding = uploads.values.filter(\.parts.holdsRoom)
-        guard holding.allSatisfy(\.lifecycle.isWaiting) else { return }
+        let holding = uploads.values.filter(\.transfer.parts.holdsRoom)
+        guard holding.allSatisfy(\.phase.isWaiting) else { return }
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
 
@@ -176,16 +176,18 @@ extension Scheduler {
             let turn = context.connections[id]?.withOpen({ $0.takeNext(limits) }) ?? nil
         {
             let part = turn.part
-            let bytes = min(uploads[part.upload]?.sendable(part.part, on: id, context) ?? 0, turn.bytesMax)
-            guard bytes > 0 else {
+            var bytes: UInt64 = 0
+            switch uploads[part.upload]?.sendable(part.part, on: id, context.store) {
+            case .decided(let count): bytes = min(count, turn.bytesMax)
+            case .undecided(let count):
+                bytes = min(count, context.connections[id]?.opened?.creditLeft ?? 0, turn.bytesMax)
                 // A decided part gets its next turn when its limit rises, an undecided one when credit is returned.
-                if uploads[part.upload]?.waitsForCredit(part.part, on: id, context) == true {
-                    context.connections[id]?.withOpen { $0.turns.awaitCredit(part) }
-                }
-                continue
+                if bytes == 0 { context.connections[id]?.withOpen { $0.turns.awaitCredit(part) } }
+            case .nothing, nil: break
             }
+            guard bytes > 0 else { continue }
             context.connections[id]?.withOpen { $0.turns.putLast(part) }
-            uploads[part.upload]?.sendChunk(part.part, bytes: bytes, &context)
+            uploads[part.upload]?.transfer.sendChunk(part.part, bytes: bytes, &context)
             pacer.sent(bytes, on: id, now: context.now)
             return true
         }
@@ -204,7 +206,7 @@ extension Scheduler {
             return open.removed(chunk)
         }
         if let queued = queued ?? nil {
-            uploads[chunk.upload]?.chunkTaken(chunk.part, of: queued.offer, upTo: chunk.end, &context)
+            uploads[chunk.upload]?.chunkTaken(chunk, of: queued.offer, &context)
         }
         touch(chunk.upload)
     }
@@ -214,7 +216,7 @@ extension Scheduler {
     mutating func chunkFailed(_ chunk: Chunk, _ failure: UploadFailure, _ context: inout AgentContext) {
         let queued = context.connections[chunk.connection]?.withOpen { $0.removed(chunk) } ?? nil
         pacer.failed(plainBytes: chunk.plainBytes, now: context.now)
-        if let queued { uploads[chunk.upload]?.chunkFailed(chunk.part, of: queued.offer, failure, &context) }
+        if let queued { uploads[chunk.upload]?.chunkFailed(chunk, of: queued.offer, failure, &context) }
         touch(chunk.upload)
     }
 }

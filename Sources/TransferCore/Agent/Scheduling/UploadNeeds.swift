@@ -14,3 +14,28 @@ struct UploadNeeds: Hashable {
         wakeAt = wakeAt.map { min($0, moment) } ?? moment
     }
 }
+
+extension UploadNeeds {
+    /// What an upload waits for after its turn.
+    ///
+    /// - Parameter isSmall: whether the upload's part does not count against the concurrency.
+    init(of exchange: SessionExchange, _ parts: UploadParts, isSmall: Bool, _ limits: AgentLimits, now: Instant) {
+        holdsNothing = parts.isEmpty
+        if let moment = parts.nextOffer(after: now) { wake(at: moment, now: now) }
+        if exchange.lifecycle.wantsToJoin(exchange.session, parts, limits) {
+            wake(at: exchange.waits.joinsAt, now: now)
+        }
+        switch exchange.phase {
+        case .waiting(_, let until):
+            wake(at: until, now: now)
+            slot = until <= now
+        case .verifying(let verification):
+            room = !isSmall && verification.next(concurrency: limits.concurrency) != nil
+        default:
+            // Whether another part would be read if there were room for it.
+            room =
+                !isSmall && exchange.lifecycle.mayTakeUp(exchange.session, limits) && !parts.awaitsList
+                && parts.hasNext(in: exchange.session.plan)
+        }
+    }
+}

@@ -61,11 +61,11 @@ package struct FileVerification: Hashable, Sendable {
         switch reading {
         case .read(let digest, _, let later):
             guard stamp == later else {
-                return .failed(UploadFailure(.changed, "the file changed while it was being read"))
+                return .failed(.changedWhileRead)
             }
             guard digest == expected else { return .other }
         case .truncated, .readOfStream:
-            return .failed(UploadFailure(.changed, "the file was cut short while it was being read"))
+            return .failed(.cutShortWhileRead)
         case .failed(let failure):
             return .failed(failure)
         }

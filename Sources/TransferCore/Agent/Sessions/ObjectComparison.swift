@@ -133,4 +133,13 @@ extension ContentEvidence {
         case .root, .compositeMD5, .none: nil
         }
     }
+
+    /// The root digest of the object, if the evidence gives one.
+    func root(_ cryptography: any AgentCryptography) -> SHA256Digest? {
+        switch self {
+        case .root(let digest): digest
+        case .wholeDigest(let digest): cryptography.rootDigest(of: [digest])
+        case .compositeMD5, .none: nil
+        }
+    }
 }

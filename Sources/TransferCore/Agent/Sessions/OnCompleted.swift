@@ -11,6 +11,19 @@ package enum OnCompleted: Hashable, Sendable {
     case stored(isCompared: Bool)
 }
 
+/// The digests that the agent has computed of a file.
+package struct FileDigests: Hashable, Sendable {
+    /// The root digest; `nil` unless the digest of every part is known.
+    package var root: SHA256Digest?
+    /// The digest of the whole file, if the file is one part that has been read.
+    package var whole: SHA256Digest?
+
+    package init(root: SHA256Digest? = nil, whole: SHA256Digest? = nil) {
+        self.root = root
+        self.whole = whole
+    }
+}
+
 extension Completed {
     /// Judges the object by the evidence that the frame carries.
     ///

@@ -32,19 +32,27 @@ package struct PutLimit: Hashable, Sendable {
         case wait(until: Instant, rest: Duration)
     }
 
+    /// Whether an object of this version of the file may appear that no gateway has confirmed.
+    package enum OwnVersion: Hashable, Sendable {
+        /// No request for the version was sent, or the put limit has passed since.
+        case cannotAppear
+        /// COMPLETE of the one-part file may have been sent, and its outcome is unknown.
+        case mayAppear
+    }
+
     package private(set) var state = State.none
+    package private(set) var ownVersion = OwnVersion.cannotAppear
 
     package init() {}
-
-    /// Whether a gateway has named the limit. In a session this means that the limit has passed and no earlier version
-    /// can appear, because an upload begins its session only after the wait.
-    package var wasAwaited: Bool {
-        if case .waiting = state { true } else { false }
-    }
 
     /// Whether the upload still waits. This wait does not count as a lack of progress.
     package func isWaiting(at now: Instant) -> Bool {
         if case .waiting(let end) = state { end > now } else { false }
+    }
+
+    /// COMPLETE of the one-part file is sent, or an earlier run may have sent it.
+    package mutating func ownVersionMayAppear() {
+        ownVersion = .mayAppear
     }
 
     /// A session of another version has ended, and its object may still appear.
@@ -63,7 +71,11 @@ package struct PutLimit: Hashable, Sendable {
     package mutating func named(_ limit: Duration, now: Instant) -> OnLimit {
         let rest: Duration
         switch state {
-        case .none, .waiting: return .proceed
+        case .none: return .proceed
+        case .waiting:
+            // An upload begins its session only after the wait, so an earlier request of this version is too old, too.
+            ownVersion = .cannotAppear
+            return .proceed
         case .due: rest = max(limit, .zero)
         case .counting(let start, let passed): rest = max(limit - (now.since(start) + passed), .zero)
         }

@@ -17,38 +17,31 @@ package import WireProtocol
 /// This type decides how an upload begins, which session it opens, and what it states in its frames and in its receipt.
 /// It performs nothing itself. A file may need several sessions in a row; `startOver` begins the next one.
 package struct UploadSession: Hashable, Sendable {
+    /// Which object the session may replace.
+    private enum Target: Hashable {
+        /// The agent has compared no object with the file.
+        case unseen(WriteCondition)
+        /// The object under the key was compared. The session replaces it and asks for no further comparison.
+        case compared(WriteCondition)
+    }
+
     /// What the user requested.
     package let request: UploadRequest
-    /// The write condition of the session that is open, or will be.
-    package private(set) var condition: WriteCondition
+    private var standing = SessionStanding.none
+    /// `nil` if the file is only to be dropped.
+    private var file: FileVersion?
+    private var target: Target
     /// The object's metadata. Like the write condition, it is fixed for the life of the session.
     private var metadata: SessionMetadata
-    /// The object under the key was compared. The next session replaces it and asks for no further comparison.
-    package private(set) var isSettled = false
     /// The session that the journal's row named when this run began. An object that this session wrote counts as the
     /// agent's own.
     private(set) var earlier: ObjectComparison.EarlierSession?
-    /// The session's id; `nil` until a gateway has named its limits in WELCOME.
-    package private(set) var id: SessionID?
-    /// The token with which the session is resumed; empty until a gateway has given one.
-    package private(set) var token: [UInt8] = []
     /// How the file is divided into parts; `nil` until a gateway has named its limits in WELCOME.
     package private(set) var plan: PartPlan?
-    /// The file's stamp; `nil` if the file is only to be dropped.
-    package private(set) var stamp: FileStamp?
     /// How often the file's session was lost.
     package private(set) var losses = 0
     /// How often the store turned out to lack parts of this session when the session was to be completed.
     private var wantedRounds = 0
-    /// The file was touched after the session began, and the journal still has the earlier stamp. The session may have
-    /// been completed with the content from before the change.
-    package private(set) var isTouched = false
-    /// COMPLETE of a one-part file may have been sent, and its outcome is unknown.
-    package private(set) var mayStillAppear = false
-    /// COMPLETE of several parts may have been sent, by this run or an earlier one.
-    private var mayBeCompleting = false
-    /// A gateway may know the session, and may have begun an upload in the store for it.
-    private var isTold = false
     /// The journal has a row of the upload.
     package private(set) var isRecorded: Bool
     /// The wait for an earlier version of the file.
@@ -62,13 +55,38 @@ package struct UploadSession: Hashable, Sendable {
     /// - Parameter request: as the shell has submitted it.
     package init(_ request: UploadRequest) {
         self.request = request
-        self.condition = request.policy.condition
+        self.target = .unseen(request.policy.condition)
         self.metadata = request.metadata
-        self.stamp = request.stamp
+        self.file = request.stamp.map { .recorded($0) }
         self.isRecorded = request.saved != nil
     }
 
     // MARK: Read-outs
+
+    /// The session's id; `nil` until a gateway has named its limits in WELCOME.
+    package var id: SessionID? { standing.id }
+
+    /// The token with which the session is resumed; empty until a gateway has given one.
+    package var token: [UInt8] { standing.token }
+
+    /// The file's stamp; `nil` if the file is only to be dropped.
+    package var stamp: FileStamp? { file?.stamp }
+
+    /// Whether the file was touched after the session began, so that the session may have been completed with the
+    /// content from before the change.
+    package var isTouched: Bool { file?.isTouched == true }
+
+    /// The write condition of the session that is open, or will be.
+    package var condition: WriteCondition {
+        switch target {
+        case .unseen(let condition), .compared(let condition): condition
+        }
+    }
+
+    /// Whether the object under the key was compared.
+    private var isCompared: Bool {
+        if case .compared = target { true } else { false }
+    }
 
     /// What the user wants if the key holds an object.
     package var policy: ExistingKeyPolicy { request.policy }
@@ -82,13 +100,16 @@ package struct UploadSession: Hashable, Sendable {
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
     package var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
 
+    /// Whether the row of the session may name a version of the file that still appears under the key.
+    var mayStillAppear: Bool { putLimit.ownVersion == .mayAppear }
+
     /// Whether an earlier run began this session.
     package var isOfEarlierRun: Bool { request.saved?.session == id }
 
     /// Whether a gateway may have created an upload in the store for the session's id. SESSION OPEN is not sent twice
     /// with such an id: two gateways would create two uploads, and the session's record names only one of them. The
     /// session with the next id adopts the upload, or the store's cleaning removes it.
-    private var mayHaveLeftUpload: Bool { isTold && token.isEmpty && isMultipart }
+    private var mayHaveLeftUpload: Bool { standing.isKnown && token.isEmpty && isMultipart }
 
     /// Whether an id has to be chosen before the session is opened.
     package var needsChoice: Bool { id == nil || mayHaveLeftUpload }
@@ -98,7 +119,7 @@ package struct UploadSession: Hashable, Sendable {
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
     /// The request that follows when the last connection is lost.
-    package var requestToRepeat: UploadLifecycle.PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
+    package var requestToRepeat: PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
     /// How the file differs from the version that the session uploads. For a session that replaces the beginning of a
     /// file by the grown file, *touched* counts as *changed*: once the change time has moved, nothing shows that the
@@ -120,65 +141,63 @@ package struct UploadSession: Hashable, Sendable {
         guard let plan else { return false }
         switch policy {
         case .verify, .fail: return !request.wasStoredBefore && isSmall(limits)
-        case .replace: return plan.isOnePart && (isSettled || !request.wasStoredBefore)
+        case .replace: return plan.isOnePart && (isCompared || !request.wasStoredBefore)
         }
     }
 
     // MARK: Changes
 
     /// The file is the same with this stamp.
-    package mutating func restamped(_ stamp: FileStamp) { self.stamp = stamp }
+    package mutating func restamped(_ stamp: FileStamp) { file?.restamp(stamp) }
 
     /// A new session begins, with the file as it was submitted.
-    package mutating func takeSubmittedStamp() { stamp = request.stamp }
+    package mutating func takeSubmittedStamp() {
+        if let stamp = request.stamp { file?.restamp(stamp) }
+    }
 
     /// The end of the stream has been read.
     package mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
 
     /// The session is dropped, and the next one uploads the file as it is now.
     package mutating func startOver() {
-        isTouched = false
+        file?.settle()
         wantedRounds = 0
-        token = []
-        id = nil
+        standing = .none
         plan = nil
     }
 
     /// The next session replaces exactly this object, if the store tells which session made the object.
     package mutating func replace(_ exists: SessionExists) {
-        condition = exists.session.map { .matches($0) } ?? policy.condition
-        isSettled = true
+        target = .compared(exists.session.map { .matches($0) } ?? policy.condition)
     }
 
     /// Another version of a one-part file may still appear.
     package mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
 
-    /// A frame that names the session is sent to a gateway.
-    package mutating func told() { isTold = true }
+    /// SESSION OPEN is sent to a gateway.
+    package mutating func told() { standing.opens() }
 
     /// A gateway has given a token.
-    package mutating func takeToken(_ token: [UInt8]) { self.token = token }
+    package mutating func takeToken(_ token: [UInt8]) { standing.take(token) }
 
     /// The answer of a gateway shows that the session was not completed before the file was touched.
     ///
     /// - Returns: the stamp to be recorded; `nil` if the file was not touched.
     package mutating func notCompleted() -> FileStamp? {
         guard isTouched else { return nil }
-        isTouched = false
+        file?.settle()
         return stamp
     }
 
     /// The gateway has opened another session, which takes the place of this one.
     package mutating func adopt(_ opened: SessionOpened) {
-        isTouched = false
-        id = opened.session
-        token = opened.token
+        file?.settle()
         // The run that lost its journal may have sent COMPLETE.
-        mayBeCompleting = true
+        standing = .completed(opened.session, token: opened.token)
     }
 
     /// COMPLETE of a one-part file is sent.
-    package mutating func completesOnePart() { mayStillAppear = true }
+    package mutating func completesOnePart() { putLimit.ownVersionMayAppear() }
 
     /// The store lacks parts that were to be completed.
     ///
@@ -218,7 +237,7 @@ extension UploadSession {
         guard request.purpose != .abort else { return .end(.dropped) }
         guard let withdrawn = request.withdrawn else { return .open }
         if withdrawn.stamp == request.stamp {
-            mayStillAppear = true
+            putLimit.ownVersionMayAppear()
         } else {
             putLimit.otherVersionWasGivenUp(age: withdrawn.age, now: now)
         }
@@ -226,13 +245,11 @@ extension UploadSession {
     }
 
     private mutating func beginAgain(_ saved: SavedSession) -> OnBegin {
-        id = saved.session
+        standing = .opened(saved.session, token: saved.token)
         earlier = .init(session: saved.session, inode: saved.stamp.inode)
-        isTold = true
-        token = saved.token
         losses = saved.losses
         // The journal keeps no token of a one-part file, and does not record whether COMPLETE was sent.
-        mayStillAppear = saved.token.isEmpty && saved.plan?.isOnePart == true
+        if saved.token.isEmpty, saved.plan?.isOnePart == true { putLimit.ownVersionMayAppear() }
         switch saved.verdict(for: request) {
         case .drop:
             return .drop
@@ -249,10 +266,10 @@ extension UploadSession {
             return .leave(isOtherVersion: difference != .none)
         case .isAllowed(let difference):
             plan = saved.plan
-            condition = saved.condition
+            target = .unseen(saved.condition)
             metadata = saved.metadata
             // The journal does not record whether an earlier run sent COMPLETE.
-            mayBeCompleting = true
+            standing = .completed(saved.session, token: saved.token)
             return resume(saved.parts.filter { plan?.bytes(of: $0.part) == $0.size }, after: difference)
         }
     }
@@ -270,8 +287,9 @@ extension UploadSession {
             // Nothing shows whether the content is the same, and the old content may be stored now or later.
             return .leave(isOtherVersion: true)
         case .touched:
-            isTouched = true
-            return stamp.map { .verify(stored: stored, $0) } ?? .otherVersion(stored: stored)
+            guard let stamp else { return .otherVersion(stored: stored) }
+            file?.touch()
+            return .verify(stored: stored, stamp)
         case .changed:
             return .otherVersion(stored: stored)
         }
@@ -297,7 +315,6 @@ extension UploadSession {
         if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: now) {
             return .wait(until: end, rest: rest)
         }
-        if putLimit.wasAwaited { mayStillAppear = false }
         let known = request.isStream ? nil : stamp.size
         let partBytes: UInt64
         do {
@@ -318,9 +335,7 @@ extension UploadSession {
     ///
     /// - Returns: the journal's row.
     package mutating func record(_ id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
-        self.id = id
-        isTold = false
-        mayBeCompleting = false
+        standing = .chosen(id)
         isRecorded = true
         return row(of: id, stamp, partBytes: partBytes)
     }
@@ -342,7 +357,7 @@ extension UploadSession {
         let terms = SessionTerms(
             key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
             condition: condition, metadata: metadata)
-        let compares = !request.isStream && policy != .fail && !isSettled
+        let compares = !request.isStream && policy != .fail && !isCompared
         return SessionOpen(session: id, terms: terms, compares: compares, asksForReceipt: request.wantsReceipt)
     }
 
@@ -359,10 +374,9 @@ extension UploadSession {
 
     /// COMPLETE of several parts is sent.
     package mutating func complete(_ entries: [PartListEntry], root: SHA256Digest) -> Complete {
-        defer { mayBeCompleting = true }
-        return Complete(
+        Complete(
             root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
-            isFirst: !mayBeCompleting)
+            isFirst: standing.completes())
     }
 }
 

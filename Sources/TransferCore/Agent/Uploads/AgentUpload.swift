@@ -3,187 +3,185 @@ import WireProtocol
 
 /// One file's way into the store, as the agent sees it: through sessions, connections and cuts to an outcome.
 ///
-/// `UploadLifecycle` has the phases and their table, `UploadSession` has what was agreed with gateways, and
-/// `UploadParts` has the parts. `FileVerification` and `ObjectComparison` decide one question each. All these types
-/// only return results. `AgentUpload` applies the results: it alone sends frames and writes the journal.
+/// `SessionExchange` decides what follows from the answers of gateways and from the file as a whole, and returns it as
+/// effects. `PartTransfer` has the parts read, offered and sent, and returns what concerns the session as well.
+/// `AgentUpload` passes the events to the two and applies their results (`apply`).
 ///
 /// Invariants:
 /// - Only parts that STORED or *have* named count as stored. Each is in the journal with its digest and ETag.
 /// - All reasons to end lead to `finish`.
 struct AgentUpload: Hashable {
-    typealias PendingRequest = UploadLifecycle.PendingRequest
     typealias Stage = SessionLinks.Stage
 
     /// The position of the upload in the order of submission, counted from 1.
     let submissionOrder: UInt64
-    var lifecycle = UploadLifecycle()
-    var session: UploadSession
-    var parts = UploadParts()
-    /// Where the object lies, according to the gateway that reported it.
-    var site: DeviceSite?
-    /// The last journal entry of a part or of an adopted session that is not durable yet.
-    var unsavedEntry: JournalSequence?
+    var exchange: SessionExchange
+    var transfer: PartTransfer
 
-    /// The reason for the last wait, reported if the agent gives up.
-    var trouble: UploadFailure?
-    /// Requests that failed since the last progress.
-    var failures = 0
-    /// The end of a wait whose reason is the store.
-    var waitsForStoreUntil: Instant?
-    /// Further connections join the session from this moment on.
-    var joinsAt = Instant(nanoseconds: 0)
-
-    /// Plain bytes that this run put on the wire.
-    var bytesSent: UInt64 = 0
-    /// Bytes that this run found stored.
-    var bytesResumed: UInt64 = 0
-
-    init(request: UploadRequest, submissionOrder: UInt64) {
-        self.session = UploadSession(request)
+    init(request: UploadRequest, submissionOrder: UInt64, limits: AgentLimits) {
+        self.exchange = SessionExchange(request, lossesMax: limits.lossesMax)
+        self.transfer = PartTransfer(of: request.id)
         self.submissionOrder = submissionOrder
     }
 
     // MARK: Read-outs
 
-    var request: UploadRequest { session.request }
+    var request: UploadRequest { exchange.session.request }
 
-    var id: UploadID { request.id }
+    var id: UploadID { exchange.session.request.id }
 
-    var phase: UploadLifecycle.Phase { lifecycle.phase }
+    var phase: UploadPhase { exchange.lifecycle.phase }
 
-    var progress: UploadProgress {
-        let size = session.fileBytes
-        var progress = UploadProgress(
-            size: size ?? parts.streamBytes, storedBytes: storedBytes, bytesSent: bytesSent, bytesResumed: bytesResumed)
-        progress.isGrowing = size == nil
-        progress.isResumable = session.isRecorded && !request.isStream
-        return progress
+    /// What the agent asks of the upload.
+    var view: UploadView { UploadView(exchange: exchange, transfer: transfer) }
+}
+
+// MARK: - Turns
+
+extension AgentUpload {
+    /// Takes every step that is possible now.
+    mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
+        while runPendingRequest(&context) {}
+        joinConnections(&context)
+        offerReadyParts(&context)
+        let isSmall = exchange.session.isSmall(context.limits)
+        while isSmall || context.hasRoom, takeUpPart(&context) {}
+        return UploadNeeds(of: exchange, transfer.parts, isSmall: isSmall, context.limits, now: context.now)
     }
 
-    private var storedBytes: UInt64 {
-        if case .ending(_, .stored(let receipt, _)) = phase { return receipt.size }
-        return parts.stored.bytes
+    /// Sends the request that is due.
+    ///
+    /// - Returns: whether a request was sent or a session was chosen.
+    private mutating func runPendingRequest(_ context: inout AgentContext) -> Bool {
+        guard let request = exchange.lifecycle.due(at: context.now) else { return false }
+        if request == .open, exchange.session.needsChoice {
+            guard let connection = context.connections.leastUsed(),
+                let welcome = context.connections[connection]?.welcome,
+                let effects = exchange.choose(by: welcome, now: context.now)
+            else { return false }
+            apply(effects, &context)
+            return true
+        }
+        guard let place = context.takeSlot(for: id) else { return false }
+        let knowsPartials = transfer.parts.knowsPartials
+        apply(exchange.ask(request, in: place, transfer.parts.stored, knowsPartials: knowsPartials), &context)
+        return true
+    }
+
+    /// Joins further connections to a session that has more than one part to send.
+    private mutating func joinConnections(_ context: inout AgentContext) {
+        guard exchange.lifecycle.wantsToJoin(exchange.session, transfer.parts, context.limits),
+            exchange.waits.joinsAt <= context.now
+        else { return }
+        while let place = context.takeSlot(for: id, excluding: exchange.lifecycle.links.connections) {
+            apply(exchange.join(in: place), &context)
+        }
+    }
+
+    /// Ends the upload's wait for the store, or that of some of its parts.
+    ///
+    /// - Returns: how many waits were ended.
+    mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
+        if case .waiting(_, let until) = phase, exchange.waits.isForStore(until: until), until > now {
+            exchange.lifecycle.stopWaiting(now: now)
+            return 1
+        }
+        return transfer.parts.stopWaitingForStore(most: most, now: now)
     }
 }
 
-// MARK: - Beginning
+// MARK: - Events
 
 extension AgentUpload {
     /// The agent calls this once, unless the upload ends at once.
-    mutating func begin(_ context: inout AgentContext) {
-        let isQueried = request.saved?.token.isEmpty == false
-        switch session.begin(now: context.now) {
-        case .open:
-            lifecycle.wait(to: .open, until: context.now)
-        case .end(let outcome, let stored):
-            parts.restore(stored, isQueried: isQueried)
-            end(outcome, &context)
-        case .drop:
-            drop(&context)
-        case .otherVersion(let stored):
-            parts.restore(stored, isQueried: isQueried)
-            versionChanged(&context)
-        case .leave(let isOtherVersion):
-            leaveSavedSession(isOtherVersion: isOtherVersion, &context)
-        case .resume(let stored):
-            parts.restore(stored, isQueried: isQueried)
-            acceptStored()
-            lifecycle.wait(to: requestToRepeat, until: context.now)
-        case .verify(let stored, let stamp):
-            parts.restore(stored, isQueried: isQueried)
-            verify(stamp: stamp, for: .resume, &context)
-        }
+    mutating func begin(_ context: inout AgentContext) { apply(exchange.begin(now: context.now), &context) }
+
+    /// The user drops the upload while it is under way.
+    mutating func dropNow(_ context: inout AgentContext) {
+        apply(exchange.lifecycle.dropNow(exchange.session), &context)
     }
 
-    /// Counts the parts that the journal names as resumed.
-    mutating func acceptStored() {
-        bytesResumed = parts.stored.bytes
-    }
-
-    /// The file on disk is another version than the one that was begun. The parts of the old version are dropped first;
-    /// then a session for the new version begins.
-    mutating func versionChanged(_ context: inout AgentContext) {
-        guard request.purpose == .push else {
-            return end(
-                .failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")), &context)
-        }
-        forgetParts(&context)
-        parts.forgetStored()
-        bytesResumed = 0
-        session.takeSubmittedStamp()
-        leaveSavedSession(isOtherVersion: true, &context)
-    }
-
-    /// Begins anew instead of continuing a saved session. If the session has an upload in the store, the upload is
-    /// aborted first.
+    /// The agent calls this with each frame in a slot of this upload. If the frame closes the slot, the agent has
+    /// removed the slot already.
     ///
-    /// - Parameter isOtherVersion: the file may be another version than the one that the session uploaded. That version
-    ///   may still appear under the key, so the new session waits for the put limit.
-    mutating func leaveSavedSession(isOtherVersion: Bool, _ context: inout AgentContext) {
-        if session.isToBeAborted { return lifecycle.wait(to: .abort, until: context.now) }
-        if session.isOnePart, isOtherVersion { session.otherVersionMayAppear() }
-        startOver(&context)
-    }
-
-    /// Begins a new session for the file as it is now.
-    mutating func startOver(_ context: inout AgentContext) {
-        forgetParts(&context)
-        parts.startOver()
-        session.startOver()
-        bytesResumed = 0
-        lifecycle.wait(to: .open, until: context.now)
-    }
-}
-
-// MARK: - Asking
-
-extension AgentUpload {
-    /// Sends the request that is due. The agent calls this when a connection may be free for the upload.
-    ///
-    /// - Returns: whether a request was sent or a session was chosen.
-    mutating func runPendingRequest(_ context: inout AgentContext) -> Bool {
-        guard let request = lifecycle.due(at: context.now) else { return false }
-        if request == .open, session.needsChoice { return chooseSession(&context) }
-        guard let connection = context.connections.leastUsed(),
-            let slot = context.connections[connection]?.takeSlot(for: id)
-        else { return false }
-        let place = Attachment(connection: connection, slot: slot)
-        lifecycle.asked(request, in: place)
-        switch request {
-        case .open:
-            session.told()
-            if let open = session.openFrame { context.send(.sessionOpen(open), to: place) }
-        case .resume: sendResumeQuery(to: place, &context)
-        case .abort: context.send(.abort(Abort(token: session.token)), to: place)
+    /// - Parameter stage: the stage of the slot before the frame.
+    mutating func received(_ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext) {
+        if let part = transfer.received(frame, at: place, isStream: request.isStream, &context.store) {
+            apply(part.result, to: part.part, &context)
+        } else if case .partList(let page) = frame, let plan = exchange.session.plan, plan.partCount != nil {
+            transfer.parts.list(page, of: plan)
+            offerReadyParts(&context)
+        } else {
+            receivedAnswer(frame, at: place, stage: stage, &context)
         }
-        return true
+        apply(exchange.askAgainIfStranded(&context.clock), &context)
     }
 
-    /// Chooses part size and session id as soon as a gateway has named its limits in WELCOME. The session is opened
-    /// when the journal has it.
-    private mutating func chooseSession(_ context: inout AgentContext) -> Bool {
-        guard let connection = context.connections.leastUsed(),
-            let welcome = context.connections[connection]?.welcome,
-            let onChoose = session.choose(by: welcome, now: context.now)
-        else { return false }
-        switch onChoose {
-        case .wait(let end, let rest):
-            lifecycle.wait(to: .open, until: end)
-            if rest > .zero { context.actions.append(.report(id, .waitingForEarlierVersion(rest))) }
-        case .fail(let failure):
-            end(.failed(failure), &context)
-        case .record(let stamp, let partBytes):
-            let row = session.record(context.newSession(), stamp, partBytes: partBytes)
-            lifecycle.record(context.journal(.began(id, row), awaitedBy: id), then: .open)
+    /// A frame about the session has come.
+    private mutating func receivedAnswer(
+        _ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext
+    ) {
+        let site = context.connections[place.connection]?.welcome?.site
+        switch frame {
+        case .sessionOpened(let opened): apply(exchange.received(opened, in: place), &context)
+        case .sessionExists(let exists):
+            apply(exchange.received(exists, stage: stage, site: site, &context.clock), &context)
+        case .sessionRefused(let refused): received(GatewayRefusal(refused), stage: stage, &context)
+        case .error(let report) where report.scope == .session:
+            received(GatewayRefusal(report), stage: stage, &context)
+        case .resumeState(let state):
+            apply(exchange.received(state, in: place, stage: stage, &context.clock), &context)
+        case .partsWanted(let wanted): apply(exchange.received(wanted, in: place), &context)
+        case .completed(let completed):
+            let digests = transfer.digests(by: exchange.session.plan, context.cryptography)
+            let effects = exchange.received(
+                completed, at: place, stage: stage, site: site, digests, &context.clock)
+            apply(effects, &context)
+        case .aborted: apply(exchange.receivedAborted(), &context)
+        default: break  // The agent passes on no other frame.
         }
-        return true
     }
 
-    func sendResumeQuery(to place: Attachment, joining: Bool = false, _ context: inout AgentContext) {
-        let entries = joining ? [] : parts.stored.list
-        let query = session.resumeQuery(listing: entries, asksForPartials: !joining && !parts.knowsPartials)
-        context.send(.resumeQuery(query), to: place)
-        guard !entries.isEmpty else { return }
-        for page in PartList.pages(of: entries) { context.send(.partList(page), to: place) }
+    private mutating func received(_ refusal: GatewayRefusal, stage: Stage, _ context: inout AgentContext) {
+        let listsParts = !transfer.parts.stored.isEmpty
+        apply(exchange.refused(refusal, stage: stage, listsParts: listsParts, &context.clock), &context)
+    }
+
+    /// A frame of the gateway has closed the slot. The parts that were offered in it wait for another slot.
+    mutating func linkClosed(_ place: Attachment, _ context: inout AgentContext) {
+        exchange.lifecycle.closed(place)
+        transfer.slotClosed(place, &context)
+    }
+
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
+        guard exchange.lifecycle.links.contains(connection) else { return }
+        let effects = exchange.connectionLost(connection, now: context.now)
+        transfer.connectionLost(connection, &context)
+        apply(effects, &context)
+    }
+
+    /// The shell has read a part, or failed to.
+    mutating func partRead(_ number: PartNumber, _ reading: PartReading, _ context: inout AgentContext) {
+        if case .verifying = phase {
+            let expected = transfer.parts.stored[number]?.digest
+            let effects = exchange.lifecycle.verified(number, reading, expected: expected, of: &exchange.session)
+            return apply(effects, &context)
+        }
+        apply(transfer.read(number, reading, of: exchange.session, now: context.now), to: number, &context)
+    }
+
+    /// The shell has read the file for a comparison.
+    mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
+        apply(exchange.evidenceComputed(reading, &context.clock), &context)
+    }
+
+    /// The shell has read the file's stamp again.
+    mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, _ context: inout AgentContext) {
+        apply(exchange.lifecycle.fileChecked(result, of: exchange.session), &context)
+    }
+
+    /// All journal writes up to this one are durable.
+    mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
+        apply(exchange.committed(through: sequence, now: context.now), &context)
     }
 }

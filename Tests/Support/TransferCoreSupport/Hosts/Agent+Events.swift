@@ -43,10 +43,6 @@ extension Agent {
         handle(.fileChecked(result, of: upload), now: now)
     }
 
-    package mutating func journalCommitted(through sequence: JournalSequence, now: Instant) {
-        handle(.journalCommitted(through: sequence), now: now)
-    }
-
     package mutating func journalFailed(_ failure: UploadFailure, now: Instant) {
         handle(.journalFailed(failure), now: now)
     }

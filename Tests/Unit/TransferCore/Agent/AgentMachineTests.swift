@@ -20,7 +20,9 @@ import Testing
         Machine(file: "Parts/OutgoingPart", states: "State"), Machine(file: "Sessions/PutLimit", states: "State"),
         Machine(file: "Parts/SendWindow", states: "State"), Machine(file: "Sessions/SessionLinks", states: "Stage"),
         Machine(file: "Scheduling/StoreTrust", states: "State"),
-        Machine(file: "Sessions/UploadLifecycle", states: "Phase"),
+        Machine(file: "Uploads/UploadPhase", states: "UploadPhase"),
+        Machine(file: "Sessions/SessionStanding", states: "SessionStanding"),
+        Machine(file: "Files/FileVersion", states: "FileVersion"),
     ]
 
     /// States that a table may name after a transition, although the enum has no such case. A slot that is not in use

@@ -10,10 +10,11 @@ import WireProtocol
     private static let now = Instant(nanoseconds: 1_000_000_000)
     private static let digests = OutgoingPart.Digests(sha256: ToyDigest.sha256([1]), md5: nil)
     private static let offer = OfferID(1)
+    private static let place = Attachment(connection: ConnectionID(1), slot: Slot(1))
 
     private static let events: [@Sendable (inout OutgoingPart) -> Void] = [
         { $0.read(digests, now: now) }, { $0.readAgain(after: digests.sha256) },
-        { $0.begin(OutgoingPart.Offer(offer, on: ConnectionID(1), slot: Slot(1))) }, { _ = $0.handed(100) },
+        { $0.begin(OutgoingPart.Offer(offer, in: place)) }, { _ = $0.handed(100) },
         { _ = $0.taken(upTo: 100, of: offer) }, { $0.allTaken() }, { _ = $0.granted(from: 0, limit: 50) },
         { _ = $0.raised(to: 100) }, { _ = $0.takeEarlyBytes() },
         { $0.withdraw(notBefore: now + .seconds(1), waitsForStore: true) }, { _ = $0.storeIsWell(now: now) },
@@ -33,7 +34,7 @@ import WireProtocol
     private static func sending(size: UInt64 = 100) -> OutgoingPart {
         var part = part(size: size)
         part.read(digests, now: now)
-        part.begin(OutgoingPart.Offer(offer, on: ConnectionID(1), slot: Slot(1)))
+        part.begin(OutgoingPart.Offer(offer, in: place))
         return part
     }
 
@@ -83,7 +84,7 @@ import WireProtocol
         var part = Self.sending()
         #expect(part.handed(50) == false)
         part.withdraw(notBefore: Self.now)
-        part.begin(OutgoingPart.Offer(OfferID(2), on: ConnectionID(1), slot: Slot(1)))
+        part.begin(OutgoingPart.Offer(OfferID(2), in: Self.place))
         #expect(part.taken(upTo: 50, of: Self.offer) == nil)
         #expect(part.handed(100) == true)
         let taken = part.taken(upTo: 100, of: OfferID(2))
@@ -94,7 +95,7 @@ import WireProtocol
         var part = Self.sending()
         #expect(part.taken(upTo: 50, of: Self.offer)?.isProgress == true)
         part.withdraw(notBefore: Self.now)
-        part.begin(OutgoingPart.Offer(OfferID(2), on: ConnectionID(1), slot: Slot(1)))
+        part.begin(OutgoingPart.Offer(OfferID(2), in: Self.place))
         #expect(part.taken(upTo: 50, of: OfferID(2))?.isProgress == false)
         #expect(part.taken(upTo: 60, of: OfferID(2))?.isProgress == true)
     }

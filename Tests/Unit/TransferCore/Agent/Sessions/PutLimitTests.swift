@@ -51,7 +51,7 @@ import TransferCore
         limit.otherVersionMayAppear()
         let end = Self.now + .seconds(30)
         #expect(limit.named(.seconds(30), now: Self.now) == .wait(until: end, rest: .seconds(30)))
-        #expect(limit.isWaiting(at: Self.now) && !limit.isWaiting(at: end) && limit.wasAwaited)
+        #expect(limit.isWaiting(at: Self.now) && !limit.isWaiting(at: end))
         #expect(limit.named(.seconds(30), now: end) == .proceed)
     }
 
@@ -68,7 +68,21 @@ import TransferCore
 
     @Test func withoutAnotherVersionNothingIsAwaited() {
         var limit = PutLimit()
+        limit.ownVersionMayAppear()
         #expect(limit.named(.seconds(30), now: Self.now) == .proceed)
-        #expect(!limit.wasAwaited)
+        #expect(limit.state == .none && limit.ownVersion == .mayAppear)
+    }
+
+    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old as
+    /// well.
+    @Test func noVersionCanAppearAfterTheWait() {
+        var limit = PutLimit()
+        limit.ownVersionMayAppear()
+        limit.otherVersionMayAppear()
+        let end = Self.now + .seconds(30)
+        #expect(limit.named(.seconds(30), now: Self.now) == .wait(until: end, rest: .seconds(30)))
+        #expect(limit.ownVersion == .mayAppear)
+        #expect(limit.named(.seconds(30), now: end) == .proceed)
+        #expect(limit.ownVersion == .cannotAppear)
     }
 }

@@ -10,12 +10,12 @@ import WireProtocol
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
     /// Every phase, with its name in the table.
-    private static let phases: [String: UploadLifecycle.Phase] = {
+    private static let phases: [String: UploadPhase] = {
         let exists = SessionExists(
             size: 2_500, partBytes: 700, evidence: .root(ToyDigest.sha256([1])), etag: "", version: "", session: nil)
         let file = ObjectComparison.File(bytes: 2_500, inode: 1, policy: .verify, proof: nil, earlierSession: nil)
         let verification = FileVerification(of: [], stamp: AgentDriver.stamp, for: .resume)
-        var phases: [UploadLifecycle.Phase] = [
+        var phases: [UploadPhase] = [
             .beginning, .waiting(.open, until: now), .recording(JournalSequence(1), then: .open), .opening, .resuming,
             .verifying(verification), .transferring, .rechecking, .completing, .aborting,
             .ending(JournalSequence(1), .dropped), .ended,
@@ -24,7 +24,7 @@ import WireProtocol
         return Dictionary(uniqueKeysWithValues: phases.map { (name(of: $0), $0) })
     }()
 
-    private static func name(of phase: UploadLifecycle.Phase) -> String {
+    private static func name(of phase: UploadPhase) -> String {
         switch phase {
         case .beginning: "beginning"
         case .waiting: "waiting"
@@ -42,9 +42,9 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `UploadLifecycle.swift` names every phase and no other.
+    /// The transition table in the comment at the top of `UploadPhase.swift` names every phase and no other.
     @Test func theTableNamesThePhases() throws {
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/UploadLifecycle.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Uploads/UploadPhase.swift")
         #expect(Set(rows.map(\.from)) == Set(Self.phases.keys).union(["any"]).subtracting(["ended"]))
         #expect(Set(rows.map(\.to)) == Set(Self.phases.keys).subtracting(["beginning", "resuming", "aborting"]))
     }
@@ -59,8 +59,8 @@ import WireProtocol
 
     @Test func anUploadBeginsWithoutAnOutcome() {
         let lifecycle = UploadLifecycle()
-        #expect(lifecycle.phase == .beginning && !lifecycle.hasOutcome && !lifecycle.isDropping)
-        #expect(lifecycle.due(at: Self.now) == nil && !lifecycle.awaitsAnswer && !lifecycle.isStranded)
+        #expect(lifecycle.phase == .beginning && !lifecycle.phase.hasOutcome && !lifecycle.isDropping)
+        #expect(lifecycle.due(at: Self.now) == nil && !lifecycle.phase.awaitsAnswer && !lifecycle.isStranded)
     }
 
     @Test func whatFollowsADropIsTheOutcome() {

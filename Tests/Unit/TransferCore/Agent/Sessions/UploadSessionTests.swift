@@ -88,6 +88,8 @@ import WireProtocol
 
     @Test func onlyTheFirstCompletionIsMarkedAsFirst() {
         var session = Self.session()
+        _ = session.record(SessionID(high: 1, low: 2), AgentDriver.stamp, partBytes: 1_000)
+        session.told()
         let entries = GatewayDriver.entries(of: 2_500)
         let root = ToyDigest.sha256([1])
         let first = session.complete(entries, root: root)

@@ -1,68 +1,14 @@
 package import TransferCommon
 package import WireProtocol
 
-/// The phases of one upload, from its submission to its outcome, and the slots that carry its session.
-///
-///     from          event                                             to
-///     beginning     a saved session, and the file is untouched        waiting, to resume
-///     beginning     a saved session, and the file was touched         verifying, or with one part waiting to open anew
-///     beginning     a saved session that the user does not allow      waiting, to abort or to open anew
-///     beginning     no saved session                                  waiting, to open
-///     beginning     a request that cannot be carried out              ending
-///     waiting       a connection is open, no session has been chosen  recording
-///     recording     the journal has the session                       waiting, to open
-///     waiting       a connection is open, the moment has come         opening, resuming, aborting
-///     opening       SESSION OPENED                                    transferring
-///     opening       SESSION OPENED, and COMPLETE was sent ahead       completing
-///     resuming      RESUME STATE ongoing                              transferring
-///     resuming      RESUME STATE completing                           completing
-///     transferring  every part is stored and in the journal           rechecking
-///     transferring  COMPLETE of a one-part file is sent               completing
-///     rechecking    the file is unchanged                             completing
-///     rechecking    only the change time of the file moved            verifying
-///     verifying     the content is the same, COMPLETE can be sent     completing
-///     verifying     the content is the same, or another version       waiting
-///     completing    PARTS WANTED; a one-part file is sent again       transferring
-///     any           SESSION EXISTS, or COMPLETED of other content     comparing
-///     comparing     the object may be replaced                        waiting, to open anew
-///     aborting      ABORTED; what follows is to begin anew            waiting, to open anew
-///     any           the last slot or connection is lost               waiting
-///     any           the session is of no more use                     waiting, to open anew or to abort
-///     any           stored, dropped or failed                         ending
-///     ending        the outcome is durable in the journal             ended
+/// One upload from its submission to its outcome: the phase that it is in, the slots that carry its session, and what
+/// follows when it is dropped.
 ///
 /// Invariants:
 /// - A session is durable in the journal before a gateway hears of it.
 /// - COMPLETE is sent only when the file is still the version with which the session began.
 /// - The outcome is durable in the journal before it is reported.
 package struct UploadLifecycle: Hashable, Sendable {
-    /// What the upload asks a gateway for as soon as a connection is open and the wait is over.
-    package enum PendingRequest: Hashable, Sendable {
-        case open
-        case resume
-        case abort
-    }
-
-    /// The phases of one upload, as the table in the comment on `UploadLifecycle` lists them. Each phase owns the data
-    /// that exists only in it.
-    package enum Phase: Hashable, Sendable {
-        /// The upload has been submitted and has not begun.
-        case beginning
-        case waiting(PendingRequest, until: Instant)
-        /// A row is being written to the journal.
-        case recording(JournalSequence, then: PendingRequest)
-        case opening
-        case resuming
-        case comparing(ObjectComparison)
-        case verifying(FileVerification)
-        case transferring
-        case rechecking
-        case completing
-        case aborting
-        case ending(JournalSequence, UploadOutcome)
-        case ended
-    }
-
     /// What the upload does after it has dropped everything that was begun at a gateway.
     package enum After: Hashable, Sendable {
         /// A session for the file as it is now.
@@ -83,7 +29,7 @@ package struct UploadLifecycle: Hashable, Sendable {
     }
 
     /// The phase that the upload is in.
-    package private(set) var phase = Phase.beginning
+    package private(set) var phase = UploadPhase.beginning
     /// What follows when the session has been dropped.
     package private(set) var after = After.beginAnew
     /// The slots that carry the session.
@@ -93,62 +39,6 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// Whether the upload only drops what was begun, and sends nothing more.
     package var isDropping: Bool { after != .beginAnew }
-
-    /// Whether the upload has an outcome.
-    package var hasOutcome: Bool {
-        switch phase {
-        case .ending, .ended: true
-        default: false
-        }
-    }
-
-    /// Whether the upload waits for a slot, or for the moment of its request.
-    package var isWaiting: Bool {
-        if case .waiting = phase { true } else { false }
-    }
-
-    /// Whether the upload acts on a frame that names an object under the key: the session may have made the object, or
-    /// the file is compared with it. In the other phases the frame concerns an older version of the file, or arrives
-    /// after the upload's end.
-    package var concernsObject: Bool {
-        switch phase {
-        case .opening, .resuming, .transferring, .rechecking, .completing: true
-        default: false
-        }
-    }
-
-    /// Whether a gateway owes an answer.
-    package var awaitsAnswer: Bool {
-        switch phase {
-        case .opening, .resuming, .completing, .aborting: true
-        default: false
-        }
-    }
-
-    /// Whether the shell reads the file for this phase; `nil` if that depends on the parts under way.
-    package var isReading: Bool? {
-        switch phase {
-        case .comparing, .rechecking: true
-        case .verifying(let verification): !verification.beingRead.isEmpty
-        default: nil
-        }
-    }
-
-    /// Whether a stopping agent waits for the answer that this phase awaits, because the answer saves work for the next
-    /// run.
-    ///
-    /// - Parameters:
-    ///   - isMultipart: whether the session has several parts.
-    ///   - isSending: whether a part is on its way.
-    package func isWorthFinishing(isMultipart: Bool, isSending: Bool) -> Bool {
-        switch phase {
-        case .rechecking, .completing, .aborting: true
-        // With several parts, the answer brings the token with which the next run resumes.
-        case .opening: !isDropping && (isMultipart || isSending)
-        case .transferring: isSending
-        case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
-        }
-    }
 
     /// The state of the slot for the judgement of frames (specification §6.1). A COMPLETE that was sent ahead does not
     /// count before SESSION OPENED.
@@ -172,6 +62,11 @@ package struct UploadLifecycle: Hashable, Sendable {
     /// The request that is due.
     package func due(at now: Instant) -> PendingRequest? {
         if case .waiting(let request, let until) = phase, until <= now { request } else { nil }
+    }
+
+    /// The request that follows when the last connection is lost.
+    func requestToRepeat(of session: UploadSession) -> PendingRequest {
+        phase == .aborting ? .abort : session.requestToRepeat
     }
 
     /// Ends a wait early.
@@ -247,10 +142,6 @@ package struct UploadLifecycle: Hashable, Sendable {
         return true
     }
 
-    mutating func recheck() { phase = .rechecking }
-
-    mutating func verify(_ verification: FileVerification) { phase = .verifying(verification) }
-
     mutating func compare(_ comparison: ObjectComparison) { phase = .comparing(comparison) }
 
     /// COMPLETE of several parts is sent in a slot.
@@ -269,6 +160,103 @@ package struct UploadLifecycle: Hashable, Sendable {
     mutating func reopen() {
         links.reopen(as: phase == .opening ? .opening : .open)
         _ = transferAgain()
+    }
+
+    // MARK: The file
+
+    /// Every part is stored, and the shell is asked to read the file's stamp once more.
+    mutating func recheck() { phase = .rechecking }
+
+    /// The shell has read the file's stamp again.
+    mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, of session: UploadSession) -> [UploadEffect] {
+        guard phase == .rechecking else { return [] }
+        switch result {
+        case .success(let later):
+            return switch session.difference(whileReading: later) {
+            case .none: [.complete]
+            case .touched: [.verify(later, for: .complete)]
+            case .changed: [.end(.failed(.changedWhileSent))]
+            }
+        case .failure(let failure):
+            return [.end(.failed(failure))]
+        }
+    }
+
+    /// The file was touched. Only the digests of its stored parts show whether it has the same content.
+    ///
+    /// - Parameter parts: the stored parts.
+    mutating func verify(
+        _ parts: [PartNumber], stamp: FileStamp, for purpose: FileVerification.Purpose, of session: inout UploadSession
+    ) -> [UploadEffect] {
+        guard !parts.isEmpty else {
+            session.restamped(stamp)
+            return [.ask(requestToRepeat(of: session))]
+        }
+        phase = .verifying(FileVerification(of: parts, stamp: stamp, for: purpose))
+        return []
+    }
+
+    /// The stored part that the shell reads next for the verification; `nil` if it reads none now.
+    mutating func verifyNext(concurrency: Int) -> PartNumber? {
+        guard case .verifying(var verification) = phase,
+            let number = verification.next(concurrency: concurrency)
+        else { return nil }
+        verification.began(number)
+        phase = .verifying(verification)
+        return number
+    }
+
+    /// The shell has read a stored part again, or failed to.
+    ///
+    /// - Parameter expected: the digest of the stored part.
+    mutating func verified(
+        _ number: PartNumber, _ reading: PartReading, expected: SHA256Digest?, of session: inout UploadSession
+    ) -> [UploadEffect] {
+        guard case .verifying(var verification) = phase,
+            let result = verification.read(number, reading, expected: expected)
+        else { return [] }
+        phase = .verifying(verification)
+        switch (result, verification.purpose) {
+        case (.reading, _):
+            return []
+        case (.same, .complete):
+            session.restamped(verification.stamp)
+            return [.journal(.restamped(session.request.id, verification.stamp)), .complete]
+        case (.same, .resume):
+            session.restamped(verification.stamp)
+            return [.parts(.accepted), .ask(requestToRepeat(of: session))]
+        case (.other, .resume):
+            return [.takeNewVersion]
+        case (.other, .complete):
+            return [.end(.failed(.changedWhileSent))]
+        case (.failed(let failure), _):
+            return [.end(.failed(failure))]
+        }
+    }
+
+    // MARK: What the phase allows
+
+    /// Whether parts may be offered before the gateway has answered RESUME QUERY or SESSION OPEN.
+    func mayOfferEarly(_ session: UploadSession, _ limits: AgentLimits) -> Bool {
+        phase == .resuming || phase == .opening && !isDropping && session.mayOfferBehindOpen(limits)
+    }
+
+    /// Whether parts may be taken up.
+    func mayTakeUp(_ session: UploadSession, _ limits: AgentLimits) -> Bool {
+        phase == .transferring || mayOfferEarly(session, limits)
+    }
+
+    /// Whether data may be sent before a decision. Not for a one-part file that an earlier run began: the gateway may
+    /// hold its first bytes, and its decision says from which byte the data continues.
+    func maySendEarly(_ session: UploadSession) -> Bool {
+        phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
+    }
+
+    /// Whether the session is to be joined on further connections, because parts are left to send beside those that are
+    /// being sent.
+    func wantsToJoin(_ session: UploadSession, _ parts: UploadParts, _ limits: AgentLimits) -> Bool {
+        phase == .transferring && limits.connections > 1 && !session.token.isEmpty && session.isMultipart
+            && parts.hasUnsent(in: session.plan)
     }
 
     // MARK: Slots
@@ -341,6 +329,25 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     // MARK: Ending
 
+    /// The user drops the upload while it is under way.
+    mutating func dropNow(_ session: UploadSession) -> [UploadEffect] {
+        guard !isDropping, !phase.hasOutcome else { return [] }
+        guard phase == .aborting else { return drop(then: .end, session) }
+        // An older version is being dropped already; now no new version follows.
+        drop(.end)
+        return [.journal(.dropping(session.request.id))]
+    }
+
+    /// Drops what was begun at the gateway, then the journal's row.
+    mutating func drop(then after: After, _ session: UploadSession) -> [UploadEffect] {
+        drop(after)
+        let effects: [UploadEffect] = [.forgetParts, .journal(.dropping(session.request.id))]
+        // If SESSION OPEN of several parts is not answered, its answer brings the token that ABORT needs.
+        if phase == .opening, session.isMultipart { return effects }
+        if session.token.isEmpty { return effects + [.end(after.outcome ?? .dropped)] }
+        return effects + [.leave, .ask(.abort)]
+    }
+
     /// The user drops the upload, or its source cannot be read to its end.
     package mutating func drop(_ after: After) { self.after = after }
 
@@ -349,23 +356,19 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .ending(sequence, outcome)
     }
 
-    /// What follows when the awaited journal write is durable.
-    package enum OnCommitted: Hashable, Sendable {
-        case nothing
-        case ended(UploadOutcome)
-    }
-
     /// All journal writes up to this one are durable.
-    package mutating func committed(through sequence: JournalSequence, now: Instant) -> OnCommitted {
+    ///
+    /// - Returns: the outcome, if it has become durable by these writes and is to be reported.
+    package mutating func committed(through sequence: JournalSequence, now: Instant) -> UploadOutcome? {
         switch phase {
         case .recording(let awaited, let request) where awaited <= sequence:
             phase = .waiting(request, until: now)
-            return .nothing
+            return nil
         case .ending(let awaited, let outcome) where awaited <= sequence:
             phase = .ended
-            return .ended(outcome)
+            return outcome
         default:
-            return .nothing
+            return nil
         }
     }
 }

@@ -1,0 +1,47 @@
+package import TransferCommon
+package import WireProtocol
+
+/// What follows for a part from an event. `PartTransfer` decides, and `AgentUpload` applies it.
+package enum OnPart: Hashable, Sendable {
+    case nothing
+    /// Data of the part may be sent on this connection, or the socket has the whole part.
+    ///
+    /// - earlyBytes: bytes that no longer count against the initial credit of the connection.
+    case credit(OutgoingPart.OnCredit, on: ConnectionID, earlyBytes: UInt64)
+    /// The part is offered as soon as the window admits it.
+    ///
+    /// - streamBytes: the size of the stream, if the part is its last one.
+    case offer(streamBytes: UInt64?)
+    /// The file was touched while the part was read: the part is read a second time, of the file with this stamp.
+    case readTwice(FileStamp, bytes: UInt64)
+    /// The bytes that arrived are not those that were hashed. The agent reads the part again, which shows whether the
+    /// file has changed.
+    case readAgain
+    /// The store has the part.
+    case stored(etag: String)
+    /// Another attempt may succeed.
+    case `defer`(GatewayRefusal)
+    case end(UploadFailure)
+    /// What was begun is dropped, and the upload ends.
+    case abandon(UploadFailure)
+}
+
+/// What an event of the session changes in the parts.
+package enum SessionChange: Hashable, Sendable {
+    /// A session of an earlier run is continued. The journal names these parts as stored.
+    case restored([PartListEntry], isQueried: Bool)
+    /// The stored parts are of the file as it is now: they count as resumed.
+    case accepted
+    /// The file is another version, and no part of it is stored.
+    case notStored
+    /// A new session begins.
+    case startedOver
+    /// The gateway has replaced the session by one that it knows.
+    case adopted
+    /// RESUME QUERY has been answered.
+    case queryAnswered
+    /// A gateway has named partials, and announced a list of candidates.
+    case named([PartialPart], candidateCount: UInt32, in: Attachment, of: PartPlan?)
+    /// The object is the file already.
+    case found(bytes: UInt64)
+}

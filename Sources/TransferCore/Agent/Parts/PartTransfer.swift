@@ -1,0 +1,388 @@
+import TransferCommon
+import WireProtocol
+
+/// The transfer of the parts of one upload: what each reading, decision, credit and confirmation leads to.
+///
+/// `UploadParts` has the parts with their states. This type judges what the shell and the gateways say of a part, has
+/// parts read and chunks sent, and releases what a part holds: its turns, its credit, its room and its bytes. What
+/// concerns the session as well is returned, and `AgentUpload` applies it.
+struct PartTransfer: Hashable {
+    let id: UploadID
+    var parts = UploadParts()
+    /// Plain bytes that this run put on the wire.
+    private(set) var bytesSent: UInt64 = 0
+    /// Bytes that this run found stored.
+    private(set) var bytesResumed: UInt64 = 0
+
+    /// How often a part may arrive with other bytes than were hashed before the upload reports it.
+    private static let mismatchesMax = 3
+
+    init(of upload: UploadID) {
+        self.id = upload
+    }
+}
+
+// MARK: - Reading
+
+extension PartTransfer {
+    /// The shell has read a part, or failed to.
+    mutating func read(
+        _ number: PartNumber, _ reading: PartReading, of session: UploadSession, now: Instant
+    ) -> OnPart {
+        guard let part = parts[number], part.isReading else { return .nothing }
+        switch reading {
+        case .read(let digest, let md5, let later):
+            switch session.difference(whileReading: later) {
+            case .touched where session.isOnePart && part.digest != digest:
+                parts[number]?.readAgain(after: digest)
+                return .readTwice(later, bytes: part.size)
+            case .none, .touched:
+                // If the file was touched, its stamp is read again when all parts are stored.
+                parts[number]?.read(OutgoingPart.Digests(sha256: digest, md5: md5), now: now)
+                return .offer(streamBytes: nil)
+            case .changed:
+                return .end(.changedWhileRead)
+            }
+        case .readOfStream(let digest, let md5, let bytes, let isLast):
+            guard isLast || number.value < session.streamPartsMax else {
+                let message =
+                    "the stream is longer than the \(session.streamPartsMax) parts that the store takes: "
+                    + "give a larger --part-size"
+                return .abandon(UploadFailure(.sizeUnsupported, message))
+            }
+            parts.readOfStream(number, OutgoingPart.Digests(sha256: digest, md5: md5), bytes: bytes, now: now)
+            return .offer(streamBytes: isLast ? parts.streamBytes : nil)
+        case .truncated:
+            return .end(.cutShortWhileRead)
+        case .failed(let failure):
+            return failure.kind == .incomplete || session.request.isStream ? .abandon(failure) : .end(failure)
+        }
+    }
+
+    /// Takes up the next part.
+    ///
+    /// - Parameter isCounted: whether the part counts against the concurrency.
+    /// - Returns: whether there was a part to take up.
+    mutating func takeUp(in plan: PartPlan, isCounted: Bool, _ context: inout AgentContext) -> Bool {
+        guard !parts.awaitsList, let next = parts.takeUp(in: plan, isCounted: isCounted) else { return false }
+        if isCounted { context.partsUnderWay += 1 }
+        context.actions.append(
+            .readPart(
+                id, next.number, start: plan.start(of: next.number), bytes: next.size, withMD5: next.withMD5,
+                keep: true))
+        return true
+    }
+
+    /// A part whose bytes arrived otherwise than they were hashed is released, and is the next one to be taken up.
+    ///
+    /// - Returns: how often that has happened to the part.
+    mutating func putBack(_ number: PartNumber, _ context: inout AgentContext) -> Int {
+        let mismatches = parts[number]?.mismatches ?? 0
+        remove(number, &context)
+        parts.putFirst([number])
+        return mismatches + 1
+    }
+
+    /// The part has been taken up again.
+    mutating func readsAgain(_ number: PartNumber, mismatches: Int) {
+        parts[number]?.mismatches = mismatches
+        parts[number]?.wasDeferred = true
+    }
+}
+
+// MARK: - Offering and sending
+
+extension PartTransfer {
+    /// What follows when a part is ready to be offered.
+    struct OnOffer: Hashable {
+        var part: OnPart
+        /// The part was offered. A part that a gateway has named may need no offer.
+        var isOffered = false
+    }
+
+    /// Offers a part in the slot that the rule of the session chooses.
+    mutating func offer(_ number: PartNumber, by rule: OfferRule, _ context: inout AgentContext) -> OnOffer {
+        let part = UploadPart(upload: id, part: number)
+        let slot = parts.placeOfPartial(number).map { rule.slot(of: part, at: $0, context.connections) } ?? .closed
+        switch parts.judgeNamed(number, maySkip: rule.maySkip, slot: slot) {
+        case .wait:
+            return OnOffer(part: .nothing)
+        case .stored(let etag):
+            bytesResumed += parts[number]?.size ?? 0
+            return OnOffer(part: .stored(etag: etag))
+        case .resume(let place, let offset, let limit):
+            let credit = parts.resume(number, context.newOffer(), in: place, from: offset, limit: limit)
+            return OnOffer(part: .credit(credit, on: place.connection, earlyBytes: 0))
+        case .offer:
+            guard let place = rule.place(for: part, parts, context.connections),
+                let offer = parts.offer(number, context.newOffer(), in: place, of: rule.plan)
+            else { return OnOffer(part: .nothing) }
+            context.send(.partOffer(offer), to: place)
+            let credit = offer.size > 0 ? OutgoingPart.OnCredit.send : .whole
+            return OnOffer(part: .credit(credit, on: place.connection, earlyBytes: 0), isOffered: true)
+        }
+    }
+
+    /// Passes the next chunk of a part to its connection.
+    mutating func sendChunk(_ number: PartNumber, bytes: UInt64, _ context: inout AgentContext) {
+        guard let sent = parts.send(number, bytes: bytes, of: id) else { return }
+        context.actions.append(.sendChunk(sent.chunk))
+        bytesSent += bytes
+        context.connections[sent.chunk.connection]?.withOpen { open in
+            if sent.isUndecided { open.turns.spendCredit(bytes) }
+            open.queued(sent.chunk, of: sent.offer)
+            if sent.isWhole { open.turns.remove(sent.chunk.uploadPart) }
+        }
+    }
+
+    /// The socket has taken a chunk of the part.
+    ///
+    /// - Returns: whether the socket has the whole part.
+    mutating func chunkTaken(
+        _ number: PartNumber, of offer: OfferID, upTo end: ByteOffset, _ context: inout AgentContext
+    ) -> Bool {
+        guard let result = parts[number]?.taken(upTo: end, of: offer), let size = parts[number]?.size else {
+            return false
+        }
+        if result.isProgress { context.progressAt = context.now }
+        let progress = AgentReport.partProgress(number, sent: result.taken, size: size, isStored: false)
+        context.actions.append(.report(id, progress))
+        return result.isWhole
+    }
+
+    /// Whether a chunk of this offer is still to be sent.
+    func isSending(_ number: PartNumber, of offer: OfferID) -> Bool {
+        parts[number].map { $0.isSending && $0.offer?.id == offer } ?? false
+    }
+
+    /// The socket has the last byte of a part.
+    ///
+    /// - Returns: what COMPLETE of a one-part file needs.
+    mutating func allTaken(_ number: PartNumber) -> (place: Attachment, digest: SHA256Digest, size: UInt64)? {
+        parts[number]?.allTaken()
+        guard let part = parts[number], let place = part.place, let digest = part.digest else { return nil }
+        return (place, digest, part.size)
+    }
+}
+
+// MARK: - Answers
+
+extension PartTransfer {
+    /// A frame about a part has come in a slot.
+    ///
+    /// - Returns: the part, and what follows for it; `nil` for a frame that is about no part.
+    mutating func received(
+        _ frame: Frame, at place: Attachment, isStream: Bool, _ store: inout StoreTrust
+    ) -> (part: PartNumber, result: OnPart)? {
+        switch frame {
+        case .partDecision(let decision):
+            return (decision.part, received(decision, at: place, isStream: isStream))
+        case .received(let received):
+            let credit = parts.received(received, at: place)
+            return (received.part, .credit(credit, on: place.connection, earlyBytes: 0))
+        case .stored(let stored):
+            guard parts.isStored(stored, at: place) else { return nil }
+            store.stored()
+            return (stored.part, .stored(etag: stored.etag))
+        case .error(let report):
+            guard case .part(let number) = report.scope else { return nil }
+            return (number, received(GatewayRefusal(report), of: number, at: place, isStream: isStream))
+        default:
+            return nil
+        }
+    }
+
+    private mutating func received(_ decision: PartDecision, at place: Attachment, isStream: Bool) -> OnPart {
+        let number = decision.part
+        guard let part = parts[number], part.isUndecided(in: place) else { return .nothing }
+        switch decision.decision {
+        case .send(let offset, let limit):
+            let earlyBytes = parts.takeEarlyBytes(number)?.earlyBytes ?? 0
+            let credit = parts[number]?.granted(from: offset, limit: limit) ?? .nothing
+            return .credit(credit, on: place.connection, earlyBytes: earlyBytes)
+        case .have(let etag):
+            bytesResumed += part.size
+            return .stored(etag: etag)
+        case .later(let code, let retryAfterMilliseconds):
+            return .defer(GatewayRefusal(code, adviceMilliseconds: retryAfterMilliseconds))
+        case .no(let code):
+            return refused(number, GatewayRefusal(code), isStream: isStream)
+        }
+    }
+
+    /// ERROR of part scope has come in a slot.
+    private mutating func received(
+        _ refusal: GatewayRefusal, of number: PartNumber, at place: Attachment, isStream: Bool
+    )
+        -> OnPart
+    {
+        if parts[number]?.place == place { return refused(number, refusal, isStream: isStream) }
+        // If the part has been offered in another slot since, the report does not concern that offer. Otherwise the
+        // gateway has evicted a part that it had named. The agent offers the part once it has read it.
+        guard parts.evicted(number, at: place) else { return .nothing }
+        switch FailureRule.reaction(to: refusal.code, in: .part) {
+        case .report, .stop: return .end(refusal.failure)
+        case .tryAgain, .reconnect, .beginAnew, .readAgain: return .nothing
+        }
+    }
+
+    /// A part was refused: by a decision, or while it was being received or stored.
+    private func refused(_ number: PartNumber, _ refusal: GatewayRefusal, isStream: Bool) -> OnPart {
+        guard let part = parts[number] else { return .nothing }
+        return switch FailureRule.reaction(to: refusal.code, in: .part) {
+        case .readAgain where part.mismatches + 1 < Self.mismatchesMax: .readAgain
+        case .readAgain: .end(refusal.failure)
+        // A stream cannot be read again, so its session cannot be used any more.
+        case .report, .stop: isStream ? .abandon(refusal.failure) : .end(refusal.failure)
+        case .tryAgain, .reconnect, .beginAnew: .defer(refusal)
+        }
+    }
+}
+
+// MARK: - The end of an offer, and of a part
+
+extension PartTransfer {
+    /// The store has confirmed a part: it is written to the journal and released.
+    ///
+    /// - Returns: the journal entry, and whether no other part of the upload is deferred; `nil` for a part that is not
+    ///   under way.
+    mutating func store(
+        _ number: PartNumber, etag: String, _ context: inout AgentContext
+    ) -> (entry: JournalSequence, othersAreWell: Bool)? {
+        guard let stored = parts.store(number, etag: etag, roomMax: context.limits.concurrency) else { return nil }
+        context.progressAt = context.now
+        let entry = stored.entry
+        let sequence = context.journal(.stored(id, entry), awaitedBy: id)
+        let progress = AgentReport.partProgress(number, sent: entry.size, size: entry.size, isStored: true)
+        context.actions.append(.report(id, progress))
+        remove(number, &context)
+        return (sequence, stored.othersAreWell)
+    }
+
+    /// The part is to be offered again, but not before `moment`.
+    mutating func withdraw(
+        _ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false, _ context: inout AgentContext
+    ) {
+        release(parts.withdraw(number, notBefore: moment, waitsForStore: waitsForStore), number, &context)
+    }
+
+    /// Parts whose slot or connection is lost keep the bytes that were read, and wait to be offered in another slot.
+    ///
+    /// - Parameter connection: the connection of the parts; `nil` for all parts.
+    mutating func interrupt(on connection: ConnectionID? = nil, _ context: inout AgentContext) {
+        for number in parts.numbers {
+            guard let place = parts[number]?.place, connection == nil || place.connection == connection else {
+                continue
+            }
+            withdraw(number, notBefore: context.now, &context)
+        }
+    }
+
+    /// The slots on a connection are gone.
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
+        parts.forgetSlots { $0.connection == connection }
+        if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }
+        interrupt(on: connection, &context)
+    }
+
+    /// A slot is closed.
+    mutating func slotClosed(_ place: Attachment, _ context: inout AgentContext) {
+        parts.forgetSlots { $0 == place }
+        if parts.isUnderWay(in: place) { interrupt(on: place.connection, &context) }
+    }
+
+    /// Gives up all parts. Reads that are in progress do not count any more.
+    ///
+    /// - Parameter beingVerified: stored parts that the shell is reading again.
+    mutating func forget(_ beingVerified: Set<PartNumber>, _ context: inout AgentContext) {
+        for number in beingVerified.sorted() { context.actions.append(.releasePart(id, number)) }
+        for number in parts.numbers { remove(number, &context) }
+    }
+
+    /// Releases all parts, so that other uploads have room; the parts are read again later.
+    mutating func yieldRoom(_ context: inout AgentContext) {
+        let held = parts.numbers
+        for number in held { remove(number, &context) }
+        parts.putFirst(held)
+    }
+
+    /// The agent is stopping: it gives up all parts except those in `chosen` and those that have been sent completely.
+    mutating func withhold(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
+        for number in parts.numbers {
+            guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }
+            remove(number, &context)
+        }
+    }
+
+    /// Releases a part's turns, credit, room and bytes; no other method does.
+    private mutating func remove(_ number: PartNumber, _ context: inout AgentContext) {
+        guard let removed = parts.remove(number) else { return }
+        release(removed.offer, number, &context)
+        if removed.isCounted {
+            context.partsUnderWay -= 1
+            context.isRoomToBeLookedAt = true
+        }
+        context.actions.append(.releasePart(id, number))
+    }
+
+    private func release(
+        _ withdrawn: UploadParts.OnWithdrawn?, _ number: PartNumber, _ context: inout AgentContext
+    ) {
+        guard let withdrawn else { return }
+        context.connections[withdrawn.place.connection]?.returnCredit(withdrawn.earlyBytes)
+        context.connections[withdrawn.place.connection]?.remove(UploadPart(upload: id, part: number))
+    }
+}
+
+// MARK: - The session
+
+extension PartTransfer {
+    mutating func apply(_ change: SessionChange) {
+        switch change {
+        case .restored(let entries, let isQueried): parts.restore(entries, isQueried: isQueried)
+        case .accepted: bytesResumed = parts.stored.bytes
+        case .notStored:
+            parts.forgetStored()
+            bytesResumed = 0
+        case .startedOver:
+            parts.startOver()
+            bytesResumed = 0
+        case .adopted:
+            parts.adopt()
+            bytesResumed = 0
+        case .queryAnswered: parts.queryAnswered()
+        case .named(let partials, let candidateCount, let place, let plan):
+            parts.expectList(of: candidateCount, in: place)
+            parts.name(partials, in: place, of: plan)
+        case .found(let bytes): bytesResumed = bytes
+        }
+    }
+
+    /// The store lacks parts that counted as stored.
+    ///
+    /// - Returns: the parts that are sent again.
+    mutating func sendAgain(_ wanted: [PartNumber]) -> [PartNumber] {
+        let known = parts.sendAgain(wanted)
+        bytesResumed -= min(bytesResumed, known.bytes)
+        return known.numbers
+    }
+
+    // MARK: Digests
+
+    /// Whether every part is stored, and none is under way.
+    func isWhole(by plan: PartPlan?) -> Bool {
+        guard let plan, !plan.isOnePart, let count = plan.partCount else { return false }
+        return parts.isEmpty && parts.stored.count == Int(count)
+    }
+
+    /// The digests of the file, as far as they are known.
+    func digests(by plan: PartPlan?, _ cryptography: any AgentCryptography) -> FileDigests {
+        guard let plan, let count = plan.partCount else { return FileDigests() }
+        if plan.isOnePart {
+            let whole = PartNumber(1).flatMap { parts[$0]?.digest }
+            return FileDigests(root: whole.flatMap { cryptography.rootDigest(of: [$0]) }, whole: whole)
+        }
+        let digests = parts.stored.digests
+        return FileDigests(root: digests.count == Int(count) ? cryptography.rootDigest(of: digests) : nil)
+    }
+}

@@ -1,0 +1,47 @@
+import TransferCommon
+import WireProtocol
+
+/// What the agent asks of an upload between its turns.
+struct UploadView {
+    let exchange: SessionExchange
+    let transfer: PartTransfer
+
+    var progress: UploadProgress {
+        let size = exchange.session.fileBytes
+        var storedBytes = transfer.parts.stored.bytes
+        if case .ending(_, .stored(let receipt, _)) = exchange.phase { storedBytes = receipt.size }
+        var progress = UploadProgress(
+            size: size ?? transfer.parts.streamBytes, storedBytes: storedBytes, bytesSent: transfer.bytesSent,
+            bytesResumed: transfer.bytesResumed)
+        progress.isGrowing = size == nil
+        progress.isResumable = exchange.session.isRecorded && !exchange.session.request.isStream
+        return progress
+    }
+
+    /// Whether an answer or a part is awaited on a connection.
+    func isWorking(on connection: ConnectionID) -> Bool {
+        exchange.lifecycle.links.awaitsAnswer(on: connection) || transfer.parts.isUnderWay(on: connection)
+    }
+
+    /// Whether a connected gateway owes an answer. A gateway may look for an object for minutes.
+    func awaitsAnswer(_ context: AgentContext) -> Bool {
+        exchange.phase.awaitsAnswer
+            && exchange.lifecycle.links.connections.contains { context.connections[$0]?.isOpen == true }
+    }
+
+    /// Whether the agent must not give up for lack of progress: the shell is reading the file, which only the shell
+    /// sees, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
+    func isBusy(at now: Instant) -> Bool {
+        exchange.phase.isReading ?? transfer.parts.isReading || exchange.session.putLimit.isWaiting(at: now)
+    }
+
+    /// Whether a stopping agent waits for this upload: it awaits an answer that saves work for the next run, or a part
+    /// is being sent.
+    var isWorthFinishing: Bool {
+        // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
+        if exchange.session.request.isStream, exchange.session.fileBytes == nil { return false }
+        return exchange.phase.isWorthFinishing(
+            isMultipart: exchange.session.isMultipart, isSending: transfer.parts.isSending,
+            isDropping: exchange.lifecycle.isDropping)
+    }
+}

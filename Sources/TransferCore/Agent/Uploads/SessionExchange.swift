@@ -1,0 +1,339 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The exchange with gateways about the session of one upload: which request is sent, and what each answer leads to.
+///
+/// `UploadLifecycle` has the phases and their table, `UploadSession` has what was agreed, and `UploadWaits` has the
+/// moments of further attempts. This type asks them and returns effects. It performs nothing itself.
+package struct SessionExchange: Hashable, Sendable {
+    package typealias Stage = SessionLinks.Stage
+
+    var session: UploadSession
+    var lifecycle = UploadLifecycle()
+    var waits = UploadWaits()
+    /// Where the object lies, according to the gateway that reported it.
+    var site: DeviceSite?
+    /// The last journal entry of a part or of an adopted session that is not durable yet. COMPLETE waits for it.
+    var unsavedEntry: JournalSequence?
+    private let lossesMax: Int
+
+    /// - Parameter lossesMax: `AgentLimits.lossesMax`.
+    package init(_ request: UploadRequest, lossesMax: Int) {
+        self.session = UploadSession(request)
+        self.lossesMax = lossesMax
+    }
+
+    var id: UploadID { session.request.id }
+
+    /// The phase that the upload is in.
+    package var phase: UploadPhase { lifecycle.phase }
+}
+
+// MARK: - Beginning
+
+extension SessionExchange {
+    /// The upload begins. This happens once, unless the upload ends at once.
+    package mutating func begin(now: Instant) -> [UploadEffect] {
+        switch session.begin(now: now) {
+        case .open: [.ask(.open)]
+        case .end(let outcome, let stored): [restored(stored), .end(outcome)]
+        case .drop: lifecycle.drop(then: .end, session)
+        case .otherVersion(let stored): [restored(stored), .takeNewVersion]
+        case .leave(let isOtherVersion): leaveSavedSession(isOtherVersion: isOtherVersion)
+        case .resume(let stored): [restored(stored), .parts(.accepted), .ask(session.requestToRepeat)]
+        case .verify(let stored, let stamp): [restored(stored), .verify(stamp, for: .resume)]
+        }
+    }
+
+    private func restored(_ entries: [PartListEntry]) -> UploadEffect {
+        .parts(.restored(entries, isQueried: session.request.saved?.token.isEmpty == false))
+    }
+
+    /// The file on disk is another version than the one that was begun. The parts of the old version are dropped first;
+    /// then a session for the new version begins.
+    mutating func takeNewVersion() -> [UploadEffect] {
+        guard session.request.purpose == .push else {
+            return [.end(.failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")))]
+        }
+        session.takeSubmittedStamp()
+        return [.forgetParts, .parts(.notStored)] + leaveSavedSession(isOtherVersion: true)
+    }
+
+    /// Begins anew instead of continuing a saved session. If the session has an upload in the store, the upload is
+    /// aborted first.
+    ///
+    /// - Parameter isOtherVersion: the file may be another version than the one that the session uploaded. That version
+    ///   may still appear under the key, so the new session waits for the put limit.
+    private mutating func leaveSavedSession(isOtherVersion: Bool) -> [UploadEffect] {
+        if session.isToBeAborted { return [.ask(.abort)] }
+        if session.isOnePart, isOtherVersion { session.otherVersionMayAppear() }
+        return startOver()
+    }
+
+    /// Begins a new session for the file as it is now.
+    mutating func startOver() -> [UploadEffect] {
+        session.startOver()
+        return [.forgetParts, .parts(.startedOver), .ask(.open)]
+    }
+
+    /// Everything that was begun in the store has been dropped.
+    private mutating func dropped() -> [UploadEffect] {
+        lifecycle.after.outcome.map { [.end($0)] } ?? startOver()
+    }
+
+    /// The session cannot be used any more, although the file is unchanged: the agent opens a new session for the file
+    /// (specification §8.5). It first counts the loss in the journal. At the second loss, it reports the loss and opens
+    /// no further session.
+    private mutating func beginAnew(after code: ErrorCode) -> [UploadEffect] {
+        session.lost()
+        let mayAbort = code == .rootMismatch || code == .listInvalid
+        guard session.losses < lossesMax, !session.request.isStream else {
+            let failure = UploadFailure(
+                lossAfter: code, losses: session.losses, isStream: session.request.isStream)
+            return [.leave, .forgetParts]
+                + (mayAbort && session.isMultipart
+                    ? lifecycle.drop(then: .fail(failure), session) : [.end(.failed(failure))])
+        }
+        // If the gateway found a fault in the session, the session still exists and is dropped first.
+        return [.leave, .forgetParts, report(.lost), .journal(.lost(id, losses: session.losses))]
+            + (mayAbort ? leaveSavedSession(isOtherVersion: false) : startOver())
+    }
+}
+
+// MARK: - Asking
+
+extension SessionExchange {
+    /// Chooses the part size as soon as a gateway has named its limits in WELCOME.
+    mutating func choose(by welcome: Welcome, now: Instant) -> [UploadEffect]? {
+        switch session.choose(by: welcome, now: now) {
+        case nil: nil
+        case .wait(let end, let rest):
+            rest > .zero
+                ? [.wait(.open, until: end), report(.waitingForEarlierVersion(rest))] : [.wait(.open, until: end)]
+        case .fail(let failure): [.end(.failed(failure))]
+        case .record(let stamp, let partBytes): [.record(stamp, partBytes: partBytes)]
+        }
+    }
+
+    /// A slot has been taken for the request that is due.
+    ///
+    /// - Parameters:
+    ///   - stored: the parts that RESUME QUERY lists.
+    ///   - knowsPartials: every part of which a gateway may hold bytes is known.
+    package mutating func ask(
+        _ request: PendingRequest, in place: Attachment, _ stored: AgentStoredParts, knowsPartials: Bool
+    ) -> [UploadEffect] {
+        lifecycle.asked(request, in: place)
+        switch request {
+        case .open:
+            session.told()
+            return session.openFrame.map { [send(.sessionOpen($0), to: place)] } ?? []
+        case .resume:
+            let entries = stored.list
+            let query = session.resumeQuery(listing: entries, asksForPartials: !knowsPartials)
+            return [send(.resumeQuery(query), to: place)] + (entries.isEmpty ? [] : list(entries, in: place))
+        case .abort:
+            return [send(.abort(Abort(token: session.token)), to: place)]
+        }
+    }
+
+    /// A slot has been taken on a further connection.
+    mutating func join(in place: Attachment) -> [UploadEffect] {
+        lifecycle.joined(place)
+        return [send(.resumeQuery(session.resumeQuery(listing: [], asksForPartials: false)), to: place)]
+    }
+
+    /// Every part is stored, and the file is the version with which the session began.
+    package mutating func complete(_ stored: AgentStoredParts, root: SHA256Digest?) -> [UploadEffect] {
+        guard let place = lifecycle.links.firstOpen else { return [.ask(lifecycle.requestToRepeat(of: session))] }
+        guard let root else {
+            return [.end(.failed(UploadFailure(.protocolViolation, "the digests could not be joined")))]
+        }
+        let entries = stored.list
+        lifecycle.completes(in: place)
+        return list(entries, in: place) + [send(.complete(session.complete(entries, root: root)), to: place)]
+    }
+
+    private func send(_ frame: Frame, to place: Attachment) -> UploadEffect {
+        .perform(.send(place.connection, place.slot, frame))
+    }
+
+    func report(_ news: AgentReport) -> UploadEffect { .perform(.report(id, news)) }
+
+    private func list(_ entries: [PartListEntry], in place: Attachment) -> [UploadEffect] {
+        PartList.pages(of: entries).map { send(.partList($0), to: place) }
+    }
+
+    /// The socket has the last byte of a one-part file: COMPLETE is sent at once.
+    mutating func completesOnePart(in place: Attachment) {
+        lifecycle.completesOnePart(in: place)
+        session.completesOnePart()
+    }
+}
+
+// MARK: - The journal
+
+extension SessionExchange {
+    /// Whether the file's stamp is to be read once more: every part is stored, and the journal has every part. A
+    /// gateway concludes from a list with fewer parts that no other gateway is completing the upload, so a later run
+    /// must not list fewer parts after COMPLETE. (If PARTS WANTED has removed parts from the journal since, that
+    /// COMPLETE has been answered.)
+    mutating func rechecks(isWhole: Bool) -> Bool {
+        guard isWhole, phase == .transferring, unsavedEntry == nil else { return false }
+        lifecycle.recheck()
+        return true
+    }
+
+    /// All journal writes up to this one are durable.
+    package mutating func committed(through sequence: JournalSequence, now: Instant) -> [UploadEffect] {
+        var effects: [UploadEffect] = []
+        if let unsavedEntry, unsavedEntry <= sequence {
+            self.unsavedEntry = nil
+            effects.append(.recheck)
+        }
+        if let outcome = lifecycle.committed(through: sequence, now: now) { effects.append(.report(outcome)) }
+        return effects
+    }
+}
+
+// MARK: - Answers
+
+extension SessionExchange {
+    /// SESSION OPENED has come.
+    package mutating func received(_ opened: SessionOpened, in place: Attachment) -> [UploadEffect] {
+        guard phase == .opening else { return [] }
+        if lifecycle.isDropping { return openedToDrop(opened) }
+        var effects: [UploadEffect] = session.token.isEmpty ? [.progress] : []
+        if let adoption = opened.adoption { return effects + adopt(opened, adoption, in: place) }
+        guard opened.session == session.id, opened.partBytes == session.plan?.partBytes else {
+            return effects + [.end(.failed(UploadFailure(.protocolViolation, "the gateway opened another session")))]
+        }
+        isKnown(by: opened.token, &effects)
+        lifecycle.opened(in: place)
+        effects += [.reportOpened, .offer, .recheck]
+        return effects
+    }
+
+    /// The user dropped the upload while its session was being opened: now there is a token for ABORT.
+    private mutating func openedToDrop(_ opened: SessionOpened) -> [UploadEffect] {
+        guard !opened.isAdopted else { return [.end(.dropped)] }
+        session.takeToken(opened.token)
+        return [.leave, .ask(.abort)]
+    }
+
+    /// The gateway has opened another session than the agent asked for: an unfinished one with equal terms, which the
+    /// journal had lost (specification §8.3). From now on the slot carries the adopted session. If the agent ends
+    /// before the journal has this session, the next run opens a new session, and the gateway adopts the unfinished one
+    /// again. So only COMPLETE waits for the journal.
+    private mutating func adopt(
+        _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, in place: Attachment
+    ) -> [UploadEffect] {
+        guard let plan = session.plan, let stamp = session.stamp, plan.fileBytes != nil, !plan.isOnePart,
+            opened.partBytes == plan.partBytes
+        else {
+            let message = "the gateway opened another session, which cannot be of this file"
+            return [.end(.failed(UploadFailure(.protocolViolation, message)))]
+        }
+        session.adopt(opened)
+        lifecycle.opened(in: place)
+        let row = session.row(of: opened.session, stamp, partBytes: opened.partBytes)
+        return [
+            .parts(.adopted), .journalBeforeComplete(.began(id, row)), report(.adopted(opened.session)),
+            .reportOpened,
+            .parts(.named(adoption.partials, candidateCount: adoption.candidateParts, in: place, of: plan)), .offer,
+        ]
+    }
+
+    /// A gateway continues the session. A later run opens the session of a one-part file again by its id and needs no
+    /// token, so the token is not written to the journal.
+    private mutating func isKnown(by token: [UInt8], _ effects: inout [UploadEffect]) {
+        if !token.isEmpty {
+            session.takeToken(token)
+            if !session.isOnePart { effects.append(.journal(.token(id, token))) }
+        }
+        if let stamp = session.notCompleted() { effects.append(.journal(.restamped(id, stamp))) }
+    }
+
+    /// RESUME STATE has come.
+    ///
+    /// - Parameter stage: the stage of the slot before the frame.
+    package mutating func received(
+        _ state: ResumeState, in place: Attachment, stage: Stage, _ clock: inout AgentClock
+    ) -> [UploadEffect] {
+        guard stage == .resuming else { return [] }
+        switch state.phase {
+        case .ongoing:
+            var effects: [UploadEffect] = []
+            isKnown(by: state.token, &effects)
+            if !state.wanted.isEmpty { effects.append(.sendAgain(state.wanted)) }
+            let isFirst = lifecycle.resumed(in: place)
+            let candidateCount = isFirst ? state.candidateParts : 0
+            effects += [
+                .parts(.queryAnswered),
+                .parts(.named(state.partials, candidateCount: candidateCount, in: place, of: session.plan)),
+            ]
+            if isFirst { effects.append(.reportOpened) }
+            effects += [.offer, .recheck]
+            return effects
+        case .completing:
+            lifecycle.foundCompleting(in: place)
+            return []
+        case .lost where phase != .resuming:
+            return lostSlot(adviceMilliseconds: 0, &clock)
+        case .lost:
+            return beginAnew(after: .sessionLost)
+        }
+    }
+
+    /// PARTS WANTED has come.
+    package mutating func received(_ wanted: PartsWanted, in place: Attachment) -> [UploadEffect] {
+        guard lifecycle.partsWanted(in: place) else { return [.offer] }
+        guard session.wanted() else { return beginAnew(after: .sessionLost) }
+        return [.sendAgain(wanted.parts), .recheck]
+    }
+
+    /// ABORTED has come.
+    package mutating func receivedAborted() -> [UploadEffect] { phase == .aborting ? dropped() : [] }
+
+    /// A gateway has refused the request, or has ended the session.
+    ///
+    /// - Parameter listsParts: RESUME QUERY lists stored parts.
+    package mutating func refused(
+        _ refusal: GatewayRefusal, stage: Stage, listsParts: Bool, _ clock: inout AgentClock
+    ) -> [UploadEffect] {
+        switch lifecycle.refused(refusal.code, in: stage) {
+        case .dropped: dropped()
+        case .slotClosed: lostSlot(adviceMilliseconds: refusal.adviceMilliseconds, &clock)
+        case .beginAnew: beginAnew(after: refusal.code)
+        case .retry:
+            [.askAgain(at: waits.refused(refusal, listsParts: listsParts, &clock)), .reportWait(refusal)]
+        case .end: [.end(.failed(refusal.failure))]
+        }
+    }
+
+    /// One of several slots of the session is closed: a query that joins was refused, or one gateway has lost the
+    /// session. The session continues in the other slots, and only the answer in the last slot counts (specification
+    /// §8.2). A query that joins lists no parts. So if the slot of such a query was the last one, the agent resumes the
+    /// session with a query that lists the stored parts.
+    private mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) -> [UploadEffect] {
+        waits.lostSlot(adviceMilliseconds: adviceMilliseconds, &clock)
+        if lifecycle.links.isEmpty { return [.askAgain(at: waits.joinsAt)] }
+        // If the slot that waited for the outcome of COMPLETE is gone, COMPLETE is sent again in another slot.
+        return !lifecycle.links.contains(.completing) && lifecycle.transferAgain() ? [.recheck] : []
+    }
+
+    /// The upload looks for an answer after each frame. If a frame has closed the last slot without answering the
+    /// request, no answer can arrive any more, so the request is sent again after a while.
+    mutating func askAgainIfStranded(_ clock: inout AgentClock) -> [UploadEffect] {
+        lifecycle.isStranded ? [.askAgain(at: waits.lostAnswer(&clock))] : []
+    }
+
+    /// A connection on which the session had a slot is lost.
+    package mutating func connectionLost(_ connection: ConnectionID, now: Instant) -> [UploadEffect] {
+        switch lifecycle.connectionLost(connection, hasToken: !session.token.isEmpty) {
+        case .unaffected: []
+        case .askAgain: [.askAgain(at: now)]
+        case .dropped: [.end(.dropped)]
+        }
+    }
+}

@@ -1,0 +1,89 @@
+package import TransferCommon
+import WireProtocol
+
+/// The waits of one upload after failures: when the request is sent again, and when further connections join.
+///
+/// Each failure in a row makes the next wait longer (specification §5.4); a stored part ends the row. The clock draws
+/// the length of a wait, and this type decides which failures count and which moment follows.
+package struct UploadWaits: Hashable, Sendable {
+    /// Requests that failed since the last progress.
+    package private(set) var failures = 0
+    /// The reason for the last wait, reported if the agent gives up.
+    package private(set) var trouble: UploadFailure?
+    /// Further connections join the session from this moment on.
+    package private(set) var joinsAt = Instant(nanoseconds: 0)
+    /// The end of a wait whose reason is the store.
+    private var storeWaitEnd: Instant?
+
+    package init() {}
+
+    /// Whether a wait until this moment ends early when the store takes data again.
+    package func isForStore(until moment: Instant) -> Bool { moment == storeWaitEnd }
+
+    // MARK: Failures
+
+    /// A gateway has refused the request.
+    ///
+    /// - Parameter listsParts: the request is RESUME QUERY with a list of stored parts. It is long, so it is repeated
+    ///   less often than the gateway would allow.
+    /// - Returns: when the request is sent again.
+    package mutating func refused(_ refusal: GatewayRefusal, listsParts: Bool, _ clock: inout AgentClock) -> Instant {
+        failures += 1
+        trouble = refusal.failure
+        let delay =
+            listsParts
+            ? clock.retryDelay(afterFailures: failures, adviceMilliseconds: refusal.adviceMilliseconds)
+            : clock.storeDelay(afterFailures: failures, refusal)
+        let end = clock.now + delay
+        storeWaitEnd = refusal.code.isOfStore ? end : nil
+        return end
+    }
+
+    /// The last slot was closed without an answer to the request.
+    ///
+    /// - Returns: when the request is sent again.
+    package mutating func lostAnswer(_ clock: inout AgentClock) -> Instant {
+        failures += 1
+        return clock.now + clock.retryDelay(afterFailures: failures)
+    }
+
+    /// One of several slots was closed. No connection joins the session before the wait is over.
+    package mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) {
+        failures += 1
+        joinsAt = clock.now + clock.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+    }
+
+    /// A gateway has deferred or refused a part.
+    ///
+    /// - Parameter count: how often the part has failed.
+    /// - Returns: when the part is offered again.
+    package mutating func partFailed(
+        _ refusal: GatewayRefusal, count: Int, _ clock: inout AgentClock
+    ) -> Instant {
+        trouble = UploadFailure(refusal.code, message: "")
+        return clock.now + clock.storeDelay(afterFailures: count, refusal)
+    }
+
+    // MARK: Comparisons
+
+    /// The file is compared with an object after the session was opened. That counts as a failure, so that the agent
+    /// does not repeat the same steps without a pause.
+    package mutating func comparedLate() { failures += 1 }
+
+    /// When the next session replaces the object. If each comparison meets another object, the file must not be read
+    /// again without a pause.
+    package func replacement(_ clock: inout AgentClock) -> Instant {
+        failures > 0 ? clock.now + clock.retryDelay(afterFailures: failures) : clock.now
+    }
+
+    // MARK: Progress
+
+    /// A part is stored.
+    ///
+    /// - Parameter othersAreWell: no other part is deferred. While one is, the reason for that may be needed if the
+    ///   agent gives up.
+    package mutating func partStored(othersAreWell: Bool) {
+        failures = 0
+        if othersAreWell { trouble = nil }
+    }
+}
