@@ -20,10 +20,15 @@ extension StoreError {
         StoreError(retryAfter > .zero ? .throttled(retryAfter: retryAfter) : .unavailable)
     }
 
+    /// - Parameter parts: the parts that the store does not have as they were listed; empty if it does not say which.
     package static func partsInvalid(_ parts: [PartNumber]) -> StoreError { StoreError(.partsInvalid(parts)) }
 
+    /// - Parameter message: why the store cannot hold the key, in words for a person.
     package static func keyUnsupported(message: String) -> StoreError { StoreError(.keyUnsupported, message) }
 
+    /// A refusal that no repetition changes.
+    ///
+    /// - Parameter message: the reason, in words for a person.
     package static func refused(message: String) -> StoreError { StoreError(.unsupported, message) }
 
     /// The pause that the store asks for, if it is busy or unreachable and the request itself may be right; zero if it
