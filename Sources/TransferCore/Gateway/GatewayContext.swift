@@ -13,6 +13,8 @@ struct GatewayContext: Hashable {
     /// The gateway's wall clock, in milliseconds since 1970. The machine writes it into tokens, receipts and reports,
     /// and decides nothing by it.
     var wallMilliseconds: Int64 = 0
+    /// When a stopping gateway closes its connections; `nil` while it serves.
+    var drainDeadline: Instant?
     var actions: [GatewayAction] = []
     /// For each request to the store: who gets the answer.
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
@@ -24,6 +26,8 @@ struct GatewayContext: Hashable {
     var slotChanges: [SlotChange] = []
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
+
+    static let drainMessage = "the gateway is being stopped"
 
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
