@@ -28,8 +28,6 @@ actor GatewayShell: MachineShell {
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     /// Running enrolments by the connection that requested them; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
-    /// Running tasks that rewrite the record of a resumed session (`renewRecord`).
-    private var renewals: [SessionID: Task<Void, Never>] = [:]
     private var lastConnection: UInt64 = 0
     var invitations = InvitationList()
     var listReading = ListReading.idle
@@ -182,7 +180,7 @@ actor GatewayShell: MachineShell {
     func finish() async {
         stopTimer()
         for channel in state.frames.openChannels { channel.close(promise: nil) }
-        let rest = Array(tasks.values) + Array(renewals.values)
+        let rest = Array(tasks.values)
         for flow in flows.values { flow.drop() }
         for task in rest { task.cancel() }
         for task in rest { await task.value }
@@ -233,7 +231,6 @@ actor GatewayShell: MachineShell {
             enrol(id, Fingerprint(fingerprint), secret)
         case .note(let note):
             log.write(note, now: now)
-            if case .resumed(let session, _, let key) = note { renewRecord(of: session, key) }
         }
     }
 
@@ -244,28 +241,9 @@ actor GatewayShell: MachineShell {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        // Wait for a running rewrite of this record: if it ended later, it would restore the removed record.
-        var renewal: Task<Void, Never>?
-        if case .removeRecord(_, let session) = request { renewal = renewals[session] }
-        tasks[id] = Task { [calls, renewal] in
-            await renewal?.value
+        tasks[id] = Task { [calls] in
             let answer = await calls.answer(request, flow: flow)
             self.storeAnswered(id, answer)
-        }
-    }
-
-    /// Rewrites the record of a resumed session: a young record keeps the cleaner from removing the session.
-    private func renewRecord(of session: SessionID, _ key: String) {
-        guard renewals[session] == nil else { return }
-        renewals[session] = Task { [calls, logger] in
-            do throws(StoreError) {
-                try await calls.renewRecord(key: key, session: session)
-            } catch {
-                logger.info(
-                    "Could not write a resumed session's record again",
-                    metadata: ["session": "\(session)", "store.error": "\(error.shortDescription)"])
-            }
-            self.renewals[session] = nil
         }
     }
 

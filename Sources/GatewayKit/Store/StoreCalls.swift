@@ -24,12 +24,6 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// Rewrites a session's record if it is older than 30 seconds. The parts of a resumed session may all be old. The
-    /// new record keeps the cleaner from removing the session as abandoned.
-    func renewRecord(key: String, session: SessionID) async throws(StoreError) {
-        try await records.renew(key: key, session: session, olderThan: .seconds(30))
-    }
-
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {
         switch request {
         case .lookUpObject(let key, _):
@@ -75,6 +69,9 @@ struct StoreCalls: Sendable {
             } catch  where error.reason == .noSuchUpload {
                 // The upload is gone already, which is the wanted result.
             }
+            return .done
+        case .renewRecord(let key, let session):
+            try await records.renew(key: key, session: session, olderThan: .seconds(30))
             return .done
         }
     }

@@ -24,6 +24,7 @@ struct GatewayContext: Hashable {
     private(set) var flowOwners: [FlowID: SessionID] = [:]
     /// Changes of slots that sessions have requested, and that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
+    var renewals = RecordRenewals()
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
 
@@ -108,6 +109,8 @@ enum RequestOwner: Hashable {
     case prove(Attachment, device: SHA256Digest)
     /// An object is read back for a device; `ReadBackQueue` knows its reader.
     case readBack(device: SHA256Digest)
+    /// The renewal of a session's record, and the device that has resumed the session.
+    case renewal(SessionID, device: SHA256Digest)
 }
 
 /// A change of a slot.

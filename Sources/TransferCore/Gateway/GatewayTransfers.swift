@@ -15,7 +15,7 @@ struct GatewayTransfers: Hashable {
     private func device(of owner: RequestOwner) -> SHA256Digest? {
         switch owner {
         case .session(let id): sessions[id]?.device.fingerprint
-        case .prove(_, let device), .readBack(let device): device
+        case .prove(_, let device), .readBack(let device), .renewal(_, let device): device
         }
     }
 
@@ -105,6 +105,8 @@ struct GatewayTransfers: Hashable {
             case .prove(let attachment, let result): endProve(at: attachment, result, &context)
             case nil: break
             }
+        case .renewal(let session, _):
+            context.renewalAnswered(session)
         }
         settle(&context)
     }
