@@ -32,8 +32,7 @@ actor GatewayShell: MachineShell {
     var invitations = InvitationList()
     var listReading = ListReading.idle
     private var certified = CertifiedDevices()
-    private var preAuthenticationLimiter: PreAuthenticationLimiter
-    private var unauthenticatedPeers: [PreAuthenticationLimiter.Peer: any Channel] = [:]
+    private var unauthenticatedPeers: UnauthenticatedPeers
     private var log: GatewayLog
     private var draining: CheckedContinuation<Void, Never>?
 
@@ -44,7 +43,7 @@ actor GatewayShell: MachineShell {
     ) {
         self.machine = machine
         self.silenceCheckInterval = machine.limits.progressWindow / 6
-        self.preAuthenticationLimiter = PreAuthenticationLimiter(machine.limits)
+        self.unauthenticatedPeers = UnauthenticatedPeers(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
@@ -56,18 +55,13 @@ actor GatewayShell: MachineShell {
 
     /// Registers an unauthenticated connection; may close the oldest one.
     func unauthenticatedPeerConnected(_ channel: any Channel) -> PreAuthenticationLimiter.Peer {
-        let address = PreAuthenticationLimiter.address(of: channel.remoteAddress)
-        let (newcomer, leaving) = preAuthenticationLimiter.enter(address)
-        unauthenticatedPeers[newcomer] = channel
-        if let leaving { unauthenticatedPeers.removeValue(forKey: leaving)?.close(promise: nil) }
+        let (newcomer, leaving) = unauthenticatedPeers.connected(channel)
+        leaving?.close(promise: nil)
         return newcomer
     }
 
     /// Unregisters a connection that has ended or said HELLO.
-    func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) {
-        unauthenticatedPeers[peer] = nil
-        preAuthenticationLimiter.left(peer)
-    }
+    func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) { unauthenticatedPeers.left(peer) }
 
     /// Whether a device with this key is on the device list.
     func knows(_ device: Fingerprint) -> Bool { machine.knows(device.digest) }
