@@ -42,7 +42,6 @@ actor GatewayShell: MachineShell {
         machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
-        self.silenceCheckInterval = machine.limits.progressWindow / 6
         self.unauthenticatedPeers = UnauthenticatedPeers(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
@@ -132,21 +131,6 @@ actor GatewayShell: MachineShell {
         if isWanted { flows[flow]?.append(bytes) }
         perform()
         return isWanted
-    }
-
-    // MARK: Time and devices
-
-    /// How often `dropSilentFlows` is called.
-    nonisolated let silenceCheckInterval: Duration
-
-    /// Drops flows whose device sends nothing. A small part occupies a place among the store's requests before it is
-    /// complete, and no HTTP client watches it. The HTTP client watches large parts, because it sends them as they
-    /// arrive.
-    func dropSilentFlows() {
-        let limits = machine.limits
-        for flow in flows.values where limits.heldPartBytesMax > 0 && flow.size <= limits.heldPartBytesMax {
-            flow.dropIfSilent(for: limits.progressWindow)
-        }
     }
 
     func devicesChanged(_ list: DeviceList) {

@@ -163,7 +163,7 @@ struct GatewayTransfers: Hashable {
     ///
     /// - Parameter heardBytes: bytes that arrived on each connection during the window.
     mutating func windowPassed(heardBytes: [ConnectionID: UInt64], _ context: inout GatewayContext) {
-        let parts = sessions.measureParts()
+        let parts = sessions.measureParts(heldBytesMax: context.limits.heldPartBytesMax)
         let stagnant = progress.windowPassed(
             parts: parts, lists: slots.measureLists(), heardBytes: heardBytes, context.limits.progress,
             now: context.now)

@@ -204,10 +204,10 @@ struct SessionTable: Hashable {
     // MARK: Progress
 
     /// Measures the parts that hold memory, at the end of a window of progress.
-    mutating func measureParts() -> [ProgressCheck.HeldPart] {
+    mutating func measureParts(heldBytesMax: UInt64) -> [ProgressCheck.HeldPart] {
         sessions.values.filter { !$0.parts.isEmpty }.map(\.id).sorted().flatMap { id in
             guard let device = sessions[id]?.device.fingerprint else { return [ProgressCheck.HeldPart]() }
-            return sessions[id]?.parts.measure(session: id, device: device) ?? []
+            return sessions[id]?.parts.measure(session: id, device: device, heldBytesMax: heldBytesMax) ?? []
         }
     }
 
