@@ -276,7 +276,7 @@ package struct Gateway: Hashable {
         let credit = reserveCredit(for: device)
         let capabilities = hello.capabilities.intersection(.lz4)
         connections[id]?.opened(by: device, capabilities: capabilities, creditBytes: credit)
-        transfers.slots.opened(id, by: device)
+        transfers.slots.opened(id, by: device.fingerprint)
         connections.check(at: context.now + limits.idleLimit / 3)
         welcome(hello, from: id, device: device, capabilities: capabilities, creditBytes: credit)
     }

@@ -94,7 +94,7 @@ struct GatewayTransfers: Hashable {
         let answer = answer.sanitised
         switch owner {
         case .session(let id):
-            if checks.holdsBack(answer, to: request, of: sessions[id]) { break }
+            if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) { break }
             deliver(answer, to: request, of: id, &context)
         case .prove(let attachment, _):
             let result = checks.receivedLookUp(answer, to: request, at: attachment, &context)

@@ -73,15 +73,15 @@ struct ContentChecks: Hashable {
 
     // MARK: Reading back
 
-    /// Holds back the answer to a look at the key until the object has been read, if the session needs the content and
-    /// the store keeps no digest. The number of sessions is bounded, and so is the number of read-backs that wait for
-    /// them.
+    /// A look of a session has found an object. Holds back the answer until the object has been read, if the session
+    /// needs the content and the store keeps no digest. The number of sessions is bounded, and so is the number of
+    /// read-backs that wait for them.
     ///
     /// - Returns: whether the answer is held back.
-    mutating func holdsBack(_ answer: StoreAnswer, to request: StoreRequestID, of session: GatewaySession?) -> Bool {
-        guard case .object(let object?) = answer, let session, session.awaitsLook(request),
-            session.writeGuard.needsContent(of: object)
-        else { return false }
+    mutating func holdsBack(_ object: ObjectFacts, to request: StoreRequestID, of session: GatewaySession?) -> Bool {
+        guard let session, session.awaitsLook(request), session.writeGuard.needsContent(of: object) else {
+            return false
+        }
         readBacks.add(
             ReadBackQueue.Reading(
                 reader: .session(session.id, look: request), device: session.device.fingerprint,

@@ -15,7 +15,8 @@ struct SlotTable: Hashable {
     }
 
     private struct Connection: Hashable {
-        let device: AuthorisedDevice
+        /// Only the fingerprint, because each look at a slot copies this value.
+        let device: SHA256Digest
         var uses: [Slot: Use] = [:]
     }
 
@@ -42,7 +43,7 @@ struct SlotTable: Hashable {
     }
 
     /// The device at the other end of an open connection.
-    func device(on id: ConnectionID) -> SHA256Digest? { connections[id]?.device.fingerprint }
+    func device(on id: ConnectionID) -> SHA256Digest? { connections[id]?.device }
 
     /// The session in a slot; `nil` if the slot is closed, carries a PROVE, or its connection is gone.
     subscript(attachment: Attachment) -> SessionSlot? {
@@ -61,7 +62,7 @@ struct SlotTable: Hashable {
 
     // MARK: Connections
 
-    mutating func opened(_ id: ConnectionID, by device: AuthorisedDevice) {
+    mutating func opened(_ id: ConnectionID, by device: SHA256Digest) {
         connections[id] = Connection(device: device)
     }
 
