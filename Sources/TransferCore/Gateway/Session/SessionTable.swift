@@ -229,7 +229,7 @@ struct SessionTable: Hashable {
         return due
     }
 
-    /// Repeats a part whose answer the store has owed for too long.
+    /// Repeats a part whose request the store has not answered for too long.
     mutating func repeatSlowPart(_ context: inout GatewayContext) {
         guard let slow = context.pace.takeSlow(now: context.now),
             case .session(let owner) = context.requestOwners[slow]

@@ -85,7 +85,7 @@ struct SlotTable: Hashable {
         return false
     }
 
-    /// The slot carries a session, which owes the agent an answer.
+    /// The slot carries a session from now on. The session has not answered the agent yet.
     mutating func attach(_ attachment: Attachment, to session: SessionID, stage: SessionSlot.Stage) {
         if self[attachment]?.session == session {
             self[attachment]?.stage = stage
