@@ -119,7 +119,6 @@ package struct GatewayServer: Service {
         let listener = try await listen(group, shell, shown)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await dropSilentFlows(of: shell) }
             tasks.addTask { await followFiles(shell, keyFile, cryptography) }
             tasks.addTask { await keepReports(of: shell) }
             tasks.addTask { await followSiteKeys(shell, keys, shown, cryptography, makeShown) }
@@ -176,10 +175,6 @@ package struct GatewayServer: Service {
                 }
             }
         return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
-    }
-
-    private func dropSilentFlows(of shell: GatewayShell) async {
-        while await Self.sleeps(for: shell.silenceCheckInterval) { await shell.dropSilentFlows() }
     }
 
     /// - Returns: whether the time has passed; `false` if the task was cancelled.

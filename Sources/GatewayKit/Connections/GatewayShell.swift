@@ -28,14 +28,11 @@ actor GatewayShell: MachineShell {
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     /// Running enrolments, each under the connection that requested it; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
-    /// Running tasks that rewrite the record of a resumed session (`renewRecord`).
-    private var renewals: [SessionID: Task<Void, Never>] = [:]
     private var lastConnection: UInt64 = 0
     var invitations = InvitationList()
     var listReading = ListReading.idle
     private var certified = CertifiedDevices()
-    private var preAuthenticationLimiter: PreAuthenticationLimiter
-    private var unauthenticatedPeers: [PreAuthenticationLimiter.Peer: any Channel] = [:]
+    private var unauthenticatedPeers: UnauthenticatedPeers
     private var log: GatewayLog
     private var draining: CheckedContinuation<Void, Never>?
 
@@ -45,8 +42,7 @@ actor GatewayShell: MachineShell {
         machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
-        self.silenceCheckInterval = machine.limits.progressWindow / 6
-        self.preAuthenticationLimiter = PreAuthenticationLimiter(machine.limits)
+        self.unauthenticatedPeers = UnauthenticatedPeers(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
@@ -58,18 +54,13 @@ actor GatewayShell: MachineShell {
 
     /// Registers an unauthenticated connection; may close the oldest one.
     func unauthenticatedPeerConnected(_ channel: any Channel) -> PreAuthenticationLimiter.Peer {
-        let address = PreAuthenticationLimiter.address(of: channel.remoteAddress)
-        let (newcomer, leaving) = preAuthenticationLimiter.enter(address)
-        unauthenticatedPeers[newcomer] = channel
-        if let leaving { unauthenticatedPeers.removeValue(forKey: leaving)?.close(promise: nil) }
+        let (newcomer, leaving) = unauthenticatedPeers.connected(channel)
+        leaving?.close(promise: nil)
         return newcomer
     }
 
     /// Unregisters a connection that has ended or said HELLO.
-    func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) {
-        unauthenticatedPeers[peer] = nil
-        preAuthenticationLimiter.left(peer)
-    }
+    func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) { unauthenticatedPeers.left(peer) }
 
     /// Whether a device with this key is on the device list.
     func knows(_ device: Fingerprint) -> Bool { machine.knows(device.digest) }
@@ -142,21 +133,6 @@ actor GatewayShell: MachineShell {
         return isWanted
     }
 
-    // MARK: Time and devices
-
-    /// How often `dropSilentFlows` is called.
-    nonisolated let silenceCheckInterval: Duration
-
-    /// Drops the flow of each small part whose device has stopped sending. A small part occupies a place among the
-    /// store's requests while its bytes still arrive. A large part needs no such check: the HTTP client sends its bytes
-    /// as they arrive, and notices when they stop.
-    func dropSilentFlows() {
-        let limits = machine.limits
-        for flow in flows.values where limits.heldPartBytesMax > 0 && flow.size <= limits.heldPartBytesMax {
-            flow.dropIfSilent(for: limits.progressWindow)
-        }
-    }
-
     func devicesChanged(_ list: DeviceList) {
         machine.handle(.devicesChanged(certified.listChanged(list)), now: now)
         perform()
@@ -182,7 +158,7 @@ actor GatewayShell: MachineShell {
     func finish() async {
         stopTimer()
         for channel in state.frames.openChannels { channel.close(promise: nil) }
-        let rest = Array(tasks.values) + Array(renewals.values)
+        let rest = Array(tasks.values)
         for flow in flows.values { flow.drop() }
         for task in rest { task.cancel() }
         for task in rest { await task.value }
@@ -233,7 +209,6 @@ actor GatewayShell: MachineShell {
             enrol(id, Fingerprint(fingerprint), secret)
         case .note(let note):
             log.write(note, now: now)
-            if case .resumed(let session, _, let key) = note { renewRecord(of: session, key) }
         }
     }
 
@@ -244,28 +219,9 @@ actor GatewayShell: MachineShell {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        // Wait for a running rewrite of this record: a rewrite that ended later would restore the removed record.
-        var renewal: Task<Void, Never>?
-        if case .removeRecord(_, let session) = request { renewal = renewals[session] }
-        tasks[id] = Task { [calls, renewal] in
-            await renewal?.value
+        tasks[id] = Task { [calls] in
             let answer = await calls.answer(request, flow: flow)
             self.storeAnswered(id, answer)
-        }
-    }
-
-    /// Rewrites the record of a resumed session: `UploadCleaner` does not remove a session whose record is young.
-    private func renewRecord(of session: SessionID, _ key: String) {
-        guard renewals[session] == nil else { return }
-        renewals[session] = Task { [calls, logger] in
-            do throws(StoreError) {
-                try await calls.renewRecord(key: key, session: session)
-            } catch {
-                logger.info(
-                    "Could not write a resumed session's record again",
-                    metadata: ["session": "\(session)", "store.error": "\(error.shortDescription)"])
-            }
-            self.renewals[session] = nil
         }
     }
 

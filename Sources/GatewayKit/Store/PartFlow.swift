@@ -21,8 +21,6 @@ package final class PartFlow: Sendable {
         var isReleased: Bool
         var isDropped = false
         var waiting: CheckedContinuation<ByteBuffer?, any Error>?
-        /// Time at which the consumer last began to wait.
-        var waitingSince = ContinuousClock.now
     }
 
     /// The answer to a consumer that asks for the next piece.
@@ -70,13 +68,6 @@ package final class PartFlow: Sendable {
         }
     }
 
-    /// Drops the flow if the consumer is waiting and has waited for at least `limit`: no bytes have arrived for that
-    /// long.
-    package func dropIfSilent(for limit: Duration) {
-        let isSilent = state.withLock { $0.waiting != nil && $0.waitingSince.duration(to: .now) >= limit }
-        if isSilent { drop() }
-    }
-
     private func change(_ body: (inout State) -> Void) {
         let (continuation, answer) = state.withLock { state in
             body(&state)
@@ -120,10 +111,7 @@ package final class PartFlow: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let answer = state.withLock { state in
                     let answer = Self.answer(&state, size: size)
-                    if case .wait = answer {
-                        state.waiting = continuation
-                        state.waitingSince = .now
-                    }
+                    if case .wait = answer { state.waiting = continuation }
                     return answer
                 }
                 Self.resume(continuation, answer)

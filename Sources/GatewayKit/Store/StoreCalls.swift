@@ -23,12 +23,6 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// Rewrites a session's record if it is older than 30 seconds. `UploadCleaner` removes a session whose parts and
-    /// record are all old. The parts of a resumed session may be old, so its record has to be young.
-    func renewRecord(key: String, session: SessionID) async throws(StoreError) {
-        try await records.renew(key: key, session: session, olderThan: .seconds(30))
-    }
-
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {
         switch request {
         case .lookUpObject(let key, _):
@@ -68,6 +62,9 @@ struct StoreCalls: Sendable {
             } catch  where error.reason == .uploadUnknown {
                 // The upload is gone already, which is the wanted result.
             }
+            return .done
+        case .renewRecord(let key, let session):
+            try await records.renew(key: key, session: session, olderThan: .seconds(30))
             return .done
         }
     }

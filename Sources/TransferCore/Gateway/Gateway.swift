@@ -1,7 +1,10 @@
 package import TransferCommon
 import WireProtocol
 
-/// The gateway's machine: connections, slots, runs, budgets and sessions, without sockets, files and clocks.
+/// The gateway's machine: connections, devices, sessions and budgets, without sockets, files and clocks.
+///
+/// This type decides about connections: who may connect, and when a connection ends. `GatewayTransfers` decides about
+/// everything that happens in slots.
 ///
 /// The shell calls `handle` with one event and the time, then performs `takeActions()` in order, and only then reports
 /// the next event. The machine never waits and never reads a clock. No input traps: the machine answers whatever a peer
@@ -9,22 +12,13 @@ import WireProtocol
 package struct Gateway: Hashable {
     var context: GatewayContext
     var connections = ConnectionTable()
-    var sessions = SessionTable()
-    var progress = ProgressCheck()
-    /// The objects that the gateway reads back, and those that wait.
-    var readBacks = ReadBackQueue()
-    /// PROVEs that are not answered yet, counted by device. Each takes memory and may cost the store a request, so
-    /// their number is bounded (specification §9.6). The PROVEs themselves are kept in the slots.
-    var proves = Tally<SHA256Digest>()
+    var transfers = GatewayTransfers()
     /// The newest REPORT of each device.
-    var reports = DeviceReports()
-    /// When a stopping gateway closes its connections; `nil` while it serves.
-    package private(set) var drainDeadline: Instant?
+    private var reports = DeviceReports()
     let software: String
     /// Fingerprint of the site's next key, for WELCOME; `nil` while none is announced.
     package private(set) var nextSiteKey: SHA256Digest?
 
-    static let drainMessage = "the gateway is being stopped"
     private static let fencedMessage = "a newer run of this device has taken over"
 
     package init(limits: GatewayLimits, cryptography: any TransferCryptography, software: String) {
@@ -39,23 +33,38 @@ package struct Gateway: Hashable {
     /// How many parts may be on their way to the store at once; the store's answers decide this number.
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
-    package var sessionCount: Int { sessions.count }
+    package var sessionCount: Int { transfers.sessions.count }
 
     /// What a device uses of the resources that `DeviceLimits` limits.
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
-            context.devices.connectionCount(of: device), sessions.count(of: device),
+            context.devices.connectionCount(of: device), transfers.sessions.count(of: device),
             context.reservations.bytesReserved(device: device)
         )
     }
     /// Slots that carry a session or a PROVE, over all connections.
-    package var slotsInUse: Int { connections.slotCount }
+    package var slotsInUse: Int { transfers.slots.count }
     /// Requests that the store has not answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
-    package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
+    package var partsUnderWay: Int { transfers.sessions.partCount }
+
+    /// When a stopping gateway closes its connections; `nil` while it serves.
+    package var drainDeadline: Instant? { context.drainDeadline }
 
     /// Whether a stopping gateway has nothing left to finish.
-    package var isDrained: Bool { drainDeadline != nil && !sessions.values.contains { $0.isBusy } }
+    package var isDrained: Bool { drainDeadline != nil && !transfers.sessions.isBusy }
+
+    /// Whether a connection is open: it was sent WELCOME, and has not ended.
+    package func isOpen(_ id: ConnectionID) -> Bool { connections[id]?.device != nil }
+
+    /// The name of the device at the other end of a connection; `nil` before WELCOME.
+    package func deviceName(on id: ConnectionID) -> String? { connections[id]?.device?.name }
+
+    /// Whether a device may use the site.
+    package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
+
+    /// The newest REPORT of each device, if one has come since the last call; otherwise `nil`.
+    package mutating func takeChangedReports() -> [DeviceReport]? { reports.takeChanged() }
 
     /// Takes the actions that the shell has to perform, in order. The shell calls this after every event.
     package mutating func takeActions() -> [GatewayAction] {
@@ -85,15 +94,15 @@ package struct Gateway: Hashable {
         case .frameCounted(let id): return .pause(pauseAfterFrame(from: id))
         case .malformed(let code, let message, let id):
             end(id, code, message)
-            settleSlots()
+            transfers.settle(&context)
         case .data(let header, let slot, let id): return .data(receivedData(header, slot: slot, from: id))
         case .bytes(let count, let flow, let id):
             return .bytes(areWanted: receivedBytes(count, flow: flow, from: id))
         case .connectionLost(let id): connectionLost(id)
-        case .consumed(let total, let flow): consumed(total, flow: flow)
+        case .consumed(let total, let flow): transfers.sessions.consumed(total, flow: flow, &context)
         case .storeAnswered(let request, let answer, let wallMilliseconds):
             context.wallMilliseconds = wallMilliseconds
-            storeAnswered(request, answer)
+            transfers.storeAnswered(request, answer, &context)
         case .tick: tick()
         case .drain(let duration): drain(within: duration)
         }
@@ -110,21 +119,20 @@ package struct Gateway: Hashable {
                 end(id, .draining, "the device's line on the list has changed")
             }
         }
-        settleSlots()
+        transfers.settle(&context)
     }
 
-    /// Whether a connection is open: it was sent WELCOME, and has not ended.
-    package func isOpen(_ id: ConnectionID) -> Bool { connections[id]?.device != nil }
-
-    /// Whether a device may use the site.
-    package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
+    private mutating func siteKeyChanged() {
+        for id in connections.ids { end(id, .draining, "the gateway's key has changed; connect again") }
+        transfers.settle(&context)
+    }
 
     private mutating func accepted(_ id: ConnectionID) {
-        if connections.isEmpty { progress.began(limits.progress, now: context.now) }
+        if connections.isEmpty { transfers.progress.began(limits.progress, now: context.now) }
         connections.add(GatewayConnection(now: context.now, helloLimit: limits.helloLimit), id)
         connections.check(at: context.now + limits.helloLimit)
         if drainDeadline != nil {
-            end(id, .draining, Self.drainMessage)
+            end(id, .draining, GatewayContext.drainMessage)
         } else if connections.count > context.limits.connectionsMax {
             end(id, .tooManyConnections, "the gateway has as many connections as it may have")
         }
@@ -142,94 +150,90 @@ package struct Gateway: Hashable {
             }
         case .enrolling:
             return end(id, .unexpectedFrame, "\(frame.type) behind ENROL")
-        case .open(let device, _):
+        case .open(let device):
             receivedFrame(frame, at: Attachment(connection: id, slot: slot), device: device)
         }
-        settleSlots()
+        transfers.settle(&context)
+    }
+
+    private mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
+        let id = attachment.connection
+        guard attachment.slot.value <= context.limits.slotsMax else {
+            // An ERROR is never answered with an ERROR.
+            if case .error = frame { return }
+            return end(id, .badSlot, "slot \(attachment.slot), at most \(context.limits.slotsMax)")
+        }
+        switch frame {
+        case .ping(let ping):
+            context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
+        case .pong:
+            break  // PONG only shows that the agent lives.
+        case .report(let report):
+            let kept = DeviceReport(
+                device: device.name, arrivedMilliseconds: context.wallMilliseconds, report: report)
+            reports.keep(kept, now: context.now, limits)
+        case .error(let report) where report.scope == .connection:
+            close(id)  // The agent has ended the connection. Its code is for people who read logs.
+        default:
+            let violation = transfers.received(frame, at: attachment, of: device, &context)
+            if let violation { end(id, violation.code, violation.message) }
+        }
     }
 
     private mutating func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
         connections[id]?.heard(now: context.now)
         guard let connection = connections[id] else { return .discard }
-        let session: SessionID
-        switch connection.judge(header, slot: slot, limits) {
-        case .violation(let violation): return end(id, violation)
-        case .discard: return .discard
-        case .pass(let passed): session = passed
-        }
-        let attachment = Attachment(connection: id, slot: slot)
-        let result = sessions[session]?.receivedData(
-            header, from: attachment, creditBytes: connection.creditBytes, &context)
+        if let violation = connection.judge(header, slot: slot, limits) { return end(id, violation) }
+        let result = transfers.receivedData(
+            header, at: Attachment(connection: id, slot: slot), creditBytes: connection.creditBytes, &context)
         switch result {
         case .success(let verdict): return verdict
         case .failure(let violation): return end(id, violation)
-        case nil: return .discard
         }
     }
 
     private mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID) -> Bool {
         connections[id]?.heard(now: context.now)
-        guard connections[id] != nil, let session = context.flowOwners[flow] else { return false }
-        return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
+        return connections[id] != nil && transfers.sessions.receivedBytes(count, flow: flow, from: id, &context)
+    }
+
+    /// Counts one frame against the rate of the connection's device (specification §5.3).
+    ///
+    /// - Returns: how long the shell reads nothing more from the connection; `nil` if it reads on at once.
+    private mutating func pauseAfterFrame(from id: ConnectionID) -> Duration? {
+        guard let device = connections[id]?.device?.fingerprint else { return nil }
+        return context.devices.countFrame(of: device, limits, now: context.now)
     }
 
     private mutating func connectionLost(_ id: ConnectionID) {
         forget(id)
-        settleSlots()
-    }
-
-    private mutating func consumed(_ total: UInt64, flow: FlowID) {
-        guard let session = context.flowOwners[flow] else { return }
-        sessions[session]?.consumed(total, flow: flow, &context)
-    }
-
-    private mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer) {
-        let owner = context.ownerOfAnswered(request)
-        context.storeAnswered(request, answer, device: owner.flatMap(device))
-        guard let owner else { return }
-        let answer = answer.sanitised
-        switch owner {
-        case .session(let id):
-            if !readsBack(answer, to: request, of: id) { deliver(answer, to: request, of: id) }
-        case .prove(let attachment, _):
-            receivedLookUp(answer, to: request, at: attachment)
-        case .readBack:
-            receivedReadBack(answer, to: request)
-        }
-        settleSlots()
+        transfers.settle(&context)
     }
 
     private mutating func tick() {
         let now = context.now
         for due in connections.tick(idleLimit: limits.idleLimit, now: now) { apply(due) }
-        if let nextAt = progress.nextDeadline, nextAt <= now { judgeProgress() }
-        for wake in sessions.takeDue(now: now) where sessions.take(wake) {
-            sessions[wake.session]?.tick(&context)
-            settleSlots()
-            tidy(wake.session)
+        if let nextAt = transfers.progress.nextDeadline, nextAt <= now {
+            transfers.windowPassed(heardBytes: connections.takeHeardBytes(), &context)
         }
-        context.tickBreaker()
-        if let slow = context.pace.takeSlow(now: now), case .session(let owner) = context.requestOwners[slow] {
-            sessions[owner]?.repeatSlowPart(slow, &context)
-            tidy(owner)
-        }
+        transfers.tick(&context)
         if let drainDeadline, drainDeadline <= now {
-            for id in connections.ids { end(id, .draining, Self.drainMessage) }
+            for id in connections.ids { end(id, .draining, GatewayContext.drainMessage) }
         }
-        settleSlots()
+        transfers.settle(&context)
     }
 
     /// When `tick` may have something to do. Computing it is cheap, so the shell may ask after every event.
     package var nextDeadline: Instant? {
         let ofStore = earlier(context.pace.nextDeadline, context.breaker.nextDeadline)
-        let next = earlier(earlier(sessions.nextDeadline, connections.nextDeadline), ofStore)
-        return connections.isEmpty ? next : earlier(next, earlier(drainDeadline, progress.nextDeadline))
+        let next = earlier(earlier(transfers.sessions.nextDeadline, connections.nextDeadline), ofStore)
+        return connections.isEmpty ? next : earlier(next, earlier(drainDeadline, transfers.progress.nextDeadline))
     }
 
     private mutating func drain(within duration: Duration) {
         guard drainDeadline == nil else { return }
-        drainDeadline = context.now + duration
-        let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: Self.drainMessage)
+        context.drainDeadline = context.now + duration
+        let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: GatewayContext.drainMessage)
         for id in connections.ids {
             if connections[id]?.device != nil { context.actions.append(.send(id, .connection, .goAway(away))) }
         }
@@ -261,7 +265,7 @@ package struct Gateway: Hashable {
         }
         if drainDeadline != nil {
             context.devices.keep(hello.run, on: id, of: device.fingerprint)
-            return end(id, .draining, Self.drainMessage)
+            return end(id, .draining, GatewayContext.drainMessage)
         }
         let siblings = context.devices.connectionCount(of: device.fingerprint)
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
@@ -271,7 +275,8 @@ package struct Gateway: Hashable {
         context.devices.opened(id, of: device.fingerprint)
         let credit = reserveCredit(for: device)
         let capabilities = hello.capabilities.intersection(.lz4)
-        connections[id]?.opened(by: device, run: hello.run, capabilities: capabilities, creditBytes: credit)
+        connections[id]?.opened(by: device, capabilities: capabilities, creditBytes: credit)
+        transfers.slots.opened(id, by: device.fingerprint)
         connections.check(at: context.now + limits.idleLimit / 3)
         welcome(hello, from: id, device: device, capabilities: capabilities, creditBytes: credit)
     }
@@ -307,15 +312,8 @@ package struct Gateway: Hashable {
 
     /// The only place that returns the slots, the credit and the budget of a connection.
     private mutating func forget(_ id: ConnectionID) {
-        endProves(of: id)
+        transfers.connectionLost(id, &context)
         guard let connection = connections.remove(id) else { return }
-        context.slotsWithReceipt.subtract(connection.slots.inUse.map { Attachment(connection: id, slot: $0) })
-        for use in connection.slots.inUse.compactMap({ connection.slots[session: $0] }) {
-            sessions[use.session]?.connectionLost(id, &context)
-            tidy(use.session)
-            guard let device = connection.device else { continue }
-            context.reservations.release(use.list.bytesReserved, device: device.fingerprint)
-        }
         context.reservations.closed(id)
         guard let device = connection.device else { return }
         context.reservations.release(UInt64(connection.creditBytes), device: device.fingerprint)

@@ -13,6 +13,8 @@ struct GatewayContext: Hashable {
     /// The gateway's wall clock, in milliseconds since 1970. The machine writes it into tokens, receipts and reports,
     /// and decides nothing by it.
     var wallMilliseconds: Int64 = 0
+    /// When a stopping gateway closes its connections; `nil` while it serves.
+    var drainDeadline: Instant?
     var actions: [GatewayAction] = []
     /// For each request to the store: who gets the answer.
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
@@ -22,8 +24,11 @@ struct GatewayContext: Hashable {
     private(set) var flowOwners: [FlowID: SessionID] = [:]
     /// Changes of slots that sessions have requested, and that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
+    var renewals = RecordRenewals()
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
+
+    static let drainMessage = "the gateway is being stopped"
 
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
@@ -104,6 +109,8 @@ enum RequestOwner: Hashable {
     case prove(Attachment, device: SHA256Digest)
     /// An object is read back for a device; `ReadBackQueue` knows its reader.
     case readBack(device: SHA256Digest)
+    /// The renewal of a session's record, and the device that has resumed the session.
+    case renewal(SessionID, device: SHA256Digest)
 }
 
 /// A change of a slot.

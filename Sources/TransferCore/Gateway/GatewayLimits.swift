@@ -73,7 +73,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session: it asks
     /// the store for the upload of each. If records of sessions cannot be removed, there may be any number of them.
     package var probesMax = 16
-    /// A part up to this size may stay in memory until the store has answered.
+    /// A part up to this size may stay in memory until the store has answered. A part that the store gets as a whole is
+    /// evicted if nothing of it arrives in a window of progress. 0: the store gets every part as a stream.
     package var heldPartBytesMax: UInt64 = 0
     /// Undecided parts of one connection. An agent has at most one such part for each of its 256 sessions.
     package var undecidedPartsMax = 512

@@ -154,7 +154,7 @@ struct GatewayCourse {
         switch request {
         case .lookUpObject(let name, _), .readObject(let name, _, _), .findRecords(let name),
             .removeRecord(let name, _), .createUpload(let name, _),
-            .listParts(let name, _), .complete(let name, _, _, _, _), .abort(let name, _):
+            .listParts(let name, _), .complete(let name, _, _, _, _), .abort(let name, _), .renewRecord(let name, _):
             key = name
         case .writeRecord(let facts): key = facts.key
         case .storePart(let name, _, _, let bytes), .storeObject(let name, _, let bytes, _):

@@ -40,6 +40,9 @@ package enum Canary: String, CaseIterable, Sendable {
     case abortsAfterConflict
     /// An agent continues a partial although the partial's digest differs from that of the agent's own part.
     case takesForeignPartials
+    /// The gateway takes a record for renewed as soon as it has requested the renewal, so it removes the record too
+    /// early.
+    case removesRecordDuringRenewal
 
     /// Installs the defect around a gateway's machine, if it is a defect of gateways.
     func install(on gateway: GatewayHost, in simulation: Simulation) {
@@ -101,6 +104,10 @@ package enum Canary: String, CaseIterable, Sendable {
             gateway.tamperAnswer = { answer, request in
                 guard case .parts = answer else { return answer }
                 return .parts([])
+            }
+        case .removesRecordDuringRenewal:
+            gateway.foreseesAnswer = { request, _ in
+                if case .renewRecord = request { .done } else { nil }
             }
         case .forgetsConditionOnResume, .abortsAfterConflict:
             installDefectOfConditions(on: gateway, in: simulation)

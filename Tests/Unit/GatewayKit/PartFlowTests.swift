@@ -108,29 +108,4 @@ struct PartFlowTests {
         task.cancel()
         await #expect(throws: PartFlow.Dropped.self) { try await task.value }
     }
-
-    @Test func isKeptDuringAShortWait() async throws {
-        let (flow, _) = flow(size: 6)
-        flow.dropIfSilent(for: .zero)
-        let text = Task { try await collect(flow) }
-        for _ in 0..<100 { await Task.yield() }
-        flow.dropIfSilent(for: .seconds(3_600))
-        flow.append(ByteBuffer(string: "abcdef"))
-        #expect(try await text.value == "abcdef")
-    }
-
-    @Test func isDroppedAfterALongWait() async throws {
-        let (flow, _) = flow(size: 6)
-        flow.append(ByteBuffer(string: "abc"))
-        let hasFailed = Watched(false)
-        let text = Task {
-            defer { hasFailed.update { $0 = true } }
-            return try await collect(flow)
-        }
-        while !hasFailed.current {
-            flow.dropIfSilent(for: .zero)
-            await Task.yield()
-        }
-        await #expect(throws: PartFlow.Dropped.self) { try await text.value }
-    }
 }

@@ -24,14 +24,19 @@ struct ConnectionTable: Hashable {
     var isEmpty: Bool { connections.isEmpty }
     /// The numbers of the connections, in the order in which they were accepted.
     var ids: [ConnectionID] { connections.keys.sorted() }
-    /// Slots in use, over all connections.
-    var slotCount: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
 
     mutating func add(_ connection: GatewayConnection, _ id: ConnectionID) {
         connections[id] = connection
     }
 
     mutating func remove(_ id: ConnectionID) -> GatewayConnection? { connections.removeValue(forKey: id) }
+
+    /// Takes the bytes that have arrived on each connection since the last call.
+    mutating func takeHeardBytes() -> [ConnectionID: UInt64] {
+        var heardBytes: [ConnectionID: UInt64] = [:]
+        for id in connections.keys { heardBytes[id] = connections[id]?.takeHeardBytes() }
+        return heardBytes
+    }
 
     /// A connection has a deadline at this time.
     mutating func check(at deadline: Instant) {

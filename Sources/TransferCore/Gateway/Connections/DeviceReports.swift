@@ -59,14 +59,3 @@ struct DeviceReports: Hashable {
         (left.arrivedMilliseconds, left.device) > (right.arrivedMilliseconds, right.device)
     }
 }
-
-extension Gateway {
-    mutating func received(_ report: StatusReport, from device: AuthorisedDevice) {
-        let kept = DeviceReport(
-            device: device.name, arrivedMilliseconds: context.wallMilliseconds, report: report)
-        reports.keep(kept, now: context.now, limits)
-    }
-
-    /// The newest REPORT of each device, if one has come since the last call; otherwise `nil`.
-    package mutating func takeChangedReports() -> [DeviceReport]? { reports.takeChanged() }
-}

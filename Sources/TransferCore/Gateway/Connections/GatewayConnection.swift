@@ -1,7 +1,8 @@
 package import TransferCommon
 package import WireProtocol
 
-/// One connection: the device at its other end, its slots, its credit and its liveness (specification §5).
+/// One connection: the device at its other end, its credit and its liveness (specification §5). `SlotTable` has its
+/// slots.
 ///
 ///     from       event                                                 to
 ///     silent     HELLO is accepted                                     open
@@ -18,7 +19,7 @@ package struct GatewayConnection: Hashable {
         case silent(deadline: Instant)
         /// The shell is looking up an invitation; the gateway closes the connection at the deadline.
         case enrolling(deadline: Instant)
-        case open(device: AuthorisedDevice, run: RunID)
+        case open(device: AuthorisedDevice)
     }
 
     /// What the gateway does after a tick.
@@ -29,16 +30,7 @@ package struct GatewayConnection: Hashable {
         case close(String)
     }
 
-    /// What the gateway does with the header of PART DATA.
-    enum OnData {
-        case violation(Violation)
-        case discard
-        /// Pass it to the session of the slot.
-        case pass(SessionID)
-    }
-
     package private(set) var phase: Phase
-    var slots = SlotTable()
     /// The capabilities that both HELLO and WELCOME name.
     private var capabilities: Capabilities = []
     /// The initial credit that WELCOME grants; reserved in the budget.
@@ -57,7 +49,7 @@ package struct GatewayConnection: Hashable {
 
     /// The device at the other end; `nil` before HELLO.
     var device: AuthorisedDevice? {
-        guard case .open(let device, _) = phase else { return nil }
+        guard case .open(let device) = phase else { return nil }
         return device
     }
 
@@ -65,9 +57,9 @@ package struct GatewayConnection: Hashable {
 
     /// HELLO is accepted.
     package mutating func opened(
-        by device: AuthorisedDevice, run: RunID, capabilities: Capabilities, creditBytes: UInt32
+        by device: AuthorisedDevice, capabilities: Capabilities, creditBytes: UInt32
     ) {
-        phase = .open(device: device, run: run)
+        phase = .open(device: device)
         self.capabilities = capabilities
         self.creditBytes = creditBytes
     }
@@ -89,29 +81,23 @@ package struct GatewayConnection: Hashable {
         return heardBytes
     }
 
-    /// Judges the header of PART DATA by the connection and the slot. The session judges the part.
-    func judge(_ header: PartDataHeader, slot: Slot, _ limits: GatewayLimits) -> OnData {
+    /// Judges the header of PART DATA by what the connection has agreed on. The slot and its session judge the rest.
+    func judge(_ header: PartDataHeader, slot: Slot, _ limits: GatewayLimits) -> Violation? {
         guard case .open = phase else {
-            return .violation(Violation(code: .unexpectedFrame, message: "PART DATA before WELCOME"))
+            return Violation(code: .unexpectedFrame, message: "PART DATA before WELCOME")
         }
         guard slot.value <= limits.slotsMax else {
-            return .violation(Violation(code: .badSlot, message: "slot \(slot), at most \(limits.slotsMax)"))
+            return Violation(code: .badSlot, message: "slot \(slot), at most \(limits.slotsMax)")
         }
         guard header.plainBytes <= limits.chunkBytesMax else {
             let message = "PART DATA of \(header.plainBytes) plain bytes, at most \(limits.chunkBytesMax)"
-            return .violation(Violation(code: .badValue, message: message))
+            return Violation(code: .badValue, message: message)
         }
         if header.isCompressed, !capabilities.contains(.lz4) {
             let message = "PART DATA in LZ4, which HELLO and WELCOME do not agree on"
-            return .violation(Violation(code: .badCompression, message: message))
+            return Violation(code: .badCompression, message: message)
         }
-        let state = slots.state(of: slot)
-        guard state.effect(of: .partData) != .unexpectedFrame else {
-            let message = state.objection(to: .partData, in: slot)
-            return .violation(Violation(code: .unexpectedFrame, message: message))
-        }
-        guard let session = slots[session: slot]?.session else { return .discard }
-        return .pass(session)
+        return nil
     }
 
     // MARK: Time

@@ -19,7 +19,7 @@ extension GatewaySession {
         attached.takeOver(opening.attached)
         var opening = opening
         for number in opening.parts.numbers() { adoptPart(number, of: &opening, &context) }
-        context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
+        context.resumed(id, of: device, key: facts.key)
         answerAllNowOpen(&context)
         decideWaitingParts(&context)
     }

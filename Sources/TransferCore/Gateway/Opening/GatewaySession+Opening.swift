@@ -30,7 +30,7 @@ extension GatewaySession {
             becomeOpen(&context)
         case .resumed(let entries):
             stored.listed(entries, plan: plan)
-            context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
+            context.resumed(id, of: device, key: facts.key)
             becomeOpen(&context)
         case .uploadUnknown:
             search(.uploadUnknown, isPatient: mayBeCompletedElsewhere, &context)

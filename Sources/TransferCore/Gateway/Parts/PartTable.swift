@@ -58,13 +58,18 @@ package struct PartTable: Hashable, Sendable {
     }
 
     /// Measures the parts that only their agents can move, at the end of a window of progress.
-    package mutating func measure(session: SessionID, device: SHA256Digest) -> [ProgressCheck.HeldPart] {
+    ///
+    /// - Parameter heldBytesMax: the store gets a part up to this size as a whole; 0 if it gets every part as a stream.
+    package mutating func measure(
+        session: SessionID, device: SHA256Digest, heldBytesMax: UInt64
+    ) -> [ProgressCheck.HeldPart] {
         numbers().compactMap { number in
             let gain = parts[number]?.measure()
             guard let part = parts[number], part.creditToUse > 0, let owner = part.owner else { return nil }
             return ProgressCheck.HeldPart(
                 session: session, number: number, owner: owner, flow: part.flow, device: device,
-                bytesReserved: part.bytesReserved, isWhole: part.isWhole, gain: gain)
+                bytesReserved: part.bytesReserved, isWhole: part.isWhole,
+                isHeldUntilWhole: heldBytesMax > 0 && part.offer.size <= heldBytesMax, gain: gain)
         }
     }
 }

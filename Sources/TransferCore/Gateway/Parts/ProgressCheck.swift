@@ -12,6 +12,8 @@ import WireProtocol
 ///   a window and evicts the stagnant ones.
 /// - On a slow link parts take turns. So no part or list counts as stagnant if its connection brought
 ///   `progressBytesMin` for each part and list that the connection holds.
+/// - A part that the gateway holds until it is whole occupies a place among the requests to the store. So such a part
+///   is stagnant on any connection if it took in nothing during a window.
 /// - A part that took in fewer bytes during a window than it holds is slow. Slow parts are evicted only while others
 ///   need room, and only beyond the share that slow parts may hold together.
 package struct ProgressCheck: Hashable, Sendable {
@@ -34,12 +36,14 @@ package struct ProgressCheck: Hashable, Sendable {
         package var bytesReserved: UInt64
         /// All bytes have arrived.
         package var isWhole: Bool
+        /// The store gets the part as a whole, so the gateway holds its bytes until then.
+        package var isHeldUntilWhole: Bool
         /// What the part took in during the window; `nil` if it was not measured over the whole window.
         package var gain: Gain?
 
         package init(
             session: SessionID, number: PartNumber, owner: Attachment, flow: FlowID, device: SHA256Digest,
-            bytesReserved: UInt64, isWhole: Bool, gain: Gain?
+            bytesReserved: UInt64, isWhole: Bool, isHeldUntilWhole: Bool, gain: Gain?
         ) {
             self.session = session
             self.number = number
@@ -48,6 +52,7 @@ package struct ProgressCheck: Hashable, Sendable {
             self.device = device
             self.bytesReserved = bytesReserved
             self.isWhole = isWhole
+            self.isHeldUntilWhole = isHeldUntilWhole
             self.gain = gain
         }
     }
@@ -128,7 +133,9 @@ package struct ProgressCheck: Hashable, Sendable {
         let moving = heardBytes.filter { $0.value >= limits.bytesMin * (holders[$0.key] ?? 0) }
         let stagnant = OnWindow(
             parts: parts.filter { part in
-                guard let gain = part.gain, moving[part.owner.connection] == nil else { return false }
+                guard let gain = part.gain else { return false }
+                if part.isHeldUntilWhole, gain.bytes == 0 { return true }
+                guard moving[part.owner.connection] == nil else { return false }
                 return gain.bytes < min(limits.bytesMin, gain.creditBytes)
             },
             lists: lists.filter { !$0.hasMoved && moving[$0.attachment.connection] == nil })

@@ -46,13 +46,49 @@ struct ReadBackQueue: Hashable {
     private var running: [StoreRequestID: Running] = [:]
     private var runningCounts = Tally<SHA256Digest>()
 
+    /// A PROVE needs the content of an object, or a session does.
     mutating func add(_ reading: Reading) {
         if waiting[reading.device] == nil { turns.append(reading.device) }
         waiting[reading.device, default: []].append(reading)
     }
 
+    /// Begins as many readings as allowed, and cancels each reading whose session or PROVE no longer waits for it.
+    ///
+    /// - Returns: a reader that has stopped waiting before its reading began. The caller answers it, and calls this
+    ///   method again. `nil` if no further reading can begin.
+    mutating func begin(
+        for sessions: SessionTable, _ proves: ProveTable, _ context: inout GatewayContext
+    ) -> Reader? {
+        func isAwaited(_ reader: Reader) -> Bool {
+            switch reader {
+            case .session(let id, let look): sessions[id].map { $0.awaitsLook(look) && !$0.isLookAbandoned } ?? false
+            case .prove(let attachment): proves.awaitsReading(at: attachment)
+            }
+        }
+        for (request, reader) in awaited where !isAwaited(reader) {
+            running[request]?.isAbandoned = true
+            context.actions.append(.cancel(request))
+        }
+        while let reading = next(context.limits) {
+            guard isAwaited(reading.reader) else { return reading.reader }
+            let bytes = context.limits.readBackBytes
+            // If there is no memory now, the reading waits. Memory is returned only when a part or a reading ends, and
+            // this method is called after each such event.
+            guard context.reserve(bytes, device: reading.device) else {
+                putBack(reading)
+                return nil
+            }
+            let request = context.request(
+                .readObject(key: reading.key, size: reading.size, partBytes: reading.partBytes),
+                for: .readBack(device: reading.device))
+            running[request] = Running(reader: reading.reader, device: reading.device, reserved: bytes)
+            runningCounts.add(reading.device)
+        }
+        return nil
+    }
+
     /// Takes the next object out of the queue; `nil` if none may be read now.
-    mutating func next(_ limits: GatewayLimits) -> Reading? {
+    private mutating func next(_ limits: GatewayLimits) -> Reading? {
         // Chooses, among the devices with the fewest readings, the one whose turn comes first.
         let counts = turns.map { runningCounts[$0] }
         guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
@@ -69,15 +105,10 @@ struct ReadBackQueue: Hashable {
     }
 
     /// Puts an object back to the front of its device's queue, because there is no memory for it.
-    mutating func putBack(_ reading: Reading) {
+    private mutating func putBack(_ reading: Reading) {
         turns.removeAll { $0 == reading.device }
         turns.insert(reading.device, at: 0)
         waiting[reading.device, default: []].insert(reading, at: 0)
-    }
-
-    mutating func began(_ reading: Reading, request: StoreRequestID, reserved: UInt64) {
-        running[request] = Running(reader: reading.reader, device: reading.device, reserved: reserved)
-        runningCounts.add(reading.device)
     }
 
     /// The call to the store has ended.
@@ -88,16 +119,11 @@ struct ReadBackQueue: Hashable {
     }
 
     /// The running readings that are not abandoned, in order.
-    var awaited: [(request: StoreRequestID, reader: Reader)] {
+    private var awaited: [(request: StoreRequestID, reader: Reader)] {
         guard !running.isEmpty else { return [] }
         return running.compactMap { request, reading in
             reading.isAbandoned ? nil : reading.reader.map { (request, $0) }
         }.sorted { $0.request < $1.request }
-    }
-
-    /// The shell is cancelling the call to the store, because the session or PROVE no longer needs the result.
-    mutating func abandon(_ request: StoreRequestID) {
-        running[request]?.isAbandoned = true
     }
 
     /// A PROVE has ended, so its reading is removed from the queue, or is no longer needed.

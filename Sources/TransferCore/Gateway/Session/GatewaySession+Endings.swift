@@ -86,6 +86,6 @@ extension GatewaySession {
     }
 
     func removeRecord(_ context: inout GatewayContext) {
-        _ = context.request(.removeRecord(key: facts.key, session: id), for: id)
+        context.removeRecord(of: id, key: facts.key)
     }
 }

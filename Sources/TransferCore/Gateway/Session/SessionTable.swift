@@ -1,4 +1,5 @@
 import TransferCommon
+import WireProtocol
 
 /// The sessions that the gateway remembers, and when each of them has something to do.
 ///
@@ -12,34 +13,108 @@ struct SessionTable: Hashable {
     private var wakes = Heap<SessionWake>()
     private var planned: [SessionID: Instant] = [:]
 
-    /// Only `add`, `remove` and `tidy` add or remove sessions; through the subscript a session changes itself.
+    /// Only methods of the table add or remove sessions; through the subscript a session changes itself.
     subscript(id: SessionID) -> GatewaySession? {
         get { sessions[id] }
         _modify { yield &sessions[id] }
     }
 
     var count: Int { sessions.count }
-    var values: Dictionary<SessionID, GatewaySession>.Values { sessions.values }
+    /// The parts of all sessions that were offered and are not answered.
+    var partCount: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
+    /// Whether a stopping gateway waits for a session.
+    var isBusy: Bool { sessions.values.contains { $0.isBusy } }
 
     func count(of device: SHA256Digest) -> Int { counts[device] }
 
-    mutating func add(_ session: GatewaySession) {
+    private mutating func add(_ session: GatewaySession) {
         sessions[session.id] = session
         counts.add(session.device.fingerprint)
     }
 
-    mutating func remove(_ session: GatewaySession) {
+    private mutating func remove(_ session: GatewaySession) {
         sessions[session.id] = nil
         planned[session.id] = nil
         counts.remove(session.device.fingerprint)
     }
 
+    // MARK: Beginning
+
+    /// SESSION OPEN has arrived. Makes the session, if the gateway does not know it.
+    ///
+    /// - Returns: the refusal; `nil` if a slot may be attached to the session.
+    mutating func open(
+        _ open: SessionOpen, by device: AuthorisedDevice, _ context: inout GatewayContext
+    ) -> SessionRefused? {
+        let facts: SessionRecord
+        let plan: PartPlan
+        switch Self.rule(for: device, context).judge(open) {
+        case .agreed(let agreed, let cut): (facts, plan) = (agreed, cut)
+        case .refused(let refusal): return refusal
+        }
+        if let known = sessions[open.session] {
+            guard known.device.name == device.name, known.facts.terms == facts.terms else {
+                return SessionRefused(.superseded, message: "the session has other terms, or is another device's")
+            }
+            return nil
+        }
+        if let refusal = context.breaker.openingRefusal(now: context.now) {
+            let message = refusal.cause == .full ? "the store is full" : "the store is not available"
+            return SessionRefused(refusal.cause.code, retryAfter: refusal.retryAfter, message: message)
+        }
+        guard makeRoom(for: device, context) else { return .noRoom(context.limits) }
+        add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
+        return nil
+    }
+
+    /// Opens a token, and judges whether the device may use its session.
+    func judge(token sealed: [UInt8], of device: AuthorisedDevice, _ context: GatewayContext) -> OpeningRule.OnToken {
+        let opening = context.cryptography.open(token: sealed)
+        return Self.rule(for: device, context).judge(opening) { sessions[$0]?.device.name }
+    }
+
+    /// Makes the session of a token, if the gateway does not know it.
+    ///
+    /// - Returns: whether the gateway has the session.
+    mutating func restore(_ token: SessionToken, of device: AuthorisedDevice, _ context: GatewayContext) -> Bool {
+        guard sessions[token.session] == nil else { return true }
+        guard makeRoom(for: device, context),
+            let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes)
+        else { return false }
+        let facts = SessionRecord(
+            device: device.name, session: token.session, terms: token.terms,
+            upload: token.upload.isEmpty ? nil : token.upload)
+        // `compares` is false because only SESSION OPEN can announce that the agent compares.
+        add(GatewaySession(device: device, facts: facts, plan: plan, compares: false))
+        return true
+    }
+
+    /// Attaches a slot to a session. A new session begins with its first slot.
+    mutating func attach(
+        _ attachment: Attachment, to id: SessionID, asks question: AttachedSlot.Question,
+        _ context: inout GatewayContext
+    ) {
+        let isNew = sessions[id]?.phase == .new
+        sessions[id]?.attach(attachment, asks: question, &context)
+        guard isNew else { return }
+        switch question {
+        case .open, .adopt: sessions[id]?.beginOpening(&context)
+        case .resume: sessions[id]?.beginResuming(&context)
+        }
+    }
+
+    private static func rule(for device: AuthorisedDevice, _ context: GatewayContext) -> OpeningRule {
+        OpeningRule(device: device, parts: context.limits(of: device.fingerprint).grantedParts)
+    }
+
     /// Forgets sessions that are only remembered, if there is no room for another session.
     ///
     /// - Returns: whether the device may begin a session.
-    mutating func makeRoom(for device: SHA256Digest, sessionsMax: Int, perDeviceMax: Int) -> Bool {
+    private mutating func makeRoom(for device: AuthorisedDevice, _ context: GatewayContext) -> Bool {
+        let device = device.fingerprint
+        let perDeviceMax = context.limits(of: device).sessionsPerDeviceMax
         func hasOwnRoom() -> Bool { counts[device] < perDeviceMax }
-        func hasRoom() -> Bool { sessions.count < sessionsMax && hasOwnRoom() }
+        func hasRoom() -> Bool { sessions.count < context.limits.sessionsMax && hasOwnRoom() }
         guard !hasRoom() else { return true }
         let isDeviceFull = !hasOwnRoom()
         let remembered = sessions.values.filter { session in
@@ -63,6 +138,85 @@ struct SessionTable: Hashable {
         wakes.push(SessionWake(at: deadline, session: id))
     }
 
+    // MARK: Answers of the store
+
+    /// Passes an answer of the store to a session.
+    mutating func receivedAnswer(
+        _ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID, _ context: inout GatewayContext
+    ) {
+        var busy: Set<SessionID> = []
+        if case .records(let records) = answer {
+            busy = Set(records.map(\.session).filter { sessions[$0]?.isAdoptable == false })
+        }
+        sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
+    }
+
+    /// Called after each answer of the store. If an opening session has found an unfinished session whose upload the
+    /// store lists, the unfinished session takes over its slots, and the opening session ends (specification §8.3).
+    ///
+    /// - Returns: the session that was adopted, and the slots that carry it now.
+    mutating func adoptIfFound(
+        by id: SessionID, _ context: inout GatewayContext
+    ) -> (adopted: SessionID, slots: [Attachment])? {
+        guard let session = sessions[id], case .opening(let opening) = session.phase,
+            case .found(let candidate, let listed, _) = opening.phase
+        else { return nil }
+        // No slot waits for the answer any more, so nothing is adopted.
+        guard !session.attached.isEmpty else {
+            remove(session)
+            return nil
+        }
+        let record = candidate.record
+        let adopted = record.session
+        // An agent may have resumed the unfinished session since the store was asked.
+        guard sessions[adopted]?.isAdoptable != false,
+            let plan = PartPlan(fileBytes: record.terms.size, partBytes: record.terms.partBytes)
+        else {
+            sessions[id]?.passOver(opening, &context)
+            return nil
+        }
+        remove(session)
+        if sessions[adopted] == nil {
+            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
+        }
+        sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
+        return (adopted, session.attached.attachments)
+    }
+
+    // MARK: Flows
+
+    /// Bytes of a chunk have arrived on an open connection.
+    ///
+    /// - Returns: whether they may be appended to their flow.
+    mutating func receivedBytes(
+        _ count: UInt64, flow: FlowID, from id: ConnectionID, _ context: inout GatewayContext
+    ) -> Bool {
+        guard let session = context.flowOwners[flow] else { return false }
+        return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
+    }
+
+    /// The call to the store has taken bytes of a flow.
+    mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
+        guard let session = context.flowOwners[flow] else { return }
+        sessions[session]?.consumed(total, flow: flow, &context)
+    }
+
+    // MARK: Progress
+
+    /// Measures the parts that hold memory, at the end of a window of progress.
+    mutating func measureParts(heldBytesMax: UInt64) -> [ProgressCheck.HeldPart] {
+        sessions.values.filter { !$0.parts.isEmpty }.map(\.id).sorted().flatMap { id in
+            guard let device = sessions[id]?.device.fingerprint else { return [ProgressCheck.HeldPart]() }
+            return sessions[id]?.parts.measure(session: id, device: device, heldBytesMax: heldBytesMax) ?? []
+        }
+    }
+
+    /// Drops a part without progress.
+    mutating func evict(_ part: ProgressCheck.HeldPart, _ context: inout GatewayContext) {
+        sessions[part.session]?.evictPart(part.number, &context)
+        tidy(part.session, context.limits, now: context.now)
+    }
+
     // MARK: Time
 
     /// When a session may have something to do.
@@ -73,6 +227,15 @@ struct SessionTable: Hashable {
         var due: [SessionWake] = []
         while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
         return due
+    }
+
+    /// Repeats a part whose request the store has not answered for too long.
+    mutating func repeatSlowPart(_ context: inout GatewayContext) {
+        guard let slow = context.pace.takeSlow(now: context.now),
+            case .session(let owner) = context.requestOwners[slow]
+        else { return }
+        sessions[owner]?.repeatSlowPart(slow, &context)
+        tidy(owner, context.limits, now: context.now)
     }
 
     /// Takes a wake that is due.

@@ -68,6 +68,8 @@ package enum StoreRequest: Hashable, Sendable {
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
     /// Aborts an upload → `done`, even if the upload is gone.
     case abort(key: String, upload: String)
+    /// Writes a session's record again, unchanged, if it is older than 30 seconds → `done`, even if there is no record.
+    case renewRecord(key: String, session: SessionID)
 }
 
 /// The answer to a call to the store. `StoreRequest` says which case answers which request.

@@ -34,6 +34,8 @@ extension Scenario {
         scenario.drawReceipts(&wishes)
         var resuming = Dice(seed: seed ^ 0x99)
         scenario.drawResumptions(&resuming)
+        var renewals = Dice(seed: seed ^ 0xCC)
+        scenario.drawRenewals(&renewals)
         return scenario
     }
 

@@ -96,6 +96,15 @@ extension Scenario {
         }
     }
 
+    /// Draws renewals of records that fail, or that take effect late.
+    mutating func drawRenewals(_ dice: inout Dice) {
+        guard dice.percent(30) else { return }
+        let late = StoreFault.slow(
+            effect: .milliseconds(min(dice.moment(), 25_000)), answer: .milliseconds(dice.number(1...20)))
+        let fault = dice.percent(60) ? late : drawRequestFault(.renewRecord, &dice)
+        faults.append(PlannedFault(.request(.renewRecord, dice.number(1...3)), .store(fault)))
+    }
+
     private func drawFault(_ dice: inout Dice) -> PlannedFault {
         switch dice.number(0...99) {
         case 0..<30: drawNetworkFault(&dice)
@@ -170,9 +179,9 @@ extension Scenario {
         default: break
         }
         let kind = dice.pick(
-            // `readObject` is excluded here. Its faults are drawn later, so that the older draws of a seed stay the
-            // same.
-            StoreRequestKind.allCases.filter { $0 != .readObject } + [
+            // `readObject` and `renewRecord` are excluded here. Their faults are drawn later, so that the older draws
+            // of a seed stay the same.
+            StoreRequestKind.allCases.filter { $0 != .readObject && $0 != .renewRecord } + [
                 .complete, .complete, .storePart, .storeObject, .createUpload,
             ])
         let trigger = Trigger.request(kind, dice.number(1...dice.pick([2, 4, 12])))

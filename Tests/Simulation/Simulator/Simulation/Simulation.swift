@@ -78,6 +78,9 @@ package final class Simulation {
         store.chooseFault = { [unowned self] in self.fault(for: $0) }
         store.onChange = { [unowned self] in self.storeChanged(key: $0, object: $1) }
         store.onAbortedConflict = { [unowned self] in self.checkAborted($0) }
+        store.onRevivedRecord = { [unowned self] in
+            self.violation("a renewal brought back the removed record of \($0.session)")
+        }
     }
 
     var devices: [AuthorisedDevice] {

@@ -20,6 +20,8 @@ final class StoreCall {
     var onBody: (([UInt8]) -> Void)?
     private var fault: StoreFault?
     private var body: [UInt8] = []
+    /// The record that a renewal has read, and writes again when it takes effect.
+    private var recordRead: SessionRecord?
     private var isBodyWhole = false
     private var isAnswered = false
 
@@ -79,6 +81,7 @@ final class StoreCall {
 
     private func bodyIsWhole() {
         isBodyWhole = true
+        recordRead = store.recordToRenew(request)
         onBody?(body)
         var (before, after) = (store.latency / 2, store.latency / 2)
         switch fault {
@@ -119,6 +122,7 @@ final class StoreCall {
         if fault == .leavesPart, case .abort(_, let upload) = request, store.removeAllPartsButTheLast(of: upload) {
             return store.schedule.after(delay) { self.answer(.done) }
         }
+        if let recordRead { store.renew(recordRead, from: origin) }
         var answer = store.perform(request, body: body, from: origin)
         switch fault {
         case .listsNothing where store.isBeingAborted(request.upload): break

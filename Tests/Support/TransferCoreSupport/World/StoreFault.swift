@@ -5,7 +5,7 @@ package import TransferCore
 package enum StoreRequestKind: String, CaseIterable, Sendable {
     case lookUpObject, findRecords, writeRecord, removeRecord, createUpload, listParts, storePart, storeObject,
         complete,
-        abort, readObject
+        abort, readObject, renewRecord
 }
 
 /// What goes wrong with one request to the store.
@@ -49,6 +49,7 @@ extension StoreRequest {
         case .storeObject: .storeObject
         case .complete: .complete
         case .abort: .abort
+        case .renewRecord: .renewRecord
         }
     }
 

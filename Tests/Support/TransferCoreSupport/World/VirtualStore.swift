@@ -52,7 +52,7 @@ package final class VirtualStore {
     package var landsAfterAbort = false
     /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]
-    private var recordRemovers: [RecordKey: StoreOrigin] = [:]
+    var recordRemovers: [RecordKey: StoreOrigin] = [:]
     /// For each upload that a late part has revived: the process that sent the part.
     private var revivers: [String: StoreOrigin] = [:]
     package var latency = Duration.milliseconds(4)
@@ -76,6 +76,8 @@ package final class VirtualStore {
     package var onChange: ((_ key: String, _ object: Object?) -> Void)?
     /// Called after an abort of an upload that another request was completing.
     package var onAbortedConflict: ((StoreRequest) -> Void)?
+    /// Called when a renewal has brought back a record that the same process has removed.
+    package var onRevivedRecord: ((SessionRecord) -> Void)?
     /// The fault of the nth request of a kind, counted from 1.
     package var faults: [StoreRequestKind: [Int: StoreFault]] = [:]
     /// The fault of every request of a kind.
@@ -83,7 +85,7 @@ package final class VirtualStore {
 
     var objects: [[UInt8]: Object] = [:]
     package private(set) var uploads: [String: Upload] = [:]
-    package private(set) var records: [RecordKey: SessionRecord] = [:]
+    package internal(set) var records: [RecordKey: SessionRecord] = [:]
     private var lastUpload = 0
     private var lastVersion = 0
     package private(set) var requestCounts: [StoreRequestKind: Int] = [:]
@@ -305,6 +307,8 @@ extension VirtualStore {
             abortUpload(upload)
             onChange?(key, nil)
             return .done
+        case .renewRecord:
+            return .done  // `StoreCall` has read the record and written it again.
         }
     }
 

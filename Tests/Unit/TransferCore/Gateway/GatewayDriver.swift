@@ -24,6 +24,8 @@ struct GatewayDriver {
     /// facts of the look-up, as if the object could not be read. Tests of reading set it to `false` and answer the
     /// requests themselves.
     var readsTellNothing = true
+    /// Whether the driver answers the renewal of a session's record by itself, so that most tests need not know of it.
+    var answersRenewals = true
     private var lastConnection = connection.value
     private var actions: [GatewayAction] = []
 
@@ -136,9 +138,11 @@ struct GatewayDriver {
     }
 
     private mutating func collect() -> [GatewayAction] {
-        let taken = machine.takeActions()
+        var taken = machine.takeActions()
+        var renewals: [StoreRequestID] = []
         for action in taken {
             switch action {
+            case .store(let id, .renewRecord) where answersRenewals: renewals.append(id)
             case .store(let id, let request): requests.append((id, request))
             case .openFlow(let id, _, _): flows.append(id)
             case .dropFlow(let id): flows.removeAll { $0 == id }
@@ -146,6 +150,11 @@ struct GatewayDriver {
             case .send(_, _, .resumeState(let state)) where !state.token.isEmpty: tokens.append(state.token)
             default: break
             }
+        }
+        for id in renewals {
+            taken.removeAll { if case .store(id, _) = $0 { true } else { false } }
+            machine.handle(.storeAnswered(id, .done, wallMilliseconds: 0), now: now)
+            taken += collect()
         }
         return taken
     }

@@ -20,7 +20,8 @@ import WireProtocol
     private func isRefused(_ request: StoreRequest, _ failure: StoreError) -> Bool {
         switch request.kind {
         case .storePart, .storeObject, .createUpload, .writeRecord: true
-        case .lookUpObject, .readObject, .findRecords, .removeRecord, .listParts, .complete, .abort: failure != .full
+        case .lookUpObject, .readObject, .findRecords, .removeRecord, .listParts, .complete, .abort, .renewRecord:
+            failure != .full
         }
     }
 

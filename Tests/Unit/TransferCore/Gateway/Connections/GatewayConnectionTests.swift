@@ -14,7 +14,7 @@ import WireProtocol
     private static func opened() -> GatewayConnection {
         var connection = silent()
         connection.opened(
-            by: GatewayDriver.device, run: RunID(high: 1, low: 1), capabilities: [], creditBytes: 0)
+            by: GatewayDriver.device, capabilities: [], creditBytes: 0)
         return connection
     }
 

@@ -17,12 +17,12 @@ import WireProtocol
 
     private static func part(
         _ number: UInt64, gained bytes: UInt64?, credit: UInt64 = 1_000, holds: UInt64 = 400,
-        of device: SHA256Digest = device, isWhole: Bool = false
+        of device: SHA256Digest = device, isWhole: Bool = false, isHeldUntilWhole: Bool = false
     ) throws -> ProgressCheck.HeldPart {
         ProgressCheck.HeldPart(
             session: GatewayDriver.session, number: try #require(PartNumber(UInt32(number))),
             owner: attachment(number), flow: FlowID(number), device: device, bytesReserved: holds, isWhole: isWhole,
-            gain: bytes.map { ProgressCheck.Gain(bytes: $0, creditBytes: credit) })
+            isHeldUntilWhole: isHeldUntilWhole, gain: bytes.map { ProgressCheck.Gain(bytes: $0, creditBytes: credit) })
     }
 
     private static func watching() -> ProgressCheck {
@@ -62,6 +62,18 @@ import WireProtocol
         ]
         let stagnant = Self.window(&check, parts, heard: [1: 255, 5: 255])
         #expect(stagnant.parts.map(\.number.value) == [1, 5])
+    }
+
+    /// A part that the store gets as a whole occupies a place among the requests to the store. So it does not wait for
+    /// its turn on a slow link longer than a window.
+    @Test func partThatIsHeldUntilItIsWholeIsStagnantOnAnyConnection() throws {
+        var check = Self.watching()
+        let parts = [
+            try Self.part(1, gained: 0, isHeldUntilWhole: true), try Self.part(2, gained: 0),
+            try Self.part(3, gained: 1, isHeldUntilWhole: true), try Self.part(4, gained: nil, isHeldUntilWhole: true),
+        ]
+        let stagnant = Self.window(&check, parts, heard: [1: 256, 2: 256, 3: 256, 4: 256])
+        #expect(stagnant.parts.map(\.number.value) == [1])
     }
 
     @Test func listThatDidNotMoveIsStagnant() {

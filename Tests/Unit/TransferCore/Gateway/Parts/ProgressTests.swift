@@ -105,6 +105,36 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 1)
     }
 
+    /// The store gets a part of up to `heldPartBytesMax` as a whole. Such a part is evicted even if its connection brings
+    /// enough for all parts. If the limit is 0, no part counts as such a part, not even an empty one.
+    @Test(arguments: [(0, []), (999, []), (1_000, [.partInterrupted])] as [(UInt64, [ErrorCode])])
+    func silentPartThatTheStoreGetsAsAWholeIsEvicted(heldPartBytesMax: UInt64, codes: [ErrorCode]) throws {
+        var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
+        driver.connect()
+        try offer(1, &driver)
+        for expected in [[], codes] {
+            let found = passWindow(&driver) { driver, _ in
+                driver.change { $0.heard(256, from: Self.first, now: $1) }
+            }
+            #expect(found == expected)
+        }
+    }
+
+    /// An empty file waits for nothing but COMPLETE. A store that gets every part as a stream loses nothing by waiting.
+    @Test(arguments: [(0, []), (1, [.partInterrupted])] as [(UInt64, [ErrorCode])])
+    func emptyPartIsEvictedOnlyIfTheStoreGetsPartsAsAWhole(heldPartBytesMax: UInt64, codes: [ErrorCode]) throws {
+        var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
+        driver.connect()
+        driver.openAbsent(GatewayDriver.open(size: 0, condition: .any, compares: false))
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 0))))
+        for expected in [[], codes] {
+            let found = passWindow(&driver) { driver, _ in
+                driver.change { $0.heard(256, from: Self.first, now: $1) }
+            }
+            #expect(found == expected)
+        }
+    }
+
     /// On a slow link the parts of a connection take turns, and one part may wait longer than a window for its turn.
     @Test func aPartThatWaitsForItsTurnIsKept() throws {
         var driver = GatewayDriver()

@@ -1,0 +1,30 @@
+import NIOCore
+import TransferCore
+
+/// The connections whose device has not sent HELLO yet. `PreAuthenticationLimiter` decides which of them closes to make
+/// room; this type knows their channels.
+struct UnauthenticatedPeers {
+    private var limiter: PreAuthenticationLimiter
+    private var channels: [PreAuthenticationLimiter.Peer: any Channel] = [:]
+
+    init(_ limits: GatewayLimits) {
+        limiter = PreAuthenticationLimiter(limits)
+    }
+
+    /// Registers a new connection.
+    ///
+    /// - Returns: the connection's entry, and the channel that the caller closes to make room.
+    mutating func connected(
+        _ channel: any Channel
+    ) -> (newcomer: PreAuthenticationLimiter.Peer, leaving: (any Channel)?) {
+        let (newcomer, leaving) = limiter.enter(PreAuthenticationLimiter.address(of: channel.remoteAddress))
+        channels[newcomer] = channel
+        return (newcomer, leaving.flatMap { channels.removeValue(forKey: $0) })
+    }
+
+    /// Unregisters a connection that has ended or said HELLO.
+    mutating func left(_ peer: PreAuthenticationLimiter.Peer) {
+        channels[peer] = nil
+        limiter.left(peer)
+    }
+}

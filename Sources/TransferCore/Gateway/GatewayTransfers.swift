@@ -1,0 +1,199 @@
+import TransferCommon
+import WireProtocol
+
+/// The sessions and PROVEs of a gateway, and the slots that carry them. `Gateway` passes frames, data and answers of
+/// the store to this machine, and ends a connection for each violation that the machine returns.
+///
+/// Sessions request changes of their slots while they handle an event; `settle` applies these changes after the event.
+struct GatewayTransfers: Hashable {
+    var slots = SlotTable()
+    var sessions = SessionTable()
+    var checks = ContentChecks()
+    var progress = ProgressCheck()
+
+    /// The device for which a request was made; `nil` if its session is gone.
+    private func device(of owner: RequestOwner) -> SHA256Digest? {
+        switch owner {
+        case .session(let id): sessions[id]?.device.fingerprint
+        case .prove(_, let device), .readBack(let device), .renewal(_, let device): device
+        }
+    }
+
+    // MARK: Connections
+
+    /// Returns the slots of a connection that has ended.
+    mutating func connectionLost(_ id: ConnectionID, _ context: inout GatewayContext) {
+        let inUse = slots.inUse(on: id)
+        for attachment in inUse { leaveProve(at: attachment, &context) }
+        context.slotsWithReceipt.subtract(inUse)
+        for attachment in inUse {
+            guard let session = slots[attachment]?.session else { continue }
+            sessions[session]?.connectionLost(id, &context)
+            tidy(session, context)
+            slots.releaseList(at: attachment, &context)
+        }
+        slots.connectionLost(id)
+    }
+
+    /// The slot of a PROVE is left, or its connection has ended.
+    private mutating func leaveProve(at attachment: Attachment, _ context: inout GatewayContext) {
+        if checks.endProve(at: attachment, &context) { slots.endProve(at: attachment) }
+    }
+
+    // MARK: Frames and data
+
+    /// A frame has arrived in a slot of an open connection.
+    ///
+    /// - Returns: the violation that ends the connection, or `nil`.
+    mutating func received(
+        _ frame: Frame, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
+    ) -> Violation? {
+        // A second HELLO, or a frame that only gateways send.
+        guard let kind = SlotState.Frame(frame) else {
+            return Violation(code: .unexpectedFrame, message: "\(frame.type) has no meaning now")
+        }
+        let state = slots.state(of: attachment)
+        switch state.effect(of: kind) {
+        case .begin, .take, .hold, .judge:
+            return act(on: frame, at: attachment, of: device, &context)
+        case .leave:
+            leaveSession(at: attachment, &context)
+            leaveProve(at: attachment, &context)
+            context.send(.sessionLeft(SessionLeft()), to: attachment)
+            return nil
+        case .discard:
+            return nil
+        case .unexpectedFrame:
+            return Violation(code: .unexpectedFrame, message: state.objection(to: kind, in: attachment.slot))
+        }
+    }
+
+    /// The header of PART DATA has arrived in a slot of an open connection.
+    mutating func receivedData(
+        _ header: PartDataHeader, at attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
+    ) -> Result<OnPartData, Violation> {
+        let slot = slots[attachment]
+        let state = slot?.stage.state ?? slots.state(of: attachment)
+        guard state.effect(of: .partData) != .unexpectedFrame else {
+            let message = state.objection(to: .partData, in: attachment.slot)
+            return .failure(Violation(code: .unexpectedFrame, message: message))
+        }
+        guard let session = slot?.session else { return .success(.discard) }
+        let result = sessions[session]?.receivedData(header, from: attachment, creditBytes: creditBytes, &context)
+        return result ?? .success(.discard)
+    }
+
+    // MARK: The store
+
+    mutating func storeAnswered(
+        _ request: StoreRequestID, _ answer: StoreAnswer, _ context: inout GatewayContext
+    ) {
+        let owner = context.ownerOfAnswered(request)
+        context.storeAnswered(request, answer, device: owner.flatMap(device))
+        guard let owner else { return }
+        let answer = answer.sanitised
+        switch owner {
+        case .session(let id):
+            if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) { break }
+            deliver(answer, to: request, of: id, &context)
+        case .prove(let attachment, _):
+            let result = checks.receivedLookUp(answer, to: request, at: attachment, &context)
+            if let result { endProve(at: attachment, result, &context) }
+        case .readBack:
+            switch checks.receivedObject(answer, to: request, &context) {
+            case .session(let id, let look, let answer): deliver(answer, to: look, of: id, &context)
+            case .prove(let attachment, let result): endProve(at: attachment, result, &context)
+            case nil: break
+            }
+        case .renewal(let session, _):
+            context.renewalAnswered(session)
+        }
+        settle(&context)
+    }
+
+    /// Passes an answer of the store to a session.
+    mutating func deliver(
+        _ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID, _ context: inout GatewayContext
+    ) {
+        sessions.receivedAnswer(answer, to: request, of: id, &context)
+        if let (adopted, moved) = sessions.adoptIfFound(by: id, &context) {
+            for attachment in moved { slots[attachment]?.session = adopted }
+            settle(&context)
+            tidy(adopted, context)
+        }
+        settle(&context)
+        tidy(id, context)
+    }
+
+    // MARK: After an event
+
+    /// Applies the changes of slots that sessions have requested during the event, then begins readings and makes room.
+    mutating func settle(_ context: inout GatewayContext) {
+        for change in context.slotChanges { slots.apply(change, &context) }
+        context.slotChanges = []
+        while let (id, look) = checks.beginReading(for: sessions, &context) {
+            deliver(.failed(.cancelled), to: look, of: id, &context)
+        }
+        if context.reservations.state == .short { makeRoomForParts(&context) }
+        context.reservations.madeRoom()
+    }
+
+    /// Called after each event that may have changed a session.
+    mutating func tidy(_ id: SessionID, _ context: GatewayContext) {
+        sessions.tidy(id, context.limits, now: context.now)
+    }
+
+    // MARK: Time
+
+    /// Called at `Gateway.nextDeadline`, or at any time.
+    mutating func tick(_ context: inout GatewayContext) {
+        for wake in sessions.takeDue(now: context.now) where sessions.take(wake) {
+            sessions[wake.session]?.tick(&context)
+            settle(&context)
+            tidy(wake.session, context)
+        }
+        context.tickBreaker()
+        sessions.repeatSlowPart(&context)
+    }
+
+    // MARK: Progress
+
+    /// A window of progress has passed: evicts the parts and lists that hold memory and have made no progress
+    /// (specification §7.4).
+    ///
+    /// - Parameter heardBytes: bytes that arrived on each connection during the window.
+    mutating func windowPassed(heardBytes: [ConnectionID: UInt64], _ context: inout GatewayContext) {
+        let parts = sessions.measureParts(heldBytesMax: context.limits.heldPartBytesMax)
+        let stagnant = progress.windowPassed(
+            parts: parts, lists: slots.measureLists(), heardBytes: heardBytes, context.limits.progress,
+            now: context.now)
+        for part in stagnant.parts { sessions.evict(part, &context) }
+        for list in stagnant.lists {
+            guard let slot = slots[list.attachment] else { continue }
+            _ = apply(slot.evictedList(context.limits), at: list.attachment, &context)
+        }
+        settle(&context)
+    }
+
+    /// The budget is full: evicts one slow part, if slow parts hold more than their share.
+    private mutating func makeRoomForParts(_ context: inout GatewayContext) {
+        while let slow = progress.nextSlowPart() {
+            guard let part = sessions[slow.session]?.parts[slow.number], part.flow == slow.flow, !part.isWhole else {
+                continue
+            }
+            return sessions.evict(slow, &context)
+        }
+    }
+}
+
+extension GatewaySession {
+    /// Drops the part and tells the agent to offer it again; the session stays open.
+    mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
+        guard let owner = parts[number]?.owner else { return }
+        dropPart(number, &context)
+        let refusal = SessionRefused(
+            .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
+        reportPart(number, refusal, to: owner, &context)
+        context.actions.append(.note(.partEvicted(id, number)))
+    }
+}

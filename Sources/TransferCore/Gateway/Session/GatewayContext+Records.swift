@@ -1,0 +1,28 @@
+import TransferCommon
+import WireProtocol
+
+// The age of a session's record shows the store's cleaning that the session is alive. `RecordRenewals` decides in which
+// order a record is renewed and removed.
+
+extension GatewayContext {
+    /// A session is resumed or adopted: its parts may all be old, so its record is renewed.
+    mutating func resumed(_ session: SessionID, of device: AuthorisedDevice, key: String) {
+        actions.append(.note(.resumed(session, device: device.name, key: key)))
+        guard renewals.begin(session) else { return }
+        _ = request(
+            .renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
+    }
+
+    /// The store has answered the renewal of a session's record. A failed renewal is not repeated: the record is only
+    /// older then.
+    mutating func renewalAnswered(_ session: SessionID) {
+        guard let key = renewals.answered(session) else { return }
+        removeRecord(of: session, key: key)
+    }
+
+    /// Removes the record of a session that is completed, aborted or lost.
+    mutating func removeRecord(of session: SessionID, key: String) {
+        guard renewals.remove(session, key: key) else { return }
+        _ = request(.removeRecord(key: key, session: session), for: session)
+    }
+}
