@@ -169,8 +169,9 @@ package struct Gateway: Hashable {
 
     private mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID) -> Bool {
         connections[id]?.heard(now: context.now)
-        guard connections[id] != nil, let session = context.flowOwners[flow] else { return false }
-        return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
+        guard connections[id] != nil, let owner = context.flowOwners[flow] else { return false }
+        return sessions[owner.session]?.receivedBytes(count, of: owner.part, flow: flow, connection: id, &context)
+            ?? false
     }
 
     private mutating func connectionLost(_ id: ConnectionID) {
@@ -179,8 +180,8 @@ package struct Gateway: Hashable {
     }
 
     private mutating func consumed(_ total: UInt64, flow: FlowID) {
-        guard let session = context.flowOwners[flow] else { return }
-        sessions[session]?.consumed(total, flow: flow, &context)
+        guard let owner = context.flowOwners[flow] else { return }
+        sessions[owner.session]?.consumed(total, of: owner.part, flow: flow, &context)
     }
 
     private mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer) {

@@ -46,7 +46,8 @@ extension GatewaySession {
             decide(number, .have(etag: known.etag), for: attachment, &context)
             return nil
         }
-        let flow = context.openFlow(size: offer.size, holdsLast: isOnePart, for: id)
+        let flow = context.openFlow(
+            size: offer.size, holdsLast: isOnePart, for: FlowOwner(session: id, part: number))
         parts[number] = IncomingPart(offer: offer, owner: attachment, flow: flow, holdsTail: isOnePart)
         context.reservations.offered(on: attachment.connection)
         if case .open = phase { decideWaitingPart(number, &context) }
@@ -156,9 +157,10 @@ extension GatewaySession {
     /// - Returns: whether the bytes may be appended; `false` if the part was taken over or dropped while the chunk was
     ///   arriving.
     mutating func receivedBytes(
-        _ count: UInt64, flow: FlowID, connection: ConnectionID, _ context: inout GatewayContext
+        _ count: UInt64, of number: PartNumber, flow: FlowID, connection: ConnectionID,
+        _ context: inout GatewayContext
     ) -> Bool {
-        guard let number = parts.number(ofFlow: flow), var part = parts[number],
+        guard var part = parts[number], part.flow == flow,
             let owner = part.owner, owner.connection == connection, part.receivedBytes(count)
         else { return false }
         parts[number] = part
@@ -169,8 +171,8 @@ extension GatewaySession {
 
     /// Called by the gateway when the call to the store has taken bytes of a flow; `total` counts from the beginning of
     /// the flow.
-    mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
-        guard let number = parts.number(ofFlow: flow), var part = parts[number] else { return }
+    mutating func consumed(_ total: UInt64, of number: PartNumber, flow: FlowID, _ context: inout GatewayContext) {
+        guard var part = parts[number], part.flow == flow else { return }
         let window = context.limits(of: device.fingerprint).partWindowBytes
         let result = part.consumed(total, heldBytesMax: context.limits.heldPartBytesMax, window: window)
         guard let result else { return }
