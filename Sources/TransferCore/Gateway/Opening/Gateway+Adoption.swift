@@ -22,7 +22,8 @@ extension Gateway {
         }
         sessions.remove(session)
         if sessions[adopted] == nil {
-            sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
+            let compares = session.writeGuard.compares
+            sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
         }
         for slot in session.attached.attachments {
             self[slot]?.session = adopted

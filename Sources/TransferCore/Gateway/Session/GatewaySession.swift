@@ -66,8 +66,6 @@ struct GatewaySession: Hashable {
     let device: AuthorisedDevice
     var facts: SessionRecordFacts
     let plan: PartPlan
-    /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
-    let compares: Bool
     var writeGuard: WriteGuard
     var phase: Phase
     var attached = AttachedSlots()
@@ -87,11 +85,12 @@ struct GatewaySession: Hashable {
     var id: SessionID { facts.session }
     var isOnePart: Bool { plan.isOnePart }
 
+    /// - Parameter compares: if the key holds an object of the file's size, the agent compares the file with it before
+    ///   it sends anything.
     init(device: AuthorisedDevice, facts: SessionRecordFacts, plan: PartPlan, compares: Bool) {
         self.device = device
         self.facts = facts
         self.plan = plan
-        self.compares = compares
         self.writeGuard = WriteGuard(
             session: facts.session, condition: facts.terms.condition, plan: plan, compares: compares)
         self.phase = .new
