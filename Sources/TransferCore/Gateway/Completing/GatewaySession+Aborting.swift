@@ -45,18 +45,13 @@ extension GatewaySession {
         }
     }
 
-    /// The store has answered the abort, or the listing, of an upload that was left although its object exists. If the
-    /// store may still hold parts of the upload, the session's record stays, so that the store's cleaning finds them.
     mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        leftover = nil
-        switch answer {
-        case .done:
+        switch leftover.answered(answer, mayLand: !givenUp.isEmpty) {
+        case .list:
             guard let upload = facts.upload else { return }
-            leftover = context.request(.listParts(key: facts.key, upload: upload), for: id)
-        case .failed(.uploadUnknown), .parts([]):
-            if givenUp.isEmpty { removeRecord(&context) }
-        default:
-            break
+            leftover.lists(context.request(.listParts(key: facts.key, upload: upload), for: id))
+        case .removeRecord: removeRecord(&context)
+        case .nothing: break
         }
     }
 

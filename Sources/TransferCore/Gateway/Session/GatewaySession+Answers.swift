@@ -21,7 +21,7 @@ extension GatewaySession {
             }
             finishAbortingIfAnswered(&context)
         }
-        if leftover == request { return receivedLeftoverAnswer(answer, &context) }
+        if leftover.awaits(request) { return receivedLeftoverAnswer(answer, &context) }
         if let number = parts.number(ofLook: request) {
             return receivedLookBeforeRelease(answer, part: number, &context)
         }

@@ -74,7 +74,7 @@ extension GatewaySession {
     /// cleaning finds both.
     private mutating func dropLeftover(_ context: inout GatewayContext) {
         guard let upload = facts.upload else { return }
-        leftover = context.request(.abort(key: facts.key, upload: upload), for: id)
+        leftover.drops(context.request(.abort(key: facts.key, upload: upload), for: id))
     }
 
     mutating func becomeLost(_ context: inout GatewayContext) {

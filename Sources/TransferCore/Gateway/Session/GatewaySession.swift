@@ -78,9 +78,8 @@ struct GatewaySession: Hashable {
     /// Requests that were given up, with the digest of the part that each carries. A request may take effect until the
     /// store has answered it.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
-    /// The request that drops an upload that is left although its object exists, or that lists the parts that are left
-    /// of it.
-    var leftover: StoreRequestID?
+    /// Drops the upload of a session that has ended without using it.
+    var leftover = LeftoverUpload()
 
     var id: SessionID { facts.session }
     var isOnePart: Bool { plan.isOnePart }
@@ -243,7 +242,7 @@ struct GatewaySession: Hashable {
     /// Whether the session has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool {
         switch phase {
-        case .settled, .taken: attached.isEmpty && parts.isEmpty && leftover == nil
+        case .settled, .taken: attached.isEmpty && parts.isEmpty && leftover.isIdle
         default: false
         }
     }
@@ -259,7 +258,7 @@ struct GatewaySession: Hashable {
     /// session be forgotten.
     private var mayBeForgotten: Bool {
         switch phase {
-        case .open, .settled, .taken: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
+        case .open, .settled, .taken: parts.isEmpty && leftover.isIdle && (isOnePart || givenUp.isEmpty)
         default: false
         }
     }
