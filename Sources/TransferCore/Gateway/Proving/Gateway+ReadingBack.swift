@@ -61,12 +61,14 @@ extension Gateway {
     mutating func receivedReadBack(_ answer: StoreAnswer, to request: StoreRequestID) {
         guard let ended = readBacks.ended(request) else { return }
         context.reservations.release(ended.reserved, device: ended.device)
-        switch ended.reader {
+        switch ended.claim {
+        case .awaited(.session(let id, let look)): deliver(answer, to: look, of: id)
         // The store may have answered before the cancellation reached it. The answer to an abandoned reading is dropped
         // in any case.
-        case .session(let id, let look): deliver(ended.isAbandoned ? .failed(.cancelled) : answer, to: look, of: id)
-        case .prove(let attachment): receivedContent(answer, at: attachment)
-        case nil: break
+        case .abandoned(.session(let id, let look)): deliver(.failed(.cancelled), to: look, of: id)
+        case .awaited(.prove(let attachment)), .abandoned(.prove(let attachment)):
+            receivedContent(answer, at: attachment)
+        case .unclaimed: break
         }
     }
 }
