@@ -158,8 +158,9 @@ package struct Gateway: Hashable {
         case .pass(let passed): session = passed
         }
         let attachment = Attachment(connection: id, slot: slot)
-        let result = sessions[session]?.receivedData(
-            header, from: attachment, creditBytes: connection.creditBytes, &context)
+        let undecided = context.reservations.undecidedBytes(on: id)
+        let result = sessions[session]?.intake.parts.receivedData(
+            header, from: attachment, creditBytes: UInt64(connection.creditBytes), undecidedBytes: undecided)
         switch result {
         case .success(let verdict): return verdict
         case .failure(let violation): return end(id, violation)
@@ -170,8 +171,8 @@ package struct Gateway: Hashable {
     private mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID) -> Bool {
         connections[id]?.heard(now: context.now)
         guard connections[id] != nil, let owner = context.flowOwners[flow] else { return false }
-        return sessions[owner.session]?.receivedBytes(count, of: owner.part, flow: flow, connection: id, &context)
-            ?? false
+        return sessions[owner.session]?.intake
+            .receivedBytes(count, of: owner.part, flow: flow, connection: id, &context) ?? false
     }
 
     private mutating func connectionLost(_ id: ConnectionID) {
@@ -181,7 +182,7 @@ package struct Gateway: Hashable {
 
     private mutating func consumed(_ total: UInt64, flow: FlowID) {
         guard let owner = context.flowOwners[flow] else { return }
-        sessions[owner.session]?.consumed(total, of: owner.part, flow: flow, &context)
+        sessions[owner.session]?.intake.consumed(total, of: owner.part, flow: flow, &context)
     }
 
     private mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer) {
@@ -312,7 +313,7 @@ package struct Gateway: Hashable {
         guard let connection = connections.remove(id) else { return }
         context.slotsWithReceipt.subtract(connection.slots.inUse.map { Attachment(connection: id, slot: $0) })
         for use in connection.slots.inUse.compactMap({ connection.slots[session: $0] }) {
-            sessions[use.session]?.connectionLost(id, &context)
+            sessions[use.session]?.intake.connectionLost(id, &context)
             tidy(use.session)
             guard let device = connection.device else { continue }
             context.reservations.release(use.list.bytesReserved, device: device.fingerprint)

@@ -13,7 +13,7 @@ struct TypeLength: Equatable, Sendable, CustomStringConvertible {
 /// Types that are longer than `ShapeLimit.typeLines`, each with its present number of lines. They must not become
 /// longer.
 private let longTypesMax = [
-    "AgentUpload": 1286, "GatewaySession": 1237, "Gateway": 1042, "AgentShell": 434, "GatewayShell": 423,
+    "AgentUpload": 1286, "Gateway": 1042, "AgentShell": 434, "GatewayShell": 423,
 ]
 
 /// The types of the programs and libraries that are longer than `ShapeLimit.typeLines`, sorted by target and name.

@@ -6,23 +6,20 @@ extension Gateway {
     /// Called after each answer of the store. If an opening session has found an unfinished session whose upload the
     /// store lists, the unfinished session takes over its slots, and the opening session ends.
     mutating func adoptIfFound(by id: SessionID) {
-        guard let session = sessions[id], case .opening(let opening) = session.phase,
-            case .found(let candidate, let listed, _) = opening.phase
-        else { return }
+        guard let session = sessions[id], let (record, listed) = session.found else { return }
         // No slot waits for the answer any more, so nothing is adopted.
         guard !session.attached.isEmpty else { return sessions.remove(session) }
-        let record = candidate.record
         let adopted = record.session
         // An agent may have resumed the unfinished session since the store was asked.
         guard sessions[adopted]?.isAdoptable != false,
             let plan = PartPlan(fileBytes: record.terms.size, partBytes: record.terms.partBytes)
         else {
-            sessions[id]?.passOver(opening, &context)
+            sessions[id]?.passOver(&context)
             return
         }
         sessions.remove(session)
         if sessions[adopted] == nil {
-            let compares = session.writeGuard.compares
+            let compares = session.target.writeGuard.compares
             sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
         }
         for slot in session.attached.attachments {

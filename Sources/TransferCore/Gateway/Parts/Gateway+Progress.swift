@@ -9,7 +9,7 @@ extension Gateway {
         var parts: [ProgressCheck.HeldPart] = []
         for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted() {
             guard let device = sessions[id]?.device.fingerprint else { continue }
-            parts += sessions[id]?.parts.measure(session: id, device: device) ?? []
+            parts += sessions[id]?.intake.parts.table.measure(session: id, device: device) ?? []
         }
         let lists = connections.ids.flatMap { measureLists(of: $0) }
         var heardBytes: [ConnectionID: UInt64] = [:]
@@ -43,17 +43,5 @@ extension Gateway {
             let hasMoved = connections[id]?.slots[session: slot]?.list.hasMoved() ?? true
             return ProgressCheck.HeldList(attachment: Attachment(connection: id, slot: slot), hasMoved: hasMoved)
         }
-    }
-}
-
-extension GatewaySession {
-    /// Drops the part and tells the agent to offer it again; the session stays open.
-    mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
-        guard let owner = parts[number]?.owner else { return }
-        dropPart(number, &context)
-        let refusal = SessionRefused(
-            .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
-        reportPart(number, refusal, to: owner, &context)
-        context.actions.append(.note(.partEvicted(id, number)))
     }
 }

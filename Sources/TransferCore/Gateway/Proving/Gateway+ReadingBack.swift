@@ -12,7 +12,7 @@ extension Gateway {
     /// - Returns: whether the answer is held back.
     mutating func readsBack(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) -> Bool {
         guard case .object(let object?) = answer, let session = sessions[id], session.awaitsLook(request),
-            session.writeGuard.needsContent(of: object)
+            session.needsContent(of: object)
         else { return false }
         readBacks.add(
             ReadBackQueue.Reading(

@@ -25,7 +25,7 @@ extension Gateway {
         if case .records(let records) = answer {
             busy = Set(records.map(\.session).filter { sessions[$0]?.isAdoptable == false })
         }
-        sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
+        sessions[id]?.receivedAnswer(answer, to: request, busy: busy, &context)
         adoptIfFound(by: id)
         settleSlots()
         tidy(id)

@@ -226,7 +226,7 @@ extension Gateway {
 
     mutating func leaveSession(at attachment: Attachment) {
         guard let use = self[attachment] else { return }
-        sessions[use.session]?.leave(attachment, &context)
+        sessions[use.session]?.intake.leave(attachment, &context)
         closeSlot(attachment)
         tidy(use.session)
     }
@@ -246,14 +246,5 @@ extension Gateway {
         sessions[token.session]?.receivedAbort(from: attachment, &context)
         settleSlots()
         tidy(token.session)
-    }
-}
-
-extension GatewaySession {
-    /// Detaches a slot whose connection stays open. The agent left the slot deliberately and will not continue its
-    /// parts, so the gateway drops them.
-    mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
-        attached.detach(attachment, now: context.now)
-        for number in parts.numbers(where: { $0.owner == attachment }) { dropPart(number, &context) }
     }
 }
