@@ -4,6 +4,18 @@ import WireProtocol
 // Signing receipts (specification §9.5).
 
 extension GatewayContext {
+    /// The frame that answers a slot when its session ends. COMPLETED has a receipt if the frame that opened the slot
+    /// asked for one, and if the gateway knows the object's content.
+    mutating func frame(of answer: SessionEnding.Answer, for slot: AttachedSlot, _ target: SessionTarget) -> Frame {
+        guard case .completed(let completed, isVerified: true) = answer, slotsWithReceipt.contains(slot.attachment),
+            let receipt = receipt(for: completed.object(of: target.session), key: target.key, device: target.device)
+        else { return answer.frame(for: slot, ifLost: target.resumeState(.lost)) }
+        return .completed(
+            Completed(
+                size: completed.size, evidence: completed.evidence, partBytes: completed.partBytes,
+                etag: completed.etag, version: completed.version, location: completed.location, receipt: receipt))
+    }
+
     /// Makes a receipt at once. Returns `nil` if this gateway makes no receipts, or if the receipt cannot be signed,
     /// which is logged. The caller then answers without a receipt, because the object is stored in any case.
     ///

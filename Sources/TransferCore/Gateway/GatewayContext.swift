@@ -20,8 +20,8 @@ struct GatewayContext: Hashable {
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
     /// Slots whose opening frame asked for a receipt, until they are closed.
     var slotsWithReceipt: Set<Attachment> = []
-    /// The session that each flow belongs to.
-    private(set) var flowOwners: [FlowID: SessionID] = [:]
+    /// The part that each flow carries.
+    private(set) var flowOwners: [FlowID: FlowOwner] = [:]
     /// Changes of slots that sessions have requested, and that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
     var renewals = RecordRenewals()
@@ -61,17 +61,17 @@ struct GatewayContext: Hashable {
         requestOwners.removeValue(forKey: request)
     }
 
-    mutating func openFlow(size: UInt64, holdsLast: Bool, for session: SessionID) -> FlowID {
+    mutating func openFlow(size: UInt64, holdsLast: Bool, for owner: FlowOwner) -> FlowID {
         lastFlow += 1
         let id = FlowID(lastFlow)
-        flowOwners[id] = session
+        flowOwners[id] = owner
         actions.append(.openFlow(id, size: size, holdsLast: holdsLast))
         return id
     }
 
     /// Makes another session the owner of a flow.
     mutating func moveFlow(_ flow: FlowID, to session: SessionID) {
-        if flowOwners[flow] != nil { flowOwners[flow] = session }
+        flowOwners[flow]?.session = session
     }
 
     mutating func dropFlow(_ flow: FlowID) {
@@ -111,6 +111,12 @@ enum RequestOwner: Hashable {
     case readBack(device: SHA256Digest)
     /// The renewal of a session's record, and the device that has resumed the session.
     case renewal(SessionID, device: SHA256Digest)
+}
+
+/// The part whose bytes a flow carries.
+struct FlowOwner: Hashable {
+    var session: SessionID
+    let part: PartNumber
 }
 
 /// A change of a slot.

@@ -28,7 +28,7 @@ struct GatewayTransfers: Hashable {
         context.slotsWithReceipt.subtract(inUse)
         for attachment in inUse {
             guard let session = slots[attachment]?.session else { continue }
-            sessions[session]?.connectionLost(id, &context)
+            sessions[session]?.intake.connectionLost(id, &context)
             tidy(session, context)
             slots.releaseList(at: attachment, &context)
         }
@@ -79,7 +79,9 @@ struct GatewayTransfers: Hashable {
             return .failure(Violation(code: .unexpectedFrame, message: message))
         }
         guard let session = slot?.session else { return .success(.discard) }
-        let result = sessions[session]?.receivedData(header, from: attachment, creditBytes: creditBytes, &context)
+        let undecided = context.reservations.undecidedBytes(on: attachment.connection)
+        let result = sessions[session]?.intake.parts.receivedData(
+            header, from: attachment, creditBytes: UInt64(creditBytes), undecidedBytes: undecided)
         return result ?? .success(.discard)
     }
 
@@ -183,17 +185,5 @@ struct GatewayTransfers: Hashable {
             }
             return sessions.evict(slow, &context)
         }
-    }
-}
-
-extension GatewaySession {
-    /// Drops the part and tells the agent to offer it again; the session stays open.
-    mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
-        guard let owner = parts[number]?.owner else { return }
-        dropPart(number, &context)
-        let refusal = SessionRefused(
-            .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
-        reportPart(number, refusal, to: owner, &context)
-        context.actions.append(.note(.partEvicted(id, number)))
     }
 }

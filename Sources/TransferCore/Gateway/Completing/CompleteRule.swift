@@ -18,6 +18,24 @@ package struct CompleteRule {
         objectionToNumbers(of: complete).map { SessionRefused(.listInvalid, message: $0) }
     }
 
+    /// The judgement of the list that precedes COMPLETE of several parts.
+    package enum OnList: Hashable, Sendable {
+        case agreed([PartListEntry])
+        case refused(SessionRefused)
+    }
+
+    /// Checks the list of several parts.
+    ///
+    /// - Parameter list: `nil` if its last page is missing.
+    package func judge(
+        _ list: [PartListEntry]?, of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
+    ) -> OnList {
+        guard let list else {
+            return .refused(SessionRefused(.listInvalid, message: "COMPLETE without a whole list of the parts"))
+        }
+        return objection(to: list, of: complete, rootDigest: rootDigest).map { .refused($0) } ?? .agreed(list)
+    }
+
     private func objectionToNumbers(of complete: Complete) -> String? {
         let named = "COMPLETE names \(complete.partCount) parts and \(complete.size) bytes"
         if let bytes = plan.fileBytes, bytes != complete.size { return "\(named); the session has \(bytes) bytes" }

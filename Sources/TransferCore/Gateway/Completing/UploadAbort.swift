@@ -99,6 +99,12 @@ package struct UploadAbort: Hashable, Sendable {
         return .pause
     }
 
+    /// A request that was given up is answered.
+    ///
+    /// - Parameter mayLand: whether another such request has no answer yet.
+    /// - Returns: whether the abort of a one-part file is finished.
+    package func isFinished(mayLand: Bool) -> Bool { phase == .awaitingGivenUp && !mayLand }
+
     /// When `resumed` is due; `nil` except while pausing.
     package var nextDeadline: Instant? {
         guard case .pausing(_, let until) = phase else { return nil }

@@ -6,6 +6,20 @@ import WireProtocol
 // the agent has sent ahead.
 
 extension GatewaySession {
+    /// The unfinished session that this opening one has found, and the parts that the store has of it.
+    var found: (record: SessionRecord, listed: [PartListEntry])? {
+        guard case .resting(.opening(let opening)) = phase, case .found(let candidate, let listed, _) = opening.phase
+        else { return nil }
+        return (candidate.record, listed)
+    }
+
+    /// Called by the gateway if the unfinished session that was found is in use by now, so that it cannot be adopted.
+    mutating func passOver(_ context: inout GatewayContext) {
+        guard case .resting(.opening(var opening)) = phase else { return }
+        opening.passOver()
+        apply(opening.ask(target), &context)
+    }
+
     /// Called by the gateway: this session takes over the slots of an opening one, and the parts that were sent ahead
     /// in them.
     ///
@@ -13,37 +27,9 @@ extension GatewaySession {
     mutating func adoptSlots(
         of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
     ) {
-        phase = .open
-        stored.adopted(listed, plan: plan)
-        writeGuard.inherit(opening.writeGuard)
-        attached.takeOver(opening.attached)
-        var opening = opening
-        for number in opening.parts.numbers() { adoptPart(number, of: &opening, &context) }
+        target.inherit(opening.target)
+        intake.adopt(opening.intake, listed: listed, target, &context)
         context.resumed(id, of: device, key: facts.key)
-        answerAllNowOpen(&context)
-        decideWaitingParts(&context)
-    }
-
-    /// Takes over a part that was offered ahead. If this session has bytes of the same part with the same digest, it
-    /// keeps the part of which more bytes have arrived. A chunk that is still arriving counts completely, because the
-    /// agent will not send it again.
-    private mutating func adoptPart(
-        _ number: PartNumber, of opening: inout GatewaySession, _ context: inout GatewayContext
-    ) {
-        guard let offered = opening.parts[number], let owner = offered.owner else { return }
-        if let own = parts[number] {
-            if own.isSame(as: offered.offer), own.received >= offered.reach {
-                opening.dropPart(number, &context)
-                return takeOver(number, from: owner, &context)
-            }
-            dropPart(number, &context)
-        }
-        guard parts.count < context.limits.partsPerSessionMax else {
-            opening.dropPart(number, &context)
-            return decide(number, .later(.busy, after: context.limits.laterAdvice), for: owner, &context)
-        }
-        opening.parts[number] = nil
-        parts[number] = offered
-        context.moveFlow(offered.flow, to: id)
+        apply(.open, &context)
     }
 }

@@ -33,6 +33,26 @@ package struct ResumeAnswer: Hashable, Sendable {
         SessionOpened.Adoption(candidateParts: UInt32(clamping: candidates.count), partials: partials)
     }
 
+    /// The frames that answer an agent when its session is open.
+    ///
+    /// - Parameter partials: parts of which this gateway holds the first bytes; empty unless the agent asks for them.
+    func frames(
+        to question: AttachedSlot.Question, of target: SessionTarget, partials: [PartialPart], token: [UInt8]
+    ) -> [Frame] {
+        let partBytes = target.plan.partBytes
+        switch question {
+        case .open:
+            return [.sessionOpened(SessionOpened(session: target.session, partBytes: partBytes, token: token))]
+        case .adopt:
+            let opened = SessionOpened(
+                session: target.session, partBytes: partBytes, token: token, adoption: adoption(partials: partials))
+            return [.sessionOpened(opened)] + pages.map { .partList($0) }
+        case .resume:
+            let state = resumeState(partBytes: partBytes, partials: partials, token: token)
+            return [.resumeState(state)] + pages.map { .partList($0) }
+        }
+    }
+
     /// PART LIST pages with the candidates, to be sent after RESUME STATE or SESSION OPENED.
     package var pages: [PartList] { candidates.isEmpty ? [] : PartList.pages(of: candidates) }
 }

@@ -148,6 +148,9 @@ package struct IncomingPart: Hashable, Sendable {
     /// The end of the bytes that have arrived or are arriving.
     package var reach: ByteOffset { max(received, announced) }
 
+    /// RECEIVED, which tells the agent how many bytes have arrived and how many it may send.
+    package var receivedFrame: Received { Received(part: offer.part, received: received, limit: limit) }
+
     /// Whether an offer names the same bytes as this part.
     package func isSame(as offer: PartOffer) -> Bool {
         self.offer.digest == offer.digest && self.offer.size == offer.size

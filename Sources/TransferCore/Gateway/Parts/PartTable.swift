@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// The parts of a session that were offered and are not answered. They can be found by number, call, look or flow, as
-/// events name them.
+/// The parts of a session that were offered and are not answered. They can be found by number, call or look, as events
+/// name them.
 package struct PartTable: Hashable, Sendable {
     private var parts: [PartNumber: IncomingPart] = [:]
 
@@ -12,6 +12,7 @@ package struct PartTable: Hashable, Sendable {
     /// The part with this number, which can be changed in place; assigning `nil` removes the part.
     package subscript(number: PartNumber) -> IncomingPart? {
         get { parts[number] }
+        set { parts[number] = newValue }
         _modify { yield &parts[number] }
     }
 
@@ -35,11 +36,6 @@ package struct PartTable: Hashable, Sendable {
     /// The part whose last bytes wait for a look at the key.
     package func number(ofLook request: StoreRequestID) -> PartNumber? {
         parts.first { $0.value.look == request }?.key
-    }
-
-    /// The part whose bytes a flow carries.
-    package func number(ofFlow flow: FlowID) -> PartNumber? {
-        parts.first { $0.value.flow == flow }?.key
     }
 
     /// Whether COMPLETE has passed the checks for a part of the slot whose last bytes are not released yet.

@@ -79,7 +79,7 @@ struct ContentChecks: Hashable {
     ///
     /// - Returns: whether the answer is held back.
     mutating func holdsBack(_ object: ObjectSummary, to request: StoreRequestID, of session: GatewaySession?) -> Bool {
-        guard let session, session.awaitsLook(request), session.writeGuard.needsContent(of: object) else {
+        guard let session, session.awaitsLook(request), session.needsContent(of: object) else {
             return false
         }
         readBacks.add(
@@ -111,14 +111,14 @@ struct ContentChecks: Hashable {
     ) -> OnRead? {
         guard let ended = readBacks.ended(request) else { return nil }
         context.reservations.release(ended.reserved, device: ended.device)
-        switch ended.reader {
+        switch ended.claim {
+        case .awaited(.session(let id, let look)): return .session(id, look: look, answer)
         // The store may have answered before the cancellation reached it. The answer to an abandoned reading is dropped
         // in any case.
-        case .session(let id, let look):
-            return .session(id, look: look, ended.isAbandoned ? .failed(.cancelled) : answer)
-        case .prove(let attachment):
+        case .abandoned(.session(let id, let look)): return .session(id, look: look, .failed(.cancelled))
+        case .awaited(.prove(let attachment)), .abandoned(.prove(let attachment)):
             return received(answer, at: attachment, &context).map { .prove(attachment, $0) }
-        case nil: return nil
+        case .unclaimed: return nil
         }
     }
 }

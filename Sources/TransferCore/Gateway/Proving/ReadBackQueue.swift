@@ -30,14 +30,26 @@ struct ReadBackQueue: Hashable {
 
     /// A reading that has begun.
     struct Running: Hashable {
-        /// Who needs the content; `nil` once the PROVE has ended. The reading still counts until the call to the store
-        /// has ended.
-        var reader: Reader?
+        fileprivate(set) var claim: Claim
         var device: SHA256Digest
         /// The budget that the reading holds, in bytes.
         var reserved: UInt64
-        /// The call to the store has been cancelled.
-        var isAbandoned = false
+    }
+
+    /// Who needs the content of an object that is being read. A reading counts until the call to the store has ended.
+    enum Claim: Hashable {
+        case awaited(Reader)
+        /// The reader no longer needs the content, and the call to the store was cancelled.
+        case abandoned(Reader)
+        /// The PROVE has ended, and the call to the store was cancelled.
+        case unclaimed
+
+        var reader: Reader? {
+            switch self {
+            case .awaited(let reader), .abandoned(let reader): reader
+            case .unclaimed: nil
+            }
+        }
     }
 
     private var waiting: [SHA256Digest: [Reading]] = [:]
@@ -66,7 +78,7 @@ struct ReadBackQueue: Hashable {
             }
         }
         for (request, reader) in awaited where !isAwaited(reader) {
-            running[request]?.isAbandoned = true
+            running[request]?.claim = .abandoned(reader)
             context.actions.append(.cancel(request))
         }
         while let reading = next(context.limits) {
@@ -81,7 +93,8 @@ struct ReadBackQueue: Hashable {
             let request = context.request(
                 .readObject(key: reading.key, size: reading.size, partBytes: reading.partBytes),
                 for: .readBack(device: reading.device))
-            running[request] = Running(reader: reading.reader, device: reading.device, reserved: bytes)
+            running[request] = Running(
+                claim: .awaited(reading.reader), device: reading.device, reserved: bytes)
             runningCounts.add(reading.device)
         }
         return nil
@@ -122,7 +135,7 @@ struct ReadBackQueue: Hashable {
     private var awaited: [(request: StoreRequestID, reader: Reader)] {
         guard !running.isEmpty else { return [] }
         return running.compactMap { request, reading in
-            reading.isAbandoned ? nil : reading.reader.map { (request, $0) }
+            if case .awaited(let reader) = reading.claim { (request, reader) } else { nil }
         }.sorted { $0.request < $1.request }
     }
 
@@ -130,9 +143,8 @@ struct ReadBackQueue: Hashable {
     ///
     /// - Returns: the call to the store to cancel, if the reading has begun.
     mutating func remove(_ reader: Reader, device: SHA256Digest) -> StoreRequestID? {
-        if let request = running.first(where: { $0.value.reader == reader })?.key {
-            running[request]?.reader = nil
-            running[request]?.isAbandoned = true
+        if let request = running.first(where: { $0.value.claim.reader == reader })?.key {
+            running[request]?.claim = .unclaimed
             return request
         }
         guard var readings = waiting.removeValue(forKey: device) else { return nil }

@@ -3,204 +3,151 @@ import WireProtocol
 
 /// A session at one gateway: decides what to ask the store, what to send to the agent, and when.
 ///
-///     from        event                                                              to
-///     new         SESSION OPEN; RESUME QUERY                                         opening
-///     new         another session adopts this one                                    open
-///     opening     the store is ready for parts                                       open
-///     opening     the store does not know the upload                                 searching
-///     opening     a look finds an object of this session                             settled
-///     opening     a look finds another object; the store fails; it gives way         ended
-///     open        COMPLETE of several parts passes the checks                        completing
-///     open        the upload is unknown; a condition failed; a conflict              searching
-///     open        the store has the object of a one-part file                        settled
-///     open        a look finds another object; a part cannot be stored               ended
-///     searching   nothing forbids the completion                                     completing
-///     searching   nothing forbids the one part, which the agent sends again          open
-///     searching   a look finds an object of this session                             settled
-///     searching   a look finds another object, and there is an upload                taken
-///     searching   nothing is found for long enough; the store fails                  ended
-///     completing  the store wants parts                                              open
-///     completing  the upload is unknown; a condition failed; a conflict              searching
-///     completing  the store has the object                                           settled
-///     completing  a look finds another object                                        taken
-///     completing  the store fails                                                    ended
-///     settled     ABORT                                                              ended
-///     any         ABORT of a session with an upload                                  aborting
-///     aborting    the store lists no part; the store fails                           ended
-///
-/// *Another object* is one that the session may not replace, or that the agent compares with. An ABORT that finds
-/// nothing to drop in the store ends the session at once. After a while without a slot the gateway forgets a session
-/// that is open, settled or taken; it forgets an ended one at once.
-///
-/// The machines of this folder decide the details: `SessionOpening`, `IncomingPart`, `Completion`, `ObjectSearch`,
-/// `UploadAbort`, `WriteGuard`, `AttachedSlot`. They only return results. `GatewaySession` applies the results: it
-/// alone asks the store, answers the slots and requests log lines.
+/// The machines of a session decide the details. `SessionIntake` handles the slots and the parts. The machines in
+/// `SessionWork` decide what the store is asked while the session takes no parts. `SessionTarget` knows what may be
+/// written. They return each change of the session as a `SessionStep`, and `apply` is the only place that changes the
+/// phase.
 ///
 /// - The gateway reports a part as *stored* only after the store's own answer, and never revokes that by itself:
-///   `stored` loses a part only if the store turns out to hold other content or another ETag, or not to hold the part.
+///   `StoredParts` loses a part only if the store turns out to hold other content or another ETag, or not to hold the
+///   part.
 /// - The session completes exactly the ETags that the agent listed, and only if they make one whole file.
 /// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
 /// - Every byte that the agent may send is reserved in the budget before the agent learns of it.
 /// - Only an object that the session's write condition names is replaced.
 struct GatewaySession: Hashable {
-    /// The phases of the session, as the table in the comment on `GatewaySession` lists them.
-    enum Phase: Hashable {
-        /// The gateway has made the session, and has attached no slot to it yet.
-        case new
-        case opening(SessionOpening)
-        case searching(Search)
-        case open
-        case completing(Completion)
-        case aborting(UploadAbort)
-        /// The store has the object. The gateway remembers the answer for a while, for an agent that has not received
-        /// it.
-        ///
-        /// - isVerified: the evidence of the object is verified, so the gateway may sign it.
-        case settled(Completed, isVerified: Bool)
-        /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
-        /// answer for a while.
-        case taken(SessionExists)
-        case ended
-    }
+    var target: SessionTarget
+    private(set) var phase = SessionPhase.new
+    var intake: SessionIntake
+    /// Drops the upload of a session that has ended without using it.
+    private(set) var leftover = LeftoverUpload()
 
-    let device: AuthorisedDevice
-    var facts: SessionRecord
-    let plan: PartPlan
-    /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
-    let compares: Bool
-    var writeGuard: WriteGuard
-    var phase: Phase
-    var attached = AttachedSlots()
-    /// The request whose answer the phase waits for.
-    var request: StoreRequestID?
-    var stored = StoredParts()
-    /// What the offers say of a stream's length.
-    var extent = StreamExtent()
-    var parts = PartTable()
-    /// Requests that were given up, with the digest of the part that each carries. A request may take effect until the
-    /// store has answered it.
-    var givenUp: [StoreRequestID: SHA256Digest] = [:]
-    /// The request that drops an upload that is left although its object exists, or that lists the parts that are left
-    /// of it.
-    var leftover: StoreRequestID?
-
-    var id: SessionID { facts.session }
-    var isOnePart: Bool { plan.isOnePart }
+    var id: SessionID { target.session }
+    var device: AuthorisedDevice { target.device }
+    var facts: SessionRecord { target.facts }
+    var plan: PartPlan { target.plan }
+    var isOnePart: Bool { target.isOnePart }
+    /// The slots that carry the session.
+    var attached: AttachedSlots { intake.slots }
+    /// The parts that were offered and are not answered.
+    var parts: PartTable { intake.parts.table }
 
     init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
-        self.device = device
-        self.facts = facts
-        self.plan = plan
-        self.compares = compares
-        self.writeGuard = WriteGuard(
-            session: facts.session, condition: facts.terms.condition, plan: plan, compares: compares)
-        self.phase = .new
+        self.target = SessionTarget(device: device, facts: facts, plan: plan, compares: compares)
+        self.intake = SessionIntake(plan: plan, device: device.fingerprint)
     }
 
     // MARK: Beginning
 
     /// Called by the gateway once, for SESSION OPEN of a session that the gateway does not know.
     mutating func beginOpening(_ context: inout GatewayContext) {
-        ask(.lookingUp, &context)
+        apply(SessionOpening.lookingUp.ask(target), &context)
     }
 
     /// Called by the gateway once, for RESUME QUERY of a session that the gateway does not know.
     mutating func beginResuming(_ context: inout GatewayContext) {
         if isOnePart {
-            ask(.lookingUp, &context)
+            apply(SessionOpening.lookingUp.ask(target), &context)
         } else if let upload = facts.upload {
-            ask(.listing(upload: upload), &context)
+            apply(SessionOpening.listing(upload: upload).ask(target), &context)
         } else {
-            becomeOpen(&context)
+            apply(.open, &context)
         }
     }
 
-    mutating func becomeOpen(_ context: inout GatewayContext) {
-        phase = .open
-        request = nil
-        answerAllNowOpen(&context)
-        decideWaitingParts(&context)
-        if isOnePart { releaseIfComplete(&context) }
-    }
-
-    // MARK: Connections
+    // MARK: Slots
 
     /// Called by the gateway when a slot begins to carry this session.
     mutating func attach(
         _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
     ) {
-        attached.attach(AttachedSlot(attachment, asks: question))
+        intake.slots.attach(AttachedSlot(attachment, asks: question))
         switch phase {
-        case .open:
-            answerNowOpen(attachment, &context)
-        case .settled(let completed, _):
-            answer(attachment, .completed(completed), &context)
-        case .taken(let exists):
-            answer(attachment, .sessionExists(exists), &context)
-        case .completing:
+        case .open: intake.answerNowOpen(attachment, target, &context)
+        case .settled(let completed, let isVerified):
+            intake.closeAll(.completed(completed, isVerified: isVerified), target, &context)
+        case .taken(let exists): intake.closeAll(.exists(exists), target, &context)
+        case .asking(.completing, _), .resting(.completing):
             guard case .resume = question else { break }
-            context.send(.resumeState(resumeState(.completing)), to: attachment)
-            context.slotChanges.append(.open(attachment))  // The gateway then releases the list of RESUME QUERY.
-            expectOutcome(at: attachment, &context)
-        case .aborting:
-            answer(attachment, .sessionRefused(.aborted), &context)
-        case .new, .opening, .searching, .ended:
-            break
+            intake.joinCompletion(attachment, target, &context)
+        case .asking(.aborting, _), .resting(.aborting):
+            intake.close(attachment, with: .sessionRefused(.aborted), &context)
+        case .new, .asking, .resting, .ended: break
         }
     }
 
-    /// Called by the gateway when a connection is gone: the bytes of its parts stay for a while, so that the agent can
-    /// continue the parts on its next connection.
-    mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
-        attached.connectionLost(connection, now: context.now)
-        for number in parts.numbers(where: { $0.owner?.connection == connection }) {
-            if let call = parts[number]?.connectionLost(now: context.now) {
-                context.breaker.abandoned(call, now: context.now)
-            } else {
-                dropPart(number, &context)
+    /// Called by the gateway for PART OFFER in a slot that is opening, resuming, open or completing.
+    ///
+    /// - Returns: the violation that ends the connection, or `nil`.
+    mutating func receivedOffer(
+        _ offer: PartOffer, from attachment: Attachment, _ context: inout GatewayContext
+    ) -> Violation? {
+        intake.receivedOffer(offer, from: attachment, isOpen: phase.isOpen, target, &context)
+    }
+
+    /// Called by the gateway for ABORT. The abort continues when the agent's connection ends.
+    mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
+        intake.receivedAbort(from: attachment, &context)
+        if case .settled = phase { return apply(.finishAbort, &context) }
+        if isOnePart, intake.parts.mayLand {
+            apply(UploadAbort.ofOnePart.ask(target), &context)
+        } else if !isOnePart, let upload = facts.upload {
+            apply(UploadAbort(of: upload).ask(target), &context)
+        } else {
+            apply(.finishAbort, &context)
+        }
+    }
+
+    /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1). The
+    /// completion continues when the agent's connection ends.
+    ///
+    /// - Parameter list: the PART LIST pages that arrived in this slot since it became open, or since the last COMPLETE
+    ///   in it; `nil` if their last page is missing.
+    mutating func receivedComplete(
+        _ complete: Complete, list: [PartListEntry]?, from attachment: Attachment, _ context: inout GatewayContext
+    ) {
+        guard let slot = attached[attachment] else { return }
+        // Another slot's COMPLETE is being carried out already. This slot waits for the same outcome.
+        if phase.work?.isOfComplete == true, slot.phase == .open {
+            return intake.slots.expectOutcome(at: attachment, &context)
+        }
+        let rule = CompleteRule(plan: plan, extent: intake.parts.extent)
+        if let objection = rule.objection(to: complete) {
+            return intake.close(attachment, with: .error(objection.asSessionError), &context)
+        }
+        if isOnePart {
+            return intake.receivedCompleteOfOnePart(complete, from: slot, rule, isOpen: phase.isOpen, target, &context)
+        }
+        switch rule.judge(list, of: complete, rootDigest: context.cryptography.rootDigest) {
+        case .refused(let objection): intake.close(attachment, with: .error(objection.asSessionError), &context)
+        case .agreed(let list):
+            intake.slots.expectOutcome(at: attachment, &context)
+            guard phase.isOpen else { return }  // The search for a lost upload brings the outcome.
+            guard let upload = facts.upload else {
+                return apply(.refuse(.defect("the session has no upload")), &context)
             }
+            intake.giveUpParts(&context)
+            apply(Completion(of: upload, list: list, complete: complete).ask(target), &context)
         }
     }
 
-    /// Answers every slot that waits until the session is open.
-    mutating func answerAllNowOpen(_ context: inout GatewayContext) {
-        for attachment in attached.attachments { answerNowOpen(attachment, &context) }
+    // MARK: Parts that do not move
+
+    /// Drops the part and tells the agent to offer it again; the session stays open.
+    mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
+        let refusal = SessionRefused(
+            .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
+        guard intake.interruptPart(number, refusal, &context) else { return }
+        context.actions.append(.note(.partEvicted(id, number)))
     }
 
-    private mutating func answerNowOpen(_ attachment: Attachment, _ context: inout GatewayContext) {
-        // The answer to an earlier slot may have closed this one.
-        guard let question = attached[attachment]?.question else { return }
-        guard let token = context.token(for: facts, device: device) else {
-            return answer(attachment, .sessionRefused(.defect("the gateway cannot seal a token")), &context)
-        }
-        let held = attached[attachment]?.answered() ?? []
-        context.slotChanges.append(.open(attachment))
-        switch question {
-        case .open:
-            let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token)
-            context.send(.sessionOpened(opened), to: attachment)
-        case .adopt:
-            sendAdopted(token: token, to: attachment, &context)
-        case .resume(let listed, let asksForPartials):
-            sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: attachment, &context)
-        }
-        for decision in held { context.send(.partDecision(decision), to: attachment) }
-        if parts.isWanted(by: attachment) { expectOutcome(at: attachment, &context) }
-    }
-
-    /// The slot is completing.
-    mutating func expectOutcome(at attachment: Attachment, _ context: inout GatewayContext) {
-        guard attached[attachment] != nil else { return }
-        attached[attachment]?.completes()
-        context.slotChanges.append(.completing(attachment))
-    }
-
-    /// Answers a slot with the frame that closes the slot, and drops the parts that are being sent in it.
-    mutating func answer(_ attachment: Attachment, _ frame: Frame, _ context: inout GatewayContext) {
-        let frame = withReceipt(frame, for: attachment, &context)
-        leave(attachment, &context)
-        context.send(frame, to: attachment)
-        context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))
+    /// Called by the gateway for a part that waits far longer for the store's answer than others. The agent sends the
+    /// part again, and the gateway passes it to the store on another connection. Both requests carry the same bytes, so
+    /// it does no harm if the first one still takes effect.
+    mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
+        guard !isOnePart, let number = parts.number(ofCall: request) else { return }
+        let refusal = SessionRefused(.partInterrupted, message: "the store is slow with it")
+        _ = intake.interruptPart(number, refusal, &context)
     }
 
     // MARK: Time
@@ -208,91 +155,144 @@ struct GatewaySession: Hashable {
     /// The next moment at which `tick` has something to do.
     func nextDeadline(_ limits: GatewayLimits) -> Instant? {
         let forgottenAt = mayBeForgotten ? attached.detachedAt.map { $0 + limits.sessionGrace } : nil
-        return earlier(earlier(parts.nextDeadline(grace: limits.partGrace), forgottenAt), pauseEnd)
-    }
-
-    /// When the pause of the phase ends; `nil` if the phase does not pause.
-    private var pauseEnd: Instant? {
-        switch phase {
-        case .searching(let search): search.looks.nextDeadline
-        case .completing(let completion): completion.nextDeadline
-        case .aborting(let abort): abort.nextDeadline
-        default: nil
-        }
+        return earlier(earlier(parts.nextDeadline(grace: limits.partGrace), forgottenAt), phase.pauseEnd)
     }
 
     /// Called by the gateway when `nextDeadline` has passed.
     mutating func tick(_ context: inout GatewayContext) {
-        for number in parts.due(grace: context.limits.partGrace, now: context.now) { dropPart(number, &context) }
-        guard let pauseEnd, pauseEnd <= context.now else { return }
-        switch phase {
-        case .searching(let search): lookAgain(search, &context)
-        case .completing(let completion): completeAgain(completion, &context)
-        case .aborting(let abort): abortAgain(abort, &context)
-        default: break
+        intake.giveUpDueParts(&context)
+        guard let pauseEnd = phase.pauseEnd, pauseEnd <= context.now, let work = phase.work else { return }
+        apply(work.resumed(target, context.limits), &context)
+    }
+
+    // MARK: The store's answers
+
+    /// Called by the gateway with each answer to a request of this session, once.
+    ///
+    /// - Parameter busy: sessions that must not be adopted, because they are in use or have ended.
+    mutating func receivedAnswer(
+        _ answer: StoreAnswer, to request: StoreRequestID, busy: Set<SessionID>, _ context: inout GatewayContext
+    ) {
+        let step: SessionStep?
+        if let number = parts.number(ofCall: request) {
+            step = intake.receivedPartAnswer(answer, part: number, &context)
+        } else if let digest = intake.parts.answeredGivenUp(request) {
+            step = receivedGivenUpAnswer(answer, digest)
+        } else if leftover.awaits(request) {
+            step = nil
+            receivedLeftoverAnswer(answer, &context)
+        } else if let number = parts.number(ofLook: request) {
+            step = intake.receivedLook(answer, part: number, &target, &context)
+        } else if case .asking(let work, request) = phase {
+            step = self.step(of: work, after: answer, busy: busy, context)
+        } else {
+            // The answer is to the removal of a record. If that failed, the store's cleaning finds the record.
+            step = nil
+        }
+        if let step { apply(step, &context) }
+    }
+
+    private mutating func step(
+        of work: SessionWork, after answer: StoreAnswer, busy: Set<SessionID>, _ context: GatewayContext
+    ) -> SessionStep {
+        let now = context.now
+        switch work {
+        case .opening(var opening):
+            let surroundings = SessionOpening.Surroundings(
+                areAllOpening: attached.areAllOpening,
+                mayBeCompleting: intake.parts.mayBeWhole(listed: attached.listedMax), busy: busy)
+            return opening.step(after: answer, &target, surroundings, probesMax: context.limits.probesMax)
+        case .searching(var search): return search.step(after: answer, &target, context.limits, now: now)
+        case .completing(var completion):
+            if completion.step == .comparing, case .parts(let listing) = answer { intake.parts.compared(listing) }
+            return completion.step(after: answer, &target, stored: intake.parts.stored, context.limits, now: now)
+        case .aborting(var abort):
+            return abort.step(after: answer, target, mayLand: intake.parts.mayLand, now: now)
         }
     }
 
-    /// Whether the gateway can forget the session without loss: it has no slot, holds no bytes, and no request to the
-    /// store is under way.
-    func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
-        if phase == .ended { return true }
-        guard let detachedAt = attached.detachedAt, mayBeForgotten else { return false }
-        return detachedAt + limits.sessionGrace <= now
+    /// The store has answered the call of a part that was given up.
+    private func receivedGivenUpAnswer(_ answer: StoreAnswer, _ digest: SHA256Digest) -> SessionStep? {
+        if case .objectStored(let object) = answer, phase.isOpen {
+            // The call has taken effect after all: the object holds this session's bytes.
+            let proven = object.proven(by: .wholeDigest(digest), isVerified: true)
+            return .settle(proven, bytes: plan.fileBytes ?? 0, leavesUpload: false)
+        }
+        guard case .aborting(let abort) = phase.work else { return nil }
+        return abort.isFinished(mayLand: intake.parts.mayLand) ? .finishAbort : nil
     }
 
-    /// Whether the session has ended and is kept only for an agent that may ask again.
-    var isOnlyRemembered: Bool {
-        switch phase {
-        case .settled, .taken: attached.isEmpty && parts.isEmpty && leftover == nil
-        default: false
+    private mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
+        switch leftover.answered(answer, mayLand: intake.parts.mayLand) {
+        case .list:
+            guard let upload = facts.upload else { return }
+            leftover.lists(context.request(.listParts(key: facts.key, upload: upload), for: id))
+        case .removeRecord: removeRecord(&context)
+        case .nothing: break
         }
     }
 
-    /// The order in which remembered sessions are forgotten when room is needed. The id decides between equals, so that
-    /// the order is always the same.
-    static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
-        let never = Instant(nanoseconds: .max)
-        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
-    }
+    // MARK: Steps
 
-    /// Whether no request to the store is under way and no bytes are held. Both end by themselves; only then may the
-    /// session be forgotten.
-    private var mayBeForgotten: Bool {
-        switch phase {
-        case .open, .settled, .taken: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
-        default: false
+    /// Carries out a step. No other method changes the phase.
+    mutating func apply(_ step: SessionStep, _ context: inout GatewayContext) {
+        switch step {
+        case .ask(let work, let question): phase = .asking(work, context.request(question, for: id))
+        case .rest(let work): phase = .resting(work)
+        case .open: open(&context)
+        case .begin:
+            context.actions.append(.note(.opened(id, device: device.name, key: facts.key)))
+            open(&context)
+        case .resume(let stored):
+            intake.parts.listed(stored)
+            context.resumed(id, of: device, key: facts.key)
+            open(&context)
+        case .takeAgain(let owner):
+            intake.reportLostPart(to: owner, &context)
+            open(&context)
+        case .want(let numbers):
+            phase = .open
+            intake.want(numbers, target, &context)
+        case .search(let cause, let isPatient, let retry, let content):
+            // Only decided parts are dropped. Undecided offers stay until the search ends, which decides them or
+            // closes their slots.
+            intake.giveUpParts(where: { !$0.isUndecided }, &context)
+            let patience = isPatient ? context.limits.completionTimeMax : .zero
+            let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)
+            apply(SessionSearch(looks: looks, retry: retry, content: content).ask(target), &context)
+        case .settle(let object, let bytes, let leavesUpload):
+            end(.settled(target, object, bytes: bytes, leavesUpload: leavesUpload), &context)
+        case .exists(let object): end(.taken(target, object), &context)
+        case .lose:
+            if !isOnePart { removeRecord(&context) }
+            context.actions.append(.note(.lost(id, key: facts.key)))
+            end(.refused(target, .lost), &context)
+        case .refuse(let refusal): end(.refused(target, context.advised(refusal)), &context)
+        case .finishAbort:
+            // While a request that was given up has no answer, it may still store a part of the upload. The store's
+            // cleaning then needs the record to find the part.
+            if !isOnePart, !intake.parts.mayLand { removeRecord(&context) }
+            end(.aborted(target), &context)
         }
     }
-}
 
-extension SessionRefused {
-    /// - Parameter message: what is wrong, in words for a person; never empty.
-    init(_ code: ErrorCode, retryAfter: Duration = .zero, message: String) {
-        self.init(code: code, retryAfterMilliseconds: retryAfter.wireMilliseconds, message: message)
+    private mutating func open(_ context: inout GatewayContext) {
+        phase = .open
+        intake.opened(target, &context)
     }
 
-    var asSessionError: ErrorReport {
-        ErrorReport(
-            scope: .session, code: code, retryAfterMilliseconds: retryAfterMilliseconds, message: message)
-    }
-
-    /// The refusal for a state that cannot occur unless this program has an error.
-    static func defect(_ message: String) -> SessionRefused { SessionRefused(.internal, message: message) }
-
-    static let aborted = SessionRefused(.superseded, message: "the session was aborted")
-}
-
-extension GatewaySession {
-    /// Whether this session may be adopted: no slot carries it, and it waits for parts (specification §8.3).
-    var isAdoptable: Bool { phase == .open && attached.isEmpty }
-
-    /// Whether a stopping gateway waits for the session.
-    var isBusy: Bool {
-        switch phase {
-        case .new, .ended, .settled, .taken: false
-        case .open: parts.isFed
-        default: true
+    private mutating func end(_ ending: SessionEnding, _ context: inout GatewayContext) {
+        phase = ending.phase
+        intake.closeAll(ending.answer, target, &context)
+        switch ending.remainder {
+        case .nothing: break
+        case .record: removeRecord(&context)
+        case .upload(let upload): leftover.drops(context.request(.abort(key: facts.key, upload: upload), for: id))
         }
+        if let note = ending.note { context.actions.append(.note(note)) }
+    }
+
+    private func removeRecord(_ context: inout GatewayContext) {
+        context.removeRecord(of: id, key: facts.key)
     }
 }

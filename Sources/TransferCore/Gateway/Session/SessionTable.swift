@@ -148,7 +148,7 @@ struct SessionTable: Hashable {
         if case .records(let records) = answer {
             busy = Set(records.map(\.session).filter { sessions[$0]?.isAdoptable == false })
         }
-        sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
+        sessions[id]?.receivedAnswer(answer, to: request, busy: busy, &context)
     }
 
     /// Called after each answer of the store. If an opening session has found an unfinished session whose upload the
@@ -158,26 +158,24 @@ struct SessionTable: Hashable {
     mutating func adoptIfFound(
         by id: SessionID, _ context: inout GatewayContext
     ) -> (adopted: SessionID, slots: [Attachment])? {
-        guard let session = sessions[id], case .opening(let opening) = session.phase,
-            case .found(let candidate, let listed, _) = opening.phase
-        else { return nil }
+        guard let session = sessions[id], let (record, listed) = session.found else { return nil }
         // No slot waits for the answer any more, so nothing is adopted.
         guard !session.attached.isEmpty else {
             remove(session)
             return nil
         }
-        let record = candidate.record
         let adopted = record.session
         // An agent may have resumed the unfinished session since the store was asked.
         guard sessions[adopted]?.isAdoptable != false,
             let plan = PartPlan(fileBytes: record.terms.size, partBytes: record.terms.partBytes)
         else {
-            sessions[id]?.passOver(opening, &context)
+            sessions[id]?.passOver(&context)
             return nil
         }
         remove(session)
         if sessions[adopted] == nil {
-            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
+            let compares = session.target.writeGuard.compares
+            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
         }
         sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
         return (adopted, session.attached.attachments)
@@ -191,14 +189,15 @@ struct SessionTable: Hashable {
     mutating func receivedBytes(
         _ count: UInt64, flow: FlowID, from id: ConnectionID, _ context: inout GatewayContext
     ) -> Bool {
-        guard let session = context.flowOwners[flow] else { return false }
-        return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
+        guard let owner = context.flowOwners[flow] else { return false }
+        return sessions[owner.session]?.intake
+            .receivedBytes(count, of: owner.part, flow: flow, connection: id, &context) ?? false
     }
 
     /// The call to the store has taken bytes of a flow.
     mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
-        guard let session = context.flowOwners[flow] else { return }
-        sessions[session]?.consumed(total, flow: flow, &context)
+        guard let owner = context.flowOwners[flow] else { return }
+        sessions[owner.session]?.intake.consumed(total, of: owner.part, flow: flow, &context)
     }
 
     // MARK: Progress
@@ -207,7 +206,8 @@ struct SessionTable: Hashable {
     mutating func measureParts(heldBytesMax: UInt64) -> [ProgressCheck.HeldPart] {
         sessions.values.filter { !$0.parts.isEmpty }.map(\.id).sorted().flatMap { id in
             guard let device = sessions[id]?.device.fingerprint else { return [ProgressCheck.HeldPart]() }
-            return sessions[id]?.parts.measure(session: id, device: device, heldBytesMax: heldBytesMax) ?? []
+            return sessions[id]?.intake.parts.table
+                .measure(session: id, device: device, heldBytesMax: heldBytesMax) ?? []
         }
     }
 

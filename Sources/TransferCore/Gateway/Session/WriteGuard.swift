@@ -42,7 +42,7 @@ package struct WriteGuard: Hashable, Sendable {
     private let condition: WriteCondition
     private let plan: PartPlan
     /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
-    private let compares: Bool
+    package let compares: Bool
     package private(set) var view = View.unknown
 
     /// A session whose key was not looked up yet.

@@ -32,6 +32,21 @@ package struct AttachedSlot: Hashable, Sendable {
         case adopt
         /// RESUME STATE.
         case resume(listed: [PartListEntry], asksForPartials: Bool)
+
+        /// The parts that the agent has listed as stored.
+        package var listed: [PartListEntry] {
+            guard case .resume(let listed, _) = self else { return [] }
+            return listed
+        }
+
+        /// Whether the answer names the parts of which this gateway holds the first bytes.
+        package var asksForPartials: Bool {
+            switch self {
+            case .open: false
+            case .adopt: true
+            case .resume(_, let asksForPartials): asksForPartials
+            }
+        }
     }
 
     package let attachment: Attachment
@@ -60,10 +75,7 @@ package struct AttachedSlot: Hashable, Sendable {
     }
 
     /// The list of a RESUME QUERY that is not answered.
-    package var listed: [PartListEntry] {
-        guard case .resume(let listed, _) = question else { return [] }
-        return listed
-    }
+    package var listed: [PartListEntry] { question?.listed ?? [] }
 
     /// How many decisions are held until the slot is answered.
     package var heldCount: Int {

@@ -178,7 +178,7 @@ extension GatewayTransfers {
 
     mutating func leaveSession(at attachment: Attachment, _ context: inout GatewayContext) {
         guard let session = slots[attachment]?.session else { return }
-        sessions[session]?.leave(attachment, &context)
+        sessions[session]?.intake.leave(attachment, &context)
         slots.close(attachment, &context)
         tidy(session, context)
     }
@@ -201,13 +201,4 @@ extension GatewayTransfers {
 
 extension SessionRefused {
     static let draining = SessionRefused(.draining, message: GatewayContext.drainMessage)
-}
-
-extension GatewaySession {
-    /// Detaches a slot whose connection stays open. The agent left the slot deliberately and will not continue its
-    /// parts, so the gateway drops them.
-    mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
-        attached.detach(attachment, now: context.now)
-        for number in parts.numbers(where: { $0.owner == attachment }) { dropPart(number, &context) }
-    }
 }

@@ -35,16 +35,6 @@ import WireProtocol
         #expect(states.count == 4)
     }
 
-    /// The transition table of the session names every phase and no other.
-    @Test func theTableOfTheSessionNamesItsPhases() throws {
-        let names: Set<String> = [
-            "new", "opening", "open", "searching", "completing", "aborting", "settled", "taken", "ended",
-        ]
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Session/GatewaySession.swift")
-        #expect(Set(rows).count == rows.count)
-        #expect(Set(rows.flatMap { [$0.from, $0.to] }) == names.union(["any"]))
-    }
-
     /// The transition table of PROVE names every phase and no other.
     @Test func theTableOfProveNamesItsPhases() throws {
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Proving/GatewayProve.swift")

@@ -138,4 +138,76 @@ import WireProtocol
         }
         #expect(Self.answer(.failed(.unavailable(retryAfter: .zero)), to: &completion) == .failed)
     }
+
+    // MARK: Steps
+
+    private static func step(
+        _ completion: inout Completion, _ answer: StoreAnswer, _ target: inout SessionTarget,
+        _ conditions: CheckedConditions = .all
+    ) -> SessionStep {
+        var limits = PairOptions().gatewayLimits
+        limits.completionAttempts = attemptsMax
+        limits.conditions = conditions
+        return completion.step(after: answer, &target, stored: StoredParts(), limits, now: now)
+    }
+
+    @Test func theUploadIsCompletedAfterTheComparison() throws {
+        var target = try SessionEndingTests.target()
+        var completion = Self.comparing()
+        let question = StoreRequest.listParts(key: "site/file", upload: "upload-1")
+        #expect(completion.ask(target) == .ask(.completing(completion), question))
+        let step = Self.step(&completion, .parts(Self.list), &target)
+        let request = StoreRequest.complete(
+            key: "site/file", upload: "upload-1", parts: Self.list, size: 2_500, condition: .ifAbsent)
+        #expect(step == .ask(.completing(completion), request))
+        let end = Self.step(&completion, .objectStored(GatewayDriver.storedObject), &target)
+        guard case .settle(let receipt, 2_500, leavesUpload: false) = end else {
+            Issue.record("the completed object does not settle the session")
+            return
+        }
+        // The gateway has no evidence of the parts, so it must not sign a receipt.
+        #expect(receipt.evidence == completion.content && !receipt.isVerified)
+    }
+
+    /// If the store does not check the condition, the session looks up the key right before the completion.
+    @Test func theKeyIsLookedUpIfTheStoreChecksNothing() throws {
+        var target = try SessionEndingTests.target()
+        var completion = Self.comparing()
+        let foreign = GatewayDriver.object(session: nil)
+        #expect(
+            Self.step(&completion, .parts(Self.list), &target, .none)
+                == .ask(.completing(completion), target.lookUp))
+        var free = completion
+        #expect(Self.step(&completion, .object(foreign), &target, .none) == .exists(foreign))
+        guard case .ask(_, .complete) = Self.step(&free, .object(nil), &target, .none) else {
+            Issue.record("the upload is not completed")
+            return
+        }
+    }
+
+    /// A completion whose condition failed is repeated after the search. A completion of an unknown upload is not.
+    @Test func theSearchRepeatsOnlyWhatCanSucceed() throws {
+        var target = try SessionEndingTests.target()
+        for (failure, cause, isRepeated) in [
+            (.keyTaken, .conditionFailed, true), (.conflict, .conflict, true), (.uploadUnknown, .uploadUnknown, false),
+        ] as [(StoreError, ObjectSearch.Cause, Bool)] {
+            var completion = Self.completing()
+            let retry = isRepeated ? SessionSearch.Retry.completion(completion) : .nothing
+            #expect(
+                Self.step(&completion, .failed(failure), &target)
+                    == .search(cause, isPatient: true, retry: retry, content: completion.content))
+        }
+    }
+
+    @Test func theSessionEndsAfterAllAttempts() throws {
+        var target = try SessionEndingTests.target()
+        var completion = Self.completing(attempts: Self.attemptsMax)
+        #expect(
+            Self.step(&completion, .failed(.outcomeUnknown), &target) == .ask(.completing(completion), target.lookUp))
+        guard case .refuse(let refusal) = Self.step(&completion, .object(nil), &target) else {
+            Issue.record("the completion does not end")
+            return
+        }
+        #expect(refusal.code == .storeUnavailable)
+    }
 }

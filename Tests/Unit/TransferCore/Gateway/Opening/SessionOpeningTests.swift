@@ -127,4 +127,69 @@ import WireProtocol
         }
         #expect(opening.phase == .recording)
     }
+
+    // MARK: Steps
+
+    private static func step(
+        _ opening: inout SessionOpening, _ answer: StoreAnswer, _ target: inout SessionTarget,
+        areAllOpening: Bool = true, busy: Set<SessionID> = []
+    ) -> SessionStep {
+        let surroundings = SessionOpening.Surroundings(
+            areAllOpening: areAllOpening, mayBeCompleting: true, busy: busy)
+        return opening.step(after: answer, &target, surroundings, probesMax: 2)
+    }
+
+    @Test func newSessionCreatesItsUpload() throws {
+        var target = try SessionEndingTests.target(upload: nil)
+        var opening = SessionOpening.lookingUp
+        #expect(opening.ask(target) == .ask(.opening(opening), target.lookUp))
+        for answer in [.object(nil), .records([]), .done] as [StoreAnswer] {
+            #expect(Self.step(&opening, answer, &target) == opening.ask(target))
+        }
+        #expect(opening.phase == .creating && target.facts.upload == nil)
+        #expect(Self.step(&opening, .uploadCreated(upload: "upload-2"), &target) == opening.ask(target))
+        #expect(target.facts.upload == "upload-2")
+        #expect(Self.step(&opening, .done, &target) == .begin)
+    }
+
+    @Test func onePartIsOpenAfterTheLook() throws {
+        var target = try SessionEndingTests.target(size: 400, upload: nil)
+        var opening = SessionOpening.lookingUp
+        #expect(Self.step(&opening, .object(nil), &target) == .open)
+    }
+
+    /// A slot that resumes exactly this session gets no other session, and no session in use is adopted.
+    @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
+        let record = AdoptionTests.record(3)
+        for (areAllOpening, busy, isProbed) in [
+            (true, [], true), (false, [], false), (true, [record.session], false),
+        ] as [(Bool, Set<SessionID>, Bool)] {
+            var target = try SessionEndingTests.target(upload: nil)
+            var opening = SessionOpening.lookingUp
+            _ = Self.step(&opening, .object(nil), &target)
+            let step = Self.step(&opening, .records([record]), &target, areAllOpening: areAllOpening, busy: busy)
+            #expect(step == opening.ask(target))
+            #expect((opening.phase == .recording) == !isProbed)
+        }
+    }
+
+    /// A record without an upload may belong to an upload that only the store's cleaning finds, so the session is lost.
+    @Test func theOwnRecordNamesTheUpload() throws {
+        for upload in ["upload-9", nil] {
+            var target = try SessionEndingTests.target(upload: nil)
+            var record = target.facts
+            record.upload = upload
+            var opening = SessionOpening.lookingUp
+            _ = Self.step(&opening, .object(nil), &target)
+            let step = Self.step(&opening, .records([record]), &target)
+            if let upload {
+                #expect(step == .ask(.opening(.listing(upload: upload)), .listParts(key: "site/file", upload: upload)))
+                #expect(Self.step(&opening, .parts([]), &target) == .resume(stored: []))
+            } else if case .refuse(let refusal) = step {
+                #expect(refusal.code == .sessionLost)
+            } else {
+                Issue.record("a record without an upload does not end the session")
+            }
+        }
+    }
 }

@@ -1,0 +1,190 @@
+package import TransferCommon
+package import WireProtocol
+
+// How the parts of a session end: the store answers, or the gateway gives them up.
+
+extension SessionParts {
+    // MARK: The store's answers
+
+    /// The store has answered the call of a part, which is removed.
+    ///
+    /// - Parameter listed: the number of parts that an agent has listed when it resumed.
+    /// - Returns: the removed part, and what the session does.
+    package mutating func receivedAnswer(
+        _ answer: StoreAnswer, part number: PartNumber, listed: Int
+    ) -> (part: IncomingPart, result: OnAnswer)? {
+        guard let part = table[number] else { return nil }
+        defer { table[number] = nil }
+        return (part, result(of: answer, to: part, listed: listed))
+    }
+
+    private mutating func result(of answer: StoreAnswer, to part: IncomingPart, listed: Int) -> OnAnswer {
+        let offer = part.offer
+        let content = ContentEvidence.wholeDigest(offer.digest)
+        switch answer {
+        case .partStored(let etag):
+            stored.confirmed(PartListEntry(part: offer.part, size: offer.size, digest: offer.digest, etag: etag))
+            return .stored(Stored(part: offer.part, etag: etag))
+        case .objectStored(let object):
+            // The store has all bytes of the part, and the gateway or the store has compared their digest.
+            let proven = object.proven(by: content, isVerified: true)
+            return .step(.settle(proven, bytes: offer.size, leavesUpload: false))
+        case .failed(.uploadUnknown):
+            // The part itself, which is still in the table, counts as one that the gateway knows of.
+            let isPatient = mayBeWhole(listed: listed)
+            return .step(.search(.uploadUnknown, isPatient: isPatient, retry: .nothing, content: .none))
+        case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
+            // The object may be the session's own: an earlier request may have made it, and the answer may be lost.
+            return .step(searchForOnePart(part, .conditionFailed))
+        case .failed(.conflict) where isOnePart:
+            return .step(searchForOnePart(part, .conflict))
+        case .failed(.outcomeUnknown) where isOnePart:
+            return .failed(StoreError.unavailable(retryAfter: .zero).refusal(in: .part))
+        case .failed(let failure) where failure.endsSession:
+            return .step(.refuse(failure.refusal(in: .session)))
+        default:
+            return .failed(answer.refusal(in: .part))
+        }
+    }
+
+    private func searchForOnePart(_ part: IncomingPart, _ cause: ObjectSearch.Cause) -> SessionStep {
+        .search(
+            cause, isPatient: true, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest))
+    }
+
+    /// The store has answered a request.
+    ///
+    /// - Returns: the digest of the part, if the request was the call of a part that was given up.
+    package mutating func answeredGivenUp(_ request: StoreRequestID) -> SHA256Digest? {
+        givenUp.isEmpty ? nil : givenUp.removeValue(forKey: request)
+    }
+
+    // MARK: Giving up
+
+    /// Removes a part before the store has answered its call.
+    ///
+    /// - Returns: the part, whose call the caller cancels.
+    package mutating func giveUp(_ number: PartNumber) -> IncomingPart? {
+        guard let part = table[number] else { return nil }
+        if let call = part.sending?.call { givenUp[call] = part.offer.digest }
+        table[number] = nil
+        return part
+    }
+
+    /// Removes the parts that fulfil a condition, in order.
+    package mutating func giveUpAll(where condition: (IncomingPart) -> Bool = { _ in true }) -> [IncomingPart] {
+        guard !table.isEmpty else { return [] }
+        return table.numbers(where: condition).compactMap { giveUp($0) }
+    }
+
+    /// A connection is lost. The bytes of its decided parts stay for a while.
+    package mutating func connectionLost(_ connection: ConnectionID, now: Instant) -> [OnConnectionLost] {
+        guard !table.isEmpty else { return [] }
+        return table.numbers(where: { $0.owner?.connection == connection }).compactMap { number in
+            if let call = table[number]?.connectionLost(now: now) { return .keeps(call) }
+            return giveUp(number).map { .givesUp($0) }
+        }
+    }
+
+    /// The session has ended.
+    package mutating func forgetStored() {
+        stored = StoredParts()
+    }
+
+    // MARK: Stored parts
+
+    /// The store has listed the parts of a session that resumes.
+    package mutating func listed(_ listing: [PartListEntry]) {
+        stored.listed(listing, plan: plan)
+    }
+
+    /// The store has listed the parts of a session that is adopted.
+    package mutating func adopted(_ listing: [PartListEntry]) {
+        stored.adopted(listing, plan: plan)
+    }
+
+    /// The store has listed the parts before a completion.
+    package mutating func compared(_ listing: [PartListEntry]) {
+        stored.compared(listing)
+    }
+
+    /// The store holds these parts with other content or another ETag, or does not hold them.
+    package mutating func wanted(_ numbers: [PartNumber]) {
+        stored.wanted(numbers)
+    }
+
+    // MARK: The last bytes of a one-part file
+
+    /// COMPLETE of the owner has passed the checks.
+    package mutating func completed(_ number: PartNumber) {
+        table[number]?.completed()
+    }
+
+    /// COMPLETE is void, because the part is offered again, was deferred or dropped, or has failed.
+    package mutating func voidComplete() {
+        guard isOnePart, let number = PartNumber(1) else { return }
+        table[number]?.completionVoided()
+    }
+
+    /// Releases the last bytes, once the part is decided and COMPLETE has passed the checks.
+    ///
+    /// - Parameter checked: the conditions that the store checks when it writes an object.
+    package mutating func releaseIfComplete(
+        _ writeGuard: WriteGuard, _ checked: CheckedConditions.Request
+    ) -> OnTail {
+        guard isOnePart, let number = PartNumber(1), let part = table[number], part.tail == .wanted,
+            let sending = part.sending
+        else { return .wait }
+        guard !writeGuard.mustLook(before: checked, asking: sending.condition) else { return .look }
+        table[number]?.released()
+        return .release(part.flow)
+    }
+
+    /// The store is asked to look up the key before the last bytes are released.
+    package mutating func looks(_ look: StoreRequestID) {
+        guard let number = PartNumber(1) else { return }
+        table[number]?.looks(look)
+    }
+
+    /// The look has found that the key may be written.
+    ///
+    /// - Returns: the flow to release; `nil` if COMPLETE became void meanwhile.
+    package mutating func looked(_ number: PartNumber) -> FlowID? {
+        table[number]?.looked()
+        guard let part = table[number], part.tail == .released else { return nil }
+        return part.flow
+    }
+}
+
+extension StoreError {
+    /// Whether sending the part again in this session cannot succeed.
+    var endsSession: Bool {
+        switch reason {
+        case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .tooLarge, .unsupported: true
+        case .uploadUnknown, .unavailable, .throttled, .completionInProgress, .damaged, .outcomeUnknown, .full,
+            .digestMismatch, .sizeMismatch, .partsInvalid, .bodyFailed, .cancelled, .objectGone, .conflict:
+            false
+        }
+    }
+}
+
+extension StoredObject {
+    /// The object, if the store has made it of known parts. `evidence` follows from the digests of these parts, whether
+    /// or not the store keeps a digest of the object.
+    ///
+    /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
+    func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoredObject {
+        var proven = self
+        proven.evidence = evidence
+        proven.isVerified = isVerified
+        return proven
+    }
+}
+
+extension PartListEntry {
+    /// Whether two entries name the same stored part. Some stores write an ETag with quotes in one place and without in
+    /// another.
+    func isSameAsStored(_ other: PartListEntry) -> Bool {
+        size == other.size && etag.utf8.filter { $0 != 0x22 } == other.etag.utf8.filter { $0 != 0x22 }
+    }
+}

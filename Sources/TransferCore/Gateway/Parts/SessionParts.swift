@@ -1,0 +1,267 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The parts of a session: those that agents have offered, those that the store has, and those that were given up.
+///
+///     from     event                                                            to
+///     absent   an offer is taken up                                             offered
+///     absent   the store lists the part                                         stored
+///     offered  the store has taken the part                                     stored
+///     offered  the store cannot take the part                                   absent
+///     offered  the part is given up before its decision                         absent
+///     offered  the part is given up after its decision                          givenUp
+///     givenUp  the store has answered the call                                  absent
+///     stored   the store turns out to hold the part in another form, or not     absent
+///
+/// - `IncomingPart` has the details of an offered part, and `StoredParts` those of a stored one. A stored part can be
+///   offered again under another digest; it is then offered and stored at a time.
+/// - A part that was given up may still be stored until the store has answered its call.
+/// - This type sends nothing and reserves nothing. Each method that removes a part returns it, and the caller returns
+///   the budget and the flow of the part.
+package struct SessionParts: Hashable, Sendable {
+    /// What the session does about an offer.
+    package enum OnOffer: Hashable, Sendable {
+        /// End the connection; the text says what is wrong.
+        case wrong(String)
+        /// Refuse the part: no session may have a part with this number.
+        case beyond
+        /// Send the decision: the part continues in this slot, after the bytes that have arrived.
+        ///
+        /// - voidsComplete: COMPLETE, if it has arrived, is void.
+        case continues(PartDecision.Decision, voidsComplete: Bool)
+        /// Take up or refuse the offer. COMPLETE, if it has arrived, is void, and the offered part that the new offer
+        /// replaces was given up.
+        case isNew(replaced: IncomingPart?)
+    }
+
+    /// What the session does after plain bytes have arrived.
+    package enum OnBytes: Hashable, Sendable {
+        /// Drop the bytes: the part was taken over or dropped while the chunk was arriving.
+        case unwanted
+        /// Count the bytes against the initial credit.
+        case undecided
+        case counted
+        /// Send RECEIVED: all bytes of the part are there.
+        case whole(Received, Attachment)
+    }
+
+    /// What the session does after the store has taken bytes.
+    package struct OnConsumed: Hashable, Sendable {
+        package var part: IncomingPart.OnConsumed
+        /// The frame that raises the agent's limit, and its slot; `nil` if the limit stays.
+        package var received: Received?
+        package var owner: Attachment?
+    }
+
+    /// What the session does after the store has answered the call of a part. The part was removed before.
+    package enum OnAnswer: Hashable, Sendable {
+        /// Send STORED.
+        case stored(Stored)
+        /// Report that the part failed; the session continues.
+        case failed(SessionRefused)
+        case step(SessionStep)
+    }
+
+    /// What the session does about a part that was offered ahead to the session whose slots it takes over.
+    package enum OnAdoption: Hashable, Sendable {
+        /// Give up the offered part, and send the decision about the own one.
+        case keepsOwn(PartDecision.Decision)
+        /// The offered part belongs to this session, with its flow. The own part was given up.
+        case takesOver(replaced: IncomingPart?)
+        /// Give up the offered part, and defer it. The own part was given up.
+        case full(replaced: IncomingPart?)
+    }
+
+    /// What becomes of a part when its connection is lost.
+    package enum OnConnectionLost: Hashable, Sendable {
+        /// The part stays; its call gets no more bytes for now.
+        case keeps(StoreRequestID)
+        case givesUp(IncomingPart)
+    }
+
+    /// What the session does about the last bytes of a one-part file.
+    package enum OnTail: Hashable, Sendable {
+        case wait
+        case release(FlowID)
+        /// Look up the key, and call `looks`.
+        case look
+    }
+
+    let plan: PartPlan
+    /// The parts that were offered and are not answered.
+    package internal(set) var table = PartTable()
+    package internal(set) var stored = StoredParts()
+    /// What the offers say of a stream's length.
+    package private(set) var extent = StreamExtent()
+    /// The calls of parts that were given up, with the digest of the part that each carries. A call may take effect
+    /// until the store has answered it.
+    var givenUp: [StoreRequestID: SHA256Digest] = [:]
+
+    /// A session without parts.
+    package init(plan: PartPlan) {
+        self.plan = plan
+    }
+
+    // MARK: Read-outs
+
+    package subscript(number: PartNumber) -> IncomingPart? { table[number] }
+
+    package var isEmpty: Bool { table.isEmpty }
+    var isOnePart: Bool { plan.isOnePart }
+    /// Whether a call that was given up may still take effect.
+    package var mayLand: Bool { !givenUp.isEmpty }
+
+    /// Whether this gateway knows of every part, so that another gateway may be completing the upload.
+    ///
+    /// - Parameter listed: the number of parts that an agent has listed when it resumed. An agent that may have sent
+    ///   COMPLETE lists all parts (specification §9.1).
+    package func mayBeWhole(listed: Int) -> Bool {
+        guard let count = plan.partCount else { return true }
+        return max(stored.entries.count + table.decidedCount, listed) >= Int(count)
+    }
+
+    // MARK: Offers
+
+    /// PART OFFER has arrived.
+    ///
+    /// - Parameter rule: the bounds that WELCOME has named to the device.
+    package mutating func receivedOffer(_ offer: PartOffer, from owner: Attachment, rule: PartRule) -> OnOffer {
+        switch judge(offer, rule) {
+        case .fits: break
+        case .wrong(let reason): return .wrong(reason)
+        case .beyond: return .beyond
+        }
+        guard let part = table[offer.part], part.isSame(as: offer), !part.isUndecided else {
+            return .isNew(replaced: giveUp(offer.part))
+        }
+        // COMPLETE refers to the offer before it. A new offer makes COMPLETE void, unless the store has the last bytes
+        // already.
+        let voidsComplete = part.tail != .released
+        if voidsComplete { voidComplete() }
+        return .continues(takeOver(offer.part, by: owner), voidsComplete: voidsComplete)
+    }
+
+    private mutating func judge(_ offer: PartOffer, _ rule: PartRule) -> StreamExtent.OnOffer {
+        guard let partCount = plan.partCount else {
+            return extent.offered(offer, partBytes: plan.partBytes, rule: rule)
+        }
+        let fits = plan.bytes(of: offer.part) == offer.size && offer.isLast == (offer.part.value == partCount)
+        return fits ? .fits : .wrong("the session has \(partCount) parts of \(plan.partBytes) bytes or the rest")
+    }
+
+    /// The stored part that the offer names, if any.
+    package mutating func storedForm(of offer: PartOffer) -> PartListEntry? {
+        isOnePart ? nil : stored.form(of: offer)
+    }
+
+    /// The offer is taken up: a flow takes the bytes of the part from now on.
+    package mutating func add(_ offer: PartOffer, from owner: Attachment, flow: FlowID) {
+        table[offer.part] = IncomingPart(offer: offer, owner: owner, flow: flow, holdsTail: isOnePart)
+    }
+
+    /// The part is decided *send*.
+    ///
+    /// - Parameters:
+    ///   - grant: the call to the store, and the reserved bytes.
+    ///   - condition: the condition that the call asks the store to check.
+    /// - Returns: the decision to send.
+    package mutating func decided(
+        _ number: PartNumber, _ grant: PartGrant, condition: PutCondition
+    ) -> PartDecision.Decision {
+        table[number]?.decided(
+            call: grant.call, condition: condition, reserved: grant.bytesReserved, bytesFirst: grant.bytesFirst)
+        return sendDecision(of: number)
+    }
+
+    /// The part continues in another slot, after the bytes that have arrived.
+    ///
+    /// - Returns: the decision to send.
+    package mutating func takeOver(_ number: PartNumber, by owner: Attachment) -> PartDecision.Decision {
+        table[number]?.takenOver(by: owner)
+        return sendDecision(of: number)
+    }
+
+    private func sendDecision(of number: PartNumber) -> PartDecision.Decision {
+        .send(offset: table[number]?.received ?? 0, limit: table[number]?.limit ?? 0)
+    }
+
+    /// Names the parts that have bytes at this gateway and that no connection sends. To name a part is to decide
+    /// *send*: the part belongs to this slot from then on, and its budget stays reserved.
+    ///
+    /// - Parameter listed: parts that the agent lists as stored. The agent would send no bytes of these parts.
+    package mutating func namePartials(to owner: Attachment, except listed: Set<PartNumber>) -> [PartialPart] {
+        var partials: [PartialPart] = []
+        for number in table.numbers() where partials.count < WireLimits.partialPartsMax {
+            guard var part = table[number], part.owner == nil, part.received > 0, !listed.contains(number) else {
+                continue
+            }
+            part.named(to: owner)
+            table[number] = part
+            partials.append(
+                PartialPart(part: number, digest: part.offer.digest, offset: part.received, limit: part.limit))
+        }
+        return partials
+    }
+
+    /// Takes over a part that was offered ahead to the opening session whose slots this one takes over. If this session
+    /// has bytes of the same part with the same digest, it keeps the part of which more bytes have arrived. A chunk
+    /// that is still arriving counts completely, because the agent will not send it again.
+    package mutating func adopt(_ offered: IncomingPart, by owner: Attachment, partsMax: Int) -> OnAdoption {
+        let number = offered.offer.part
+        if let own = table[number], own.isSame(as: offered.offer), own.received >= offered.reach {
+            return .keepsOwn(takeOver(number, by: owner))
+        }
+        let replaced = giveUp(number)
+        guard table.count < partsMax else { return .full(replaced: replaced) }
+        table[number] = offered
+        return .takesOver(replaced: replaced)
+    }
+
+    // MARK: Data
+
+    /// The header of PART DATA has arrived.
+    ///
+    /// - Parameters:
+    ///   - creditBytes: the initial credit of the connection.
+    ///   - undecidedBytes: how much of this credit the connection has used.
+    mutating func receivedData(
+        _ header: PartDataHeader, from owner: Attachment, creditBytes: UInt64, undecidedBytes: UInt64
+    ) -> Result<OnPartData, Violation> {
+        guard var part = table[header.part], part.owner == owner else { return .success(.discard) }
+        let result = part.receivedData(header, creditBytes: creditBytes, undecidedBytes: undecidedBytes)
+        table[header.part] = part
+        switch result {
+        case .accept(let skip): return .success(.accept(part.flow, skip: skip))
+        case .discard: return .success(.discard)
+        case .violation(let code, let reason): return .failure(.data(header, code, reason))
+        }
+    }
+
+    /// Plain bytes of an accepted chunk are about to go to their flow.
+    package mutating func receivedBytes(
+        _ count: UInt64, of number: PartNumber, flow: FlowID, connection: ConnectionID
+    ) -> OnBytes {
+        guard var part = table[number], part.flow == flow, let owner = part.owner, owner.connection == connection,
+            part.receivedBytes(count)
+        else { return .unwanted }
+        table[number] = part
+        if part.isUndecided { return .undecided }
+        return part.isWhole ? .whole(part.receivedFrame, owner) : .counted
+    }
+
+    /// The call to the store has taken bytes of a flow; `total` counts from the beginning of the flow.
+    ///
+    /// - Parameters:
+    ///   - heldBytesMax: a part up to this size stays in memory until the store has answered.
+    ///   - window: the number of bytes that a part may hold in memory.
+    package mutating func consumed(
+        _ total: UInt64, of number: PartNumber, flow: FlowID, heldBytesMax: UInt64, window: UInt64
+    ) -> OnConsumed? {
+        guard var part = table[number], part.flow == flow,
+            let result = part.consumed(total, heldBytesMax: heldBytesMax, window: window)
+        else { return nil }
+        table[number] = part
+        return OnConsumed(
+            part: result, received: result.isLimitRaised ? part.receivedFrame : nil, owner: part.owner)
+    }
+}

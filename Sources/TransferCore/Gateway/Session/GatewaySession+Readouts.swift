@@ -1,0 +1,60 @@
+import TransferCommon
+import WireProtocol
+
+// What the gateway asks a session: whether it may forget the session, and whether another session may adopt this one.
+
+extension GatewaySession {
+    /// Whether the gateway can forget the session without loss: it has no slot, holds no bytes, and no request to the
+    /// store is under way.
+    func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
+        if case .ended = phase { return true }
+        guard let detachedAt = attached.detachedAt, mayBeForgotten else { return false }
+        return detachedAt + limits.sessionGrace <= now
+    }
+
+    /// Whether the session has ended and is kept only for an agent that may ask again.
+    var isOnlyRemembered: Bool { phase.isRemembered && attached.isEmpty && parts.isEmpty && leftover.isIdle }
+
+    /// Whether no request to the store is under way and no bytes are held. Both end by themselves; only then may the
+    /// session be forgotten.
+    var mayBeForgotten: Bool {
+        (phase.isOpen || phase.isRemembered) && parts.isEmpty && leftover.isIdle
+            && (isOnePart || !intake.parts.mayLand)
+    }
+
+    /// The order in which remembered sessions are forgotten when room is needed. The id decides between equals, so that
+    /// the order is always the same.
+    static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
+        let never = Instant(nanoseconds: .max)
+        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
+    }
+
+    /// Whether this session may be adopted: no slot carries it, and it waits for parts (specification §8.3).
+    var isAdoptable: Bool { phase.isOpen && attached.isEmpty }
+
+    /// Whether a stopping gateway waits for the session.
+    var isBusy: Bool {
+        switch phase {
+        case .new, .ended, .settled, .taken: false
+        case .open: parts.isFed
+        case .asking, .resting: true
+        }
+    }
+
+    // MARK: Looks at the key
+
+    /// Whether the session still waits for the answer to a look at the key.
+    func awaitsLook(_ request: StoreRequestID) -> Bool {
+        phase.awaits(request) || parts.number(ofLook: request) != nil
+    }
+
+    /// Whether the session's next step depends on the bytes of the object that a look has found.
+    func needsContent(of object: ObjectSummary) -> Bool { target.writeGuard.needsContent(of: object) }
+
+    /// Whether the session has only looked at the key so far, and no slot waits for it any more. If the session has
+    /// several parts, no agent will ask for it again: agents open such a session again with another id.
+    var isLookAbandoned: Bool {
+        guard case .asking(.opening(let opening), _) = phase, opening.phase == .lookingUp else { return false }
+        return attached.isEmpty && !isOnePart
+    }
+}

@@ -1,0 +1,149 @@
+import TransferCommon
+import WireProtocol
+
+/// What a session takes in from its agent: the slots that carry the session, and the parts that are offered and sent in
+/// them.
+///
+/// `AttachedSlots` and `SessionParts` decide. This type joins both: it sends what they return, and obtains memory,
+/// flows and calls to the store for parts. It does not know the session's phase. What concerns the whole session it
+/// returns as a `SessionStep`, and `GatewaySession` applies the step.
+struct SessionIntake: Hashable {
+    var slots = AttachedSlots()
+    var parts: SessionParts
+    /// The device to which the budget of the parts is charged.
+    let device: SHA256Digest
+
+    init(plan: PartPlan, device: SHA256Digest) {
+        self.parts = SessionParts(plan: plan)
+        self.device = device
+    }
+
+    // MARK: Slots
+
+    /// A connection is gone: the bytes of its parts stay for a while, so that the agent can continue the parts on its
+    /// next connection.
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
+        slots.connectionLost(connection, now: context.now)
+        for lost in parts.connectionLost(connection, now: context.now) {
+            switch lost {
+            case .keeps(let call): context.breaker.abandoned(call, now: context.now)
+            case .givesUp(let part): context.giveUp(part, of: device)
+            }
+        }
+    }
+
+    /// Detaches a slot whose connection stays open. The agent left the slot deliberately and will not continue its
+    /// parts, so the gateway drops them.
+    mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
+        slots.detach(attachment, now: context.now)
+        giveUpParts(where: { $0.owner == attachment }, &context)
+    }
+
+    /// Answers a slot with the frame that closes the slot, and drops the parts that are being sent in it.
+    mutating func close(_ attachment: Attachment, with frame: Frame, _ context: inout GatewayContext) {
+        giveUpParts(where: { $0.owner == attachment }, &context)
+        slots.close(attachment, with: frame, &context)
+    }
+
+    /// The session ends: closes every slot.
+    mutating func closeAll(
+        _ answer: SessionEnding.Answer, _ target: SessionTarget, _ context: inout GatewayContext
+    ) {
+        giveUpParts(&context)
+        while let slot = slots.first {
+            slots.close(slot.attachment, with: context.frame(of: answer, for: slot, target), &context)
+        }
+        slots.ended(now: context.now)
+        parts.forgetStored()
+    }
+
+    /// ABORT has arrived in a slot: every other slot is closed, and every part is given up.
+    mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
+        giveUpParts(&context)
+        while let other = slots.nextEnded(byAbortAt: attachment) {
+            slots.close(other.attachment, with: other.refusing(.aborted), &context)
+        }
+        slots.attach(AttachedSlot(aborting: attachment))
+    }
+
+    /// A slot resumes while the session is completing.
+    mutating func joinCompletion(_ attachment: Attachment, _ target: SessionTarget, _ context: inout GatewayContext) {
+        context.send(.resumeState(target.resumeState(.completing)), to: attachment)
+        context.slotChanges.append(.open(attachment))  // The gateway then releases the list of RESUME QUERY.
+        slots.expectOutcome(at: attachment, &context)
+    }
+
+    // MARK: The open session
+
+    /// The session is open: answers every slot that waits for this, and decides the parts that were offered before.
+    mutating func opened(_ target: SessionTarget, _ context: inout GatewayContext) {
+        for attachment in slots.attachments { answerNowOpen(attachment, target, &context) }
+        decideWaitingParts(target, &context)
+        releaseIfComplete(target, &context)
+    }
+
+    /// Answers a slot that waits until the session is open.
+    mutating func answerNowOpen(_ attachment: Attachment, _ target: SessionTarget, _ context: inout GatewayContext) {
+        // The answer to an earlier slot may have closed this one.
+        guard let question = slots[attachment]?.question else { return }
+        guard let token = context.token(for: target.facts, device: target.device) else {
+            let refusal = SessionRefused.defect("the gateway cannot seal a token")
+            return close(attachment, with: .sessionRefused(refusal), &context)
+        }
+        let held = slots[attachment]?.answered() ?? []
+        context.slotChanges.append(.open(attachment))
+        let joins =
+            question.listed.isEmpty && !question.asksForPartials && slots.hasOpenSlot(besides: attachment)
+        let partials = question.asksForPartials ? namePartials(to: attachment, except: question.listed) : []
+        let answer = ResumeAnswer(stored: parts.stored.entries, listed: question.listed, joins: joins)
+        for frame in answer.frames(to: question, of: target, partials: partials, token: token) {
+            context.send(frame, to: attachment)
+        }
+        for decision in held { context.send(.partDecision(decision), to: attachment) }
+        if parts.table.isWanted(by: attachment) { slots.expectOutcome(at: attachment, &context) }
+    }
+
+    private mutating func namePartials(
+        to attachment: Attachment, except listed: [PartListEntry]
+    ) -> [PartialPart] {
+        let partials = parts.namePartials(to: attachment, except: Set(listed.map(\.part)))
+        // COMPLETE of a one-part file may also refer to a named part.
+        for partial in partials { slots[attachment]?.offered(partial.part) }
+        return partials
+    }
+
+    /// The store wants parts again: the slots that were completing are open again.
+    mutating func want(_ numbers: [PartNumber], _ target: SessionTarget, _ context: inout GatewayContext) {
+        parts.wanted(numbers)
+        slots.want(numbers, &context)
+        opened(target, &context)
+    }
+
+    // MARK: Adoption
+
+    /// The session takes over the slots of an opening one, and the parts that were offered ahead in them.
+    ///
+    /// - Parameter listed: the parts of this session that the store has.
+    mutating func adopt(
+        _ opening: SessionIntake, listed: [PartListEntry], _ target: SessionTarget, _ context: inout GatewayContext
+    ) {
+        parts.adopted(listed)
+        slots.takeOver(opening.slots)
+        var opening = opening
+        for number in opening.parts.table.numbers() {
+            guard let offered = opening.parts[number], let owner = offered.owner else { continue }
+            switch parts.adopt(offered, by: owner, partsMax: context.limits.partsPerSessionMax) {
+            case .keepsOwn(let decision):
+                opening.giveUpPart(number, &context)
+                slots.send(decision, of: number, to: owner, &context)
+            case .takesOver(let replaced):
+                if let replaced { context.giveUp(replaced, of: device) }
+                context.moveFlow(offered.flow, to: target.session)
+            case .full(let replaced):
+                if let replaced { context.giveUp(replaced, of: device) }
+                opening.giveUpPart(number, &context)
+                slots.send(.later(.busy, after: context.limits.laterAdvice), of: number, to: owner, &context)
+            }
+        }
+    }
+}

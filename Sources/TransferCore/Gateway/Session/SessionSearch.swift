@@ -1,0 +1,61 @@
+package import TransferCommon
+import WireProtocol
+
+/// The search of a session for its object, and what the session does after it. `ObjectSearch` decides how often the
+/// session looks.
+package struct SessionSearch: Hashable, Sendable {
+    /// What the session writes again if the key holds nothing that forbids it.
+    package enum Retry: Hashable, Sendable {
+        case nothing
+        case completion(Completion)
+        /// The one part of the file. The gateway no longer has its bytes, so the agent sends them again.
+        case onePart(owner: Attachment?)
+    }
+
+    package private(set) var looks: ObjectSearch
+    package let retry: Retry
+    /// Evidence of the content of the session's object, if its completion was under way. Then an object with this
+    /// content counts as the session's, too.
+    private let content: ContentEvidence
+
+    package init(looks: ObjectSearch, retry: Retry, content: ContentEvidence) {
+        self.looks = looks
+        self.retry = retry
+        self.content = content
+    }
+
+    /// Asks the store to look up the key.
+    package func ask(_ target: SessionTarget) -> SessionStep {
+        .ask(.searching(self), target.lookUp)
+    }
+
+    /// The pause before the next look is over.
+    package mutating func resumed(_ target: SessionTarget) -> SessionStep {
+        looks.resumed()
+        return ask(target)
+    }
+
+    /// The store has looked up the key.
+    package mutating func step(
+        after answer: StoreAnswer, _ target: inout SessionTarget, _ limits: GatewayLimits, now: Instant
+    ) -> SessionStep {
+        guard case .object(let object) = answer else { return .refuse(answer.refusal(in: .session)) }
+        let isUploadGone = looks.cause == .uploadUnknown
+        if let end = target.judge(object, content: content, isUploadGone: isUploadGone) { return end }
+        let result = looks.foundNothing(
+            looksMin: limits.lossChecks, interval: limits.lossCheckInterval, now: now)
+        switch result {
+        case .pause: return .rest(.searching(self))
+        case .writeAgain: return writeAgain(target, limits)
+        case .lost: return .lose
+        }
+    }
+
+    private func writeAgain(_ target: SessionTarget, _ limits: GatewayLimits) -> SessionStep {
+        switch retry {
+        case .nothing: return .lose
+        case .completion(var completion): return completion.prepare(target, limits)
+        case .onePart(let owner): return .takeAgain(owner: owner)
+        }
+    }
+}

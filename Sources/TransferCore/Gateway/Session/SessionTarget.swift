@@ -1,0 +1,141 @@
+package import TransferCommon
+package import WireProtocol
+
+/// What a session writes: whose file, under which key and terms, in which parts, to which upload, and which object
+/// under the key it may replace.
+package struct SessionTarget: Hashable, Sendable {
+    package let device: AuthorisedDevice
+    package private(set) var facts: SessionRecord
+    package let plan: PartPlan
+    package private(set) var writeGuard: WriteGuard
+
+    /// - Parameter compares: if the key holds an object of the file's size, the agent compares the file with it before
+    ///   it sends anything.
+    package init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
+        self.device = device
+        self.facts = facts
+        self.plan = plan
+        self.writeGuard = WriteGuard(
+            session: facts.session, condition: facts.terms.condition, plan: plan, compares: compares)
+    }
+
+    package var session: SessionID { facts.session }
+    package var key: String { facts.key }
+    package var isOnePart: Bool { plan.isOnePart }
+
+    // MARK: Events
+
+    /// The store has created the upload of the session, or the session's record names it.
+    package mutating func created(upload: String) {
+        facts.upload = upload
+    }
+
+    /// This session adopts the slots of another one that has looked up the same key.
+    package mutating func inherit(_ other: SessionTarget) {
+        writeGuard.inherit(other.writeGuard)
+    }
+
+    /// The store has looked up the key. The session ends if the object is its own, if the session must not replace the
+    /// object, or if the agent compares the file with the object before it sends anything.
+    ///
+    /// - Parameters:
+    ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
+    ///   - isUploadGone: the store has said that it does not know the session's upload.
+    ///   - isFirst: the agent has sent no data yet, so it may still compare the file with the object.
+    /// - Returns: the step that ends the session; `nil` if nothing under the key prevents the session from writing.
+    package mutating func judge(
+        _ object: ObjectSummary?, content: ContentEvidence = .none, isUploadGone: Bool = false, isFirst: Bool = false
+    ) -> SessionStep? {
+        let result = writeGuard.looked(object, content: content, isUploadGone: isUploadGone, isFirst: isFirst)
+        guard let object else { return nil }
+        switch result {
+        case .own(let leavesUpload):
+            let stored = object.stored(partBytes: plan.partBytes)
+            return .settle(stored, bytes: object.size, leavesUpload: leavesUpload)
+        case .exists: return .exists(object)
+        case .free: return nil
+        }
+    }
+
+    // MARK: Requests to the store
+
+    package var lookUp: StoreRequest { .lookUpObject(key: key, plan: plan) }
+
+    /// The request that carries an offered part to the store.
+    package func storing(_ part: IncomingPart) -> StoreRequest {
+        let offer = part.offer
+        let bytes = PartBytes(flow: part.flow, size: offer.size, digest: offer.digest, md5: offer.md5)
+        guard let upload = facts.upload, !isOnePart else {
+            return .storeObject(
+                key: key, metadata: facts.objectMetadata, bytes: bytes, condition: writeGuard.putCondition)
+        }
+        return .storePart(key: key, upload: upload, part: offer.part, bytes: bytes)
+    }
+
+    // MARK: Adoption
+
+    /// The unfinished sessions that may take the place of this one, the lowest session id first.
+    ///
+    /// - Parameter busy: sessions that must not be adopted, because they are in use or have ended.
+    package func candidates(
+        among records: [SessionRecord], except busy: Set<SessionID>, probesMax: Int
+    ) -> [SessionOpening.Candidate] {
+        records.filter { !busy.contains($0.session) && isAdoptable($0) }.compactMap { SessionOpening.Candidate($0) }
+            .sorted { $0.record.session < $1.record.session }
+            .prefix(probesMax).map { $0 }
+    }
+
+    /// Whether the session of a record has equal terms, so that it may take the place of this one.
+    private func isAdoptable(_ record: SessionRecord) -> Bool {
+        // A record may outlast its session if removing it failed. A damaged record names no plan: the gateway would
+        // refuse its token, and the agent would be offered the session again and again.
+        record.hasPlan && record.session != session && record.session != writeGuard.objectSession
+            && record.isSameUpload(as: facts)
+    }
+
+    // MARK: Answers to the agent
+
+    /// COMPLETED for an object that is the session's.
+    package func completed(_ object: StoredObject, bytes: UInt64) -> Completed {
+        Completed(
+            size: bytes, evidence: object.evidence, partBytes: plan.partBytes, etag: object.etag,
+            version: object.version, location: location)
+    }
+
+    /// RESUME STATE of a session that takes no parts.
+    package func resumeState(_ phase: ResumePhase) -> ResumeState {
+        ResumeState(phase: phase, partBytes: plan.partBytes, candidateParts: 0, partials: [], wanted: [], token: [])
+    }
+
+    /// The key without the device's prefix. The prefix is cut off by bytes, because one character can contain the last
+    /// byte of the prefix and the first of the rest.
+    private var location: String {
+        String(decoding: key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
+    }
+}
+
+extension SessionRecord {
+    /// Whether two records say that their sessions upload the same version of the same file. Sessions of streams never
+    /// count as the same, because the size of a stream is unknown.
+    func isSameUpload(as other: SessionRecord) -> Bool {
+        device == other.device && terms == other.terms && terms.size != nil
+    }
+
+    var hasPlan: Bool { PartPlan(fileBytes: terms.size, partBytes: terms.partBytes) != nil }
+}
+
+extension ObjectSummary {
+    /// An object that a look has found, as if the store had made it now.
+    ///
+    /// - Parameter partBytes: the part size of the session. If the object's root digest uses another part size, the
+    ///   receipt must not be signed with this one.
+    func stored(partBytes: UInt64) -> StoredObject {
+        var object = StoredObject(evidence: evidence, etag: etag, version: version)
+        if case .root = evidence {
+            object.isVerified = isVerified && self.partBytes == partBytes
+        } else {
+            object.isVerified = isVerified
+        }
+        return object
+    }
+}
