@@ -1,6 +1,7 @@
 package import ArgumentParser
 import Foundation
 import SystemSupport
+import TransferCommon
 
 extension AsyncParsableCommand {
     /// Runs the command that the process's arguments name, and ends the process.
@@ -41,9 +42,18 @@ extension AsyncParsableCommand {
             }
             // Help and the version are results; descriptions of errors are not. For an exit code there is no text.
             let code = exitCode(for: error)
-            let text = fullMessage(for: error, columns: nil)
+            let text = showingControlsOfArguments(in: fullMessage(for: error, columns: nil))
             if code.isSuccess { Output.results.lines(text) } else if !text.isEmpty { Output.advise(lines: text) }
             endProcess(code.rawValue)
+        }
+    }
+
+    /// A message may quote arguments, which a script may have made of the names of files. A line feed in an argument
+    /// must not begin a line of its own.
+    private static func showingControlsOfArguments(in text: String) -> String {
+        CommandLine.arguments.reduce(text) { text, argument in
+            let visible = argument.withVisibleControls
+            return visible == argument ? text : text.replacingOccurrences(of: argument, with: visible)
         }
     }
 
