@@ -15,9 +15,9 @@ struct SluiceAgent: AsyncParsableCommand {
 
             Exit codes: 0 all stored, or proven; 1 several causes, the key holds other content, or a file is not \
             proven; 64 wrong usage; 65 a file changed or is another one, or a command failed; 66 a file is missing \
-            or unreadable; 69 the store refuses; 74 this machine's disk is full; 75 try again later, everything is \
-            kept, or a file is still being written; 76 the gateway speaks another protocol; 77 this device is not \
-            authorised.
+            or unreadable; 69 the store refuses; 74 this machine's disk is full, or the output could not be written; \
+            75 try again later, everything is kept, or a file is still being written; 76 the gateway speaks another \
+            protocol; 77 this device is not authorised.
             """,
         version: sluiceVersion,
         subcommands: [

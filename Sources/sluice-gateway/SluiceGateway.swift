@@ -17,7 +17,7 @@ struct SluiceGateway: AsyncParsableCommand {
             sluice-gateway device add.
 
             Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
-            missing; 75 try again later.
+            missing; 74 the output could not be written; 75 try again later.
             """,
         version: sluiceVersion,
         subcommands: [

@@ -19,7 +19,7 @@ package final class OutputWriter: Sendable {
     }
 
     private let descriptor: Int32
-    private let state: Monitor<State>
+    private let state: LockedValue<State>
 
     /// Text that waits beyond this size makes a caller wait, or is lost.
     package static let usualBytesMax = 16 << 20
@@ -33,7 +33,7 @@ package final class OutputWriter: Sendable {
     ///   - patience: how long a caller waits for a reader that reads nothing; `nil` for no limit.
     package init(descriptor: Int32, patience: Duration? = nil, bytesMax: Int = OutputWriter.usualBytesMax) {
         self.descriptor = descriptor
-        self.state = Monitor(State(queue: OutputQueue(bytesMax: bytesMax), patience: patience))
+        self.state = LockedValue(State(queue: OutputQueue(bytesMax: bytesMax), patience: patience))
     }
 
     /// From now on, callers never wait for the reader, and `drain` gives up a reader that reads nothing for this long.

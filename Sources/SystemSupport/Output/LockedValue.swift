@@ -8,7 +8,7 @@
 /// and for commands that do nothing but print: tasks and event loops must not wait.
 ///
 /// Sendable because only the thread that holds the lock touches `value`, and because the two pointers never change.
-final class Monitor<Value>: @unchecked Sendable {
+final class LockedValue<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var value: Value
