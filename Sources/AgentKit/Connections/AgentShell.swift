@@ -245,20 +245,13 @@ actor AgentShell: MachineShell {
                 case .success(let channel):
                     shell.state.frames.opened(id, channel)
                     CongestionControl.choose(for: channel)
-                    if tls == nil { shell.connectedWithoutTLS(id, to: channel.remoteAddress) }
+                    if tls == nil { shell.handle(.withoutTLS(id, to: channel.remoteAddress, shell.configuration.host)) }
                 case .failure(let error):
                     shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
                     shell.connectionLost(id)
                 }
             }
         }
-    }
-
-    private func connectedWithoutTLS(_ id: ConnectionID, to address: SocketAddress?) {
-        guard let failure = UploadFailure(withoutTLSTo: address?.ipAddress, host: configuration.host) else {
-            return connected(id, by: nil)
-        }
-        handle(.rejected(failure, by: id))
     }
 
     private func send(_ frame: Frame, slot: Slot, on id: ConnectionID) {

@@ -1,3 +1,4 @@
+import NIOCore
 import SecureChannel
 import TransferCommon
 package import TransferCore
@@ -52,6 +53,14 @@ extension UploadFailure {
         guard !LoopbackAddress.isLoopback(address: address) else { return nil }
         self.init(
             .unreachable, "\(host) leads to \(address), and --plaintext is for gateways on this machine only")
+    }
+}
+
+extension AgentEvent {
+    /// The event for a new connection without TLS: *connected* if it stays on this machine, *rejected* if it does not.
+    static func withoutTLS(_ id: ConnectionID, to address: SocketAddress?, _ host: String) -> AgentEvent {
+        UploadFailure(withoutTLSTo: address?.ipAddress, host: host).map { .rejected($0, by: id) }
+            ?? .connected(id, by: nil)
     }
 }
 
