@@ -27,7 +27,6 @@ let httpClient = product("AsyncHTTPClient", of: "async-http-client")
 let database = product("GRDB", of: "GRDB.swift")
 let logging = product("Logging", of: "swift-log")
 let lifecycle = product("ServiceLifecycle", of: "swift-service-lifecycle")
-let unixSignals = product("UnixSignals", of: "swift-service-lifecycle")
 let arguments = product("ArgumentParser", of: "swift-argument-parser")
 let configuration = product("Configuration", of: "swift-configuration")
 let systemPackage = product("SystemPackage", of: "swift-system")
@@ -101,8 +100,8 @@ let package = Package(
         room("S3Store", wire + base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient]),
         room(
             "GatewayKit",
-            core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle, unixSignals]),
-        room("AgentKit", core + base + nio + ["SecureChannel", logging, unixSignals, database]),
+            core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle]),
+        room("AgentKit", core + base + nio + ["SecureChannel", logging, database]),
         room("CommandSupport", wire + base + [arguments, configuration, logging, systemPackage]),
         program(
             "sluice-gateway",

@@ -1,4 +1,5 @@
 package import ArgumentParser
+import TransferCommon
 
 /// A first word on the command line that is not the name of a command.
 package struct CommandTypo: Equatable {
@@ -21,7 +22,7 @@ package struct CommandTypo: Equatable {
     /// The message for the person who typed the word. It also says which option lists all commands.
     package func sentence(program: String) -> String {
         let near = suggestion.map { "; did you mean \($0)?" } ?? "."
-        return "there is no command \(word)\(near) \(program) --help lists them."
+        return "there is no command \(word.withVisibleControls)\(near) \(program) --help lists them."
     }
 
     /// The edit distance of two words: how many letters have to be inserted, deleted, replaced or swapped with a

@@ -1,17 +1,31 @@
 package import ArgumentParser
 import Foundation
+import SystemSupport
+import TransferCommon
 
 extension AsyncParsableCommand {
-    /// Parses the process's arguments, runs the command that they name, and ends the process.
+    /// Runs the command that the process's arguments name, and ends the process.
+    ///
+    /// The program calls this from a function that is not `async`. An asynchronous one begins only after the runtime
+    /// has opened a descriptor, which takes the number of a closed standard output.
     ///
     /// - Parameter explain: returns an exit code and a sentence for a person if it knows the error. For other errors it
     ///   returns `nil`, and their own description is printed.
-    package static func runProcess(
-        explain: (any Error) -> (exitCode: Int32, sentence: String)?
+    package static func runProgram(
+        explain: @escaping @Sendable (any Error) -> (exitCode: Int32, sentence: String)?
+    ) -> Never {
+        StandardDescriptors.secure()
+        MemoryAllocator.keepFreedMemory()
+        Task { @MainActor in await runProcess(explain: explain) }
+        dispatchMain()
+    }
+
+    private static func runProcess(
+        explain: @Sendable (any Error) -> (exitCode: Int32, sentence: String)?
     ) async -> Never {
         if let typo = CommandTypo(arguments: CommandLine.arguments.dropFirst(), of: configuration) {
-            FileHandle.standardError.write(Data("\(_commandName): \(typo.sentence(program: _commandName))\n".utf8))
-            exit(withError: ExitCode(64))
+            Output.advise("\(_commandName): \(typo.sentence(program: _commandName))")
+            endProcess(64)
         }
         do {
             var command = try parseAsRoot()
@@ -20,11 +34,28 @@ extension AsyncParsableCommand {
             } else {
                 try command.run()
             }
-            exit(withError: nil)
+            endProcess(0)
         } catch {
-            guard let (exitCode, sentence) = explain(error) else { exit(withError: error) }
-            FileHandle.standardError.write(Data("\(_commandName): \(sentence)\n".utf8))
-            exit(withError: ExitCode(exitCode))
+            if let (exitCode, sentence) = explain(error) {
+                Output.advise("\(_commandName): \(sentence)")
+                endProcess(exitCode)
+            }
+            // Help and the version are results; descriptions of errors are not. For an exit code there is no text.
+            let code = exitCode(for: error)
+            let text = showingControlsOfArguments(in: fullMessage(for: error, columns: nil))
+            if code.isSuccess { Output.results.lines(text) } else if !text.isEmpty { Output.advise(lines: text) }
+            endProcess(code.rawValue)
         }
     }
+
+    /// A message may quote arguments, which a script may have made of the names of files. A line feed in an argument
+    /// must not begin a line of its own.
+    private static func showingControlsOfArguments(in text: String) -> String {
+        CommandLine.arguments.reduce(text) { text, argument in
+            let visible = argument.withVisibleControls
+            return visible == argument ? text : text.replacingOccurrences(of: argument, with: visible)
+        }
+    }
+
+    private static func endProcess(_ code: Int32) -> Never { Output.endProcess(code, program: _commandName) }
 }

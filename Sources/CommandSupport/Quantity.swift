@@ -1,4 +1,5 @@
 import ArgumentParser
+import TransferCommon
 
 /// A number of bytes in the form in which people write it, with a unit: `8MiB`, `500kB`, `64B`. A number without a unit
 /// is refused.
@@ -76,8 +77,8 @@ package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStrin
     /// can use.
     package var isReachable: Bool { !["0.0.0.0", "::", "*"].contains(host) && port != 0 }
 
-    /// Whether the address is this machine's loopback interface.
-    package var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    /// Whether the host is this machine's loopback interface, as far as its text tells (`LoopbackAddress`).
+    package var isLoopback: Bool { LoopbackAddress.isLoopback(host: host) }
 }
 
 private func scaled(_ text: String, units: [(String, Double)]) -> UInt64? {

@@ -2,6 +2,7 @@ package import ArgumentParser
 import Configuration
 import Foundation
 import SystemPackage
+import TransferCommon
 
 /// Reads the settings of a program. A setting has the value of its flag; without the flag, the value of its environment
 /// variable; without both, the value in the configuration file.
@@ -17,7 +18,7 @@ package struct Settings: Sendable {
             let file = try await FileProvider<JSONSnapshot>(filePath: FilePath(file), allowMissing: true)
             reader = ConfigReader(providers: [environment, file])
         } catch {
-            throw ValidationError("The configuration file \(file) cannot be read: \(error)")
+            throw ValidationError("The configuration file \(file) cannot be read: \("\(error)".withVisibleControls)")
         }
     }
 
@@ -29,7 +30,7 @@ package struct Settings: Sendable {
         if let flag { return flag }
         guard let text = reader.string(forKey: ConfigKey([name])) else { return nil }
         guard let value = Value(argument: text) else {
-            throw ValidationError("The setting \(name) has an invalid value: \(text)")
+            throw ValidationError("The setting \(name) has an invalid value: \(text.withVisibleControls)")
         }
         return value
     }

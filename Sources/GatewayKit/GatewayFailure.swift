@@ -34,6 +34,7 @@ package struct GatewayFailure: Equatable, Sendable {
         case let error as DeviceListError: self.init(64, "\(error)")
         case let error as SiteKeyError: self.init(error.kind == .devices ? 75 : 64, "\(error)")
         case let error as CryptographyError: self.init(66, "the system's OpenSSL cannot do what is needed: \(error)")
+        case let error as PlaintextAddressError: self.init(64, "\(error)")
         case let error as IOError: self.init(75, Self.listening(error))
         default: return nil
         }

@@ -1,10 +1,8 @@
-import Foundation
 package import Logging
 import ObjectStore
 import S3Store
 import ServiceLifecycle
 import SystemSupport
-import UnixSignals
 
 /// The command `sluice-gateway serve`, with its settings.
 package struct GatewayProgram: Sendable {
@@ -22,6 +20,9 @@ package struct GatewayProgram: Sendable {
     package var budgetBytes: UInt64?
     /// Time that agents have after SIGTERM to finish the parts that they are sending; `nil` for the default.
     package var drainLimit: Duration?
+    /// Shortest time after which an unfinished upload may be removed. The age of an upload counts from its newest part.
+    /// One part may take long, so a shorter time could remove an active upload.
+    package static let unfinishedExpiryMin = Duration.seconds(3_600)
     /// An unfinished upload is removed once it has received no part for this long.
     package var unfinishedExpiry = Duration.seconds(7 * 86_400)
     /// The gateway's name and version, which agents receive.
@@ -35,9 +36,13 @@ package struct GatewayProgram: Sendable {
         self.software = software
     }
 
-    /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` once agents can connect.
-    package func run(logger: Logger) async throws {
+    /// Serves until SIGTERM or SIGINT. A second signal ends the process at once, also while the gateway waits for
+    /// agents or for the store.
+    ///
+    /// - Parameter print: called with `listening on ADDRESS:PORT` once agents can connect.
+    package func run(logger: Logger, _ print: @escaping @Sendable (String) -> Void) async throws {
         DescriptorLimit.raise()
+        Output.doNotWaitForReader()
         let store = try await site.open(logger: logger)
         var configuration = GatewayServer.Configuration(
             host: host, port: port, limits: try GatewayServer.limits(for: store, budgetBytes: budgetBytes),
@@ -48,12 +53,11 @@ package struct GatewayProgram: Sendable {
         tell(of: store, logger)
         if let drainLimit { configuration.drainLimit = drainLimit }
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
-            FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
+            print("listening on \(address)")
         }
         // Pass a silent logger: the service group would log its whole configuration at start.
-        let services = ServiceGroup(
-            services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: .silent)
+        let services = ServiceGroup(services: [server], logger: .silent)
+        StopSignals.handle(stop: { Task { await services.triggerGracefulShutdown() } })
         try await services.run()
         await SiteStore.close(store)
     }

@@ -15,9 +15,9 @@ struct SluiceAgent: AsyncParsableCommand {
 
             Exit codes: 0 all stored, or proven; 1 several causes, the key holds other content, or a file is not \
             proven; 64 wrong usage; 65 a file changed or is another one, or a command failed; 66 a file is missing \
-            or unreadable; 69 the store refuses; 74 this machine's disk is full; 75 try again later, everything is \
-            kept, or a file is still being written; 76 the gateway speaks another protocol; 77 this device is not \
-            authorised.
+            or unreadable; 69 the store refuses; 74 this machine's disk is full, or the output could not be written; \
+            75 try again later, everything is kept, or a file is still being written; 76 the gateway speaks another \
+            protocol; 77 this device is not authorised.
             """,
         version: sluiceVersion,
         subcommands: [
@@ -25,9 +25,8 @@ struct SluiceAgent: AsyncParsableCommand {
             Doctor.self,
         ])
 
-    static func main() async {
-        MemoryAllocator.keepFreedMemory()
-        await runProcess { AgentFailure($0).map { ($0.exitCode, $0.sentence) } }
+    static func main() {
+        runProgram { AgentFailure($0).map { ($0.exitCode, $0.sentence) } }
     }
 }
 
@@ -66,17 +65,16 @@ struct Init: AsyncParsableCommand {
             let fingerprint = try AgentHome(path: home).create(
                 name: name ?? usualName, gateway: gateway.description, authorityPath: ca,
                 gatewayName: gatewayName ?? gateway.host, keyType: keyType)
-            print(
-                """
-                Made this device's home in \(home). Have the authority sign \(home)/identity.csr, and put the result \
-                in the place of \(home)/identity.crt. The key's fingerprint:
-                \(fingerprint)
-                """)
+            Output.results.line(
+                "Made this device's home in \(home). Have the authority sign \(home)/identity.csr, and put the result "
+                    + "in the place of \(home)/identity.crt. The key's fingerprint:")
+            Output.results.line("\(fingerprint)")
         } else if let gateway, let pin {
             let fingerprint = try AgentHome(path: home).create(
                 name: name ?? usualName, gateway: gateway.description, pin: pin, keyType: keyType)
-            print(
-                "Made this device's home in \(home). The gateway's device list needs this fingerprint:\n\(fingerprint)")
+            Output.results.line(
+                "Made this device's home in \(home). The gateway's device list needs this fingerprint:")
+            Output.results.line("\(fingerprint)")
         }
     }
 
@@ -97,7 +95,8 @@ struct Init: AsyncParsableCommand {
         let enroller = Enroller(home: AgentHome(path: home), software: "sluice-agent \(sluiceVersion)")
         let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code)
         let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
-        print("Made this device's home in \(home). The gateway knows it as \(device.name); it may write \(keys).")
+        Output.results.line(
+            "Made this device's home in \(home). The gateway knows it as \(device.name); it may write \(keys).")
     }
 }
 
@@ -110,8 +109,9 @@ struct Digest: AsyncParsableCommand {
 
     func run() throws {
         let digests = try FileDigests(path: path, partBytes: partSize?.bytes ?? 8 << 20)
-        print("sha256  \(digests.whole)  \(path)")
-        print("root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes).defaultValueDescription)")
+        Output.results.line("sha256  \(digests.whole)  \(path)")
+        Output.results.line(
+            "root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes).defaultValueDescription)")
     }
 }
 
@@ -133,6 +133,6 @@ struct Doctor: AsyncParsableCommand {
             home: home, host: endpoint.host, port: endpoint.port,
             interfaces: try settings.value(interface, "interface")?.names ?? [],
             software: "sluice-agent \(sluiceVersion)")
-        try await doctor.examine { print($0) }
+        try await doctor.examine { Output.results.line($0) }
     }
 }

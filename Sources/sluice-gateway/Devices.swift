@@ -1,8 +1,8 @@
 import ArgumentParser
 import CommandSupport
 import Cryptography
-import Foundation
 import GatewayKit
+import SystemSupport
 import TransferCore
 
 struct Device: AsyncParsableCommand {
@@ -33,15 +33,15 @@ struct Device: AsyncParsableCommand {
                 throw ValidationError("A code is valid for at least a minute and at most a year: --valid-for 1h")
             }
             if endpoint.isLoopback {
-                FileHandle.standardError.write(
-                    Data("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.\n".utf8))
+                Output.advise("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.")
             }
             let code = try home.gateway.inviteDevice(
                 name: name, options: DeviceOptions(prefix: prefix, limits: limits.limits),
                 gateway: endpoint.description, lifetime: lifetime)
-            print(
+            Output.results.line(
                 "On the device, which has to reach this gateway at \(endpoint), within "
-                    + "\(lifetime.components.seconds / 60) minutes: sluice-agent init --invite CODE\n\(code)")
+                    + "\(lifetime.components.seconds / 60) minutes: sluice-agent init --invite CODE")
+            Output.results.line("\(code)")
         }
     }
 
@@ -96,7 +96,7 @@ struct Device: AsyncParsableCommand {
             discussion: "A report is what a device told this gateway about itself. Nothing in it is proved.")
         @OptionGroup var home: HomeOption
 
-        func run() throws { print(try home.gateway.deviceLines(), terminator: "") }
+        func run() throws { Output.results.lines(try home.gateway.deviceLines()) }
     }
 }
 
@@ -122,8 +122,8 @@ struct Keys: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            print(try home.gateway.rotateKeys().lines)
-            print("Bring \(home.gateway.keysPath) to every gateway of the site before the next rotation.")
+            for line in try home.gateway.rotateKeys().lines { Output.results.line(line) }
+            Output.results.line("Bring \(home.gateway.keysPath) to every gateway of the site before the next rotation.")
         }
     }
 
@@ -131,13 +131,15 @@ struct Keys: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists the keys, oldest first, without the secrets.")
         @OptionGroup var home: HomeOption
 
-        func run() throws { print(try home.gateway.keyRing().lines) }
+        func run() throws {
+            for line in try home.gateway.keyRing().lines { Output.results.line(line) }
+        }
     }
 }
 
 extension KeyRing {
     /// The key ring as text for an operator: one key per line, without secrets.
-    fileprivate var lines: String {
-        entries.map { "\($0.id)  \($0.state.rawValue)" }.joined(separator: "\n")
+    fileprivate var lines: [String] {
+        entries.map { "\($0.id)  \($0.state.rawValue)" }
     }
 }

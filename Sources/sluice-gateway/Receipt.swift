@@ -1,6 +1,6 @@
 import ArgumentParser
 import CommandSupport
-import Foundation
+import SystemSupport
 
 struct Receipt: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,10 +37,8 @@ struct Receipt: AsyncParsableCommand {
                 gatewayName.map { ReceiptReport.Signer.authority(path: ca, gatewayName: $0) }
             }
             let report = ReceiptReport(path: file, signer: signer ?? key.map { .key($0) } ?? .anybody)
-            for line in report.lines { print(line) }
-            for line in report.advice {
-                FileHandle.standardError.write(Data("sluice-gateway: \(line)\n".utf8))
-            }
+            for line in report.lines { Output.results.line(line) }
+            for line in report.advice { Output.advise("sluice-gateway: \(line)") }
             guard report.exitCode == 0 else { throw ExitCode(report.exitCode) }
         }
     }

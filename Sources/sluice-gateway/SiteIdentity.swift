@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cryptography
-import Foundation
 import GatewayKit
+import SystemSupport
 
 struct SiteIdentity: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +24,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            for line in try SiteKeyReport.read(from: home.gateway).lines { print(line) }
+            for line in try SiteKeyReport.read(from: home.gateway).lines { Output.results.line(line) }
         }
     }
 
@@ -40,9 +40,10 @@ struct SiteIdentity: AsyncParsableCommand {
 
         func run() throws {
             let next = try SiteKeyChange(of: home.gateway).announce(keyType)
-            print(
+            Output.results.line(
                 "Announced the site's next key. Bring \(home.gateway.siteKeyFiles.nextKeyPath) and "
-                    + "\(home.gateway.siteKeyFiles.nextCertificatePath) to every gateway of the site.\n\(next)")
+                    + "\(home.gateway.siteKeyFiles.nextCertificatePath) to every gateway of the site.")
+            Output.results.line("\(next)")
         }
     }
 
@@ -59,7 +60,8 @@ struct SiteIdentity: AsyncParsableCommand {
 
         func run() throws {
             let present = try SiteKeyChange(of: home.gateway).switchKey(force: force)
-            print("The present key, which new devices pin, is now:\n\(present)")
+            Output.results.line("The present key, which new devices pin, is now:")
+            Output.results.line("\(present)")
         }
     }
 
@@ -75,7 +77,8 @@ struct SiteIdentity: AsyncParsableCommand {
 
         func run() throws {
             let present = try SiteKeyChange(of: home.gateway).retire(force: force)
-            print("The present key is shown alone:\n\(present)")
+            Output.results.line("The present key is shown alone:")
+            Output.results.line("\(present)")
         }
     }
 }

@@ -17,16 +17,15 @@ struct SluiceGateway: AsyncParsableCommand {
             sluice-gateway device add.
 
             Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
-            missing; 75 try again later.
+            missing; 74 the output could not be written; 75 try again later.
             """,
         version: sluiceVersion,
         subcommands: [
             Init.self, Serve.self, Device.self, Keys.self, SiteIdentity.self, Uploads.self, Verify.self, Receipt.self,
         ])
 
-    static func main() async {
-        MemoryAllocator.keepFreedMemory()
-        await runProcess { GatewayFailure($0).map { ($0.exitCode, $0.sentence) } }
+    static func main() {
+        runProgram { GatewayFailure($0).map { ($0.exitCode, $0.sentence) } }
     }
 }
 
@@ -40,7 +39,8 @@ struct Init: AsyncParsableCommand {
 
     func run() throws {
         let fingerprint = try GatewayHome(path: directory).create(name: name, keyType: keyType)
-        print("Made a gateway's home in \(directory). Agents pin this fingerprint:\n\(fingerprint)")
+        Output.results.line("Made a gateway's home in \(directory). Agents pin this fingerprint:")
+        Output.results.line("\(fingerprint)")
     }
 }
 
@@ -83,12 +83,12 @@ struct Serve: AsyncParsableCommand {
         program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
-            // The age of an upload counts from its newest stored part. One part may take long, so a short expiry could
-            // remove an active upload.
-            guard expiry >= .seconds(3_600) else { throw ValidationError("--unfinished-expiry is at least 1h.") }
+            guard expiry >= GatewayProgram.unfinishedExpiryMin else {
+                throw ValidationError("--unfinished-expiry is at least 1h.")
+            }
             program.unfinishedExpiry = expiry
         }
-        try await program.run(logger: logger)
+        try await program.run(logger: logger) { Output.results.line($0) }
     }
 }
 
@@ -103,21 +103,26 @@ struct Uploads: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
-            try await UploadAdministration(site: store.site(settings)).list { print($0) }
+            try await UploadAdministration(site: store.site(settings)).list { Output.results.line($0) }
         }
     }
 
     struct Clean: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Removes abandoned uploads.")
-        @Option(help: "Only those without a new part for this long (default: 7d).") var olderThan: TimeSpan?
+        @Option(help: "Only those without a new part for this long, at least 1h (default: 7d).") var olderThan:
+            TimeSpan?
+        @Flag(help: "Allow less than 1h. This also removes uploads that agents are sending.") var force = false
         @OptionGroup var home: HomeOption
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
             let age = olderThan?.duration ?? .seconds(7 * 86_400)
-            try await UploadAdministration(site: store.site(settings)).clean(olderThan: age) { print($0) }
+            guard force || age >= GatewayProgram.unfinishedExpiryMin else {
+                throw ValidationError("--older-than is at least 1h, unless --force is given.")
+            }
+            try await UploadAdministration(site: store.site(settings)).clean(olderThan: age) { Output.results.line($0) }
         }
     }
 }
@@ -130,6 +135,7 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await Settings(file: home.gateway.configurationPath)
-        throw ExitCode(try await UploadAdministration(site: store.site(settings)).verify(key: key) { print($0) })
+        throw ExitCode(
+            try await UploadAdministration(site: store.site(settings)).verify(key: key) { Output.results.line($0) })
     }
 }

@@ -226,7 +226,7 @@ actor AgentShell: MachineShell {
                 switch result {
                 case .success(let channel):
                     shell.state.frames.opened(id, channel)
-                    if tls == nil { shell.connected(id, by: nil) }
+                    if tls == nil { shell.handle(.withoutTLS(id, to: channel.remoteAddress, shell.configuration.host)) }
                 case .failure(let error):
                     shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
                     shell.connectionLost(id)

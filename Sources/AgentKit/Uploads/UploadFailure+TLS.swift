@@ -1,5 +1,7 @@
+import NIOCore
 import SecureChannel
-import TransferCore
+import TransferCommon
+package import TransferCore
 
 extension UploadFailure {
     /// The failure with which every upload of the run ends, if TLS failed for a permanent reason; `nil` if another
@@ -35,6 +37,30 @@ extension UploadFailure {
         case .unknownDevice, .handshakeInterrupted, .handshakeTimedOut, .truncated, .tooMuchPending, .library:
             return nil
         }
+    }
+}
+
+extension UploadFailure {
+    /// The failure with which every upload of the run ends if a connection without TLS has left this machine; `nil` if
+    /// it has not.
+    ///
+    /// - Parameters:
+    ///   - address: the address of the connected socket. A name such as `localhost` may lead to any address, so the
+    ///     text of the setting does not decide.
+    ///   - host: the host of the setting, for the message.
+    package init?(withoutTLSTo address: String?, host: String) {
+        let address = address ?? "an unknown address"
+        guard !LoopbackAddress.isLoopback(address: address) else { return nil }
+        self.init(
+            .unreachable, "\(host) leads to \(address), and --plaintext is for gateways on this machine only")
+    }
+}
+
+extension AgentEvent {
+    /// The event for a new connection without TLS: *connected* if it stays on this machine, *rejected* if it does not.
+    static func withoutTLS(_ id: ConnectionID, to address: SocketAddress?, _ host: String) -> AgentEvent {
+        UploadFailure(withoutTLSTo: address?.ipAddress, host: host).map { .rejected($0, by: id) }
+            ?? .connected(id, by: nil)
     }
 }
 

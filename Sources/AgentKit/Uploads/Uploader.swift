@@ -226,9 +226,9 @@ package struct Uploader: Sendable {
     /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
     /// connection.
     private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
-        guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable else {
-            return outcome
-        }
+        guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable,
+            failure.message.isEmpty
+        else { return outcome }
         return .failed(UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)"))
     }
 

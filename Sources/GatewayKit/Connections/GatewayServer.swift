@@ -174,7 +174,12 @@ package struct GatewayServer: Service {
                             shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown))
                 }
             }
-        return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        let listener = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        if configuration.isPlaintext, let error = PlaintextAddressError(bound: listener.localAddress?.ipAddress) {
+            try await listener.close()
+            throw error
+        }
+        return listener
     }
 
     /// - Returns: whether the time has passed; `false` if the task was cancelled.

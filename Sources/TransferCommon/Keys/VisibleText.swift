@@ -5,13 +5,41 @@ extension StringProtocol {
     package var withVisibleControls: String {
         var visible = String.UnicodeScalarView()
         for scalar in unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
+            if scalar.isControl {
                 visible.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
-            default:
+            } else {
                 visible.append(scalar)
             }
         }
         return String(visible)
+    }
+
+    /// The JSON text with the same characters written as `\uXXXX`. In a JSON document they stand only in strings, where
+    /// this escape means the same character. So a program reads the same values, and a terminal shows no control
+    /// character.
+    package var withEscapedControls: String {
+        var escaped = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            guard scalar.isControl else {
+                escaped.append(scalar)
+                continue
+            }
+            for unit in String(scalar).utf16 {
+                let digits = String(unit, radix: 16)
+                let zeros = String(repeating: "0", count: 4 - digits.utf8.count)
+                escaped.append(contentsOf: "\\u\(zeros)\(digits)".unicodeScalars)
+            }
+        }
+        return String(escaped)
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal could obey the character or show nothing for it.
+    fileprivate var isControl: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: true
+        default: false
+        }
     }
 }

@@ -1,8 +1,8 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
-import Foundation
 import Logging
+import SystemSupport
 import TransferCore
 
 /// `sluice-agent check`: says for each file whether an object with exactly the file's content is stored.
@@ -64,8 +64,8 @@ struct Check: AsyncParsableCommand {
         let choice = FileChoice(
             paths: paths, key: key, prefix: try settings.value(prefix, "prefix") ?? "",
             filter: FileFilter(included: include, excluded: exclude))
-        let report = CheckReport(isJSON: json, isQuiet: quiet) { line in
-            FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        let report = CheckReport(isJSON: json, isQuiet: quiet) { [json] line in
+            if json { Output.results.json(line) } else { Output.results.line(line) }
         }
         let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .info : .warning)
         guard remote else {
@@ -82,7 +82,7 @@ struct Check: AsyncParsableCommand {
         let program = AgentProgram(uploader: uploader, json: json, quiet: quiet, verbose: verbose)
         throw ExitCode(
             try await program.check(choice, options, report) { text in
-                FileHandle.standardError.write(Data("sluice-agent: \(text)\n".utf8))
+                Output.notices.line("sluice-agent: \(text)")
             })
     }
 

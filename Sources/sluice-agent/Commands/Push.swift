@@ -1,6 +1,7 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
+import SystemSupport
 import TransferCommon
 import TransferCore
 import WireProtocol
@@ -85,7 +86,7 @@ struct Push: AsyncParsableCommand {
             }
         if dryRun {
             let home = AgentHome(path: options.home)
-            throw ExitCode(DryRun(work, expectedBytes: expectSize?.bytes, home: home).run { print($0) })
+            throw ExitCode(DryRun(work, expectedBytes: expectSize?.bytes, home: home).run { Output.results.line($0) })
         }
         try await options.upload(work, settings) { configuration in
             configuration.expectedBytes = expectSize?.bytes

@@ -1,8 +1,8 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
-import Foundation
 import Logging
+import SystemSupport
 
 struct Receipts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +18,7 @@ struct Receipts: AsyncParsableCommand {
         @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 
-        func run() throws { try selection.receipts.list(key: selection.key, asJSON: json) { print($0) } }
+        func run() throws { try selection.receipts.list(key: selection.key, asJSON: json, printer(json)) }
     }
 
     struct Export: AsyncParsableCommand {
@@ -29,7 +29,7 @@ struct Receipts: AsyncParsableCommand {
 
         func run() throws {
             let count = try selection.receipts.export(key: selection.key, to: to)
-            FileHandle.standardError.write(Data("Wrote \(receipts(count)) into \(to).\n".utf8))
+            Output.advise("Wrote \(receipts(count)) into \(to).")
         }
     }
 
@@ -41,12 +41,16 @@ struct Receipts: AsyncParsableCommand {
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
-            let result = try selection.receipts.verify(key: selection.key, asJSON: json) { print($0) }
-            let told = "\(receipts(result.count)), \(result.refused) refused.\n"
-            FileHandle.standardError.write(Data(told.utf8))
+            let result = try selection.receipts.verify(key: selection.key, asJSON: json, printer(json))
+            Output.advise("\(receipts(result.count)), \(result.refused) refused.")
             guard result.refused == 0 else { throw ExitCode(1) }
         }
     }
+}
+
+/// Prints the lines of a list of receipts.
+private func printer(_ isJSON: Bool) -> (String) -> Void {
+    { line in if isJSON { Output.results.json(line) } else { Output.results.line(line) } }
 }
 
 /// A count with its noun: `1 receipt`, `2 receipts`.

@@ -3,6 +3,7 @@ import ArgumentParser
 import CommandSupport
 import Foundation
 import Logging
+import SystemSupport
 import TransferCore
 
 struct Status: AsyncParsableCommand {
@@ -14,9 +15,9 @@ struct Status: AsyncParsableCommand {
         let home = AgentHome(path: home)
         let rows = try AgentJournal.unfinished(
             in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
-        for row in rows { print(row.line) }
-        if home.isBusy { print("A sluice-agent is at work in this home.") }
-        print(
+        for row in rows { Output.results.line(row.line) }
+        if home.isBusy { Output.results.line("A sluice-agent is at work in this home.") }
+        Output.results.line(
             rows.isEmpty
                 ? "No unfinished uploads." : "Continue with: sluice-agent resume ID…   Drop with: sluice-agent abort ID"
         )
@@ -45,9 +46,9 @@ struct Resume: AsyncParsableCommand {
         if ids.isEmpty, !all, !options.json, isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 {
             let rows = try AgentJournal.unfinished(
                 in: AgentHome(path: options.home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
-            guard !rows.isEmpty else { return print("No unfinished uploads.") }
+            guard !rows.isEmpty else { return Output.results.line("No unfinished uploads.") }
             let dialogue = ResumeDialogue(
-                read: { readLine() }, write: { FileHandle.standardOutput.write(Data($0.utf8)) })
+                read: { readLine() }, write: { Output.results.raw($0) })
             let decision = dialogue.ask(rows.filter { !$0.isDropping })
             guard decision != .init() else { return }
             (resumed, dropped) = (decision.now, decision.drop)

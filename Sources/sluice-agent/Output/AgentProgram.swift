@@ -1,8 +1,13 @@
 package import AgentKit
-import Foundation
-import Logging
+import SystemSupport
+import TransferCommon
 import TransferCore
-import UnixSignals
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Runs one command of the agent: handles signals, prints the command's output, and returns the exit code.
 package struct AgentProgram: Sendable {
@@ -16,9 +21,10 @@ package struct AgentProgram: Sendable {
     package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
         let text = ProgressLines.Style.text(isTerminal: isatty(STDOUT_FILENO) == 1, isVerbose: verbose)
         self.uploader = uploader
-        self.lines = ProgressLines(style: json ? .json : quiet ? .quiet : text, columns: Self.columns) {
-            FileHandle.standardOutput.write(Data($0.utf8))
-        }
+        self.lines = ProgressLines(
+            style: json ? .json : quiet ? .quiet : text, columns: Self.columns,
+            reader: { Output.results.isBehind ? .behind : Output.results.pendingBytes > 0 ? .reading : .idle }
+        ) { Output.results.raw($0) }
     }
 
     /// The width of the terminal in columns; 80 if it is unknown.
@@ -30,8 +36,8 @@ package struct AgentProgram: Sendable {
 
     /// Performs the work until it ends, or until SIGINT or SIGTERM arrives. After the first signal, the run completes
     /// the parts that are nearly sent and then ends. After the second signal, it ends at once. In both cases unfinished
-    /// uploads can be resumed. The third signal ends the process immediately, even if a thread is blocked in a read.
-    /// That is safe, too, because committed journal writes are durable.
+    /// uploads can be resumed. Less than a second after the second signal, or at the third, the process ends, even if a
+    /// thread is blocked in a read or write. That is safe, too, because committed journal writes are durable.
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
@@ -63,30 +69,11 @@ package struct AgentProgram: Sendable {
     private func summary(
         of work: Uploader.Work, observe: @escaping @Sendable (UploadEvent) -> Void
     ) async throws -> RunSummary {
+        // A reader that does not read must not stop the transfer, which works for more than its output.
+        Output.doNotWaitForReader()
         let control = UploadControl()
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-        return try await withThrowingTaskGroup(of: RunSummary?.self) { tasks in
-            tasks.addTask {
-                var count = 0
-                for await _ in signals {
-                    count += 1
-                    // Do not wait until the run has stopped: if stopping hangs, the next signal must still be handled.
-                    switch count {
-                    case 1: Task { await control.stop() }
-                    case 2: Task { await control.stopAtOnce() }
-                    default: _exit(UploadFailure.Kind.stopped.exitCode)
-                    }
-                }
-                return nil
-            }
-            tasks.addTask { try await uploader.run(work, control: control, observe: observe) }
-            defer { tasks.cancelAll() }
-            // The first task that returns a summary has done the work. The other task, which waits for signals, is then
-            // cancelled.
-            while let ended = try await tasks.next() {
-                if let summary = ended { return summary }
-            }
-            return RunSummary()
-        }
+        StopSignals.handle(
+            stop: { Task { await control.stop() } }, stopAtOnce: { Task { await control.stopAtOnce() } })
+        return try await uploader.run(work, control: control, observe: observe)
     }
 }

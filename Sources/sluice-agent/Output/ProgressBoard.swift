@@ -73,7 +73,8 @@ struct ProgressBoard {
 
     private mutating func line(of bytes: [UInt8], columns: Int) -> String {
         guard var file = files[bytes] else { return "" }
-        let (key, figures) = (file.key, file.figures)
+        // Make control characters visible first: the visible form is longer.
+        let (key, figures) = (file.key.withVisibleControls, file.figures)
         if figures.isGrowing {
             return Self.cut("\(key)  \(ReadableQuantity.size(figures.storedBytes)) stored", columns)
         }

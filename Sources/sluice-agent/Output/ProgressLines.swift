@@ -17,6 +17,16 @@ package final class ProgressLines: Sendable {
         case quiet
     }
 
+    /// How far the reader of the output is. While it is slow, progress is left out and results are printed.
+    package enum Reader: Sendable {
+        /// All output is written.
+        case idle
+        /// The reader reads.
+        case reading
+        /// Much output waits for the reader.
+        case behind
+    }
+
     private struct State {
         var board = ProgressBoard()
         /// Number of lines of the progress board that are on the terminal now.
@@ -36,17 +46,23 @@ package final class ProgressLines: Sendable {
 
     private let style: Style
     private let columns: @Sendable () -> Int
+    private let reader: @Sendable () -> Reader
     private let output: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - columns: current width of the terminal.
-    ///   - output: called with text, including line feeds.
+    ///   - reader: how far the reader of the output is.
+    ///   - output: called with text, including line feeds. Control characters of foreign text are visible in it; only
+    ///     the progress board contains those that move the cursor.
     package init(
-        style: Style, columns: @escaping @Sendable () -> Int = { 80 }, output: @escaping @Sendable (String) -> Void
+        style: Style, columns: @escaping @Sendable () -> Int = { 80 },
+        reader: @escaping @Sendable () -> Reader = { .idle },
+        output: @escaping @Sendable (String) -> Void
     ) {
         self.style = style
         self.columns = columns
+        self.reader = reader
         self.output = output
     }
 
@@ -79,7 +95,7 @@ package final class ProgressLines: Sendable {
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
             // Print this line even in this style: otherwise the output would not explain the exit code.
-            if !summary.notBegun.isNothing { output(summary.notBegun.sentence + "\n") }
+            if !summary.notBegun.isNothing { output(Self.line(summary.notBegun.sentence)) }
         }
     }
 
@@ -88,13 +104,14 @@ package final class ProgressLines: Sendable {
     private func observeForPrograms(_ event: UploadEvent) {
         switch event {
         case .part(let key, let number, let sent, let size, let isStored):
+            guard reader() != .behind else { return }
             emit([
                 "event": "part", "key": key, "number": number.value, "sent": sent, "stored": isStored ? size : 0,
                 "size": size,
             ])
         case .file(let key, let figures):
             let rate = rate(of: figures, key: key)
-            guard let rate else { return }
+            guard let rate, reader() != .behind else { return }
             emit(["event": "file", "key": key, "stored": figures.storedBytes, "size": figures.size, "rate": rate])
         case .note(let key, let text):
             emit(["event": "note", "key": key, "text": text])
@@ -136,7 +153,7 @@ package final class ProgressLines: Sendable {
         do {
             let data = try JSONSerialization.data(
                 withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])
-            output(String(decoding: data, as: UTF8.self) + "\n")
+            output(String(decoding: data, as: UTF8.self).withEscapedControls + "\n")
         } catch {
             output("{\"event\":\"defect\"}\n")
         }
@@ -146,21 +163,24 @@ package final class ProgressLines: Sendable {
 
     private func observeForPeople(_ event: UploadEvent, isTerminal: Bool, isVerbose: Bool) {
         let now = ContinuousClock.now
+        let reader = reader()
         let lines = state.withLock { state in
             state.board.observe(event, at: now)
             var texts: [String] = []
             switch event {
             case .part(let key, let number, _, let size, isStored: true) where isVerbose:
-                texts = ["\(key): part \(number.value) stored, \(Self.size(size))\n"]
+                if reader != .behind { texts = [Self.line("\(key): part \(number.value) stored, \(Self.size(size))")] }
             case .note(let key, let text):
-                texts = ["\(key): \(text)\n"]
+                texts = [Self.line("\(key): \(text)")]
             case .finished(_, let key, let outcome, let figures):
-                texts = ["\(key): \(Self.sentence(outcome, figures))\n"]
+                texts = [Self.line("\(key): \(Self.sentence(outcome, figures))")]
             case .part, .file, .checked:
                 break
             }
-            guard isTerminal else { return texts + Self.sums(&state, now: now) }
+            guard isTerminal else { return texts + (reader == .behind ? [] : Self.sums(&state, now: now)) }
             let isDue = state.drawnAt.map { now - $0 >= Self.drawInterval } ?? true
+            // Draw no board behind text that waits: a stopped terminal would otherwise collect outdated boards.
+            guard reader == .idle else { return texts.isEmpty ? [] : Self.erased(&state) + texts }
             guard isDue || !texts.isEmpty else { return [] }
             return Self.erased(&state) + texts + Self.drawn(&state, columns: columns(), now: now)
         }
@@ -173,7 +193,7 @@ package final class ProgressLines: Sendable {
         if state.drawnAt == nil { state.drawnAt = now }
         guard now - last >= lineInterval, state.board.isActive else { return [] }
         state.drawnAt = now
-        return [state.board.sums(at: now) + "\n"]
+        return [line(state.board.sums(at: now))]
     }
 
     private static func erased(_ state: inout State) -> [String] {
@@ -185,12 +205,15 @@ package final class ProgressLines: Sendable {
         let lines = state.board.lines(columns: columns, at: now)
         state.drawnLines = lines.count
         state.drawnAt = now
-        return lines.map { $0 + "\n" }
+        return lines.map(line)
     }
+
+    /// The text as one line. Keys, paths and messages come from elsewhere.
+    private static func line(_ text: String) -> String { text.withVisibleControls + "\n" }
 
     private func observeFailure(_ event: UploadEvent) {
         guard case .finished(_, let key, .failed(let failure), let figures) = event else { return }
-        output("\(key): \(Self.sentence(.failed(failure), figures))\n")
+        output(Self.line("\(key): \(Self.sentence(.failed(failure), figures))"))
     }
 
     /// The end of the output: all failures together with advice.
@@ -198,13 +221,14 @@ package final class ProgressLines: Sendable {
         var lines: [String] = []
         // List the failures again, except those that only say that the user has stopped the run.
         if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
-            lines.append("\nNot stored:\n")
-            let width = summary.failures.map(\.path.count).max() ?? 0
-            for failure in summary.failures {
-                let path = failure.path.padding(toLength: min(width, 60), withPad: " ", startingAt: 0)
-                lines.append("  \(failure.path.count > 60 ? failure.path : path)  \(failure.failure.sentence)\n")
+            lines += ["", "Not stored:"]
+            let paths = summary.failures.map(\.path.withVisibleControls)
+            let width = min(paths.map(\.count).max() ?? 0, 60)
+            for (path, failure) in zip(paths, summary.failures) {
+                let padding = String(repeating: " ", count: max(width - path.count, 0))
+                lines.append("  \(path)\(padding)  \(failure.failure.sentence)")
             }
-            lines.append("\n")
+            lines.append("")
         }
         if summary.files > summary.failures.count || summary.bytesSent > 0 {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
@@ -212,21 +236,21 @@ package final class ProgressLines: Sendable {
                 "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
                     + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
                     + "\(Self.size(summary.bytesResumed)) were stored before; \(Self.time(summary.seconds)), "
-                    + "\(Self.size(UInt64(rate)))/s\n")
+                    + "\(Self.size(UInt64(rate)))/s")
         }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
                 "\(count) stored without a receipt; sluice-agent check --remote --read-back asks for "
-                    + "\(count == 1 ? "it" : "them").\n"
+                    + "\(count == 1 ? "it" : "them")."
             )
         }
-        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence + "\n") }
+        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence) }
         if summary.unfinished > 0 {
             lines.append(
                 "\(summary.unfinished) upload\(summary.unfinished == 1 ? " is" : "s are") unfinished and kept: "
-                    + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.\n")
+                    + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.")
         }
-        return lines
+        return lines.map(line)
     }
 
     /// Bytes per second since the last line; `nil` if it is too early for another line.

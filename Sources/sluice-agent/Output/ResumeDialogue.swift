@@ -1,4 +1,5 @@
 package import AgentKit
+import TransferCommon
 package import TransferCore
 
 /// The dialogue of `resume` on a terminal. Asks the user for each unfinished upload whether to resume it now, to resume
@@ -17,7 +18,7 @@ package struct ResumeDialogue {
 
     /// - Parameters:
     ///   - read: returns the user's next line; `nil` at the end of input.
-    ///   - write: called with text for the user, including line feeds.
+    ///   - write: called with text for the user, including line feeds. Control characters of foreign text are visible.
     package init(read: @escaping () -> String?, write: @escaping (String) -> Void) {
         self.read = read
         self.write = write
@@ -27,7 +28,7 @@ package struct ResumeDialogue {
     package func ask(_ uploads: [AgentJournal.Unfinished]) -> Decision {
         var decision = Decision()
         for upload in uploads {
-            write(upload.line + "\n")
+            write(upload.line.withVisibleControls + "\n")
             guard let answer = answer(about: upload) else {
                 write("\n")
                 break

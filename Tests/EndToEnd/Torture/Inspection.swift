@@ -51,7 +51,7 @@ struct Inspection: Sendable {
                 site.tally.violation("\(agent.name) still has in its journal:\n\(told.joined(separator: "\n"))")
             }
         }
-        let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
+        let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s", "--force"])
         site.tally.count { $0.cleaned = cleaned.filter { $0.hasPrefix("removed ") }.count }
         let listed = try await site.administer(["uploads", "list"])
         if listed != ["No unfinished uploads."] {

@@ -24,4 +24,9 @@ import Testing
     func commandIsNotATypo(arguments: [String]) {
         #expect(CommandTypo(arguments: arguments[...], of: Self.configuration) == nil)
     }
+
+    @Test func controlsInTheWordAreVisible() {
+        let typo = CommandTypo(arguments: ["x\u{1B}[2J\nforged"], of: Self.configuration)
+        #expect(typo?.sentence(program: "program").hasPrefix("there is no command x\\u{1b}[2J\\u{a}forged.") == true)
+    }
 }

@@ -36,7 +36,9 @@ struct QuantityTests {
 
     @Test(arguments: [
         ("127.0.0.1:7420", "127.0.0.1", 7_420, true), ("[::1]:1", "::1", 1, true),
-        ("gate.example:80", "gate.example", 80, false),
+        ("gate.example:80", "gate.example", 80, false), ("127.evil.example:1", "127.evil.example", 1, false),
+        ("localhost:1", "localhost", 1, true), ("[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1, true),
+        ("127.0.0.1.example:1", "127.0.0.1.example", 1, false), ("0.0.0.0:1", "0.0.0.0", 1, false),
     ])
     func endpointsHaveAHostAndAPort(text: String, host: String, port: Int, isLoopback: Bool) throws {
         let endpoint = try #require(Endpoint(argument: text))

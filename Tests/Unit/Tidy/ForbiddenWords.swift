@@ -22,11 +22,9 @@ struct ForbiddenWord: Sendable {
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
 private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
 
-/// Whether a rule against printing applies to a file. Only programs print to their outputs; libraries log or return
-/// results. A library function may call a parameter named `print`.
-private let inLibraries: @Sendable (SourceFile) -> Bool = { file in
-    !file.isTest && !file.target.hasPrefix("sluice-")
-        && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
+/// Whether a rule against printing applies to a file. A function may call a parameter named `print`.
+private let inSourcesThatPrint: @Sendable (SourceFile) -> Bool = { file in
+    !file.isTest && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
 }
 
 /// Whether a rule against sleeping applies to a file. Tests wait for observable events; only the implementation of
@@ -58,14 +56,43 @@ private let forbiddenWords: [ForbiddenWord] = [
     ForbiddenWord(
         name: "print", words: ["print", "debugPrint", "dump", "NSLog"],
         pattern: { $0.contains(/(^|[^.\w])(debugPrint|print|dump|NSLog)\(/) },
-        instead: "log with the logger that was handed in, or return the text to the program", scope: inLibraries,
+        instead: "in a program, print through Output, which survives a closed or full output; in a library, log with "
+            + "the logger that was handed in, or return the text to the program",
+        scope: inSourcesThatPrint,
         broken: [
+            sample("Sources/sluice-agent/B.swift", "print(x)"),
             sample("Sources/AgentKit/B.swift", "print(x)"), sample("Sources/AgentKit/B.swift", "if a { dump(x) }"),
         ],
         followed: [
-            sample("Sources/sluice-agent/B.swift", "print(x)"), sample("Sources/AgentKit/B.swift", "printer.print(x)"),
+            sample("Sources/sluice-agent/B.swift", "Output.results.line(x)"),
+            sample("Sources/AgentKit/B.swift", "printer.print(x)"),
             sample("Sources/AgentKit/B.swift", "let fingerprint = footprint(x)"),
             sample("Sources/AgentKit/B.swift", "func list(_ print: (String) -> Void) { print(x) }"),
+        ]),
+    ForbiddenWord(
+        name: "standard outputs",
+        words: [
+            "standardOutput", "standardError", "fputs", "puts", "fwrite", "fprintf", "STDOUT_FILENO", "STDERR_FILENO",
+        ],
+        pattern: {
+            // No \b beside a dot: between letters and a dot there is no boundary of words.
+            $0.contains(/FileHandle\.standard(Output|Error)|standard(Output|Error)\(label:/)
+                || $0.contains(/\b(fputs|puts|fwrite|fprintf)\(|\bwrite\(STD(OUT|ERR)_FILENO/)
+        },
+        instead: "print through Output: Foundation ends the process if a write fails, and stdio hides the failure",
+        scope: inSources,
+        broken: [
+            sample("Sources/sluice-agent/B.swift", "FileHandle.standardError.write(data)"),
+            sample("Sources/CommandSupport/B.swift", "let out = FileHandle.standardOutput"),
+            sample("Sources/CommandSupport/B.swift", "StreamLogHandler.standardError(label: name)"),
+            sample("Sources/sluice-agent/B.swift", "fputs(text, stderr)"),
+            sample("Sources/AgentKit/B.swift", "write(STDERR_FILENO, bytes, count)"),
+        ],
+        followed: [
+            sample("Sources/sluice-agent/B.swift", "Output.notices.line(text)"),
+            sample("Sources/sluice-agent/B.swift", "let isTerminal = isatty(STDOUT_FILENO) == 1"),
+            sample("Sources/AgentKit/B.swift", "let handle = FileHandle(fileDescriptor: end)"),
+            sample("Tests/A/B.swift", "FileHandle.standardError.write(data)"),
         ]),
     ForbiddenWord(
         name: "unchecked Sendable", words: ["unchecked", "nonisolated"],

@@ -15,7 +15,7 @@ struct Room: Sendable {
     static let foundation: Set<String> = ["Foundation", "FoundationEssentials"]
     static let system: Set<String> = ["Glibc", "Musl", "Darwin", "Synchronization"]
     static let sockets: Set<String> = ["NIOCore", "NIOPosix", "NIOConcurrencyHelpers"]
-    static let service: Set<String> = ["Logging", "Metrics", "ServiceLifecycle", "UnixSignals"]
+    static let service: Set<String> = ["Logging", "Metrics", "ServiceLifecycle"]
     static let command: Set<String> = ["ArgumentParser", "Configuration", "SystemPackage"]
     static let wire: Set<String> = ["TransferCommon", "WireProtocol"]
     static let core: Set<String> = wire.union(["TransferCore"])

@@ -11,4 +11,12 @@ import TransferCommon
     func controlsAreVisible(text: String, visible: String) {
         #expect(text.withVisibleControls == visible)
     }
+
+    @Test(arguments: [
+        (#"{"key":"plain é \n"}"#, #"{"key":"plain é \n"}"#), ("\u{9B}2J", #"\u009b2J"#), ("\u{7F}", #"\u007f"#),
+        ("a\u{202E}b", #"a\u202eb"#), ("\u{E0001}", #"\udb40\udc01"#), ("", ""),
+    ])
+    func controlsInJSONAreEscaped(text: String, escaped: String) {
+        #expect(text.withEscapedControls == escaped)
+    }
 }

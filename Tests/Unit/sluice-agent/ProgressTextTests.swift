@@ -13,10 +13,17 @@ import sluice_agent
         var all: String { text.withLock { $0 } }
         func write(_ piece: String) { text.withLock { $0 += piece } }
 
+        let reader = Mutex(ProgressLines.Reader.idle)
+
         func lines(isTerminal: Bool, isVerbose: Bool = false, columns: Int = 80) -> ProgressLines {
             ProgressLines(
-                style: .text(isTerminal: isTerminal, isVerbose: isVerbose), columns: { columns }
+                style: .text(isTerminal: isTerminal, isVerbose: isVerbose), columns: { columns },
+                reader: { self.reader.withLock { $0 } }
             ) { self.write($0) }
+        }
+
+        func json() -> ProgressLines {
+            ProgressLines(style: .json, reader: { self.reader.withLock { $0 } }) { self.write($0) }
         }
     }
 
@@ -137,5 +144,36 @@ import sluice_agent
             summary.add(.stored(receipt, wasThere: false), Self.figures(1), path: "p", key: "k")
             #expect(summary.withoutReceipt == [nil, 1, 1][number])
         }
+    }
+
+    /// A terminal that was stopped with Ctrl-S must not collect boards. Results wait for it.
+    @Test func noBoardIsDrawnBehindWaitingText() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        lines.observe(.file(key: "k", Self.figures(250)))
+        let board = screen.all
+        screen.reader.withLock { $0 = .reading }
+        lines.observe(.file(key: "k", Self.figures(300)))
+        #expect(screen.all == board)
+        lines.observe(.note(key: "k", "a result"))
+        #expect(screen.all == board + "\u{1B}[2A\r\u{1B}[Jk: a result\n")
+        screen.reader.withLock { $0 = .idle }
+        lines.observe(.note(key: "k", "drawn again"))
+        #expect(screen.all.hasPrefix(board + "\u{1B}[2A\r\u{1B}[Jk: a result\nk: drawn again\nk  [#######"))
+    }
+
+    /// Progress is left out for a reader that is too slow, in every style. What happened to a file never is.
+    @Test(arguments: [true, false]) func slowReaderGetsResultsOnly(isJSON: Bool) throws {
+        let screen = Screen()
+        let lines = isJSON ? screen.json() : screen.lines(isTerminal: false, isVerbose: true)
+        screen.reader.withLock { $0 = .behind }
+        lines.observe(.file(key: "k", Self.figures(250)))
+        lines.observe(try Self.part(1, sent: 500, isStored: true))
+        #expect(screen.all == "")
+        lines.observe(.note(key: "k", "a note"))
+        lines.observe(.finished(path: "p", key: "k", .failed(UploadFailure(.missing)), Self.figures(250)))
+        lines.conclude(RunSummary())
+        #expect(screen.all.contains("a note") && screen.all.contains("there is no such file"))
+        #expect(!isJSON || screen.all.contains("\"event\":\"summary\""))
     }
 }

@@ -89,7 +89,7 @@ extension EndToEndTests {
                     let agent = try await site.makeAgent(port: gateway.port)
                     _ = try await site.pushAndKill(agent, site.makeLargeFile())
                     #expect(try await site.administer(["uploads", "list"]).last?.hasPrefix("1 unfinished, ") == true)
-                    let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
+                    let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s", "--force"])
                     #expect(
                         cleaned.last?.hasPrefix("1 removed (") == true
                             && cleaned.last?.hasSuffix(" B), 0 kept.") == true)

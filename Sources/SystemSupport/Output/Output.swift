@@ -1,0 +1,68 @@
+import Synchronization
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The outputs of the process. All text that the programs print goes through here.
+package enum Output {
+    /// Standard output: the results of a command.
+    package static let results = OutputWriter(descriptor: STDOUT_FILENO)
+    /// Standard error: failures, advice and the log.
+    package static let notices = OutputWriter(
+        descriptor: STDERR_FILENO, patience: Output.patience, bytesMax: 1 << 20)
+
+    /// Longest time without progress that a program waits for a reader whose output is not its only purpose.
+    private static let patience = Duration.seconds(5)
+
+    /// From now on, standard output never holds up the program. To be called by commands that do more than print.
+    package static func doNotWaitForReader() { results.limitPatience(to: patience) }
+
+    /// Prints a failure or advice on standard error. Text that was printed on standard output before appears before it
+    /// on a terminal, unless that text cannot be written for a second.
+    package static func advise(_ text: String) {
+        results.drain(stalledAtMost: .seconds(1))
+        notices.line(text)
+    }
+
+    /// Like `advise`, for a text of several lines.
+    package static func advise(lines text: String) {
+        results.drain(stalledAtMost: .seconds(1))
+        notices.lines(text)
+    }
+
+    /// Writes what still waits, and ends the process.
+    ///
+    /// - Parameters:
+    ///   - code: the exit code. If it is 0 and a result could not be written, the process exits with 74 instead.
+    ///   - program: the program's name, for the message about results that could not be written.
+    package static func endProcess(_ code: Int32, program: String) -> Never {
+        results.finish()
+        let ending = OutputEnding(code: code, loss: results.loss)
+        if let sentence = ending.sentence { notices.line("\(program): \(sentence)") }
+        notices.finish()
+        exit(ending.code)
+    }
+}
+
+/// How a process ends, with regard to results that it could not print.
+package struct OutputEnding: Equatable {
+    /// 74 instead of 0 if a result was lost. Another code stays, because it says more.
+    package let code: Int32
+    /// The message for the user; `nil` if no result was lost, or if the reader has closed the pipe, as `head` does when
+    /// it has read enough.
+    package let sentence: String?
+
+    /// - Parameter loss: why results were lost; `nil` if none were lost.
+    package init(code: Int32, loss: OutputQueue.Loss?) {
+        self.code = code == 0 && loss != nil ? 74 : code
+        switch loss {
+        case nil, .failed(EPIPE): sentence = nil
+        case .failed(let number):
+            sentence = "standard output could not be written: \(String(cString: strerror(number)))."
+        case .stalled: sentence = "standard output was not read, so a part of it is lost."
+        }
+    }
+}

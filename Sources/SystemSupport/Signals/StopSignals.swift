@@ -1,0 +1,111 @@
+import Synchronization
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// SIGINT and SIGTERM of the process. After the second of them the process always ends, whatever its threads and
+/// event loops do: a blocked read or write, or a full thread pool, cannot prevent that.
+package enum StopSignals {
+    /// Exit code of a process that a signal has ended.
+    private static let exitCode: Int32 = 75
+    /// Time that the program has to print a summary after the second signal.
+    private static let summaryMilliseconds: Int32 = 700
+
+    // The signal handler uses these values, so they are atomic. `handle` uses each of them before it installs the
+    // handler: the first use of a global value initialises it, which a signal handler must not do.
+    private static let count = Atomic<Int>(0)
+    private static let lastNumber = Atomic<Int>(.max)
+    private static let pipeEnd = Atomic<Int32>(-1)
+
+    /// Handles the signals until the process ends. To be called once. If the system has no descriptor or thread for it,
+    /// the first signal ends the process, as it does without this call.
+    ///
+    /// - Parameters:
+    ///   - stop: called on a thread of its own at the first signal. Must not block.
+    ///   - stopAtOnce: called at the second signal, if the program has a summary to print; `nil` if it has none. The
+    ///     process ends soon afterwards, also if the program does not stop.
+    package static func handle(
+        stop: @escaping @Sendable () -> Void, stopAtOnce: (@Sendable () -> Void)? = nil
+    ) {
+        let course = StopCourse(hasSummary: stopAtOnce != nil)
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        // A full pipe must not block the handler. It holds far more signals than have an effect.
+        _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+        let waiter = SignalWaiter(descriptor: ends[0], course: course, stop: stop, stopAtOnce: stopAtOnce)
+        guard waiter.start() else { return }
+        count.store(0, ordering: .sequentiallyConsistent)
+        pipeEnd.store(ends[1], ordering: .sequentiallyConsistent)
+        lastNumber.store(course.lastNumber, ordering: .sequentiallyConsistent)
+        for number in [SIGINT, SIGTERM] { signal(number, received) }
+    }
+
+    private static let received: @convention(c) (Int32) -> Void = { _ in
+        let number = errno
+        let count = StopSignals.count.add(1, ordering: .sequentiallyConsistent).newValue
+        if count >= StopSignals.lastNumber.load(ordering: .sequentiallyConsistent) { _exit(StopSignals.exitCode) }
+        var byte: UInt8 = 0
+        _ = write(StopSignals.pipeEnd.load(ordering: .sequentiallyConsistent), &byte, 1)
+        errno = number
+    }
+
+    /// The thread that performs the steps which a signal handler must not perform itself.
+    private final class SignalWaiter: Sendable {
+        private let descriptor: Int32
+        private let course: StopCourse
+        private let stop: @Sendable () -> Void
+        private let stopAtOnce: (@Sendable () -> Void)?
+
+        init(
+            descriptor: Int32, course: StopCourse, stop: @escaping @Sendable () -> Void,
+            stopAtOnce: (@Sendable () -> Void)?
+        ) {
+            (self.descriptor, self.course, self.stop, self.stopAtOnce) = (descriptor, course, stop, stopAtOnce)
+        }
+
+        /// - Returns: whether the thread runs.
+        func start() -> Bool {
+            var thread = pthread_t()
+            let context = Unmanaged.passRetained(self)
+            let result = pthread_create(
+                &thread, nil,
+                { context in
+                    guard let context else { return nil }
+                    Unmanaged<SignalWaiter>.fromOpaque(context).takeRetainedValue().run()
+                    return nil
+                }, context.toOpaque())
+            guard result == 0 else {
+                context.release()
+                return false
+            }
+            pthread_detach(thread)
+            return true
+        }
+
+        private func run() {
+            var number = 0
+            var byte: UInt8 = 0
+            while true {
+                let count = read(descriptor, &byte, 1)
+                guard count == 1 else {
+                    if count < 0, errno == EINTR { continue }
+                    return
+                }
+                number += 1
+                switch course.step(number) {
+                case .stop: stop()
+                case .stopAtOnce:
+                    stopAtOnce?()
+                    // A further signal ends this pause, because its handler ends the process.
+                    poll(nil, 0, StopSignals.summaryMilliseconds)
+                    _exit(StopSignals.exitCode)
+                case .exit: _exit(StopSignals.exitCode)
+                }
+            }
+        }
+    }
+}

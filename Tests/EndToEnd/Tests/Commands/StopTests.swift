@@ -1,0 +1,92 @@
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Tests that the second SIGINT or SIGTERM ends both programs at once, whatever blocks them.
+    @Suite
+    struct StopTests {
+        /// Less than the time after which a program gives up a reader or a gateway by itself.
+        private static let atOnce = Duration.seconds(2)
+
+        /// Sends two signals, and expects that the program ends at once.
+        private func stopTwice(_ program: Program, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+            let start = ContinuousClock.now
+            // If two signals of the same kind are pending, the kernel merges them. So the second is of another kind.
+            program.kill(SIGINT)
+            program.kill(SIGTERM)
+            let ended = try await program.waitForExit(within: .seconds(30))
+            #expect(ended == .exited(75), "\(program.transcript)", sourceLocation: sourceLocation)
+            let passed = ContinuousClock.now - start
+            #expect(passed < Self.atOnce, "\(passed)", sourceLocation: sourceLocation)
+        }
+
+        /// Waits until the agent holds the lock of its home. It handles signals by then.
+        private func waitUntilAtWork(_ agent: AgentHandle) async throws {
+            try await withDeadline(Site.deadline, "the agent to be at work") {
+                var told = ""
+                while !told.contains("at work") {
+                    told = try await run(agent.program, ["status", "--home", agent.home]).transcript
+                }
+            }
+        }
+
+        @Test(arguments: [">&3", "2>&3", ">&3 2>&3"])
+        func blockedOutputDoesNotKeepTheAgent(redirections: String) async throws {
+            try await Site.serving { site, agent in
+                let arguments = site.slowPush(try site.makeLargeFile()) + ["--json", "--home", agent.home]
+                let shell = Site.shellArguments(agent.program, arguments, redirections, setUp: site.blockedPipe())
+                try await withProgram(Site.shell, shell) { program in
+                    try await waitUntilAtWork(agent)
+                    try await stopTwice(program)
+                }
+            }
+        }
+
+        /// The thread that reads the stream is stuck, because no process writes into the pipe.
+        @Test func blockedReadDoesNotKeepTheAgent() async throws {
+            try await Site.serving { site, agent in
+                let pipe = Site.quoted(site.path("silent"))
+                let arguments = ["push", "-", "--key", "stream", "--json", "--home", agent.home]
+                let shell = Site.shellArguments(
+                    agent.program, arguments, "0<>\(pipe)", setUp: "mkfifo \(pipe); ")
+                try await withProgram(Site.shell, shell) { program in
+                    try await waitUntilAtWork(agent)
+                    try await stopTwice(program)
+                }
+                try await site.expectNoObject("stream")
+            }
+        }
+
+        /// The drain waits for an agent whose connection is stalled, with a limit that is longer than this test.
+        @Test func drainDoesNotKeepTheGateway() async throws {
+            try await Site.with { site in
+                try await site.withGateway(["--drain-limit", "5min"]) { gateway in
+                    try await withFaultProxy(upstreamPort: gateway.port) { proxy in
+                        let agent = try await site.makeAgent(port: proxy.port)
+                        try await agent.start(site.slowPush(site.makeLargeFile())) { push in
+                            try await push.waitForStoredParts(2)
+                            try await proxy.change { faults in
+                                faults.towardsUpstream.passage = .stalled
+                                faults.towardsClient.passage = .stalled
+                            }
+                            try await stopTwice(gateway.program)
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: [SIGINT, SIGTERM])
+        func oneSignalEndsAnIdleGateway(signal: Int32) async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    gateway.program.kill(signal)
+                    let ended = try await gateway.program.waitForExit(within: .seconds(10))
+                    #expect(ended == .exited(0), "\(gateway.program.transcript)")
+                }
+            }
+        }
+    }
+}
