@@ -29,7 +29,7 @@ struct CertifiedDevices {
     /// line with a fingerprint: a device with a certificate must not take the name of a device with a pinned key.
     func device(named name: String) -> AuthorisedDevice? {
         guard DeviceName.isUsable(name), !pinnedNames.contains(name) else { return nil }
-        guard let options = rules[name].map(\.options) ?? CertificateRule.usualOptions(name: name),
+        guard let options = rules[name].map(\.options) ?? DeviceOptions(device: name, prefix: nil),
             KeyRule.isPrefix(options.prefix), let identity = Self.identity(ofName: name)
         else { return nil }
         return AuthorisedDevice(name: name, fingerprint: identity, prefix: options.prefix, limits: options.limits)

@@ -7,18 +7,18 @@ import WireProtocol
 /// The devices that may use a site. The file is text in the style of `authorized_keys`, one device a line.
 ///
 ///     # name  fingerprint  options
-///     cam1  sha256:9f86…0a08  prefix=cam1/  sessions=100  budget=16MiB
+///     cam1  sha256:9f86…0a08  sessions=100  budget=16MiB
 ///     cam2  certificate       prefix=yard/
 ///     cam3  revoked
 ///
-/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device without a prefix may write any key. Where a line
-/// sets no limit (`DeviceOptions`), the limit of the site applies.
+/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device may write below `NAME/`, or below the prefix that
+/// its line sets; with an empty one (`prefix=`) it may write any key. Where a line sets no limit (`DeviceOptions`), the
+/// limit of the site applies.
 ///
 /// Lines with *certificate* or *revoked* in the place of a fingerprint are for sites with an authority (`serve --ca`).
-/// A device of such a site needs no line: it may write below `NAME/`, where `NAME` is the name in its certificate. A
-/// line with *certificate* sets other options for the name, and a line with *revoked* makes the gateway refuse
-/// certificates with this name. Each name is on one line only. A name with a fingerprint belongs to that key, and no
-/// certificate can claim it.
+/// A device of such a site needs no line; `NAME` is then the name in its certificate. A line with *certificate* sets
+/// other options for the name, and a line with *revoked* makes the gateway refuse certificates with this name. Each
+/// name is on one line only. A name with a fingerprint belongs to that key, and no certificate can claim it.
 package struct DeviceList: Equatable, Sendable {
     /// Devices whose line has a fingerprint.
     package private(set) var devices: [AuthorisedDevice] = []
@@ -61,7 +61,7 @@ package struct DeviceList: Equatable, Sendable {
         guard let fingerprint = Fingerprint(fields[1]) else {
             throw DeviceListError("the fingerprint is not sha256: and 64 hexadecimal digits")
         }
-        let options = try DeviceOptions(fields.dropFirst(2))
+        let options = try DeviceOptions(fields.dropFirst(2), device: fields[0])
         return AuthorisedDevice(
             name: fields[0], fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits)
     }
@@ -94,6 +94,12 @@ package struct DeviceList: Equatable, Sendable {
     /// Whether a line of the list has this name.
     package func has(_ name: String) -> Bool { names.contains(name) }
 
+    /// Names of the devices with an empty prefix, which may write any key.
+    var namesWithoutPrefix: [String] {
+        devices.filter { $0.prefix.isEmpty }.map(\.name)
+            + certificateRules.filter { $0.options?.prefix.isEmpty == true }.map(\.name)
+    }
+
     /// Whether the list revokes this name.
     package func hasRevoked(_ name: String) -> Bool {
         certificateRules.contains { $0.name == name && $0.options == nil }
@@ -116,7 +122,7 @@ package struct DeviceList: Equatable, Sendable {
     /// The list as file content.
     package var text: String {
         let lines = devices.map { device in
-            "\(device.name)  \(Fingerprint(device.fingerprint))\(device.options.text())\n"
+            "\(device.name)  \(Fingerprint(device.fingerprint))\(device.options.text)\n"
         }
         return "# name  fingerprint  options: \(DeviceOptions.summary)\n"
             + (lines + certificateRules.map { $0.line + "\n" }).joined()
