@@ -54,7 +54,12 @@ package struct GatewayProgram: Sendable {
         let services = ServiceGroup(
             services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
             logger: .silent)
-        try await services.run()
+        do {
+            try await services.run()
+        } catch {
+            await SiteStore.close(store)
+            throw error
+        }
         await SiteStore.close(store)
     }
 
