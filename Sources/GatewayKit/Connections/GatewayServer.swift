@@ -198,7 +198,7 @@ package struct GatewayServer: Service {
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
             await shell.refreshLists()
-            if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
+            if let newest = await Self.changed(keys) { cryptography.replaceKeys(by: newest) }
         }
     }
 
@@ -225,7 +225,7 @@ package struct GatewayServer: Service {
         _ makeShown: @Sendable (Identity) throws(CryptographyError) -> ShownIdentity.Shown
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
-            guard let newest = keys.changed() else { continue }
+            guard let newest = await Self.changed(keys) else { continue }
             await tell(shell, of: newest)
             guard !configuration.isPlaintext else { continue }
             do throws(CryptographyError) {
@@ -237,6 +237,12 @@ package struct GatewayServer: Service {
                     metadata: ["error": "\(error)"])
             }
         }
+    }
+
+    /// Reads a file again on a pool thread: a disk that hangs must not stop a thread on which tasks run.
+    private static func changed<Value: Sendable>(_ file: WatchedFile<Value>) async -> Value? {
+        // try?: the process-wide thread pool never stops, so it refuses no job.
+        (try? await NIOThreadPool.singleton.runIfActive { file.changed() }) ?? nil
     }
 
     private func tell(_ shell: GatewayShell, of keys: SiteKeys) async {

@@ -25,6 +25,9 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
+    /// The same lines by name. The thread that reads the list makes this table, so that the event loop does not have to
+    /// go through a long list.
+    private var rules: [String: CertificateRule] = [:]
     /// Names of all lines. A set, so that the check for duplicate names takes the same time in a long list as in a
     /// short one.
     private var names: Set<String> = []
@@ -80,6 +83,7 @@ package struct DeviceList: Equatable, Sendable {
     package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
         try check(name: rule.name, rule.options)
         names.insert(rule.name)
+        rules[rule.name] = rule
         certificateRules.append(rule)
     }
 
@@ -100,10 +104,14 @@ package struct DeviceList: Equatable, Sendable {
             + certificateRules.filter { $0.options?.prefix.isEmpty == true }.map(\.name)
     }
 
+    /// The line about certificates with this name, if any.
+    func rule(of name: String) -> CertificateRule? { rules[name] }
+
+    /// Whether a line with a fingerprint has this name.
+    func hasPinned(_ name: String) -> Bool { has(name) && rules[name] == nil }
+
     /// Whether the list revokes this name.
-    package func hasRevoked(_ name: String) -> Bool {
-        certificateRules.contains { $0.name == name && $0.options == nil }
-    }
+    package func hasRevoked(_ name: String) -> Bool { rules[name].map { $0.options == nil } ?? false }
 
     /// Removes the revocation of a name, so that the name can be used again.
     package mutating func forgive(_ name: String) {
@@ -115,6 +123,7 @@ package struct DeviceList: Equatable, Sendable {
         guard names.remove(name) != nil else { return false }
         for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }
         devices.removeAll { $0.name == name }
+        rules[name] = nil
         certificateRules.removeAll { $0.name == name }
         return true
     }
