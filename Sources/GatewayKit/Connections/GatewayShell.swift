@@ -61,7 +61,7 @@ actor GatewayShell: MachineShell {
         let address = PreAuthenticationLimiter.address(of: channel.remoteAddress)
         let (newcomer, leaving) = preAuthenticationLimiter.enter(address)
         unauthenticatedPeers[newcomer] = channel
-        if let leaving { unauthenticatedPeers.removeValue(forKey: leaving)?.close(promise: nil) }
+        if let leaving { unauthenticatedPeers.removeValue(forKey: leaving)?.drop() }
         return newcomer
     }
 
