@@ -22,6 +22,8 @@ package struct GatewayServer: Service {
         /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the
         /// gateway knows devices only by their pinned keys.
         package var authorityPath: String?
+        /// How many handshakes may begin, in all and for one address.
+        package var handshakes = HandshakeBudget.Limits()
         /// An unfinished upload is removed once it has received no part for this long; `nil` to remove none.
         package var unfinishedExpiry: Duration?
         /// Time that agents have after SIGTERM to finish the parts that they are sending.
@@ -115,7 +117,10 @@ package struct GatewayServer: Service {
                 fingerprint: identity.fingerprint)
         }
         let shown = ShownIdentity(configuration.isPlaintext ? nil : try makeShown(siteKeys.identity))
-        let listener = try await listen(group, shell, shown)
+        let queue =
+            configuration.isPlaintext
+            ? nil : HandshakeQueue(limits: configuration.handshakes, eventLoop: group.next())
+        let listener = try await listen(group, shell, shown, queue)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await dropSilentFlows(of: shell) }
@@ -133,6 +138,7 @@ package struct GatewayServer: Service {
             tasks.cancelAll()
         }
         await shell.finish()
+        await queue?.finish()
         await writeReports(of: shell)
         await pins?.write()
         try await group.end()
@@ -150,7 +156,7 @@ package struct GatewayServer: Service {
     }
 
     private func listen(
-        _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
+        _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity, _ queue: HandshakeQueue?
     ) async throws -> any Channel {
         // Use buffers of a fixed size, small until HELLO: buffers that adapt their size cost more time than they save.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
@@ -165,13 +171,15 @@ package struct GatewayServer: Service {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(ReadGate(shell: shell))
+                    let address = PeerAddress()
+                    try pipeline.addHandler(ReadGate(shell: shell, queue: queue, peer: address))
                     let shownNow = shown.now
                     if let shownNow { try pipeline.addHandler(shownNow.context.makeHandler()) }
                     try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
                         GatewayConnectionHandler(
-                            shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown))
+                            shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown,
+                            address: address))
                 }
             }
         return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()

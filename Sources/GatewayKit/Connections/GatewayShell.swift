@@ -57,9 +57,11 @@ actor GatewayShell: MachineShell {
     // MARK: Connections, called on the loop
 
     /// Registers an unauthenticated connection; may close the oldest one.
-    func unauthenticatedPeerConnected(_ channel: any Channel) -> PreAuthenticationLimiter.Peer {
-        let address = PreAuthenticationLimiter.address(of: channel.remoteAddress)
-        let (newcomer, leaving) = preAuthenticationLimiter.enter(address)
+    func unauthenticatedPeerConnected(
+        _ channel: any Channel, from address: SocketAddress?
+    ) -> PreAuthenticationLimiter.Peer {
+        let owner = PreAuthenticationLimiter.address(of: address)
+        let (newcomer, leaving) = preAuthenticationLimiter.enter(owner)
         unauthenticatedPeers[newcomer] = channel
         if let leaving { unauthenticatedPeers.removeValue(forKey: leaving)?.drop() }
         return newcomer
