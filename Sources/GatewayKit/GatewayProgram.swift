@@ -18,6 +18,8 @@ package struct GatewayProgram: Sendable {
     /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the gateway
     /// knows devices only by their pinned keys.
     package var authorityPath: String?
+    /// Networks of balancers that begin each connection with a PROXY header (`serve --proxy-from`).
+    package var proxyNetworks = ProxyNetworks()
     /// Memory for parts that are being received; `nil` for the default.
     package var budgetBytes: UInt64?
     /// Time that agents have after SIGTERM to finish the parts that they are sending; `nil` for the default.
@@ -44,6 +46,7 @@ package struct GatewayProgram: Sendable {
             software: software)
         configuration.isPlaintext = isPlaintext
         configuration.authorityPath = authorityPath
+        configuration.proxyNetworks = proxyNetworks
         configuration.unfinishedExpiry = unfinishedExpiry
         tell(of: store, logger)
         if let drainLimit { configuration.drainLimit = drainLimit }

@@ -22,6 +22,8 @@ package struct GatewayServer: Service {
         /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the
         /// gateway knows devices only by their pinned keys.
         package var authorityPath: String?
+        /// Networks of balancers that begin each connection with a PROXY header (`serve --proxy-from`).
+        package var proxyNetworks = ProxyNetworks()
         /// How many handshakes may begin, in all and for one address.
         package var handshakes = HandshakeBudget.Limits()
         /// An unfinished upload is removed once it has received no part for this long; `nil` to remove none.
@@ -172,6 +174,12 @@ package struct GatewayServer: Service {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     let address = PeerAddress()
+                    if !configuration.proxyNetworks.isEmpty {
+                        try pipeline.addHandler(
+                            ProxyHeaderHandler(
+                                networks: configuration.proxyNetworks, peer: address,
+                                limit: TimeAmount(configuration.limits.handshakeLimit), logger: logger))
+                    }
                     try pipeline.addHandler(ReadGate(shell: shell, queue: queue, peer: address))
                     let shownNow = shown.now
                     if let shownNow { try pipeline.addHandler(shownNow.context.makeHandler()) }
