@@ -2,6 +2,7 @@ package import ArgumentParser
 import Configuration
 import Foundation
 import SystemPackage
+import SystemSupport
 import TransferCommon
 
 /// Reads the settings of a program. A setting has the value of its flag; without the flag, the value of its environment
@@ -15,12 +16,24 @@ package struct Settings: Sendable {
     package init(file: String) async throws {
         let environment = EnvironmentVariablesProvider().prefixKeys(with: "sluice")
         do {
+            try Self.check(file)
             let file = try await FileProvider<JSONSnapshot>(filePath: FilePath(file), allowMissing: true)
             reader = ConfigReader(providers: [environment, file])
         } catch {
             throw ValidationError("The configuration file \(file) cannot be read: \("\(error)".withVisibleControls)")
         }
     }
+
+    /// Throws if others than the owner may change the file: its settings decide, for example, which store is used.
+    private static func check(_ file: String) throws(FileError) {
+        do {
+            _ = try BoundedFile.read(file, bytesMax: fileBytesMax, access: .ownerWrites)
+        } catch {
+            guard error.isMissing else { throw error }
+        }
+    }
+
+    private static let fileBytesMax = 1 << 20
 
     /// The setting, or `nil` if neither flag, variable nor file sets it.
     ///

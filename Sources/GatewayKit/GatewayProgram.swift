@@ -16,6 +16,8 @@ package struct GatewayProgram: Sendable {
     /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the gateway
     /// knows devices only by their pinned keys.
     package var authorityPath: String?
+    /// Networks of balancers that begin each connection with a PROXY header (`serve --proxy-from`).
+    package var proxyNetworks = ProxyNetworks()
     /// Memory for parts that are being received; `nil` for the default.
     package var budgetBytes: UInt64?
     /// Time that agents have after SIGTERM to finish the parts that they are sending; `nil` for the default.
@@ -49,6 +51,7 @@ package struct GatewayProgram: Sendable {
             software: software)
         configuration.isPlaintext = isPlaintext
         configuration.authorityPath = authorityPath
+        configuration.proxyNetworks = proxyNetworks
         configuration.unfinishedExpiry = unfinishedExpiry
         tell(of: store, logger)
         if let drainLimit { configuration.drainLimit = drainLimit }
@@ -58,7 +61,12 @@ package struct GatewayProgram: Sendable {
         // Pass a silent logger: the service group would log its whole configuration at start.
         let services = ServiceGroup(services: [server], logger: .silent)
         StopSignals.handle(stop: { Task { await services.triggerGracefulShutdown() } })
-        try await services.run()
+        do {
+            try await services.run()
+        } catch {
+            await SiteStore.close(store)
+            throw error
+        }
         await SiteStore.close(store)
     }
 

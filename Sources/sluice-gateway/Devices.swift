@@ -15,7 +15,7 @@ struct Device: AsyncParsableCommand {
             discussion:
                 "On the device: sluice-agent init --invite CODE. The code contains a secret: keep it confidential.")
         @Argument(help: "The name of the new device.") var name: String
-        @Option(help: "The device may write the keys that begin with this; it ends in a slash.") var prefix = ""
+        @OptionGroup var keys: DeviceKeyOption
         @OptionGroup var limits: DeviceLimitOptions
         @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: \"listen\" in gateway.json).")
         var gateway: Endpoint?
@@ -35,9 +35,10 @@ struct Device: AsyncParsableCommand {
             if endpoint.isLoopback {
                 Output.advise("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.")
             }
+            let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits.limits)
             let code = try home.gateway.inviteDevice(
-                name: name, options: DeviceOptions(prefix: prefix, limits: limits.limits),
-                gateway: endpoint.description, lifetime: lifetime)
+                name: name, options: options, gateway: endpoint.description, lifetime: lifetime)
+            Output.results.line(options.permission(of: name))
             Output.results.line(
                 "On the device, which has to reach this gateway at \(endpoint), within "
                     + "\(lifetime.components.seconds / 60) minutes: sluice-agent init --invite CODE")
@@ -53,12 +54,7 @@ struct Device: AsyncParsableCommand {
             Fingerprint?
         @Flag(help: "Identify it by a certificate with this name (serve --ca); also admits a revoked name again.")
         var certificate = false
-        @Option(
-            help: """
-                The device may write the keys that begin with this; it ends in a slash (default: any; with \
-                --certificate, the name and a slash).
-                """)
-        var prefix: String?
+        @OptionGroup var keys: DeviceKeyOption
         @OptionGroup var limits: DeviceLimitOptions
         @OptionGroup var home: HomeOption
 
@@ -70,10 +66,12 @@ struct Device: AsyncParsableCommand {
 
         func run() throws {
             let limits = limits.limits
-            guard let fingerprint else {
-                return try home.gateway.addCertifiedDevice(name: name, prefix: prefix, limits: limits)
+            if let fingerprint {
+                try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
+            } else {
+                try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
             }
-            try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix ?? "", limits: limits)
+            Output.results.line(DeviceOptions(device: name, prefix: keys.prefix).permission(of: name))
         }
     }
 
@@ -98,6 +96,16 @@ struct Device: AsyncParsableCommand {
 
         func run() throws { Output.results.lines(try home.gateway.deviceLines()) }
     }
+}
+
+/// The option for the keys that one device may write.
+struct DeviceKeyOption: ParsableArguments {
+    @Option(
+        help: """
+            The device may write the keys that begin with this; it ends in a slash, or is '' for any key (default: the \
+            name and a slash).
+            """)
+    var prefix: String?
 }
 
 /// Options for the limits of one device.

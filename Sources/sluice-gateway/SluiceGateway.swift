@@ -58,6 +58,12 @@ struct Serve: AsyncParsableCommand {
             are still identified by their keys.
             """)
     var ca: String?
+    @Option(
+        help: """
+            The addresses or networks of balancers, with commas between them, as in 10.0.0.0/8. They must begin every \
+            connection with a header of the PROXY protocol, version 2.
+            """)
+    var proxyFrom: ProxyNetworks?
     @Option(help: "Remove unfinished uploads that got no part for this long (default: 7d).") var unfinishedExpiry:
         TimeSpan?
     @Flag(help: "Without TLS, for agents on this machine with the same flag.") var plaintext = false
@@ -81,6 +87,7 @@ struct Serve: AsyncParsableCommand {
         program.budgetBytes = try settings.value(budget, "budget")?.bytes
         program.isPlaintext = plaintext
         program.authorityPath = authorityPath
+        program.proxyNetworks = try settings.value(proxyFrom, "proxy-from") ?? ProxyNetworks()
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
             guard expiry >= GatewayProgram.unfinishedExpiryMin else {
@@ -89,6 +96,12 @@ struct Serve: AsyncParsableCommand {
             program.unfinishedExpiry = expiry
         }
         try await program.run(logger: logger) { Output.results.line($0) }
+    }
+}
+
+extension ProxyNetworks: ExpressibleByArgument {
+    public init?(argument: String) {
+        self.init(parsing: argument)
     }
 }
 

@@ -128,7 +128,8 @@ class Gateway:
         home = self.home / name
         device = run(self.agent, "init", "--home", home, "--gateway", through or self.address, "--pin",
                      self.pin)[2].split()[-1]
-        run(self.gateway, "device", "add", name, "--fingerprint", device, "--home", self.home / "gateway", *limits)
+        run(self.gateway, "device", "add", name, "--fingerprint", device, "--prefix", "", "--home",
+            self.home / "gateway", *limits)
         return home
 
     def push(self, home, *words, inside=(), environment=None):

@@ -33,7 +33,7 @@ extension AgentHome {
     package func pins() throws(AgentHomeError) -> Pins {
         guard let configured = try configuredPin() else { return Pins(keys: []) }
         do {
-            let bytes = try BoundedFile.read(pinsPath, bytesMax: Self.pinFileBytesMax, access: .anyone)
+            let bytes = try BoundedFile.read(pinsPath, bytesMax: Self.pinFileBytesMax, access: .ownerWrites)
             let file = try JSONDecoder().decode(PinFile.self, from: Data(bytes))
             guard file.configured == configured.description else { return Pins(keys: [configured]) }
             let keys = file.pins.compactMap { Fingerprint($0) }

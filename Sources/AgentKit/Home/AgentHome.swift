@@ -73,7 +73,7 @@ package struct AgentHome: Sendable {
         name: String, keyType: KeyType, configuration: [String: String], _ writeMore: () throws(FileError) -> Void = {}
     ) throws(AgentHomeError) -> Fingerprint {
         do {
-            try makeDirectory()
+            try OwnFolder.makeOrCheck(path)
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
             try writeMore()
             try AtomicFile.writeNew(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
@@ -90,7 +90,7 @@ package struct AgentHome: Sendable {
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) {
         do {
-            try makeDirectory()
+            try OwnFolder.makeOrCheck(path)
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
                 // Remove the files of an attempt that stopped before it wrote the key, which is written last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
@@ -115,11 +115,6 @@ package struct AgentHome: Sendable {
         } catch {
             throw AgentHomeError(.unusable, "cannot write \(configurationPath): \(error)")
         }
-    }
-
-    private func makeDirectory() throws {
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
 
     private static func encoded(_ configuration: [String: String]) throws -> [UInt8] {
@@ -171,7 +166,7 @@ package struct AgentHome: Sendable {
 
     private func configuration() throws(AgentHomeError) -> [String: String] {
         do {
-            let bytes = try BoundedFile.read(configurationPath, bytesMax: 64 << 10, access: .anyone)
+            let bytes = try BoundedFile.read(configurationPath, bytesMax: 64 << 10, access: .ownerWrites)
             return try JSONDecoder().decode([String: String].self, from: Data(bytes))
         } catch {
             throw AgentHomeError(.unusable, "cannot read \(configurationPath): \(error)")

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import SystemSupport
 import TransferCommon
 package import TransferCore
 import WireProtocol
@@ -59,6 +60,7 @@ package struct Journal: Sendable {
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
         }
+        makeFile(path)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try JournalSchema.migrator.migrate(queue)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
@@ -69,6 +71,14 @@ package struct Journal: Sendable {
         // the database, and this may be the second one.
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return Journal(queue: queue, reader: reader, clock: clock)
+    }
+
+    /// Makes an empty file that only its owner may read, because the journal holds paths and session tokens. SQLite
+    /// would take the permissions of a new journal from the umask. It gives its other files those of the journal.
+    private static func makeFile(_ path: String) {
+        guard !AtomicFile.exists(path) else { return }
+        // try?: if the file cannot be made, SQLite cannot make it either, and reports why.
+        try? AtomicFile.writeNew([], to: path, mode: .ownerOnly)
     }
 
     /// Removes versions that were withdrawn more than one day ago, because they cannot appear in the store any more

@@ -26,6 +26,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// The gateway's key that the handshake of this connection proves; `nil` for plain TCP.
     private let provenKey: Fingerprint?
     private let shown: ShownIdentity
+    private let address: PeerAddress
     private var id: ConnectionID?
     /// The identity that the peer proved in the handshake.
     private var peer: TLSPeer?
@@ -41,8 +42,11 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// - Parameters:
     ///   - provenKey: the gateway's key that the handshake proves; `nil` for plain TCP.
     ///   - shown: the certificates that the gateway presents on new connections.
-    init(shell: GatewayShell, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity) {
+    init(
+        shell: GatewayShell, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity, address: PeerAddress
+    ) {
         self.shell = shell
+        self.address = address
         self.logger = logger
         self.provenKey = provenKey
         self.shown = shown
@@ -51,7 +55,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
+        let address = address.address(of: channel)
+        unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel, from: address) }
         if provenKey == nil { begin(context.channel) }
     }
 
@@ -148,7 +153,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         logger.info(
             "TLS failed",
             metadata: [
-                "tls.error": "\(error.shortDescription)", "address": "\(context.remoteAddress?.ipAddress ?? "")",
+                "tls.error": "\(error.shortDescription)",
+                "address": "\(address.address(of: context.channel)?.ipAddress ?? "")",
                 "tls.reason": "\(error.reason ?? "")",
             ])
     }

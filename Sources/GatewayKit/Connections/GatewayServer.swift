@@ -23,6 +23,10 @@ package struct GatewayServer: Service {
         /// File with the certificates of the authority that signs device certificates (`serve --ca`); `nil` if the
         /// gateway knows devices only by their pinned keys.
         package var authorityPath: String?
+        /// Networks of balancers that begin each connection with a PROXY header (`serve --proxy-from`).
+        package var proxyNetworks = ProxyNetworks()
+        /// How many handshakes may begin, in all and for one address.
+        package var handshakes = HandshakeBudget.Limits()
         /// An unfinished upload is removed once it has received no part for this long; `nil` to remove none.
         package var unfinishedExpiry: Duration?
         /// Time that agents have after SIGTERM to finish the parts that they are sending.
@@ -116,7 +120,10 @@ package struct GatewayServer: Service {
                 fingerprint: identity.fingerprint)
         }
         let shown = ShownIdentity(configuration.isPlaintext ? nil : try makeShown(siteKeys.identity))
-        let listener = try await listen(group, shell, shown)
+        let queue =
+            configuration.isPlaintext
+            ? nil : HandshakeQueue(limits: configuration.handshakes, eventLoop: group.next())
+        let listener = try await listen(group, shell, shown, queue)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await followFiles(shell, keyFile, cryptography) }
@@ -133,6 +140,7 @@ package struct GatewayServer: Service {
             tasks.cancelAll()
         }
         await shell.finish()
+        await queue?.finish()
         await writeReports(of: shell)
         await pins?.write()
         try await group.end()
@@ -150,7 +158,7 @@ package struct GatewayServer: Service {
     }
 
     private func listen(
-        _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
+        _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity, _ queue: HandshakeQueue?
     ) async throws -> any Channel {
         // Use buffers of a fixed size, small until HELLO: buffers that adapt their size cost more time than they save.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
@@ -165,13 +173,21 @@ package struct GatewayServer: Service {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(ReadGate(shell: shell))
+                    let address = PeerAddress()
+                    if !configuration.proxyNetworks.isEmpty {
+                        try pipeline.addHandler(
+                            ProxyHeaderHandler(
+                                networks: configuration.proxyNetworks, peer: address,
+                                limit: TimeAmount(configuration.limits.handshakeLimit), logger: logger))
+                    }
+                    try pipeline.addHandler(ReadGate(shell: shell, queue: queue, peer: address))
                     let shownNow = shown.now
                     if let shownNow { try pipeline.addHandler(shownNow.context.makeHandler()) }
                     try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
                         GatewayConnectionHandler(
-                            shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown))
+                            shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown,
+                            address: address))
                 }
             }
         let listener = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
@@ -199,7 +215,7 @@ package struct GatewayServer: Service {
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
             await shell.refreshLists()
-            if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
+            if let newest = await Self.changed(keys) { cryptography.replaceKeys(by: newest) }
         }
     }
 
@@ -226,7 +242,7 @@ package struct GatewayServer: Service {
         _ makeShown: @Sendable (Identity) throws(CryptographyError) -> ShownIdentity.Shown
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
-            guard let newest = keys.changed() else { continue }
+            guard let newest = await Self.changed(keys) else { continue }
             await tell(shell, of: newest)
             guard !configuration.isPlaintext else { continue }
             do throws(CryptographyError) {
@@ -238,6 +254,12 @@ package struct GatewayServer: Service {
                     metadata: ["error": "\(error)"])
             }
         }
+    }
+
+    /// Reads a file again on a pool thread: a disk that hangs must not stop a thread on which tasks run.
+    private static func changed<Value: Sendable>(_ file: WatchedFile<Value>) async -> Value? {
+        // try?: the process-wide thread pool never stops, so it refuses no job.
+        (try? await NIOThreadPool.singleton.runIfActive { file.changed() }) ?? nil
     }
 
     private func tell(_ shell: GatewayShell, of keys: SiteKeys) async {

@@ -53,9 +53,11 @@ actor GatewayShell: MachineShell {
     // MARK: Connections, called on the loop
 
     /// Registers an unauthenticated connection; may close the oldest one.
-    func unauthenticatedPeerConnected(_ channel: any Channel) -> PreAuthenticationLimiter.Peer {
-        let (newcomer, leaving) = unauthenticatedPeers.connected(channel)
-        leaving?.close(promise: nil)
+    func unauthenticatedPeerConnected(
+        _ channel: any Channel, from address: SocketAddress?
+    ) -> PreAuthenticationLimiter.Peer {
+        let (newcomer, leaving) = unauthenticatedPeers.connected(channel, from: address)
+        leaving?.drop()
         return newcomer
     }
 

@@ -21,7 +21,7 @@ package struct CertificateRule: Equatable, Sendable {
     ///
     /// - Parameter prefix: prefix of the device's object keys; `nil` for `NAME/`.
     package static func known(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) -> CertificateRule {
-        CertificateRule(name: name, options: DeviceOptions(prefix: prefix ?? usualPrefix(name: name), limits: limits))
+        CertificateRule(name: name, options: DeviceOptions(device: name, prefix: prefix, limits: limits))
     }
 
     private init(name: String, options: DeviceOptions?) {
@@ -38,8 +38,7 @@ package struct CertificateRule: Equatable, Sendable {
             guard options.isEmpty else { throw DeviceListError("a revoked name has no options") }
             self.init(name: fields[0], options: nil)
         case Self.known:
-            let usualPrefix = Self.usualPrefix(name: fields[0])
-            self.init(name: fields[0], options: try DeviceOptions(options, usualPrefix: usualPrefix))
+            self.init(name: fields[0], options: try DeviceOptions(options, device: fields[0]))
         default:
             return nil
         }
@@ -47,13 +46,6 @@ package struct CertificateRule: Equatable, Sendable {
 
     /// The rule as one line of the device list, without the line feed.
     var line: String {
-        options.map { "\(name)  \(Self.known)\($0.text(usualPrefix: Self.usualPrefix(name: name)))" }
-            ?? "\(name)  \(Self.revoked)"
+        options.map { "\(name)  \(Self.known)\($0.text)" } ?? "\(name)  \(Self.revoked)"
     }
-
-    /// Prefix of the object keys of a certified device whose name is not on the list.
-    private static func usualPrefix(name: String) -> String { name + "/" }
-
-    /// Options of a certified device whose name is not on the list: its usual prefix and no limits of its own.
-    static func usualOptions(name: String) -> DeviceOptions { DeviceOptions(prefix: usualPrefix(name: name)) }
 }

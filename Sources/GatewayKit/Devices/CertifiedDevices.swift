@@ -11,8 +11,7 @@ import WireProtocol
 /// its sessions, and the gateway treats its connections with the old and with the new certificate as connections of one
 /// device.
 struct CertifiedDevices {
-    private var pinnedNames: Set<String> = []
-    private var rules: [String: CertificateRule] = [:]
+    private var list = DeviceList()
     private var names: [ConnectionID: String] = [:]
     private var connectionCounts: [String: Int] = [:]
 
@@ -20,16 +19,17 @@ struct CertifiedDevices {
     ///
     /// - Returns: all devices that remain allowed: the listed ones, and the certified ones that are connected now.
     mutating func listChanged(_ list: DeviceList) -> [AuthorisedDevice] {
-        pinnedNames = Set(list.devices.map(\.name))
-        rules = Dictionary(list.certificateRules.map { ($0.name, $0) }) { first, _ in first }
-        return list.devices + connectionCounts.keys.sorted().compactMap { device(named: $0) }
+        self.list = list
+        let connected = connectionCounts.keys.sorted().compactMap { device(named: $0) }
+        // Do not copy a long list on the event loop for nothing.
+        return connected.isEmpty ? list.devices : list.devices + connected
     }
 
     /// The device whose certificate has this name. `nil` if the name is not a valid device name, is revoked, or has a
     /// line with a fingerprint: a device with a certificate must not take the name of a device with a pinned key.
     func device(named name: String) -> AuthorisedDevice? {
-        guard DeviceName.isUsable(name), !pinnedNames.contains(name) else { return nil }
-        guard let options = rules[name].map(\.options) ?? CertificateRule.usualOptions(name: name),
+        guard DeviceName.isUsable(name), !list.hasPinned(name) else { return nil }
+        guard let options = list.rule(of: name).map(\.options) ?? DeviceOptions(device: name, prefix: nil),
             KeyRule.isPrefix(options.prefix), let identity = Self.identity(ofName: name)
         else { return nil }
         return AuthorisedDevice(name: name, fingerprint: identity, prefix: options.prefix, limits: options.limits)

@@ -7,24 +7,27 @@ import WireProtocol
 /// The devices that may use a site. The file is text in the style of `authorized_keys`, one device a line.
 ///
 ///     # name  fingerprint  options
-///     cam1  sha256:9f86…0a08  prefix=cam1/  sessions=100  budget=16MiB
+///     cam1  sha256:9f86…0a08  sessions=100  budget=16MiB
 ///     cam2  certificate       prefix=yard/
 ///     cam3  revoked
 ///
-/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device without a prefix may write any key. Where a line
-/// sets no limit (`DeviceOptions`), the limit of the site applies.
+/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device may write below `NAME/`, or below the prefix that
+/// its line sets; with an empty one (`prefix=`) it may write any key. Where a line sets no limit (`DeviceOptions`), the
+/// limit of the site applies.
 ///
 /// Lines with *certificate* or *revoked* in the place of a fingerprint are for sites with an authority (`serve --ca`).
-/// A device of such a site needs no line: it may write below `NAME/`, where `NAME` is the name in its certificate. A
-/// line with *certificate* sets other options for the name, and a line with *revoked* makes the gateway refuse
-/// certificates with this name. Each name is on one line only. A name with a fingerprint belongs to that key, and no
-/// certificate can claim it.
+/// A device of such a site needs no line; `NAME` is then the name in its certificate. A line with *certificate* sets
+/// other options for the name, and a line with *revoked* makes the gateway refuse certificates with this name. Each
+/// name is on one line only. A name with a fingerprint belongs to that key, and no certificate can claim it.
 package struct DeviceList: Equatable, Sendable {
     /// Devices whose line has a fingerprint.
     package private(set) var devices: [AuthorisedDevice] = []
 
     /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
+    /// The same lines by name. The thread that reads the list makes this table, so that the event loop does not have to
+    /// go through a long list.
+    private var rules: [String: CertificateRule] = [:]
     /// Names of all lines. A set, so that the check for duplicate names takes the same time in a long list as in a
     /// short one.
     private var names: Set<String> = []
@@ -61,7 +64,7 @@ package struct DeviceList: Equatable, Sendable {
         guard let fingerprint = Fingerprint(fields[1]) else {
             throw DeviceListError("the fingerprint is not sha256: and 64 hexadecimal digits")
         }
-        let options = try DeviceOptions(fields.dropFirst(2))
+        let options = try DeviceOptions(fields.dropFirst(2), device: fields[0])
         return AuthorisedDevice(
             name: fields[0], fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits)
     }
@@ -80,6 +83,7 @@ package struct DeviceList: Equatable, Sendable {
     package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
         try check(name: rule.name, rule.options)
         names.insert(rule.name)
+        rules[rule.name] = rule
         certificateRules.append(rule)
     }
 
@@ -94,10 +98,20 @@ package struct DeviceList: Equatable, Sendable {
     /// Whether a line of the list has this name.
     package func has(_ name: String) -> Bool { names.contains(name) }
 
-    /// Whether the list revokes this name.
-    package func hasRevoked(_ name: String) -> Bool {
-        certificateRules.contains { $0.name == name && $0.options == nil }
+    /// Names of the devices with an empty prefix, which may write any key.
+    var namesWithoutPrefix: [String] {
+        devices.filter { $0.prefix.isEmpty }.map(\.name)
+            + certificateRules.filter { $0.options?.prefix.isEmpty == true }.map(\.name)
     }
+
+    /// The line about certificates with this name, if any.
+    func rule(of name: String) -> CertificateRule? { rules[name] }
+
+    /// Whether a line with a fingerprint has this name.
+    func hasPinned(_ name: String) -> Bool { has(name) && rules[name] == nil }
+
+    /// Whether the list revokes this name.
+    package func hasRevoked(_ name: String) -> Bool { rules[name].map { $0.options == nil } ?? false }
 
     /// Removes the revocation of a name, so that the name can be used again.
     package mutating func forgive(_ name: String) {
@@ -109,6 +123,7 @@ package struct DeviceList: Equatable, Sendable {
         guard names.remove(name) != nil else { return false }
         for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }
         devices.removeAll { $0.name == name }
+        rules[name] = nil
         certificateRules.removeAll { $0.name == name }
         return true
     }
@@ -116,7 +131,7 @@ package struct DeviceList: Equatable, Sendable {
     /// The list as file content.
     package var text: String {
         let lines = devices.map { device in
-            "\(device.name)  \(Fingerprint(device.fingerprint))\(device.options.text())\n"
+            "\(device.name)  \(Fingerprint(device.fingerprint))\(device.options.text)\n"
         }
         return "# name  fingerprint  options: \(DeviceOptions.summary)\n"
             + (lines + certificateRules.map { $0.line + "\n" }).joined()

@@ -5,7 +5,7 @@ package import TransferCore
 ///
 ///     prefix=KEYS/  connections=4  sessions=100  budget=16MiB
 package struct DeviceOptions: Equatable, Sendable {
-    /// Start of every key that the device may write: empty, or ends in `/`.
+    /// Start of every key that the device may write. It ends in `/`, or is empty for a device that may write any key.
     package var prefix: String
     package var limits: DeviceLimits
 
@@ -13,6 +13,15 @@ package struct DeviceOptions: Equatable, Sendable {
         self.prefix = prefix
         self.limits = limits
     }
+
+    /// - Parameter prefix: the prefix that the operator chose; `nil` for the usual prefix of the device.
+    package init(device name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) {
+        self.init(prefix: prefix ?? Self.usualPrefix(name: name), limits: limits)
+    }
+
+    /// The prefix `NAME/`, which a device has unless the operator chooses another. Devices therefore cannot write each
+    /// other's keys by default.
+    package static func usualPrefix(name: String) -> String { name + "/" }
 
     /// The options in the form in which the comment at the top of the device list and of the file of invitations shows
     /// them.
@@ -22,9 +31,9 @@ package struct DeviceOptions: Equatable, Sendable {
 
     /// - Parameters:
     ///   - fields: the fields of a line after the required ones. If an option appears twice, the last value counts.
-    ///   - usualPrefix: the prefix if the line has no `prefix=` field.
-    init(_ fields: some Sequence<String>, usualPrefix: String = "") throws(DeviceListError) {
-        self.init(prefix: usualPrefix)
+    ///   - name: the device's name, from which the prefix follows if the line has no `prefix=` field.
+    init(_ fields: some Sequence<String>, device name: String) throws(DeviceListError) {
+        self.init(device: name, prefix: nil)
         for field in fields {
             // Split bytes, not characters: an equals sign and a combining mark after it form one character, which does
             // not equal `=`.
@@ -79,10 +88,17 @@ package struct DeviceOptions: Equatable, Sendable {
         }
     }
 
-    /// The optional fields of a line, each after two spaces. Default values are left out.
-    func text(usualPrefix: String = "") -> String {
-        var options: [String] = []
-        if !prefix.hasSameBytes(as: usualPrefix) { options.append("prefix=\(prefix)") }
+    /// Which keys the device may write, as a sentence for the operator.
+    package func permission(of name: String) -> String {
+        prefix.isEmpty
+            ? "\(name) may write any key, also the keys of other devices."
+            : "\(name) may write the keys that begin with \(prefix)"
+    }
+
+    /// The optional fields of a line, each after two spaces. The prefix is always written, so that a reader of the list
+    /// sees for each device which keys it may write. Limits that are not set are left out.
+    var text: String {
+        var options = ["prefix=\(prefix)"]
         if let count = limits.connectionsMax { options.append("connections=\(count)") }
         if let count = limits.sessionsMax { options.append("sessions=\(count)") }
         if let bytes = limits.budgetBytes { options.append("budget=\(bytes / Self.mebibyte)MiB") }

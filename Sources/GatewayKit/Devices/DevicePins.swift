@@ -120,7 +120,7 @@ extension GatewayHome {
     /// The recorded pins by device name; empty if the file does not exist.
     package func devicePins() throws(GatewayHomeError) -> [String: DevicePins.Entry] {
         do {
-            let bytes = try BoundedFile.read(devicePinsPath, bytesMax: DevicePins.fileBytesMax, access: .anyone)
+            let bytes = try BoundedFile.read(devicePinsPath, bytesMax: DevicePins.fileBytesMax, access: .ownerWrites)
             let decoder = JSONDecoder()
             decoder.dateDecodingStrategy = .iso8601
             return try decoder.decode([String: DevicePins.Entry].self, from: Data(bytes))

@@ -36,7 +36,7 @@ package struct InvitationList: Equatable, Sendable {
                 // An unreadable date makes the line invalid.
                 let expires = try? Date(fields[2], strategy: .iso8601),
                 // An unknown option makes the line invalid.
-                let options = try? DeviceOptions(fields.dropFirst(3))
+                let options = try? DeviceOptions(fields.dropFirst(3), device: fields[0])
             else { throw InvitationListError(line: index + 1) }
             add(Invitation(name: fields[0], options: options, secretDigest: digest, expires: expires))
         }
@@ -72,7 +72,7 @@ package struct InvitationList: Equatable, Sendable {
     package var text: String {
         let lines = invitations.map { invitation in
             "\(invitation.name)  \(invitation.secretDigest)  \(invitation.expires.formatted(.iso8601))"
-                + invitation.options.text() + "\n"
+                + invitation.options.text + "\n"
         }
         return "# name  SHA-256 of the secret  until  options: \(DeviceOptions.summary)\n" + lines.joined()
     }

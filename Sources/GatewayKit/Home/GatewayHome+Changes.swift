@@ -12,12 +12,16 @@ import WireProtocol
 extension GatewayHome {
     /// Adds a device to the list and removes its invitation, if any. A running gateway applies the change within
     /// seconds.
+    ///
+    /// - Parameter prefix: prefix of the device's object keys; `nil` for `NAME/`.
     package func addDevice(
-        name: String, fingerprint: Fingerprint, prefix: String, limits: DeviceLimits = DeviceLimits()
+        name: String, fingerprint: Fingerprint, prefix: String?, limits: DeviceLimits = DeviceLimits()
     ) throws {
+        let options = DeviceOptions(device: name, prefix: prefix, limits: limits)
         try changeDevices(of: name) { (list) throws(DeviceListError) in
             try list.add(
-                AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix, limits: limits))
+                AuthorisedDevice(
+                    name: name, fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits))
         }
     }
 
@@ -71,19 +75,22 @@ extension GatewayHome {
         }
     }
 
-    /// The device list as text, followed by comment lines with the open invitations and the newest device reports.
+    /// The device list as text, followed by comment lines: the devices that may write any key, the open invitations,
+    /// and the newest device reports.
     package func deviceLines() throws -> String {
         let now = Date()
         let invited: [String]
         do {
             invited = try invitations().invitations.filter { $0.expires > now }.map { invitation in
                 "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)"
-                    + invitation.options.text() + "\n"
+                    + invitation.options.text + "\n"
             }
         } catch {
             invited = ["# \(error)\n"]
         }
-        return try devices().text + invited.joined() + reportLines(at: now)
+        let list = try devices()
+        let unbounded = list.namesWithoutPrefix.map { "# \($0) may write any key\n" }
+        return list.text + unbounded.joined() + invited.joined() + reportLines(at: now)
     }
 
     /// Makes an invitation (specification §5.2) and replaces an open invitation for the same name.

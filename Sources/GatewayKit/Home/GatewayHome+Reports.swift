@@ -15,7 +15,7 @@ extension GatewayHome {
     /// The newest report of each device; empty if the file is missing, unreadable or of another version.
     package func reports() -> [DeviceReport] {
         // try?: reports only inform people. An unreadable file must not stop a gateway or a command.
-        guard let bytes = try? BoundedFile.read(reportsPath, bytesMax: Self.reportsBytesMax, access: .anyone),
+        guard let bytes = try? BoundedFile.read(reportsPath, bytesMax: Self.reportsBytesMax, access: .ownerWrites),
             let file = try? JSONDecoder().decode(ReportFile.self, from: Data(bytes)),  // try?: as for the file.
             file.version == ReportFile.currentVersion
         else { return [] }

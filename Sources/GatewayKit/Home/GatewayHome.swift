@@ -31,10 +31,9 @@ package struct GatewayHome: Sendable {
     /// - Returns: the gateway's fingerprint, which agents pin.
     package func create(name: String, keyType: KeyType = .ed25519) throws(GatewayHomeError) -> Fingerprint {
         do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try OwnFolder.makeOrCheck(path)
         } catch {
-            throw GatewayHomeError("cannot make the directory \(path)", cause: error)
+            throw GatewayHomeError("cannot make a gateway's home in \(path)", cause: error)
         }
         do {
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
@@ -114,10 +113,10 @@ package struct GatewayHome: Sendable {
         }
     }
 
-    /// The site's device list. Throws if any line is invalid.
+    /// The site's device list. Throws if any line is invalid, or if other users may change the file.
     package func devices() throws(GatewayHomeError) -> DeviceList {
         do {
-            let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .anyone)
+            let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .ownerWrites)
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw DeviceListError("it is not UTF-8")
             }
@@ -154,12 +153,13 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
         self.cause = cause
     }
 
-    /// Whether the operating system caused the error. A later attempt may then succeed. If the content of a file is the
-    /// cause, it fails until the file changes.
+    /// Whether the operating system caused the error. A later attempt may then succeed. If the content, the length or
+    /// the permissions of a file are the cause, it fails until the file changes.
     var isOfSystem: Bool {
         switch cause {
-        case is FileError: true
+        case .some(let error as FileError): error.isOfSystem
         case .some(let error as KeyRingError): error.isOfSystem
+        case .some(let error as IdentityError): error.isOfSystem
         default: false
         }
     }
@@ -171,6 +171,12 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
 
 extension KeyRingError {
     fileprivate var isOfSystem: Bool {
-        if case .file = self { true } else { false }
+        if case .file(let error) = self { error.isOfSystem } else { false }
+    }
+}
+
+extension IdentityError {
+    fileprivate var isOfSystem: Bool {
+        if case .file(let error) = self { error.isOfSystem } else { false }
     }
 }

@@ -51,7 +51,12 @@ package struct SiteStore: Sendable {
 
     /// Shuts the store down. No call may follow.
     package static func close(_ store: any ObjectStore) async {
-        if let store = store as? S3Store { await store.shutdown() }
+        switch store {
+        case let store as S3Store: await store.shutdown()
+        // try?: the next process that opens the directory removes what this one leaves behind.
+        case let store as FileStore: try? await store.close()
+        default: break
+        }
     }
 
     /// The store's limits as the part rule that the gateway sends to agents.

@@ -20,7 +20,7 @@ extension FileStore {
         let directory = directory
         let staged = try await threads.run {
             _ = try directory.uploads.open(upload, of: key)
-            return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
+            return try StagedFile(directory.files.createStoreFile(directory.instance.makeStagingPath()))
         }
         do {
             let finished = try await receive(body, into: staged, hasFooter: true)

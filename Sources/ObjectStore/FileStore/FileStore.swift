@@ -162,7 +162,7 @@ extension FileStore {
         let directory = directory
         let staged = try await threads.run {
             try directory.objects.check(condition, of: key)
-            return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
+            return try StagedFile(directory.files.createStoreFile(directory.instance.makeStagingPath()))
         }
         do {
             let finished = try await receive(body, into: staged, hasFooter: false)

@@ -82,7 +82,7 @@ enum FileStoreIdentity {
         let bytes = Array(try line(of: identity).utf8)
         let path = instance.makeStagingPath()
         do {
-            let file = try files.create(path)
+            let file = try files.createStoreFile(path)
             try file.write(bytes, at: 0)
             try file.sync()
             try giveName(to: path, layout, files)

@@ -44,7 +44,7 @@ final class FileStoreInstance: Sendable {
         for _ in 1...beginningsMax {
             let id = String(describing: SessionID.random(using: &generator))
             let path = "\(layout.instances)/\(id)"
-            var file = try files.create(path)
+            var file = try files.createStoreFile(path)
             // Before this file is locked, another gateway that is starting may take it for the file of a dead instance
             // and remove it. If that has happened, try again with a new file.
             guard try file.lock(), let named = try files.status(path), named.isSameFile(as: try file.status()) else {
@@ -52,7 +52,7 @@ final class FileStoreInstance: Sendable {
             }
             try files.syncFolder(layout.instances)
             let staging = "\(layout.staging)/\(id)"
-            try files.makeFolder(staging)
+            try files.makeStoreFolder(staging)
             return FileStoreInstance(id: id, staging: staging, lock: file)
         }
         throw StoreError(.unavailable, "Other gateways keep removing this one's lock.")

@@ -1,3 +1,4 @@
+import SystemSupport
 import TransferCommon
 import WireProtocol
 

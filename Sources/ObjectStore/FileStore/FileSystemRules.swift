@@ -51,7 +51,7 @@ enum FileSystemRules {
     static func checkNames(in folder: String, _ files: FileSystem) throws {
         for (name, other) in [("name-a", "NAME-A"), ("name-\u{E9}", "name-e\u{301}")] {
             let path = "\(folder)/\(name)"
-            _ = try files.create(path)
+            _ = try files.createStoreFile(path)
             let isFolded = try files.status("\(folder)/\(other)") != nil
             try files.removeFile(path)
             guard !isFolded else { throw namesAreFolded }

@@ -78,7 +78,7 @@ struct KeyFolders: Sendable {
         for _ in 1...Self.placingsMax {
             guard let folder = try step(into: name, from: parent) else {
                 do {
-                    try parent.makeFolder(name)
+                    try parent.makeFolder(name, permissions: FileStoreLayout.keyFolderPermissions)
                     isMade = true
                 } catch {
                     // EEXIST: another gateway made the folder first. It may not have synced the name, so the name is

@@ -114,7 +114,7 @@ struct ObjectFiles: Sendable {
     private func write(_ description: ObjectDescription, to path: String, folder: String) throws {
         if try files.status(folder) == nil {
             do {
-                try files.makeFolder(folder)
+                try files.makeStoreFolder(folder)
             } catch {
                 guard error.code == EEXIST else { throw error }
             }
@@ -122,7 +122,7 @@ struct ObjectFiles: Sendable {
         }
         // A description with this path may exist. It is out of date: its file is gone, and the new file has got the
         // same inode number.
-        let file = try files.createOrEmpty(path)
+        let file = try files.createOrEmptyStoreFile(path)
         try file.write(encodedJSON(description), at: 0)
         try file.sync()
         try files.syncFolder(folder)

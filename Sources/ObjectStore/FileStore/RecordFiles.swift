@@ -20,7 +20,7 @@ struct RecordFiles: Sendable {
     func write(_ name: String, _ bytes: [UInt8]) throws {
         let path = instance.makeStagingPath()
         do {
-            let file = try files.create(path)
+            let file = try files.createStoreFile(path)
             try file.write(bytes, at: 0)
             try file.sync()
             try files.rename(path, to: layout.record(name))

@@ -44,7 +44,7 @@ struct StoreDirectory: Sendable {
         let ownFolders = [layout.uploads, layout.metadata, layout.sessions, layout.instances, layout.staging]
         for folder in [layout.ownFolder] + ownFolders {
             do {
-                try files.makeFolder(folder)
+                try files.makeStoreFolder(folder)
             } catch {
                 guard error.code == EEXIST else { throw error }
             }
@@ -53,6 +53,8 @@ struct StoreDirectory: Sendable {
                     .damaged, "The folder .sluice in the store's directory, or one in it, is not a folder.")
             }
         }
+        // A store that was made by hand or with other permissions may be open to others.
+        try OwnFolder.closeToOthers(layout.ownFolder, files)
         try files.syncFolder(layout.ownFolder)
         try files.syncFolder(path)
         guard let ownFolder = try files.status(layout.ownFolder), let uploadsFolder = try files.status(layout.uploads)
@@ -89,7 +91,7 @@ struct StoreDirectory: Sendable {
     /// server's clock.
     func currentTime() throws -> Date {
         let path = instance.makeStagingPath()
-        let file = try files.create(path)
+        let file = try files.createStoreFile(path)
         defer { files.discard(path, logger) }
         try file.touch()
         return try file.status().modified

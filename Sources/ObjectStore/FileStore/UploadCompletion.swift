@@ -68,7 +68,7 @@ final class UploadCompletion: Sendable {
         }
         guard invalid.isEmpty else { throw StoreError(.partsInvalid(invalid)) }
         try directory.objects.check(condition, of: key)
-        let joined = try directory.files.create(directory.layout.joined(of: upload))
+        let joined = try directory.files.createStoreFile(directory.layout.joined(of: upload))
         return UploadCompletion(
             directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined
         )
@@ -169,7 +169,7 @@ final class UploadCompletion: Sendable {
         }
         // Make `completing` durable before the object gets its name. From then on, `completing` without `joined` means
         // that the object exists.
-        _ = try directory.files.create(directory.layout.completing(of: upload))
+        _ = try directory.files.createStoreFile(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
         try directory.objects.publish(
             finished, under: key, metadata: metadata, content: content, condition: condition)

@@ -22,10 +22,10 @@ struct UploadFolders: Sendable {
         _ = try folders.check(key)
         let id = FileStoreLayout.makeUploadID(for: key)
         let staged = instance.makeStagingPath()
-        try files.makeFolder(staged)
+        try files.makeStoreFolder(staged)
         do {
             let description = UploadDescription(key: key.text, metadata: EncodedMetadata(metadata))
-            let file = try files.create("\(staged)/description")
+            let file = try files.createStoreFile("\(staged)/description")
             try file.write(encodedJSON(description), at: 0)
             try file.sync()
             try files.syncFolder(staged)

@@ -1,6 +1,20 @@
 package import NIOCore
 
+/// An outbound user event that makes `TLSHandler` close the channel at once, in every phase: without a goodbye, and
+/// without waiting for bytes or for the peer. For peers to which the caller owes nothing.
+package struct TLSDrop: Sendable {
+    package init() {}
+}
+
 extension TLSHandler {
+    package func triggerUserOutboundEvent(
+        context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
+    ) {
+        guard event is TLSDrop else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        closeNow(context)
+        promise?.succeed()
+    }
+
     package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch mode {
         case .input: context.close(mode: .input, promise: promise)

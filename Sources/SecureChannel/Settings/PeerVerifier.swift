@@ -81,6 +81,9 @@ final class PeerVerifier: Sendable {
             return refuse(.unknownDevice(fingerprint), store, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
         case .gatewayWithKey, .gatewayNamed, .device:
             X509_STORE_CTX_set_error(store, X509_V_OK)
+            // A chain that was not needed may have left errors, for example a signature that is wrong. `SSL_get_error`
+            // reads the queue before anything else, and would take them for a failure of the handshake.
+            OpenSSLErrorQueue.clear()
             return Finding(peer: peer)
         }
     }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Reads small files. A limit on their length keeps a large file from using up the memory.
 package enum BoundedFile {
     /// The permissions that a file may have.
@@ -5,6 +11,11 @@ package enum BoundedFile {
         /// For secrets: if the file's group or other users have any permission on the file, reading it throws
         /// `FileError.Cause.openToOthers`.
         case ownerOnly
+        /// For files whose content decides what the program does: if the file's group or other users may write the
+        /// file, reading it throws `FileError.Cause.writableByOthers`. If the file belongs to a user that is neither
+        /// root nor the user of this process, it throws `FileError.Cause.belongsToOther`. A process of root reads the
+        /// files of every user, because an administrator also works in the homes of services.
+        case ownerWrites
         case anyone
     }
 
@@ -14,12 +25,30 @@ package enum BoundedFile {
         // Check the open file and not the path, which may lead to another file by now.
         let status = try file.status()
         guard status.kind == .file else { throw FileError(path: path, cause: .notRegularFile) }
-        if access == .ownerOnly, status.permissions & 0o077 != 0 {
-            throw FileError(path: path, cause: .openToOthers(mode: status.permissions))
+        if let refusal = access.refusal(of: status) { throw FileError(path: path, cause: refusal) }
+        // Do not read a file that is known to be too long.
+        guard status.size <= UInt64(bytesMax) else {
+            throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax))
         }
         // Read one byte more than allowed. If it exists, the file is too long.
         let bytes = try file.read(bytesMax + 1, at: 0)
         guard bytes.count <= bytesMax else { throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax)) }
         return bytes
+    }
+}
+
+extension BoundedFile.Access {
+    /// Why a file with this status must not be read; `nil` if it may.
+    fileprivate func refusal(of status: FileStatus) -> FileError.Cause? {
+        switch self {
+        case .ownerOnly where status.permissions & 0o077 != 0:
+            return .openToOthers(mode: status.permissions)
+        case .ownerWrites:
+            guard status.permissions & 0o022 == 0 else { return .writableByOthers(mode: status.permissions) }
+            let user = geteuid()
+            return [user, 0].contains(status.owner) || user == 0 ? nil : .belongsToOther(owner: status.owner)
+        case .ownerOnly, .anyone:
+            return nil
+        }
     }
 }

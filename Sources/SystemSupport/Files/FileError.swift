@@ -19,6 +19,15 @@ package struct FileError: Error, Hashable {
         /// Other users than the owner may read or write the file, which contains a secret.
         /// - Parameter mode: the file's permissions.
         case openToOthers(mode: UInt32)
+        /// Other users than the owner may change the file, whose content decides what the program does.
+        /// - Parameter mode: the file's permissions.
+        case writableByOthers(mode: UInt32)
+        /// The file or folder belongs to a user that is neither root nor the user of this process.
+        /// - Parameter owner: that user's number.
+        case belongsToOther(owner: UInt32)
+        /// Other users than the owner may enter a folder, which is not empty or in which every user may make files.
+        /// - Parameter mode: the folder's permissions.
+        case folderOpenToOthers(mode: UInt32)
         /// The path leads to a directory, a pipe or a device.
         case notRegularFile
         case tooLong(bytesMax: Int)
@@ -56,6 +65,10 @@ package struct FileError: Error, Hashable {
         return code
     }
 
+    /// Whether the operating system caused the error. The same call may succeed later. Any other cause lasts until
+    /// somebody changes the file.
+    package var isOfSystem: Bool { call != nil }
+
     /// Whether the file does not exist.
     package var isMissing: Bool {
         call?.operation == .openFile && code == ENOENT
@@ -84,6 +97,15 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
             let digits = String(mode, radix: 8)
             return "\(file) holds a secret, but others than its owner may use it (mode \(digits)). "
                 + "Run \"chmod 600\" on it, and replace its content if others may have read it."
+        case .writableByOthers(let mode):
+            return "Others than its owner may change \(file) (mode \(String(mode, radix: 8))). "
+                + "Run \"chmod go-w\" on it, and check its content if others may have changed it."
+        case .belongsToOther(let owner):
+            return "\(file) belongs to the user with the number \(owner). "
+                + "Run this as that user, or make this user or root its owner."
+        case .folderOpenToOthers(let mode):
+            return "Others than its owner may enter the directory \(file) (mode \(String(mode, radix: 8))), and it is "
+                + "not empty or anyone may write there. Run \"chmod 700\" on it, or choose another directory."
         case .notRegularFile:
             return "\(file) is not a regular file."
         case .tooLong(let bytesMax):

@@ -63,13 +63,15 @@ package struct FileSystem: Sendable {
     /// Makes a new file and opens it for writing and reading. An existing file is an error (`EEXIST`).
     ///
     /// - Parameter permissions: the permissions of the file, from which the process's umask removes some.
-    package func create(_ path: String, permissions: UInt32 = 0o666) throws(FileError) -> OpenFile {
+    package func create(_ path: String, permissions: UInt32) throws(FileError) -> OpenFile {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
     }
 
     /// Opens a file for writing and reading and removes its content. If the file is missing, makes it.
-    package func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
-        try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o666)
+    ///
+    /// - Parameter permissions: the permissions of a new file, from which the process's umask removes some.
+    package func createOrEmpty(_ path: String, permissions: UInt32) throws(FileError) -> OpenFile {
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, permissions)
     }
 
     private func openFile(
@@ -108,8 +110,10 @@ package struct FileSystem: Sendable {
     }
 
     /// Makes one folder; its parent must exist.
-    package func makeFolder(_ path: String) throws(FileError) {
-        try perform(FileCall(.makeFolder, path)) { mkdir(path, 0o777) }
+    ///
+    /// - Parameter permissions: the permissions of the folder, from which the process's umask removes some.
+    package func makeFolder(_ path: String, permissions: UInt32) throws(FileError) {
+        try perform(FileCall(.makeFolder, path)) { mkdir(path, permissions) }
     }
 
     /// Removes an empty folder. Throws `ENOTEMPTY` if it is not empty.

@@ -102,10 +102,17 @@ package struct OpenFolder: ~Copyable, Sendable {
     }
 
     /// Makes a folder in this folder.
-    package func makeFolder(_ name: String) throws(FileError) {
+    ///
+    /// - Parameter permissions: the permissions of the folder, from which the process's umask removes some.
+    package func makeFolder(_ name: String, permissions: UInt32) throws(FileError) {
         try file.fileSystem.perform(FileCall(.makeFolder, path(of: name))) {
-            mkdirat(file.descriptor, name, 0o777)
+            mkdirat(file.descriptor, name, permissions)
         }
+    }
+
+    /// Sets the permissions of the folder itself. The umask does not apply.
+    func setPermissions(_ permissions: UInt32) throws(FileError) {
+        try file.setPermissions(permissions)
     }
 
     /// Removes an empty folder from this folder.

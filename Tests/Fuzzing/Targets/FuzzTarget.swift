@@ -13,7 +13,9 @@ package struct FuzzTarget: Sendable {
 
 extension FuzzTarget {
     /// All targets, in the order in which they run.
-    package static let all: [FuzzTarget] = [.decoder, .gateway, .token, .keys, .xml, .devices, .receipt, .journal]
+    package static let all: [FuzzTarget] = [
+        .decoder, .gateway, .token, .keys, .xml, .devices, .receipt, .journal, .proxy,
+    ]
 
     /// The target with this name.
     package static func named(_ name: String) -> FuzzTarget? {

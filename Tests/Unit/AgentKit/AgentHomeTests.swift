@@ -1,10 +1,52 @@
 import AgentKit
+import Cryptography
 import Foundation
+import Glibc
 import TestSupport
 import Testing
+import TransferCommon
 
-/// Tests of the lock that lets only one process work in a home.
+/// Tests of the permissions of a home, and of the lock that lets only one process work in it.
 @Suite struct AgentHomeTests {
+    /// The permissions of a home and of its files do not depend on the umask.
+    @Test func homeIsForItsOwnerAlone() async {
+        await #expect(processExitsWith: .success) {
+            try await withTemporaryDirectory { directory in
+                umask(0)
+                let home = AgentHome(path: directory.appending(path: "home").path(percentEncoded: false))
+                try FileManager.default.createDirectory(atPath: home.path, withIntermediateDirectories: false)
+                try home.createOrGoOn(name: "cam", gateway: "g:1", pin: Fingerprint(try .of([1])))
+                let journal = try Journal.open(home.journalPath)
+                for (name, permissions) in [
+                    ("", 0o700), ("/agent.json", 0o600), ("/identity.key", 0o600), ("/journal.sqlite", 0o600),
+                    ("/journal.sqlite-wal", 0o600), ("/journal.sqlite-shm", 0o600),
+                ] {
+                    let attributes = try FileManager.default.attributesOfItem(atPath: home.path + name)
+                    try #require(attributes[.posixPermissions] as? Int == permissions, "\(name)")
+                }
+                withExtendedLifetime(journal) {}
+            }
+        }
+    }
+
+    /// Whoever may change the configuration decides to which gateway the agent sends files.
+    @Test func configurationThatOthersMayChangeIsNotRead() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = AgentHome(path: directory.path(percentEncoded: false))
+            let pin = Fingerprint(try .of([1]))
+            try home.createOrGoOn(name: "cam", gateway: "g:1", pin: pin)
+            try home.keep([pin, Fingerprint(try .of([2]))])
+            #expect(try home.pins().keys.count == 2)
+            for path in [home.pinsPath, home.configurationPath] {
+                try FileManager.default.setAttributes([.posixPermissions: 0o664], ofItemAtPath: path)
+                // An unusable file of pins leaves the pin of the configuration.
+                if path == home.pinsPath { #expect(try home.pins().keys == [pin]) }
+            }
+            let error = #expect(throws: AgentHomeError.self) { try home.pins() }
+            #expect(error?.description.contains("chmod go-w") == true)
+        }
+    }
+
     @Test func isBusyWhileLocked() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))

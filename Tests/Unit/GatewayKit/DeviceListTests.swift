@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import GatewayKit
 import SecureChannel
@@ -33,7 +34,49 @@ struct DeviceListTests {
         let text = "# the fleet\r\ncam sha256:\(Self.one) prefix=a/\r\n# the yard\r\nyard sha256:\(Self.two)\r\n"
         let list = try DeviceList(parsing: text)
         #expect(list.devices.map(\.name) == ["cam", "yard"])
-        #expect(list.devices.map(\.prefix) == ["a/", ""])
+        #expect(list.devices.map(\.prefix) == ["a/", "yard/"])
+    }
+
+    /// A line without a prefix does not give a device the keys of other devices. Any key needs an empty prefix, which a
+    /// person has to write, and which stays visible when the list is written again.
+    @Test func deviceWritesBelowItsNameUnlessItsLineSaysOtherwise() throws {
+        let text =
+            "cam sha256:\(Self.one)\nship sha256:\(Self.two) prefix=\nyard certificate\ngate certificate prefix=\n"
+        let list = try DeviceList(parsing: text)
+        #expect(list.devices.map(\.prefix) == ["cam/", ""])
+        #expect(list.certificateRules.map(\.options?.prefix) == ["yard/", ""])
+        let lines = list.text.split(separator: "\n").dropFirst().map(String.init)
+        #expect(
+            lines == [
+                "cam  sha256:\(Self.one)  prefix=cam/", "ship  sha256:\(Self.two)  prefix=",
+                "yard  certificate  prefix=yard/", "gate  certificate  prefix=",
+            ])
+        #expect(try DeviceList(parsing: list.text) == list)
+    }
+
+    /// `NAME/` is no valid prefix for these names, so such a device needs a prefix that the operator chooses.
+    @Test(arguments: ["..", ".", ".sluice"])
+    func nameThatIsNoPrefixNeedsAnother(name: String) throws {
+        #expect(throws: DeviceListError.self) { try DeviceList(parsing: "\(name) sha256:\(Self.one)\n") }
+        let list = try DeviceList(parsing: "\(name) sha256:\(Self.one) prefix=a/\n")
+        #expect(list.devices.map(\.prefix) == ["a/"])
+    }
+
+    @Test func devicesThatMayWriteAnyKeyAreNamed() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.path(percentEncoded: false))
+            let fingerprint = try home.create(name: "gate")
+            try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: nil)
+            try home.addCertifiedDevice(name: "cam", prefix: nil)
+            #expect(try home.devices().devices.map(\.prefix) == ["ship/"])
+            #expect(try !home.deviceLines().contains("any key"))
+            try home.addDevice(name: "any", fingerprint: Fingerprint(try .of([1])), prefix: "")
+            try home.addCertifiedDevice(name: "yard", prefix: "")
+            let lines = try home.deviceLines().split(separator: "\n")
+            #expect(lines.filter { $0.contains("any key") } == ["# any may write any key", "# yard may write any key"])
+            #expect(DeviceOptions(device: "cam", prefix: nil).permission(of: "cam").hasSuffix("begin with cam/"))
+            #expect(DeviceOptions(device: "cam", prefix: "").permission(of: "cam").contains("any key"))
+        }
     }
 
     /// A combining mark forms one `Character` with the character before it. At the start of a prefix this is the equals
@@ -74,7 +117,7 @@ struct DeviceListTests {
                 DeviceLimits(connectionsMax: 2, sessionsMax: 30, budgetBytes: 16 << 20),
                 DeviceLimits(sessionsMax: 6, budgetBytes: (.max >> 20) << 20),
             ])
-        #expect(list.devices.map(\.prefix) == ["a/", ""])
+        #expect(list.devices.map(\.prefix) == ["a/", "c/"])
         #expect(list.certificateRules.map(\.options?.limits) == [DeviceLimits(sessionsMax: 1)])
         #expect(list.certificateRules.map(\.options?.prefix) == ["b/"])
         #expect(list.text.contains("a  sha256:\(Self.one)  prefix=a/  connections=2  sessions=30  budget=16MiB\n"))

@@ -1,6 +1,9 @@
 import Cryptography
 import Foundation
 import GatewayKit
+import Glibc
+import Logging
+import Synchronization
 import TestSupport
 import Testing
 import TransferCore
@@ -20,6 +23,64 @@ struct GatewayHomeTests {
                 let attributes = try FileManager.default.attributesOfItem(atPath: home.path + "/" + name)
                 #expect(attributes[.posixPermissions] as? Int == 0o600, "\(name)")
             }
+        }
+    }
+
+    /// `init` into a directory that exists makes it private. The permissions do not depend on the umask.
+    @Test func homeIsForItsOwnerAlone() async {
+        await #expect(processExitsWith: .success) {
+            try await withTemporaryDirectory { directory in
+                umask(0)
+                let path = directory.appending(path: "home").path(percentEncoded: false)
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+                _ = try GatewayHome(path: path).create(name: "gate")
+                let attributes = try FileManager.default.attributesOfItem(atPath: path)
+                try #require(attributes[.posixPermissions] as? Int == 0o700)
+            }
+        }
+    }
+
+    /// The device list decides who may write. At start a list that others may change is an error. A gateway that
+    /// serves keeps the list that it has read, and reads the file again when its permissions are corrected.
+    @Test func listThatOthersMayChangeIsNotRead() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.path(percentEncoded: false))
+            let fingerprint = try home.create(name: "gate")
+            let reads = Mutex(0)
+            let watched = WatchedFile(home.devicesPath, "device list", logger: Logger(label: "test")) {
+                () throws(GatewayHomeError) -> DeviceList in
+                reads.withLock { $0 += 1 }
+                return try home.devices()
+            }
+            #expect(try watched.initial().devices == [])
+            try home.addDevice(name: "cam", fingerprint: fingerprint, prefix: nil)
+            try FileManager.default.setAttributes([.posixPermissions: 0o664], ofItemAtPath: home.devicesPath)
+            #expect(watched.changed() == nil)
+            let error = #expect(throws: GatewayHomeError.self) { try home.devices() }
+            #expect(error?.description.contains("chmod go-w") == true)
+            // The same file is not read again at every handshake.
+            #expect(watched.changed() == nil)
+            #expect(reads.withLock { $0 } == 2)
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: home.devicesPath)
+            #expect(watched.changed()?.devices.map(\.name) == ["cam"])
+        }
+    }
+
+    /// A list that is longer than the limit is not read at every handshake, either.
+    @Test func listThatIsTooLongIsReadOnce() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.path(percentEncoded: false))
+            _ = try home.create(name: "gate")
+            let reads = Mutex(0)
+            let watched = WatchedFile(home.devicesPath, "device list", logger: Logger(label: "test")) {
+                () throws(GatewayHomeError) -> DeviceList in
+                reads.withLock { $0 += 1 }
+                return try home.devices()
+            }
+            let bytes = Data(repeating: UInt8(ascii: "#"), count: DeviceList.fileBytesMax + 1)
+            try bytes.write(to: URL(filePath: home.devicesPath))
+            for _ in 0..<3 { #expect(watched.changed() == nil) }
+            #expect(reads.withLock { $0 } == 1)
         }
     }
 

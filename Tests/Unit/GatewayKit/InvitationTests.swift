@@ -49,6 +49,23 @@ struct InvitationTests {
         }
     }
 
+    /// An invitation without a prefix gives the device the keys below its name, also if a person has removed the prefix
+    /// from the file of invitations.
+    @Test func invitedDeviceWritesBelowItsName() async throws {
+        try await Self.withHome { home in
+            let code = try home.inviteDevice(
+                name: "cam", options: DeviceOptions(device: "cam", prefix: nil), gateway: "g:1", lifetime: .seconds(60))
+            let written = try #require(FileManager.default.contents(atPath: home.invitationsPath))
+            let text = String(decoding: written, as: UTF8.self)
+            #expect(text.contains("  prefix=cam/\n"))
+            #expect(
+                try InvitationList(parsing: text.replacing("  prefix=cam/", with: "")).invitations.map(\.options.prefix)
+                    == ["cam/"])
+            let secret = try #require(InvitationCode(text: code)).secret
+            #expect(try Self.redeem(secret, by: 1, in: home)?.prefix == "cam/")
+        }
+    }
+
     @Test func codeWorksOnce() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam", prefix: "cam/")

@@ -37,10 +37,27 @@ import Testing
                 in: directory, commonName: "gateway.example", keyType: keyType, validity: validity)
         }
 
+        /// A device whose certificate names the authority but has a wrong signature.
+        func forgedDevice() async throws -> Identity {
+            let home = directory.file("forged")
+            try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: false)
+            _ = try Identity.create(in: home, name: "device 7")
+            try await authority.sign("\(home)/identity.csr", to: "\(home)/identity.crt")
+            let lines = String(decoding: try contents(of: "\(home)/identity.crt"), as: UTF8.self).split(separator: "\n")
+            var certificate = Array(
+                try #require(Data(base64Encoded: lines.filter { !$0.hasPrefix("-") }.joined())))
+            // The signature is the last field of a certificate.
+            certificate[certificate.count - 1] ^= 1
+            let text = Data(certificate).base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
+            try write(
+                "-----BEGIN CERTIFICATE-----\n\(text)\n-----END CERTIFICATE-----\n", to: "\(home)/identity.crt")
+            return try Identity.load(from: home)
+        }
+
         func shakeHands(
             device: Identity, gateway: Identity, gatewayName: String = "gateway.example",
             isPinned: @escaping @Sendable (Fingerprint) -> Bool = { _ in false }, isAwaited: Bool = false,
-            accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }
+            pieceBytes: Int = .max, accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }
         ) throws -> Outcome {
             let pair = try TLSPair(
                 agent: .agent(
@@ -49,7 +66,7 @@ import Testing
                     identity: gateway,
                     devices: .authority(
                         authority.trusted, isPinned: isPinned, isAwaited: { isAwaited }, accepts: accepts)))
-            try pair.exchange()
+            try pair.exchange(toGateway: { min($0, pieceBytes) })
             #expect(OpenSSLErrorQueue.isEmpty)
             return Outcome(
                 agent: (pair.agent.application.peer, pair.agent.application.errors),
@@ -110,6 +127,20 @@ import Testing
             let outcome = try world.shakeHands(device: device, gateway: gateway)
             #expect(outcome.gateway.peer?.fingerprint == device.fingerprint)
             #expect(outcome.agent.peer?.fingerprint == gateway.fingerprint)
+        }
+    }
+
+    /// While an invitation is open, a device needs no valid chain. OpenSSL has then tried to verify the chain and has
+    /// failed. That must not end the handshake, even if the next message arrives only later and in pieces.
+    @Test(arguments: [1, 64, .max]) func invitedDeviceMayHaveAForgedCertificate(pieceBytes: Int) async throws {
+        try await withWorld { world in
+            let (device, gateway) = (try await world.forgedDevice(), try await world.gateway())
+            let refused = try world.shakeHands(device: device, gateway: gateway, pieceBytes: pieceBytes)
+            #expect(refused.gateway.errors.map(\.code) == [.untrustedCertificate])
+            let outcome = try world.shakeHands(
+                device: device, gateway: gateway, isAwaited: true, pieceBytes: pieceBytes)
+            #expect(outcome.gateway.errors == [])
+            #expect(outcome.gateway.peer == TLSPeer(fingerprint: device.fingerprint, name: nil))
         }
     }
 

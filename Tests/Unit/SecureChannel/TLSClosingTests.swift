@@ -24,6 +24,25 @@ import Testing
         try closed.wait()
     }
 
+    /// A dropped connection ends at once: it waits neither for the peer's goodbye nor for the end of a close that has
+    /// begun.
+    @Test(arguments: ["before the handshake", "during the handshake", "open", "closing"])
+    func droppedConnectionDoesNotWait(phase: String) throws {
+        let pair = try TLSPair()
+        if phase == "during the handshake" { try pair.carry(from: pair.agent, to: pair.gateway) }
+        if ["open", "closing"].contains(phase) { try pair.exchange() }
+        let closed = phase == "closing" ? pair.gateway.channel.close() : nil
+        #expect(!pair.gateway.wire.isClosed)
+        try pair.gateway.channel.triggerUserOutboundEvent(TLSDrop()).wait()
+        pair.gateway.run()
+        #expect(pair.gateway.wire.isClosed)
+        #expect(pair.gateway.application.events.last == .inactive)
+        try closed?.wait()
+        // Safe to repeat.
+        pair.gateway.channel.triggerUserOutboundEvent(TLSDrop(), promise: nil)
+        pair.gateway.run()
+    }
+
     @Test func bothMayCloseAtOnce() throws {
         let pair = try TLSPair.connected()
         let promises = [pair.agent.channel.close(), pair.gateway.channel.close()]

@@ -1,5 +1,6 @@
 import CryptographySupport
 import Foundation
+import Glibc
 import SecureChannel
 import SystemSupport
 import TestSupport
@@ -35,6 +36,54 @@ import Testing
             }
             try setMode(0o600, of: target)
             #expect(try BoundedFile.read(directory.file("link"), bytesMax: 100, access: .ownerOnly).count == 6)
+        }
+    }
+
+    /// Whoever may write a device list decides which devices the gateway accepts.
+    @Test(arguments: [
+        (0o600, true), (0o640, true), (0o644, true), (0o444, true), (0o620, false), (0o602, false), (0o664, false),
+        (0o666, false), (0o777, false),
+    ])
+    func onlyTheOwnerMayWrite(permissions: Int, isRead: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.file("devices")
+            try write("list", to: path)
+            try setMode(permissions, of: path)
+            if isRead {
+                #expect(try BoundedFile.read(path, bytesMax: 4, access: .ownerWrites).count == 4)
+            } else {
+                let refusal = FileError(path: path, cause: .writableByOthers(mode: UInt32(permissions)))
+                #expect(throws: refusal) { try BoundedFile.read(path, bytesMax: 4, access: .ownerWrites) }
+                #expect(!refusal.isOfSystem)
+                #expect(refusal.description.contains("chmod go-w"))
+            }
+        }
+    }
+
+    /// Needs root, which may give files to other users.
+    @Test(.enabled(if: geteuid() == 0)) func fileOfAnotherUserIsRefused() async {
+        await #expect(processExitsWith: .success) {
+            try await withTemporaryDirectory { directory in
+                try setMode(0o711, of: directory.directoryPath)
+                let (roots, mine, other) = (directory.file("roots"), directory.file("mine"), directory.file("other"))
+                for (path, owner) in [(roots, 0), (mine, 65_534), (other, 65_533)] {
+                    try write("list", to: path)
+                    try setMode(0o644, of: path)
+                    try #require(chown(path, uid_t(owner), 0) == 0)
+                    // An administrator works in the homes of services.
+                    _ = try BoundedFile.read(path, bytesMax: 4, access: .ownerWrites)
+                }
+                try #require(seteuid(65_534) == 0)
+                defer { seteuid(0) }
+                _ = try BoundedFile.read(roots, bytesMax: 4, access: .ownerWrites)
+                _ = try BoundedFile.read(mine, bytesMax: 4, access: .ownerWrites)
+                do {
+                    _ = try BoundedFile.read(other, bytesMax: 4, access: .ownerWrites)
+                    Issue.record("another user's file was read")
+                } catch {
+                    try #require(error as? FileError == FileError(path: other, cause: .belongsToOther(owner: 65_533)))
+                }
+            }
         }
     }
 

@@ -35,6 +35,21 @@ extension EndToEndTests {
             }
         }
 
+        /// A running gateway does not use a device list that others may change. It keeps the list that it has read.
+        @Test func runningGatewayKeepsListThatOthersMayNotChange() async throws {
+            try await Site.serving { site, agent in
+                try await site.shell("chmod 664 gateway/devices; sed -i 's/^/#/' gateway/devices")
+                let file = try site.makeFile("file", bytes: 10)
+                _ = try await agent.run(["push", file.path(percentEncoded: false)])
+                try await site.expectObject("file", equals: file)
+                // With correct permissions the list counts again, and the device is not on it any more.
+                try await site.shell("chmod 644 gateway/devices")
+                let other = try site.makeFile("other", bytes: 10)
+                let run = try await agent.run(["push", other.path(percentEncoded: false)], exits: 77)
+                #expect(run.outcomes == ["notAuthorised"])
+            }
+        }
+
         /// A device with small limits still uploads everything.
         @Test func deviceLimitsHold() async throws {
             try await Site.with { site in

@@ -56,6 +56,35 @@ extension EndToEndTests {
             }
         }
 
+        /// A device writes below its name, unless the operator gives it any key by an empty prefix. The commands say
+        /// which of both a device has.
+        @Test func devicePrefixIsItsName() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    for (name, options, key) in [("cam", [], "cam/file"), ("any", ["--prefix", ""], "file")] {
+                        let told = try await site.gateway(
+                            [
+                                "device", "invite", name, "--home", site.path("gateway"), "--gateway",
+                                "127.0.0.1:\(gateway.port)",
+                            ] + options)
+                        let permission = options.isEmpty ? "begin with cam/" : "may write any key"
+                        #expect(told.contains { $0.contains(permission) }, "\(told)")
+                        try await enrol(site, name, try #require(told.last))
+                        let agent = AgentHandle(home: site.path(name), program: try .built("sluice-agent"))
+                        _ = try await agent.run(site.push(file))
+                        try await site.expectObject(key, equals: file)
+                    }
+                    let digits = String(repeating: "7", count: 64)
+                    let added = ["device", "add", "pinned", "--fingerprint", "sha256:\(digits)"]
+                    let told = try await site.gateway(added + ["--home", site.path("gateway")])
+                    #expect(told.contains { $0.contains("begin with pinned/") }, "\(told)")
+                    let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
+                    #expect(listed.contains("# any may write any key"), "\(listed)")
+                }
+            }
+        }
+
         @Test func expiredCodeIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

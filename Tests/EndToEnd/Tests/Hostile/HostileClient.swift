@@ -37,20 +37,26 @@ struct HostileClient: Sendable {
     }
 
     /// Connects and completes the TLS handshake.
-    static func secure(to port: Int, from source: String = "127.0.0.1", _ tls: TLSContext) async throws -> HostileClient
-    {
-        let client = try await connect(to: port, from: source, tls: tls)
+    ///
+    /// - Parameter header: bytes before the handshake, like those of a balancer.
+    static func secure(
+        to port: Int, from source: String = "127.0.0.1", header: [UInt8] = [], _ tls: TLSContext
+    ) async throws -> HostileClient {
+        let client = try await connect(to: port, from: source, header: header, tls: tls)
         try await client.wait("the handshake") { $0.isReady || $0.isOver ? () : nil }
         return client
     }
 
-    private static func connect(to port: Int, from source: String, tls: TLSContext?) async throws -> HostileClient {
+    private static func connect(
+        to port: Int, from source: String, header: [UInt8] = [], tls: TLSContext?
+    ) async throws -> HostileClient {
         let heard = Watched(Heard(isReady: tls == nil))
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(to: SocketAddress(ipAddress: source, port: 0))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if !header.isEmpty { try pipeline.addHandler(HeaderSender(header)) }
                     if let tls { try pipeline.addHandler(try tls.makeHandler()) }
                     try pipeline.addHandler(Listener(heard))
                 }
@@ -179,5 +185,22 @@ private final class Listener: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         heard.update { $0.isOver = true }
+    }
+}
+
+/// Sends bytes before everything else.
+private final class HeaderSender: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let header: [UInt8]
+
+    init(_ header: [UInt8]) {
+        self.header = header
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: header)), promise: nil)
+        context.fireChannelActive()
     }
 }

@@ -111,6 +111,9 @@ struct Site {
     // MARK: Agents
 
     /// Makes an agent's home and adds its device to the list in each gateway's home.
+    ///
+    /// - Parameter prefix: prefix of the device's object keys. Most tests let their device write any key, so that the
+    ///   key of an object is the path of its file.
     @discardableResult
     func makeAgent(
         _ name: String = "agent", port: Int, prefix: String = "", limits: [String] = [],
@@ -124,9 +127,8 @@ struct Site {
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
         let fingerprint = try #require(program.lines(of: .standardOutput).last)
         for home in gateways {
-            let prefixed = prefix.isEmpty ? [] : ["--prefix", prefix]
-            try await gateway(
-                ["device", "add", name, "--fingerprint", fingerprint, "--home", path(home)] + prefixed + limits)
+            let added = ["device", "add", name, "--fingerprint", fingerprint, "--prefix", prefix]
+            try await gateway(added + ["--home", path(home)] + limits)
         }
         return AgentHandle(home: path(name), program: try agentProgram)
     }

@@ -13,11 +13,12 @@ struct UnauthenticatedPeers {
 
     /// Registers a new connection.
     ///
-    /// - Returns: the connection's entry, and the channel that the caller closes to make room.
+    /// - Parameter address: the peer's address, which a balancer may have told.
+    /// - Returns: the connection's entry, and the channel that the caller drops to make room.
     mutating func connected(
-        _ channel: any Channel
+        _ channel: any Channel, from address: SocketAddress?
     ) -> (newcomer: PreAuthenticationLimiter.Peer, leaving: (any Channel)?) {
-        let (newcomer, leaving) = limiter.enter(PreAuthenticationLimiter.address(of: channel.remoteAddress))
+        let (newcomer, leaving) = limiter.enter(PreAuthenticationLimiter.address(of: address))
         channels[newcomer] = channel
         return (newcomer, leaving.flatMap { channels.removeValue(forKey: $0) })
     }

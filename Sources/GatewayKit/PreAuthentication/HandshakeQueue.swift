@@ -1,0 +1,74 @@
+import NIOCore
+import SystemSupport
+import TransferCommon
+
+/// Lets peers begin their handshakes when `HandshakeBudget` allows it. Every connection of the gateway shares one queue,
+/// on the event loop of the connections.
+actor HandshakeQueue {
+    /// Whether a peer may begin its handshake.
+    enum OnArrival: Sendable {
+        case begin
+        /// The future succeeds when the peer may begin.
+        case wait(HandshakeBudget.Ticket, EventLoopFuture<Void>)
+    }
+
+    nonisolated let eventLoop: any EventLoop
+    private var budget: HandshakeBudget
+    private var waiting: [HandshakeBudget.Ticket: EventLoopPromise<Void>] = [:]
+    private let clock = MonotonicClock()
+    private var timer = DeadlineTimer()
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    init(limits: HandshakeBudget.Limits, eventLoop: any EventLoop) {
+        self.budget = HandshakeBudget(limits)
+        self.eventLoop = eventLoop
+    }
+
+    /// A peer has sent the beginning of a handshake.
+    func arrived(from address: SocketAddress?) -> OnArrival {
+        let owner = PreAuthenticationLimiter.address(of: address)
+        // A tunnel or a proxy on this machine brings many devices from one address. Another process of this machine can
+        // use up the processor without the gateway.
+        let decision = budget.arrived(from: owner, isLimited: address?.isLoopback != true, now: clock.now)
+        guard case .wait(let ticket) = decision else { return .begin }
+        let promise = eventLoop.makePromise(of: Void.self)
+        waiting[ticket] = promise
+        armTimer()
+        return .wait(ticket, promise.futureResult)
+    }
+
+    /// A peer that waited is gone. Safe to repeat.
+    func left(_ ticket: HandshakeBudget.Ticket) {
+        budget.left(ticket)
+        waiting.removeValue(forKey: ticket)?.fail(ChannelError.ioOnClosedChannel)
+    }
+
+    private func armTimer() {
+        timer.arm(for: budget.nextDeadline, now: clock.now, on: eventLoop) { [weak self] in
+            self?.assumeIsolated { $0.timerFired() }
+        }
+    }
+
+    private func timerFired() {
+        timer.fired()
+        for ticket in budget.takeDue(now: clock.now) { waiting.removeValue(forKey: ticket)?.succeed() }
+        armTimer()
+    }
+
+    /// Ends the queue: peers that wait will not begin.
+    func finish() {
+        timer.cancel()
+        for promise in waiting.values { promise.fail(ChannelError.ioOnClosedChannel) }
+        waiting = [:]
+    }
+}
+
+extension SocketAddress {
+    /// Whether the peer is a process of this machine.
+    fileprivate var isLoopback: Bool {
+        guard let text = ipAddress else { return true }
+        // A socket that accepts both families shows an IPv4 address with the prefix `::ffff:`.
+        return text == "::1" || ["127.", "::ffff:127."].contains { text.utf8.starts(with: $0.utf8) }
+    }
+}

@@ -1,0 +1,124 @@
+package import Logging
+package import NIOCore
+
+/// Reads the PROXY header with which a balancer begins a connection. Connections from other addresses pass unchanged:
+/// their bytes are never taken for a header, because any peer could then claim any address.
+///
+/// The handlers behind see the connection only when its header has been read. So they count it under the address that
+/// the header tells. The rest of what has arrived waits until they ask to read.
+package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias InboundOut = ByteBuffer
+    package typealias OutboundIn = ByteBuffer
+
+    private enum State {
+        case idle
+        /// The header has not arrived completely. The bytes are what has arrived of it.
+        case reading(ByteBuffer)
+        /// The header has been read. The bytes have arrived behind it.
+        case passing(ByteBuffer)
+        case ended
+    }
+
+    private let networks: ProxyNetworks
+    private let peer: PeerAddress
+    private let limit: TimeAmount
+    private let logger: Logger
+    private var state = State.idle
+    private var deadline: Scheduled<Void>?
+
+    /// - Parameter limit: time for the header.
+    package init(networks: ProxyNetworks, peer: PeerAddress, limit: TimeAmount, logger: Logger) {
+        self.networks = networks
+        self.peer = peer
+        self.limit = limit
+        self.logger = logger
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        guard networks.contains(context.channel.remoteAddress) else {
+            state = .ended
+            context.fireChannelActive()
+            return remove(context)
+        }
+        state = .reading(ByteBuffer())
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { context.close(promise: nil) }
+        context.read()
+    }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch state {
+        case .reading(var bytes):
+            bytes.writeImmutableBuffer(unwrapInboundIn(data))
+            read(bytes, context)
+        case .passing(var rest):
+            rest.writeImmutableBuffer(unwrapInboundIn(data))
+            state = .passing(rest)
+        case .idle, .ended:
+            context.fireChannelRead(data)
+        }
+    }
+
+    private func read(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        do throws(ProxyHeaderError) {
+            guard let header = try ProxyHeader.read(bytes.readableBytesView) else {
+                state = .reading(bytes)
+                return
+            }
+            if case .peer(let address, let port) = header.source {
+                // try?: the bytes are of the right number, so this does not fail.
+                peer.told = try? SocketAddress(packedIPAddress: ByteBuffer(bytes: address), port: Int(port))
+            }
+            var rest = bytes
+            rest.moveReaderIndex(forwardBy: header.byteCount)
+            deadline?.cancel()
+            state = .passing(rest)
+            context.fireChannelActive()
+        } catch {
+            logger.notice(
+                "A balancer's connection has no valid PROXY header",
+                metadata: ["error": "\(error)", "address": "\(context.remoteAddress?.ipAddress ?? "")"])
+            state = .ended
+            context.close(promise: nil)
+        }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        switch state {
+        case .reading: context.read()
+        case .passing: break
+        case .idle, .ended: context.fireChannelReadComplete()
+        }
+    }
+
+    package func read(context: ChannelHandlerContext) {
+        switch state {
+        case .idle, .reading:
+            // The handler reads by itself until it has the header.
+            break
+        case .passing(let rest):
+            state = .ended
+            if rest.readableBytes > 0 {
+                context.fireChannelRead(wrapInboundOut(rest))
+                context.fireChannelReadComplete()
+            } else {
+                context.read()
+            }
+            remove(context)
+        case .ended:
+            context.read()
+        }
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        // The handlers behind do not know a connection whose header has not been read.
+        if case .reading = state { return }
+        context.fireChannelInactive()
+    }
+
+    private func remove(_ context: ChannelHandlerContext) {
+        // Removing fails only if the channel has closed, which removes all handlers.
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    }
+}

@@ -1,0 +1,72 @@
+import Foundation
+package import NIOCore
+
+/// The networks of the balancers that begin every connection with a PROXY header.
+package struct ProxyNetworks: Equatable, Sendable {
+    /// One network: the addresses whose first bits are those of `address`.
+    private struct Network: Equatable {
+        /// 4 bytes of IPv4, or 16 bytes of IPv6.
+        var address: [UInt8]
+        var bitCount: Int
+
+        func contains(_ other: [UInt8]) -> Bool {
+            guard other.count == address.count else { return false }
+            return address.indices.allSatisfy { index in
+                let bits = min(max(bitCount - 8 * index, 0), 8)
+                return (address[index] ^ other[index]) >> (8 - bits) == 0
+            }
+        }
+    }
+
+    private var networks: [Network] = []
+
+    /// No network: no connection has a header.
+    package init() {}
+
+    /// - Parameter text: addresses and networks with commas between them, as in `10.0.0.0/8,2001:db8::1`.
+    /// - Returns: `nil` if the text is empty, or if one of them is invalid or has bits beyond its length.
+    package init?(parsing text: String) {
+        let items = text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        for item in items {
+            let fields = item.split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)
+                .map { String(decoding: $0, as: UTF8.self) }
+            guard let address = fields.first.flatMap({ Self.bytes(ofText: $0) }) else { return nil }
+            var bitCount = 8 * address.count
+            if fields.count == 2 {
+                guard fields[1].utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+                    let count = Int(fields[1]), count <= bitCount
+                else { return nil }
+                bitCount = count
+            }
+            guard Self.masked(address, bitCount) == address else { return nil }
+            networks.append(Network(address: address, bitCount: bitCount))
+        }
+    }
+
+    package var isEmpty: Bool { networks.isEmpty }
+
+    /// Whether an address is in one of the networks.
+    package func contains(_ address: SocketAddress?) -> Bool {
+        guard let bytes = address?.ipAddress.flatMap({ Self.bytes(ofText: $0) }) else { return false }
+        return networks.contains { $0.contains(bytes) }
+    }
+
+    /// The bytes of an address with all bits after the first ones cleared.
+    private static func masked(_ address: [UInt8], _ bitCount: Int) -> [UInt8] {
+        address.indices.map { index in
+            let bits = min(max(bitCount - 8 * index, 0), 8)
+            return bits == 0 ? 0 : address[index] & (UInt8.max << (8 - UInt8(bits)))
+        }
+    }
+
+    /// The bytes of an address. An IPv4 address in the form `::ffff:a.b.c.d`, as a socket shows it that accepts both
+    /// families, gives the bytes of the IPv4 address.
+    private static func bytes(ofText text: String) -> [UInt8]? {
+        var short = [UInt8](repeating: 0, count: 4)
+        if inet_pton(AF_INET, text, &short) == 1 { return short }
+        var long = [UInt8](repeating: 0, count: 16)
+        guard inet_pton(AF_INET6, text, &long) == 1 else { return nil }
+        let isMapped = long.prefix(10).allSatisfy { $0 == 0 } && long[10...11].allSatisfy { $0 == 0xFF }
+        return isMapped ? Array(long[12...]) : long
+    }
+}
