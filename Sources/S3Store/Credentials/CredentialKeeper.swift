@@ -28,35 +28,54 @@ final class CredentialKeeper: Sendable {
 
     /// The credentials for signing a request.
     func credentials() async throws(StoreError) -> S3Credentials {
-        let (advice, renewal) = state.withLock { state -> (CredentialLease.Advice, Renewal?) in
+        let (advice, renewal) = advise()
+        switch advice {
+        case .use(let credentials), .useAndRenew(let credentials): return credentials
+        case .fail(let failure): throw failure
+        case .waitForRenewal:
+            guard let renewal else { throw StoreError(.unavailable) }
+            do {
+                return try await renewal.value.get()
+            } catch {
+                // The source failed. Credentials that the store has refused may still be right for this request.
+                guard case .use(let credentials) = advise().advice else { throw error }
+                return credentials
+            }
+        }
+    }
+
+    /// What a request has to do, and the renewal that it starts or waits for.
+    private func advise() -> (advice: CredentialLease.Advice, renewal: Renewal?) {
+        state.withLock { state in
             let advice = state.lease.advice(now: clock.now, at: .now)
             switch advice {
             case .use, .fail: return (advice, nil)
             case .useAndRenew, .waitForRenewal: return (advice, pending(&state))
             }
         }
-        switch advice {
-        case .use(let credentials), .useAndRenew(let credentials): return credentials
-        case .fail(let failure): throw failure
-        case .waitForRenewal:
-            guard let renewal else { throw StoreError(.unavailable) }
-            return try await renewal.value.get()
-        }
     }
 
-    /// Asks the source for new credentials after the store refused the current ones.
+    /// Called after the store accepted a request.
+    func accepted(_ credentials: S3Credentials) {
+        guard state.withLock({ $0.lease.accepted(credentials) }) else { return }
+        logger.notice("The store accepts the gateway's credentials again")
+    }
+
+    /// Asks the source for new credentials after the store refused a request with the current ones.
     ///
     /// - Returns: whether the store now has credentials other than the refused ones, so that another attempt is useful.
     /// - Throws: if the source did not answer.
-    func renew(insteadOf refused: S3Credentials) async throws(StoreError) -> Bool {
-        let renewal = state.withLock { state -> Renewal? in
-            guard state.lease.refused(refused) else { return nil }
-            switch state.lease.advice(now: clock.now, at: .now) {
-            case .waitForRenewal: return pending(&state)
-            // The source was asked a moment ago. Do not ask it again; the code below uses the last result.
-            case .use, .useAndRenew, .fail: return nil
-            }
+    func renew(
+        insteadOf refused: S3Credentials, _ refusal: CredentialLease.Refusal
+    ) async throws(StoreError) -> Bool {
+        let (renewal, isNews) = state.withLock { state -> (Renewal?, Bool) in
+            let standing = state.lease.standing
+            guard state.lease.refused(refused, refusal) else { return (nil, false) }
+            let isNews = state.lease.standing == .refused && standing != .refused
+            // If the source was asked a moment ago, do not ask it again; the code below uses the last result.
+            return (state.lease.mayAskSource(at: .now) ? pending(&state) : nil, isNews)
         }
+        if isNews { logger.warning("The store refuses the gateway's credentials") }
         if let renewal { return try await !renewal.value.get().isSame(as: refused) }
         let lease = state.withLock { $0.lease }
         if let credentials = lease.credentials, !credentials.isSame(as: refused) { return true }
@@ -92,11 +111,17 @@ final class CredentialKeeper: Sendable {
                 throw StoreError(
                     .denied, "The credentials for the S3 store contain a line end or another invalid character.")
             }
-            state.withLock { state in
+            let hadFailed = state.withLock { state in
+                let hadFailed = state.lease.lastFailure != nil
                 state.renewal = nil
                 state.lease.received(new, now: clock.now, at: .now, jitter: jitter)
+                return hadFailed
             }
-            if old != nil { logger.debug("The credentials for the store were renewed") }
+            if hadFailed {
+                logger.notice("The source of the store's credentials answers again")
+            } else if old != nil {
+                logger.debug("The credentials for the store were renewed")
+            }
             return .success(new)
         } catch {
             let failure = state.withLock { state in

@@ -127,6 +127,7 @@ extension S3Client {
             guard response.status.code < 300 else {
                 throw await self.refusal(response, of: signed, isBegun: true)
             }
+            self.keeper.accepted(signed.credentials)
             return response
         }
     }
@@ -211,6 +212,7 @@ extension S3Client {
             throw await failure(refusal, response, of: signed, isBegun: true)
         }
         state.withLock { $0.hasSeenBucket = true }
+        keeper.accepted(signed.credentials)
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
@@ -270,7 +272,9 @@ extension S3Client {
             break
         case .newCredentials:
             do throws(StoreError) {
-                if try await !keeper.renew(insteadOf: signed.credentials) { meaning.remedy = .none }
+                let isNew = try await keeper.renew(
+                    insteadOf: signed.credentials, refusal.namesCredentials ? .certain : .possible)
+                if !isNew { meaning.remedy = .none }
             } catch {
                 // The source did not answer, so it is unknown whether there are new credentials.
                 return S3AttemptFailure(

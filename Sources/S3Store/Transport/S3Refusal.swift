@@ -96,6 +96,12 @@ extension S3Refusal {
         StoreError(meaning.reason, sentence, cause: self)
     }
 
+    /// Whether the error code says that the credentials are the reason. A refusal without a code, or because of a wrong
+    /// signature, may have another reason: a missing right on one key, or a proxy that changed a header.
+    var namesCredentials: Bool {
+        ["ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired"].contains(code)
+    }
+
     /// Whether the answer is a redirect. The client does not follow it, and uses only the region that the answer names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
