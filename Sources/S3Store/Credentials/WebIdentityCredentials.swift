@@ -49,6 +49,12 @@ package struct SecurityTokenService: Sendable {
     /// Assumes the role. The token authenticates the request, so the request is not signed. The file with the token is
     /// read each time, because Kubernetes replaces it while the process runs.
     func credentials(for identity: WebIdentity) async throws(StoreError) -> S3Credentials {
+        let origin = origin
+        guard CredentialAddress.isSafe(origin) else {
+            // Over plain HTTP, every listener on the path could use the token to assume the role.
+            throw StoreError(
+                .denied, "AWS_ENDPOINT_URL_STS names a host that is neither this machine nor behind HTTPS.")
+        }
         let answer = try await http.send(
             .POST, origin + "/", headers: [("content-type", "application/x-www-form-urlencoded")],
             body: S3Signature.canonicalQuery([
