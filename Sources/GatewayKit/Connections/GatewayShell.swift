@@ -48,7 +48,7 @@ actor GatewayShell: MachineShell {
         self.silenceCheckInterval = machine.limits.progressWindow / 6
         self.preAuthenticationLimiter = PreAuthenticationLimiter(machine.limits)
         self.files = files
-        self.calls = StoreCalls(store: store)
+        self.calls = StoreCalls(store: store, logger: logger)
         self.eventLoop = eventLoop
         self.logger = logger
         self.log = GatewayLog(logger)
@@ -263,7 +263,10 @@ actor GatewayShell: MachineShell {
             } catch {
                 logger.info(
                     "Could not write a resumed session's record again",
-                    metadata: ["session": "\(session)", "store.error": "\(error.shortDescription)"])
+                    metadata: [
+                        "session": "\(session)", "store.error": "\(error.shortDescription)",
+                        "store.detail": "\(error.detail ?? "")",
+                    ])
             }
             self.renewals[session] = nil
         }
@@ -271,9 +274,6 @@ actor GatewayShell: MachineShell {
 
     private func storeAnswered(_ id: StoreRequestID, _ answer: StoreAnswer) {
         tasks[id] = nil
-        if case .failed(let failure) = answer, failure != .cancelled {
-            logger.info("The store failed", metadata: ["store.failure": "\(failure)"])
-        }
         machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }
