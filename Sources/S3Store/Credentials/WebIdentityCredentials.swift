@@ -61,7 +61,7 @@ package struct SecurityTokenService: Sendable {
                 ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", identity.roleARN),
                 ("RoleSessionName", identity.sessionName ?? "sluice-gateway"),
                 ("WebIdentityToken", try token(in: identity.tokenFile)),
-            ]))
+            ]), proxies: try proxies())
         guard answer.status == 200 else { throw refusal(answer) }
         guard let credentials = CredentialDocuments.assumedRole(answer.body) else {
             throw StoreError(.unavailable, "The security token service's answer is invalid.")
@@ -79,6 +79,14 @@ package struct SecurityTokenService: Sendable {
             return "https://sts.amazonaws.com"
         }
         return "https://sts.\(region).\(S3Endpoint.awsSuffix(of: region))"
+    }
+
+    private func proxies() throws(StoreError) -> ProxySettings {
+        do {
+            return try ProxySettings(environment: environment)
+        } catch {
+            throw StoreError(.denied, error.description, cause: error)
+        }
     }
 
     private func token(in file: String) throws(StoreError) -> String {

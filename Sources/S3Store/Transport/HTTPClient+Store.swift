@@ -10,6 +10,7 @@ extension HTTPClient {
         let timeouts = configuration.timeouts
         var settings = HTTPClient.Configuration()
         S3Authorities.configure(&settings, with: configuration.authorities)
+        settings.proxy = configuration.proxy?.setting
         settings.redirectConfiguration = .disallow
         settings.httpVersion = .http1Only
         settings.decompression = .disabled
@@ -31,5 +32,14 @@ extension HTTPClient {
         // The caller repeats requests itself and needs to see each failure at once.
         settings.connectionPool.retryConnectionEstablishment = false
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
+    }
+}
+
+extension S3Configuration {
+    /// The proxy for the requests to this store; `nil` if they are sent directly. If the store later names another
+    /// region, and with it another host, the proxy stays the same.
+    var proxy: ProxySettings.Proxy? {
+        let target = endpoint.target(bucket: bucket, addressing: addressing, region: region)
+        return proxies.proxy(host: target.host, port: target.port, isSecure: target.isSecure)
     }
 }

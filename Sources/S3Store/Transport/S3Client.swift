@@ -50,6 +50,9 @@ final class S3Client: Sendable {
         self.state = Mutex(State(region: configuration.region, retryBudget: configuration.retries.budget))
         self.quick = HTTPClient.forStore(configuration, answer: configuration.timeouts.answer)
         self.patient = HTTPClient.forStore(configuration, answer: configuration.timeouts.completion)
+        if let proxy = configuration.proxy {
+            logger.info("Requests to the store use a proxy", metadata: ["s3.proxy": "\(proxy)"])
+        }
     }
 
     /// Closes all connections. Running calls fail.
