@@ -13,6 +13,19 @@ final class CredentialKeeper: Sendable {
     private struct State {
         var lease = CredentialLease()
         var renewal: Renewal?
+        var lastWarning: ContinuousClock.Instant?
+        /// Whether the log says that the store refuses the credentials.
+        var isWarned = false
+
+        /// Whether a line of the log may say that the store refuses the credentials. A store that refuses and accepts
+        /// them in turn causes one such line a minute.
+        mutating func mayWarn() -> Bool {
+            let now = ContinuousClock.now
+            guard !isWarned, lastWarning.map({ now - $0 >= .seconds(60) }) ?? true else { return false }
+            lastWarning = now
+            isWarned = true
+            return true
+        }
     }
 
     private let source: any S3CredentialSource
@@ -57,8 +70,13 @@ final class CredentialKeeper: Sendable {
 
     /// Called after the store accepted a request.
     func accepted(_ credentials: S3Credentials) {
-        guard state.withLock({ $0.lease.accepted(credentials) }) else { return }
-        logger.notice("The store accepts the gateway's credentials again")
+        let isNews = state.withLock { state in
+            state.lease.accepted(credentials)
+            guard state.isWarned, state.lease.standing == .trusted else { return false }
+            state.isWarned = false
+            return true
+        }
+        if isNews { logger.notice("The store accepts the gateway's credentials again") }
     }
 
     /// Asks the source for new credentials after the store refused a request with the current ones.
@@ -68,19 +86,36 @@ final class CredentialKeeper: Sendable {
     func renew(
         insteadOf refused: S3Credentials, _ refusal: CredentialLease.Refusal
     ) async throws(StoreError) -> Bool {
-        let (renewal, isNews) = state.withLock { state -> (Renewal?, Bool) in
-            let standing = state.lease.standing
-            guard state.lease.refused(refused, refusal) else { return (nil, false) }
-            let isNews = state.lease.standing == .refused && standing != .refused
-            // If the source was asked a moment ago, do not ask it again; the code below uses the last result.
-            return (state.lease.mayAskSource(at: .now) ? pending(&state) : nil, isNews)
+        do {
+            let isNew = try await renewal(insteadOf: refused, refusal)
+            if !isNew { warn(refusal) }
+            return isNew
+        } catch {
+            warn(refusal)
+            throw error
         }
-        if isNews { logger.warning("The store refuses the gateway's credentials") }
+    }
+
+    private func renewal(
+        insteadOf refused: S3Credentials, _ refusal: CredentialLease.Refusal
+    ) async throws(StoreError) -> Bool {
+        let renewal = state.withLock { state -> Renewal? in
+            // If the source was asked a moment ago, do not ask it again; the code below uses the last result.
+            guard state.lease.refused(refused, refusal), state.lease.mayAskSource(at: .now) else { return nil }
+            return pending(&state)
+        }
         if let renewal { return try await !renewal.value.get().isSame(as: refused) }
         let lease = state.withLock { $0.lease }
         if let credentials = lease.credentials, !credentials.isSame(as: refused) { return true }
         if let failure = lease.lastFailure { throw failure }
         return false
+    }
+
+    /// Logs that the store refuses the credentials and that there are no others. A refusal without an error code is not
+    /// certain, and one missing permission causes many of them, so it is not logged here.
+    private func warn(_ refusal: CredentialLease.Refusal) {
+        guard refusal == .certain, state.withLock({ $0.mayWarn() }) else { return }
+        logger.warning("The store refuses the gateway's credentials")
     }
 
     /// Cancels a running renewal. Make no call after this one.

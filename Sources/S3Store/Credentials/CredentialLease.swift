@@ -153,18 +153,13 @@ package struct CredentialLease: Sendable {
     }
 
     /// Records that the store accepted a request with these credentials.
-    ///
-    /// - Returns: whether the credentials counted as refused until now.
-    package mutating func accepted(_ accepted: S3Credentials) -> Bool {
+    package mutating func accepted(_ accepted: S3Credentials) {
         switch state {
-        case .doubted(let held) where held.credentials.isSame(as: accepted):
+        case .doubted(let held) where held.credentials.isSame(as: accepted),
+            .refused(let held) where held.credentials.isSame(as: accepted):
             state = .trusted(held)
-            return false
-        case .refused(let held) where held.credentials.isSame(as: accepted):
-            state = .trusted(held)
-            return true
         case .empty, .trusted, .doubted, .refused:
-            return false
+            break
         }
     }
 
