@@ -58,7 +58,9 @@ struct CredentialHTTP: Sendable {
         } catch is TimedOut {
             throw StoreError(.unavailable, "\(name) does not answer.")
         } catch {
-            throw StoreError(.unavailable, "\(name) cannot be reached.", cause: error)
+            let host = URL(string: address)?.host() ?? ""
+            let failure = S3TransportFailure(error, operation: method.rawValue, host: host)
+            throw StoreError(.unavailable, "\(name) cannot be reached.", cause: failure)
         }
     }
 

@@ -101,6 +101,20 @@ import Testing
         }
     }
 
+    @Test func unresolvedTokenServiceIsNamed() async throws {
+        try await withToken("token") { file in
+            let error = await #expect(throws: StoreError.self) {
+                try await found([
+                    "AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_ROLE_ARN": "arn",
+                    "AWS_ENDPOINT_URL_STS": "https://sts.invalid",
+                ])
+            }
+            #expect(
+                error?.fullSentence == "The security token service cannot be reached "
+                    + "(POST: the name sts.invalid cannot be resolved).")
+        }
+    }
+
     @Test(arguments: ["http://metadata.example.org", "http://10.0.0.1", "http://169.254.170.2", "metadata"])
     func metadataServiceMustBeSafe(address: String) async throws {
         let error = await #expect(throws: StoreError.self) {
