@@ -69,7 +69,8 @@ import Testing
 
     // MARK: - Through a proxy
 
-    private static let page = ScriptedAnswer.answer(status: 200, body: "<ListPartsResult/>")
+    private static let page = ScriptedAnswer.answer(
+        status: 200, body: "<ListPartsResult><UploadId>u</UploadId></ListPartsResult>")
 
     /// Runs `body` with a store whose host name only the proxy knows.
     private func withStore(
