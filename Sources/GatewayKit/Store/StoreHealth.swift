@@ -32,8 +32,10 @@ package struct StoreHealth: Sendable {
 
     package init() {}
 
+    /// The state of one kind of request, which `kind` names.
     package func state(of kind: String) -> State { states[kind] ?? .working }
 
+    /// A request of this kind failed.
     package mutating func failed(_ kind: String, now: Instant) -> OnFailure {
         let (count, wasWritten) =
             switch state(of: kind) {
@@ -50,6 +52,8 @@ package struct StoreHealth: Sendable {
         return .write(unwrittenBefore: unwrittenCount)
     }
 
+    /// A request of this kind succeeded.
+    ///
     /// - Returns: the number of failures since the last success, if a line has to say that requests succeed again;
     ///   otherwise `nil`.
     package mutating func succeeded(_ kind: String) -> Int? {

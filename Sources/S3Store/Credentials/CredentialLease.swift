@@ -79,6 +79,7 @@ package struct CredentialLease: Sendable {
     /// The last received credentials, even if the store has refused them.
     package var credentials: S3Credentials? { held?.credentials }
 
+    /// What the store thinks of the last received credentials.
     package var standing: Standing {
         switch state {
         case .empty: .empty
