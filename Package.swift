@@ -132,7 +132,7 @@ let package = Package(
         unitTests(
             "GatewayKit",
             core + base + nio + ["GatewayKit", "AgentKit", "ObjectStore", "S3Store", "SecureChannel", logging]
-                + ["ObjectStoreConformance", "ScriptedS3", "TestSupport", nioEmbedded]),
+                + files + ["ObjectStoreConformance", "ScriptedS3", "TestSupport", nioEmbedded]),
         unitTests(
             "AgentKit", simulated + base + ["AgentKit", "SecureChannel", "TestSupport", nioCore, logging, database]),
         tests(

@@ -49,9 +49,10 @@ package struct GatewayFailure: Equatable, Sendable {
     }
 
     private init(_ error: StoreError) {
-        let told = error.sentence
+        let told = error.fullSentence
         if let advice = error.advice {
-            self.init(69, "\(told) \(Self.told(advice))")
+            // A name that cannot be resolved now may be known later.
+            self.init(advice == .name ? 75 : 69, "\(told) \(Self.told(advice))")
             return
         }
         switch error.reason {
@@ -76,6 +77,7 @@ package struct GatewayFailure: Equatable, Sendable {
         case .address: "Name the right one with --s3-endpoint, or the bucket's region with --s3-region."
         case .authority: "Name the file of its authority's certificate with --s3-ca."
         case .host: "Name the store in --s3-endpoint as its certificate does."
+        case .name: "Check --s3-endpoint, --s3-addressing and the name service; then start again."
         }
     }
 }

@@ -12,8 +12,8 @@ struct HomeOption: ParsableArguments {
 
 struct StoreOptions: ParsableArguments {
     @Option(help: "Where objects go: file:///directory or s3://bucket/prefix.") var store: String?
-    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port.") var endpoint:
-        String?
+    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port or https://host/path.")
+    var endpoint: String?
     @Option(name: .customLong("s3-region"), help: "Its region, if it has one.") var region: String?
     @Option(name: .customLong("s3-addressing"), help: "Buckets in the path or in the host name.") var addressing:
         S3Addressing?

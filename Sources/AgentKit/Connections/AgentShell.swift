@@ -226,7 +226,10 @@ actor AgentShell: MachineShell {
                 switch result {
                 case .success(let channel):
                     shell.state.frames.opened(id, channel)
-                    if tls == nil { shell.handle(.withoutTLS(id, to: channel.remoteAddress, shell.configuration.host)) }
+                    if tls == nil {
+                        let host = shell.configuration.dialer.host
+                        shell.handle(.withoutTLS(id, to: channel.remoteAddress, host))
+                    }
                 case .failure(let error):
                     shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
                     shell.connectionLost(id)

@@ -44,7 +44,7 @@ actor GatewayShell: MachineShell {
         self.machine = machine
         self.unauthenticatedPeers = UnauthenticatedPeers(machine.limits)
         self.files = files
-        self.calls = StoreCalls(store: store)
+        self.calls = StoreCalls(store: store, logger: logger)
         self.eventLoop = eventLoop
         self.logger = logger
         self.log = GatewayLog(logger)
@@ -229,9 +229,6 @@ actor GatewayShell: MachineShell {
 
     private func storeAnswered(_ id: StoreRequestID, _ answer: StoreAnswer) {
         tasks[id] = nil
-        if case .failed(let failure) = answer, failure != .cancelled {
-            logger.info("The store failed", metadata: ["store.failure": "\(failure)"])
-        }
         machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }

@@ -46,8 +46,8 @@ package struct ExpiryKeeper: Sendable {
         } catch {
             guard error.reason != .cancelled else { return }
             logger.warning(
-                "Could not look for expired unfinished uploads", metadata: ["store.error": "\(error.shortDescription)"]
-            )
+                "Could not look for expired unfinished uploads",
+                metadata: ["store.error": "\(error.shortDescription)", "store.detail": "\(error.detail ?? "")"])
         }
     }
 

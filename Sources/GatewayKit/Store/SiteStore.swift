@@ -36,10 +36,11 @@ package struct SiteStore: Sendable {
             return try await FileStore.open(path: directory, threads: .singleton, logger: logger)
         case .s3(let bucket, let prefix):
             let environment = ProcessInfo.processInfo.environment
-            let configuration = try S3Configuration(
+            var configuration = try S3Configuration(
                 bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, addressing: addressing,
                 verification: verification, provider: provider, usualRegion: SharedProfile.region(environment),
                 authorities: try authoritiesFile.map { try S3Authorities(file: $0) })
+            configuration.proxies = try ProxySettings(environment: AWSEnvironment(environment))
             let credentials = CredentialChain.standard(
                 environment: environment, region: configuration.region, logger: logger)
             guard triesOut else {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Logging
 import ObjectStore
 import TransferCommon
 import TransferCore
@@ -8,17 +9,22 @@ import WireProtocol
 struct StoreCalls: Sendable {
     let store: any ObjectStore
     private let records: SessionRecords
+    private let log: StoreLog
 
-    init(store: any ObjectStore) {
+    init(store: any ObjectStore, logger: Logger) {
         self.store = store
         self.records = SessionRecords(store: store)
+        self.log = StoreLog(logger)
     }
 
     /// - Parameter flow: the bytes of the part, for requests that carry a part.
     func answer(_ request: StoreRequest, flow: PartFlow?) async -> StoreAnswer {
         do throws(StoreError) {
-            return try await perform(request, flow: flow)
+            let answer = try await perform(request, flow: flow)
+            log.succeeded(request)
+            return answer
         } catch {
+            log.failed(request, error)
             return .failed(error)
         }
     }

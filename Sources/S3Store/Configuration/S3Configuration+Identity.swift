@@ -7,11 +7,13 @@ package import TransferCommon
 extension S3Configuration {
     private static let identityPurpose = "sluice store v1"
 
-    /// The identity depends on endpoint, bucket and prefix. For AWS, whose endpoint follows from the region, it depends
-    /// on the region in the settings. If the store later names another region, the identity stays the same.
+    /// The identity depends on the endpoint with its path, on the bucket and on the prefix. For AWS, whose endpoint
+    /// follows from the region, it depends on the region in the settings. If the store later names another region, the
+    /// identity stays the same.
     package var identity: StoreIdentity {
         get throws(StoreError) {
-            let texts = [Self.identityPurpose, endpoint.origin(region: region), bucket, prefix]
+            let address = endpoint.origin(region: region) + endpoint.path
+            let texts = [Self.identityPurpose, address, bucket, prefix]
             let bytes = texts.map { Array($0.utf8) }.joined(separator: [0])
             do throws(CryptographyError) {
                 return try SHA256Digest.of(bytes)

@@ -22,13 +22,15 @@ package struct S3Configuration: Sendable {
     package var provider: S3Provider
     /// The authorities that the store's certificate must come from; `nil` for the authorities of the system.
     package var authorities: S3Authorities?
+    /// The proxies for requests to the store.
+    package var proxies = ProxySettings.none
     package var timeouts = S3Timeouts()
     package var retries = S3RetryPolicy()
 
     /// - Parameters:
     ///   - bucket: name of the bucket, as `StoreLocation` parses it.
     ///   - prefix: prefix of every key, as `StoreLocation` parses it.
-    ///   - endpoint: `http://host:port`, or `nil` for AWS.
+    ///   - endpoint: `http://host:port` or `https://host/path`, or `nil` for AWS.
     ///   - region: `nil` for the region in the endpoint's host name, else `usualRegion`, else the provider's default.
     ///   - addressing: `nil` for the provider's default.
     ///   - provider: `nil` for the provider that the endpoint's host belongs to.

@@ -1,6 +1,7 @@
 import WireProtocol
 
-/// The address at which a store accepts requests: a fixed host, or AWS, where the host name follows from the region.
+/// The address at which a store accepts requests: a fixed host, perhaps with a path, or AWS, where the host name
+/// follows from the region.
 package struct S3Endpoint: Hashable, Sendable {
     private enum Host: Hashable {
         case fixed(String)
@@ -15,6 +16,9 @@ package struct S3Endpoint: Hashable, Sendable {
     private let port: UInt16?
     /// The region in the host name; `nil` if the host name contains none.
     package let region: String?
+    /// The path that precedes the bucket and the key in every request, as it is sent and signed: empty, or beginning
+    /// with a slash and not ending in one.
+    package let path: String
 
     /// The endpoint of AWS in a region.
     package static func aws(region: String) -> S3Endpoint {
@@ -26,6 +30,7 @@ package struct S3Endpoint: Hashable, Sendable {
         self.host = host
         self.port = port
         self.region = region
+        self.path = ""
     }
 
     /// Whether the connection to the endpoint protects the bytes from being altered: the endpoint uses TLS, or it is on
@@ -36,7 +41,7 @@ package struct S3Endpoint: Hashable, Sendable {
         return name == "localhost" || name == "[::1]" || (isAddress && name.hasPrefix("127."))
     }
 
-    /// Parses `http://host:port` or `https://host`. Throws if the text also has a path, a query or a user name.
+    /// Parses `http://host:port` or `https://host/path`. Throws if the text also has a query or a user name.
     package init(parsing text: String) throws(S3ConfigurationError) {
         let rest: Substring
         if text.hasPrefix("https://") {
@@ -48,10 +53,11 @@ package struct S3Endpoint: Hashable, Sendable {
         } else {
             throw S3ConfigurationError("the endpoint begins neither with http:// nor with https://")
         }
-        let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
+        let authority = rest.prefix { $0 != "/" }
         guard authority.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: ":") }) else {
-            throw S3ConfigurationError("the endpoint is more than a host and a port")
+            throw S3ConfigurationError("the endpoint is more than a host, a port and a path")
         }
+        self.path = try Self.path(in: rest.dropFirst(authority.count))
         // Look for the port's colon only after the bracket that ends an IPv6 address: the address itself contains
         // colons.
         let hostEnd = authority.lastIndex(of: "]") ?? authority.startIndex
@@ -67,6 +73,9 @@ package struct S3Endpoint: Hashable, Sendable {
             self.port = nil
         }
         if isSecure, port == nil, let (region, suffix) = Self.partsOfAWS(name) {
+            guard path.isEmpty else {
+                throw S3ConfigurationError("AWS's endpoint has no path; the bucket belongs into --store")
+            }
             self.host = .aws(suffix: suffix)
             self.region = region
         } else {
@@ -100,7 +109,8 @@ package struct S3Endpoint: Hashable, Sendable {
         let authority = (isVirtual ? "\(bucket).\(host)" : host) + (port.map { ":\($0)" } ?? "")
         return S3Target(
             origin: (isSecure ? "https://" : "http://") + authority, authority: authority,
-            pathPrefix: isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket))
+            host: isVirtual ? "\(bucket).\(host)" : host, port: Int(port ?? (isSecure ? 443 : 80)), isSecure: isSecure,
+            pathPrefix: path + (isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket)))
     }
 
     /// Whether the text may be used as a region. Every region, even one that the store names, is checked before it
@@ -131,6 +141,22 @@ package struct S3Endpoint: Hashable, Sendable {
         return nil
     }
 
+    /// Parses what follows the host and the port. The path may have only characters that are the same in encoded form,
+    /// and no segment that a server would remove: the store has to compute the signature over exactly this path.
+    private static func path(in text: Substring) throws(S3ConfigurationError) -> String {
+        let path = text.hasSuffix("/") ? text.dropLast() : text
+        guard !path.isEmpty else { return "" }
+        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        let isPlain = segments.allSatisfy { segment in
+            !segment.isEmpty && segment != "." && segment != ".."
+                && S3Signature.percentEncoded(String(segment)) == segment
+        }
+        guard isPlain else {
+            throw S3ConfigurationError("the endpoint's path may have only letters, digits and the characters -._~/")
+        }
+        return String(path)
+    }
+
     private static func isHostByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -148,7 +174,10 @@ struct S3Target: Hashable {
     var origin: String
     /// The value of the header `Host`.
     var authority: String
-    /// What precedes the key in the path: nothing, or a slash and the bucket's name.
+    var host: String
+    var port: Int
+    var isSecure: Bool
+    /// What precedes the key in the path: the endpoint's path, and for path addressing a slash and the bucket's name.
     var pathPrefix: String
 }
 

@@ -56,24 +56,7 @@ package struct ContainerCredentials: S3CredentialSource {
     /// Whether the authorization token may be sent to this address: HTTPS, this machine, or the link-local addresses
     /// of ECS and EKS.
     package static func isSafe(_ address: String) -> Bool {
-        // The HTTP client parses URLs with the same parser, so it connects to the host that is checked here.
-        guard let url = URL(string: address), let host = url.host(), !host.isEmpty, url.user() == nil else {
-            return false
-        }
-        if url.scheme == "https" { return true }
-        guard url.scheme == "http" else { return false }
-        let name = host.filter { $0 != "[" && $0 != "]" }.lowercased()
-        return linkHosts.contains(name) || name == "localhost" || name == "::1" || isLoopback(name)
-    }
-
-    private static let linkHosts: Set<String> = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
-
-    /// Whether the name is an IPv4 address that begins with 127. All four numbers are checked, because a host name such
-    /// as `127.example.com` also begins with 127.
-    private static func isLoopback(_ name: String) -> Bool {
-        let octets = name.split(separator: ".", omittingEmptySubsequences: false)
-        return octets.count == 4 && octets[0] == "127"
-            && octets.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } && UInt8($0) != nil }
+        CredentialAddress.isSafe(address, linkHosts: CredentialAddress.containerHosts)
     }
 
     /// The authorization token. A token file takes precedence over a token in the environment. The file is read each

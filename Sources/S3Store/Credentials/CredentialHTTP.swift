@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 import TransferCommon
@@ -26,9 +27,12 @@ struct CredentialHTTP: Sendable {
 
     /// Sends a request. Each request makes an HTTP client of its own, because there are only a few requests per day.
     ///
+    /// - Parameter proxies: the proxies that the request may use. There are none for servers that only this machine can
+    ///   reach.
     /// - Throws: `.unavailable` if no answer arrived.
     func send(
-        _ method: HTTPMethod, _ address: String, headers: [(String, String)] = [], body: String = ""
+        _ method: HTTPMethod, _ address: String, headers: [(String, String)] = [], body: String = "",
+        proxies: ProxySettings = .none
     ) async throws(StoreError) -> Answer {
         var request = HTTPClientRequest(url: address)
         request.method = method
@@ -36,6 +40,7 @@ struct CredentialHTTP: Sendable {
         request.headers.add(name: "user-agent", value: "sluice")
         if !body.isEmpty { request.body = .bytes(ByteBuffer(string: body)) }
         var settings = HTTPClient.Configuration()
+        settings.proxy = Self.proxy(for: address, proxies)?.setting
         settings.redirectConfiguration = .disallow
         settings.httpVersion = .http1Only
         settings.decompression = .disabled
@@ -53,8 +58,16 @@ struct CredentialHTTP: Sendable {
         } catch is TimedOut {
             throw StoreError(.unavailable, "\(name) does not answer.")
         } catch {
-            throw StoreError(.unavailable, "\(name) cannot be reached.", cause: error)
+            let host = URL(string: address)?.host() ?? ""
+            let failure = S3TransportFailure(error, operation: method.rawValue, host: host)
+            throw StoreError(.unavailable, "\(name) cannot be reached.", cause: failure)
         }
+    }
+
+    private static func proxy(for address: String, _ proxies: ProxySettings) -> ProxySettings.Proxy? {
+        guard let url = URL(string: address), let host = url.host() else { return nil }
+        let isSecure = url.scheme == "https"
+        return proxies.proxy(host: host, port: url.port ?? (isSecure ? 443 : 80), isSecure: isSecure)
     }
 
     private static func exchange(

@@ -13,6 +13,19 @@ final class CredentialKeeper: Sendable {
     private struct State {
         var lease = CredentialLease()
         var renewal: Renewal?
+        var lastWarning: ContinuousClock.Instant?
+        /// Whether the log says that the store refuses the credentials.
+        var isWarned = false
+
+        /// Whether a line of the log may say that the store refuses the credentials. A store that refuses and accepts
+        /// them in turn causes one such line a minute.
+        mutating func mayWarn() -> Bool {
+            let now = ContinuousClock.now
+            guard !isWarned, lastWarning.map({ now - $0 >= .seconds(60) }) ?? true else { return false }
+            lastWarning = now
+            isWarned = true
+            return true
+        }
     }
 
     private let source: any S3CredentialSource
@@ -28,40 +41,81 @@ final class CredentialKeeper: Sendable {
 
     /// The credentials for signing a request.
     func credentials() async throws(StoreError) -> S3Credentials {
-        let (advice, renewal) = state.withLock { state -> (CredentialLease.Advice, Renewal?) in
+        let (advice, renewal) = advise()
+        switch advice {
+        case .use(let credentials), .useAndRenew(let credentials): return credentials
+        case .fail(let failure): throw failure
+        case .waitForRenewal:
+            guard let renewal else { throw StoreError(.unavailable) }
+            do {
+                return try await renewal.value.get()
+            } catch {
+                // The source failed. Credentials that the store has refused may still be right for this request.
+                guard case .use(let credentials) = advise().advice else { throw error }
+                return credentials
+            }
+        }
+    }
+
+    /// What a request has to do, and the renewal that it starts or waits for.
+    private func advise() -> (advice: CredentialLease.Advice, renewal: Renewal?) {
+        state.withLock { state in
             let advice = state.lease.advice(now: clock.now, at: .now)
             switch advice {
             case .use, .fail: return (advice, nil)
             case .useAndRenew, .waitForRenewal: return (advice, pending(&state))
             }
         }
-        switch advice {
-        case .use(let credentials), .useAndRenew(let credentials): return credentials
-        case .fail(let failure): throw failure
-        case .waitForRenewal:
-            guard let renewal else { throw StoreError(.unavailable) }
-            return try await renewal.value.get()
-        }
     }
 
-    /// Asks the source for new credentials after the store refused the current ones.
+    /// Called after the store accepted a request.
+    func accepted(_ credentials: S3Credentials) {
+        let isNews = state.withLock { state in
+            state.lease.accepted(credentials)
+            guard state.isWarned, state.lease.standing == .trusted else { return false }
+            state.isWarned = false
+            return true
+        }
+        if isNews { logger.notice("The store accepts the gateway's credentials again") }
+    }
+
+    /// Asks the source for new credentials after the store refused a request with the current ones.
     ///
     /// - Returns: whether the store now has credentials other than the refused ones, so that another attempt is useful.
     /// - Throws: if the source did not answer.
-    func renew(insteadOf refused: S3Credentials) async throws(StoreError) -> Bool {
+    func renew(
+        insteadOf refused: S3Credentials, _ refusal: CredentialLease.Refusal
+    ) async throws(StoreError) -> Bool {
+        do {
+            let isNew = try await renewal(insteadOf: refused, refusal)
+            if !isNew { warn(refusal) }
+            return isNew
+        } catch {
+            warn(refusal)
+            throw error
+        }
+    }
+
+    private func renewal(
+        insteadOf refused: S3Credentials, _ refusal: CredentialLease.Refusal
+    ) async throws(StoreError) -> Bool {
         let renewal = state.withLock { state -> Renewal? in
-            guard state.lease.refused(refused) else { return nil }
-            switch state.lease.advice(now: clock.now, at: .now) {
-            case .waitForRenewal: return pending(&state)
-            // The source was asked a moment ago. Do not ask it again; the code below uses the last result.
-            case .use, .useAndRenew, .fail: return nil
-            }
+            // If the source was asked a moment ago, do not ask it again; the code below uses the last result.
+            guard state.lease.refused(refused, refusal), state.lease.mayAskSource(at: .now) else { return nil }
+            return pending(&state)
         }
         if let renewal { return try await !renewal.value.get().isSame(as: refused) }
         let lease = state.withLock { $0.lease }
         if let credentials = lease.credentials, !credentials.isSame(as: refused) { return true }
         if let failure = lease.lastFailure { throw failure }
         return false
+    }
+
+    /// Logs that the store refuses the credentials and that there are no others. A refusal without an error code is not
+    /// certain, and one missing permission causes many of them, so it is not logged here.
+    private func warn(_ refusal: CredentialLease.Refusal) {
+        guard refusal == .certain, state.withLock({ $0.mayWarn() }) else { return }
+        logger.warning("The store refuses the gateway's credentials")
     }
 
     /// Cancels a running renewal. Make no call after this one.
@@ -92,11 +146,17 @@ final class CredentialKeeper: Sendable {
                 throw StoreError(
                     .denied, "The credentials for the S3 store contain a line end or another invalid character.")
             }
-            state.withLock { state in
+            let hadFailed = state.withLock { state in
+                let hadFailed = state.lease.lastFailure != nil
                 state.renewal = nil
                 state.lease.received(new, now: clock.now, at: .now, jitter: jitter)
+                return hadFailed
             }
-            if old != nil { logger.debug("The credentials for the store were renewed") }
+            if hadFailed {
+                logger.notice("The source of the store's credentials answers again")
+            } else if old != nil {
+                logger.debug("The credentials for the store were renewed")
+            }
             return .success(new)
         } catch {
             let failure = state.withLock { state in

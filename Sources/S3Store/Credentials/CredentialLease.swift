@@ -1,32 +1,101 @@
 package import FoundationEssentials
 package import TransferCommon
 
-/// Decides when to use the credentials and when to ask for new ones. It is a state machine without I/O. The caller
-/// passes two times: the time of the store's clock decides whether credentials have expired, and the time of a
-/// monotonic clock decides when the source may be asked again.
+/// Decides when to use the credentials and when to ask their source for new ones. It is a state machine without I/O.
+/// The caller passes two times: the time of the store's clock decides whether credentials have expired, and the time of
+/// a monotonic clock decides when the source may be asked again.
+///
+///     from     event                                                       to
+///     empty    the source returns credentials                              trusted
+///     trusted  the store refuses a request, perhaps for another reason     doubted
+///     trusted  the store names the credentials as the reason of a refusal  refused
+///     doubted  the store accepts a request                                 trusted
+///     doubted  the store refuses another request                           refused
+///     doubted  the source returns other credentials                        trusted
+///     refused  the store accepts a request                                 trusted
+///     refused  the source returns other credentials                        trusted
+///
+/// - Only the request that was refused waits for the source. A refusal that may have another reason, such as a missing
+///   right on one key or a header that a proxy changed, delays no other request.
+/// - In *refused* all requests wait for the source, but only until it answers or fails. After a failure, requests use
+///   the refused credentials, and the store judges them again: one wrong refusal must not stop a gateway whose source
+///   is away.
+/// - Expired credentials are not tried while the source is away, because the store refuses them for certain.
 package struct CredentialLease: Sendable {
     /// What a request has to do to get credentials.
     package enum Advice: Sendable {
         case use(S3Credentials)
-        /// Use these credentials, which are still valid for a while, and start a renewal.
+        /// Use these credentials, and start a renewal.
         case useAndRenew(S3Credentials)
         case waitForRenewal
         /// Fail with this error. The source failed a moment ago, and it is too early to ask it again.
         case fail(StoreError)
     }
 
+    /// What the store thinks of the credentials, as the table in the comment on `CredentialLease` lists it.
+    package enum Standing: String, CaseIterable, Hashable, Sendable {
+        /// The source has not returned any credentials yet.
+        case empty
+        /// The store has refused no request since it last accepted one.
+        case trusted
+        /// The store has refused one request, perhaps because of the credentials.
+        case doubted
+        /// The store has refused the credentials.
+        case refused
+    }
+
+    /// How certain it is that the credentials are the reason of a refusal.
+    package enum Refusal: CaseIterable, Hashable, Sendable {
+        /// The error code names the credentials: they have expired, or the store does not know them.
+        case certain
+        /// The refusal has no error code, as every answer to HEAD, or it says only that the signature is wrong.
+        case possible
+    }
+
+    private enum State {
+        case empty
+        case trusted(Held)
+        case doubted(Held)
+        case refused(Held)
+    }
+
+    private struct Held {
+        var credentials: S3Credentials
+        /// When to ask for newer credentials; `nil` for credentials that do not expire.
+        var renewalTime: Date?
+    }
+
     private static let leadMax: TimeInterval = 600
     private static let pauseMax: TimeInterval = 60
 
-    /// The last received credentials, even if the store has refused them.
-    package private(set) var credentials: S3Credentials?
-    private var isRefused = false
-    private var renewalTime: Date?
+    private var state = State.empty
     private var failure: StoreError?
     private var vainAttempts = 0
     private var nextAttempt: ContinuousClock.Instant?
 
     package init() {}
+
+    /// The last received credentials, even if the store has refused them.
+    package var credentials: S3Credentials? { held?.credentials }
+
+    /// What the store thinks of the last received credentials.
+    package var standing: Standing {
+        switch state {
+        case .empty: .empty
+        case .trusted: .trusted
+        case .doubted: .doubted
+        case .refused: .refused
+        }
+    }
+
+    private var held: Held? {
+        switch state {
+        case .empty: nil
+        case .trusted(let held), .doubted(let held), .refused(let held): held
+        }
+    }
+
+    // MARK: What to do
 
     /// Returns what a request has to do.
     ///
@@ -34,32 +103,67 @@ package struct CredentialLease: Sendable {
     ///   - now: time of the store's clock.
     ///   - instant: time of a monotonic clock.
     package func advice(now: Date, at instant: ContinuousClock.Instant) -> Advice {
-        let mayTry = nextAttempt.map { instant >= $0 } ?? true
-        guard let credentials else {
-            guard !mayTry, let failure else { return .waitForRenewal }
+        let mayAsk = mayAskSource(at: instant)
+        guard let held else {
+            guard !mayAsk, let failure else { return .waitForRenewal }
             return .fail(failure)
         }
-        let isOver = isRefused || credentials.expiration.map { now >= $0 } ?? false
-        if isOver {
-            if mayTry { return .waitForRenewal }
-            // The store has refused these credentials, and it is too early to ask the source again. If the source
-            // failed last time, report its failure. If it returned the same credentials again, let the store judge them
-            // again.
-            return failure.map { .fail($0) } ?? .use(credentials)
+        if let expiration = held.credentials.expiration, now >= expiration {
+            if mayAsk { return .waitForRenewal }
+            // If the source returned these credentials although they have expired by the local clock, that clock may be
+            // wrong: let the store judge them.
+            return failure.map { .fail($0) } ?? .use(held.credentials)
         }
-        guard let renewalTime, now >= renewalTime, mayTry else { return .use(credentials) }
-        return .useAndRenew(credentials)
+        if case .refused = state, mayAsk {
+            // If the source failed the last time, it may fail again: do not wait for it.
+            return failure == nil ? .waitForRenewal : .useAndRenew(held.credentials)
+        }
+        guard let renewalTime = held.renewalTime, now >= renewalTime, mayAsk else { return .use(held.credentials) }
+        return .useAndRenew(held.credentials)
     }
 
-    /// Records that the store refused credentials.
+    /// Whether the source may be asked now. After an answer that did not help, the source has a pause.
+    package func mayAskSource(at instant: ContinuousClock.Instant) -> Bool {
+        nextAttempt.map { instant >= $0 } ?? true
+    }
+
+    /// The error of the last attempt to get credentials, in the form in which requests receive it. `nil` if the source
+    /// returned credentials.
+    package var lastFailure: StoreError? { failure }
+
+    // MARK: Answers of the store
+
+    /// Records that the store refused a request with these credentials.
     ///
-    /// - Returns: whether the refused credentials are the current ones; `false` if new ones have replaced them
-    ///   meanwhile.
-    package mutating func refused(_ refused: S3Credentials) -> Bool {
-        guard let credentials, credentials.isSame(as: refused) else { return false }
-        isRefused = true
+    /// - Returns: whether the credentials are the current ones; `false` if others have replaced them meanwhile.
+    package mutating func refused(_ refused: S3Credentials, _ refusal: Refusal) -> Bool {
+        guard let held, held.credentials.isSame(as: refused) else { return false }
+        switch (state, refusal) {
+        case (.trusted, .possible):
+            state = .doubted(held)
+        case (.trusted, .certain), (.doubted, _):
+            // The pause may follow a question that a mere doubt caused. The source answered it before the store named
+            // the credentials as the reason, so ask again. After a failure of the source the pause stays.
+            if refusal == .certain, failure == nil { nextAttempt = nil }
+            state = .refused(held)
+        case (.refused, _), (.empty, _):
+            break
+        }
         return true
     }
+
+    /// Records that the store accepted a request with these credentials.
+    package mutating func accepted(_ accepted: S3Credentials) {
+        switch state {
+        case .doubted(let held) where held.credentials.isSame(as: accepted),
+            .refused(let held) where held.credentials.isSame(as: accepted):
+            state = .trusted(held)
+        case .empty, .trusted, .doubted, .refused:
+            break
+        }
+    }
+
+    // MARK: Answers of the source
 
     /// Records the source's answer.
     ///
@@ -68,21 +172,35 @@ package struct CredentialLease: Sendable {
     package mutating func received(
         _ new: S3Credentials, now: Date, at instant: ContinuousClock.Instant, jitter: Double
     ) {
-        let isSame = credentials?.isSame(as: new) ?? false
-        credentials = new
-        failure = nil
         let lifetime = new.expiration?.timeIntervalSince(now)
-        renewalTime = new.expiration.map { expiration in
+        let renewalTime = new.expiration.map { expiration in
             expiration - min(Self.leadMax, max(0, lifetime ?? 0) / 4) * (0.75 + 0.25 * jitter)
         }
-        isRefused = isRefused && isSame
-        if isRefused || lifetime.map({ $0 <= 0 }) ?? false {
-            // The store has already refused these credentials, or they have expired: wait before asking the source
-            // again. Otherwise each request would ask it.
+        let held = Held(credentials: new, renewalTime: renewalTime)
+        failure = nil
+        let isDisputed = take(held)
+        if isDisputed || lifetime.map({ $0 <= 0 }) ?? false {
+            // The store has refused these credentials, or they have expired: wait before asking the source again.
+            // Otherwise each request would ask it.
             postpone(from: instant, jitter: jitter)
         } else {
             vainAttempts = 0
             nextAttempt = nil
+        }
+    }
+
+    /// - Returns: whether the credentials are the ones that the store has refused or doubted already.
+    private mutating func take(_ new: Held) -> Bool {
+        switch state {
+        case .doubted(let old) where old.credentials.isSame(as: new.credentials):
+            state = .doubted(new)
+            return true
+        case .refused(let old) where old.credentials.isSame(as: new.credentials):
+            state = .refused(new)
+            return true
+        case .empty, .trusted, .doubted, .refused:
+            state = .trusted(new)
+            return false
         }
     }
 
@@ -92,9 +210,6 @@ package struct CredentialLease: Sendable {
         failure = credentials == nil ? error : StoreError(.unavailable, error.sentence, cause: error)
         postpone(from: instant, jitter: jitter)
     }
-
-    /// The error of the last attempt to get credentials, in the form in which requests receive it.
-    package var lastFailure: StoreError? { failure }
 
     private mutating func postpone(from instant: ContinuousClock.Instant, jitter: Double) {
         let longest = min(Self.pauseMax, Double(1 << min(vainAttempts, 6)))

@@ -19,7 +19,13 @@ package struct InstanceCredentials: S3CredentialSource {
     }
 
     package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
-        guard let origin = Self.origin(environment), let token = try await token(at: origin) else { return nil }
+        guard let origin = Self.origin(environment) else { return nil }
+        guard CredentialAddress.isSafe(origin, linkHosts: CredentialAddress.metadataHosts) else {
+            throw StoreError(
+                .denied,
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT names a host that is neither this machine nor behind HTTPS.")
+        }
+        guard let token = try await token(at: origin) else { return nil }
         let folder = "\(origin)/latest/meta-data/iam/security-credentials/"
         let headers = [("x-aws-ec2-metadata-token", token)]
         let roles = try await http.send(.GET, folder, headers: headers)

@@ -49,13 +49,19 @@ package struct SecurityTokenService: Sendable {
     /// Assumes the role. The token authenticates the request, so the request is not signed. The file with the token is
     /// read each time, because Kubernetes replaces it while the process runs.
     func credentials(for identity: WebIdentity) async throws(StoreError) -> S3Credentials {
+        let origin = origin
+        guard CredentialAddress.isSafe(origin) else {
+            // Over plain HTTP, every listener on the path could use the token to assume the role.
+            throw StoreError(
+                .denied, "AWS_ENDPOINT_URL_STS names a host that is neither this machine nor behind HTTPS.")
+        }
         let answer = try await http.send(
             .POST, origin + "/", headers: [("content-type", "application/x-www-form-urlencoded")],
             body: S3Signature.canonicalQuery([
                 ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", identity.roleARN),
                 ("RoleSessionName", identity.sessionName ?? "sluice-gateway"),
                 ("WebIdentityToken", try token(in: identity.tokenFile)),
-            ]))
+            ]), proxies: try proxies())
         guard answer.status == 200 else { throw refusal(answer) }
         guard let credentials = CredentialDocuments.assumedRole(answer.body) else {
             throw StoreError(.unavailable, "The security token service's answer is invalid.")
@@ -73,6 +79,14 @@ package struct SecurityTokenService: Sendable {
             return "https://sts.amazonaws.com"
         }
         return "https://sts.\(region).\(S3Endpoint.awsSuffix(of: region))"
+    }
+
+    private func proxies() throws(StoreError) -> ProxySettings {
+        do {
+            return try ProxySettings(environment: environment)
+        } catch {
+            throw StoreError(.denied, error.description, cause: error)
+        }
     }
 
     private func token(in file: String) throws(StoreError) -> String {

@@ -1,14 +1,7 @@
-import AsyncHTTPClient
 import Cryptography
 import NIOCore
-import NIOPosix
+import ObjectStore
 import TransferCommon
-
-#if canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// The failure of one attempt of a request, and what would make another attempt useful.
 struct S3AttemptFailure: Error {
@@ -28,9 +21,12 @@ struct S3AttemptFailure: Error {
 
     /// The failure of an attempt that got no complete answer from the store.
     ///
-    /// - Parameter isBegun: whether enough bytes were sent for the store to execute the request.
-    init(transport error: any Error, isBegun: Bool) {
-        let isUndone = !isBegun || Self.precedesConnection(error)
+    /// - Parameters:
+    ///   - signed: the request of the attempt.
+    ///   - isBegun: whether enough bytes were sent for the store to execute the request.
+    init(transport error: any Error, of signed: S3SignedRequest, isBegun: Bool) {
+        let failure = S3TransportFailure(error, operation: signed.operation, host: signed.host)
+        let isUndone = !isBegun || failure.precedesConnection
         if Task.isCancelled || error is CancellationError {
             self.init(error: StoreError(.cancelled, cause: error), remedy: .none, isUndone: isUndone)
         } else if let error = error as? StoreError {
@@ -45,8 +41,8 @@ struct S3AttemptFailure: Error {
             let unproved = StoreError(.unavailable, error.sentence, cause: error)
             self.init(error: unproved, remedy: .none, isUndone: true)
         } else {
-            self.init(error: StoreError(.unavailable, cause: error), remedy: .time, isUndone: isUndone)
-            precedesConnection = Self.precedesConnection(error)
+            self.init(error: StoreError(.unavailable, cause: failure), remedy: .time, isUndone: isUndone)
+            precedesConnection = failure.precedesConnection
         }
     }
 
@@ -67,18 +63,5 @@ struct S3AttemptFailure: Error {
     /// The error for the caller; `.outcomeUnknown` if the request is not idempotent and may have been executed.
     func error(isIdempotent: Bool) -> StoreError {
         isIdempotent || isUndone ? error : StoreError(.outcomeUnknown, cause: error)
-    }
-
-    private static func precedesConnection(_ error: any Error) -> Bool {
-        switch error {
-        case is NIOConnectionError: true
-        // The error if connecting to an IP address fails. For host names the error is `NIOConnectionError`.
-        case let error as IOError: error.errnoCode == ECONNREFUSED
-        case let error as HTTPClientError:
-            error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
-        case let error as ChannelError:
-            if case .connectTimeout = error { true } else { false }
-        default: false
-        }
     }
 }

@@ -75,6 +75,8 @@ extension StoreError {
         case authority
         /// The store's certificate names another host.
         case host
+        /// The name of the store, or of the proxy, cannot be resolved.
+        case name
     }
 
     /// The setting that an operator should check because of this error; `nil` if `reason` says enough.
@@ -82,6 +84,7 @@ extension StoreError {
         switch cause {
         case let refusal as S3Refusal: refusal.isRedirect ? .address : nil
         case let error as S3CertificateError: error == .untrusted ? .authority : .host
+        case let error as S3TransportFailure: error.unresolvedHost == nil ? nil : .name
         default: nil
         }
     }

@@ -42,49 +42,16 @@ final class S3Client: Sendable {
         let key: S3SigningKey
     }
 
-    /// A request as sent, and the credentials that signed it. They are kept here, because the keeper may have newer
-    /// credentials by the time the answer arrives.
-    struct SignedRequest {
-        var http: HTTPClientRequest
-        var credentials: S3Credentials
-        var region: String
-        var time: Date
-    }
-
     init(configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger) {
         self.configuration = configuration
         self.keeper = CredentialKeeper(source: credentials, clock: clock, logger: logger)
         self.logger = logger
         self.state = Mutex(State(region: configuration.region, retryBudget: configuration.retries.budget))
-        self.quick = Self.makeHTTPClient(configuration, answer: configuration.timeouts.answer)
-        self.patient = Self.makeHTTPClient(configuration, answer: configuration.timeouts.completion)
-    }
-
-    private static func makeHTTPClient(_ configuration: S3Configuration, answer: Duration) -> HTTPClient {
-        let timeouts = configuration.timeouts
-        var settings = HTTPClient.Configuration()
-        S3Authorities.configure(&settings, with: configuration.authorities)
-        settings.redirectConfiguration = .disallow
-        settings.httpVersion = .http1Only
-        settings.decompression = .disabled
-        // Tracing is off, because looking up a tracer costs time for every request.
-        settings.tracing.tracer = nil
-        // Write the head and the body of a request with one system call, together with other requests of the same turn
-        // of the event loop.
-        settings.http1_1ConnectionDebugInitializer = { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandler(FlushGatherer(), position: .first)
-            }
+        self.quick = HTTPClient.forStore(configuration, answer: configuration.timeouts.answer)
+        self.patient = HTTPClient.forStore(configuration, answer: configuration.timeouts.completion)
+        if let proxy = configuration.proxy {
+            logger.info("Requests to the store use a proxy", metadata: ["s3.proxy": "\(proxy)"])
         }
-        settings.timeout = .init(
-            connect: TimeAmount(timeouts.connect), read: TimeAmount(answer), write: TimeAmount(timeouts.bodyPause))
-        // The budgets of the callers bound the number of connections, so this limit can be high. With a low limit, a
-        // call would wait until the part of another call is sent.
-        settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
-        settings.connectionPool.idleTimeout = .seconds(15)
-        // This client repeats requests itself and needs to see each failure at once.
-        settings.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
     }
 
     /// Closes all connections. Running calls fail.
@@ -126,6 +93,7 @@ extension S3Client {
             guard response.status.code < 300 else {
                 throw await self.refusal(response, of: signed, isBegun: true)
             }
+            self.keeper.accepted(signed.credentials)
             return response
         }
     }
@@ -153,8 +121,9 @@ extension S3Client {
                 logger.debug(
                     "Repeating a request to the store",
                     metadata: [
-                        "s3.method": "\(request.method)", "s3.attempt": "\(count)",
+                        "s3.operation": "\(request.operation)", "s3.attempt": "\(count)",
                         "store.error": "\(error.error.shortDescription)",
+                        "store.detail": "\(error.error.detail ?? "")",
                     ])
                 guard error.remedy == .time else { continue }
                 guard state.withLock({ $0.retryBudget.take() }) else {
@@ -188,7 +157,7 @@ extension S3Client {
 
 extension S3Client {
     func answer(
-        to signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
+        to signed: S3SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> S3Response {
         let response = try await execute(signed, request, deadline: deadline, isBegun: isBegun)
         guard response.status.code < 300 else {
@@ -198,18 +167,19 @@ extension S3Client {
         do {
             body = try await response.body.collect(upTo: Self.answerBytesMax)
         } catch {
-            throw S3AttemptFailure(transport: error, isBegun: true)
+            throw S3AttemptFailure(transport: error, of: signed, isBegun: true)
         }
         let bytes = Array(body.readableBytesView)
         // For some requests a store sends status 200 at once and reports a later error in the body.
         if XMLReader.rootName(of: bytes) == "Error" {
-            var refusal = read(bytes, response, of: signed)
+            var refusal = signed.refusal(response, body: bytes)
             // The status decides if the error code is unknown. Use 500 instead of 200, which would say nothing about
             // the error.
             refusal.status = 500
             throw await failure(refusal, response, of: signed, isBegun: true)
         }
         state.withLock { $0.hasSeenBucket = true }
+        keeper.accepted(signed.credentials)
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
@@ -218,17 +188,17 @@ extension S3Client {
     ///     caller limits the time.
     ///   - isBegun: whether enough bytes were sent for the store to execute the request. Called if there is no answer.
     private func execute(
-        _ signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
+        _ signed: S3SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {
         do {
             return try await (request.isSlow ? patient : quick).execute(signed.http, deadline: deadline)
         } catch {
-            throw S3AttemptFailure(transport: error, isBegun: isBegun())
+            throw S3AttemptFailure(transport: error, of: signed, isBegun: isBegun())
         }
     }
 
     private func refusal(
-        _ response: HTTPClientResponse, of signed: SignedRequest, isBegun: Bool
+        _ response: HTTPClientResponse, of signed: S3SignedRequest, isBegun: Bool
     ) async -> S3AttemptFailure {
         var bytes: [UInt8] = []
         do {
@@ -237,23 +207,12 @@ extension S3Client {
             // The body cannot be read: interpret only the status.
             logger.debug("A refusal's body could not be read", metadata: ["error": "\(error)"])
         }
-        return await failure(read(bytes, response, of: signed), response, of: signed, isBegun: isBegun)
-    }
-
-    private func read(_ bytes: [UInt8], _ response: HTTPClientResponse, of signed: SignedRequest) -> S3Refusal {
-        let document = S3Documents.Failure(reading: bytes)
-        let named = response.headers.value("x-amz-bucket-region") ?? document?.region
-        let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != signed.region ? $0 : nil }
-        let seconds = response.headers.value("retry-after").flatMap { Int64($0) }
-        return S3Refusal(
-            status: Int(response.status.code), code: document?.code ?? "",
-            message: signed.credentials.redacted(document?.message ?? ""), region: region,
-            retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
+        return await failure(signed.refusal(response, body: bytes), response, of: signed, isBegun: isBegun)
     }
 
     /// Updates the client's state from a refusal and decides whether another attempt is useful.
     private func failure(
-        _ refusal: S3Refusal, _ response: HTTPClientResponse, of signed: SignedRequest, isBegun: Bool
+        _ refusal: S3Refusal, _ response: HTTPClientResponse, of signed: S3SignedRequest, isBegun: Bool
     ) async -> S3AttemptFailure {
         var meaning = refusal.meaning
         let date = response.headers.value("date").flatMap { S3Time.date(header: $0) }
@@ -269,7 +228,9 @@ extension S3Client {
             break
         case .newCredentials:
             do throws(StoreError) {
-                if try await !keeper.renew(insteadOf: signed.credentials) { meaning.remedy = .none }
+                let isNew = try await keeper.renew(
+                    insteadOf: signed.credentials, refusal.namesCredentials ? .certain : .possible)
+                if !isNew { meaning.remedy = .none }
             } catch {
                 // The source did not answer, so it is unknown whether there are new credentials.
                 return S3AttemptFailure(
@@ -313,7 +274,7 @@ extension S3Client {
 
     func signed(
         _ request: S3Request, digest: SHA256Digest, body: HTTPClientRequest.Body?
-    ) async throws(S3AttemptFailure) -> SignedRequest {
+    ) async throws(S3AttemptFailure) -> S3SignedRequest {
         let credentials: S3Credentials
         do {
             credentials = try await keeper.credentials()
@@ -351,7 +312,9 @@ extension S3Client {
         signed.method = request.method
         signed.headers = HTTPHeaders(headers.map { ($0.name, $0.value) })
         signed.body = body
-        return SignedRequest(http: signed, credentials: credentials, region: region, time: time)
+        return S3SignedRequest(
+            http: signed, operation: request.operation, host: target.authority, credentials: credentials,
+            region: region, time: time)
     }
 
     /// Only these headers are signed, because proxies may change others.

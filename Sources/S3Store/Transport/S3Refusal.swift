@@ -2,17 +2,39 @@ import TransferCommon
 import WireProtocol
 
 /// An answer with which a store refuses a request, with the server's text. It is the `cause` of a `StoreError`.
-struct S3Refusal: Error, CustomDebugStringConvertible {
+///
+/// The texts of the server are bounded and contain no secrets of the request, even if the server quotes them.
+struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
+    /// The refused call, as `S3Request.operation` names it.
+    var operation: String
     var status: Int
     /// S3's error code. Empty if the answer has none. An answer to HEAD never has one.
     var code: String
     var message: String
+    /// The store's name of this request, which the store's operator finds in its log; empty if the store sent none.
+    var requestID: String
     /// The bucket's region, if the store names one and it is not the region of the request.
     var region: String?
     var retryAfter: Duration?
 
-    var debugDescription: String {
-        "status \(status) \(code): \(message.prefix(300))"
+    var debugDescription: String { detail }
+
+    var detail: String {
+        let name = Self.isCode(code) ? " " + code : ""
+        let request = requestID.isEmpty ? "" : ", request " + requestID.visible(bytesMax: Self.wordBytesMax)
+        let bytesLeft = StoreError.detailBytesMax - operation.utf8.count - name.utf8.count - request.utf8.count
+        // 2 bytes for each of the two colons with their spaces, and 3 for the status.
+        let text = message.visible(bytesMax: max(0, bytesLeft - 7))
+        return "\(operation): \(status)\(name)" + (text.isEmpty ? "" : ": \(text)") + request
+    }
+
+    /// Maximum length of the error code and of the request's id in `detail`, in bytes.
+    private static let wordBytesMax = 64
+
+    /// Whether the text has the form of S3's error codes. Another text could be anything that the server quotes.
+    private static func isCode(_ text: String) -> Bool {
+        (1...wordBytesMax).contains(text.utf8.count)
+            && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") }
     }
 }
 
@@ -51,6 +73,7 @@ extension S3Refusal {
         if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
         }
+        let message = message.lowercased()
         if let special = Self.messages.first(where: { code == $0.code && message.contains($0.fragment) }) {
             return special.meaning
         }
@@ -96,6 +119,12 @@ extension S3Refusal {
         StoreError(meaning.reason, sentence, cause: self)
     }
 
+    /// Whether the error code says that the credentials are the reason. A refusal without a code, or because of a wrong
+    /// signature, may have another reason: a missing right on one key, or a proxy that changed a header.
+    var namesCredentials: Bool {
+        ["ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired"].contains(code)
+    }
+
     /// Whether the answer is a redirect. The client does not follow it, and uses only the region that the answer names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
@@ -104,6 +133,8 @@ extension S3Refusal {
             return "The store redirects requests to another address, and the gateway follows no redirects."
         }
         return switch code {
+        // Without an error code the answer is not from the store itself.
+        case "" where status == 413: "The store, or a proxy before it, does not accept a request of this size."
         case "EntityTooSmall": "The store does not accept parts of this small size."
         case "RequestTimeTooSkewed": "The gateway's clock differs too much from the store's."
         case "SignatureDoesNotMatch", "InvalidAccessKeyId": "The store does not know the gateway's access key."
@@ -131,13 +162,17 @@ extension S3Refusal {
         }
     }
 
-    /// Refusals whose error code is general, so that only the message tells their meaning.
+    /// Refusals whose error code is general, so that only the message tells their meaning. The fragments are in lower
+    /// case.
     private static let messages: [(code: String, fragment: String, meaning: S3Meaning)] = [
         // Ceph sends this message.
         ("InternalError", "multipart completion is already in progress", S3Meaning(.completionInProgress)),
         // JuiceFS, which keeps objects as files in folders, sends these messages.
         ("InternalError", "cause(not a directory)", S3Meaning(.keyUnsupported)),
         ("InternalError", "cause(is a directory)", S3Meaning(.keyUnsupported)),
+        // OpenStack Swift uses the code of a body that is too large for a quota that is used up.
+        ("EntityTooLarge", "quota", S3Meaning(.full)),
+        ("AccessDenied", "quota exceeded", S3Meaning(.full)),
     ]
 
     /// The meaning of each known code. For other codes the status decides.

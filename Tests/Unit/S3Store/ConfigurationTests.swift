@@ -1,6 +1,8 @@
 import Foundation
 import ObjectStore
+import ObjectStoreConformance
 import RepositoryFiles
+import S3Servers
 import S3Store
 import TestSupport
 import Testing
@@ -39,11 +41,36 @@ import WireProtocol
     }
 
     @Test(arguments: [
-        "", "s3.example.com", "ftp://host", "http://", "http://host/path", "http://user@host", "http://host?x",
-        "http://host:0", "http://host:99999", "http://host:x", "https://ho st",
+        "", "s3.example.com", "ftp://host", "http://", "http:///path", "http://user@host", "http://host?x",
+        "http://host:0", "http://host:99999", "http://host:x", "https://ho st", "http://host//path", "http://host/a//b",
+        "http://host/a/../b", "http://host/./a", "http://host/a?x", "http://host/a#x", "http://host/a b",
+        "http://host/%41", "http://host/é", "https://s3.amazonaws.com/bucket",
     ])
     func invalidEndpointsAreRefused(text: String) {
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", endpoint: text) }
+    }
+
+    /// The store computes the signature over the path that it receives, so the signature covers the endpoint's path.
+    @Test(.timeLimit(.minutes(5)), arguments: [("", ""), ("/", ""), ("/s3/v1.0~x", "/s3/v1.0~x"), ("/s3/", "/s3")])
+    func pathOfTheEndpointIsSentAndSigned(text: String, path: String) async throws {
+        let page = ScriptedAnswer.answer(status: 200, body: "<ListPartsResult><UploadId>u</UploadId></ListPartsResult>")
+        try await ScriptedServer.withServer({ _ in page }) { server in
+            let configuration = try S3Configuration(
+                bucket: "b", endpoint: server.endpoint + text, region: "r", addressing: .path)
+            #expect(configuration.endpoint.path == path)
+            let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
+            _ = try await shuttingDown(store) { try await $0.listParts(key: "k", upload: "u", after: nil) }
+            let request = try #require(server.requests.first)
+            #expect(request.target == "\(path)/b/k?uploadId=u")
+            let subject = S3Signature.Subject(
+                method: "GET", path: "\(path)/b/k", query: [("uploadId", "u")],
+                headers: ["host", "x-amz-content-sha256", "x-amz-date"].map { ($0, request.headers[$0] ?? "") },
+                payload: request.headers["x-amz-content-sha256"] ?? "")
+            let time = request.headers["x-amz-date"] ?? ""
+            let key = try S3SigningKey(secretAccessKey: "secret", day: String(time.prefix(8)), region: "r")
+            let expected = try S3Signature.authorization(of: subject, timestamp: time, accessKeyID: "id", key: key)
+            #expect(request.headers["authorization"] == expected)
+        }
     }
 
     @Test(arguments: ["EU-west", "a.b", "", "a/b"])
@@ -70,6 +97,10 @@ import WireProtocol
             try identity("https://s3.eu-central-1.amazonaws.com:444"), try identity(nil, region: "eu-west-1"),
             try identity(nil, region: "eu-central-1", prefix: ""), try identity("https://storage.example.com"),
         ] { #expect(other != expected) }
+        let one = try identity("https://storage.example.com/one/")
+        #expect(try one == identity("https://storage.example.com:443/one"))
+        #expect(
+            try one != identity("https://storage.example.com") && one != identity("https://storage.example.com/two"))
     }
 
     @Test func providerNamesAreUnique() {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import ObjectStore
+import RepositoryFiles
 import S3Store
 import Testing
 import TransferCommon
@@ -77,10 +78,10 @@ import TransferCommon
 
     @Test func refusedCredentialsAreRenewed() {
         var lease = lease(credentials("1"))
-        let isOfOthers = lease.refused(credentials("0"))
+        let isOfOthers = lease.refused(credentials("0"), .certain)
         #expect(!isOfOthers, "others have taken their place")
         #expect(advice(lease, after: 0) == "use 1")
-        let isOfThese = lease.refused(credentials("1"))
+        let isOfThese = lease.refused(credentials("1"), .certain)
         #expect(isOfThese)
         #expect(advice(lease, after: 0) == "wait")
         lease.received(credentials("1"), now: Self.start, at: instant, jitter: 1)
@@ -90,6 +91,61 @@ import TransferCommon
         #expect(advice(lease, after: 0, .seconds(2)) == "use 2")
     }
 
+    /// A refusal that may have another reason delays no other request. The refused request itself asks the source.
+    @Test func doubtedCredentialsAreUsed() {
+        var lease = lease(credentials("1"))
+        let isOfThese = lease.refused(credentials("1"), .possible)
+        #expect(isOfThese && lease.mayAskSource(at: instant))
+        #expect(advice(lease, after: 0) == "use 1")
+        lease.failed(StoreError(.unavailable), at: instant, jitter: 1)
+        #expect(!lease.mayAskSource(at: instant))
+        #expect(advice(lease, after: 0) == "use 1")
+        #expect(advice(lease, after: 0, .seconds(2)) == "use 1")
+    }
+
+    @Test func secondRefusalCountsUnlessRequestSucceeded() {
+        var lease = lease(credentials("1"))
+        for _ in 1...2 {
+            _ = lease.refused(credentials("1"), .possible)
+            lease.accepted(credentials("1"))
+            #expect(lease.standing == .trusted)
+        }
+        for _ in 1...2 { _ = lease.refused(credentials("1"), .possible) }
+        #expect(lease.standing == .refused && advice(lease, after: 0) == "wait")
+        lease.accepted(credentials("0"))
+        #expect(lease.standing == .refused)
+        lease.accepted(credentials("1"))
+        #expect(lease.standing == .trusted && advice(lease, after: 0) == "use 1")
+    }
+
+    /// While the source is away, the store judges refused credentials again at each request. No request waits for a
+    /// source that has just failed.
+    @Test func refusedCredentialsAreTriedWhileTheSourceIsAway() {
+        var lease = lease(credentials("1", lasting: 3_600))
+        _ = lease.refused(credentials("1"), .certain)
+        #expect(advice(lease, after: 0) == "wait")
+        lease.failed(StoreError(.unavailable), at: instant, jitter: 1)
+        #expect(advice(lease, after: 0) == "use 1")
+        #expect(advice(lease, after: 0, .seconds(2)) == "renew 1")
+        #expect(advice(lease, after: 3_600) == "fail unavailable", "expired credentials are refused for certain")
+    }
+
+    /// The pause after a question that a doubt caused does not delay the question after a certain refusal. The pause
+    /// after a failure of the source stays.
+    @Test func certainRefusalEndsPauseOfDoubt() {
+        var lease = lease(credentials("1"))
+        _ = lease.refused(credentials("1"), .possible)
+        lease.received(credentials("1"), now: Self.start, at: instant, jitter: 1)
+        #expect(lease.standing == .doubted && !lease.mayAskSource(at: instant))
+        _ = lease.refused(credentials("1"), .certain)
+        #expect(lease.mayAskSource(at: instant))
+
+        var failing = self.lease(credentials("1"))
+        failing.failed(StoreError(.unavailable), at: instant, jitter: 1)
+        _ = failing.refused(credentials("1"), .certain)
+        #expect(!failing.mayAskSource(at: instant))
+    }
+
     /// The credentials arrive already expired by the local clock. That clock may be wrong, so the client tries them,
     /// and the store decides.
     @Test func credentialsExpiredOnArrivalAreTried() {
@@ -97,5 +153,43 @@ import TransferCommon
         #expect(advice(lease, after: 0) == "use 1")
         #expect(advice(lease, after: 0, .seconds(1)) == "wait")
         #expect(advice(lease, after: -20, .seconds(1)) == "use 1", "the clock has been corrected")
+    }
+
+    // MARK: The table
+
+    /// Brings a lease to a standing.
+    private func lease(_ standing: CredentialLease.Standing) -> CredentialLease {
+        var lease = lease(standing == .empty ? nil : credentials("1"))
+        switch standing {
+        case .empty, .trusted: break
+        case .doubted: _ = lease.refused(credentials("1"), .possible)
+        case .refused: _ = lease.refused(credentials("1"), .certain)
+        }
+        return lease
+    }
+
+    /// Every event in every standing changes the standing only as the table at the top of the file says, and each row
+    /// of the table happens.
+    @Test func theTableListsEveryChange() throws {
+        let events: [(inout CredentialLease) -> Void] = [
+            { _ = $0.refused(self.credentials("1"), .possible) }, { _ = $0.refused(self.credentials("1"), .certain) },
+            { _ = $0.refused(self.credentials("0"), .certain) }, { $0.accepted(self.credentials("1")) },
+            { $0.accepted(self.credentials("0")) },
+            { $0.received(self.credentials("1"), now: Self.start, at: self.instant, jitter: 1) },
+            { $0.received(self.credentials("2"), now: Self.start, at: self.instant, jitter: 1) },
+            { $0.failed(StoreError(.unavailable), at: self.instant, jitter: 1) },
+        ]
+        var changes: Set<TransitionTable.Row> = []
+        for standing in CredentialLease.Standing.allCases {
+            #expect(lease(standing).standing == standing)
+            for event in events {
+                var lease = lease(standing)
+                event(&lease)
+                guard lease.standing != standing else { continue }
+                changes.insert(TransitionTable.Row(from: standing.rawValue, to: lease.standing.rawValue))
+            }
+        }
+        let rows = try TransitionTable.rows(of: "Sources/S3Store/Credentials/CredentialLease.swift")
+        #expect(changes == Set(rows))
     }
 }

@@ -86,6 +86,45 @@ import TransferCommon
         }
     }
 
+    /// The request carries a token that permits assuming the role, so it is not sent in clear text over a network.
+    @Test(arguments: [
+        "http://sts.example.org", "http://10.0.0.1:8080/", "http://169.254.170.2", "http://127.0.0.1.example.org",
+        "http://user@127.0.0.1/", "sts.example.org",
+    ])
+    func tokenServiceMustBeSafe(address: String) async throws {
+        try await withToken("token") { file in
+            let error = await #expect(throws: StoreError.self) {
+                try await found([
+                    "AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_ROLE_ARN": "arn", "AWS_ENDPOINT_URL_STS": address,
+                ])
+            }
+            #expect(error?.reason == .denied && error?.sentence.contains("AWS_ENDPOINT_URL_STS") == true)
+        }
+    }
+
+    @Test func unresolvedTokenServiceIsNamed() async throws {
+        try await withToken("token") { file in
+            let error = await #expect(throws: StoreError.self) {
+                try await found([
+                    "AWS_WEB_IDENTITY_TOKEN_FILE": file, "AWS_ROLE_ARN": "arn",
+                    "AWS_ENDPOINT_URL_STS": "https://sts.invalid",
+                ])
+            }
+            #expect(
+                error?.fullSentence == "The security token service cannot be reached "
+                    + "(POST: the name sts.invalid cannot be resolved).")
+        }
+    }
+
+    @Test(arguments: ["http://metadata.example.org", "http://10.0.0.1", "http://169.254.170.2", "metadata"])
+    func metadataServiceMustBeSafe(address: String) async throws {
+        let error = await #expect(throws: StoreError.self) {
+            try await found(["AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": address])
+        }
+        #expect(error?.reason == .denied)
+        #expect(error?.sentence.contains("AWS_EC2_METADATA_SERVICE_ENDPOINT") == true)
+    }
+
     /// moto imitates the real service. It shows that the client works with code that is independent of this project.
     @Test func motosTokenServiceIsUnderstood() async throws {
         try await MotoServer.withServer { server in

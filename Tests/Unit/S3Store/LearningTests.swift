@@ -98,11 +98,53 @@ import WireProtocol
                     let failure = await #expect(throws: StoreError.self) { try await list(store) }
                     #expect(failure?.reason == .unavailable && failure?.sentence == "The source is gone.")
                 }
-                #expect(server.requests.count == 1)
+                #expect(server.requests.count == 30, "the store judges the credentials again")
                 // The client does not ask the source for every request. It pauses longer after each failure, so that
                 // the seventh question would come only after 15 s.
                 #expect((2...7).contains(source.count), "\(source.count)")
             }
+        }
+    }
+
+    /// The store refuses one HEAD without a reason, or one signature, while the source of credentials is away. The
+    /// refusal may have another reason than the credentials, so all other requests are sent with them.
+    @Test(arguments: [
+        ScriptedAnswer.answer(status: 403), .answer(status: 401), .answer(status: 400),
+        .answer(status: 403, body: error("SignatureDoesNotMatch")),
+    ])
+    func refusedRequestDelaysNoOtherRequest(answer: ScriptedAnswer) async throws {
+        let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.denied, "The source is gone.") }
+        let isBare = if case .answer(_, _, "") = answer { true } else { false }
+        let script: ScriptedServer.Script = { $0.target.contains("/refused") ? answer : Self.page }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                for _ in 1...3 {
+                    await expect(throwing: .unavailable) {
+                        if isBare { return try await store.object(key: "refused") != nil }
+                        return try await store.listParts(key: "refused", upload: "u", after: nil).parts.isEmpty
+                    }
+                    try await listMany(store)
+                }
+                #expect(server.requests.allSatisfy { $0.headers["x-amz-security-token"] == "token1" })
+                #expect(server.requests.count == 27)
+            }
+        }
+    }
+
+    /// Even if the store refuses the credentials by name, requests are sent while the source is away, and the first
+    /// success ends the outage.
+    @Test func refusedCredentialsWorkAgain() async throws {
+        let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.denied, "The source is gone.") }
+        let rest = Mutex([Self.expired][...])
+        try await ScriptedServer.withServer({ _ in rest.withLock { $0.popFirst() } ?? Self.page }) { server in
+            let record = LogRecord()
+            try await withScriptedStore(server, credentials: source, logger: record.logger) { store in
+                await expect(throwing: .unavailable) { try await list(store) }
+                try await listMany(store)
+            }
+            #expect(record.lines.contains { $0.hasPrefix("warning The store refuses the gateway's credentials") })
+            let again = "notice The store accepts the gateway's credentials again"
+            #expect(record.lines.count { $0.hasPrefix(again) } == 1)
         }
     }
 

@@ -1,5 +1,6 @@
 import Cryptography
 import FoundationEssentials
+import Logging
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
@@ -300,13 +301,13 @@ private func upload(_ key: String, _ id: String, minute: Int = 0) -> String {
 func withScriptedStore<Success>(
     _ server: ScriptedServer, provider: S3Provider = .generic, bucket: String = "b", region: String? = nil,
     credentials: any S3CredentialSource = anyCredentials, timeouts: S3Timeouts = S3Timeouts(),
-    _ body: (S3Store) async throws -> Success
+    logger: Logger = quietLogger, _ body: (S3Store) async throws -> Success
 ) async throws -> Success {
     var configuration = try S3Configuration(
         bucket: bucket, endpoint: server.endpoint, region: region, addressing: .path, provider: provider)
     configuration.timeouts = timeouts
     configuration.retries.attemptsMax = 3
     configuration.retries.delayFirst = .milliseconds(1)
-    let store = S3Store(configuration: configuration, credentials: credentials, logger: quietLogger)
+    let store = S3Store(configuration: configuration, credentials: credentials, logger: logger)
     return try await shuttingDown(store, body)
 }

@@ -80,7 +80,7 @@ extension StoreError {
                 .keyUnsupported,
                 message: sentence.isEmpty ? "the store cannot hold an object under this key" : sentence)
         case .tooLarge, .unsupported:
-            SessionRefused(.contentRefused, message: sentence.isEmpty ? "the store refuses this file" : sentence)
+            SessionRefused(.contentRefused, message: sentence.isEmpty ? "the store refuses this file" : clause)
         case .bodyFailed, .cancelled:
             SessionRefused(.storeUnavailable, message: "the gateway gave the request to the store up")
         }

@@ -128,6 +128,26 @@ extension EndToEndTests {
             }
         }
 
+        /// Only the proxy that the environment names knows the store's host name.
+        @Test func storeBehindAProxyIsUsed() async throws {
+            try await Site.scripted(.minio) { site, s3 in
+                let port = try #require(s3.endpoint.split(separator: ":").last.flatMap { Int($0) })
+                try await ForwardProxy.withProxy(upstreamPort: port) { proxy in
+                    let options = ["--s3-endpoint", "http://store.test:9000"]
+                    let variables = ["HTTP_PROXY": "http://\(proxy.authority)"]
+                    try await site.withGateway(options, environment: variables) { gateway in
+                        let agent = try await site.makeAgent(port: gateway.port)
+                        let file = try site.makeFile("file", bytes: 3 * site.partBytes)
+                        _ = try await agent.run(site.push(file))
+                        try await site.expectObject("file", equals: file)
+                    }
+                    #expect(Set(proxy.hosts) == ["store.test:9000"])
+                }
+                let variables = ["HTTP_PROXY": "socks5://127.0.0.1:1"]
+                try expect(try await serve(site, site.storage.options, variables), exits: 64, saying: "HTTP_PROXY")
+            }
+        }
+
         @Test func aRedirectToAnotherServerEndsTheStart() async throws {
             try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { other in
                 let answer = ScriptedAnswer.answer(

@@ -1,0 +1,39 @@
+import AsyncHTTPClient
+import FoundationEssentials
+import NIOHTTP1
+
+/// A request as sent, and the credentials that signed it. They are kept here, because the keeper may have newer
+/// credentials by the time the answer arrives.
+struct S3SignedRequest {
+    var http: HTTPClientRequest
+    /// The call, as `S3Request.operation` names it.
+    var operation: String
+    /// The host that the request is sent to, with its port.
+    var host: String
+    var credentials: S3Credentials
+    var region: String
+    var time: Date
+
+    /// The refusal in an answer of the store.
+    ///
+    /// - Parameter body: the bytes of the answer's body; empty if it has none or cannot be read.
+    func refusal(_ response: HTTPClientResponse, body: [UInt8]) -> S3Refusal {
+        let document = S3Documents.Failure(reading: body)
+        let named = response.headers.value("x-amz-bucket-region") ?? document?.region
+        let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != self.region ? $0 : nil }
+        let seconds = response.headers.value("retry-after").flatMap { Int64($0) }
+        return S3Refusal(
+            operation: operation, status: Int(response.status.code), code: document?.code ?? "",
+            message: redacted(document?.message), requestID: redacted(response.headers.value("x-amz-request-id")),
+            region: region, retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
+    }
+
+    /// A text of the server, without the secrets and the signature of this request; empty for `nil`. With the
+    /// signature, a reader of a log could repeat the request.
+    private func redacted(_ text: String?) -> String {
+        let signature = http.headers.first(name: "authorization")?.suffix(64) ?? ""
+        let text = credentials.redacted(text ?? "")
+        guard !signature.isEmpty else { return text }
+        return text.split(separator: signature, omittingEmptySubsequences: false).joined(separator: "…")
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import S3Servers
+import ScriptedS3
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Tests that the store's own words reach the users who need them: the operator in the gateway's log, and the
+    /// agent's user where the store refuses a file.
+    @Suite
+    struct StoreAnswerTests {
+        private static let refusal = """
+            <Error><Code>InvalidArgument</Code>
+            <Message>Part number must be an integer between 1 and 10, inclusive</Message></Error>
+            """
+        private static let quota = "<Error><Code>EntityTooLarge</Code><Message>Upload exceeds quota.</Message></Error>"
+
+        /// The lines of the gateway's log that contain all the words.
+        private func lines(_ gateway: RunningGateway, with words: String...) -> [String] {
+            gateway.program.lines(of: .standardError).filter { line in words.allSatisfy { line.contains($0) } }
+        }
+
+        @Test func refusalIsShownToOperatorAndUser() async throws {
+            try await Site.scripted(.minio) { site, s3 in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 3 * site.partBytes)
+                    s3.inject(.answer(status: 400, body: Self.refusal), into: .uploadPart, times: 1_000)
+                    let answer = "UploadPart: 400 InvalidArgument: Part number must be an integer between 1 and 10"
+                    try await agent.expectRefusal(
+                        site.push(file), Refusal(69, "contentRefused", answer, do: "operator"))
+                    #expect(!lines(gateway, with: "warning", answer).isEmpty, "\(gateway.program.transcript)")
+
+                    s3.stopFaults()
+                    _ = try await agent.run(site.push(file))
+                    try await site.expectObject("file", equals: file)
+                    #expect(lines(gateway, with: "notice", "carries out requests again").count >= 1)
+                }
+            }
+        }
+
+        /// A quota that is used up keeps the upload, whatever code the store uses for it.
+        @Test func usedUpQuotaKeepsTheUpload() async throws {
+            try await Site.scripted(.minio) { site, s3 in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 3 * site.partBytes)
+                    s3.inject(.answer(status: 400, body: Self.quota), into: .uploadPart, times: 1_000)
+                    let full = Refusal(75, "storeFull", "store is full", do: "room")
+                    try await agent.expectRefusal(site.push(file) + ["--retry-for", "2s"], full)
+                    #expect(try await agent.unfinished().count == 1)
+                    #expect(!lines(gateway, with: "UploadPart: 400 EntityTooLarge: Upload exceeds quota").isEmpty)
+                    s3.stopFaults()
+                    _ = try await agent.run(["resume", "--all"])
+                    try await site.expectObject("file", equals: file)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        /// The store is at an address, and requests name the bucket in the host name, which no name service knows.
+        @Test func unresolvedNameEndsTheStart() async throws {
+            try await Site.scripted(.minio) { site, s3 in
+                let variables = Program.environment(adding: site.storage.environment)
+                let program = try await run(
+                    .built("sluice-gateway"),
+                    ["serve", "--home", site.path("gateway"), "--listen", "127.0.0.1:0"] + site.storage.options
+                        + ["--s3-addressing", "virtual"],
+                    environment: variables)
+                #expect(program.exitStatus == .exited(75), "\(program.transcript)")
+                let told = program.lines(of: .standardError).first ?? ""
+                #expect(told.contains("the name bucket.127.0.0.1 cannot be resolved"), "\(told)")
+                #expect(told.contains("--s3-addressing"), "\(told)")
+                expectReadable(told)
+                #expect(s3.calls.isEmpty)
+            }
+        }
+    }
+}
