@@ -157,21 +157,6 @@ struct KeyFolders: Sendable {
         }
     }
 
-    /// Removes the folder that has an object's name, with the empty folders in it. If it contains anything else, it
-    /// stays, and this method throws.
-    func removeEmptyFolders(_ name: String, in parent: borrowing OpenFolder) throws {
-        var names: [String] = []
-        let folder = try parent.openFolder(name)
-        try folder.list { name in
-            if let name { names.append(name) }
-            return true
-        }
-        for name in names {
-            try removeEmptyFolders(name, in: folder)
-        }
-        try parent.removeFolder(name)
-    }
-
     /// Makes an object's name durable by syncing its folder, if the folder still exists.
     func syncParent(of key: FileStoreKey) throws {
         guard let parent = try openParent(of: key) else { return }

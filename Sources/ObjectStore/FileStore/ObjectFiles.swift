@@ -183,7 +183,7 @@ struct ObjectFiles: Sendable {
         let replaced = found == nil ? nil : ReplacedFile(key.name, in: parent)
         do {
             if found == nil, try parent.status(of: key.name)?.kind == .folder {
-                try folders.removeEmptyFolders(key.name, in: parent)
+                try parent.removeEmptyFolders(key.name)
             }
             let hasOldName = try give(key.name, in: parent, to: file, onlyIfAbsent: condition == .ifAbsent)
             return PlacedFile(parent: parent, replaced: replaced, hasOldName: hasOldName)

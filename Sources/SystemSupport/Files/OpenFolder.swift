@@ -205,35 +205,6 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Whether a folder in this folder contains anything except empty folders. Empty folders do not count, because a
-    /// crash can leave some behind and they do no harm. The search ends at the first entry that is not a folder,
-    /// because a folder may have millions of entries.
-    package func holdsAnything(in name: String) throws -> Bool {
-        let folder: OpenFolder
-        do {
-            folder = try openFolder(name)
-        } catch {
-            switch error.code {
-            case ENOENT: return false
-            // The entry is not a folder, or it is on another file system: it counts as content.
-            case ENOTDIR, ELOOP, EXDEV: return true
-            default: throw error
-            }
-        }
-        return try folder.holdsAnything()
-    }
-
-    private func holdsAnything() throws -> Bool {
-        var isFound = false
-        try list { name in
-            // `nil` stands for a name that is not UTF-8. No gateway makes such a name, so it belongs to another program
-            // and counts as content.
-            if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
-            return !isFound
-        }
-        return isFound
-    }
-
     /// The identity of this folder. It differs from that of a later folder that gets the same inode number.
     package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
@@ -280,7 +251,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         return type
     }
 
-    private func path(of name: String) -> String { "\(path)/\(name)" }
+    func path(of name: String) -> String { "\(path)/\(name)" }
 }
 
 /// Identifies a folder among all folders that have ever existed on a file system.
