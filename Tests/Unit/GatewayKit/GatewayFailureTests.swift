@@ -1,6 +1,7 @@
 import GatewayKit
 import ObjectStore
 import Testing
+import TransferCommon
 
 /// The messages and exit codes of errors that end a command of the gateway.
 @Suite struct GatewayFailureTests {

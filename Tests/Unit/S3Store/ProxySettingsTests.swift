@@ -5,6 +5,7 @@ import S3Servers
 import S3Store
 import TestSupport
 import Testing
+import TransferCommon
 
 /// Which requests use a proxy of the environment, and what the proxy and the store receive.
 @Suite(.timeLimit(.minutes(5))) struct ProxySettingsTests {
