@@ -2,8 +2,8 @@ import NIOCore
 import SystemSupport
 import TransferCommon
 
-/// Lets peers begin their handshakes when `HandshakeBudget` allows it. Every connection of the gateway shares one queue,
-/// on the event loop of the connections.
+/// Lets peers begin their handshakes when `HandshakeBudget` allows it. All connections of the gateway share one queue,
+/// on their event loop.
 actor HandshakeQueue {
     /// Whether a peer may begin its handshake.
     enum OnArrival: Sendable {

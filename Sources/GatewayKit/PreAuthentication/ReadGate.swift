@@ -5,8 +5,8 @@ import NIOCore
 ///
 /// The handshake asks whether the device is on the list, and whether an invitation is open. The handshake has to see
 /// every entry that was on the lists before the device connected. Other threads read the lists, so the gate reads
-/// nothing from the socket until they are done. Then the gate waits for the peer's first bytes: a peer that sends nothing
-/// costs no handshake. It keeps these bytes until `HandshakeQueue` lets the peer begin, passes them on, and removes
+/// nothing from the socket until they are done. Then the gate waits for the peer's first bytes: a silent peer costs no
+/// handshake. It keeps these bytes until `HandshakeQueue` lets the peer begin, passes them on, and removes
 /// itself.
 final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer

@@ -7,9 +7,8 @@ package struct TLSDrop: Sendable {
 }
 
 extension TLSHandler {
-    package func triggerUserOutboundEvent(
-        context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
-    ) {
+    package func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?)
+    {
         guard event is TLSDrop else { return context.triggerUserOutboundEvent(event, promise: promise) }
         closeNow(context)
         promise?.succeed()

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
@@ -48,6 +49,23 @@ import WireProtocol
             #expect(try await store.object(key: "a") == nil)
             try await store.put(Sample(10, seed: 1), key: "a", condition: condition)
             #expect(try await store.contents("a") == Sample(10, seed: 1).bytes)
+        }
+    }
+
+    /// However deep the empty folders are, the store needs few descriptors to find that they are empty and to remove
+    /// them.
+    @Test func deepEmptyFoldersNeedFewDescriptors() async {
+        await #expect(processExitsWith: .success) {
+            try await withTestStore { store, directory in
+                let depth = 300
+                let path = "a" + String(repeating: "/a", count: depth)
+                try FileManager.default.createDirectory(
+                    atPath: directory.path(path), withIntermediateDirectories: true)
+                var limit = rlimit(rlim_cur: 128, rlim_max: 128)
+                try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+                try await store.put(Sample(10, seed: 1), key: "a")
+                try #require(try await store.contents("a") == Sample(10, seed: 1).bytes)
+            }
         }
     }
 
