@@ -92,12 +92,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     ///
     /// Empty before the handshake is complete, and if there are more than `CertificateAuthority.chainCountMax`. Useful
     /// only on agents: on a gateway OpenSSL leaves out the first certificate.
-    package var peerCertificates: [[UInt8]] {
-        switch state.phase {
-        case .open, .draining: connection.peerCertificates
-        case .idle, .handshaking, .closing, .failed, .drained, .closed: []
-        }
-    }
+    package var peerCertificates: [[UInt8]] { state.knowsPeer ? connection.peerCertificates : [] }
 
     // MARK: - Ending
 

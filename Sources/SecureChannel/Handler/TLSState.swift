@@ -222,6 +222,14 @@ extension TLSState {
         return true
     }
 
+    /// Whether the peer has proved its key, and its bytes may still be delivered.
+    package var knowsPeer: Bool {
+        switch phase {
+        case .open, .draining: true
+        case .idle, .handshaking, .closing, .failed, .drained, .closed: false
+        }
+    }
+
     /// Whether our goodbye has to be sent as soon as all flushed bytes have been sent.
     package var isGoodbyeDue: Bool {
         switch phase {
