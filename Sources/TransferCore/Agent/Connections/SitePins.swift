@@ -33,8 +33,8 @@ package struct SitePins: Hashable, Sendable {
         guard !durable.isEmpty, !durable.contains(key), beingWritten?.contains(key) != true else { return nil }
         guard beingWritten == nil else {
             let wish = Wish(key: key, proved: proved)
-            // A gateway announces one key at a time. One that announces more keys than this is faulty or malicious, and
-            // the agent ignores the rest.
+            // A gateway announces one key at a time. One that announces more than `pinsMax` keys meanwhile is faulty or
+            // malicious, and the agent ignores the rest.
             if !waiting.contains(wish), waiting.count < WireLimits.pinsMax { waiting.append(wish) }
             return nil
         }

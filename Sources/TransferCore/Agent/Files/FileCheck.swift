@@ -52,12 +52,12 @@ package enum FileCheck {
         }
     }
 
-    /// A file's key, according to the journal.
+    /// What the journal knows of a file's key.
     package struct Record: Hashable, Sendable {
         package var proof: StoredProof?
-        /// An object was stored under the key, even if there is no proof of its file.
+        /// Whether an object was stored under the key, even if there is no proof of its file.
         package var wasStored: Bool
-        /// The journal has an unfinished upload of the key.
+        /// Whether the journal has an unfinished upload of the key.
         package var isUnfinished: Bool
 
         package init(proof: StoredProof? = nil, wasStored: Bool = false, isUnfinished: Bool = false) {
@@ -79,7 +79,8 @@ package enum FileCheck {
     /// - Parameters:
     ///   - key: without the device's prefix.
     ///   - site: where the device's objects lie now; `nil` if no gateway has said it yet.
-    ///   - trustsStamp: a file with the proof's stamp need not be read if stamps tell versions apart.
+    ///   - trustsStamp: whether a file with the proof's stamp counts as proven without being read, if stamps tell
+    ///     versions apart.
     package static func begin(
         key: String, _ record: Record, _ look: FileSettling.Look, site: DeviceSite?, trustsStamp: Bool
     ) -> Step {

@@ -61,7 +61,8 @@ package enum UploadOutcome: Hashable, Sendable {
     case dropped
     case failed(UploadFailure)
 
-    /// Whether the journal's row is deleted although the outcome of the session's last request is unknown.
+    /// Whether this outcome deletes the upload's row in the journal even if the outcome of the session's last request
+    /// is unknown.
     var forgetsUnknownOutcome: Bool {
         switch self {
         case .stored: false
