@@ -194,7 +194,7 @@ extension Scheduler {
         return false
     }
 
-    /// This event changes only how much of the rate is used, so it does not set the time at which the machine decides.
+    /// This event changes only how much of the rate is used, so its time does not become the time of the machine.
     mutating func chunkEncoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
         pacer.encoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
     }

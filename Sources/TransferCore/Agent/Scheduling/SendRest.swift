@@ -5,7 +5,7 @@ package struct SendRest: Hashable, Comparable, Sendable {
     /// Bytes that the socket has not taken.
     package var bytes: UInt64
 
-    /// - Parameter bytes: that the socket has not taken.
+    /// - Parameter bytes: the number of bytes that the socket has not taken.
     package init(part: UploadPart, bytes: UInt64) {
         self.part = part
         self.bytes = bytes

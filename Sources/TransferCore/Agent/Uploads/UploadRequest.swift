@@ -52,18 +52,20 @@ package struct UploadRequest: Hashable, Sendable {
     /// What the store keeps beside the object. For a saved session, the session's own metadata count instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
-    /// The journal has a proof for this key: the key may hold the file already, so that nothing has to be sent.
+    /// Whether the journal has a proof for this key: the key may then hold the file already, so that nothing has to be
+    /// sent.
     package var wasStoredBefore: Bool
-    /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never
-    /// changes.
+    /// Whether the source is a stream. It is read once, in order, and its size is unknown until its end. Its stamp has
+    /// no size and never changes.
     package var isStream = false
     /// The object that was last stored under the key, according to the journal.
     package var proof: StoredProof?
     /// A version of the file that was given up and may still appear in the store.
     package var withdrawn: WithdrawnVersion?
-    /// The user wants the gateway's signed receipt.
+    /// Whether the user wants the gateway's signed receipt.
     package var wantsReceipt = false
-    /// The file's stamp distinguishes it from every later version: the stamp was old enough when the file was found.
+    /// Whether the file's stamp distinguishes it from every later version, because the stamp was old enough when the
+    /// file was found.
     package var stampCounts = false
 
     package init(
