@@ -203,7 +203,7 @@ extension Agent {
         }
     }
 
-    /// HELLO is the first frame of a connection.
+    /// The connection is established, and HELLO is sent as its first frame.
     private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) -> AfterEvent {
         let limit = context.limits.connectLimit
         guard context.connections[id]?.established(by: gateway, within: limit, now: context.clock.now) == true else {

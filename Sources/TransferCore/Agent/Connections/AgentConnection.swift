@@ -133,7 +133,7 @@ package struct AgentConnection: Hashable, Sendable {
         }
     }
 
-    /// Whether sessions may be opened or resumed here.
+    /// Whether sessions may be opened or resumed on the connection.
     package var isOpen: Bool {
         if case .open = phase { true } else { false }
     }

@@ -136,7 +136,7 @@ package struct FileSettling: Hashable, Sendable {
         return waiting[taken].file
     }
 
-    /// The file could not be looked at again.
+    /// Forgets a file that could not be looked at again.
     package mutating func forget(_ file: FileID) {
         looks[file] = nil
     }

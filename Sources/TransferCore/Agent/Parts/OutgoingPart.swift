@@ -33,7 +33,7 @@ package struct OutgoingPart: Hashable, Sendable {
         case reading(earlier: SHA256Digest?)
         /// The part is to be offered, but not before `notBefore`.
         ///
-        /// - waitsForStore: the store is the reason for the wait.
+        /// - waitsForStore: whether the store is the reason for the wait.
         case ready(Digests, notBefore: Instant, waitsForStore: Bool)
         /// The agent sends data as far as the gateway's credit allows.
         case sending(Digests, Offer)
@@ -83,7 +83,7 @@ package struct OutgoingPart: Hashable, Sendable {
         }
     }
 
-    /// What the owner does when data of the part may be sent again.
+    /// What the owner does after the credit of the part has changed.
     package enum OnCredit: Hashable, Sendable {
         case nothing
         /// The part takes turns on its connection.

@@ -98,7 +98,7 @@ extension PartTransfer {
     /// What follows when a part is ready to be offered.
     struct OnOffer: Hashable {
         var part: OnPart
-        /// The part was offered. A part that a gateway has named may need no offer.
+        /// Whether the part was offered. A part that a gateway has named may need no offer.
         var isOffered = false
     }
 

@@ -48,10 +48,10 @@ struct UploadParts: Hashable, Sendable {
         }
     }
 
-    /// A list of candidates has been announced. Until it is complete, no part is read.
+    /// Whether a list of candidates has been announced and is not complete. Until then, no part is read.
     var awaitsList: Bool { named.awaitsList }
 
-    /// Every part of which a gateway may hold bytes is known.
+    /// Whether every part of which a gateway may hold bytes is known.
     var knowsPartials: Bool { named.isComplete }
 
     /// Whether another part could be taken up, as far as is known.

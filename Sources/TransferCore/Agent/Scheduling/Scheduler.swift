@@ -64,7 +64,7 @@ struct Scheduler: Hashable {
         lastSubmissionOrder += 1
         var upload = AgentUpload(request: request, submissionOrder: lastSubmissionOrder, limits: context.limits)
         if let refusal {
-            // The next run drops the upload.
+            // This run cannot drop the upload any more, so the next run drops it.
             if request.purpose == .abort { context.journal(.dropping(request.id)) }
             upload.end(.failed(refusal), &context)
         } else {

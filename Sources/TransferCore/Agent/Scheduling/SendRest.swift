@@ -22,7 +22,7 @@ extension [SendRest] {
     /// - Parameters:
     ///   - rate: bytes per second that the socket takes; 0 if the rate is unknown. With an unknown rate, all parts are
     ///     returned.
-    ///   - seconds: the time.
+    ///   - seconds: how much time the connection has.
     package func finishable(rate: Double, within seconds: Double) -> [UploadPart] {
         var chosen: [UploadPart] = []
         var sum: UInt64 = 0

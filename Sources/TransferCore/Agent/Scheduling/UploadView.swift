@@ -35,10 +35,10 @@ struct UploadView {
         exchange.phase.isReading ?? transfer.parts.isReading || exchange.session.putLimit.isWaiting(at: now)
     }
 
-    /// Whether a stopping agent waits for this upload: it awaits an answer that saves work for the next run, or a part
-    /// is being sent.
+    /// Whether a stopping agent waits for this upload: the upload awaits an answer that saves work for the next run, or
+    /// a part is being sent.
     var isWorthFinishing: Bool {
-        // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
+        // Nothing of a stream can be resumed, so a stream is worth finishing only once its end has been read.
         if exchange.session.request.isStream, exchange.session.fileBytes == nil { return false }
         return exchange.phase.isWorthFinishing(
             isMultipart: exchange.session.isMultipart, isSending: transfer.parts.isSending,

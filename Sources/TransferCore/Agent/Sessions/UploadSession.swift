@@ -147,7 +147,7 @@ package struct UploadSession: Hashable, Sendable {
 
     // MARK: Changes
 
-    /// The file is the same with this stamp.
+    /// The file has this stamp now, and its content is the same.
     package mutating func restamped(_ stamp: FileStamp) { file?.restamp(stamp) }
 
     /// A new session begins, with the file as it was submitted.
@@ -268,7 +268,7 @@ extension UploadSession {
             plan = saved.plan
             target = .unseen(saved.condition)
             metadata = saved.metadata
-            // The journal does not record whether an earlier run sent COMPLETE.
+            // An earlier run may have sent COMPLETE; the journal does not record that.
             standing = .completed(saved.session, token: saved.token)
             return resume(saved.parts.filter { plan?.bytes(of: $0.part) == $0.size }, after: difference)
         }

@@ -37,10 +37,10 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether the upload only drops what was begun, and sends nothing more.
+    /// Whether the upload only drops what was begun, and sends no more data.
     package var isDropping: Bool { after != .beginAnew }
 
-    /// The state of the slot for the judgement of frames (specification §6.1). A COMPLETE that was sent before SESSION
+    /// The state of the slot, by which frames are judged (specification §6.1). A COMPLETE that was sent before SESSION
     /// OPENED arrived changes the state only when SESSION OPENED arrives.
     func slotState(at place: Attachment) -> AgentSlotState {
         switch links.stage(at: place) {
@@ -349,7 +349,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         return effects + [.leave, .ask(.abort)]
     }
 
-    /// The user drops the upload, or its source cannot be read to its end.
+    /// From now on the upload only drops what was begun: the user drops it, or its source cannot be read to its end.
     package mutating func drop(_ after: After) { self.after = after }
 
     /// The outcome is being written to the journal.

@@ -45,7 +45,7 @@ package struct UploadRequest: Hashable, Sendable {
     package var id: UploadID
     package var purpose: Purpose
     package var key: String
-    /// The file when the shell found it; `nil` only for `abort`.
+    /// The file's stamp when the shell found it; `nil` only for `abort`.
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
