@@ -5,8 +5,8 @@ package import WireProtocol
 /// sockets, files, journal or clocks.
 ///
 /// The shell passes one event with the time to `handle`, takes the actions from `takeActions()`, performs them in
-/// order, and only then passes the next event. The machine never waits and never reads a clock. Its generator comes in
-/// at the start.
+/// order, and only then passes the next event. The machine never waits and never reads a clock. It draws random numbers
+/// from the generator that `init` takes.
 package struct Agent: Hashable {
     var context: AgentContext
     var scheduler: Scheduler

@@ -9,7 +9,7 @@ struct AgentContext: Hashable {
     var clock: AgentClock
     var connections = AgentConnectionTable()
     var actions: [AgentAction] = []
-    /// When the agent last made progress. It gives up after `AgentLimits.retryFor` without progress.
+    /// When the agent last made progress. After `AgentLimits.retryFor` without progress, the agent gives up.
     var progressAt: Instant
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
@@ -29,7 +29,8 @@ struct AgentContext: Hashable {
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastOffer: UInt64 = 0
-    /// The writes for whose durability an upload or proof waits, in the order in which they were made.
+    /// The writes that have to be durable before an upload or proof takes its next step, in the order in which they
+    /// were made.
     private var awaited: [AwaitedWrite] = []
 
     /// A proof that begins after the event that is being handled.

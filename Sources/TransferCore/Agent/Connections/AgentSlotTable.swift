@@ -50,6 +50,8 @@ package struct AgentSlotTable: Hashable, Sendable {
     /// How many slots are used, or wait for SESSION LEFT.
     package var openCount: Int { states.values.count { $0 != .draining } }
 
+    /// Whether a slot can be taken.
+    ///
     /// - Parameter slotsMax: the number of slots that the gateway allows.
     package func hasFree(slotsMax: UInt16) -> Bool { !free.isEmpty || lastSlot < slotsMax }
 

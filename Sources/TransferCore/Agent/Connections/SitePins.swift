@@ -12,7 +12,8 @@ package struct SitePins: Hashable, Sendable {
     package private(set) var durable: [SHA256Digest]
     /// The list that is being written.
     private var beingWritten: [SHA256Digest]?
-    /// Keys that arrived while a list was being written, with the key that the gateway had proved then.
+    /// Keys that arrived while a list was being written, each with the key that the gateway had proved on the
+    /// connection.
     private var waiting: [Wish] = []
 
     private struct Wish: Hashable {

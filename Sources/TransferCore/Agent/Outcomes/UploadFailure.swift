@@ -47,7 +47,7 @@ extension UploadFailure {
     package static let changedWhileRead = UploadFailure(.changed, "the file changed while it was being read")
     /// The file ended before the part that was read.
     package static let cutShortWhileRead = UploadFailure(.changed, "the file was cut short while it was being read")
-    /// The file that is sent has another stamp or other content than the parts that are stored.
+    /// The file has another stamp or other content than when its stored parts were read.
     package static let changedWhileSent = UploadFailure(.changed, "the file changed while it was being sent")
     /// The file ended before the chunk that was to be sent.
     package static let cutShortWhileSent = UploadFailure(.changed, "the file was cut short while it was being sent")

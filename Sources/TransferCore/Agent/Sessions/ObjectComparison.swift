@@ -103,7 +103,7 @@ package struct ObjectComparison: Hashable, Sendable {
 }
 
 extension SessionExists {
-    /// Why the key counts as taken by other content.
+    /// The failure of an upload whose key holds other content.
     ///
     /// - Parameter isKnown: whether the content is known to differ.
     func keyTaken(fileBytes: UInt64?, isKnown: Bool) -> UploadFailure {

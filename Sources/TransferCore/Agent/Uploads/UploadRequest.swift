@@ -13,12 +13,12 @@ package struct UploadID: Hashable, Comparable, Sendable {
 
 /// What the user wants if the key holds an object.
 package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
-    /// The same content is success. An object that is what this file was before it grew is replaced. Other content is a
-    /// failure.
+    /// The upload succeeds if the object has the same content. It replaces an object that is what this file was before
+    /// it grew, and fails if the object has other content.
     case verify = 0
-    /// The same content is success, other content is replaced.
+    /// The upload succeeds if the object has the same content, and replaces an object with other content.
     case replace = 1
-    /// Any object is a failure.
+    /// The upload fails if the key holds any object.
     case fail = 2
 
     /// The write condition of a session that begins before the agent knows what the key holds.

@@ -74,8 +74,8 @@ import TransferCore
         #expect(limit.state == .none && limit.ownVersion == .mayAppear)
     }
 
-    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old as
-    /// well.
+    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old to
+    /// take effect, too.
     @Test func noVersionCanAppearAfterTheWait() {
         var limit = PutLimit()
         limit.ownVersionMayAppear()
