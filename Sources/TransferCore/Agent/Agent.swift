@@ -300,8 +300,8 @@ extension Agent {
         lose(id)
     }
 
-    /// Handles the end of a connection; no other code does. A new connection replaces the lost one, unless the gateway
-    /// had sent GO AWAY, because the agent added the new connection at GO AWAY.
+    /// Handles the end of a connection; no other code does. A new connection replaces the lost one. If the gateway had
+    /// sent GO AWAY, the new connection was added at that time.
     private mutating func lose(
         _ id: ConnectionID, _ cause: RetryPolicy.Cause = .connection, adviceMilliseconds: UInt32 = 0
     ) {

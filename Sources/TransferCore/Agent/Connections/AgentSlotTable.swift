@@ -19,7 +19,7 @@ package struct AgentSlotTable: Hashable, Sendable {
     package enum State: Hashable, Sendable {
         case free
         case used(UploadID)
-        /// Frames that arrive here were sent before the gateway had read SESSION LEAVE.
+        /// Frames that arrive in the slot were sent before the gateway had read SESSION LEAVE.
         case left
         /// The gateway will discard the chunks that are still queued.
         case draining

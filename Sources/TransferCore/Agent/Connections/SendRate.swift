@@ -24,10 +24,10 @@ package struct SendRate: Hashable, Sendable {
         measuredSince = now
     }
 
-    /// Plain bytes that one chunk should carry: at most about as many as the link carries in one second, and if the
-    /// rate is limited, as many as it allows in a twentieth of a second. A control frame overtakes queued chunks, but
-    /// has to wait for a chunk of which the socket has taken only a part. With chunks of this size, that takes about a
-    /// second at most.
+    /// Plain bytes that one chunk should carry: at most about what the link carries in one second, and with a limited
+    /// rate at most what the rate allows in a twentieth of a second. A control frame overtakes queued chunks, but not a
+    /// chunk of which the socket has already taken a part. With chunks of this size, it waits for about a second at
+    /// most.
     ///
     /// - Parameter gatewayMax: the largest chunk that the gateway accepts.
     package func chunkBytes(_ limits: AgentLimits, gatewayMax: UInt32) -> UInt64 {

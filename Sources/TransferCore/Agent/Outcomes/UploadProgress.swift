@@ -1,4 +1,4 @@
-/// The figures of an upload.
+/// How far an upload has come, in bytes.
 package struct UploadProgress: Hashable, Sendable {
     package var size: UInt64
     /// Bytes that are known to be in the store.

@@ -82,7 +82,7 @@ struct NamedParts: Hashable, Sendable {
         case stored(etag: String)
         /// Data of the part continues in the slot in which the part was named.
         case resume(Attachment, from: ByteOffset, limit: ByteOffset)
-        /// The part is tried again later.
+        /// Chunks of an earlier offer are queued. The part is judged again later.
         case wait
     }
 

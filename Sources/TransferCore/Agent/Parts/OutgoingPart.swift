@@ -268,7 +268,7 @@ extension OutgoingPart {
         return bytes
     }
 
-    /// The offer has ended without a stored part: the part is to be offered again.
+    /// The offer has ended, and the part is not stored: it is to be offered again.
     package mutating func withdraw(notBefore moment: Instant, waitsForStore: Bool = false) {
         switch state {
         case .sending(let digests, _), .sent(let digests, _):

@@ -126,7 +126,7 @@ extension UploadParts {
         return underWay[number]?.failures
     }
 
-    /// The offer of a part has ended without a stored part: the part is to be offered again.
+    /// The offer of a part has ended, and the part is not stored: it is to be offered again.
     mutating func withdraw(_ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false) -> OnWithdrawn?
     {
         let withdrawn = takeEarlyBytes(number)

@@ -19,7 +19,8 @@ import WireProtocol
 /// Invariants:
 /// - The question is about what was read: the digest is of the file with the stamp that the request names.
 /// - A receipt that is kept is durable in the journal before the outcome is reported.
-/// - A question costs the gateway a look-up at most, unless the user allows more, so it can be asked again.
+/// - A question can be asked again: it costs the gateway at most one look-up, or a read of the object if the user
+///   allows it.
 struct AgentProof: Hashable {
     /// What the answer is for.
     enum Purpose: Hashable {

@@ -5,7 +5,7 @@ package import WireProtocol
 ///
 ///     from       event                                                               to
 ///     submitted  no session is saved                                                 open
-///     submitted  no session is saved, and the user wants it dropped                  end
+///     submitted  no session is saved, and the user drops the upload                  end
 ///     submitted  the user wants the saved session dropped                            drop
 ///     submitted  the file of the saved session is unchanged                          resume
 ///     submitted  the file was touched, and its stored parts can prove its content    verify

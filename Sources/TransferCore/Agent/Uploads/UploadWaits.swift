@@ -80,8 +80,8 @@ package struct UploadWaits: Hashable, Sendable {
 
     /// A part is stored.
     ///
-    /// - Parameter othersAreWell: whether no other part is deferred. While one is, the upload keeps the reason, in case
-    ///   the agent gives up.
+    /// - Parameter othersAreWell: whether no other part is deferred. While one is, the reason of the last wait is kept,
+    ///   in case the agent gives up.
     package mutating func partStored(othersAreWell: Bool) {
         failures = 0
         if othersAreWell { trouble = nil }
