@@ -5,8 +5,8 @@ package import WireProtocol
 /// sockets, files, journal or clocks.
 ///
 /// The shell passes one event with the time to `handle`, takes the actions from `takeActions()`, performs them in
-/// order, and only then passes the next event. The machine never waits and never reads a clock. Its generator comes in
-/// at the start.
+/// order, and only then passes the next event. The machine never waits and never reads a clock. It draws random numbers
+/// from the generator that `init` takes.
 package struct Agent: Hashable {
     var context: AgentContext
     var scheduler: Scheduler
@@ -48,10 +48,10 @@ extension Agent {
     /// Whether the agent has no upload and no proof.
     package var isIdle: Bool { scheduler.isEmpty }
 
-    /// Parts that count against the concurrency.
+    /// How many parts count against `AgentLimits.concurrency`.
     package var partsUnderWay: Int { context.partsUnderWay }
 
-    /// Slots that carry an upload, or whose SESSION LEFT has not been read.
+    /// How many slots carry an upload or a proof, or wait for SESSION LEFT.
     package var slotsInUse: Int { context.connections.openSlotCount }
 
     /// The failure with which every upload ends, once the run has ended; `nil` before.
@@ -65,8 +65,8 @@ extension Agent {
         context.connections[id]?.welcome?.capabilities.intersection(identity.capabilities) ?? []
     }
 
-    /// The next moment at which `tick` has something to do. Work that is due already but cannot be done yet waits for
-    /// another event, and is not counted.
+    /// The next moment at which `tick` has something to do. Work that is already due, but cannot be done yet, waits for
+    /// another event and sets no deadline.
     ///
     /// An idle agent keeps its connections alive, so it has deadlines too.
     package var nextDeadline: Instant? {
@@ -99,7 +99,7 @@ extension Agent {
         if apply(event) == .proceed { proceed() }
     }
 
-    /// Whether waiting work may have become possible by an event.
+    /// Whether an event may have made waiting work possible.
     private enum AfterEvent {
         case proceed
         case rest
@@ -203,7 +203,7 @@ extension Agent {
         }
     }
 
-    /// HELLO is the first frame of a connection.
+    /// The connection is established, and HELLO is sent as its first frame.
     private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) -> AfterEvent {
         let limit = context.limits.connectLimit
         guard context.connections[id]?.established(by: gateway, within: limit, now: context.clock.now) == true else {
@@ -278,7 +278,7 @@ extension Agent {
         _ = context.connections[id]?.welcomed(welcome, now: context.clock.now)
         if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
         context.learn(welcome.site)
-        // Sessions that are open on other connections may be joined here.
+        // Sessions that are open on other connections may use this connection, too.
         scheduler.touchAll()
     }
 
@@ -300,8 +300,8 @@ extension Agent {
         lose(id)
     }
 
-    /// Handles the end of a connection; no other code does. A new connection replaces the lost one, unless the gateway
-    /// had sent GO AWAY: its replacement was added then.
+    /// Handles the end of a connection; no other code does. A new connection replaces the lost one. If the gateway had
+    /// sent GO AWAY, the new connection was added at that time.
     private mutating func lose(
         _ id: ConnectionID, _ cause: RetryPolicy.Cause = .connection, adviceMilliseconds: UInt32 = 0
     ) {
@@ -348,9 +348,9 @@ extension Agent {
 
     /// Ends the run: every upload ends with this failure, and its state is kept for the next run.
     ///
-    /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection, so it keeps
-    /// the bytes that it has received for a while (`GatewayLimits.partGrace`), and the next run continues after the
-    /// last of them. A stop therefore loses nothing that a crash would keep.
+    /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection, so for a
+    /// while (`GatewayLimits.partGrace`) it keeps the bytes that it has received, and the next run continues after the
+    /// last of them. A stop therefore keeps all that a crash would keep.
     private mutating func end(_ failure: UploadFailure) {
         guard verdict == nil else { return }
         phase = .ended(failure)

@@ -7,11 +7,12 @@ package enum AgentAction: Hashable, Sendable {
     /// by `connected`, `connectionLost` or `rejected`.
     case connect(ConnectionID, interface: String? = nil)
     case send(ConnectionID, Slot, Frame)
-    /// Read the bytes if they are not held, compress them if it pays, and send them as one PART DATA frame. Chunks of
-    /// one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or `chunkFailed`.
+    /// Read the bytes if the shell does not hold them, compress them if it pays, and send them as one PART DATA frame.
+    /// Chunks of one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or `chunkFailed`.
     case sendChunk(Chunk)
     case close(ConnectionID)
-    /// Read and hash a part. Answered by `partRead`. With `keep`, chunks of the part follow soon.
+    /// Read and hash a part. Answered by `partRead`. With `keep`, the shell should keep the bytes in memory, because
+    /// chunks of the part follow soon.
     case readPart(UploadID, PartNumber, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool)
     /// The part's bytes are not needed any more.
     case releasePart(UploadID, PartNumber)

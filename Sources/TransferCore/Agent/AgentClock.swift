@@ -23,15 +23,15 @@ package struct AgentClock: Hashable, Sendable {
     }
 
     /// The wait before the next attempt after a failure whose reason may be the store. The gateway knows when another
-    /// attempt is worthwhile, and advises each agent a different wait, so that they do not return together. A longer
-    /// wait than the advised one would only cost time.
+    /// attempt is worthwhile, and advises each agent a different wait, so that they do not return together. A much
+    /// longer wait than the advised one would only cost time, so at most three failures count.
     package mutating func storeDelay(afterFailures failures: Int, _ refusal: GatewayRefusal) -> Duration {
         let isAdvised = refusal.code.isOfStore && refusal.adviceMilliseconds > 0
         return retryDelay(
             afterFailures: isAdvised ? min(failures, 3) : failures, adviceMilliseconds: refusal.adviceMilliseconds)
     }
 
-    /// A new session id, drawn from the same generator.
+    /// A new session id, drawn from the generator of the waits.
     mutating func newSession() -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
     }

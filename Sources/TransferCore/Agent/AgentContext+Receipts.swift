@@ -4,11 +4,11 @@ import WireProtocol
 // exactly this statement (specification §9.5).
 
 extension AgentContext {
-    /// Judges the receipt of an answer.
+    /// Judges the receipt that an answer of a gateway carries.
     ///
     /// - Parameters:
     ///   - signature: `nil` if the answer has none.
-    ///   - key: of the object, without the device's prefix.
+    ///   - key: the key of the object, without the device's prefix.
     ///   - upload: the upload whose report says why a receipt was refused.
     ///   - connection: the connection on which the answer came.
     mutating func receipt(
@@ -46,8 +46,8 @@ extension AgentContext {
 
     /// Judges the receipt of an object that was completed as the session's file.
     ///
-    /// - Parameter isCompared: the gateway's evidence equals the file's digest. A receipt with other evidence would
-    ///   state something about the file that the agent cannot check.
+    /// - Parameter isCompared: whether the gateway's evidence equals the file's digest. A receipt with other evidence
+    ///   would state something about the file that the agent cannot check.
     mutating func receipt(
         of completed: Completed, isCompared: Bool, for session: UploadSession, on connection: ConnectionID
     ) -> ReceiptOutcome {
@@ -58,8 +58,8 @@ extension AgentContext {
             for: session.request.id, on: connection)
     }
 
-    /// The outcome of an upload is durable and is reported now. But if the user wants a receipt and none has arrived,
-    /// the agent first asks a gateway for it by PROVE.
+    /// Reports an outcome that has become durable. If the user wants the receipt of a stored file and no valid one has
+    /// arrived, the agent first asks a gateway for it by PROVE.
     mutating func report(_ outcome: UploadOutcome, of session: UploadSession, _ progress: UploadProgress) {
         let (id, key) = (session.request.id, session.request.key)
         guard case .stored(let receipt, let wasThere) = outcome, receipt.signed == .missing, let root = receipt.root,

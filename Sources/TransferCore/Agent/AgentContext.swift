@@ -9,26 +9,28 @@ struct AgentContext: Hashable {
     var clock: AgentClock
     var connections = AgentConnectionTable()
     var actions: [AgentAction] = []
-    /// The last moment of progress. The agent gives up if there is none for too long.
+    /// When the agent last made progress. After `AgentLimits.retryFor` without progress, the agent gives up.
     var progressAt: Instant
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
-    /// What is known of the store.
+    /// Whether the agent trusts the store to take data.
     var store = StoreTrust()
     /// Parts are taken up and offered only while this is `running`.
     var phase = AgentPhase.running
     /// Where this device's objects lie, according to the journal; `nil` if the journal does not know.
     var site: DeviceSite?
-    /// The user has been told that a gateway signs receipts with another key than its own.
+    /// Whether the user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
     /// Stored uploads that still lack the receipt. After this event, the agent asks a gateway for each of these
     /// receipts.
     var proofsToBegin: [ProofToBegin] = []
-    /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
+    /// Whether room for parts was freed or requested. The agent then checks whether waiting uploads hold all of the
+    /// room.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastOffer: UInt64 = 0
-    /// The writes for whose durability an upload or proof waits, in the order in which they were made.
+    /// The writes that have to be durable before an upload or proof takes its next step, in the order in which they
+    /// were made.
     private var awaited: [AwaitedWrite] = []
 
     /// A proof that begins after the event that is being handled.

@@ -12,7 +12,7 @@ package enum AgentEvent: Hashable, Sendable {
     case submitted(UploadRequest)
     /// The user drops an upload that is under way.
     case dropped(UploadID)
-    /// The user asks whether the store holds a file. The shell asks no more than `Agent.room`.
+    /// The user asks whether the store holds a file. The shell passes no more requests than `Agent.room`.
     case asked(ProofRequest)
     /// The user stops the run. The agent keeps all state for the next run, and finishes only what it can within the
     /// grace (`AgentLimits.stopGrace`). A second stop ends the run at once.

@@ -4,7 +4,8 @@ package import TransferCommon
 package struct AgentLimits: Hashable, Sendable {
     /// Parts under way at once, from the beginning of their read until they are stored.
     package var concurrency = 4
-    /// Offers in a slot that is opening or resuming: a gateway need not keep more decisions (specification §7.1).
+    /// Offers in a slot before it is open. If there are more, the gateway may close the slot instead of deciding on
+    /// them (specification §7.1).
     package var offersAheadMax = 64
     /// Connections at once.
     package var connections = 1
@@ -12,7 +13,7 @@ package struct AgentLimits: Hashable, Sendable {
     package var interfaces: [String] = []
     /// Sessions at once; beyond that, files wait in the journal.
     package var sessionsMax = 256
-    /// Bytes passed to a connection that its socket has not taken.
+    /// Bytes that are passed to a connection before its socket has taken them.
     package var queuedBytesMax: UInt64 = 1 << 20
     /// Maximum size of a chunk, which the gateway and the rate of the link bound as well.
     package var chunkBytesMax: UInt32 = 256 << 10

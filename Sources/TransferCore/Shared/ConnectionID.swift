@@ -1,5 +1,5 @@
-/// Names one connection. The shell numbers connections in the order in which it accepts them, and never uses a number
-/// again.
+/// Names one connection. The gateway's shell numbers connections in the order in which it accepts them. The agent's
+/// machine numbers its attempts to connect. No number is used again.
 package struct ConnectionID: Hashable, Comparable, Sendable {
     package let value: UInt64
 

@@ -1,7 +1,7 @@
 package import TransferCommon
 
-/// Whether the peer of an open connection still answers. Agent and gateway each run one for every open connection
-/// (specification §5, rule 3).
+/// Whether the peer of an open connection still answers. Agent and gateway each keep one value for every open
+/// connection (specification §5, rule 3).
 ///
 ///     from    event                                                        to
 ///     heard   something arrives                                            heard

@@ -1,4 +1,5 @@
-/// Holds something that a machine uses and that is no part of its state, such as a library: all values are equal.
+/// Holds something that a machine uses and that is no part of its state, such as a library. All values count as equal,
+/// so they do not affect whether two machines are equal.
 struct Uncompared<Value: Sendable>: Hashable, Sendable {
     let value: Value
 

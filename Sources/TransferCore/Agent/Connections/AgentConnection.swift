@@ -106,7 +106,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     // MARK: Read-outs
 
-    /// The interface to which this connection counts when `InterfacePlan` chooses the interface of the next one.
+    /// The interface that this connection occupies when `InterfacePlan` chooses the interface of the next connection.
     var interfaceInUse: String? {
         switch phase {
         case .connecting, .greeting, .open: interface
@@ -133,12 +133,13 @@ package struct AgentConnection: Hashable, Sendable {
         }
     }
 
-    /// Whether sessions may be opened or resumed here.
+    /// Whether sessions may be opened or resumed on the connection.
     package var isOpen: Bool {
         if case .open = phase { true } else { false }
     }
 
-    /// Whether the agent's first attempt to connect is under way, so that the connection is likely to be open soon.
+    /// Whether the agent is connecting and the attempt before did not fail, so that the connection is likely to be open
+    /// soon.
     var isComing: Bool {
         switch phase {
         case .connecting, .greeting: failures == 0

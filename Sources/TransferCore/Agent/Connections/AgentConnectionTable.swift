@@ -7,12 +7,13 @@ struct AgentConnectionTable: Hashable {
     /// The numbers of the connections, in the order in which the connections were added.
     private(set) var ids: [ConnectionID] = []
     /// The connections, in the order of `ids`. There are few of them, so a search costs less than a hash, and an array
-    /// changes its elements in place without allocating memory. No element is `nil`.
+    /// changes its elements in place without allocating memory. No element is `nil`; the elements are optional so that
+    /// the subscript can change one of them in place.
     private var connections: [AgentConnection?] = []
     private var lastNumber: UInt64 = 0
 
-    /// The connection with this number; `nil` if there is none. Only `add`, `remove` and `removeAll` add or remove
-    /// connections: through the subscript a connection changes.
+    /// The connection with this number; `nil` if there is none. The subscript only changes a connection: `add`,
+    /// `remove` and `removeAll` add and remove connections.
     subscript(id: ConnectionID) -> AgentConnection? {
         get { ids.firstIndex(of: id).flatMap { connections[$0] } }
         _modify {
@@ -56,10 +57,10 @@ struct AgentConnectionTable: Hashable {
 
     // MARK: Read-outs
 
-    /// Slots that carry an upload or a proof, or whose SESSION LEFT has not been read.
+    /// How many slots carry an upload or a proof, or wait for SESSION LEFT.
     var openSlotCount: Int { values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) } }
 
-    /// Whether a session could be opened or resumed.
+    /// Whether a session could be opened or resumed on any of the connections.
     var hasFreeSlot: Bool { values.contains(where: \.hasFreeSlot) }
 
     /// The number of connections on which a session could be opened or resumed.
@@ -84,7 +85,7 @@ struct AgentConnectionTable: Hashable {
         self[place.connection]?.opened?.slots.state(of: place.slot)
     }
 
-    /// When a connection has something to do.
+    /// The next moment at which a connection has something to do.
     ///
     /// - Parameter pacer: decides when a connection that has data may send it.
     func nextDeadline(_ pacer: ChunkPacer, now: Instant) -> Instant? {

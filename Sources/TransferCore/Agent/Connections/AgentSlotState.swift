@@ -5,7 +5,7 @@ package enum AgentSlotState: String, CaseIterable, Sendable {
     case closed
     /// SESSION OPEN was sent, and no answer has come.
     case opening
-    /// RESUME QUERY was sent with its list, and no answer has come.
+    /// RESUME QUERY and its list of stored parts were sent, and no answer has come.
     case resuming
     /// Parts may be offered and sent.
     case open

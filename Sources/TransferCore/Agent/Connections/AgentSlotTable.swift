@@ -19,7 +19,7 @@ package struct AgentSlotTable: Hashable, Sendable {
     package enum State: Hashable, Sendable {
         case free
         case used(UploadID)
-        /// Frames that arrive here were sent before the gateway had read SESSION LEAVE.
+        /// Frames that arrive in the slot were sent before the gateway had read SESSION LEAVE.
         case left
         /// The gateway will discard the chunks that are still queued.
         case draining
@@ -27,7 +27,7 @@ package struct AgentSlotTable: Hashable, Sendable {
 
     /// The slots that are not free.
     private var states: [Slot: State] = [:]
-    /// Slots that were used before; the one that became free last is taken first.
+    /// Free slots that were used before; the one that became free last is taken first.
     private var free: [Slot] = []
     private var lastSlot: UInt16 = 0
 
@@ -47,9 +47,11 @@ package struct AgentSlotTable: Hashable, Sendable {
     /// How many slots are used.
     package private(set) var usedCount = 0
 
-    /// Slots that are used, or whose SESSION LEFT has not been read.
+    /// How many slots are used, or wait for SESSION LEFT.
     package var openCount: Int { states.values.count { $0 != .draining } }
 
+    /// Whether a slot can be taken.
+    ///
     /// - Parameter slotsMax: the number of slots that the gateway allows.
     package func hasFree(slotsMax: UInt16) -> Bool { !free.isEmpty || lastSlot < slotsMax }
 

@@ -12,7 +12,7 @@ package struct Chunk: Hashable, Sendable {
     package var part: PartNumber
     /// Where the bytes begin in the part.
     package var offset: ByteOffset
-    /// Before compression.
+    /// The size of the bytes before compression.
     package var plainBytes: UInt32
 
     package init(

@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Names one offer of a part. A part that is offered again gets another id, so that answers to chunks of the earlier
+/// Names one offer of a part. A part that is offered again gets another id, so that reports about chunks of the earlier
 /// offer do not count for the later one.
 package struct OfferID: Hashable, Sendable {
     package let value: UInt64
@@ -50,7 +50,8 @@ package struct ChunkQueue: Hashable, Sendable {
     /// Whether chunks of a slot are queued.
     package func contains(_ slot: Slot) -> Bool { entries.contains { $0.slot == slot } }
 
-    /// The socket has taken a chunk, or the chunk will never be sent. Takes the first entry of the same part.
+    /// The socket has taken a chunk, or the chunk will never be sent. Removes and returns the first entry of the
+    /// chunk's part.
     package mutating func remove(_ chunk: Chunk) -> Entry? {
         bytes -= min(UInt64(chunk.plainBytes), bytes)
         guard let index = entries.firstIndex(where: { $0.part == chunk.uploadPart }) else { return nil }

@@ -52,13 +52,14 @@ package struct OpenConnection: Hashable, Sendable {
         return Turn(part: part, bytesMax: rate.chunkBytes(limits, gatewayMax: welcome.chunkBytesMax))
     }
 
-    /// The turn of a part: its next chunk.
+    /// The part whose turn it is, and the maximum size of its next chunk.
     struct Turn: Hashable, Sendable {
         var part: UploadPart
         var bytesMax: UInt64
     }
 
-    /// How many more bytes of undecided parts may be sent: what is left of the initial credit.
+    /// What is left of the initial credit: how many more bytes may be sent of parts on which the gateway has not
+    /// decided.
     var creditLeft: UInt64 { turns.creditLeft(initialCredit: welcome.initialCreditBytes) }
 
     /// A chunk has been passed to the shell.

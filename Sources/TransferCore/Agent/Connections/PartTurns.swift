@@ -1,13 +1,15 @@
 import TransferCommon
 
-/// Whose turn it is on one connection: the parts whose data may be sent, one chunk of each in turn, and the account of
-/// the initial credit (specification §7.2).
+/// Whose turn it is on one connection: the parts whose data may be sent, one chunk of each in turn, and how much of the
+/// initial credit is used (specification §7.2). Initial credit is needed for data of *undecided* parts, whose offer the
+/// gateway has not answered yet.
 package struct PartTurns: Hashable, Sendable {
     /// Parts with data that may be sent now, the next one first.
     package private(set) var sending: [UploadPart] = []
     /// Undecided parts that wait until other parts return initial credit, first one first.
     package private(set) var awaitingCredit: [UploadPart] = []
-    /// Plain bytes that were sent of parts before the gateway's decision.
+    /// Plain bytes of undecided parts that count against the initial credit: they were sent before the gateway's
+    /// decision.
     package private(set) var undecidedBytes: UInt64 = 0
 
     package init() {}
@@ -41,7 +43,7 @@ package struct PartTurns: Hashable, Sendable {
         return sending.isEmpty ? nil : sending.removeFirst()
     }
 
-    /// The part had its turn, and the next one comes after those of the others.
+    /// The part has had its turn. Its next turn comes after those of the other parts.
     package mutating func putLast(_ part: UploadPart) { sending.append(part) }
 
     /// The part gets no turn until initial credit is free.
@@ -55,6 +57,7 @@ package struct PartTurns: Hashable, Sendable {
     /// Bytes of an undecided part are sent.
     package mutating func spendCredit(_ bytes: UInt64) { undecidedBytes += bytes }
 
-    /// Bytes no longer count, because their part is decided or gone.
+    /// Bytes no longer count against the initial credit, because the gateway has decided on their part, or the part is
+    /// gone.
     package mutating func returnCredit(_ bytes: UInt64) { undecidedBytes -= min(bytes, undecidedBytes) }
 }

@@ -24,8 +24,10 @@ package struct SendRate: Hashable, Sendable {
         measuredSince = now
     }
 
-    /// Plain bytes that one chunk should carry: at most what the link carries in one second. Control frames and other
-    /// parts then wait no longer than that, and no more than that is under way when the connection is lost.
+    /// Plain bytes that one chunk should carry: at most about what the link carries in one second, and with a limited
+    /// rate at most what the rate allows in a twentieth of a second. A control frame overtakes queued chunks, but not a
+    /// chunk of which the socket has already taken a part. With chunks of this size, it waits for about a second at
+    /// most.
     ///
     /// - Parameter gatewayMax: the largest chunk that the gateway accepts.
     package func chunkBytes(_ limits: AgentLimits, gatewayMax: UInt32) -> UInt64 {

@@ -12,7 +12,8 @@ package struct SitePins: Hashable, Sendable {
     package private(set) var durable: [SHA256Digest]
     /// The list that is being written.
     private var beingWritten: [SHA256Digest]?
-    /// Keys that arrived while a list was being written, with the key that the gateway had proved then.
+    /// Keys that arrived while a list was being written, each with the key that the gateway had proved on the
+    /// connection.
     private var waiting: [Wish] = []
 
     private struct Wish: Hashable {
@@ -33,8 +34,8 @@ package struct SitePins: Hashable, Sendable {
         guard !durable.isEmpty, !durable.contains(key), beingWritten?.contains(key) != true else { return nil }
         guard beingWritten == nil else {
             let wish = Wish(key: key, proved: proved)
-            // A gateway announces one key at a time. One that announces more keys than this is faulty or malicious, and
-            // the agent ignores the rest.
+            // A gateway announces one key at a time. One that announces more than `pinsMax` keys meanwhile is faulty or
+            // malicious, and the agent ignores the rest.
             if !waiting.contains(wish), waiting.count < WireLimits.pinsMax { waiting.append(wish) }
             return nil
         }

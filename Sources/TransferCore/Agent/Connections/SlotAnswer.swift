@@ -24,7 +24,8 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
 
     /// What the agent does with a frame.
     package enum Effect: String, CaseIterable, Sendable {
-        /// The slot is open, or completing where COMPLETE of a one-part file was sent ahead.
+        /// The slot is open now. If COMPLETE of a one-part file was sent before SESSION OPENED arrived, the slot is
+        /// completing.
         case open
         /// The slot is completing.
         case complete

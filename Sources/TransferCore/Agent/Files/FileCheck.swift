@@ -5,7 +5,7 @@ package import TransferCommon
 // Invariants
 // - *Proven* means: the journal's proof names the store in use and the file's key there, and the file is what was read,
 //   by its content, or by its stamp if stamps tell versions apart.
-// - An unknown file is neither *proven* nor *not sent*.
+// - A file whose state is *unknown* counts neither as *proven* nor as *not sent*.
 //
 //   in this order                                          is
 //   a process writes the file                              stillWritten
@@ -19,7 +19,7 @@ package import TransferCommon
 //   the stamp counts, may be used, and is the proof's      proven
 //   else, after the file was read                          proven, changed
 package enum FileCheck {
-    /// The result of a check. Programs read the words.
+    /// The result of a check. Programs read the raw values.
     package enum State: String, CaseIterable, Sendable {
         /// Exactly this content is stored.
         case proven
@@ -52,12 +52,12 @@ package enum FileCheck {
         }
     }
 
-    /// A file's key, according to the journal.
+    /// What the journal knows of a file's key.
     package struct Record: Hashable, Sendable {
         package var proof: StoredProof?
-        /// An object was stored under the key, even if there is no proof of its file.
+        /// Whether an object was stored under the key, even if there is no proof of its file.
         package var wasStored: Bool
-        /// The journal has an unfinished upload of the key.
+        /// Whether the journal has an unfinished upload of the key.
         package var isUnfinished: Bool
 
         package init(proof: StoredProof? = nil, wasStored: Bool = false, isUnfinished: Bool = false) {
@@ -77,9 +77,10 @@ package enum FileCheck {
     /// The result as far as it is known without reading the file.
     ///
     /// - Parameters:
-    ///   - key: without the device's prefix.
+    ///   - key: the file's key, without the device's prefix.
     ///   - site: where the device's objects lie now; `nil` if no gateway has said it yet.
-    ///   - trustsStamp: a file with the proof's stamp need not be read if stamps tell versions apart.
+    ///   - trustsStamp: whether a file with the proof's stamp counts as proven without being read, if stamps tell
+    ///     versions apart.
     package static func begin(
         key: String, _ record: Record, _ look: FileSettling.Look, site: DeviceSite?, trustsStamp: Bool
     ) -> Step {

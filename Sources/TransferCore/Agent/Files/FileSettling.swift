@@ -6,7 +6,7 @@ import WireProtocol
 // Invariants
 // - A file is ready only if no process writes it, as far as the system can tell: a read lease was granted, its change
 //   time is old, or two looks at least `distance` apart found the same.
-// - The device's clock decides nothing: `Look.systemTime` is `nil` unless the clock is known not to have been set.
+// - A clock that may have been set to another time decides nothing: `Look.systemTime` is `nil` then.
 // - Files that wait for their second look are bounded by `waitingMax`.
 //
 //   from       a look finds                                        to
@@ -51,7 +51,8 @@ package struct FileSettling: Hashable, Sendable {
         package var stamp: FileStamp
         package var lease: Lease
         package var fileSystem: FileSystem
-        /// The time of the clock from which change times are taken; `nil` if that clock may have been set.
+        /// The time of the clock from which change times are taken; `nil` if that clock may have been set to another
+        /// time.
         package var systemTime: ModificationTime?
         /// SHA-256 of the content; `nil` if the content has not been read.
         package var digest: SHA256Digest?
@@ -89,7 +90,7 @@ package struct FileSettling: Hashable, Sendable {
         case stillWritten
     }
 
-    /// A change time of this age is old: no file system has coarser stamps.
+    /// A change time of at least this age counts as old, because no file system has coarser stamps.
     package static let oldSeconds: Int64 = 2
 
     private struct Waiting: Hashable {
@@ -135,7 +136,7 @@ package struct FileSettling: Hashable, Sendable {
         return waiting[taken].file
     }
 
-    /// The file could not be looked at again.
+    /// Forgets a file that could not be looked at again.
     package mutating func forget(_ file: FileID) {
         looks[file] = nil
     }

@@ -36,8 +36,8 @@ package struct FileStamp: Hashable, Sendable {
         return same == self ? .touched : .changed
     }
 
-    /// The difference between two runs. The file may have been copied or restored meanwhile, so the same size is worth
-    /// a comparison of digests.
+    /// The difference between two runs. The file may have been copied or restored meanwhile. So if the size is the
+    /// same, digests decide, whatever else differs.
     package func difference(betweenRuns later: FileStamp) -> Difference {
         guard self != later else { return .none }
         return size == later.size ? .touched : .changed

@@ -21,7 +21,7 @@ package enum FileVersion: Hashable, Sendable {
         if case .touched = self { true } else { false }
     }
 
-    /// The content is the same with this stamp.
+    /// The file has this stamp now, and its content is the same.
     package mutating func restamp(_ stamp: FileStamp) {
         self = isTouched ? .touched(stamp) : .recorded(stamp)
     }

@@ -5,7 +5,7 @@ package enum PartReading: Hashable, Sendable {
     /// - stamp: the file's stamp right after the last byte was read.
     case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
     /// - bytes: fewer than were requested only if the stream ends.
-    /// - isLast: the stream has ended.
+    /// - isLast: whether the stream has ended.
     case readOfStream(digest: SHA256Digest, md5: MD5Digest?, bytes: UInt64, isLast: Bool)
     /// The file ends before the part does.
     case truncated

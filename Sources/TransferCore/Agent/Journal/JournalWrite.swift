@@ -10,7 +10,7 @@ package enum JournalWrite: Hashable, Sendable {
     /// Parts that the store turned out to lack.
     case unstored(UploadID, [PartNumber])
     case restamped(UploadID, FileStamp)
-    /// The session cannot be used any more, and the file begins anew (specification §8.5).
+    /// The session cannot be used any more, and a new session for the file begins (specification §8.5).
     case lost(UploadID, losses: Int)
     /// The upload is to be dropped, by the next run if this one ends first.
     case dropping(UploadID)
@@ -18,7 +18,7 @@ package enum JournalWrite: Hashable, Sendable {
     /// store.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
-    /// This device's objects lie at another place than the journal has.
+    /// This device's objects lie at another place than the journal says.
     case site(DeviceSite)
     /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.
     case receipt(StoredReceipt)

@@ -30,7 +30,8 @@ extension SavedSession {
         return isAllowed(by: request, difference) ? .isAllowed(difference) : .isNotAllowed(difference)
     }
 
-    /// The terms of a session, its write condition and its metadata, are fixed for its life.
+    /// Whether the user's options in this run allow the session's write condition and metadata, which are fixed for its
+    /// life.
     private func isAllowed(by request: UploadRequest, _ difference: FileStamp.Difference) -> Bool {
         guard request.purpose == .push else { return !policy.isContinuation(condition) || difference == .none }
         guard metadata == request.metadata else { return false }

@@ -18,7 +18,7 @@ package struct StoredProof: Hashable, Sendable {
     /// The store that holds the object, and its whole key there; `nil` if an older journal did not record them.
     package var store: StoreIdentity?
     package var wholeKey: String?
-    /// The stamp distinguishes this version of the file from every later one.
+    /// Whether the stamp distinguishes this version of the file from every later one.
     package var stampCounts = false
 
     package init(session: SessionID?, stamp: FileStamp, partBytes: UInt64, root: SHA256Digest?, size: UInt64) {

@@ -3,14 +3,14 @@ package import WireProtocol
 // The failure of an upload that a code of the gateway ends.
 
 extension UploadFailure {
-    /// A code of session or part scope.
+    /// The failure for a code of session or part scope.
     package init(_ code: ErrorCode, message: String) {
         self.init(Kind(code), message)
         guard message.isEmpty, kind == .protocolViolation || kind == .gatewayFailed else { return }
         self.message = "the gateway refuses it (\(code.words))"
     }
 
-    /// A session that cannot be used any more.
+    /// The failure of an upload whose session cannot be used any more.
     ///
     /// - Parameter losses: how many sessions of the file were lost.
     init(lossAfter code: ErrorCode, losses: Int, isStream: Bool) {
@@ -25,7 +25,7 @@ extension UploadFailure {
         self.init(.sessionLost, message)
     }
 
-    /// A code of connection scope.
+    /// The failure for a code of connection scope.
     package init(ofConnection code: ErrorCode, message: String) {
         self.init(Kind(code), message)
         switch kind {

@@ -47,7 +47,7 @@ extension UploadFailure {
     package static let changedWhileRead = UploadFailure(.changed, "the file changed while it was being read")
     /// The file ended before the part that was read.
     package static let cutShortWhileRead = UploadFailure(.changed, "the file was cut short while it was being read")
-    /// The file that is sent has another stamp or other content than the parts that are stored.
+    /// The file has another stamp or other content than when its stored parts were read.
     package static let changedWhileSent = UploadFailure(.changed, "the file changed while it was being sent")
     /// The file ended before the chunk that was to be sent.
     package static let cutShortWhileSent = UploadFailure(.changed, "the file was cut short while it was being sent")
@@ -61,7 +61,8 @@ package enum UploadOutcome: Hashable, Sendable {
     case dropped
     case failed(UploadFailure)
 
-    /// Whether the journal's row is deleted although the outcome of the session's last request is unknown.
+    /// Whether this outcome deletes the upload's row in the journal even if the outcome of the session's last request
+    /// is unknown.
     var forgetsUnknownOutcome: Bool {
         switch self {
         case .stored: false

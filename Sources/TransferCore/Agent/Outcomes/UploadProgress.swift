@@ -1,4 +1,4 @@
-/// The figures of an upload.
+/// How far an upload has come, in bytes.
 package struct UploadProgress: Hashable, Sendable {
     package var size: UInt64
     /// Bytes that are known to be in the store.
@@ -7,9 +7,10 @@ package struct UploadProgress: Hashable, Sendable {
     package var bytesSent: UInt64
     /// Bytes that were found stored already.
     package var bytesResumed: UInt64
-    /// Whether the file is a stream whose end has not been read; `size` is what has been read.
+    /// Whether the file is a stream whose end has not been read; `size` is then the number of bytes that have been
+    /// read.
     package var isGrowing = false
-    /// The journal has a row from which a later run can continue, unless the outcome deletes the row.
+    /// Whether the journal has a row from which a later run can continue, unless the outcome deletes the row.
     package var isResumable = false
 
     package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {

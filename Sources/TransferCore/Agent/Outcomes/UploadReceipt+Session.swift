@@ -28,8 +28,8 @@ extension UploadReceipt {
         self.init(
             size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
             version: exists.version, session: writer, stamp: session.stamp)
-        // The evidence is a digest of the whole object, which depends on no part size. The root digest needs one: a
-        // part that holds the whole object.
+        // The evidence is a digest of the whole object and depends on no part size. A root digest depends on one, so
+        // the receipt states a part size with which the whole object is one part.
         if root != nil, partBytes == 0 { partBytes = max(exists.size, 1) }
         self.site = site
         self.stampCounts = session.stampCounts

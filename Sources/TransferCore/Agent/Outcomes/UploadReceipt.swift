@@ -14,7 +14,7 @@ package struct UploadReceipt: Hashable, Sendable {
     package var session: SessionID?
     /// The file as it was read; `nil` for a stream.
     package var stamp: FileStamp?
-    /// The stamp distinguishes the file from every later version.
+    /// Whether the stamp distinguishes the file from every later version.
     package var stampCounts = false
     /// Where the object lies, according to the gateway that reported it.
     package var site: DeviceSite?

@@ -38,8 +38,9 @@ struct NamedParts: Hashable, Sendable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// A query has been answered. Until then each query that does not join asks for partials: if an earlier query was
-    /// refused, or its connection was lost, the agent still does not know the partials.
+    /// RESUME QUERY has been answered. Until then each query asks for partials, except a query by which the session
+    /// joins a further connection: if an earlier query was refused, or its connection was lost, the agent still does
+    /// not know the partials.
     mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {
@@ -73,7 +74,7 @@ struct NamedParts: Hashable, Sendable {
 
     mutating func forget(_ number: PartNumber) { parts[number] = nil }
 
-    /// What becomes of a part that has been read.
+    /// What follows for a part that has been read.
     enum OnRead: Hashable {
         /// The part needs an offer.
         case offer
@@ -81,14 +82,15 @@ struct NamedParts: Hashable, Sendable {
         case stored(etag: String)
         /// Data of the part continues in the slot in which the part was named.
         case resume(Attachment, from: ByteOffset, limit: ByteOffset)
-        /// The part is tried again later.
+        /// Chunks of an earlier offer are queued. The part is judged again later.
         case wait
     }
 
-    /// The slot in which a partial was named.
+    /// The state of the slot in which a partial was named.
     enum Slot: Hashable {
         case closed
-        /// Chunks of an earlier offer of the part are queued. The gateway would take them for chunks of this one.
+        /// Chunks of an earlier offer of the part are queued. The gateway would take them for data that continues the
+        /// part.
         case hasChunks
         case free
     }
@@ -98,7 +100,7 @@ struct NamedParts: Hashable, Sendable {
     /// - Parameters:
     ///   - digest: the digest that the agent computed.
     ///   - maySkip: whether a candidate may count as stored now.
-    ///   - slot: the slot in which the part was named as a partial.
+    ///   - slot: the state of the slot in which the part was named as a partial.
     mutating func judge(_ number: PartNumber, _ digest: SHA256Digest, maySkip: Bool, slot: Slot) -> OnRead {
         guard let known = parts[number] else { return .offer }
         guard known.digest == digest else {

@@ -12,10 +12,10 @@ package enum OnPart: Hashable, Sendable {
     ///
     /// - streamBytes: the size of the stream, if the part is its last one.
     case offer(streamBytes: UInt64?)
-    /// The file was touched while the part was read: the part is read a second time, of the file with this stamp.
+    /// The file was touched while the part was read: the part is read a second time. The file has this stamp now.
     case readTwice(FileStamp, bytes: UInt64)
-    /// The bytes that arrived are not those that were hashed. The agent reads the part again, which shows whether the
-    /// file has changed.
+    /// The bytes that arrived at the gateway are not those that the agent hashed. The agent reads the part again, which
+    /// shows whether the file has changed.
     case readAgain
     /// The store has the part.
     case stored(etag: String)

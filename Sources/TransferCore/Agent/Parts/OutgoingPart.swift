@@ -33,7 +33,7 @@ package struct OutgoingPart: Hashable, Sendable {
         case reading(earlier: SHA256Digest?)
         /// The part is to be offered, but not before `notBefore`.
         ///
-        /// - waitsForStore: the store is the reason for the wait.
+        /// - waitsForStore: whether the store is the reason for the wait.
         case ready(Digests, notBefore: Instant, waitsForStore: Bool)
         /// The agent sends data as far as the gateway's credit allows.
         case sending(Digests, Offer)
@@ -83,7 +83,7 @@ package struct OutgoingPart: Hashable, Sendable {
         }
     }
 
-    /// What the owner does when data of the part may be sent again.
+    /// What the owner does after the credit of the part has changed.
     package enum OnCredit: Hashable, Sendable {
         case nothing
         /// The part takes turns on its connection.
@@ -95,7 +95,7 @@ package struct OutgoingPart: Hashable, Sendable {
     /// What follows when the socket has taken a chunk.
     package struct OnTaken: Hashable, Sendable {
         package var taken: ByteOffset
-        /// No earlier attempt has written so many bytes of the part to a socket.
+        /// Whether no earlier attempt has written so many bytes of the part to a socket.
         package var isProgress: Bool
         package var isWhole: Bool
     }
@@ -109,10 +109,10 @@ package struct OutgoingPart: Hashable, Sendable {
     package private(set) var reached: ByteOffset = 0
     /// Failures of this part since the store last took any part of the session, for the back-off.
     package var failures = 0
-    /// The part was deferred, or the bytes that arrived were not those that were hashed. The data of its next offer
-    /// waits for the decision.
+    /// Whether the part was deferred, or the gateway received other bytes of it than the agent hashed. If so, the data
+    /// of the next offer waits for the decision.
     package var wasDeferred = false
-    /// How often the bytes that arrived were not those that were hashed.
+    /// How often the gateway received other bytes of the part than the agent hashed.
     package var mismatches = 0
 
     package init(size: UInt64, isCounted: Bool) {
@@ -268,7 +268,7 @@ extension OutgoingPart {
         return bytes
     }
 
-    /// The offer has ended without a stored part: the part is to be offered again.
+    /// The offer has ended, and the part is not stored: it is to be offered again.
     package mutating func withdraw(notBefore moment: Instant, waitsForStore: Bool = false) {
         switch state {
         case .sending(let digests, _), .sent(let digests, _):

@@ -22,7 +22,7 @@ package struct PartQueue: Hashable, Sendable {
     /// Adds a part that is read after the other preferred parts, and before parts that were never taken up.
     package mutating func putLast(_ part: PartNumber) { preferred.append(part) }
 
-    /// Takes all parts of the plan from the beginning again.
+    /// From now on, `next` takes the parts of the plan from the beginning again.
     package mutating func restart() { nextFresh = 1 }
 
     /// Whether `next` may return a part, as far as can be known without taking it.

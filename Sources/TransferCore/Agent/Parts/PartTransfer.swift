@@ -14,7 +14,8 @@ struct PartTransfer: Hashable {
     /// Bytes that this run found stored.
     private(set) var bytesResumed: UInt64 = 0
 
-    /// How often a part may arrive with other bytes than were hashed before the upload reports it.
+    /// At this number of mismatches the upload ends. A mismatch means that the gateway received other bytes of a part
+    /// than the agent hashed.
     private static let mismatchesMax = 3
 
     init(of upload: UploadID) {
@@ -59,7 +60,7 @@ extension PartTransfer {
         }
     }
 
-    /// Takes up the next part.
+    /// Takes up the next part: the shell is asked to read it.
     ///
     /// - Parameter isCounted: whether the part counts against the concurrency.
     /// - Returns: whether there was a part to take up.
@@ -73,7 +74,8 @@ extension PartTransfer {
         return true
     }
 
-    /// A part whose bytes arrived otherwise than they were hashed is released, and is the next one to be taken up.
+    /// Releases a part of which the gateway received other bytes than the agent hashed. The part is the next one to be
+    /// taken up.
     ///
     /// - Returns: how often that has happened to the part.
     mutating func putBack(_ number: PartNumber, _ context: inout AgentContext) -> Int {
@@ -96,7 +98,7 @@ extension PartTransfer {
     /// What follows when a part is ready to be offered.
     struct OnOffer: Hashable {
         var part: OnPart
-        /// The part was offered. A part that a gateway has named may need no offer.
+        /// Whether the part was offered. A part that a gateway has named may need no offer.
         var isOffered = false
     }
 
@@ -291,7 +293,7 @@ extension PartTransfer {
         if parts.isUnderWay(in: place) { interrupt(on: place.connection, &context) }
     }
 
-    /// Gives up all parts. Reads that are in progress do not count any more.
+    /// Gives up all parts. The results of reads in progress are ignored.
     ///
     /// - Parameter beingVerified: stored parts that the shell is reading again.
     mutating func forget(_ beingVerified: Set<PartNumber>, _ context: inout AgentContext) {

@@ -26,7 +26,7 @@ extension UploadParts {
 
     /// Data of a part continues in the slot in which a gateway has named it.
     ///
-    /// - Returns: whether the gateway lacks bytes of the part.
+    /// - Returns: `send` if the gateway lacks bytes of the part, `whole` if it lacks none.
     mutating func resume(
         _ number: PartNumber, _ id: OfferID, in place: Attachment, from offset: ByteOffset, limit: ByteOffset
     ) -> OutgoingPart.OnCredit {
@@ -67,9 +67,9 @@ extension UploadParts {
     struct OnSend: Hashable {
         var chunk: Chunk
         var offer: OfferID
-        /// The chunk counts against the initial credit of its connection.
+        /// Whether the chunk counts against the initial credit of its connection.
         var isUndecided: Bool
-        /// No byte of the part is left.
+        /// Whether the chunk is the last one of the part.
         var isWhole: Bool
     }
 
@@ -126,7 +126,7 @@ extension UploadParts {
         return underWay[number]?.failures
     }
 
-    /// The offer of a part has ended without a stored part: the part is to be offered again.
+    /// The offer of a part has ended, and the part is not stored: it is to be offered again.
     mutating func withdraw(_ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false) -> OnWithdrawn?
     {
         let withdrawn = takeEarlyBytes(number)

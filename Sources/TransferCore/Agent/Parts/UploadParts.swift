@@ -48,10 +48,10 @@ struct UploadParts: Hashable, Sendable {
         }
     }
 
-    /// A list of candidates has been announced. Until it is complete, no part is read.
+    /// Whether a list of candidates has been announced and is not complete. Until then, no part is read.
     var awaitsList: Bool { named.awaitsList }
 
-    /// Every part of which a gateway may hold bytes is known.
+    /// Whether every part of which a gateway may hold bytes is known.
     var knowsPartials: Bool { named.isComplete }
 
     /// Whether another part could be taken up, as far as is known.
@@ -60,7 +60,8 @@ struct UploadParts: Hashable, Sendable {
     /// Whether parts are left to send beside those that are being sent.
     func hasUnsent(in plan: PartPlan?) -> Bool {
         if hasNext(in: plan) || hasReady { return true }
-        // Parts that were taken up before the answer to a query arrived are still being read at this moment.
+        // The shell may still be reading parts that were taken up before the answer to RESUME QUERY. A single one of
+        // them needs no further connection.
         return underWay.values.count(where: \.isReading) > 1
     }
 
@@ -70,8 +71,8 @@ struct UploadParts: Hashable, Sendable {
 
     func isUnderWay(in place: Attachment) -> Bool { underWay.values.contains { $0.place == place } }
 
-    /// How many parts are being sent in a slot. A part that waits for credit has no turn on its connection, but stays
-    /// there and counts.
+    /// How many parts are being sent in a slot. A part that waits for credit has no turn on its connection, but its
+    /// offer stays there, so it counts.
     func sendingCount(in place: Attachment) -> Int { underWay.values.count { $0.isSending && $0.place == place } }
 
     /// Whether the loss of a connection loses bytes of a part that was being sent on it.
@@ -137,7 +138,8 @@ struct UploadParts: Hashable, Sendable {
 
     /// Takes up the next part.
     mutating func takeUp(in plan: PartPlan, isCounted: Bool) -> OnTakeUp? {
-        // The capture list ends with the call. A second reference to the parts would make the change below copy them.
+        // The closure refers to the parts only until the call ends. If it kept them, the change below would copy all
+        // parts.
         let next = queue.next(in: plan, isReading: isReading) { [stored, underWay] number in
             stored[number] != nil || underWay[number] != nil
         }
@@ -162,7 +164,7 @@ struct UploadParts: Hashable, Sendable {
     /// A part that has been stored.
     struct OnStored: Hashable {
         var entry: PartListEntry
-        /// No other part of the upload is deferred.
+        /// Whether no other part of the upload is deferred.
         var othersAreWell: Bool
     }
 

@@ -11,7 +11,7 @@ import WireProtocol
 ///     hashing    the shell has read the file, and it is unchanged       waiting
 ///     hashing    the file changed, or cannot be read                    ended
 ///     proving    PROVEN with a receipt that is kept                     recording
-///     proving    PROVEN without one; a code that reports (§12)          ended
+///     proving    PROVEN without one; a code that is reported (§12)      ended
 ///     proving    another code; another frame; the connection is lost    waiting
 ///     recording  the receipt is durable in the journal                  ended
 ///     any        the run ends                                           ended
@@ -19,7 +19,8 @@ import WireProtocol
 /// Invariants:
 /// - The question is about what was read: the digest is of the file with the stamp that the request names.
 /// - A receipt that is kept is durable in the journal before the outcome is reported.
-/// - A question costs the gateway a look-up at most, unless the user allows more, so it can be asked again.
+/// - A question can be asked again: it costs the gateway at most one look-up, or a read of the object if the user
+///   allows it.
 struct AgentProof: Hashable {
     /// What the answer is for.
     enum Purpose: Hashable {
@@ -44,7 +45,7 @@ struct AgentProof: Hashable {
     private(set) var phase: Phase
     private var partBytes: UInt64?
     private var root: SHA256Digest?
-    /// Attempts that a gateway has answered with a code.
+    /// How many attempts a gateway has answered with a code.
     private var failures = 0
     /// The reason for the last wait, reported if the agent gives up.
     private(set) var trouble: UploadFailure?

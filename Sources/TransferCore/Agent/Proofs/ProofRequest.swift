@@ -14,7 +14,7 @@ package struct ProofRequest: Hashable, Sendable {
     /// The root digest of the file; `nil` if the agent has to read the file to compute it. If `root` is set,
     /// `partBytes` is set as well.
     package var root: SHA256Digest?
-    /// The gateway may read the object back if nothing else shows its content.
+    /// Whether the gateway may read the object back if nothing else shows its content.
     package var readsBack: Bool
 
     package init(

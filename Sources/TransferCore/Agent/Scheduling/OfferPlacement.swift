@@ -3,9 +3,9 @@ import WireProtocol
 /// Chooses the slot in which a part is offered, among those of its session: on the connection that sends the fewest
 /// parts of the upload, then of all uploads.
 ///
-/// While other connections are being established or are joining the session, each of them is left a share of the parts.
-/// A part stays on the connection on which it was offered, and large parts may take minutes; without the shares, the
-/// first connection would send them all while the others are idle.
+/// While other connections are being established or are joining the session, a share of the parts is kept for each of
+/// them. A part stays on the connection on which it was offered, and large parts may take minutes; without the shares,
+/// the first connection would send them all while the others are idle.
 package struct OfferPlacement: Hashable, Sendable {
     /// A slot that may carry the part.
     package struct Candidate: Hashable, Sendable {
@@ -34,7 +34,7 @@ package struct OfferPlacement: Hashable, Sendable {
         self.share = coming > 0 ? (concurrency + all - 1) / all : nil
     }
 
-    /// A placement while no further connection is expected: no shares are left.
+    /// A placement while no further connection is expected, so that no share is kept for one.
     package init() {
         self.share = nil
     }

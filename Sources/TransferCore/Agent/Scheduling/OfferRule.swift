@@ -11,9 +11,9 @@ struct OfferRule {
     /// How many parts may be offered in a slot whose first answer has not come.
     private let offersAheadMax: Int
     private let concurrency: Int
-    /// Whether further connections join the session, or will join it.
+    /// Whether the session may use several connections.
     private let isShared: Bool
-    /// The session joins further connections as soon as RESUME QUERY has been answered.
+    /// Whether the answer to RESUME QUERY is awaited. When it comes, the session joins further connections.
     private let isResuming: Bool
 
     init(_ exchange: SessionExchange, _ limits: AgentLimits) {
@@ -27,7 +27,7 @@ struct OfferRule {
         self.isResuming = exchange.phase == .resuming
     }
 
-    /// The slot in which a gateway has named the part.
+    /// The state of the slot in which a gateway has named the part.
     func slot(of part: UploadPart, at place: Attachment, _ connections: AgentConnectionTable) -> NamedParts.Slot {
         guard links.stage(at: place) == .open, let connection = connections[place.connection], connection.isOpen else {
             return .closed
@@ -43,7 +43,7 @@ struct OfferRule {
             guard link.stage == .open || mayGoAhead, let connection = connections[link.place.connection],
                 connection.isOpen
             else { return nil }
-            // The gateway would take queued chunks of an earlier offer for chunks of this one.
+            // The gateway would take queued chunks of an earlier offer for chunks of the new offer.
             if connection.hasQueued(part) { return nil }
             let turns = connection.opened?.turns.sending.count ?? 0
             return OfferPlacement.Candidate(link.place, sendingCount: sending, turnCount: turns)

@@ -23,7 +23,7 @@ struct ReadyQueue: Hashable {
         static func < (left: Wake, right: Wake) -> Bool { (left.at, left.ordered) < (right.at, right.ordered) }
     }
 
-    /// Each upload once, in the order of submission.
+    /// A queue that holds each upload once, in the order of submission.
     struct Queue: Hashable {
         private var heap = Heap<OrderedUpload>()
         private var members: Set<UploadID> = []

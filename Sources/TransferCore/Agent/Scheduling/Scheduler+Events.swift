@@ -107,7 +107,7 @@ extension Scheduler {
         for upload in uploads.keys { touch(upload) }
     }
 
-    /// Whether an answer or a part is awaited on a connection.
+    /// Whether an answer is awaited on a connection, or a part is under way on it.
     func isWorking(on id: ConnectionID, _ context: AgentContext) -> Bool {
         let carried = context.connections[id]?.opened?.slots.uploads ?? []
         return carried.contains { uploads[$0]?.view.isWorking(on: id) == true }

@@ -64,7 +64,7 @@ struct Scheduler: Hashable {
         lastSubmissionOrder += 1
         var upload = AgentUpload(request: request, submissionOrder: lastSubmissionOrder, limits: context.limits)
         if let refusal {
-            // The next run drops the upload.
+            // This run cannot drop the upload any more, so the next run drops it.
             if request.purpose == .abort { context.journal(.dropping(request.id)) }
             upload.end(.failed(refusal), &context)
         } else {
@@ -194,7 +194,7 @@ extension Scheduler {
         return false
     }
 
-    /// This event changes only how much of the rate is used, so it does not set the time at which the machine decides.
+    /// This event changes only how much of the rate is used, so its time does not become the time of the machine.
     mutating func chunkEncoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
         pacer.encoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
     }

@@ -5,7 +5,7 @@ package struct SendRest: Hashable, Comparable, Sendable {
     /// Bytes that the socket has not taken.
     package var bytes: UInt64
 
-    /// - Parameter bytes: that the socket has not taken.
+    /// - Parameter bytes: the number of bytes that the socket has not taken.
     package init(part: UploadPart, bytes: UInt64) {
         self.part = part
         self.bytes = bytes
@@ -22,7 +22,7 @@ extension [SendRest] {
     /// - Parameters:
     ///   - rate: bytes per second that the socket takes; 0 if the rate is unknown. With an unknown rate, all parts are
     ///     returned.
-    ///   - seconds: the time.
+    ///   - seconds: how much time the connection has.
     package func finishable(rate: Double, within seconds: Double) -> [UploadPart] {
         var chosen: [UploadPart] = []
         var sum: UInt64 = 0

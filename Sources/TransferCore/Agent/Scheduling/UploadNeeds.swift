@@ -4,7 +4,7 @@ import TransferCommon
 struct UploadNeeds: Hashable {
     var slot = false
     var room = false
-    /// The upload holds no part, neither one that was read nor one that is being read.
+    /// Whether the upload has no part under way.
     var holdsNothing = false
     /// The next moment at which the upload or proof has something to do.
     var wakeAt: Instant?

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-/// What the agent asks of an upload between its turns.
+/// What the agent has to know of an upload between its turns.
 struct UploadView {
     let exchange: SessionExchange
     let transfer: PartTransfer
@@ -18,7 +18,7 @@ struct UploadView {
         return progress
     }
 
-    /// Whether an answer or a part is awaited on a connection.
+    /// Whether an answer is awaited on a connection, or a part is under way on it.
     func isWorking(on connection: ConnectionID) -> Bool {
         exchange.lifecycle.links.awaitsAnswer(on: connection) || transfer.parts.isUnderWay(on: connection)
     }
@@ -29,16 +29,16 @@ struct UploadView {
             && exchange.lifecycle.links.connections.contains { context.connections[$0]?.isOpen == true }
     }
 
-    /// Whether the agent must not give up for lack of progress: the shell is reading the file, which only the shell
-    /// sees, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
+    /// Whether the agent must not give up for lack of progress: the shell is reading the file, whose progress no event
+    /// shows, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
     func isBusy(at now: Instant) -> Bool {
         exchange.phase.isReading ?? transfer.parts.isReading || exchange.session.putLimit.isWaiting(at: now)
     }
 
-    /// Whether a stopping agent waits for this upload: it awaits an answer that saves work for the next run, or a part
-    /// is being sent.
+    /// Whether a stopping agent waits for this upload: the upload awaits an answer that saves work for the next run, or
+    /// a part is being sent.
     var isWorthFinishing: Bool {
-        // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
+        // Nothing of a stream can be resumed, so a stream is worth finishing only once its end has been read.
         if exchange.session.request.isStream, exchange.session.fileBytes == nil { return false }
         return exchange.phase.isWorthFinishing(
             isMultipart: exchange.session.isMultipart, isSending: transfer.parts.isSending,

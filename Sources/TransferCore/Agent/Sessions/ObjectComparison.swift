@@ -6,7 +6,7 @@ package import WireProtocol
 ///
 ///     from       event                                                          to
 ///     comparing  the file has the content of the object                         same
-///     comparing  its own object, and the file begins with its content           continuation
+///     comparing  the agent's own object, and the file begins with it            continuation
 ///     comparing  the file has other content                                     other
 package struct ObjectComparison: Hashable, Sendable {
     /// What the file is compared for.
@@ -103,9 +103,9 @@ package struct ObjectComparison: Hashable, Sendable {
 }
 
 extension SessionExists {
-    /// Why the key counts as taken by other content.
+    /// The failure of an upload whose key holds other content.
     ///
-    /// - Parameter isKnown: the content is known to differ.
+    /// - Parameter isKnown: whether the content is known to differ.
     func keyTaken(fileBytes: UInt64?, isKnown: Bool) -> UploadFailure {
         let message =
             if size != fileBytes {

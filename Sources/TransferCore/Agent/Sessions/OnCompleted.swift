@@ -5,9 +5,10 @@ package import WireProtocol
 package enum OnCompleted: Hashable, Sendable {
     /// The object and the file differ in size.
     case otherSize
-    /// The object may differ from the file as it is now, so the two are compared. `isOther`: they are known to differ.
+    /// The object may differ from the file as it is now, so the two are compared. `isOther`: whether they are known to
+    /// differ.
     case compare(SessionExists, isOther: Bool)
-    /// The object is the file. `isCompared`: the gateway's evidence equals the file's digest.
+    /// The object is the file. `isCompared`: whether the gateway's evidence equals the file's digest.
     case stored(isCompared: Bool)
 }
 
@@ -35,8 +36,8 @@ extension Completed {
         for session: UploadSession, root: SHA256Digest?, whole: SHA256Digest?, isAnswer: Bool
     ) -> OnCompleted {
         guard size == session.fileBytes else { return .otherSize }
-        // The object for a comparison: the session was completed, perhaps with other content than the file's, and
-        // cannot be used again.
+        // The object as SESSION EXISTS would name it, for a comparison: the session was completed, perhaps with other
+        // content than the file's, and cannot be used again.
         let exists = SessionExists(
             size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version, session: session.id)
         let hasPartSize = partBytes == session.plan?.partBytes

@@ -13,9 +13,9 @@ enum OnObject: Hashable {
 }
 
 extension SessionExists {
-    /// Judges the object before the file is read for it.
+    /// Judges the object before the file is read for a comparison.
     ///
-    /// - Parameter isOther: the object is already known to be neither the file nor its beginning.
+    /// - Parameter isOther: whether the object is already known to be neither the file nor its beginning.
     func judge(for session: UploadSession, isOther: Bool) -> OnObject {
         guard !session.request.isStream else {
             let message = "the key holds an object already, with which a stream cannot be compared"

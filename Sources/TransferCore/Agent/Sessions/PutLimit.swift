@@ -73,7 +73,8 @@ package struct PutLimit: Hashable, Sendable {
         switch state {
         case .none: return .proceed
         case .waiting:
-            // An upload begins its session only after the wait, so an earlier request of this version is too old, too.
+            // An upload begins its session only after the wait, so an earlier request of this version is too old to
+            // take effect, too.
             ownVersion = .cannotAppear
             return .proceed
         case .due: rest = max(limit, .zero)

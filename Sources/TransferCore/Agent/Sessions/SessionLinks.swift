@@ -9,8 +9,8 @@ import WireProtocol
 ///     resuming    RESUME STATE ongoing                                         open
 ///     resuming    RESUME STATE completing                                      completing
 ///     open        COMPLETE is sent                                             completing
-///     completing  PARTS WANTED; the part of a one-part file came to nothing    open
-///     completing  the same part, before SESSION OPENED                         opening
+///     completing  PARTS WANTED; a one-part file's part is deferred or fails    open
+///     completing  such a part is deferred or fails before SESSION OPENED       opening
 ///     aborting    the slot is closed                                           removed
 ///     any         the slot is closed or left; the connection is lost           removed
 ///

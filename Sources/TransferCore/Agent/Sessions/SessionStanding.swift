@@ -16,11 +16,11 @@ package import TransferCommon
 package enum SessionStanding: Hashable, Sendable {
     /// No session has been chosen, because no gateway has named its limits in WELCOME.
     case none
-    /// The session has an id, and no gateway knows it.
+    /// The session has an id, and no gateway knows the session.
     case chosen(SessionID)
     /// A gateway may know the session, and may have begun an upload in the store for it.
     ///
-    /// - token: with which the session is resumed; empty until a gateway has given one.
+    /// - token: the token with which the session is resumed; empty until a gateway has given one.
     case opened(SessionID, token: [UInt8])
     /// COMPLETE of several parts may have been sent, by this run or an earlier one.
     case completed(SessionID, token: [UInt8])

@@ -5,12 +5,12 @@ package import WireProtocol
 ///
 ///     from       event                                                               to
 ///     submitted  no session is saved                                                 open
-///     submitted  no session is saved, and the user wants it dropped                  end
+///     submitted  no session is saved, and the user drops the upload                  end
 ///     submitted  the user wants the saved session dropped                            drop
 ///     submitted  the file of the saved session is unchanged                          resume
 ///     submitted  the file was touched, and its stored parts can prove its content    verify
 ///     submitted  the file was touched and has one part                               leave
-///     submitted  the user's word does not allow the terms of the saved session       leave
+///     submitted  the user's options do not allow the terms of the saved session      leave
 ///     submitted  the file has another size, or the source is a stream                otherVersion
 ///     submitted  the user wants exactly what was begun, and nothing can prove it     end
 ///
@@ -28,7 +28,7 @@ package struct UploadSession: Hashable, Sendable {
     /// What the user requested.
     package let request: UploadRequest
     private var standing = SessionStanding.none
-    /// `nil` if the file is only to be dropped.
+    /// `nil` if the upload is only to be dropped.
     private var file: FileVersion?
     private var target: Target
     /// The object's metadata. Like the write condition, it is fixed for the life of the session.
@@ -42,9 +42,9 @@ package struct UploadSession: Hashable, Sendable {
     package private(set) var losses = 0
     /// How often the store turned out to lack parts of this session when the session was to be completed.
     private var wantedRounds = 0
-    /// The journal has a row of the upload.
+    /// Whether the journal has a row of the upload.
     package private(set) var isRecorded: Bool
-    /// The wait for an earlier version of the file.
+    /// The wait until no earlier version of the file can appear any more.
     package private(set) var putLimit = PutLimit()
     /// The number of parts that the store takes of a stream.
     package private(set) var streamPartsMax: UInt32 = 1
@@ -69,7 +69,7 @@ package struct UploadSession: Hashable, Sendable {
     /// The token with which the session is resumed; empty until a gateway has given one.
     package var token: [UInt8] { standing.token }
 
-    /// The file's stamp; `nil` if the file is only to be dropped.
+    /// The file's stamp; `nil` if the upload is only to be dropped.
     package var stamp: FileStamp? { file?.stamp }
 
     /// Whether the file was touched after the session began, so that the session may have been completed with the
@@ -100,7 +100,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
     package var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
 
-    /// Whether the row of the session may name a version of the file that still appears under the key.
+    /// Whether the version of the file that the session uploads may still appear under the key later.
     var mayStillAppear: Bool { putLimit.ownVersion == .mayAppear }
 
     /// Whether an earlier run began this session.
@@ -147,7 +147,7 @@ package struct UploadSession: Hashable, Sendable {
 
     // MARK: Changes
 
-    /// The file is the same with this stamp.
+    /// The file has this stamp now, and its content is the same.
     package mutating func restamped(_ stamp: FileStamp) { file?.restamp(stamp) }
 
     /// A new session begins, with the file as it was submitted.
@@ -192,7 +192,7 @@ package struct UploadSession: Hashable, Sendable {
     /// The gateway has opened another session, which takes the place of this one.
     package mutating func adopt(_ opened: SessionOpened) {
         file?.settle()
-        // The run that lost its journal may have sent COMPLETE.
+        // The earlier run, whose journal is lost, may have sent COMPLETE.
         standing = .completed(opened.session, token: opened.token)
     }
 
@@ -208,7 +208,7 @@ package struct UploadSession: Hashable, Sendable {
         return wantedRounds <= Self.wantedRoundsMax
     }
 
-    /// The session cannot be used any more.
+    /// Counts one more lost session of the file.
     package mutating func lost() { losses += 1 }
 }
 
@@ -223,7 +223,7 @@ extension UploadSession {
         case drop
         /// The session was begun with another version of the file.
         case otherVersion(stored: [PartListEntry] = [])
-        /// The session cannot be used, although it may have been begun with this version of the file.
+        /// The saved session cannot be continued. A new session begins at once, or after an abort.
         case leave(isOtherVersion: Bool)
         /// The session continues with these parts.
         case resume(stored: [PartListEntry])
@@ -268,7 +268,7 @@ extension UploadSession {
             plan = saved.plan
             target = .unseen(saved.condition)
             metadata = saved.metadata
-            // The journal does not record whether an earlier run sent COMPLETE.
+            // An earlier run may have sent COMPLETE; the journal does not record that.
             standing = .completed(saved.session, token: saved.token)
             return resume(saved.parts.filter { plan?.bytes(of: $0.part) == $0.size }, after: difference)
         }

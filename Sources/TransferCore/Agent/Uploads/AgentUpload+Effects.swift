@@ -100,8 +100,8 @@ extension AgentUpload {
     }
 
     /// Ends the upload and keeps all its state for the next run, while the agent's connections end, too. No SESSION
-    /// LEAVE is sent: after it the gateway would drop the bytes that it has received, but it keeps them for a while
-    /// after the end of a connection.
+    /// LEAVE is sent, because the gateway would then drop the bytes that it has received. After a lost connection it
+    /// keeps them for a while.
     mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
         guard !phase.hasOutcome else { return }
         exchange.lifecycle.closedAll()

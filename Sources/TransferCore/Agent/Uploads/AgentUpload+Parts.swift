@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// What the parts of an upload mean to its session (specification §7).
+// What an upload does because of events of its parts (specification §7).
 
 extension AgentUpload {
     mutating func apply(_ result: OnPart, to number: PartNumber, _ context: inout AgentContext) {
@@ -40,7 +40,8 @@ extension AgentUpload {
         }
     }
 
-    /// Takes up the next part. The agent calls this while there is room for another part.
+    /// Takes up the next part to send, or the next stored part to be verified. Called while there is room for another
+    /// part.
     ///
     /// - Returns: whether there was a part to take up.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
@@ -91,7 +92,7 @@ extension AgentUpload {
         if transfer.chunkTaken(chunk.part, of: offer, upTo: chunk.end, &context) { partTaken(chunk.part, &context) }
     }
 
-    /// The shell could not read a chunk again.
+    /// The shell could not read or compress a chunk.
     mutating func chunkFailed(
         _ chunk: Chunk, of offer: OfferID, _ failure: UploadFailure, _ context: inout AgentContext
     ) {

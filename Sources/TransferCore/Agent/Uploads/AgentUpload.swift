@@ -1,15 +1,16 @@
 import TransferCommon
 import WireProtocol
 
-/// One file's way into the store, as the agent sees it: through sessions, connections and cuts to an outcome.
+/// The upload of one file, from its submission to its outcome. It may need several sessions and connections.
 ///
 /// `SessionExchange` decides what follows from the answers of gateways and from the file as a whole, and returns it as
 /// effects. `PartTransfer` has the parts read, offered and sent, and returns what concerns the session as well.
 /// `AgentUpload` passes the events to the two and applies their results (`apply`).
 ///
 /// Invariants:
-/// - Only parts that STORED or *have* named count as stored. Each is in the journal with its digest and ETag.
-/// - All reasons to end lead to `finish`.
+/// - A part counts as stored only if a gateway has said so: in STORED, in the decision *have*, or in a list of
+///   candidates. The journal has each of these parts with its digest and ETag.
+/// - Every upload ends in `finish`.
 struct AgentUpload: Hashable {
     typealias Stage = SessionLinks.Stage
 
@@ -32,7 +33,7 @@ struct AgentUpload: Hashable {
 
     var phase: UploadPhase { exchange.lifecycle.phase }
 
-    /// What the agent asks of the upload.
+    /// What the agent has to know of the upload between its turns.
     var view: UploadView { UploadView(exchange: exchange, transfer: transfer) }
 }
 

@@ -39,11 +39,11 @@ extension SessionExchange {
 
     /// The object may be the file, or what the file was before it grew.
     ///
-    /// - Parameter isOther: the object is already known to be neither of the two.
+    /// - Parameter isOther: whether the object is already known to be neither of the two.
     private mutating func compare(
         with exists: SessionExists, stage: Stage, isOther: Bool, _ clock: inout AgentClock
     ) -> [UploadEffect] {
-        // A comparison in answer to SESSION OPEN costs no work that was done.
+        // A comparison in answer to SESSION OPEN discards no work, so it does not count as a failure.
         if stage != .opening { waits.comparedLate() }
         return [.forgetParts, .leave, .parts(.startedOver)]
             + follow(exists.judge(for: session, isOther: isOther), &clock)

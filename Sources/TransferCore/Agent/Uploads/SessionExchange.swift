@@ -62,8 +62,8 @@ extension SessionExchange {
     /// Begins anew instead of continuing a saved session. If the session has an upload in the store, the upload is
     /// aborted first.
     ///
-    /// - Parameter isOtherVersion: the file may be another version than the one that the session uploaded. That version
-    ///   may still appear under the key, so the new session waits for the put limit.
+    /// - Parameter isOtherVersion: whether the file may be another version than the one that the session uploaded. That
+    ///   version may still appear under the key, so the new session waits for the put limit.
     private mutating func leaveSavedSession(isOtherVersion: Bool) -> [UploadEffect] {
         if session.isToBeAborted { return [.ask(.abort)] }
         if session.isOnePart, isOtherVersion { session.otherVersionMayAppear() }
@@ -119,7 +119,7 @@ extension SessionExchange {
     ///
     /// - Parameters:
     ///   - stored: the parts that RESUME QUERY lists.
-    ///   - knowsPartials: every part of which a gateway may hold bytes is known.
+    ///   - knowsPartials: whether every part of which a gateway may hold bytes is known.
     package mutating func ask(
         _ request: PendingRequest, in place: Attachment, _ stored: AgentStoredParts, knowsPartials: Bool
     ) -> [UploadEffect] {
@@ -174,10 +174,9 @@ extension SessionExchange {
 // MARK: - The journal
 
 extension SessionExchange {
-    /// Whether the file's stamp is to be read once more: every part is stored, and the journal has every part. A
-    /// gateway concludes from a list with fewer parts that no other gateway is completing the upload, so a later run
-    /// must not list fewer parts after COMPLETE. (If PARTS WANTED has removed parts from the journal since, that
-    /// COMPLETE has been answered.)
+    /// Whether the file's stamp is to be read once more, before COMPLETE. Every part must be stored, and the journal
+    /// must have every part: if a later run listed fewer parts, a gateway would conclude that no other gateway is
+    /// completing the upload (specification §9.1).
     mutating func rechecks(isWhole: Bool) -> Bool {
         guard isWhole, phase == .transferring, unsavedEntry == nil else { return false }
         lifecycle.recheck()
@@ -244,8 +243,8 @@ extension SessionExchange {
         ]
     }
 
-    /// A gateway continues the session. A later run opens the session of a one-part file again by its id and needs no
-    /// token, so the token is not written to the journal.
+    /// A gateway has opened or resumed the session. A later run opens the session of a one-part file again by its id
+    /// and needs no token, so the token of such a session is not written to the journal.
     private mutating func isKnown(by token: [UInt8], _ effects: inout [UploadEffect]) {
         if !token.isEmpty {
             session.takeToken(token)
@@ -297,7 +296,7 @@ extension SessionExchange {
 
     /// A gateway has refused the request, or has ended the session.
     ///
-    /// - Parameter listsParts: RESUME QUERY lists stored parts.
+    /// - Parameter listsParts: whether RESUME QUERY lists stored parts.
     package mutating func refused(
         _ refusal: GatewayRefusal, stage: Stage, listsParts: Bool, _ clock: inout AgentClock
     ) -> [UploadEffect] {
@@ -311,10 +310,10 @@ extension SessionExchange {
         }
     }
 
-    /// One of several slots of the session is closed: a query that joins was refused, or one gateway has lost the
-    /// session. The session continues in the other slots, and only the answer in the last slot counts (specification
-    /// §8.2). A query that joins lists no parts. So if the slot of such a query was the last one, the agent resumes the
-    /// session with a query that lists the stored parts.
+    /// One of several slots of the session is closed: a query by which the session was to join a connection was
+    /// refused, or one gateway has lost the session. The session continues in the other slots, and only the answer in
+    /// the last slot counts (specification §8.2). Such a query lists no parts. So if its slot was the last one, the
+    /// agent resumes the session with a query that lists the stored parts.
     private mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) -> [UploadEffect] {
         waits.lostSlot(adviceMilliseconds: adviceMilliseconds, &clock)
         if lifecycle.links.isEmpty { return [.askAgain(at: waits.joinsAt)] }
@@ -322,8 +321,8 @@ extension SessionExchange {
         return !lifecycle.links.contains(.completing) && lifecycle.transferAgain() ? [.recheck] : []
     }
 
-    /// The upload looks for an answer after each frame. If a frame has closed the last slot without answering the
-    /// request, no answer can arrive any more, so the request is sent again after a while.
+    /// Called after each frame. If the frame has closed the last slot without answering the request, no answer can
+    /// arrive any more, so the request is sent again after a while.
     mutating func askAgainIfStranded(_ clock: inout AgentClock) -> [UploadEffect] {
         lifecycle.isStranded ? [.askAgain(at: waits.lostAnswer(&clock))] : []
     }

@@ -12,7 +12,7 @@ package enum UploadEffect: Hashable, Sendable {
     /// The request is sent as soon as a slot is free.
     case ask(PendingRequest)
     case wait(PendingRequest, until: Instant)
-    /// All slots are left, and the session is opened or resumed again at this moment.
+    /// All slots are left, and at this moment the session is opened or resumed again.
     case askAgain(at: Instant)
     /// SESSION LEAVE is sent in every slot.
     case leave
@@ -26,7 +26,7 @@ package enum UploadEffect: Hashable, Sendable {
     case complete
     /// The object was completed as this file: the upload ends with a receipt.
     ///
-    /// - isCompared: the gateway's evidence equals the file's digest.
+    /// - isCompared: whether the gateway's evidence equals the file's digest.
     case stored(Completed, root: SHA256Digest?, isCompared: Bool, at: Attachment)
     /// The object is the file already, as this evidence shows.
     case found(SessionExists, ContentEvidence)
@@ -54,7 +54,7 @@ package enum UploadEffect: Hashable, Sendable {
     /// The session is open, which is reported with the bytes that were found stored.
     case reportOpened
     case reportWait(GatewayRefusal)
-    /// The agent does not give up for a while.
+    /// The upload has made progress, so the agent does not give up for a while.
     case progress
     /// The store has confirmed a one-part file.
     case storeIsWell

@@ -11,7 +11,7 @@ package import WireProtocol
 package struct UploadLifecycle: Hashable, Sendable {
     /// What the upload does after it has dropped everything that was begun at a gateway.
     package enum After: Hashable, Sendable {
-        /// A session for the file as it is now.
+        /// The upload begins a session for the file as it is now.
         case beginAnew
         /// The user dropped the upload.
         case end
@@ -37,11 +37,11 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether the upload only drops what was begun, and sends nothing more.
+    /// Whether the upload only drops what was begun, and sends no more data.
     package var isDropping: Bool { after != .beginAnew }
 
-    /// The state of the slot for the judgement of frames (specification §6.1). A COMPLETE that was sent ahead does not
-    /// count before SESSION OPENED.
+    /// The state of the slot, by which frames are judged (specification §6.1). A COMPLETE that was sent before SESSION
+    /// OPENED arrived changes the state only when SESSION OPENED arrives.
     func slotState(at place: Attachment) -> AgentSlotState {
         switch links.stage(at: place) {
         case .opening: .opening
@@ -110,7 +110,7 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// RESUME STATE ongoing has been read in a slot.
     ///
-    /// - Returns: whether the session is transferred from now on; otherwise it was already.
+    /// - Returns: whether the upload was resuming its session, and transfers parts from now on.
     mutating func resumed(in place: Attachment) -> Bool {
         links.set(.open, at: place)
         guard phase == .resuming else { return false }
@@ -127,7 +127,7 @@ package struct UploadLifecycle: Hashable, Sendable {
     /// PARTS WANTED has been read in a slot. Only this slot is open again: the gateways in other slots may still be
     /// completing the session.
     ///
-    /// - Returns: whether the session is transferred again; otherwise it was already.
+    /// - Returns: whether the upload was completing, and transfers parts again.
     mutating func partsWanted(in place: Attachment) -> Bool {
         links.set(.open, at: place)
         return transferAgain()
@@ -342,13 +342,14 @@ package struct UploadLifecycle: Hashable, Sendable {
     mutating func drop(then after: After, _ session: UploadSession) -> [UploadEffect] {
         drop(after)
         let effects: [UploadEffect] = [.forgetParts, .journal(.dropping(session.request.id))]
-        // If SESSION OPEN of several parts is not answered, its answer brings the token that ABORT needs.
+        // While SESSION OPEN of several parts is not answered, ABORT has to wait: the answer brings the token that it
+        // needs.
         if phase == .opening, session.isMultipart { return effects }
         if session.token.isEmpty { return effects + [.end(after.outcome ?? .dropped)] }
         return effects + [.leave, .ask(.abort)]
     }
 
-    /// The user drops the upload, or its source cannot be read to its end.
+    /// From now on the upload only drops what was begun: the user drops it, or its source cannot be read to its end.
     package mutating func drop(_ after: After) { self.after = after }
 
     /// The outcome is being written to the journal.

@@ -12,7 +12,7 @@ package import TransferCommon
 ///     recording     the journal has the session                       waiting, to open
 ///     waiting       a connection is open, the moment has come         opening, resuming, aborting
 ///     opening       SESSION OPENED                                    transferring
-///     opening       SESSION OPENED, and COMPLETE was sent ahead       completing
+///     opening       SESSION OPENED, and COMPLETE was sent before it   completing
 ///     resuming      RESUME STATE ongoing                              transferring
 ///     resuming      RESUME STATE completing                           completing
 ///     transferring  every part is stored and in the journal           rechecking

@@ -13,12 +13,12 @@ package struct UploadID: Hashable, Comparable, Sendable {
 
 /// What the user wants if the key holds an object.
 package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
-    /// The same content is success. An object that is what this file was before it grew is replaced. Other content is a
-    /// failure.
+    /// The upload succeeds if the object has the same content. It replaces an object that is what this file was before
+    /// it grew, and fails if the object has other content.
     case verify = 0
-    /// The same content is success, other content is replaced.
+    /// The upload succeeds if the object has the same content, and replaces an object with other content.
     case replace = 1
-    /// Any object is a failure.
+    /// The upload fails if the key holds any object.
     case fail = 2
 
     /// The write condition of a session that begins before the agent knows what the key holds.
@@ -45,25 +45,27 @@ package struct UploadRequest: Hashable, Sendable {
     package var id: UploadID
     package var purpose: Purpose
     package var key: String
-    /// The file when the shell found it; `nil` only for `abort`.
+    /// The file's stamp when the shell found it; `nil` only for `abort`.
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
     /// What the store keeps beside the object. For a saved session, the session's own metadata count instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
-    /// The journal has a proof for this key: the key may hold the file already, so that nothing has to be sent.
+    /// Whether the journal has a proof for this key: the key may then hold the file already, so that nothing has to be
+    /// sent.
     package var wasStoredBefore: Bool
-    /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never
-    /// changes.
+    /// Whether the source is a stream. It is read once, in order, and its size is unknown until its end. Its stamp has
+    /// no size and never changes.
     package var isStream = false
     /// The object that was last stored under the key, according to the journal.
     package var proof: StoredProof?
     /// A version of the file that was given up and may still appear in the store.
     package var withdrawn: WithdrawnVersion?
-    /// The user wants the gateway's signed receipt.
+    /// Whether the user wants the gateway's signed receipt.
     package var wantsReceipt = false
-    /// The file's stamp distinguishes it from every later version: the stamp was old enough when the file was found.
+    /// Whether the file's stamp distinguishes it from every later version, because the stamp was old enough when the
+    /// file was found.
     package var stampCounts = false
 
     package init(

@@ -24,8 +24,8 @@ package struct UploadWaits: Hashable, Sendable {
 
     /// A gateway has refused the request.
     ///
-    /// - Parameter listsParts: the request is RESUME QUERY with a list of stored parts. It is long, so it is repeated
-    ///   less often than the gateway would allow.
+    /// - Parameter listsParts: whether the request is RESUME QUERY with a list of stored parts. Such a request is long,
+    ///   so it is repeated less often than the gateway would allow.
     /// - Returns: when the request is sent again.
     package mutating func refused(_ refusal: GatewayRefusal, listsParts: Bool, _ clock: inout AgentClock) -> Instant {
         failures += 1
@@ -80,8 +80,8 @@ package struct UploadWaits: Hashable, Sendable {
 
     /// A part is stored.
     ///
-    /// - Parameter othersAreWell: no other part is deferred. While one is, the reason for that may be needed if the
-    ///   agent gives up.
+    /// - Parameter othersAreWell: whether no other part is deferred. While one is, the reason of the last wait is kept,
+    ///   in case the agent gives up.
     package mutating func partStored(othersAreWell: Bool) {
         failures = 0
         if othersAreWell { trouble = nil }

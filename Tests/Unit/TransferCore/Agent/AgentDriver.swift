@@ -92,7 +92,7 @@ struct AgentDriver {
         return handle(.submitted(request))
     }
 
-    /// Answers the oldest request of the machine to read a stream.
+    /// Answers the machine's oldest request to read a part of a stream.
     @discardableResult
     mutating func readStream(bytes: UInt64, isLast: Bool) -> [AgentAction] {
         guard !reads.isEmpty else { return [] }
@@ -117,7 +117,7 @@ struct AgentDriver {
         return handle(.journalCommitted(through: lastWrite))
     }
 
-    /// Answers the oldest request of the machine to read a part.
+    /// Answers the machine's oldest request to read a part.
     @discardableResult
     mutating func read(size: UInt64 = 2_500, stamp: FileStamp? = nil) -> [AgentAction] {
         guard let part = reads.first else { return [] }

@@ -5,8 +5,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Applies every event in every state of an agent. Each result is defined, nothing traps, and when the agent has
-/// stopped, no slot and no request is left.
+/// Applies every event in every state of an agent. No event traps, every frame that the agent sends can be encoded, and
+/// when the agent has stopped, no part, slot or upload is left.
 @Suite struct AgentTableTests {
     /// A state of the connection and of the single upload.
     enum State: String, CaseIterable {
@@ -273,7 +273,8 @@ import WireProtocol
         let events = Event.allCases.filter {
             switch $0 {
             case .submit, .stop, .journalFailed, .malformed: false
-            // An agent never expects these frames. They end every upload, like malformed frames.
+            // An agent never expects these frames. They end every upload, as malformed frames do, so nothing would be
+            // left to test.
             case .frame(.welcome), .frame(.hello), .frame(.sessionLeave): false
             default: true
             }

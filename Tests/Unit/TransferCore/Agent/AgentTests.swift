@@ -248,7 +248,7 @@ import WireProtocol
     }
 
     /// Another agent with the same identity may have completed the session with another file. If the digests in the
-    /// journal do not prove that the object equals the file, the agent reads the file and compares.
+    /// journal do not prove that the object equals the file, the agent reads the file and compares it with the object.
     @Test(arguments: [
         (1, ContentEvidence.root(GatewayDriver.complete(2_500).root)), (3, .compositeMD5("etag-3")),
         (3, .wholeDigest(ToyDigest.sha256([1]))),

@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Receipts of uploads. The agent asks for a receipt when it opens a slot, and keeps it together with the proof. If
-/// COMPLETED brings none, the agent asks once more with PROVE.
+/// Receipts of uploads. The agent asks for a receipt in SESSION OPEN and in RESUME QUERY, and keeps it together with
+/// the proof. If COMPLETED brings none, the agent asks once more with PROVE.
 @Suite struct WantedReceiptTests {
     private static let upload = AgentDriver.upload
     private static let size: UInt64 = 200

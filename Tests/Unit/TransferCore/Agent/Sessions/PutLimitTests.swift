@@ -24,7 +24,8 @@ import TransferCore
 
     /// The transition table in the comment at the top of `PutLimit.swift` contains exactly the transitions that the
     /// machine makes in an upload. The test leaves out two events where they cannot occur: an upload learns only at its
-    /// beginning that an earlier run gave up a version, and no other version can appear while that limit counts.
+    /// beginning that an earlier run gave up a version, and in the state `counting` no session has begun whose version
+    /// could still appear.
     @Test func theTableIsTrue() throws {
         var limits: [PutLimit] = [PutLimit()]
         var changes: Set<TransitionTable.Row> = []
@@ -73,8 +74,8 @@ import TransferCore
         #expect(limit.state == .none && limit.ownVersion == .mayAppear)
     }
 
-    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old as
-    /// well.
+    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old to
+    /// take effect, too.
     @Test func noVersionCanAppearAfterTheWait() {
         var limit = PutLimit()
         limit.ownVersionMayAppear()

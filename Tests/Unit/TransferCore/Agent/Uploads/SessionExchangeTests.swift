@@ -61,7 +61,7 @@ import WireProtocol
         return exchange
     }
 
-    /// The names of the effects, in order. An action is named instead of `perform`.
+    /// The names of the effects, in order. The effect `perform` is named by its action.
     private static func names(_ effects: [UploadEffect]) -> [String] {
         effects.map { effect in
             var text = "\(effect)"[...]
@@ -172,7 +172,8 @@ import WireProtocol
         #expect(Self.names(result) == effects)
     }
 
-    /// A query that joins was refused. The session continues in the slot that it has.
+    /// A gateway refuses the query by which the session was to join a second connection. The session continues in the
+    /// slot that it has.
     @Test mutating func aRefusedQueryThatJoinsEndsOnlyItsSlot() {
         var exchange = transferring()
         let result = exchange.refused(GatewayRefusal(.busy), stage: .resuming, listsParts: true, &clock)

@@ -66,7 +66,8 @@ import WireProtocol
         #expect(!waits.isForStore(until: end))
     }
 
-    /// A part counts its own failures, and the upload keeps the reason.
+    /// The number of failures of the part alone decides how long the part waits. The upload keeps the reason of the
+    /// failure.
     @Test func aFailedPartWaitsByItsOwnCount() {
         var (waits, clock) = (UploadWaits(), Self.clock)
         let moment = waits.partFailed(GatewayRefusal(.busy, message: "of the part"), count: 3, &clock)
