@@ -60,9 +60,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Memory for parts and part lists, in all and for one device.
     package var budgetBytes: UInt64 = 64 << 20
     package var budgetBytesPerDevice: UInt64 = 48 << 20
-    /// How far a part may run ahead of the store.
+    /// How many bytes of a part the gateway may hold that the store has not taken yet.
     package var windowBytes: UInt64 = 2 << 20
-    /// Bytes that a connection may send of undecided parts; reserved in the budget.
+    /// How many bytes of undecided parts a connection may send; reserved in the budget.
     package var initialCreditBytes: UInt32 = 1 << 20
     /// Plain bytes of a chunk, whether or not the chunk is compressed.
     package var chunkBytesMax: UInt32 = 256 << 10
@@ -73,8 +73,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session: it asks
     /// the store for the upload of each. If records of sessions cannot be removed, there may be any number of them.
     package var probesMax = 16
-    /// A part up to this size may stay in memory until the store has answered. A part that the store gets as a whole is
-    /// evicted if nothing of it arrives in a window of progress. 0: the store gets every part as a stream.
+    /// The store gets a part up to this size as a whole, so the part may stay in memory until the store has answered.
+    /// The gateway evicts such a part if nothing of it arrives in a window of progress. 0: the store gets every part as
+    /// a stream.
     package var heldPartBytesMax: UInt64 = 0
     /// Undecided parts of one connection. An agent has at most one such part for each of its 256 sessions.
     package var undecidedPartsMax = 512
@@ -94,7 +95,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 
-    // MARK: Objects that are looked at for their content
+    // MARK: Reading objects back, PROVE and REPORT
 
     /// Objects that are read back at the same time, in all and for one device. Each such read costs the store and its
     /// network as much as an upload. Further objects wait.
@@ -152,8 +153,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// The budget that one read-back takes: the piece of the object that is being hashed.
     var readBackBytes: UInt64 { max(min(256 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1) }
 
-    /// The bounds that WELCOME names. A session with more parts than a quarter of each budget can list could never be
-    /// completed, so `partsMax` is bounded accordingly. The agent then divides the file into larger parts.
+    /// The bounds on parts that WELCOME names. A session could never be completed if its part list took more than a
+    /// quarter of a budget. So `partsMax` is at most the number of parts whose list fits, and the agent divides the
+    /// file into larger parts.
     var grantedParts: PartRule {
         var rule = parts
         let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / ListIntake.entryBytes
@@ -169,7 +171,7 @@ package struct GatewayLimits: Hashable, Sendable {
         self.parts = parts
     }
 
-    /// The limits of one device: its own limits, and these for all that it does not set.
+    /// The limits of one device: its own, and these in place of each limit that it does not set.
     func of(_ device: DeviceLimits) -> GatewayLimits {
         var limits = self
         limits.connectionsPerDeviceMax = device.connectionsMax ?? connectionsPerDeviceMax

@@ -21,7 +21,7 @@ struct GatewayTransfers: Hashable {
 
     // MARK: Connections
 
-    /// Returns the slots of a connection that has ended.
+    /// Frees the slots of a connection that has ended.
     mutating func connectionLost(_ id: ConnectionID, _ context: inout GatewayContext) {
         let inUse = slots.inUse(on: id)
         for attachment in inUse { leaveProve(at: attachment, &context) }
@@ -140,7 +140,7 @@ struct GatewayTransfers: Hashable {
         context.reservations.madeRoom()
     }
 
-    /// Called after each event that may have changed a session.
+    /// Called after each event that may have changed a session: forgets the session, or plans its next deadline.
     mutating func tidy(_ id: SessionID, _ context: GatewayContext) {
         sessions.tidy(id, context.limits, now: context.now)
     }

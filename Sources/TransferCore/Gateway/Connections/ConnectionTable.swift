@@ -31,7 +31,7 @@ struct ConnectionTable: Hashable {
 
     mutating func remove(_ id: ConnectionID) -> GatewayConnection? { connections.removeValue(forKey: id) }
 
-    /// Takes the bytes that have arrived on each connection since the last call.
+    /// The number of bytes that have arrived on each connection since the last call. Sets the counts to zero.
     mutating func takeHeardBytes() -> [ConnectionID: UInt64] {
         var heardBytes: [ConnectionID: UInt64] = [:]
         for id in connections.keys { heardBytes[id] = connections[id]?.takeHeardBytes() }

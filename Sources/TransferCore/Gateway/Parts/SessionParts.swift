@@ -14,7 +14,7 @@ package import WireProtocol
 ///     stored   the store turns out to hold the part in another form, or not     absent
 ///
 /// - `IncomingPart` has the details of an offered part, and `StoredParts` those of a stored one. A stored part can be
-///   offered again under another digest; it is then offered and stored at a time.
+///   offered again under another digest; it is then offered and stored at the same time.
 /// - A part that was given up may still be stored until the store has answered its call.
 /// - This type sends nothing and reserves nothing. Each method that removes a part returns it, and the caller returns
 ///   the budget and the flow of the part.
@@ -27,7 +27,7 @@ package struct SessionParts: Hashable, Sendable {
         case beyond
         /// Send the decision: the part continues in this slot, after the bytes that have arrived.
         ///
-        /// - voidsComplete: COMPLETE, if it has arrived, is void.
+        /// - voidsComplete: whether a COMPLETE that has arrived becomes void.
         case continues(PartDecision.Decision, voidsComplete: Bool)
         /// Take up or refuse the offer. COMPLETE, if it has arrived, is void, and the offered part that the new offer
         /// replaces was given up.
@@ -62,9 +62,9 @@ package struct SessionParts: Hashable, Sendable {
         case step(SessionStep)
     }
 
-    /// What the session does about a part that was offered ahead to the session whose slots it takes over.
+    /// What a session that takes over the slots of an opening session does about a part that was offered to the latter.
     package enum OnAdoption: Hashable, Sendable {
-        /// Give up the offered part, and send the decision about the own one.
+        /// Give up the offered part, and send the decision about this session's own part.
         case keepsOwn(PartDecision.Decision)
         /// The offered part belongs to this session, with its flow. The own part was given up.
         case takesOver(replaced: IncomingPart?)

@@ -9,8 +9,8 @@ package import WireProtocol
 ///     stored   an offer proves the part by its MD5                               stored
 ///     stored   the store is seen to hold the part in another form, or not        unknown
 ///
-/// - Each part goes through these states. A part that an agent knows as *stored* becomes unknown in no other case than
-///   those of the table.
+/// - Each part goes through these states. The table has every case in which a part that an agent knows as *stored*
+///   becomes unknown.
 /// - There is *evidence* of a part's digest in two cases. First: this gateway received the bytes, the store confirmed
 ///   them, and the gateway or the store compared the digest. Second: the store's own list names the digest. The agent's
 ///   list and an MD5 are no evidence. A receipt needs evidence of every part.
