@@ -36,7 +36,8 @@ struct ReadBackQueue: Hashable {
         var reserved: UInt64
     }
 
-    /// Who needs the content of an object that is being read. A reading counts until the call to the store has ended.
+    /// Who needs the content of an object that is being read. A reading counts against the limits until the call to the
+    /// store has ended.
     enum Claim: Hashable {
         case awaited(Reader)
         /// The reader no longer needs the content, and the call to the store was cancelled.

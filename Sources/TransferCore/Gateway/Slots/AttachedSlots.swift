@@ -54,7 +54,7 @@ package struct AttachedSlots: Hashable, Sendable {
         detachedAt = nil
     }
 
-    /// The session takes over the slots of the opening session that adopts it.
+    /// The session is adopted: it takes over the slots of the opening session that has found it.
     package mutating func takeOver(_ other: AttachedSlots) {
         detachedAt = nil
         for var slot in other.slots {

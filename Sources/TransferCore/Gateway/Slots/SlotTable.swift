@@ -136,7 +136,7 @@ struct SlotTable: Hashable {
 
     // MARK: Lists
 
-    /// Returns the budget of the list in a slot.
+    /// Frees the budget of the list in a slot.
     mutating func releaseList(at attachment: Attachment, _ context: inout GatewayContext) {
         guard let device = device(on: attachment.connection), let bytes = self[attachment]?.list.release() else {
             return

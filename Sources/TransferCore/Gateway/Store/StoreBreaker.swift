@@ -16,7 +16,7 @@ import WireProtocol
 ///     trying  a part is stored, or a lost store answers        rising
 ///     trying  the trial fails                                  open, for twice as long
 ///     trying  the trial ends without evidence either way       open, with its wait over
-///     rising  a part of its own is stored                      rising, one more part at once; beyond 8 closed
+///     rising  a part that began while rising is stored         rising, one more part at once; beyond 8 closed
 ///     rising  answers lost in a row; refusals in a row         open, for twice as long
 ///     rising  30 s have passed                                 closed
 ///
@@ -45,8 +45,8 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// Whether a part may begin.
     package enum Admission: Hashable, Sendable {
-        /// - isCautious: there is evidence against the store, so the agent may send only a few bytes until the store
-        ///   has taken them.
+        /// - isCautious: whether there is evidence against the store, so that the agent may send only a few bytes until
+        ///   the store has taken them.
         case admitted(isCautious: Bool)
         case deferred(Cause, retryAfter: Duration)
     }

@@ -48,7 +48,7 @@ import WireProtocol
         }
     }
 
-    /// If the agent compares its file with the object, SESSION EXISTS is no failure.
+    /// If the agent compares its file with the object, SESSION EXISTS is no failure, so the gateway logs none.
     @Test func comparedObjectIsNotNoted() throws {
         let (session, object) = (GatewayDriver.session, GatewayDriver.object())
         #expect(SessionEnding.taken(try Self.target(compares: true), object).note == nil)
