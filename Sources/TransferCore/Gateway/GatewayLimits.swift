@@ -115,15 +115,15 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How long after the end of its connection a one-part file may still appear in the store (specification §9.2).
     /// This is longer than the minute after which the gateway stops waiting for the store's answer.
     package var putLimit = Duration.seconds(75)
-    /// How often the gateway asks the store before a session counts as lost, and the first pause between two questions.
-    /// Each pause is longer than the one before by the length of the first.
+    /// How many times the gateway asks the store before a session counts as lost, and the first pause between two
+    /// questions. Each pause is longer than the one before by the length of the first.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
     /// How long the store may take to complete an upload, during which the upload may be invisible. If a session had
     /// all its parts and its upload is not found, another gateway may be completing it. So the session counts as lost
     /// only after this time.
     package var completionTimeMax = Duration.zero
-    /// How often one completion is tried before the gateway tells the agent that the store is unavailable.
+    /// How many times one completion is tried before the gateway tells the agent that the store is unavailable.
     package var completionAttempts = 4
     /// Which write conditions the store checks itself. Before a write with another condition the gateway looks up the
     /// key.
@@ -131,7 +131,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How long an agent is advised to wait if a budget is exhausted.
     package var laterAdvice = Duration.milliseconds(200)
 
-    /// How many parts are on their way to the store, and when an answer is too slow.
+    /// How many parts may be on their way to the store at once, and when an answer is too slow.
     package var store = StorePaceLimits()
 
     /// When the store counts as down or full, and how the gateway then finds out whether it works again.

@@ -129,7 +129,8 @@ struct GatewayTransfers: Hashable {
 
     // MARK: After an event
 
-    /// Applies the changes of slots that sessions have requested during the event, then begins readings and makes room.
+    /// Applies the changes of slots that sessions have requested during the event. Then begins to read objects back,
+    /// and evicts a slow part if another part needs its memory.
     mutating func settle(_ context: inout GatewayContext) {
         for change in context.slotChanges { slots.apply(change, &context) }
         context.slotChanges = []

@@ -50,7 +50,7 @@ package struct Completion: Hashable, Sendable {
     package enum OnAnswer: Hashable, Sendable {
         /// Call `prepare`, and then complete the upload or look up the key.
         case prepare
-        /// Judge the object under the key, if any; then complete the upload (`complete`).
+        /// Judge the object under the key, if any. If it does not end the session, call `completes`.
         case found(ObjectSummary?)
         /// Look up the key.
         case look

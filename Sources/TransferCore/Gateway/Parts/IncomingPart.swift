@@ -13,7 +13,7 @@ package import WireProtocol
 ///     orphaned  the same part is offered again, or named as a partial           sending
 ///     orphaned  the store answers; the grace is over                            dropped
 ///
-/// - When a part is dropped, the session removes it and returns its budget, so `dropped` is no phase.
+/// - When a part is dropped, the session removes it and frees its budget, so `dropped` is no phase.
 /// - Data beyond `limit` is a violation. The limit rises as the store takes bytes, and everything below it is reserved
 ///   in the budget.
 /// - The bytes of an orphaned part stay for a while, so that its agent sends only the rest.
@@ -91,7 +91,7 @@ package struct IncomingPart: Hashable, Sendable {
     package struct OnConsumed: Hashable, Sendable {
         /// The call whose last byte the store has taken.
         package var handedOver: StoreRequestID?
-        /// Budget to return.
+        /// How many bytes of the budget the part no longer needs.
         package var bytesReleased: UInt64 = 0
         /// Whether the limit was raised. If so, the gateway sends the new limit to the agent in RECEIVED.
         package var isLimitRaised = false

@@ -53,7 +53,7 @@ package struct Reservations: Hashable, Sendable {
         return budget.reserve(bytes, device: device, deviceMax: deviceMax)
     }
 
-    /// Returns reserved bytes, at most those that the device holds.
+    /// Frees reserved bytes, but no more than the device holds.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
         budget.release(bytes, device: device)
     }

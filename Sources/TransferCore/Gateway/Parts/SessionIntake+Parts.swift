@@ -172,7 +172,7 @@ extension SessionIntake {
         reportPart(number, refusal, to: owner, &context)
     }
 
-    /// Gives a part up, and asks the agent to offer it again.
+    /// If an agent is sending the part, gives the part up and asks the agent to offer it again.
     ///
     /// - Returns: whether an agent is sending the part.
     mutating func interruptPart(

@@ -6,9 +6,9 @@ import WireProtocol
 struct ContentChecks: Hashable {
     /// What the gateway does after a PROVE has ended with an answer.
     enum OnProve: Hashable {
-        /// Close its slot.
+        /// Close the slot of the PROVE.
         case answered
-        /// Close its slot with a refusal.
+        /// Close the slot of the PROVE with a refusal.
         case refused(SessionRefused)
     }
 

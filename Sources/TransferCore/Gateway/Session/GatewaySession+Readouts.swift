@@ -15,8 +15,8 @@ extension GatewaySession {
     /// Whether the session has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool { phase.isRemembered && attached.isEmpty && parts.isEmpty && leftover.isIdle }
 
-    /// Whether no request to the store is under way and no bytes are held. Both end by themselves; only then may the
-    /// session be forgotten.
+    /// Whether the session is open or remembered, holds no bytes, and needs no answer of the store, so that the gateway
+    /// may forget it.
     var mayBeForgotten: Bool {
         (phase.isOpen || phase.isRemembered) && parts.isEmpty && leftover.isIdle
             && (isOnePart || !intake.parts.mayLand)

@@ -95,7 +95,7 @@ package struct SessionTarget: Hashable, Sendable {
 
     // MARK: Answers to the agent
 
-    /// COMPLETED for an object that is the session's.
+    /// COMPLETED for the session's own object.
     package func completed(_ object: StoredObject, bytes: UInt64) -> Completed {
         Completed(
             size: bytes, evidence: object.evidence, partBytes: plan.partBytes, etag: object.etag,

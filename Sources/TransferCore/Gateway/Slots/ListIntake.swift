@@ -17,7 +17,7 @@ package import WireProtocol
 ///     whole      COMPLETE, or the slot opens                             empty
 ///
 /// The budget stays reserved after the entries were taken, because the session still holds the entries in memory.
-/// `release` returns the budget when the slot opens or closes.
+/// `release` frees the budget when the slot opens or closes.
 package struct ListIntake: Hashable, Sendable {
     /// The phases of one slot's list, as the table in the comment on `ListIntake` lists them.
     package enum Phase: Hashable, Sendable {
@@ -123,7 +123,7 @@ package struct ListIntake: Hashable, Sendable {
 
     /// The slot opens or closes.
     ///
-    /// - Returns: the budget to return.
+    /// - Returns: how many bytes of the budget the caller has to free.
     package mutating func release() -> UInt64 {
         defer { bytesReserved = 0 }
         empty()
