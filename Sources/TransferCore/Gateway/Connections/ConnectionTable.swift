@@ -38,7 +38,7 @@ struct ConnectionTable: Hashable {
         return heardBytes
     }
 
-    /// A connection has a deadline at this time.
+    /// Makes sure that `tick` is called by the deadline of a connection.
     mutating func check(at deadline: Instant) {
         checkAt = min(checkAt ?? deadline, deadline)
     }

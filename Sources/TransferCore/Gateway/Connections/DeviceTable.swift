@@ -98,7 +98,7 @@ package struct DeviceTable: Hashable, Sendable {
         paces[fingerprint, default: DevicePace(limits)].beginnings.take(now: now)
     }
 
-    /// A use of a slot has shown the agent an object. So the beginning of this use no longer counts against the rate.
+    /// Gives a beginning back to the rate of the device, because the use of the slot has shown the agent an object.
     package mutating func giveBackBeginning(of fingerprint: SHA256Digest) {
         paces[fingerprint]?.beginnings.giveBack()
     }

@@ -35,8 +35,8 @@ package struct GatewayConnection: Hashable {
     private var capabilities: Capabilities = []
     /// The initial credit that WELCOME grants; reserved in the budget.
     private(set) var creditBytes: UInt32 = 0
-    /// Whether the peer still answers. Keeps the time of each arrival from the beginning of the connection, but judges
-    /// the peer only while the connection is open.
+    /// Whether the peer still answers. Notes every arrival from the beginning of the connection, but judges the peer
+    /// only while the connection is open.
     private var liveness: PeerLiveness
     /// Bytes that have arrived since the end of the last window of progress.
     private var heardBytes: UInt64 = 0

@@ -5,7 +5,7 @@ package import TransferCommon
 ///
 ///     from    event                                                              to
 ///     enough  a reservation fails although its device is within its own limit    short
-///     short   the gateway has evicted a slow part                                enough
+///     short   the gateway has evicted a slow part, or found none to evict        enough
 ///
 /// Initial credit is reserved when its connection opens. Undecided bytes are counted against this credit. They take no
 /// further budget until their part is decided.
@@ -58,7 +58,7 @@ package struct Reservations: Hashable, Sendable {
         budget.release(bytes, device: device)
     }
 
-    /// The gateway has evicted as many slow parts as it can.
+    /// The gateway has evicted a slow part, or found none to evict.
     package mutating func madeRoom() {
         state = .enough
     }

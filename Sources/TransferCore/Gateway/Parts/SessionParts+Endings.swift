@@ -86,7 +86,7 @@ extension SessionParts {
         }
     }
 
-    /// The session has ended.
+    /// The session has ended, and needs the stored parts no longer.
     package mutating func forgetStored() {
         stored = StoredParts()
     }
