@@ -156,7 +156,7 @@ package struct SessionOpening: Hashable, Sendable {
         phase = .probing(first, left: Array(candidates.dropFirst()))
     }
 
-    /// The session that was found is in use at this gateway by now. The next candidate takes its place.
+    /// The session that was found is in use at this gateway by now. The next candidate, if any, takes its place.
     package mutating func passOver() {
         guard case .found(_, _, let left) = phase else { return }
         probe(left)

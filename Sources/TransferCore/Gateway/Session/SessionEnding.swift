@@ -26,8 +26,8 @@ package struct SessionEnding: Hashable, Sendable {
         }
     }
 
-    /// What the session has left in the store, and what the gateway removes after the slots are answered. If that
-    /// fails, the store's cleaning finds it.
+    /// What the session leaves in the store. The gateway removes it after the slots are answered. If the removal fails,
+    /// the store's cleaning finds it.
     package enum Remainder: Hashable, Sendable {
         case nothing
         /// The session's record.
