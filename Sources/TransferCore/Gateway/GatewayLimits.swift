@@ -39,7 +39,7 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How many uses of slots (SESSION OPEN, RESUME QUERY, ABORT, PROVE) a device may begin that end without an object:
+    /// How many uses of slots (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that end without an object a device may begin:
     /// burst, and rate per second. A use that ends with an object under the key does not count, so this limit does not
     /// slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
     /// sessions that a device may have. The rate is enough for an agent that loses its connection every three seconds

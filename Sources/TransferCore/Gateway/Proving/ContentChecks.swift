@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-/// The gateway's checks of the content of stored objects. It answers PROVEs (specification §9.6). It reads an object
-/// back if a PROVE or SESSION OPEN (§6.3) needs the content and nothing else shows it.
+/// The gateway's checks of the content of stored objects. The gateway answers PROVEs (specification §9.6), and reads an
+/// object back if a PROVE or SESSION OPEN (§6.3) needs the content and nothing else shows it.
 struct ContentChecks: Hashable {
     /// What the gateway does after a PROVE has ended with an answer.
     enum OnProve: Hashable {
