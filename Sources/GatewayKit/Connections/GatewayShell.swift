@@ -23,10 +23,10 @@ actor GatewayShell: MachineShell {
     var machine: Gateway
     var state = ShellState<ConnectionID>()
     private var flows: [FlowID: PartFlow] = [:]
-    /// Running calls to the store. They are unstructured tasks, because each must be cancellable without the others;
-    /// `finish` waits for all of them.
+    /// The calls to the store that are running. They are unstructured tasks, because each must be cancellable without
+    /// the others; `finish` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
-    /// Running enrolments, each under the connection that requested it; `finish` waits for all of them.
+    /// The enrolments that are running, each under the connection that requested it; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     private var lastConnection: UInt64 = 0
     var invitations = InvitationList()

@@ -310,7 +310,7 @@ package struct Gateway: Hashable {
         forget(id)
     }
 
-    /// The only place that returns the slots, the credit and the budget of a connection.
+    /// Frees the slots, the credit and the budget of a connection. No other method does.
     private mutating func forget(_ id: ConnectionID) {
         transfers.connectionLost(id, &context)
         guard let connection = connections.remove(id) else { return }

@@ -32,8 +32,8 @@ extension GatewayContext {
         let statement = ReceiptStatement(
             of: object, key: key, device: device.name, storeIdentity: limits.storeIdentity,
             siteKey: signer.fingerprint, timeMilliseconds: wallMilliseconds)
-        // try?: if a text is too long for a statement, no receipt can be made. That is handled like a failure of the
-        // library.
+        // try?: if a text is too long for a statement, no receipt can be made. The gateway handles that like a failure
+        // of the cryptography.
         guard let bytes = try? statement.encoded(), let signature = cryptography.signature(of: bytes),
             let receipt = ReceiptSignature(timeMilliseconds: wallMilliseconds, bytes: signature)
         else {

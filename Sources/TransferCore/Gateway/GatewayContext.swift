@@ -123,6 +123,6 @@ struct FlowOwner: Hashable {
 enum SlotChange: Hashable {
     case open(Attachment)
     case completing(Attachment)
-    /// - Parameter isFruitful: the answer tells the agent of an object under its key.
+    /// - isFruitful: whether the last frame in the slot shows the agent an object under the session's key.
     case closed(Attachment, isFruitful: Bool)
 }

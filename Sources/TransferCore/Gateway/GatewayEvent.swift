@@ -9,7 +9,7 @@ package enum GatewayEvent: Hashable, Sendable {
     /// of changed devices end, too, and the agents of these devices connect again.
     case devicesChanged([AuthorisedDevice])
     /// An authority vouches for a device that no list names. The shell reports this before HELLO of each connection of
-    /// the device. It replaces what the gateway knew of the device.
+    /// the device. The new values replace what the gateway knew of the device.
     case deviceVouchedFor(AuthorisedDevice)
     /// The last connection of a device that an authority vouched for is gone.
     case deviceLeft(SHA256Digest)

@@ -39,7 +39,7 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How many uses of slots (SESSION OPEN, RESUME QUERY, ABORT, PROVE) a device may begin that end without an object:
+    /// How many uses of slots (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that end without an object a device may begin:
     /// burst, and rate per second. A use that ends with an object under the key does not count, so this limit does not
     /// slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
     /// sessions that a device may have. The rate is enough for an agent that loses its connection every three seconds
@@ -60,9 +60,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Memory for parts and part lists, in all and for one device.
     package var budgetBytes: UInt64 = 64 << 20
     package var budgetBytesPerDevice: UInt64 = 48 << 20
-    /// How far a part may run ahead of the store.
+    /// How many bytes of a part the gateway may hold that the store has not taken yet.
     package var windowBytes: UInt64 = 2 << 20
-    /// Bytes that a connection may send of undecided parts; reserved in the budget.
+    /// How many bytes of undecided parts a connection may send; reserved in the budget.
     package var initialCreditBytes: UInt32 = 1 << 20
     /// Plain bytes of a chunk, whether or not the chunk is compressed.
     package var chunkBytesMax: UInt32 = 256 << 10
@@ -73,8 +73,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session: it asks
     /// the store for the upload of each. If records of sessions cannot be removed, there may be any number of them.
     package var probesMax = 16
-    /// A part up to this size may stay in memory until the store has answered. A part that the store gets as a whole is
-    /// evicted if nothing of it arrives in a window of progress. 0: the store gets every part as a stream.
+    /// The store gets a part up to this size as a whole, so the part may stay in memory until the store has answered.
+    /// The gateway evicts such a part if nothing of it arrives in a window of progress. 0: the store gets every part as
+    /// a stream.
     package var heldPartBytesMax: UInt64 = 0
     /// Undecided parts of one connection. An agent has at most one such part for each of its 256 sessions.
     package var undecidedPartsMax = 512
@@ -94,7 +95,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 
-    // MARK: Objects that are looked at for their content
+    // MARK: Reading objects back, PROVE and REPORT
 
     /// Objects that are read back at the same time, in all and for one device. Each such read costs the store and its
     /// network as much as an upload. Further objects wait.
@@ -114,15 +115,15 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How long after the end of its connection a one-part file may still appear in the store (specification §9.2).
     /// This is longer than the minute after which the gateway stops waiting for the store's answer.
     package var putLimit = Duration.seconds(75)
-    /// How often the gateway asks the store before a session counts as lost, and the first pause between two questions.
-    /// Each pause is longer than the one before by the length of the first.
+    /// How many times the gateway asks the store before a session counts as lost, and the first pause between two
+    /// questions. Each pause is longer than the one before by the length of the first.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
     /// How long the store may take to complete an upload, during which the upload may be invisible. If a session had
     /// all its parts and its upload is not found, another gateway may be completing it. So the session counts as lost
     /// only after this time.
     package var completionTimeMax = Duration.zero
-    /// How often one completion is tried before the gateway tells the agent that the store is unavailable.
+    /// How many times one completion is tried before the gateway tells the agent that the store is unavailable.
     package var completionAttempts = 4
     /// Which write conditions the store checks itself. Before a write with another condition the gateway looks up the
     /// key.
@@ -130,7 +131,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How long an agent is advised to wait if a budget is exhausted.
     package var laterAdvice = Duration.milliseconds(200)
 
-    /// How many parts are on their way to the store, and when an answer is too slow.
+    /// How many parts may be on their way to the store at once, and when an answer is too slow.
     package var store = StorePaceLimits()
 
     /// When the store counts as down or full, and how the gateway then finds out whether it works again.
@@ -152,8 +153,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// The budget that one read-back takes: the piece of the object that is being hashed.
     var readBackBytes: UInt64 { max(min(256 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1) }
 
-    /// The bounds that WELCOME names. A session with more parts than a quarter of each budget can list could never be
-    /// completed, so `partsMax` is bounded accordingly. The agent then divides the file into larger parts.
+    /// The bounds on parts that WELCOME names. A session could never be completed if its part list took more than a
+    /// quarter of a budget. So `partsMax` is at most the number of parts whose list fits, and the agent divides the
+    /// file into larger parts.
     var grantedParts: PartRule {
         var rule = parts
         let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / ListIntake.entryBytes
@@ -169,7 +171,7 @@ package struct GatewayLimits: Hashable, Sendable {
         self.parts = parts
     }
 
-    /// The limits of one device: its own limits, and these for all that it does not set.
+    /// The limits of one device: its own, and these in place of each limit that it does not set.
     func of(_ device: DeviceLimits) -> GatewayLimits {
         var limits = self
         limits.connectionsPerDeviceMax = device.connectionsMax ?? connectionsPerDeviceMax

@@ -21,7 +21,7 @@ struct GatewayTransfers: Hashable {
 
     // MARK: Connections
 
-    /// Returns the slots of a connection that has ended.
+    /// Frees the slots of a connection that has ended.
     mutating func connectionLost(_ id: ConnectionID, _ context: inout GatewayContext) {
         let inUse = slots.inUse(on: id)
         for attachment in inUse { leaveProve(at: attachment, &context) }
@@ -129,7 +129,8 @@ struct GatewayTransfers: Hashable {
 
     // MARK: After an event
 
-    /// Applies the changes of slots that sessions have requested during the event, then begins readings and makes room.
+    /// Applies the changes of slots that sessions have requested during the event. Then begins to read objects back,
+    /// and evicts a slow part if another part needs its memory.
     mutating func settle(_ context: inout GatewayContext) {
         for change in context.slotChanges { slots.apply(change, &context) }
         context.slotChanges = []
@@ -140,7 +141,7 @@ struct GatewayTransfers: Hashable {
         context.reservations.madeRoom()
     }
 
-    /// Called after each event that may have changed a session.
+    /// Called after each event that may have changed a session: forgets the session, or plans its next deadline.
     mutating func tidy(_ id: SessionID, _ context: GatewayContext) {
         sessions.tidy(id, context.limits, now: context.now)
     }

@@ -50,7 +50,7 @@ package struct Completion: Hashable, Sendable {
     package enum OnAnswer: Hashable, Sendable {
         /// Call `prepare`, and then complete the upload or look up the key.
         case prepare
-        /// Judge the object under the key, if any; then complete the upload (`complete`).
+        /// Judge the object under the key, if any. If it does not end the session, call `completes`.
         case found(ObjectSummary?)
         /// Look up the key.
         case look
@@ -83,7 +83,7 @@ package struct Completion: Hashable, Sendable {
     /// Evidence of the content of the completed object.
     package var content: ContentEvidence { .root(complete.root) }
 
-    /// The question that the store is asked, or is asked next.
+    /// The step whose question the session has asked the store or, while pausing, asks again after the pause.
     package var step: Step {
         switch phase {
         case .asking(let step), .pausing(let step, _): step
@@ -183,9 +183,9 @@ package struct Completion: Hashable, Sendable {
         return .prepare
     }
 
-    /// The listed parts that the agent sends again, because the store's answer names them or, if it names none, may
-    /// mean them. The store may name parts twice, or parts that the agent did not list, so its answer only selects from
-    /// the agent's list.
+    /// The listed parts that the agent sends again: those that the store's answer names. If the answer names none of
+    /// them, it may mean those that the store's listing lacks or, if the listing lacks none, any of them. The store may
+    /// also name a part twice, or a part that the agent did not list, so its answer only selects from the agent's list.
     private func suspects(_ named: [PartNumber]) -> [PartNumber] {
         let named = Set(named)
         let listed = list.map(\.part).filter(named.contains)

@@ -8,7 +8,7 @@ package import TransferCommon
 ///     asking           the store does not know the upload, and no part may land      finished
 ///     asking           the store refuses; all attempts have failed                   failed
 ///     listing          the store has dropped the upload                              listing
-///     listing          the store lists a part; a part may still land; it fails       pausing
+///     listing          the store lists a part, or fails; a part may still land       pausing
 ///     listing          the store lists no part, and no part may land                 finished
 ///     listing          the store refuses; all attempts have failed                   failed
 ///     pausing          the pause is over                                             asking

@@ -20,14 +20,14 @@ package struct AuthorisedDevice: Hashable, Sendable {
     }
 }
 
-/// The limits of one device, if they differ from the site's; `nil` where the site's limit counts. The limits of all
-/// devices together (`GatewayLimits`) hold in any case.
+/// The limits of one device. If a limit is `nil`, the site's limit for one device applies. The limits of all devices
+/// together (`GatewayLimits`) apply in any case.
 package struct DeviceLimits: Hashable, Sendable {
     /// At least 1.
     package var connectionsMax: Int?
     /// At least 1.
     package var sessionsMax: Int?
-    /// Bytes of parts and part lists that the gateway holds; at least `budgetBytesMin`.
+    /// The most bytes of parts and part lists that the gateway holds for the device; at least `budgetBytesMin`.
     package var budgetBytes: UInt64?
 
     /// The smallest budget of a device. A quarter of this budget holds a list of 10,000 parts, so that every upload can

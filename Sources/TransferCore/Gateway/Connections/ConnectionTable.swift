@@ -31,14 +31,14 @@ struct ConnectionTable: Hashable {
 
     mutating func remove(_ id: ConnectionID) -> GatewayConnection? { connections.removeValue(forKey: id) }
 
-    /// Takes the bytes that have arrived on each connection since the last call.
+    /// The number of bytes that have arrived on each connection since the last call. Sets the counts to zero.
     mutating func takeHeardBytes() -> [ConnectionID: UInt64] {
         var heardBytes: [ConnectionID: UInt64] = [:]
         for id in connections.keys { heardBytes[id] = connections[id]?.takeHeardBytes() }
         return heardBytes
     }
 
-    /// A connection has a deadline at this time.
+    /// Makes sure that `tick` is called by the deadline of a connection.
     mutating func check(at deadline: Instant) {
         checkAt = min(checkAt ?? deadline, deadline)
     }

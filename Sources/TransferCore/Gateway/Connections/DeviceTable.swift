@@ -4,7 +4,8 @@ package import TransferCommon
 ///
 /// - Only one run of a device is current. The run that has connected last fences the others, and does not wait for
 ///   them. The order in which the gateway accepted the connections decides which run is the newest; no clock is used.
-/// - A HELLO that arrives late fences nothing, if the current run has connected after the connection of that HELLO.
+/// - A HELLO may arrive late. It fences nothing if its connection was accepted before the first connection of the
+///   current run.
 /// - Rates outlive the connections of a device, so that a device gains nothing by connecting again.
 package struct DeviceTable: Hashable, Sendable {
     /// How a HELLO changes which run of its device is current.
@@ -97,7 +98,7 @@ package struct DeviceTable: Hashable, Sendable {
         paces[fingerprint, default: DevicePace(limits)].beginnings.take(now: now)
     }
 
-    /// A use of a slot has shown the agent an object, so its beginning does not count.
+    /// Gives a beginning back to the rate of the device, because the use of the slot has shown the agent an object.
     package mutating func giveBackBeginning(of fingerprint: SHA256Digest) {
         paces[fingerprint]?.beginnings.giveBack()
     }

@@ -9,7 +9,7 @@ package enum EnrolmentOutcome: Hashable, Sendable {
     case registered(AuthorisedDevice)
     /// No invitation that is still valid has the secret.
     case invalid
-    /// The shell could not read the invitations, or not write the device list.
+    /// The shell could not read the invitations, or could not write the device list.
     case unavailable
 }
 

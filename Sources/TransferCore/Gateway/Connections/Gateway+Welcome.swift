@@ -4,9 +4,9 @@ import WireProtocol
 // WELCOME: the limits of a connection, and the initial credit that is reserved for it.
 
 extension Gateway {
-    /// Reserves the initial credit of a connection. It takes at most half of the budgets, so that idle connections do
-    /// not keep parts out. There is none while the store is known to be down or full, because the agent would send
-    /// those bytes for nothing.
+    /// Reserves the initial credit of a connection. All initial credit together takes at most half of each budget, so
+    /// that idle connections do not keep parts out. While the store is known to be down or full, the gateway grants no
+    /// initial credit, because the agent would send those bytes for nothing.
     mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
         let limits = context.limits(of: device.fingerprint)
         let wanted = UInt64(limits.grantedCreditBytes)

@@ -35,8 +35,8 @@ package struct GatewayConnection: Hashable {
     private var capabilities: Capabilities = []
     /// The initial credit that WELCOME grants; reserved in the budget.
     private(set) var creditBytes: UInt32 = 0
-    /// Whether the peer still answers. The times count from the first byte of the connection; the gateway judges them
-    /// once the connection is open.
+    /// Whether the peer still answers. Notes every arrival from the beginning of the connection, but judges the peer
+    /// only while the connection is open.
     private var liveness: PeerLiveness
     /// Bytes that have arrived since the end of the last window of progress.
     private var heardBytes: UInt64 = 0
@@ -47,7 +47,7 @@ package struct GatewayConnection: Hashable {
         self.liveness = PeerLiveness(now: now)
     }
 
-    /// The device at the other end; `nil` before HELLO.
+    /// The device at the other end; `nil` until HELLO is accepted.
     var device: AuthorisedDevice? {
         guard case .open(let device) = phase else { return nil }
         return device
@@ -75,7 +75,8 @@ package struct GatewayConnection: Hashable {
         heardBytes &+= bytes
     }
 
-    /// Takes the bytes that have arrived since the last call, at the end of a window of progress.
+    /// The number of bytes that have arrived since the last call. Sets the count to zero. Called at the end of each
+    /// window of progress.
     mutating func takeHeardBytes() -> UInt64 {
         defer { heardBytes = 0 }
         return heardBytes

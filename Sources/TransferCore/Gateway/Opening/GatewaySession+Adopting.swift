@@ -1,9 +1,9 @@
 import TransferCommon
 import WireProtocol
 
-// Adoption (specification §8.3): instead of an opening session, an unfinished session with equal terms continues, which
-// the agent's journal has lost. The unfinished session takes over the slots of the opening one, with everything that
-// the agent has sent ahead.
+// Adoption (specification §8.3): an unfinished session with equal terms, which the agent's journal has lost, continues
+// in place of the session that the agent opens. The unfinished session takes over the slots of the opening one, with
+// everything that the agent has sent ahead.
 
 extension GatewaySession {
     /// The unfinished session that this opening one has found, and the parts that the store has of it.

@@ -17,7 +17,7 @@ struct OpeningRule {
     }
 
     let device: AuthorisedDevice
-    /// The bounds that WELCOME has named to the device.
+    /// The bounds on parts that WELCOME has named to the device.
     let parts: PartRule
 
     func judge(_ open: SessionOpen) -> OnOpen {
@@ -48,7 +48,7 @@ struct OpeningRule {
 
     /// Reads an opened token, and compares it with the device that sent it.
     ///
-    /// - Parameter owner: the name of the device to which a session of this gateway belongs.
+    /// - Parameter owner: gives the name of the device that owns a session; `nil` if this gateway does not know it.
     func judge(_ opening: TokenOpening, owner: (SessionID) -> String?) -> OnToken {
         switch opening {
         case .opened(let plain):

@@ -10,8 +10,8 @@ package struct ResumeAnswer: Hashable, Sendable {
 
     /// - Parameters:
     ///   - listed: the parts that the agent has listed as stored.
-    ///   - joins: whether another slot of the run is open already. The agent then knows all parts that this gateway has
-    ///     stored. It does not know the parts that the store lists without a digest, because no offer can prove those.
+    ///   - joins: whether another slot of the run is open already. The agent then knows all stored parts whose digests
+    ///     this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
     package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
         let named = Set(listed.map(\.part))
         candidates = stored.values

@@ -4,11 +4,11 @@ import WireProtocol
 // What a session does after each answer while it opens (specification §6.3, §8.1).
 
 extension SessionOpening {
-    /// What the opening asks its session about, besides the answer of the store.
+    /// What the next step depends on besides the store's answer. Only the session and its gateway know it.
     package struct Surroundings: Hashable, Sendable {
-        /// Every slot of the session waits for SESSION OPENED.
+        /// Whether every slot of the session waits for SESSION OPENED.
         package var areAllOpening: Bool
-        /// Another gateway may be completing the upload.
+        /// Whether another gateway may be completing the upload.
         package var mayBeCompleting: Bool
         /// Sessions that must not be adopted, because they are in use or have ended.
         package var busy: Set<SessionID>

@@ -140,7 +140,7 @@ package struct SessionOpening: Hashable, Sendable {
         return !isOnePart
     }
 
-    /// A record of exactly this session was found.
+    /// A record of exactly this session was found. The store lists the parts of its upload next.
     package mutating func resume(upload: String) {
         phase = .listing(upload: upload)
     }
@@ -156,7 +156,7 @@ package struct SessionOpening: Hashable, Sendable {
         phase = .probing(first, left: Array(candidates.dropFirst()))
     }
 
-    /// The session that was found is in use at this gateway by now.
+    /// The session that was found is in use at this gateway by now. The next candidate, if any, takes its place.
     package mutating func passOver() {
         guard case .found(_, _, let left) = phase else { return }
         probe(left)

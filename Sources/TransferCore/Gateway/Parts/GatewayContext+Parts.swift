@@ -49,7 +49,7 @@ extension GatewayContext {
         release(part, of: device)
     }
 
-    /// Returns the credit, the budget and the flow of a part that was removed; no other method does.
+    /// Frees the credit, the budget and the flow of a part that was removed. No other method does.
     mutating func release(_ part: IncomingPart, of device: SHA256Digest) {
         if part.isUndecided, let owner = part.owner {
             reservations.decided(on: owner.connection, received: part.received)

@@ -13,12 +13,12 @@ package import WireProtocol
 ///     orphaned  the same part is offered again, or named as a partial           sending
 ///     orphaned  the store answers; the grace is over                            dropped
 ///
-/// - When a part is dropped, the session removes it and returns its budget, so `dropped` is no phase.
+/// - When a part is dropped, the session removes it and frees its budget, so `dropped` is no phase.
 /// - Data beyond `limit` is a violation. The limit rises as the store takes bytes, and everything below it is reserved
 ///   in the budget.
 /// - The bytes of an orphaned part stay for a while, so that its agent sends only the rest.
 package struct IncomingPart: Hashable, Sendable {
-    /// Whether the part is decided. Data that exists only since the decision belongs to its case.
+    /// Whether the part is decided. `Sending` has the values that exist only after the decision.
     package enum Phase: Hashable, Sendable {
         case waiting(owner: Attachment)
         case sending(Sending)
@@ -33,10 +33,10 @@ package struct IncomingPart: Hashable, Sendable {
         package fileprivate(set) var holder: Holder
         /// The agent may send bytes below this offset.
         package fileprivate(set) var limit: ByteOffset
-        /// Budget held.
+        /// Bytes of the budget that the part holds.
         package fileprivate(set) var bytesReserved: UInt64
-        /// The bytes that had been received at the end of the last window of progress. `nil` if something else than the
-        /// agent has held the part up since, so that the part is not measured.
+        /// The bytes that had been received at the end of the last window of progress. `nil` if the part has waited
+        /// since then for something other than its agent; such a part is not measured.
         fileprivate var mark: Mark?
     }
 
@@ -91,9 +91,9 @@ package struct IncomingPart: Hashable, Sendable {
     package struct OnConsumed: Hashable, Sendable {
         /// The call whose last byte the store has taken.
         package var handedOver: StoreRequestID?
-        /// Budget to return.
+        /// How many bytes of the budget the part no longer needs.
         package var bytesReleased: UInt64 = 0
-        /// The limit has been raised, and the gateway sends it to the agent in RECEIVED.
+        /// Whether the limit was raised. If so, the gateway sends the new limit to the agent in RECEIVED.
         package var isLimitRaised = false
 
         package init() {}
@@ -110,7 +110,7 @@ package struct IncomingPart: Hashable, Sendable {
     /// The end of the newest accepted chunk, which may still be arriving.
     private var announced: ByteOffset = 0
 
-    /// - Parameter holdsTail: whether the part is a whole file.
+    /// - Parameter holdsTail: whether the last bytes are held back, because the part is a whole file.
     package init(offer: PartOffer, owner: Attachment, flow: FlowID, holdsTail: Bool) {
         self.offer = offer
         self.flow = flow
@@ -156,8 +156,8 @@ package struct IncomingPart: Hashable, Sendable {
         self.offer.digest == offer.digest && self.offer.size == offer.size
     }
 
-    /// When the part is given up. `nil` while the part has an owner, and for a part of several whose bytes have all
-    /// arrived: such a part ends with the store's answer.
+    /// When the part is given up. `nil` while the part has an owner. Also `nil` for a part of a larger file once all
+    /// bytes of the part have arrived: such a part ends with the store's answer.
     package func nextDeadline(grace: Duration) -> Instant? {
         guard case .sending(let sending) = phase, case .orphaned(let since) = sending.holder else { return nil }
         return isWhole && tail == .unheld ? nil : since + grace
@@ -194,7 +194,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The part is named as a partial, which decides it.
+    /// The gateway names the part as a partial. That counts as the decision *send*.
     package mutating func named(to owner: Attachment) {
         takenOver(by: owner)
         guard case .sending(var sending) = phase else { return }
@@ -339,8 +339,8 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: Progress
 
-    /// How much the agent could send now, if only the agent holds the part up: the number of bytes below the limit, or
-    /// 1 for the COMPLETE of a one-part file whose bytes have all arrived. 0 if the part waits for something else.
+    /// How many bytes the agent could send now: the bytes below the limit, or 1 for the COMPLETE of a one-part file
+    /// whose bytes have all arrived. 0 if the part waits for something other than its agent.
     package var creditToUse: UInt64 {
         guard case .sending(let sending) = phase, owner != nil else { return 0 }
         if isWhole { return tail == .held ? 1 : 0 }
@@ -349,8 +349,8 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// Called at the end of each window of progress.
     ///
-    /// - Returns: what the part took in since the last call; `nil` if something else than the agent held the part up
-    ///   during the window.
+    /// - Returns: what the part took in since the last call; `nil` if the part waited for something other than its
+    ///   agent during the window.
     package mutating func measure() -> ProgressCheck.Gain? {
         guard case .sending(var sending) = phase else { return nil }
         let credit = creditToUse

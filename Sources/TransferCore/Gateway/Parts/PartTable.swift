@@ -38,7 +38,7 @@ package struct PartTable: Hashable, Sendable {
         parts.first { $0.value.look == request }?.key
     }
 
-    /// Whether COMPLETE has passed the checks for a part of the slot whose last bytes are not released yet.
+    /// Whether the slot sends a part that is not decided yet, although its COMPLETE has passed the checks.
     package func isWanted(by attachment: Attachment) -> Bool {
         parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
     }

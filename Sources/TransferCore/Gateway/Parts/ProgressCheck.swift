@@ -28,15 +28,15 @@ package struct ProgressCheck: Hashable, Sendable {
         package var session: SessionID
         package var number: PartNumber
         package var owner: Attachment
-        /// Identifies the offer: the part may be offered again before the gateway evicts it, and the new offer must
-        /// stay.
+        /// Identifies the offer. If the part is offered again before the gateway evicts it, the new offer must not be
+        /// evicted.
         package var flow: FlowID
         package var device: SHA256Digest
-        /// Budget held.
+        /// Bytes of the budget that the part holds.
         package var bytesReserved: UInt64
-        /// All bytes have arrived.
+        /// Whether all bytes have arrived.
         package var isWhole: Bool
-        /// The store gets the part as a whole, so the gateway holds its bytes until then.
+        /// Whether the store gets the part as a whole. The gateway then holds the bytes until all have arrived.
         package var isHeldUntilWhole: Bool
         /// What the part took in during the window; `nil` if it was not measured over the whole window.
         package var gain: Gain?
@@ -60,7 +60,7 @@ package struct ProgressCheck: Hashable, Sendable {
     /// What a part took in during a window.
     package struct Gain: Hashable, Sendable {
         package var bytes: UInt64
-        /// What the agent could have sent at the beginning of the window.
+        /// How many bytes the agent could have sent at the beginning of the window.
         package var creditBytes: UInt64
 
         package init(bytes: UInt64, creditBytes: UInt64) {

@@ -5,7 +5,7 @@ package import TransferCommon
 ///
 ///     from    event                                                              to
 ///     enough  a reservation fails although its device is within its own limit    short
-///     short   the gateway has evicted a slow part                                enough
+///     short   the gateway has evicted a slow part, or found none to evict        enough
 ///
 /// Initial credit is reserved when its connection opens. Undecided bytes are counted against this credit. They take no
 /// further budget until their part is decided.
@@ -53,12 +53,12 @@ package struct Reservations: Hashable, Sendable {
         return budget.reserve(bytes, device: device, deviceMax: deviceMax)
     }
 
-    /// Returns reserved bytes, at most those that the device holds.
+    /// Frees reserved bytes, but no more than the device holds.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
         budget.release(bytes, device: device)
     }
 
-    /// The gateway has evicted as many slow parts as it can.
+    /// The gateway has evicted a slow part, or found none to evict.
     package mutating func madeRoom() {
         state = .enough
     }

@@ -8,7 +8,7 @@ extension SessionIntake {
 
     /// PART OFFER has arrived in a slot that is opening, resuming, open or completing.
     ///
-    /// - Parameter isOpen: the session is open, so that the part can be decided now.
+    /// - Parameter isOpen: whether the session is open, so that the part can be decided now.
     /// - Returns: the violation that ends the connection, or `nil`.
     mutating func receivedOffer(
         _ offer: PartOffer, from attachment: Attachment, isOpen: Bool, _ target: SessionTarget,
@@ -164,14 +164,15 @@ extension SessionIntake {
         slots.report(number, refusal, to: owner, &context)
     }
 
-    /// The gateway no longer has the bytes of the one part, which an object under the key kept from being stored.
+    /// Asks the agent to offer the one part of a file again. The store did not store it, because the object under the
+    /// key was not the expected one, and the gateway no longer has the bytes of the part.
     mutating func reportLostPart(to owner: Attachment?, _ context: inout GatewayContext) {
         guard let number = PartNumber(1), parts[number] == nil else { return }
         let refusal = SessionRefused(.partInterrupted, message: "the object under the key has changed")
         reportPart(number, refusal, to: owner, &context)
     }
 
-    /// Gives a part up, and asks the agent to offer it again.
+    /// If an agent is sending the part, gives the part up and asks the agent to offer it again.
     ///
     /// - Returns: whether an agent is sending the part.
     mutating func interruptPart(
@@ -207,7 +208,7 @@ extension SessionIntake {
     /// COMPLETE of a one-part file has arrived (specification §9.2). One request to the store carries the file, and its
     /// last bytes are held back until COMPLETE.
     ///
-    /// - Parameter isOpen: the session is open.
+    /// - Parameter isOpen: whether the session is open.
     mutating func receivedCompleteOfOnePart(
         _ complete: Complete, from slot: AttachedSlot, _ rule: CompleteRule, isOpen: Bool, _ target: SessionTarget,
         _ context: inout GatewayContext

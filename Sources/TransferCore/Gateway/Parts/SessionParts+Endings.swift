@@ -6,7 +6,7 @@ package import WireProtocol
 extension SessionParts {
     // MARK: The store's answers
 
-    /// The store has answered the call of a part, which is removed.
+    /// The store has answered the call of a part. Removes the part.
     ///
     /// - Parameter listed: the number of parts that an agent has listed when it resumed.
     /// - Returns: the removed part, and what the session does.
@@ -86,7 +86,7 @@ extension SessionParts {
         }
     }
 
-    /// The session has ended.
+    /// The session has ended, and needs the stored parts no longer.
     package mutating func forgetStored() {
         stored = StoredParts()
     }
@@ -157,7 +157,7 @@ extension SessionParts {
 }
 
 extension StoreError {
-    /// Whether sending the part again in this session cannot succeed.
+    /// Whether the failure ends the session, because the store would refuse the part again.
     var endsSession: Bool {
         switch reason {
         case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .tooLarge, .unsupported: true
@@ -169,8 +169,8 @@ extension StoreError {
 }
 
 extension StoredObject {
-    /// The object, if the store has made it of known parts. `evidence` follows from the digests of these parts, whether
-    /// or not the store keeps a digest of the object.
+    /// An object that the store has made of known parts, with the evidence that follows from the digests of these
+    /// parts. The store itself need not keep a digest of the object.
     ///
     /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
     func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoredObject {

@@ -11,12 +11,12 @@ package import WireProtocol
 ///     offered  the part is given up before its decision                         absent
 ///     offered  the part is given up after its decision                          givenUp
 ///     givenUp  the store has answered the call                                  absent
-///     stored   the store turns out to hold the part in another form, or not     absent
+///     stored   the store holds the part in another form, or not at all          absent
 ///
 /// - `IncomingPart` has the details of an offered part, and `StoredParts` those of a stored one. A stored part can be
-///   offered again under another digest; it is then offered and stored at a time.
+///   offered again under another digest; it is then offered and stored at the same time.
 /// - A part that was given up may still be stored until the store has answered its call.
-/// - This type sends nothing and reserves nothing. Each method that removes a part returns it, and the caller returns
+/// - This type sends nothing and reserves nothing. Each method that removes a part returns it, and the caller frees
 ///   the budget and the flow of the part.
 package struct SessionParts: Hashable, Sendable {
     /// What the session does about an offer.
@@ -27,7 +27,7 @@ package struct SessionParts: Hashable, Sendable {
         case beyond
         /// Send the decision: the part continues in this slot, after the bytes that have arrived.
         ///
-        /// - voidsComplete: COMPLETE, if it has arrived, is void.
+        /// - voidsComplete: whether a COMPLETE that has arrived becomes void.
         case continues(PartDecision.Decision, voidsComplete: Bool)
         /// Take up or refuse the offer. COMPLETE, if it has arrived, is void, and the offered part that the new offer
         /// replaces was given up.
@@ -62,13 +62,13 @@ package struct SessionParts: Hashable, Sendable {
         case step(SessionStep)
     }
 
-    /// What the session does about a part that was offered ahead to the session whose slots it takes over.
+    /// What an adopted session does about a part that was offered to the opening session whose slots it takes over.
     package enum OnAdoption: Hashable, Sendable {
-        /// Give up the offered part, and send the decision about the own one.
+        /// Give up the offered part, and send the decision about this session's own part.
         case keepsOwn(PartDecision.Decision)
-        /// The offered part belongs to this session, with its flow. The own part was given up.
+        /// This session takes over the offered part with its flow. `replaced` is its own part, which was given up.
         case takesOver(replaced: IncomingPart?)
-        /// Give up the offered part, and defer it. The own part was given up.
+        /// Give up the offered part, and defer it. `replaced` is this session's own part, which was given up.
         case full(replaced: IncomingPart?)
     }
 
@@ -124,7 +124,7 @@ package struct SessionParts: Hashable, Sendable {
 
     /// PART OFFER has arrived.
     ///
-    /// - Parameter rule: the bounds that WELCOME has named to the device.
+    /// - Parameter rule: the bounds on parts that WELCOME has named to the device.
     package mutating func receivedOffer(_ offer: PartOffer, from owner: Attachment, rule: PartRule) -> OnOffer {
         switch judge(offer, rule) {
         case .fits: break

@@ -7,10 +7,10 @@ package import WireProtocol
 ///     unknown  the store confirms or lists the part                              stored
 ///     stored   the store confirms or lists the part again                        stored
 ///     stored   an offer proves the part by its MD5                               stored
-///     stored   the store is seen to hold the part in another form, or not        unknown
+///     stored   the store holds the part in another form, or not at all           unknown
 ///
-/// - Each part goes through these states. A part that an agent knows as *stored* becomes unknown in no other case than
-///   those of the table.
+/// - Each part goes through these states. The table has every case in which a part that an agent knows as *stored*
+///   becomes unknown.
 /// - There is *evidence* of a part's digest in two cases. First: this gateway received the bytes, the store confirmed
 ///   them, and the gateway or the store compared the digest. Second: the store's own list names the digest. The agent's
 ///   list and an MD5 are no evidence. A receipt needs evidence of every part.
@@ -36,7 +36,7 @@ package struct StoredParts: Hashable, Sendable {
     }
 
     /// The store has listed the parts of a session that is adopted. An entry that this gateway has already is kept,
-    /// because it has the digest.
+    /// because the store's list may lack its digest.
     package mutating func adopted(_ listing: [PartListEntry], plan: PartPlan) {
         for entry in listing where entries[entry.part] == nil && plan.bytes(of: entry.part) != nil {
             entries[entry.part] = entry

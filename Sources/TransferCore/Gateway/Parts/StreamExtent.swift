@@ -26,7 +26,7 @@ package struct StreamExtent: Hashable, Sendable {
 
     /// Judges an offer, and keeps what the offer says about the length of the stream.
     ///
-    /// - Parameter rule: the bounds that WELCOME has told the device.
+    /// - Parameter rule: the bounds on parts that WELCOME has named to the device.
     package mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
         let number = offer.part.value
         if offer.isLast {

@@ -1,14 +1,14 @@
 import TransferCommon
 import WireProtocol
 
-/// What the gateway checks of the content of stored objects: PROVEs (specification §9.6), and objects that it reads
-/// back because nothing else shows their content, for a PROVE or for SESSION OPEN (§6.3).
+/// The gateway's checks of the content of stored objects. The gateway answers PROVEs (specification §9.6), and reads an
+/// object back if a PROVE or SESSION OPEN (§6.3) needs the content and nothing else shows it.
 struct ContentChecks: Hashable {
     /// What the gateway does after a PROVE has ended with an answer.
     enum OnProve: Hashable {
-        /// Close its slot.
+        /// Close the slot of the PROVE.
         case answered
-        /// Close its slot with a refusal.
+        /// Close the slot of the PROVE with a refusal.
         case refused(SessionRefused)
     }
 

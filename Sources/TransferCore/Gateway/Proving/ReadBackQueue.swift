@@ -36,7 +36,8 @@ struct ReadBackQueue: Hashable {
         var reserved: UInt64
     }
 
-    /// Who needs the content of an object that is being read. A reading counts until the call to the store has ended.
+    /// Who needs the content of an object that is being read. A reading counts against the limits until the call to the
+    /// store has ended.
     enum Claim: Hashable {
         case awaited(Reader)
         /// The reader no longer needs the content, and the call to the store was cancelled.
@@ -84,7 +85,7 @@ struct ReadBackQueue: Hashable {
         while let reading = next(context.limits) {
             guard isAwaited(reading.reader) else { return reading.reader }
             let bytes = context.limits.readBackBytes
-            // If there is no memory now, the reading waits. Memory is returned only when a part or a reading ends, and
+            // If there is no memory now, the reading waits. Memory becomes free only when a part or a reading ends, and
             // this method is called after each such event.
             guard context.reserve(bytes, device: reading.device) else {
                 putBack(reading)

@@ -13,8 +13,8 @@ extension GatewayContext {
             .renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
     }
 
-    /// The store has answered the renewal of a session's record. A failed renewal is not repeated: the record is only
-    /// older then.
+    /// The store has answered the renewal of a session's record. A failed renewal is not repeated; the record then
+    /// stays as old as it was.
     mutating func renewalAnswered(_ session: SessionID) {
         guard let key = renewals.answered(session) else { return }
         removeRecord(of: session, key: key)

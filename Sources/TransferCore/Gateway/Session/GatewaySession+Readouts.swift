@@ -15,8 +15,8 @@ extension GatewaySession {
     /// Whether the session has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool { phase.isRemembered && attached.isEmpty && parts.isEmpty && leftover.isIdle }
 
-    /// Whether no request to the store is under way and no bytes are held. Both end by themselves; only then may the
-    /// session be forgotten.
+    /// Whether the session is open or remembered, holds no bytes, and needs no answer of the store, so that the gateway
+    /// may forget it.
     var mayBeForgotten: Bool {
         (phase.isOpen || phase.isRemembered) && parts.isEmpty && leftover.isIdle
             && (isOnePart || !intake.parts.mayLand)
@@ -51,8 +51,8 @@ extension GatewaySession {
     /// Whether the session's next step depends on the bytes of the object that a look has found.
     func needsContent(of object: ObjectSummary) -> Bool { target.writeGuard.needsContent(of: object) }
 
-    /// Whether the session has only looked at the key so far, and no slot waits for it any more. If the session has
-    /// several parts, no agent will ask for it again: agents open such a session again with another id.
+    /// Whether this session of several parts has only looked at the key so far, and no slot waits for it any more. No
+    /// agent will ask for such a session again, because agents open it anew under another id.
     var isLookAbandoned: Bool {
         guard case .asking(.opening(let opening), _) = phase, opening.phase == .lookingUp else { return false }
         return attached.isEmpty && !isOnePart

@@ -85,7 +85,7 @@ struct GatewaySession: Hashable {
         intake.receivedOffer(offer, from: attachment, isOpen: phase.isOpen, target, &context)
     }
 
-    /// Called by the gateway for ABORT. The abort continues when the agent's connection ends.
+    /// Called by the gateway for ABORT. The abort continues even if the agent's connection ends.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
         intake.receivedAbort(from: attachment, &context)
         if case .settled = phase { return apply(.finishAbort, &context) }
@@ -99,7 +99,7 @@ struct GatewaySession: Hashable {
     }
 
     /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1). The
-    /// completion continues when the agent's connection ends.
+    /// completion continues even if the agent's connection ends.
     ///
     /// - Parameter list: the PART LIST pages that arrived in this slot since it became open, or since the last COMPLETE
     ///   in it; `nil` if their last page is missing.

@@ -7,7 +7,7 @@ import TransferCommon
 ///     idle      the session ends and leaves its upload             dropping
 ///     dropping  the store has dropped the upload                   listing
 ///     dropping  the store does not know the upload, or fails       idle
-///     listing   the store lists what is left of the upload; fails  idle
+///     listing   the store lists what is left of it, or fails       idle
 ///
 /// - If the store may still hold parts of the upload, the record stays, so that the store's cleaning finds them.
 /// - Nothing is repeated: what fails here is left to the store's cleaning.

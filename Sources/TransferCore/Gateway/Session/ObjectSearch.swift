@@ -5,8 +5,8 @@ package import TransferCommon
 ///     from     event                                                              to
 ///     looking  the key holds nothing of the session: first looks, or patience     pausing
 ///     looking  the key holds nothing of the session, and a condition had failed   writeAgain
-///     looking  the key holds nothing of the session, at last, after a conflict    writeAgain
-///     looking  the key holds nothing of the session, at last                      lost
+///     looking  nothing of the session after all looks; the cause is a conflict    writeAgain
+///     looking  nothing of the session after all looks and the patience            lost
 ///     pausing  the pause is over                                                  looking
 ///
 /// - `writeAgain` and `lost` are no phases: the session continues with them. A look that finds the session's object, or
@@ -35,7 +35,7 @@ package struct ObjectSearch: Hashable, Sendable {
         case pausing(until: Instant)
     }
 
-    /// What the session does after a look that ends nothing.
+    /// What the session does after a look that finds no object of the session.
     package enum OnNothing: Hashable, Sendable {
         /// Do nothing now: the next look follows after a pause.
         case pause
@@ -59,7 +59,7 @@ package struct ObjectSearch: Hashable, Sendable {
         self.patientUntil = cause == .uploadUnknown ? now + patience : now
     }
 
-    /// The key holds no object of this session, and none that the session may not replace.
+    /// The key holds no object, or an object of another session that this session may replace.
     ///
     /// - Parameters:
     ///   - looksMin: the number of looks before the search may end, even if `patience` is over.

@@ -5,7 +5,7 @@ package import WireProtocol
 package struct SessionEnding: Hashable, Sendable {
     /// What every slot is answered.
     package enum Answer: Hashable, Sendable {
-        /// - isVerified: the evidence of the object is verified, so the gateway may sign it.
+        /// - isVerified: whether the evidence of the object is verified, so that the gateway may sign it.
         case completed(Completed, isVerified: Bool)
         case exists(SessionExists)
         case refused(SessionRefused)
@@ -26,8 +26,8 @@ package struct SessionEnding: Hashable, Sendable {
         }
     }
 
-    /// What the session has left in the store, and what the gateway removes after the slots are answered. If that
-    /// fails, the store's cleaning finds it.
+    /// What the session leaves in the store. The gateway removes it after the slots are answered. If the removal fails,
+    /// the store's cleaning finds it.
     package enum Remainder: Hashable, Sendable {
         case nothing
         /// The session's record.
@@ -50,8 +50,8 @@ package struct SessionEnding: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - bytes: the size of the object.
-    ///   - leavesUpload: the object may have been made by another upload, so the session's own upload may be left in
-    ///     the store.
+    ///   - leavesUpload: whether another upload may have made the object, so that the session's own upload may be left
+    ///     in the store.
     package static func settled(
         _ target: SessionTarget, _ object: StoredObject, bytes: UInt64, leavesUpload: Bool
     ) -> SessionEnding {

@@ -9,7 +9,7 @@ package import WireProtocol
 ///     opening     the store is ready for parts                                       open
 ///     opening     the store does not know the upload                                 searching
 ///     opening     a look finds an object of this session                             settled
-///     opening     a look finds another object; the store fails; it gives way         ended
+///     opening     a look finds another object; the store fails; another is adopted   ended
 ///     open        COMPLETE of several parts passes the checks                        completing
 ///     open        the upload is unknown; a condition failed; a conflict              searching
 ///     open        the store has the object of a one-part file                        settled
@@ -46,7 +46,7 @@ package enum SessionPhase: Hashable, Sendable {
     case open
     /// The store has the object. The gateway remembers the answer for a while, for an agent that has not received it.
     ///
-    /// - isVerified: the evidence of the object is verified, so the gateway may sign it.
+    /// - isVerified: whether the evidence of the object is verified, so that the gateway may sign it.
     case settled(Completed, isVerified: Bool)
     /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
     /// answer for a while.

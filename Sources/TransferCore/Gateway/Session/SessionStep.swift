@@ -22,14 +22,14 @@ package enum SessionStep: Hashable, Sendable {
     case want([PartNumber])
     /// Look for the session's object.
     ///
-    /// - isPatient: another gateway may be completing the upload.
+    /// - isPatient: whether another gateway may be completing the upload.
     /// - content: evidence of the content of the session's object, if its completion was under way.
     case search(ObjectSearch.Cause, isPatient: Bool, retry: SessionSearch.Retry, content: ContentEvidence)
     /// End the session: the store has its object.
     ///
     /// - bytes: the size of the object. For a stream, only this shows the size.
-    /// - leavesUpload: the object may have been made by another upload, so the session's own upload may be left in the
-    ///   store.
+    /// - leavesUpload: whether another upload may have made the object, so that the session's own upload may be left in
+    ///   the store.
     case settle(StoredObject, bytes: UInt64, leavesUpload: Bool)
     /// End the session: the key holds an object that the session may not replace, or that the agent compares with the
     /// file first.

@@ -9,7 +9,7 @@ package struct SessionTarget: Hashable, Sendable {
     package let plan: PartPlan
     package private(set) var writeGuard: WriteGuard
 
-    /// - Parameter compares: if the key holds an object of the file's size, the agent compares the file with it before
+    /// - Parameter compares: whether the agent compares the file with an object of the same size under the key, before
     ///   it sends anything.
     package init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
         self.device = device
@@ -30,7 +30,7 @@ package struct SessionTarget: Hashable, Sendable {
         facts.upload = upload
     }
 
-    /// This session adopts the slots of another one that has looked up the same key.
+    /// This session takes over the slots of an opening session, and what that session has seen under the same key.
     package mutating func inherit(_ other: SessionTarget) {
         writeGuard.inherit(other.writeGuard)
     }
@@ -40,8 +40,8 @@ package struct SessionTarget: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
-    ///   - isUploadGone: the store has said that it does not know the session's upload.
-    ///   - isFirst: the agent has sent no data yet, so it may still compare the file with the object.
+    ///   - isUploadGone: whether the store has said that it does not know the session's upload.
+    ///   - isFirst: whether the agent has sent no data yet, so that it may still compare the file with the object.
     /// - Returns: the step that ends the session; `nil` if nothing under the key prevents the session from writing.
     package mutating func judge(
         _ object: ObjectSummary?, content: ContentEvidence = .none, isUploadGone: Bool = false, isFirst: Bool = false
@@ -95,7 +95,7 @@ package struct SessionTarget: Hashable, Sendable {
 
     // MARK: Answers to the agent
 
-    /// COMPLETED for an object that is the session's.
+    /// COMPLETED for the session's own object.
     package func completed(_ object: StoredObject, bytes: UInt64) -> Completed {
         Completed(
             size: bytes, evidence: object.evidence, partBytes: plan.partBytes, etag: object.etag,
@@ -125,10 +125,10 @@ extension SessionRecord {
 }
 
 extension ObjectSummary {
-    /// An object that a look has found, as if the store had made it now.
+    /// The description of an object that a look has found, in the form in which the store describes a new object.
     ///
-    /// - Parameter partBytes: the part size of the session. If the object's root digest uses another part size, the
-    ///   receipt must not be signed with this one.
+    /// - Parameter partBytes: the part size of the session. If the object's root digest uses another part size, no
+    ///   receipt may be signed, because it would state the session's part size.
     func stored(partBytes: UInt64) -> StoredObject {
         var object = StoredObject(evidence: evidence, etag: etag, version: version)
         if case .root = evidence {

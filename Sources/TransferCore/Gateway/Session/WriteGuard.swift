@@ -20,16 +20,16 @@ package struct WriteGuard: Hashable, Sendable {
         case unknown
         case absent
         /// - etag: empty if the store names none.
-        /// - session: the session that made the object, if the store keeps it.
+        /// - session: the session that made the object, if the object's metadata name one.
         case object(etag: String, session: SessionID?)
     }
 
-    /// What follows from a look for the session.
+    /// What a look at the key means for the session.
     package enum OnLook: Hashable, Sendable {
         /// The object is the session's own: the session is complete.
         ///
-        /// - leavesUpload: the object may have been made by another upload, so the session's own upload may be left in
-        ///   the store.
+        /// - leavesUpload: whether another upload may have made the object, so that the session's own upload may be
+        ///   left in the store.
         case own(leavesUpload: Bool)
         /// The session may not replace the object, or the agent compares with it first.
         case exists
@@ -41,7 +41,7 @@ package struct WriteGuard: Hashable, Sendable {
     package let session: SessionID
     private let condition: WriteCondition
     private let plan: PartPlan
-    /// If the key holds an object of the file's size, the agent compares the file with it before it sends anything.
+    /// Whether the agent compares the file with an object of the same size under the key, before it sends anything.
     package let compares: Bool
     package private(set) var view = View.unknown
 
@@ -59,8 +59,8 @@ package struct WriteGuard: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
-    ///   - isUploadGone: the store has said that it does not know the session's upload.
-    ///   - isFirst: the agent has sent no data yet, so it may still compare the file with the object.
+    ///   - isUploadGone: whether the store has said that it does not know the session's upload.
+    ///   - isFirst: whether the agent has sent no data yet, so that it may still compare the file with the object.
     package mutating func looked(
         _ object: ObjectSummary?, content: ContentEvidence, isUploadGone: Bool, isFirst: Bool
     ) -> OnLook {
@@ -74,7 +74,7 @@ package struct WriteGuard: Hashable, Sendable {
         return mayReplace(object) && !isCompared ? .free : .exists
     }
 
-    /// This session adopts the slots of another one that has looked up the same key.
+    /// This session takes over the slots of an opening session, and what that session has seen under the same key.
     package mutating func inherit(_ other: WriteGuard) {
         view = other.view
     }
@@ -134,8 +134,8 @@ package struct WriteGuard: Hashable, Sendable {
     /// Whether the session has to know which object it replaces, but has not looked up the key yet.
     package var isBlind: Bool { condition != .absent && view == .unknown }
 
-    /// Whether the store does not check enough to protect an object that the session may not replace. The gateway then
-    /// looks up the key right before the write.
+    /// Whether the gateway has to look up the key right before the write. It has to if the store's own check does not
+    /// protect an object that the session may not replace.
     ///
     /// - Parameters:
     ///   - request: the conditions that the store checks for this kind of request.

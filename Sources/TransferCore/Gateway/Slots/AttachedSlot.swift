@@ -4,7 +4,7 @@ package import WireProtocol
 /// A slot that carries a session, as the session sees it.
 ///
 ///     from        event                                                       to
-///     unanswered  its session gives way to another one, which takes it over   unanswered
+///     unanswered  another session is adopted, and takes the slot over         unanswered
 ///     unanswered  the session is open                                         open
 ///     unanswered  RESUME QUERY finds the session completing                   completing
 ///     open        COMPLETE has passed the checks                              completing

@@ -11,7 +11,7 @@ extension AttachedSlots {
         context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))
     }
 
-    /// The slot is completing.
+    /// The slot waits for the outcome of COMPLETE from now on.
     mutating func expectOutcome(at attachment: Attachment, _ context: inout GatewayContext) {
         guard self[attachment] != nil else { return }
         self[attachment]?.completes()

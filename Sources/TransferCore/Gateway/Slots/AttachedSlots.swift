@@ -5,7 +5,7 @@ import WireProtocol
 ///
 ///     from      event                                              to
 ///     detached  a slot is attached                                 attached
-///     attached  the last slot or its connection is detached        detached
+///     attached  the last slot is detached; its connection is lost  detached
 ///
 /// The gateway remembers a session without a slot for a while, counted from `detachedAt`.
 package struct AttachedSlots: Hashable, Sendable {
@@ -54,7 +54,7 @@ package struct AttachedSlots: Hashable, Sendable {
         detachedAt = nil
     }
 
-    /// The session takes over the slots of the opening session that adopts it.
+    /// The session is adopted: it takes over the slots of the opening session that has found it.
     package mutating func takeOver(_ other: AttachedSlots) {
         detachedAt = nil
         for var slot in other.slots {

@@ -37,7 +37,7 @@ extension GatewayTransfers {
         attach(attachment, to: open.session, asks: .open, &context)
     }
 
-    /// Attaches a slot to a session, which then waits for the answer.
+    /// Attaches a slot to a session. The slot then waits for the session's answer.
     private mutating func attach(
         _ attachment: Attachment, to id: SessionID, asks question: AttachedSlot.Question,
         _ context: inout GatewayContext
@@ -116,7 +116,7 @@ extension GatewayTransfers {
         }
     }
 
-    /// A PROVE has ended with an answer.
+    /// A PROVE has ended with an answer. Closes its slot.
     mutating func endProve(
         at attachment: Attachment, _ result: ContentChecks.OnProve, _ context: inout GatewayContext
     ) {

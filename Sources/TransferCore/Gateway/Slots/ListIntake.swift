@@ -13,11 +13,11 @@ package import WireProtocol
 ///     partial    the last page                                           whole
 ///     partial    COMPLETE, or the slot opens                             empty
 ///     whole      a page begins the next list                             partial
-///     whole      a page is the next list                                 whole
+///     whole      a page is the whole next list                           whole
 ///     whole      COMPLETE, or the slot opens                             empty
 ///
 /// The budget stays reserved after the entries were taken, because the session still holds the entries in memory.
-/// `release` returns the budget when the slot opens or closes.
+/// `release` frees the budget when the slot opens or closes.
 package struct ListIntake: Hashable, Sendable {
     /// The phases of one slot's list, as the table in the comment on `ListIntake` lists them.
     package enum Phase: Hashable, Sendable {
@@ -45,9 +45,9 @@ package struct ListIntake: Hashable, Sendable {
     static let entryBytes: UInt64 = 192
 
     package private(set) var phase = Phase.empty
-    /// The entries since the last query or COMPLETE.
+    /// The entries that have arrived since the last query or COMPLETE.
     package private(set) var entries: [PartListEntry] = []
-    /// Budget held.
+    /// Bytes of the budget that the list holds.
     package private(set) var bytesReserved: UInt64 = 0
     /// The number of entries at the end of the last window of progress.
     private var mark: Int?
@@ -123,7 +123,7 @@ package struct ListIntake: Hashable, Sendable {
 
     /// The slot opens or closes.
     ///
-    /// - Returns: the budget to return.
+    /// - Returns: how many bytes of the budget the caller has to free.
     package mutating func release() -> UInt64 {
         defer { bytesReserved = 0 }
         empty()

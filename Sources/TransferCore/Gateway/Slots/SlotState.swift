@@ -16,7 +16,7 @@ package enum SlotState: String, CaseIterable, Sendable {
     case resuming
     /// Parts may be offered and sent.
     case open
-    /// COMPLETE has arrived and has no outcome.
+    /// COMPLETE has arrived and has no outcome yet.
     case completing
     /// ABORT has arrived and is not answered.
     case aborting

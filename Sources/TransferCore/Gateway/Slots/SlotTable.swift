@@ -4,8 +4,8 @@ import WireProtocol
 /// What the slots of the open connections carry. A slot that is not in the table is closed. `SlotState` decides what
 /// each frame does in a slot.
 ///
-/// The table also owns the lists of parts that arrive in the slots. It reserves the budget of a list, and returns it
-/// when the slot opens or closes.
+/// The table also owns the lists of parts that arrive in the slots. It reserves the budget of a list, and frees it when
+/// the slot opens or closes.
 struct SlotTable: Hashable {
     /// A slot has one use at a time.
     private enum Use: Hashable {
@@ -136,7 +136,7 @@ struct SlotTable: Hashable {
 
     // MARK: Lists
 
-    /// Returns the budget of the list in a slot.
+    /// Frees the budget of the list in a slot.
     mutating func releaseList(at attachment: Attachment, _ context: inout GatewayContext) {
         guard let device = device(on: attachment.connection), let bytes = self[attachment]?.list.release() else {
             return

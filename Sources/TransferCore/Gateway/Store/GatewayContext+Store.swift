@@ -6,7 +6,7 @@ import WireProtocol
 extension GatewayContext {
     /// Whether a part may begin.
     enum PartAdmission: Hashable {
-        /// - isCautious: the agent may send only a few bytes until the store has taken them
+        /// - isCautious: whether the agent may send only a few bytes until the store has taken them
         ///   (`StoreBreakerLimits.cautiousBytes`).
         case admitted(isCautious: Bool)
         case later(ErrorCode, after: Duration)
@@ -51,7 +51,8 @@ extension GatewayContext {
         }
     }
 
-    /// Adds to a refusal with a code of the store how long the agent should wait: until a part may begin.
+    /// The refusal for the agent. If it says that the store is full or unavailable, it names a wait at least until a
+    /// part may begin.
     func advised(_ refusal: SessionRefused) -> SessionRefused {
         guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
         let pause = breaker.pause(now: now).wireMilliseconds

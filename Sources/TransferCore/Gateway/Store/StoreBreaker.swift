@@ -11,19 +11,19 @@ import WireProtocol
 ///     from    event                                            to
 ///     closed  answers lost in a row; refusals in a row         open
 ///     open    the wait is over, and a part begins              trying, with that part as the trial
-///     open    the wait is over, and a call begun since fails   open, for twice as long
+///     open    a call that began after the wait fails           open, for twice as long
 ///     open    a part is stored, or a lost store answers again  open, with its wait over
 ///     trying  a part is stored, or a lost store answers        rising
 ///     trying  the trial fails                                  open, for twice as long
 ///     trying  the trial ends without evidence either way       open, with its wait over
-///     rising  a part of its own is stored                      rising, one more part at once; beyond 8 closed
+///     rising  a part that began while rising is stored         rising, one more part at once; beyond 8 closed
 ///     rising  answers lost in a row; refusals in a row         open, for twice as long
 ///     rising  30 s have passed                                 closed
 ///
-/// - *In a row* means without evidence for the store in between. Any answer is evidence against lost ones. Only a
-///   stored part is evidence against refusals, because a full store still looks objects up. So the breaker stays closed
-///   if one request is lost while others succeed, or if one device has used up its own quota while other devices store
-///   parts. If the refusals concern more than one device, two of them are enough.
+/// - *In a row* means without evidence for the store in between. Between lost answers, any answer of the store is such
+///   evidence. Between refusals, only a stored part is, because a full store still looks objects up. So the breaker
+///   stays closed if one request is lost while others succeed, or if one device has used up its own quota while other
+///   devices store parts. If the refusals concern more than one device, two of them are enough.
 /// - When the store asks for a pause, it usually refuses all parts that are on their way at that time. These refusals
 ///   count once: a request that was sent before the last counted refusal gives no new evidence. `StorePace` handles the
 ///   pause itself.
@@ -45,8 +45,8 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// Whether a part may begin.
     package enum Admission: Hashable, Sendable {
-        /// - isCautious: there is evidence against the store, so the agent may send only a few bytes until the store
-        ///   has taken them.
+        /// - isCautious: whether there is evidence against the store, so that the agent may send only a few bytes until
+        ///   the store has taken them.
         case admitted(isCautious: Bool)
         case deferred(Cause, retryAfter: Duration)
     }

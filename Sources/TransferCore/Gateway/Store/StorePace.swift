@@ -187,7 +187,7 @@ package struct StorePaceLimits: Hashable, Sendable {
     /// number of parts after which the extra wait grows no further.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
-    /// An answer is slow after this multiple of the usual time, and at least after the minimum.
+    /// An answer counts as slow after this multiple of the usual time, but never before the minimum.
     package var slowFactor = 8
     package var slowAfterLeast = Duration.seconds(5)
     /// Number of answers needed to know the usual time.

@@ -41,34 +41,35 @@ package struct PartBytes: Hashable, Sendable {
     }
 }
 
-/// One call to the store. Each case names its answer (`StoreAnswer`); any call may also be answered by `failed`.
+/// One call to the store. Each case names its answer (`StoreAnswer`); any call may be answered by `failed` instead.
 package enum StoreRequest: Hashable, Sendable {
-    /// Looks up the object under the key, without reading its bytes → `object`.
+    /// Looks up the object under the key, without reading its bytes. Answer: `object`.
     ///
     /// - plan: the parts of the file that the object is compared with.
     case lookUpObject(key: String, plan: PartPlan)
-    /// Reads an object of this size → `object`, with the root digest for this part size as verified evidence. An object
-    /// of another size is not read, because it has replaced the object that was looked up.
+    /// Reads an object of this size. Answer: `object`, with the root digest for this part size as verified evidence.
+    /// An object of another size is not read, because it has replaced the object that was looked up.
     case readObject(key: String, size: UInt64, partBytes: UInt64)
-    /// The records of unfinished sessions of this key → `records`.
+    /// Finds the records of unfinished sessions of this key. Answer: `records`.
     case findRecords(key: String)
-    /// Writes or replaces a session's record, durably → `done`.
+    /// Writes or replaces a session's record, durably. Answer: `done`.
     case writeRecord(SessionRecord)
-    /// Removes a session's record → `done`, even if there is no record.
+    /// Removes a session's record. Answer: `done`, even if there is no record.
     case removeRecord(key: String, session: SessionID)
-    /// Begins an upload → `uploadCreated`.
+    /// Begins an upload. Answer: `uploadCreated`.
     case createUpload(key: String, metadata: ObjectMetadata)
-    /// Lists all parts of an upload → `parts`.
+    /// Lists all parts of an upload. Answer: `parts`.
     case listParts(key: String, upload: String)
-    /// Stores a part of an upload → `partStored`.
+    /// Stores a part of an upload. Answer: `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
-    /// Stores a whole one-part file → `objectStored`. The flow holds the last bytes back until it is released.
+    /// Stores a whole one-part file. Answer: `objectStored`. The flow holds the last bytes back until it is released.
     case storeObject(key: String, metadata: ObjectMetadata, bytes: PartBytes, condition: PutCondition)
-    /// Completes an upload with exactly these parts → `objectStored`.
+    /// Completes an upload with exactly these parts. Answer: `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
-    /// Aborts an upload → `done`, even if the upload is gone.
+    /// Aborts an upload. Answer: `done`, even if the upload is gone.
     case abort(key: String, upload: String)
-    /// Writes a session's record again, unchanged, if it is older than 30 seconds → `done`, even if there is no record.
+    /// Writes a session's record again, unchanged, if it is older than 30 seconds. Answer: `done`, even if there is no
+    /// record.
     case renewRecord(key: String, session: SessionID)
 }
 

@@ -74,9 +74,9 @@ package final class AgentHost {
     /// The process dies: uncommitted writes are lost and connections break.
     ///
     /// - Parameters:
-    ///   - leavingGateway: the gateway does not notice, and bytes in flight to it are lost.
-    ///   - landingCommit: the transaction in progress becomes durable, although the process does not learn of it.
-    ///   - landingBytes: bytes in flight still arrive at the gateways.
+    ///   - leavingGateway: whether the gateway does not notice, and bytes in flight to it are lost.
+    ///   - landingCommit: whether the transaction in progress becomes durable. The process does not learn of it.
+    ///   - landingBytes: whether bytes in flight still arrive at the gateways.
     ///   - landingPercent: percentage of the transaction and of the bytes on each connection that takes effect. Real
     ///     journal transactions are atomic, but the agent must not rely on which writes share a transaction.
     package func kill(

@@ -33,8 +33,8 @@ final class VirtualFlow {
         onChange?()
     }
 
-    /// The next piece of the part. `nil` if no piece has arrived, or if it holds the part's last bytes and the gateway
-    /// has not released them yet.
+    /// The next piece of the part. `nil` if no piece has arrived, or if the next piece holds the part's last bytes and
+    /// the gateway has not released them yet.
     func take() -> [UInt8]? {
         guard let piece = pieces.first else { return nil }
         guard isReleased || bytesGiven + UInt64(piece.count) < size else { return nil }

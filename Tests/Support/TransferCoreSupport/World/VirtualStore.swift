@@ -6,9 +6,9 @@ package import WireProtocol
 /// chooses.
 package final class VirtualStore {
     let schedule: Schedule
-    /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. After the
-    /// session record is removed, only a part of the process that removed the record does so, because only this gateway
-    /// can know of the part. No gateway can know which parts other gateways, including dead ones, had in flight.
+    /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. After a
+    /// process has removed the session record, only its own parts do so: it has to wait for its own parts, but cannot
+    /// know which parts other gateways, including dead ones, had in flight.
     package var landsAfterAbort = false
     /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]

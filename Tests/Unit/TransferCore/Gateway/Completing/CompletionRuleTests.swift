@@ -124,7 +124,7 @@ import WireProtocol
     }
 
     /// While the gateway looks up the key for the first COMPLETE, the agent offers the part again and sends another
-    /// COMPLETE. The gateway checks the root digest of that one, too.
+    /// COMPLETE. The gateway checks the root digest of the second COMPLETE, too.
     @Test func completeDuringALookIsChecked() throws {
         var driver = try GatewayTableTests.driver(in: .onePartLooking)
         // The gateway ignores a second COMPLETE while it handles the first.

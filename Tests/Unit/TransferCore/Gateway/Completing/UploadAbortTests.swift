@@ -96,7 +96,7 @@ import WireProtocol
             abort.step(after: .failed(.uploadUnknown), target, mayLand: false, now: Self.now) == .finishAbort)
     }
 
-    /// A file of one part has no upload to drop, so nothing is asked.
+    /// A file of one part has no upload to drop, so the session asks the store nothing.
     @Test func onePartOnlyWaitsForWhatWasGivenUp() throws {
         let target = try SessionEndingTests.target(size: 400, upload: nil)
         let abort = UploadAbort.ofOnePart

@@ -287,8 +287,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// The gateway still holds the first bytes of part 1 from before the cut. Behind SESSION OPEN it receives first
-    /// bytes of the same part, with the same digest, once more. It keeps the longer of the two.
+    /// The gateway still holds the beginning of part 1 from before the cut. Behind SESSION OPEN the agent sends a
+    /// beginning of the same part again, with the same digest. The gateway keeps the longer one.
     @Test(arguments: [(150, 300), (450, 450)] as [(UInt32, UInt64)])
     func longerPartialIsKept(ahead: UInt32, kept: UInt64) throws {
         var (driver, record) = try cut()

@@ -31,8 +31,8 @@ import WireProtocol
         #expect(answer.wanted == [Self.entries[1].part])
     }
 
-    /// A run that joins its session in another slot already knows which parts it has stored. So the gateway names only
-    /// the parts that the store holds without a digest, because the agent must offer those with an MD5.
+    /// A run that joins its session in another slot already knows all stored parts whose digests the gateway knows. So
+    /// the gateway names only the parts without a digest, so that the agent offers them with an MD5.
     @Test func aJoiningSlotLearnsOnlyOfPartsWithoutADigest() {
         var stored = Self.stored
         stored[Self.entries[2].part] = Self.entry(2, digest: nil)

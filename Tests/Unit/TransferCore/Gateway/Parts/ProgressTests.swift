@@ -226,8 +226,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 1)
     }
 
-    /// The gateway interrupts an idle slot although memory is not short. Its message therefore names what the gateway
-    /// has waited for, and does not mention memory.
+    /// The gateway interrupts an idle slot although memory is not short. The message to the agent therefore names what
+    /// the gateway has waited for, and does not mention memory.
     @Test(arguments: [GatewayTableTests.State.listing, .open])
     func messageNamesTheMissingList(state: GatewayTableTests.State) throws {
         var driver = try GatewayTableTests.driver(in: state)

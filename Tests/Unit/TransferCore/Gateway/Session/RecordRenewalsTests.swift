@@ -18,7 +18,7 @@ import WireProtocol
         }
     }
 
-    /// Idle, renewing and superseded.
+    /// The renewals of one session in each state: idle, renewing and superseded.
     private static func states() -> [RecordRenewals] {
         var states = [RecordRenewals()]
         var renewals = RecordRenewals()

@@ -48,7 +48,7 @@ import WireProtocol
         }
     }
 
-    /// If the agent compares its file with the object, SESSION EXISTS is no failure.
+    /// If the agent compares its file with the object, SESSION EXISTS is no failure, so the gateway logs none.
     @Test func comparedObjectIsNotNoted() throws {
         let (session, object) = (GatewayDriver.session, GatewayDriver.object())
         #expect(SessionEnding.taken(try Self.target(compares: true), object).note == nil)
@@ -58,7 +58,7 @@ import WireProtocol
         #expect(SessionEnding.aborted(try Self.target()).note == .aborted(session, key: "site/file"))
     }
 
-    /// A lost session is reported by RESUME STATE to an agent that resumes, and by the refusal to any other.
+    /// RESUME STATE reports a lost session to an agent that resumes. Any other agent gets the refusal.
     @Test func lossIsReportedInTheFrameOfTheSlot() throws {
         let lost = try Self.target().resumeState(.lost)
         let refusal = SessionRefused(code: .sessionLost, retryAfterMilliseconds: 0, message: "m")

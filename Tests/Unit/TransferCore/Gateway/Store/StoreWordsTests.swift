@@ -93,7 +93,7 @@ import WireProtocol
         #expect(facts.session == GatewayDriver.session)
     }
 
-    /// A store that asks for a very long pause must not keep a session waiting for longer than minutes.
+    /// A store that asks for a very long pause must not keep a session waiting for longer than a few minutes.
     @Test func aStoreIsNotWaitedForLongerThanMinutes() {
         var driver = opened()
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
