@@ -119,35 +119,3 @@ struct DeviceLimitOptions: ParsableArguments {
         DeviceLimits(connectionsMax: connections, sessionsMax: sessions, budgetBytes: budget?.bytes)
     }
 }
-
-struct Keys: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Shows and changes the keys that seal session tokens.", subcommands: [Rotate.self, List.self])
-
-    struct Rotate: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Seals with the next key, and makes another; running gateways follow within seconds.")
-        @OptionGroup var home: HomeOption
-
-        func run() throws {
-            for line in try home.gateway.rotateKeys().lines { Output.results.line(line) }
-            Output.results.line("Bring \(home.gateway.keysPath) to every gateway of the site before the next rotation.")
-        }
-    }
-
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the keys, oldest first, without the secrets.")
-        @OptionGroup var home: HomeOption
-
-        func run() throws {
-            for line in try home.gateway.keyRing().lines { Output.results.line(line) }
-        }
-    }
-}
-
-extension KeyRing {
-    /// The key ring as text for an operator: one key per line, without secrets.
-    fileprivate var lines: [String] {
-        entries.map { "\($0.id)  \($0.state.rawValue)" }
-    }
-}

@@ -17,6 +17,9 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         case reading(ByteBuffer)
         /// The header has been read. The bytes have arrived behind it.
         case passing(ByteBuffer)
+        /// The connection did not begin with a valid header, and is being closed.
+        case refused
+        /// The handler passes everything on, until it is removed.
         case ended
     }
 
@@ -54,6 +57,8 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         case .passing(var rest):
             rest.writeImmutableBuffer(unwrapInboundIn(data))
             state = .passing(rest)
+        case .refused:
+            break
         case .idle, .ended:
             context.fireChannelRead(data)
         }
@@ -78,7 +83,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
             logger.notice(
                 "A balancer's connection has no valid PROXY header",
                 metadata: ["error": "\(error)", "address": "\(context.remoteAddress?.ipAddress ?? "")"])
-            state = .ended
+            state = .refused
             context.close(promise: nil)
         }
     }
@@ -86,14 +91,14 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     package func channelReadComplete(context: ChannelHandlerContext) {
         switch state {
         case .reading: context.read()
-        case .passing: break
+        case .passing, .refused: break
         case .idle, .ended: context.fireChannelReadComplete()
         }
     }
 
     package func read(context: ChannelHandlerContext) {
         switch state {
-        case .idle, .reading:
+        case .idle, .reading, .refused:
             // The handler reads by itself until it has the header.
             break
         case .passing(let rest):
@@ -113,8 +118,10 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     package func channelInactive(context: ChannelHandlerContext) {
         deadline?.cancel()
         // The handlers behind do not know a connection whose header has not been read.
-        if case .reading = state { return }
-        context.fireChannelInactive()
+        switch state {
+        case .reading, .refused: break
+        case .idle, .passing, .ended: context.fireChannelInactive()
+        }
     }
 
     private func remove(_ context: ChannelHandlerContext) {

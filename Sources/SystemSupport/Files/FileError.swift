@@ -66,7 +66,7 @@ package struct FileError: Error, Hashable {
     }
 
     /// Whether the operating system caused the error. The same call may succeed later. Any other cause lasts until
-    /// somebody changes the file.
+    /// the file changes.
     package var isOfSystem: Bool { call != nil }
 
     /// Whether the file does not exist.

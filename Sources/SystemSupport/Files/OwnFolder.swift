@@ -10,7 +10,7 @@ package enum OwnFolder {
 
     /// Makes a folder that only its owner may enter, and the missing folders above it.
     ///
-    /// A folder that exists already is closed to others if it is empty. If it is not, somebody may have given others
+    /// A folder that exists already is closed to others if it is empty. If it is not, its owner may have given others
     /// access on purpose, so the folder is left as it is and refused. A folder in which every user may make files, such
     /// as `/tmp`, is refused, too. Root may use the folders of other users, because an administrator makes the homes of
     /// services.

@@ -14,7 +14,8 @@ import TransferCommon
             try await withTemporaryDirectory { directory in
                 umask(0)
                 let home = AgentHome(path: directory.appending(path: "home").path(percentEncoded: false))
-                try FileManager.default.createDirectory(atPath: home.path, withIntermediateDirectories: false)
+                try FileManager.default.createDirectory(
+                    atPath: home.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
                 try home.createOrGoOn(name: "cam", gateway: "g:1", pin: Fingerprint(try .of([1])))
                 let journal = try Journal.open(home.journalPath)
                 for (name, permissions) in [
@@ -29,7 +30,7 @@ import TransferCommon
         }
     }
 
-    /// Whoever may change the configuration decides to which gateway the agent sends files.
+    /// A user who may change the configuration decides to which gateway the agent sends files.
     @Test func configurationThatOthersMayChangeIsNotRead() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))

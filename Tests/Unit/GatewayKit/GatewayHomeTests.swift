@@ -32,7 +32,8 @@ struct GatewayHomeTests {
             try await withTemporaryDirectory { directory in
                 umask(0)
                 let path = directory.appending(path: "home").path(percentEncoded: false)
-                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+                try FileManager.default.createDirectory(
+                    atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
                 _ = try GatewayHome(path: path).create(name: "gate")
                 let attributes = try FileManager.default.attributesOfItem(atPath: path)
                 try #require(attributes[.posixPermissions] as? Int == 0o700)

@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    /// Whoever may write a device list decides which devices the gateway accepts.
+    /// A user who may write a device list decides which devices the gateway accepts.
     @Test(arguments: [
         (0o600, true), (0o640, true), (0o644, true), (0o444, true), (0o620, false), (0o602, false), (0o664, false),
         (0o666, false), (0o777, false),

@@ -35,7 +35,7 @@ import Testing
     /// A wrong beginning is refused at its first wrong byte.
     @Test(
         arguments: [
-            ([0x16], ProxyHeaderError.noHeader), (Array("PROXY TCP4".utf8), .noHeader),
+            ([0x16], ProxyHeaderError.noHeader), (Array("P".utf8), .noHeader),
             (signature.dropLast() + [0], .noHeader), (signature + [0x11], .version), (signature + [0x22], .version),
             (signature + [0x31], .version), (signature + [0x21, 0x12], .family), (signature + [0x21, 0x31], .family),
             (signature + [0x20, 0x01], .family), (signature + [0x21, 0x11, 2, 9], .tooLong),

@@ -1,0 +1,39 @@
+import ArgumentParser
+import CommandSupport
+import GatewayKit
+import SystemSupport
+
+struct Uploads: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists and removes unfinished uploads.", subcommands: [List.self, Clean.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists unfinished uploads: age, bytes, device, key.")
+        @OptionGroup var home: HomeOption
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            let settings = try await Settings(file: home.gateway.configurationPath)
+            try await UploadAdministration(site: store.site(settings)).list { Output.results.line($0) }
+        }
+    }
+
+    struct Clean: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes abandoned uploads.")
+        @Option(help: "Only those without a new part for this long, at least 1h (default: 7d).") var olderThan:
+            TimeSpan?
+        @Flag(help: "Allow less than 1h. This also removes uploads that agents are sending.") var force = false
+        @OptionGroup var home: HomeOption
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            let settings = try await Settings(file: home.gateway.configurationPath)
+            let age = olderThan?.duration ?? .seconds(7 * 86_400)
+            guard force || age >= GatewayProgram.unfinishedExpiryMin else {
+                throw ValidationError("--older-than is at least 1h, unless --force is given.")
+            }
+            try await UploadAdministration(site: store.site(settings)).clean(olderThan: age) { Output.results.line($0) }
+        }
+    }
+}
