@@ -38,6 +38,9 @@ extension EndToEndTests {
         /// A running gateway does not use a device list that others may change. It keeps the list that it has read.
         @Test func runningGatewayKeepsListThatOthersMayNotChange() async throws {
             try await Site.serving { site, agent in
+                // The gateway reads the list when a device connects. This push makes it read the list with the device.
+                let first = try site.makeFile("first", bytes: 10)
+                _ = try await agent.run(["push", first.path(percentEncoded: false)])
                 try await site.shell("chmod 664 gateway/devices; sed -i 's/^/#/' gateway/devices")
                 let file = try site.makeFile("file", bytes: 10)
                 _ = try await agent.run(["push", file.path(percentEncoded: false)])
