@@ -9,8 +9,8 @@ package struct ObjectSummary: Hashable, Sendable {
     package var etag: String?
     /// The version id, if the bucket keeps versions.
     package var version: String?
-    /// The time at which the object was stored, by the store's clock.
-    package var modified: Date
+    /// The time at which the object was stored, by the store's clock; `nil` if the store does not report it.
+    package var modified: Date?
     /// The metadata that a gateway stored with the object; `nil` if another program made the object, or if the store
     /// keeps no metadata.
     package var metadata: ObjectMetadata?
@@ -21,7 +21,7 @@ package struct ObjectSummary: Hashable, Sendable {
     package var isEvidenceChecked: Bool
 
     package init(
-        size: UInt64, etag: String?, version: String?, modified: Date, metadata: ObjectMetadata?,
+        size: UInt64, etag: String?, version: String?, modified: Date?, metadata: ObjectMetadata?,
         evidence: ObjectEvidence, isEvidenceChecked: Bool
     ) {
         self.size = size

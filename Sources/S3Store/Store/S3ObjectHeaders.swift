@@ -11,13 +11,14 @@ struct S3ObjectHeaders {
     ///
     /// - Parameter provider: the properties of the store, which say which headers are reliable.
     func summary(from provider: S3Provider) throws(StoreError) -> ObjectSummary {
-        guard let size = headers.value("content-length").flatMap({ UInt64($0) }),
-            let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
-        else { throw StoreError(.damaged, "The store does not report an object's size and date.") }
+        guard let size = headers.value("content-length").flatMap({ UInt64($0) }) else {
+            throw StoreError(.damaged, "The store does not report an object's size.")
+        }
         let metadata = self.metadata
         let checked = checkedEvidence(metadata, provider)
         return ObjectSummary(
-            size: size, etag: headers.value("etag"), version: version, modified: modified,
+            size: size, etag: headers.value("etag"), version: version,
+            modified: headers.value("last-modified").flatMap { S3Time.date(header: $0) },
             metadata: metadata, evidence: checked ?? toldEvidence(metadata, provider),
             isEvidenceChecked: checked != nil)
     }

@@ -46,7 +46,7 @@ extension S3Store {
         let folder = probes
         var count = 0
         for (key, upload) in try await uploads.list(prefix: folder.path, choosing: { _ in .wanted })
-        where upload.created <= limit && key.utf8.starts(with: folder.path.utf8) {
+        where upload.created.map({ $0 <= limit }) ?? false && key.utf8.starts(with: folder.path.utf8) {
             do {
                 try await uploads.abort(at: key, upload: upload.upload)
             } catch {
@@ -58,11 +58,8 @@ extension S3Store {
         var after: String?
         repeat {
             let page = try await folder.names(prefix: "", after: after)
-            for name in page.names {
-                guard let modified = try await bucket.head(at: folder.path + name)?.value("last-modified"),
-                    let date = S3Time.date(header: modified), date <= limit
-                else { continue }
-                try await bucket.delete(key: folder.path + name)
+            for record in page.records where record.modified.map({ $0 <= limit }) ?? false {
+                try await bucket.delete(key: folder.path + record.name)
                 count += 1
             }
             after = page.next

@@ -49,6 +49,8 @@ struct S3Uploads: Sendable {
     /// - Parameter key: the whole key in the bucket.
     func parts(at key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
         var request = try self.request(.GET, at: key, upload: upload)
+        // Some stores return 10,000 parts in one page. The gateway holds a page in memory, so it asks for less.
+        request.query.append(("max-parts", "1000"))
         if let after { request.query.append(("part-number-marker", String(after.value))) }
         let response = try await bucket.client.send(request)
         guard let page = S3Documents.Parts(reading: response.body) else {
@@ -97,14 +99,12 @@ struct S3Uploads: Sendable {
                 guard let key = upload.key else { continue }
                 lastKey = key
                 guard case .wanted = choose(key), let id = upload.uploadId, Self.isUploadID(id) else { continue }
-                guard let created = upload.initiated.flatMap({ S3Time.date(xml: $0) }) else {
-                    throw StoreError(.damaged, "The store lists an upload without its date.")
-                }
+                let created = upload.initiated.flatMap { S3Time.date(xml: $0) }
                 found.append((key, UploadSummary(upload: id, created: created, sessionID: nil)))
             }
             let isPast = lastKey.map { choose($0) == .behind } ?? false
             guard page.isTruncated, !isPast else {
-                return found.sorted { $0.summary.created < $1.summary.created }
+                return found.sorted { UploadSummary.isOlder($0.summary, $1.summary) }
             }
             let nextKey = page.nextKeyMarker ?? lastKey
             let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")
@@ -150,12 +150,12 @@ struct S3Uploads: Sendable {
 
     private static func part(_ part: S3Documents.Parts.Part) throws(StoreError) -> ListedPart {
         guard let number = part.partNumber.flatMap({ UInt32($0) }).flatMap({ PartNumber($0) }),
-            let size = part.size.flatMap({ UInt64($0) }), let etag = part.eTag, !etag.isEmpty,
-            let modified = part.lastModified.flatMap({ S3Time.date(xml: $0) })
+            let size = part.size.flatMap({ UInt64($0) }), let etag = part.eTag, !etag.isEmpty
         else { throw StoreError(.damaged, "The store lists an invalid part.") }
         return ListedPart(
             number: number, size: size, etag: etag,
-            digest: part.checksumSHA256.flatMap { S3Digests.sha256(base64: $0) }, modified: modified)
+            digest: part.checksumSHA256.flatMap { S3Digests.sha256(base64: $0) },
+            modified: part.lastModified.flatMap { S3Time.date(xml: $0) })
     }
 }
 

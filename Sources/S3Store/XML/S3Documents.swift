@@ -85,13 +85,24 @@ package enum S3Documents {
 
     /// The answer to ListObjectsV2.
     package struct Objects: S3Document {
+        struct Object {
+            let key: String
+            let lastModified: String?
+            let size: String?
+        }
+
         let isTruncated: Bool
-        let keys: [String]
+        /// The listed objects whose keys can be read.
+        let objects: [Object]
 
         package init?(_ root: XMLElement) {
             guard root.hasChild(among: ["Contents", "IsTruncated", "KeyCount", "MaxKeys"]) else { return nil }
             isTruncated = root.isTrue("IsTruncated")
-            keys = root.children.filter { $0.name == "Contents" }.compactMap { root.key(of: "Key", in: $0) }
+            objects = root.children.filter { $0.name == "Contents" }.compactMap { object in
+                root.key(of: "Key", in: object).map { key in
+                    Object(key: key, lastModified: object.value(of: "LastModified"), size: object.value(of: "Size"))
+                }
+            }
         }
     }
 

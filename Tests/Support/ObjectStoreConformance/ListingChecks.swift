@@ -55,18 +55,19 @@ extension ConformanceCheck {
         ConformanceCheck("parts, objects and records are dated by the store's clock") { subject in
             let key = subject.key("dated")
             let part = SampleContent(byteCount: 3, seed: 421)
-            let before = try await subject.store.currentTime()
+            let before = try require(try await subject.store.currentTime(), "the store's time")
             let (upload, _) = try await subject.begin([part], key: key)
             try await subject.put(part, key: key)
             let name = try SessionRecord.name(key: key, session: subject.metadata().sessionID)
             try await subject.store.writeRecord(name: name, bytes: [1])
-            let after = try await subject.store.currentTime()
+            let after = try require(try await subject.store.currentTime(), "the store's time")
             let created = try await subject.store.uploads(key: key).first?.created
             let dates = [
                 try await subject.store.allParts(key: key, upload: upload).first?.modified,
                 subject.has(.uploadsMisdated) ? before : created,
                 try await subject.store.object(key: key)?.modified,
                 try await subject.store.readRecord(name: name)?.modified,
+                try await subject.store.recordNames(prefix: name, after: nil).records.first?.modified,
             ]
             // S3 reports dates in whole seconds, so a date may lie up to two seconds before or after the time of the
             // test.
@@ -108,6 +109,7 @@ extension ConformanceCheck {
             try expect(try await subject.store.recordNames(prefix: prefix, after: nil).names == names, "the key's five")
             let rest = try await subject.store.recordNames(prefix: prefix, after: names[2])
             try expect(rest.names == Array(names[3...]), "those after the marker")
+            try expect(rest.records.allSatisfy { $0.size == 1 }, "the sizes")
             try expect(rest.next == nil, "no further page")
             for name in names + [other] { try await subject.store.deleteRecord(name: name) }
         },

@@ -68,7 +68,14 @@ extension S3Bucket {
         let keys = objects.keys.filter { $0.hasPrefix(prefix) && $0 > after }.sorted()
         let page = keys.prefix(rules.pageCount)
         let isTruncated = keys.count > page.count
-        let contents = page.map { "<Contents><Key>\(Self.encoded($0.text))</Key></Contents>" }.joined()
+        let contents = page.map { key in
+            var content = "<Contents><Key>\(Self.encoded(key.text))</Key>"
+            if let object = objects[key] {
+                content += "<LastModified>\(Self.xml(object.modified))</LastModified>"
+                content += "<Size>\(object.bytes.readableBytes)</Size>"
+            }
+            return content + "</Contents>"
+        }.joined()
         return .xml(
             "ListBucketResult",
             "<EncodingType>url</EncodingType><IsTruncated>\(isTruncated)</IsTruncated>\(contents)")

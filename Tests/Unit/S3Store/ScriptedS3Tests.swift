@@ -183,7 +183,7 @@ struct ScriptedS3Tests {
             s3.inject(.refuse(status: 403, code: "AccessDenied"), into: .listUploads, times: .max) { _ in true }
             let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
             let report = try await cleaner.clean(olderThan: .seconds(-3_600))
-            #expect(report.removed.count == 1 && s3.uploads.isEmpty)
+            #expect(report.removedCount == 1 && s3.uploads.isEmpty)
         }
     }
 
