@@ -1,6 +1,9 @@
+import Cryptography
 import NIOCore
 import NIOHTTP1
 import ObjectStore
+import TransferCommon
+import WireProtocol
 
 /// A folder in the bucket that belongs to the gateways: the folder of session records, or the folder of probes.
 struct S3Folder: Sendable {
@@ -15,7 +18,21 @@ struct S3Folder: Sendable {
         guard bytes.count <= Self.recordBytesMax else { throw StoreError(.tooLarge) }
         var request = S3Request(.PUT, key: key)
         request.headers.append(("content-type", "application/json"))
-        _ = try await bucket.client.send(request, body: ByteBuffer(bytes: bytes))
+        let body = ByteBuffer(bytes: bytes)
+        request.headers += try checksum(of: body)
+        _ = try await bucket.client.send(request, body: body)
+    }
+
+    private func checksum(of body: ByteBuffer) throws(StoreError) -> [(name: String, value: String)] {
+        let form = bucket.provider.putChecksum
+        guard form != .none else { return [] }
+        do {
+            let digest = try SHA256Digest.of(body.readableBytesView)
+            let md5 = form == .md5 ? S3Bucket.md5(of: body) : nil
+            return S3ObjectHeaders.fields(of: form, digest: digest, md5: md5)
+        } catch {
+            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        }
     }
 
     func read(_ name: String) async throws(StoreError) -> StoredRecord? {

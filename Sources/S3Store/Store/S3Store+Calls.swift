@@ -30,7 +30,7 @@ extension S3Store {
 
 extension S3Store {
     package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
-        try await uploads.create(at: try writableKey(key), metadata: metadata)
+        try await uploads.create(at: try writableKey(key), metadata: metadata).id
     }
 
     package func uploadPart(

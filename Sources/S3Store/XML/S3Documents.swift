@@ -188,14 +188,14 @@ package enum S3XML {
 }
 
 extension XMLElement {
-    fileprivate func isTrue(_ name: String) -> Bool {
+    func isTrue(_ name: String) -> Bool {
         ["true", "True", "1"].contains(value(of: name))
     }
 
     /// The key in a child of `element`. White space around a key is part of the key.
     ///
     /// - Returns: `nil` if there is no key, or if this listing encodes its keys and the key is not encoded correctly.
-    fileprivate func key(of name: String, in element: XMLElement) -> String? {
+    func key(of name: String, in element: XMLElement) -> String? {
         guard let text = element.text(of: name) else { return nil }
         return value(of: "EncodingType") == "url" ? S3Documents.decoded(text) : text
     }
