@@ -1,4 +1,4 @@
-import ObjectStore
+package import ObjectStore
 
 /// What the requests of a probe have shown. It makes the store's properties of them, a reason not to use the store, or
 /// warnings. It sends nothing itself.
@@ -17,9 +17,9 @@ import ObjectStore
 /// | list unfinished uploads              | a warning                                                 |
 /// | delete an object                     | a warning                                                 |
 /// | list and delete its versions         | a warning if the bucket keeps versions                    |
-struct ProbeFindings {
+package struct ProbeFindings {
     /// A request of the probe, by the name of S3's call and by the right that it needs.
-    enum Step: String {
+    package enum Step: String {
         case uploadPart = "UploadPart"
         case listParts = "ListParts"
         case abortUpload = "AbortMultipartUpload"
@@ -31,7 +31,7 @@ struct ProbeFindings {
         case deleteVersions = "ListObjectVersions or DeleteObject of a version"
 
         /// The right in the policy of a bucket.
-        var right: String {
+        package var right: String {
             switch self {
             case .uploadPart, .putObject: "s3:PutObject"
             case .listParts: "s3:ListMultipartUploadParts"
@@ -46,7 +46,7 @@ struct ProbeFindings {
     }
 
     /// The rule by which the bucket removes unfinished uploads.
-    enum UploadRule: Equatable {
+    package enum UploadRule: Equatable {
         /// The store did not say.
         case unknown
         case none
@@ -55,16 +55,16 @@ struct ProbeFindings {
     }
 
     /// The properties of the table, with the observed ones.
-    var provider: S3Provider
+    package var provider: S3Provider
     /// The steps that the store has refused.
-    var refused: [Step: StoreError] = [:]
+    package var refused: [Step: StoreError] = [:]
     /// The highest part number of the table, if the store has refused it.
-    var refusedPartNumber: UInt32?
+    package var refusedPartNumber: UInt32?
     /// Whether the bucket gives each object a version id.
-    var keepsVersions = false
-    var uploadRule = UploadRule.unknown
+    package var keepsVersions = false
+    package var uploadRule = UploadRule.unknown
 
-    init(table: S3Provider) {
+    package init(table: S3Provider) {
         provider = table
     }
 
@@ -74,7 +74,7 @@ struct ProbeFindings {
     ]
 
     /// The reason why the store must not be used; `nil` if no needed step was refused so far.
-    var objection: StoreError? {
+    package var objection: StoreError? {
         guard let step = Self.needed.first(where: { refused[$0] != nil }), let error = refused[step] else { return nil }
         let sentence =
             error.reason == .denied
@@ -84,7 +84,7 @@ struct ProbeFindings {
     }
 
     /// What the operator should know of a store that can be used.
-    var warnings: [String] {
+    package var warnings: [String] {
         var sentences: [String] = []
         if let refusedPartNumber {
             sentences.append(

@@ -24,6 +24,8 @@ extension S3Bucket {
     mutating func put(_ call: S3Call, _ request: ScriptedRequest) -> S3Reply {
         guard let (sha256, md5) = Self.digests(of: request.body) else { return .error(500, "InternalError") }
         if let objection = objection(to: request, sha256: sha256, md5: md5) { return objection }
+        let hasChecksum = request.headers.keys.contains { $0 == "content-md5" || $0.hasPrefix("x-amz-checksum-") }
+        if rules.wantsChecksum, !hasChecksum { return .error(400, "InvalidRequest") }
         if !rules.looksAtConditionsFirst, let refusal = refusal(of: request, rules.conditionalPut, key: call.key) {
             return refusal
         }
