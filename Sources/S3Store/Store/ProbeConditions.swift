@@ -17,8 +17,8 @@ struct ProbeConditions {
     }
 
     /// The conditions of PutObject. A condition counts as honoured only if the store checks it at the end of the body.
-    /// With other stores the gateway looks up the key right before it sends the last bytes. It sends the header to those
-    /// stores, too, because a check at the beginning still catches some conflicts.
+    /// With other stores the gateway looks up the key right before it sends the last bytes. It sends the header to
+    /// those stores, too, because a check at the beginning still catches some conflicts.
     func ofPut() async throws(StoreError) -> S3Provider.Conditions {
         var seen = try await conditions(beyond: probe.bucket.provider.putConditions) { wanted throws(StoreError) in
             try await condition { () async throws(StoreError) in _ = try await probe.put(wanted) }

@@ -26,8 +26,8 @@ extension S3Bucket {
     }
 
     /// Reads back an object whose ETag is not the MD5 of the sent bytes. Deletes the object if it has other bytes, and
-    /// if the request can name exactly this object. Usually the agent uploads the file again and replaces the object. If
-    /// the agent does not, an object that is not deleted has metadata with a wrong digest.
+    /// if the request can name exactly this object. Usually the agent uploads the file again and replaces the object.
+    /// If the agent does not, an object that is not deleted has metadata with a wrong digest.
     ///
     /// - Parameter key: the whole key in the bucket.
     /// - Throws: `.digestMismatch` unless the object has the sent bytes.

@@ -76,8 +76,8 @@ struct S3Bucket: Sendable {
         }
     }
 
-    /// Adds the MD5 to a small body if the store wants one and the agent has sent none. A small body is in memory before
-    /// it is sent.
+    /// Adds the MD5 to a small body if the store wants one and the agent has sent none. A small body is in memory
+    /// before it is sent.
     func withMD5(_ body: ObjectBody, for form: S3Checksum) async throws(StoreError) -> ObjectBody {
         guard form == .md5, body.md5 == nil, body.byteCount <= BodyRequest.wholeBytesMax else { return body }
         let pump = BodyPump(

@@ -328,8 +328,8 @@ struct StoreProbe {
 }
 
 extension StoreError {
-    /// Whether the store has refused the request because of what it asks for. Another error may be gone when the request
-    /// is repeated, or concerns all requests: wrong credentials, a missing bucket.
+    /// Whether the store has refused the request because of what it asks for. Another error may be gone when the
+    /// request is repeated, or concerns all requests: wrong credentials, a missing bucket.
     var isRefusal: Bool {
         guard let refusal = cause as? S3Refusal, !isRetryable, reason != .noSuchBucket else { return false }
         let isOfCredentials = reason == .denied && !["", "AccessDenied"].contains(refusal.code)

@@ -1,8 +1,8 @@
 import Foundation
 import TestSupport
 
-/// `rclone serve s3` in front of a folder: a server that checks signatures and `Content-MD5`, and no other digest and no
-/// condition. It writes an upload in the order of its parts.
+/// `rclone serve s3` in front of a folder: a server that checks signatures and `Content-MD5`, but no other digest and
+/// no condition. It writes an upload in the order of its parts.
 package enum RcloneServer {
     private static let bucket = "bucket"
     private static let accessKeyID = "sluice-tests"

@@ -63,7 +63,8 @@ import TransferCommon
         }
     }
 
-    /// A bucket with a default retention refuses an object without a checksum. Objects of any size and records have one.
+    /// A bucket with a default retention refuses an object without a checksum. Objects of any size and records have
+    /// one.
     @Test func writesHaveTheChecksumThatTheStoreWants() async throws {
         var rules = S3Rules.generic
         rules.wantsChecksum = true

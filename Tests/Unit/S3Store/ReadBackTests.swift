@@ -10,8 +10,8 @@ import TransferCommon
 /// Objects whose ETag is not the MD5 of the sent bytes. The client reads such an object back before it decides.
 @Suite(.timeLimit(.minutes(5))) struct ReadBackTests {
     /// A byte changed on the way to the store, and the store has stored the object. The client removes the object,
-    /// because the object's metadata names another digest than its content has. It does so only if the deletion can name
-    /// exactly this object: otherwise it could delete an object that another program has written meanwhile.
+    /// because the object's metadata names another digest than its content has. It does so only if the deletion can
+    /// name exactly this object: otherwise it could delete an object that another program has written meanwhile.
     @Test(arguments: [true, false])
     func corruptedObjectIsRemovedIfTheStoreChecksTheDeletion(checksDeletion: Bool) async throws {
         var rules = S3Rules.gcs
