@@ -50,10 +50,10 @@ package struct UploadAdministration: Sendable {
             switch entry {
             case .upload(let upload, let age):
                 bytes = bytes.addingReportingOverflow(upload.storedBytes).partialValue
-                oldest = max(oldest, age)
+                oldest = max(oldest, age ?? .zero)
                 print(
-                    "\(upload.session)  \(Self.text(age))  \(upload.partCount) parts  \(upload.storedBytes) B  "
-                        + "\(upload.device)  \(upload.key)"
+                    "\(upload.session)  \(age.map(Self.text) ?? "age unknown")  \(upload.partCount) parts  "
+                        + "\(upload.storedBytes) B  \(upload.device)  \(upload.key)"
                         + (upload.isUndecided ? "  (perhaps with an upload of another program; not removed)" : ""))
             case .unreadable(let name):
                 print("the record \(name) cannot be read")
@@ -70,15 +70,18 @@ package struct UploadAdministration: Sendable {
     /// Removes unfinished uploads that have received no part for `age`.
     package func clean(olderThan age: Duration, _ print: @Sendable (String) -> Void) async throws {
         let store = try await openUntried()
-        let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: age)
+        let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: age) { event in
+            switch event {
+            case .removed(let upload): print("removed \(upload.session)  \(upload.device)  \(upload.key)")
+            case .failed(let record, let error): print("kept \(record.session): \(error)")
+            case .unreadable(let name): print("the record \(name) cannot be read")
+            }
+        }
         await SiteStore.close(store)
-        for upload in report.removed { print("removed \(upload.session)  \(upload.device)  \(upload.key)") }
-        for failure in report.failed { print("kept \(failure.record.session): \(failure.error)") }
-        for name in report.unreadable { print("the record \(name) cannot be read") }
         if report.probeCount > 0 { print("removed \(report.probeCount) leftovers of interrupted start-up tests") }
         print(
-            "\(report.removed.count) removed (\(report.removedBytes) B), "
-                + "\(report.keptCount + report.failed.count) kept.")
+            "\(report.removedCount) removed (\(report.removedBytes) B), "
+                + "\(report.keptCount + report.failedCount) kept.")
     }
 
     private static func text(_ age: Duration) -> String {

@@ -100,7 +100,8 @@ package protocol ObjectStore: Sendable {
     /// Removes a record. A missing record is no error, so two gateways may remove the same one.
     func deleteRecord(name: String) async throws(StoreError)
 
-    /// One page of the record names that begin with `prefix`, in the order of their bytes.
+    /// One page of the record names that begin with `prefix`, in the order of their bytes, with what the store lists of
+    /// each record.
     ///
     /// - Parameter after: `RecordNamePage.next` of the page before; `nil` for the first page.
     func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage
@@ -114,7 +115,9 @@ package protocol ObjectStore: Sendable {
 
     /// The present time of the clock from which parts, uploads and records get their times. The age of an upload is
     /// computed with this clock, never with the clock of a gateway or device.
-    func currentTime() async throws(StoreError) -> Date
+    ///
+    /// - Returns: `nil` if the store does not report the time. No age is known then.
+    func currentTime() async throws(StoreError) -> Date?
 }
 
 extension ObjectStore {

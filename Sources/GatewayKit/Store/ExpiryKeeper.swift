@@ -52,17 +52,17 @@ package struct ExpiryKeeper: Sendable {
     }
 
     private func tell(_ report: CleaningReport) {
-        let kept = report.keptCount + report.failed.count + report.unreadable.count
-        guard !report.removed.isEmpty || !report.failed.isEmpty else {
+        let kept = report.keptCount + report.failedCount + report.unreadableCount
+        guard report.removedCount > 0 || report.failedCount > 0 else {
             logger.debug("No unfinished upload has expired", metadata: ["uploads.kept": "\(kept)"])
             return
         }
         logger.notice(
             "Removed expired unfinished uploads",
             metadata: [
-                "uploads.removed": "\(report.removed.count)", "uploads.removed_bytes": "\(report.removedBytes)",
+                "uploads.removed": "\(report.removedCount)", "uploads.removed_bytes": "\(report.removedBytes)",
                 "uploads.oldest_seconds": "\(report.oldestAge?.components.seconds ?? 0)",
-                "uploads.kept": "\(kept)", "uploads.failed": "\(report.failed.count)",
+                "uploads.kept": "\(kept)", "uploads.failed": "\(report.failedCount)",
             ])
     }
 }

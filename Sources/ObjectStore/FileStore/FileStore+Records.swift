@@ -28,7 +28,7 @@ extension FileStore {
         }
     }
 
-    package func currentTime() async throws(StoreError) -> Date {
+    package func currentTime() async throws(StoreError) -> Date? {
         let directory = directory
         return try await threads.run { try directory.currentTime() }
     }

@@ -67,7 +67,12 @@ struct RecordFiles: Sendable {
             return true
         }
         names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        let page = Array(names.prefix(countMax))
-        return RecordNamePage(names: page, next: page.count < names.count ? page.last : nil)
+        let page = names.prefix(countMax)
+        let records = try page.compactMap { name -> ListedRecord? in
+            // Another gateway may have removed the record since the listing.
+            guard let status = try files.status(layout.record(name)) else { return nil }
+            return ListedRecord(name: name, modified: status.modified, size: status.size)
+        }
+        return RecordNamePage(records: records, next: page.count < names.count ? page.last : nil)
     }
 }

@@ -149,7 +149,7 @@ struct UploadFolders: Sendable {
                 logger.debug("Passed over an upload", metadata: ["store.error": "\(error.shortDescription)"])
             }
         }
-        return found.sorted { ($0.created, $0.upload) < ($1.created, $1.upload) }
+        return found.sorted(by: UploadSummary.isOlder)
     }
 
     /// One page of an upload's parts, all of them durable. The page begins behind the part `after`.

@@ -28,20 +28,36 @@ package struct SessionRecords: Sendable {
         return record
     }
 
-    /// Writes a session's record again if it is older than `age`, so that the cleaner treats the session as active.
-    /// Does nothing if the record is missing or cannot be read.
+    /// Writes a session's record again if it is older than `age` or its age is unknown, so that the cleaner treats the
+    /// session as active. Does nothing if the record is missing or cannot be read.
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name), let record = entry.record, record.session == session,
-            record.key.hasSameBytes(as: key),
-            entry.modified < (try await store.currentTime()) - age / .seconds(1)
+            record.key.hasSameBytes(as: key)
         else { return }
+        // A record without an age is written in any case: it may be old.
+        if let modified = entry.modified, let now = try await store.currentTime(),
+            modified >= now - age / .seconds(1)
+        {
+            return
+        }
         try await write(record)
     }
 
     /// Removes a session's record. A missing record is no error.
     package func remove(key: String, session: SessionID) async throws(StoreError) {
-        try await store.deleteRecord(name: try SessionRecord.name(key: key, session: session))
+        try await remove(name: try SessionRecord.name(key: key, session: session))
+    }
+
+    /// Removes a record. If the gateway has no right to delete it, overwrites it with an empty one, which no gateway
+    /// reads: a listing shows that it is empty. Otherwise each new session of the key would read all old records.
+    func remove(name: String) async throws(StoreError) {
+        do {
+            try await store.deleteRecord(name: name)
+        } catch {
+            guard error.reason == .denied else { throw error }
+            try await store.writeRecord(name: name, bytes: [])
+        }
     }
 
     /// The records of all sessions of a key. A gateway looks in them for a session that it can adopt. The entry of a
@@ -62,26 +78,32 @@ package struct SessionRecords: Sendable {
         SessionRecordSequence(records: self, prefix: "")
     }
 
-    fileprivate func entry(name: String) async throws(StoreError) -> SessionRecordEntry? {
-        guard let stored = try await store.readRecord(name: name) else { return nil }
+    /// All records as the store lists them, with the empty ones.
+    var listed: ListedRecordSequence {
+        ListedRecordSequence(store: store, prefix: "")
+    }
+
+    /// Reads a record. `nil` if there is none, or only the empty one that `remove` leaves.
+    func entry(name: String) async throws(StoreError) -> SessionRecordEntry? {
+        guard let stored = try await store.readRecord(name: name), !stored.bytes.isEmpty else { return nil }
         return SessionRecordEntry(
             name: name, modified: stored.modified, record: SessionRecord(decoding: stored.bytes))
     }
 
-    fileprivate func names(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
-        try await store.recordNames(prefix: prefix, after: after)
+    fileprivate func listed(prefix: String) -> ListedRecordSequence {
+        ListedRecordSequence(store: store, prefix: prefix)
     }
 }
 
 /// A record as the store returned it.
 package struct SessionRecordEntry: Hashable, Sendable {
     package var name: String
-    /// Time of the last write, by the store's clock.
-    package var modified: Date
+    /// Time of the last write, by the store's clock; `nil` if the store does not report it.
+    package var modified: Date?
     /// The decoded record; `nil` if it cannot be read, because it is damaged or a later version of Sluice wrote it.
     package var record: SessionRecord?
 
-    package init(name: String, modified: Date, record: SessionRecord?) {
+    package init(name: String, modified: Date?, record: SessionRecord?) {
         self.name = name
         self.modified = modified
         self.record = record
@@ -98,10 +120,7 @@ package struct SessionRecordSequence: AsyncSequence, Sendable {
 
     package struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let records: SessionRecords
-        fileprivate let prefix: String
-        fileprivate var names: ArraySlice<String> = []
-        fileprivate var after: String?
-        fileprivate var isLastPage = false
+        fileprivate var listed: ListedRecordSequence.AsyncIterator
 
         package mutating func next() async throws(StoreError) -> SessionRecordEntry? {
             try await next(isolation: nil)
@@ -110,25 +129,61 @@ package struct SessionRecordSequence: AsyncSequence, Sendable {
         package mutating func next(
             isolation actor: isolated (any Actor)?
         ) async throws(StoreError) -> SessionRecordEntry? {
-            while true {
-                while let name = names.popFirst() {
-                    if let entry = try await records.entry(name: name) { return entry }
-                }
-                if isLastPage { return nil }
-                let page = try await records.names(prefix: prefix, after: after)
-                if let next = page.next, let previous = after,
-                    !previous.utf8.lexicographicallyPrecedes(next.utf8)
-                {
-                    throw StoreError(.damaged, "The store's list of records does not advance.")
-                }
-                names = page.names[...]
-                after = page.next
-                isLastPage = page.next == nil
+            while let record = try await listed.next(isolation: actor) {
+                if record.isEmptied { continue }
+                if let entry = try await records.entry(name: record.name) { return entry }
             }
+            return nil
         }
     }
 
     package func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(records: records, prefix: prefix)
+        AsyncIterator(records: records, listed: records.listed(prefix: prefix).makeAsyncIterator())
+    }
+}
+
+extension ListedRecord {
+    /// Whether the record is one that could not be deleted and was overwritten instead.
+    var isEmptied: Bool { size == 0 }
+}
+
+/// Records as the store lists them, in the order of their names. The iterator holds one page at a time.
+struct ListedRecordSequence: AsyncSequence, Sendable {
+    typealias Element = ListedRecord
+    typealias Failure = StoreError
+
+    fileprivate let store: any ObjectStore
+    fileprivate let prefix: String
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let store: any ObjectStore
+        fileprivate let prefix: String
+        fileprivate var page: ArraySlice<ListedRecord> = []
+        fileprivate var after: String?
+        fileprivate var isLastPage = false
+
+        mutating func next() async throws(StoreError) -> ListedRecord? {
+            try await next(isolation: nil)
+        }
+
+        mutating func next(isolation actor: isolated (any Actor)?) async throws(StoreError) -> ListedRecord? {
+            while true {
+                if let record = page.popFirst() { return record }
+                if isLastPage { return nil }
+                let next = try await store.recordNames(prefix: prefix, after: after)
+                if let name = next.next, let previous = after,
+                    !previous.utf8.lexicographicallyPrecedes(name.utf8)
+                {
+                    throw StoreError(.damaged, "The store's list of records does not advance.")
+                }
+                page = next.records[...]
+                after = next.next
+                isLastPage = next.next == nil
+            }
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(store: store, prefix: prefix)
     }
 }

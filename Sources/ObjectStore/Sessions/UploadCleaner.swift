@@ -1,4 +1,4 @@
-package import FoundationEssentials
+import FoundationEssentials
 package import Logging
 package import TransferCommon
 import WireProtocol
@@ -7,8 +7,9 @@ import WireProtocol
 ///
 /// The cleaner starts from session records and store probes, so that it does not touch uploads of other programs. It
 /// keeps active sessions: the age of an upload is the age of its newest part, and the age of a record is the time since
-/// its last write, both by the store's clock. Several cleaners may run at once: for each of them it is no error if
-/// another one has removed an upload first.
+/// its last write, both by the store's clock. A session of which the store does not report every time has no known age,
+/// and the cleaner keeps it. Several cleaners may run at once: for each of them it is no error if another one has
+/// removed an upload first.
 ///
 /// What a crash leaves behind, and when a cleaner removes it:
 ///
@@ -25,28 +26,21 @@ import WireProtocol
 /// as Sluice's only if all of the following hold:
 /// - It is for exactly the key of a record without an upload id.
 /// - It was begun after this record was written, and within the longest time that a gateway waits for the store's
-///   answer. Both times are by the store's clock.
+///   answer. Both times are by the store's clock. If the store does not report one of them, the upload is undecided.
 /// - It has no part. A gateway accepts parts only after it has added the upload id to the record.
 /// - No record contains its id.
 /// - The key has no more such uploads than records without an upload id. If it has more, some of them belong to another
 ///   program.
 /// - It is old, like everything that the cleaner removes.
 ///
-/// If there are more such uploads than records without an upload id, the cleaner keeps the uploads and the records, and
-/// lists them as undecided. By these rules an upload of another program is removed only if it is for the same key, was
-/// begun in the same minutes and never received a byte.
+/// If there are more such uploads than records without an upload id, all of them are undecided. The cleaner keeps
+/// undecided uploads with their records, and lists them. By these rules an upload of another program is removed only if
+/// it is for the same key, was begun in the same minutes and never received a byte.
 package struct UploadCleaner: Sendable {
-    private let store: any ObjectStore
-    private let records: SessionRecords
+    let store: any ObjectStore
+    let records: SessionRecords
     private let pauseBetweenAborts: Duration
     private let logger: Logger
-
-    /// Longest time in seconds between the writing of a record and the beginning of its upload: the longest time that a
-    /// gateway waits for the store's answer.
-    private static let creationTimeMax: TimeInterval = 600
-    /// Tolerance in seconds when a record's time is compared with an upload's. The times may come from two servers of
-    /// the store, and those of records are in whole seconds.
-    private static let clockTolerance: TimeInterval = 2
 
     /// Maximum number of aborts of one upload. Several may be needed, because parts that are being sent can arrive
     /// after an abort. If this number does not suffice, the store is faulty.
@@ -67,13 +61,19 @@ package struct UploadCleaner: Sendable {
     }
 
     /// Removes the sessions that have been inactive for at least `age`. If a session cannot be removed, continues with
-    /// the others and reports the error in the result.
+    /// the others and reports the error in the result. A session whose age is unknown stays.
     ///
-    /// - Throws: an error only if the records cannot be read at all.
-    package func clean(olderThan age: Duration) async throws(StoreError) -> CleaningReport {
+    /// The listing of records has the time of each record, so the cleaner asks the store only about old ones.
+    /// - Parameter observe: called for each session that is removed or cannot be cleaned.
+    /// - Throws: an error only if the records cannot be read at all, or if the store does not report the time.
+    package func clean(
+        olderThan age: Duration, observe: (CleaningEvent) -> Void = { _ in }
+    ) async throws(StoreError) -> CleaningReport {
         var report = CleaningReport()
         // Read the store's time once, at the start: everything that is written later is then too young and stays.
-        let now = try await store.currentTime()
+        guard let now = try await store.currentTime() else {
+            throw StoreError(.unsupported, "The store does not report the time, so no upload's age is known.")
+        }
         let limit = now.addingTimeInterval(-(age / .seconds(1)))
         do {
             report.probeCount = try await store.removeProbes(before: limit)
@@ -83,44 +83,55 @@ package struct UploadCleaner: Sendable {
                 "Could not remove leftovers of interrupted start-up tests",
                 metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
         }
-        var entries = records.all.makeAsyncIterator()
-        while let entry = try await entries.next(isolation: #isolation) {
+        var mayDelete = true
+        var listed = records.listed.makeAsyncIterator()
+        while let record = try await listed.next(isolation: #isolation) {
             if Task.isCancelled { throw StoreError(.cancelled) }
-            guard let record = entry.record else {
-                report.unreadable.append(entry.name)
-                continue
-            }
-            do {
-                switch try await clean(record, of: entry, before: limit) {
-                case .kept: report.keptCount += 1
-                case .removed(let upload): report.removed.append(upload)
-                }
-            } catch {
-                logger.debug("Could not clean an upload", metadata: ["store.error": "\(error.shortDescription)"])
-                report.failed.append(CleaningReport.Failure(record: record, error: error))
+            if record.isEmptied {
+                if mayDelete { mayDelete = await removeEmptied(record, before: limit) }
+            } else if let event = try await clean(record, before: limit) {
+                report.count(event, now: now)
+                observe(event)
+            } else {
+                report.keptCount += 1
             }
         }
-        report.oldestAge = report.removed.map(\.lastActive).min().map { .seconds(max(0, now.timeIntervalSince($0))) }
         return report
     }
 
-    private enum Outcome {
-        case kept
-        case removed(UnfinishedUpload)
+    /// Tries to delete an empty record. The gateway may have got the right to delete it meanwhile.
+    ///
+    /// - Returns: whether it is useful to try it with the next one.
+    private func removeEmptied(_ record: ListedRecord, before limit: Date) async -> Bool {
+        guard let modified = record.modified, modified <= limit else { return true }
+        do {
+            try await store.deleteRecord(name: record.name)
+            return true
+        } catch {
+            return false
+        }
     }
 
-    private func clean(
-        _ record: SessionRecord, of entry: SessionRecordEntry, before limit: Date
-    ) async throws(StoreError) -> Outcome {
-        let key = try ObjectKey(record.key)
-        let found = try await look(at: record, under: key, of: entry)
-        guard found.lastActive <= limit, !found.isUndecided else { return .kept }
-        for upload in found.uploads {
-            try await abort(key: key, upload: upload)
+    /// - Returns: what happened; `nil` if the session stays because it is too young or undecided.
+    private func clean(_ listed: ListedRecord, before limit: Date) async throws(StoreError) -> CleaningEvent? {
+        if let modified = listed.modified, modified > limit { return nil }
+        guard let entry = try await records.entry(name: listed.name) else { return nil }
+        guard let record = entry.record else { return .unreadable(name: entry.name) }
+        if let modified = entry.modified, modified > limit { return nil }
+        do {
+            let key = try ObjectKey(record.key)
+            let found = try await look(at: record, under: key, of: entry)
+            guard let lastActive = found.lastActive, lastActive <= limit, !found.isUndecided else { return nil }
+            for upload in found.uploads {
+                try await abort(key: key, upload: upload)
+            }
+            // Remove the record last: after a crash in between, it still leads a cleaner to the upload.
+            try await records.remove(name: entry.name)
+            return .removed(found)
+        } catch {
+            logger.debug("Could not clean an upload", metadata: ["store.error": "\(error.shortDescription)"])
+            return .failed(record, error)
         }
-        // Remove the record last: after a crash in between, it still leads a cleaner to the upload.
-        try await store.deleteRecord(name: entry.name)
-        return .removed(found)
     }
 
     private func abort(key: ObjectKey, upload: String) async throws(StoreError) {
@@ -147,190 +158,5 @@ package struct UploadCleaner: Sendable {
         } catch {
             throw StoreError(.cancelled, cause: error)
         }
-    }
-
-    /// Finds a record's upload by its id. If a crash prevented the gateway from adding the id to the record, finds it
-    /// by its session.
-    ///
-    /// - Parameters:
-    ///   - key: the key in the record.
-    ///   - entry: the entry of the record, which has the time of its last write.
-    fileprivate func look(
-        at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
-    ) async throws(StoreError) -> UnfinishedUpload {
-        var found = UnfinishedUpload(
-            device: record.device, key: record.key, session: record.session, size: record.terms.size, uploads: [],
-            partCount: 0, storedBytes: 0, lastActive: entry.modified)
-        let candidates: [String]
-        if let upload = record.upload {
-            candidates = [upload]
-        } else {
-            let uploads = try await store.uploads(key: key)
-            if uploads.allSatisfy({ $0.session != nil }) {
-                candidates = uploads.filter { $0.session == record.session }.map(\.upload)
-            } else {
-                let orphans = try await orphans(among: uploads, under: key, writtenAt: entry.modified)
-                found.uploads = orphans.uploads.map(\.upload)
-                found.lastActive = orphans.uploads.map(\.created).reduce(found.lastActive, max)
-                found.isUndecided = orphans.isUndecided
-                return found
-            }
-        }
-        for upload in candidates {
-            do {
-                for part in try await store.allParts(key: key, upload: upload) {
-                    found.partCount += 1
-                    found.storedBytes = found.storedBytes.addingReportingOverflow(part.size).partialValue
-                    found.lastActive = max(found.lastActive, part.modified)
-                }
-                found.uploads.append(upload)
-            } catch {
-                guard error.reason == .uploadUnknown else { throw error }
-            }
-        }
-        return found
-    }
-
-    /// Finds the uploads of a key that count as Sluice's although no record contains their ids. Used for a store whose
-    /// listing does not contain the sessions of uploads.
-    ///
-    /// - Parameters:
-    ///   - uploads: the key's uploads, listed before this method reads the records. An upload whose id a record
-    ///     contains by that time is excluded.
-    ///   - written: time of the last write of the record whose upload is wanted.
-    /// - Returns: the uploads that may belong to that record, and whether it is unknown which uploads belong to Sluice.
-    private func orphans(
-        among uploads: [UploadSummary], under key: ObjectKey, writtenAt written: Date
-    ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
-        let entries = try await records.sessions(key: key.text)
-        let named = Set(entries.compactMap { $0.record?.upload })
-        let incomplete = entries.filter { $0.record.map { $0.upload == nil } ?? false }
-        let nameless = uploads.filter { upload in
-            !named.contains(upload.upload) && incomplete.contains { Self.canHaveBegun(upload, after: $0.modified) }
-        }
-        var empty: [UploadSummary] = []
-        for upload in nameless {
-            do {
-                let page = try await store.listParts(key: key, upload: upload.upload, after: nil)
-                if page.parts.isEmpty { empty.append(upload) }
-            } catch {
-                guard error.reason == .uploadUnknown else { throw error }
-            }
-        }
-        // If a record cannot be read, it may name any of these uploads, so all of them stay.
-        let isReadable = entries.allSatisfy { $0.record != nil }
-        guard empty.count <= incomplete.count, isReadable else { return ([], !empty.isEmpty) }
-        return (empty.filter { Self.canHaveBegun($0, after: written) }, false)
-    }
-
-    private static func canHaveBegun(_ upload: UploadSummary, after written: Date) -> Bool {
-        let later = upload.created.timeIntervalSince(written)
-        return later >= -clockTolerance && later <= creationTimeMax
-    }
-
-    fileprivate var entries: SessionRecordSequence { records.all }
-
-    fileprivate func currentTime() async throws(StoreError) -> Date {
-        try await store.currentTime()
-    }
-}
-
-/// An unfinished session, from its record and the store.
-package struct UnfinishedUpload: Hashable, Sendable {
-    package var device: String
-    package var key: String
-    package var session: SessionID
-    /// Size of the file in bytes; `nil` if it was unknown.
-    package var size: UInt64?
-    /// The ids of the session's uploads that the cleaner found. Empty if the upload is gone or was never created; very
-    /// rarely more than one.
-    package var uploads: [String]
-    /// Number of stored parts in all of `uploads`.
-    package var partCount: Int
-    /// Sum of the stored parts' sizes in bytes.
-    package var storedBytes: UInt64
-    /// The time at which the newest part was stored or the record was written, whichever is later, by the store's
-    /// clock.
-    package var lastActive: Date
-    /// Whether the key has uploads that may or may not belong to this session. The cleaner keeps them.
-    package var isUndecided = false
-}
-
-/// One entry of a list of unfinished uploads.
-package enum UnfinishedEntry: Sendable {
-    /// An unfinished session, with the time since its newest part was stored or its record was written, by the store's
-    /// clock.
-    case upload(UnfinishedUpload, age: Duration)
-    /// The record of this name cannot be read.
-    case unreadable(name: String)
-    /// The store failed to answer about this session's upload.
-    case failed(SessionRecord, StoreError)
-}
-
-/// The result of `UploadCleaner.clean`.
-package struct CleaningReport: Sendable {
-    /// A session that could not be removed, and the error. The next cleaning tries again.
-    package struct Failure: Sendable {
-        package var record: SessionRecord
-        package var error: StoreError
-    }
-
-    /// Sessions that were removed: their records, and every upload of these sessions that the cleaner found.
-    package var removed: [UnfinishedUpload] = []
-    /// The longest time for which one of the removed sessions had been inactive; `nil` if no session was removed.
-    package var oldestAge: Duration?
-    /// Number of removed uploads and objects of store probes.
-    package var probeCount = 0
-    /// Number of sessions that stay because they are too young or undecided.
-    package var keptCount = 0
-    package var failed: [Failure] = []
-    /// Sum of the removed parts' sizes in bytes.
-    package var removedBytes: UInt64 { removed.reduce(0) { $0.addingReportingOverflow($1.storedBytes).partialValue } }
-    /// The names of records that cannot be read. The cleaner keeps these records, because a later version of Sluice may
-    /// have written them.
-    package var unreadable: [String] = []
-}
-
-/// The unfinished uploads, found during iteration. The store's clock is read once, at the start.
-package struct UnfinishedUploads: AsyncSequence, Sendable {
-    package typealias Element = UnfinishedEntry
-    package typealias Failure = StoreError
-
-    fileprivate let cleaner: UploadCleaner
-
-    package struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate let cleaner: UploadCleaner
-        fileprivate var entries: SessionRecordSequence.AsyncIterator
-        fileprivate var now: Date?
-
-        package mutating func next() async throws(StoreError) -> UnfinishedEntry? {
-            try await next(isolation: nil)
-        }
-
-        package mutating func next(
-            isolation actor: isolated (any Actor)?
-        ) async throws(StoreError) -> UnfinishedEntry? {
-            let now: Date
-            if let known = self.now {
-                now = known
-            } else {
-                now = try await cleaner.currentTime()
-                self.now = now
-            }
-            guard let entry = try await entries.next(isolation: actor) else { return nil }
-            guard let record = entry.record else { return .unreadable(name: entry.name) }
-            do {
-                let found = try await cleaner.look(at: record, under: ObjectKey(record.key), of: entry)
-                // A clock may run backwards or be far wrong: clamp ages to between 0 and 10¹² seconds.
-                let age = Swift.min(Swift.max(0, now.timeIntervalSince(found.lastActive)), 1e12)
-                return .upload(found, age: .seconds(age))
-            } catch {
-                return .failed(record, error)
-            }
-        }
-    }
-
-    package func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(cleaner: self.cleaner, entries: cleaner.entries.makeAsyncIterator())
     }
 }

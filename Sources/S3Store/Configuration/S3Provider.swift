@@ -74,6 +74,10 @@ package struct S3Provider: Hashable, Sendable {
     /// Whether the store checks and keeps each part's SHA-256 (`x-amz-checksum-sha256`) and returns the SHA-256 over
     /// the part digests for the object.
     package var keepsSHA256 = false
+    /// The form of the digest that PutObject has.
+    package var putChecksum = S3Checksum.none
+    /// The form of the digest that UploadPart has.
+    package var partChecksum = S3Checksum.none
     /// Whether the store, when it completes an upload, compares the object's size with `x-amz-mp-object-size` and
     /// refuses a difference.
     package var checksObjectSize = false
@@ -83,6 +87,13 @@ package struct S3Provider: Hashable, Sendable {
     package var tellsPartMD5 = false
     /// Whether a multipart object's ETag is the MD5 of its parts' MD5s, and never changes.
     package var keepsCompositeMD5 = false
+    /// Whether the store answers 403 to HEAD of a key without an object. S3 does so if the gateway may not list the
+    /// bucket.
+    package var hidesAbsentKeys = false
+    /// Whether the bucket keeps versions, and the gateway may list and delete the versions of its own objects.
+    package var deletesVersions = false
+    /// Whether DeleteObject honours `If-Match`.
+    package var checksDeleteCondition = false
     package var putConditions = Conditions.ignored
     package var completeConditions = Conditions.ignored
 
@@ -111,6 +122,8 @@ extension S3Provider {
         $0.completionTimeMax = .seconds(600)
         $0.checksContentSHA256 = true
         $0.keepsSHA256 = true
+        $0.putChecksum = .sha256
+        $0.partChecksum = .sha256
         $0.checksObjectSize = true
         $0.keepsMetadata = true
         $0.keepsCompositeMD5 = true
@@ -168,6 +181,11 @@ extension S3Provider {
         $0.partsMax = 1000
     }
 
+    /// OpenStack Swift's S3 interface. 1,000 is the usual limit, and an operator can set another.
+    package static let swift = S3Provider(name: "swift") {
+        $0.partsMax = 1000
+    }
+
     package static let storj = S3Provider(name: "storj") {
         $0.hostSuffixes = [".storjshare.io"]
         // In this store smaller parts make an object more expensive to keep and to read.
@@ -175,7 +193,7 @@ extension S3Provider {
     }
 
     /// All known providers, `generic` first.
-    package static let all = [generic, aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, storj]
+    package static let all = [generic, aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, swift, storj]
 
     /// The provider with this lower-case name; `nil` if there is none.
     package static func named(_ name: String) -> S3Provider? {

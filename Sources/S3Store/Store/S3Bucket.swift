@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Cryptography
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -8,7 +9,7 @@ import TransferCommon
 /// Reads, writes and deletes the objects of a bucket. All keys are complete keys, including the store's prefix.
 struct S3Bucket: Sendable {
     let client: S3Client
-    let provider: S3Provider
+    var provider: S3Provider
     /// Whether the gateway checks the digest of each body itself. It need not if the store does.
     let verifiesBodies: Bool
     let logger: Logger
@@ -21,6 +22,7 @@ struct S3Bucket: Sendable {
         do {
             return try await client.send(request).headers
         } catch {
+            if provider.hidesAbsentKeys, error.isForbidden { return nil }
             guard error.isNotFound(afterHead: true) else { throw error }
             // The 404 after HEAD does not say whether the key or the bucket is missing. If the bucket has never
             // answered, ask for the bucket: this request throws if it is missing.
@@ -38,25 +40,30 @@ struct S3Bucket: Sendable {
         var request = S3Request(.PUT, key: key)
         request.isIdempotent = false
         request.headers = S3ObjectHeaders.fields(of: metadata)
-        if provider.keepsSHA256 { request.headers.append(S3ObjectHeaders.checksum(body.digest)) }
         if let header = provider.putConditions.header(condition) { request.headers.append(header) }
-        if let md5 = body.md5 { request.headers.append(S3ObjectHeaders.md5(md5)) }
-        let response: S3Response
+        let answer: BodyAnswer
         do {
-            response = try await send(request, body: body, verifies: verifiesBodies)
+            let body = try await withMD5(body, for: provider.putChecksum)
+            request.headers += S3ObjectHeaders.fields(of: provider.putChecksum, digest: body.digest, md5: body.md5)
+            answer = try await send(request, body: body, verifies: verifiesBodies)
         } catch {
             throw error.afterCondition(condition)
         }
         let isTold = provider.keepsSHA256 || provider.keepsMetadata
-        return StoredObject(
-            evidence: isTold ? .wholeDigest(body.digest) : .none, etag: response.headers.value("etag") ?? "",
-            version: S3ObjectHeaders(headers: response.headers).version)
+        let stored = StoredObject(
+            evidence: isTold ? .wholeDigest(body.digest) : .none, etag: answer.response.headers.value("etag") ?? "",
+            version: S3ObjectHeaders(headers: answer.response.headers).version)
+        if answer.hasOtherMD5 { try await examine(stored, at: key, digest: body.digest) }
+        return stored
     }
 
-    /// - Parameter key: the whole key in the bucket.
+    /// - Parameters:
+    ///   - key: the whole key in the bucket.
+    ///   - version: the id of the version to read; empty for the present object.
     /// - Returns: `nil` if there is no object.
-    func read(at key: String) async throws(StoreError) -> ObjectReader? {
+    func read(at key: String, version: String = "") async throws(StoreError) -> ObjectReader? {
         var request = S3Request(.GET, key: key)
+        if !version.isEmpty { request.query = [("versionId", version)] }
         if provider.keepsSHA256 { request.headers.append(("x-amz-checksum-mode", "ENABLED")) }
         do {
             let response = try await client.open(request)
@@ -68,19 +75,31 @@ struct S3Bucket: Sendable {
         }
     }
 
-    /// Deletes an object that belongs to the gateways and not to a device. A missing object is no error.
-    func delete(key: String) async throws(StoreError) {
+    /// Adds the MD5 to a small body if the store wants one and the agent has sent none. A small body is in memory
+    /// before it is sent.
+    func withMD5(_ body: ObjectBody, for form: S3Checksum) async throws(StoreError) -> ObjectBody {
+        guard form == .md5, body.md5 == nil, body.byteCount <= BodyRequest.wholeBytesMax else { return body }
+        let pump = BodyPump(
+            body: body, verifies: false, sent: nil, handoff: BufferHandoff(), commitment: Commitment())
+        let bytes = try await pump.gather().get()
+        return ObjectBody(buffers: [bytes], digest: body.digest, md5: Self.md5(of: bytes))
+    }
+
+    /// The MD5 of some bytes; `nil` if the cryptographic library has no MD5.
+    static func md5(of bytes: ByteBuffer) -> MD5Digest? {
         do {
-            _ = try await client.send(S3Request(.DELETE, key: key))
+            var hasher = try MD5Hasher()
+            hasher.update(bytes)
+            return try hasher.finalize()
         } catch {
-            guard error.isNotFound() else { throw error }
+            return nil
         }
     }
 
     /// Sends a request with a body. A large body is sent while it arrives, a small one after it has arrived.
     ///
     /// - Parameter verifies: whether the gateway checks the digest itself.
-    func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> S3Response {
+    func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> BodyAnswer {
         guard body.byteCount <= provider.partBytesMax else { throw StoreError(.tooLarge) }
         let client = self.client
         let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
@@ -92,29 +111,18 @@ struct S3Bucket: Sendable {
             let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
             return await BodyRequest(request: request, client: client, pump: pump).send()
         }
-        guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
-        guard S3ObjectHeaders(headers: response.headers).mayHaveMD5, !S3Digests.isMD5(etag, md5) else {
-            return response
-        }
-        if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
-            await removeDamaged(key: key, etag: etag)
-        }
-        throw StoreError(.digestMismatch, "The store received other bytes than the gateway sent.")
+        guard let md5 = sent?.md5, let etag = response.headers.value("etag"),
+            S3ObjectHeaders(headers: response.headers).mayHaveMD5
+        else { return BodyAnswer(response: response, hasOtherMD5: false) }
+        return BodyAnswer(response: response, hasOtherMD5: !S3Digests.isMD5(etag, md5))
     }
+}
 
-    /// Deletes an object that the store wrote with wrong bytes and that the gateway has not confirmed to the agent.
-    /// Usually the agent uploads the file again and replaces the object. If the agent does not, an object that is not
-    /// deleted would have metadata with a wrong digest.
-    private func removeDamaged(key: String, etag: String) async {
-        do {
-            guard try await head(at: key)?.value("etag") == etag else { return }
-            try await delete(key: key)
-        } catch {
-            logger.error(
-                "The store received other bytes than the gateway sent, and the object could not be removed",
-                metadata: ["store.error": "\(error.shortDescription)"])
-        }
-    }
+/// The store's answer to a request with a body.
+struct BodyAnswer: Sendable {
+    var response: S3Response
+    /// Whether the ETag is not the MD5 of the sent bytes, although the ETags of this store are MD5s.
+    var hasOtherMD5: Bool
 }
 
 extension StoreError {
@@ -126,6 +134,9 @@ extension StoreError {
         guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
         return ["NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code) || (afterHead && refusal.code.isEmpty)
     }
+
+    /// Whether the error is an answer with status 403.
+    var isForbidden: Bool { (cause as? S3Refusal)?.status == 403 }
 
     /// The error for a conditional request that the store has refused. The HTTP status decides, because stores use
     /// different error codes.

@@ -1,3 +1,4 @@
+import Cryptography
 import NIOCore
 import NIOHTTP1
 import ObjectStore
@@ -16,7 +17,21 @@ struct S3Folder: Sendable {
         guard bytes.count <= Self.recordBytesMax else { throw StoreError(.tooLarge) }
         var request = S3Request(.PUT, key: key)
         request.headers.append(("content-type", "application/json"))
-        _ = try await bucket.client.send(request, body: ByteBuffer(bytes: bytes))
+        let body = ByteBuffer(bytes: bytes)
+        request.headers += try checksum(of: body)
+        _ = try await bucket.client.send(request, body: body)
+    }
+
+    private func checksum(of body: ByteBuffer) throws(StoreError) -> [(name: String, value: String)] {
+        let form = bucket.provider.putChecksum
+        guard form != .none else { return [] }
+        do {
+            let digest = try SHA256Digest.of(body.readableBytesView)
+            let md5 = form == .md5 ? S3Bucket.md5(of: body) : nil
+            return S3ObjectHeaders.fields(of: form, digest: digest, md5: md5)
+        } catch {
+            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        }
     }
 
     func read(_ name: String) async throws(StoreError) -> StoredRecord? {
@@ -28,9 +43,7 @@ struct S3Folder: Sendable {
             guard error.isNotFound() else { throw error }
             return nil
         }
-        guard let modified = response.headers.value("last-modified").flatMap({ S3Time.date(header: $0) }) else {
-            throw StoreError(.damaged, "The store does not report a record's date.")
-        }
+        let modified = response.headers.value("last-modified").flatMap { S3Time.date(header: $0) }
         return StoredRecord(bytes: response.body, modified: modified)
     }
 
@@ -46,17 +59,22 @@ struct S3Folder: Sendable {
         let response = try await bucket.client.send(request)
         let page = S3Documents.Objects(reading: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of records cannot be read.") }
-        let ours = page.keys.filter { $0.utf8.starts(with: path.utf8) }
-        let all = ours.map { String($0.dropFirst(path.count)) }
-        // Skip objects that are not records: an entry for the folder itself, and objects of other programs.
-        let names = all.filter { name in
-            SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
+        let all = page.objects.filter { $0.key.utf8.starts(with: path.utf8) }.map { object in
+            ListedRecord(
+                name: String(decoding: object.key.utf8.dropFirst(path.utf8.count), as: UTF8.self),
+                modified: object.lastModified.flatMap { S3Time.date(xml: $0) },
+                size: object.size.flatMap { UInt64($0) })
         }
-        guard page.isTruncated else { return RecordNamePage(names: names, next: nil) }
-        guard let next = all.last, after.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
+        // Skip objects that are not records: an entry for the folder itself, and objects of other programs.
+        let records = all.filter { record in
+            SessionRecord.isName(record.name)
+                && after.map { $0.utf8.lexicographicallyPrecedes(record.name.utf8) } ?? true
+        }
+        guard page.isTruncated else { return RecordNamePage(records: records, next: nil) }
+        guard let next = all.last?.name, after.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
             throw StoreError(.damaged, "The store's list of records does not advance.")
         }
-        return RecordNamePage(names: names, next: next)
+        return RecordNamePage(records: records, next: next)
     }
 
     private func key(of name: String) throws(StoreError) -> String {

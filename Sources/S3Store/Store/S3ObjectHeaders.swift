@@ -105,6 +105,18 @@ struct S3ObjectHeaders {
         return headers
     }
 
+    /// The headers that tell the store a digest of the body.
+    static func fields(
+        of form: S3Checksum, digest: SHA256Digest, md5: MD5Digest?
+    ) -> [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        if form.isSHA256 { headers.append(checksum(digest)) }
+        if form == .sha256Named { headers.append(("x-amz-sdk-checksum-algorithm", "SHA256")) }
+        // An MD5 that the agent has sent costs nothing, so it goes to every store.
+        if let md5 { headers.append(self.md5(md5)) }
+        return headers
+    }
+
     static func checksum(_ digest: SHA256Digest) -> (name: String, value: String) {
         ("x-amz-checksum-sha256", Data(digest.bytes).base64EncodedString())
     }

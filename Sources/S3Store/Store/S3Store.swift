@@ -12,7 +12,7 @@ package import TransferCommon
 ///
 /// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. The gateway needs these rights on the bucket:
 /// GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts; ListBucket and ListBucketMultipartUploads;
-/// DeleteObject below `.sluice/`. Without ListBucket, S3 answers 403 for a key without an object.
+/// DeleteObject below `.sluice/`. `ProbeFindings` says what happens without one of them.
 package final class S3Store: ObjectStore {
     package let limits: StoreLimits
     /// The store's properties: from the table in `S3Provider`, or as `open` has observed them.

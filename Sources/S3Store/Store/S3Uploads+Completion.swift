@@ -60,7 +60,7 @@ extension S3Uploads {
         var text = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
         for part in parts {
             text += "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(S3XML.escaped(part.etag))</ETag>"
-            if bucket.provider.keepsSHA256 {
+            if bucket.provider.partChecksum.isSHA256 {
                 text += "<ChecksumSHA256>\(S3ObjectHeaders.checksum(part.digest).value)</ChecksumSHA256>"
             }
             text += "</Part>"

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import NIOHTTP1
 import ObjectStore
 import TransferCommon
@@ -8,14 +9,14 @@ struct S3Uploads: Sendable {
     let bucket: S3Bucket
 
     /// - Parameter key: the whole key in the bucket.
-    func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+    func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> CreatedUpload {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
         // If the client repeated the request, the store could create two uploads, and one of them would not be in any
         // record.
         request.isIdempotent = false
         request.headers = S3ObjectHeaders.fields(of: metadata)
-        if bucket.provider.keepsSHA256 {
+        if bucket.provider.partChecksum.isSHA256 {
             request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
         }
         let response = try await bucket.client.send(request)
@@ -23,7 +24,9 @@ struct S3Uploads: Sendable {
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
             throw StoreError(.outcomeUnknown, "The store began an upload and did not return its id.")
         }
-        return upload
+        return CreatedUpload(
+            id: upload, abortDate: response.headers.value("x-amz-abort-date").flatMap { S3Time.date(header: $0) },
+            now: response.headers.value("date").flatMap { S3Time.date(header: $0) })
     }
 
     /// - Parameters:
@@ -35,10 +38,13 @@ struct S3Uploads: Sendable {
         guard number.value <= bucket.provider.partsMax else { throw StoreError(.tooLarge) }
         var request = try self.request(.PUT, at: key, upload: upload)
         request.query.append(("partNumber", String(number.value)))
-        if bucket.provider.keepsSHA256 { request.headers.append(S3ObjectHeaders.checksum(body.digest)) }
-        if let md5 = body.md5 { request.headers.append(S3ObjectHeaders.md5(md5)) }
-        let response = try await bucket.send(request, body: body, verifies: verifies)
-        guard let etag = response.headers.value("etag") else {
+        let form = bucket.provider.partChecksum
+        let body = try await bucket.withMD5(body, for: form)
+        request.headers += S3ObjectHeaders.fields(of: form, digest: body.digest, md5: body.md5)
+        let answer = try await bucket.send(request, body: body, verifies: verifies)
+        // The part is not an object yet, and the agent sends it again under the same number.
+        guard !answer.hasOtherMD5 else { throw S3Bucket.otherBytes }
+        guard let etag = answer.response.headers.value("etag") else {
             throw StoreError(.unavailable, "The store took a part and did not return its ETag.")
         }
         return etag
@@ -49,6 +55,8 @@ struct S3Uploads: Sendable {
     /// - Parameter key: the whole key in the bucket.
     func parts(at key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
         var request = try self.request(.GET, at: key, upload: upload)
+        // Some stores return 10,000 parts in one page. The gateway holds a page in memory, so it asks for less.
+        request.query.append(("max-parts", "1000"))
         if let after { request.query.append(("part-number-marker", String(after.value))) }
         let response = try await bucket.client.send(request)
         guard let page = S3Documents.Parts(reading: response.body) else {
@@ -97,14 +105,12 @@ struct S3Uploads: Sendable {
                 guard let key = upload.key else { continue }
                 lastKey = key
                 guard case .wanted = choose(key), let id = upload.uploadId, Self.isUploadID(id) else { continue }
-                guard let created = upload.initiated.flatMap({ S3Time.date(xml: $0) }) else {
-                    throw StoreError(.damaged, "The store lists an upload without its date.")
-                }
+                let created = upload.initiated.flatMap { S3Time.date(xml: $0) }
                 found.append((key, UploadSummary(upload: id, created: created, session: nil)))
             }
             let isPast = lastKey.map { choose($0) == .behind } ?? false
             guard page.isTruncated, !isPast else {
-                return found.sorted { $0.summary.created < $1.summary.created }
+                return found.sorted { UploadSummary.isOlder($0.summary, $1.summary) }
             }
             let nextKey = page.nextKeyMarker ?? lastKey
             let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")
@@ -150,13 +156,22 @@ struct S3Uploads: Sendable {
 
     private static func part(_ part: S3Documents.Parts.Part) throws(StoreError) -> ListedPart {
         guard let number = part.partNumber.flatMap({ UInt32($0) }).flatMap({ PartNumber($0) }),
-            let size = part.size.flatMap({ UInt64($0) }), let etag = part.eTag, !etag.isEmpty,
-            let modified = part.lastModified.flatMap({ S3Time.date(xml: $0) })
+            let size = part.size.flatMap({ UInt64($0) }), let etag = part.eTag, !etag.isEmpty
         else { throw StoreError(.damaged, "The store lists an invalid part.") }
         return ListedPart(
             number: number, size: size, etag: etag,
-            digest: part.checksumSHA256.flatMap { S3Digests.sha256(base64: $0) }, modified: modified)
+            digest: part.checksumSHA256.flatMap { S3Digests.sha256(base64: $0) },
+            modified: part.lastModified.flatMap { S3Time.date(xml: $0) })
     }
+}
+
+/// A new upload.
+struct CreatedUpload: Sendable {
+    var id: String
+    /// The time at which a rule of the bucket removes the upload if it is not complete; `nil` if the store names none.
+    var abortDate: Date?
+    /// The store's time; `nil` if it does not report it.
+    var now: Date?
 }
 
 /// The greater of two optional numbers; `nil` only if both are `nil`.

@@ -1,6 +1,9 @@
 package import FoundationEssentials
 
-/// The three formats in which S3 writes a time. All of them are in UTC.
+/// The three formats in which S3 writes a time.
+///
+/// S3 itself writes all of them in UTC. Other stores use further forms of the same standards, so the parsers accept
+/// these, too: a store must not be useless because of the form of a date.
 ///
 /// The type does not use Foundation's formatters: they are slow, differ between systems and depend on the locale.
 package enum S3Time {
@@ -16,49 +19,43 @@ package enum S3Time {
             + "T\(padded(rest / 3600, 2))\(padded(rest / 60 % 60, 2))\(padded(rest % 60, 2))Z"
     }
 
-    /// Parses the header `Date`: `Fri, 24 May 2013 00:00:00 GMT`. The obsolete formats of HTTP are not supported.
+    /// Parses a time in a header: `Fri, 24 May 2013 00:00:00 GMT`. The weekday may be missing, and instead of `GMT` the
+    /// text may have any time zone that `TimeScanner` reads. The obsolete formats of HTTP are not supported.
     package static func date(header text: String) -> Date? {
-        let words = text.split(separator: " ")
-        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: String(words[2])) else {
-            return nil
-        }
-        return date(year: words[3], month: String(month + 1), day: words[1], time: words[4])
+        var scanner = TimeScanner(text)
+        scanner.skipWeekday()
+        guard let day = scanner.number(digits: 1...2), scanner.skipSpaces(),
+            let month = scanner.word().flatMap({ months.firstIndex(of: $0) }), scanner.skipSpaces(),
+            let year = scanner.number(digits: 4...4), scanner.skipSpaces(), let time = scanner.time(),
+            let offset = scanner.zone(), scanner.isAtEnd
+        else { return nil }
+        return date(CivilDay(year: year, month: Int64(month) + 1, day: day), time: time, offset: offset)
     }
 
-    /// Parses a time in XML: `2009-10-12T17:50:30.000Z`, with or without the fraction.
+    /// Parses a time in XML: `2009-10-12T17:50:30.000Z`, and the other forms of ISO 8601 that have a date and a time:
+    /// with or without the fraction, the separators and the time zone. Between date and time there may be a space.
     package static func date(xml text: String) -> Date? {
-        guard text.hasSuffix("Z") else { return nil }
-        let halves = text.dropLast().split(separator: "T")
-        guard halves.count == 2 else { return nil }
-        let day = halves[0].split(separator: "-")
-        let time = halves[1].split(separator: ".")
-        guard day.count == 3, let clock = time.first, time.count <= 2,
-            let date = date(year: day[0], month: String(day[1]), day: day[2], time: clock)
+        var scanner = TimeScanner(text)
+        guard let year = scanner.number(digits: 4...4) else { return nil }
+        _ = scanner.skip("-")
+        guard let month = scanner.number(digits: 2...2) else { return nil }
+        _ = scanner.skip("-")
+        guard let day = scanner.number(digits: 2...2), scanner.skip("T") || scanner.skip("t") || scanner.skipSpaces(),
+            let time = scanner.time(), let offset = scanner.zone(), scanner.isAtEnd
         else { return nil }
-        guard time.count == 2 else { return date }
-        guard number(time[1], max: 999_999_999) != nil, let fraction = Double("0.\(time[1])") else { return nil }
-        return date.addingTimeInterval(fraction)
+        return date(CivilDay(year: year, month: month, day: day), time: time, offset: offset)
     }
 
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    private static func date(year: Substring, month: String, day: Substring, time: Substring) -> Date? {
-        let clock = time.split(separator: ":").map { number($0, max: 60) }
-        guard let year = number(year, max: 9999), let month = number(month[...], max: 12), month >= 1,
-            let day = number(day, max: 31), day >= 1, clock.count == 3, let hour = clock[0], hour < 24,
-            let minute = clock[1], minute < 60, let second = clock[2]
-        else { return nil }
-        let days = CivilDay(year: year, month: month, day: day).daysSince1970
-        return Date(timeIntervalSince1970: Double(days * 86_400 + hour * 3600 + minute * 60 + second))
-    }
-
-    private static func number(_ digits: Substring, max: Int64) -> Int64? {
-        guard digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let value = Int64(digits), value <= max
-        else { return nil }
-        return value
+    /// - Parameters:
+    ///   - time: seconds since midnight in the time zone of the text.
+    ///   - offset: seconds by which that time zone is ahead of UTC.
+    private static func date(_ day: CivilDay, time: Double, offset: Int64) -> Date? {
+        guard (1...12).contains(day.month), (1...31).contains(day.day) else { return nil }
+        return Date(timeIntervalSince1970: Double(day.daysSince1970 * 86_400 - offset) + time)
     }
 
     private static func padded(_ value: Int64, _ digits: Int) -> String {
@@ -99,5 +96,99 @@ private struct CivilDay {
         let yearOfEra = year - era * 400
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}
+
+/// Reads the fields of a date and time from a text, from left to right.
+private struct TimeScanner {
+    private var rest: Substring.UTF8View
+
+    init(_ text: String) {
+        rest = Substring(text).utf8
+    }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// Skips this character.
+    ///
+    /// - Returns: whether the rest began with it.
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        guard let first = rest.first, Unicode.Scalar(first) == character else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    /// Skips all spaces.
+    ///
+    /// - Returns: whether there was one.
+    mutating func skipSpaces() -> Bool {
+        let count = rest.prefix { $0 == UInt8(ascii: " ") }.count
+        rest = rest.dropFirst(count)
+        return count > 0
+    }
+
+    /// Reads a number with as many digits as there are, within the range.
+    mutating func number(digits: ClosedRange<Int>) -> Int64? {
+        let text = rest.prefix(digits.upperBound).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        guard text.count >= digits.lowerBound else { return nil }
+        rest = rest.dropFirst(text.count)
+        return text.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+    }
+
+    /// Reads a word of letters.
+    mutating func word() -> String? {
+        let text = rest.prefix { byte in
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+        }
+        guard !text.isEmpty else { return nil }
+        rest = rest.dropFirst(text.count)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Skips the name of a weekday with its comma. The date says which day it is.
+    mutating func skipWeekday() {
+        guard word() != nil else { return }
+        _ = skip(",")
+        _ = skipSpaces()
+    }
+
+    /// Reads hour, minute and second, with or without colons. The second may have a fraction.
+    ///
+    /// - Returns: the seconds since midnight.
+    mutating func time() -> Double? {
+        guard let hour = number(digits: 2...2), hour < 24 else { return nil }
+        _ = skip(":")
+        guard let minute = number(digits: 2...2), minute < 60 else { return nil }
+        _ = skip(":")
+        // 60 is a leap second.
+        guard let second = number(digits: 2...2), second <= 60 else { return nil }
+        let whole = Double(hour * 3600 + minute * 60 + second)
+        guard skip(".") || skip(",") else { return whole }
+        return fraction().map { whole + $0 }
+    }
+
+    /// Reads the digits behind a decimal point.
+    private mutating func fraction() -> Double? {
+        let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        guard !digits.isEmpty else { return nil }
+        rest = rest.dropFirst(digits.count)
+        return digits.reversed().reduce(0) { ($0 + Double($1 - UInt8(ascii: "0"))) / 10 }
+    }
+
+    /// Reads a time zone: `Z`, `GMT`, `UTC`, `UT`, or an offset such as `+0200`, `-01:30` or `+05`. A text without a
+    /// time zone is in UTC.
+    ///
+    /// - Returns: the seconds by which the time zone is ahead of UTC.
+    mutating func zone() -> Int64? {
+        _ = skipSpaces()
+        if isAtEnd { return 0 }
+        if let name = word() { return ["Z", "z", "GMT", "UTC", "UT"].contains(name) ? 0 : nil }
+        let isBehind = skip("-")
+        guard isBehind || skip("+"), let hours = number(digits: 2...2), hours <= 14 else { return nil }
+        _ = skip(":")
+        let minutes = isAtEnd ? 0 : number(digits: 2...2)
+        guard let minutes, minutes < 60 else { return nil }
+        return (hours * 3600 + minutes * 60) * (isBehind ? -1 : 1)
     }
 }

@@ -87,15 +87,26 @@ package enum S3Documents {
 
     /// The answer to ListObjectsV2.
     package struct Objects: S3Document {
+        struct Object {
+            let key: String
+            let lastModified: String?
+            let size: String?
+        }
+
         let isTruncated: Bool
-        let keys: [String]
+        /// The listed objects whose keys can be read.
+        let objects: [Object]
 
         package init?(_ root: XMLElement) {
             guard root.isAnswer("ListBucketResult", with: ["Contents", "IsTruncated", "KeyCount", "MaxKeys"]) else {
                 return nil
             }
             isTruncated = root.isTrue("IsTruncated")
-            keys = root.children.filter { $0.name == "Contents" }.compactMap { root.key(of: "Key", in: $0) }
+            objects = root.children.filter { $0.name == "Contents" }.compactMap { object in
+                root.key(of: "Key", in: object).map { key in
+                    Object(key: key, lastModified: object.value(of: "LastModified"), size: object.value(of: "Size"))
+                }
+            }
         }
     }
 
@@ -182,18 +193,18 @@ package enum S3XML {
 
 extension XMLElement {
     /// Whether the element is an answer of this kind: it has the usual name, or one of the fields of this kind.
-    fileprivate func isAnswer(_ usualName: String, with fields: [String]) -> Bool {
+    func isAnswer(_ usualName: String, with fields: [String]) -> Bool {
         name == usualName || children.contains { fields.contains($0.name) }
     }
 
-    fileprivate func isTrue(_ name: String) -> Bool {
+    func isTrue(_ name: String) -> Bool {
         ["true", "True", "1"].contains(value(of: name))
     }
 
     /// The key in a child of `element`. White space around a key is part of the key.
     ///
     /// - Returns: `nil` if there is no key, or if this listing encodes its keys and the key is not encoded correctly.
-    fileprivate func key(of name: String, in element: XMLElement) -> String? {
+    func key(of name: String, in element: XMLElement) -> String? {
         guard let text = element.text(of: name) else { return nil }
         return value(of: "EncodingType") == "url" ? S3Documents.decoded(text) : text
     }

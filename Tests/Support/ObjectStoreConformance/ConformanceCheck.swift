@@ -55,6 +55,9 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case keysCannotNest
     /// Like `keysCannotNest`, but the store lets an upload to the other key begin, and refuses only its completion.
     case nestedUploadsRefusedLate
+    /// Of two keys such as `a` and `a/b` only one can exist; the store answers the other with an internal error, so the
+    /// client cannot know the reason.
+    case nestedKeysFail
     /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` is then false.
     case digestsUnchecked
     /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` must show this.
@@ -67,6 +70,10 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case completeIgnoresIfMatch
     /// A completion must name all uploaded parts. The store answers a list that lacks one with `.partsInvalid`.
     case completeNeedsAllParts
+    /// The store drops an upload if it refuses its completion.
+    case refusedCompletionEndsUpload
+    /// The store answers only some parts, here 256, before all earlier parts have arrived. The check uploads in order.
+    case partsWaitForEarlierOnes
     /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced
     /// An upload can be accessed under any key.

@@ -68,7 +68,7 @@ extension ForwardingStore {
         try await base.recordNames(prefix: prefix, after: after)
     }
 
-    package func currentTime() async throws(StoreError) -> Date { try await base.currentTime() }
+    package func currentTime() async throws(StoreError) -> Date? { try await base.currentTime() }
 
     package func uploadPart(
         key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody

@@ -156,6 +156,13 @@ extension ConformanceCheck {
             otherETag[1].etag = parts[0].etag
             var otherSize = parts
             otherSize[1].size += 1
+            if subject.has(.refusedCompletionEndsUpload) {
+                try await expect(.uploadUnknown) {
+                    try await subject.store.completeUpload(
+                        key: key, upload: upload, parts: otherETag, size: size, condition: .none)
+                }
+                return try await subject.confirm(key, holds: nil)
+            }
             for wrong in [[], [parts[0], parts[2]], otherETag, otherSize, [parts[1], parts[2]]] {
                 let sum = wrong.reduce(0) { $0 + $1.size }
                 try await expectInvalidParts {
@@ -184,6 +191,9 @@ extension ConformanceCheck {
             let complete = {
                 try await subject.store.completeUpload(
                     key: key, upload: upload, parts: Array(parts.prefix(2)), size: size, condition: .none)
+            }
+            if subject.has(.refusedCompletionEndsUpload) {
+                return try await expect(.uploadUnknown, from: complete)
             }
             if subject.has(.completeNeedsAllParts) {
                 try await expectInvalidParts(from: complete)

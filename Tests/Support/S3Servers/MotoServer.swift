@@ -5,6 +5,72 @@ import TestSupport
 package enum MotoServer {
     private static let bucket = "bucket"
 
+    /// What the bucket does with replaced and deleted objects.
+    package enum Retention: String, CaseIterable, Sendable {
+        /// The bucket keeps every version of an object.
+        case versions
+        /// The bucket also refuses to delete a version for a day (Object Lock with a default retention), and refuses an
+        /// object whose request has no checksum.
+        case lock
+    }
+
+    /// Runs a server with one bucket that keeps versions.
+    package static func withServer<Success>(
+        _ retention: Retention, _ body: (S3Server) async throws -> Success
+    ) async throws -> Success {
+        try await withServer { server in
+            let name = retention.rawValue
+            let create = ["create-bucket", "--bucket", name]
+            switch retention {
+            case .versions:
+                try await configure(server, create)
+                try await configure(
+                    server,
+                    ["put-bucket-versioning", "--bucket", name, "--versioning-configuration", "Status=Enabled"])
+            case .lock:
+                let rule = #"{"DefaultRetention":{"Mode":"GOVERNANCE","Days":1}}"#
+                try await configure(server, create + ["--object-lock-enabled-for-bucket"])
+                try await configure(
+                    server,
+                    [
+                        "put-object-lock-configuration", "--bucket", name, "--object-lock-configuration",
+                        #"{"ObjectLockEnabled":"Enabled","Rule":\#(rule)}"#,
+                    ])
+            }
+            return try await body(
+                S3Server(
+                    endpoint: server.endpoint, accessKeyID: server.accessKeyID,
+                    secretAccessKey: server.secretAccessKey, bucket: name, program: server.program))
+        }
+    }
+
+    /// Number of versions and delete markers of the objects whose keys begin with a prefix.
+    package static func versionCount(on server: S3Server, prefix: String) async throws -> Int {
+        let lists = "[length(Versions||`[]`),length(DeleteMarkers||`[]`)]"
+        let text = try await configure(
+            server,
+            [
+                "list-object-versions", "--bucket", server.bucket, "--prefix", prefix, "--query", lists, "--output",
+                "text",
+            ])
+        return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.reduce(0, +)
+    }
+
+    /// Runs a command of the AWS client.
+    ///
+    /// - Returns: what the command printed.
+    @discardableResult
+    private static func configure(_ server: S3Server, _ arguments: [String]) async throws -> String {
+        let done = try await run(
+            .tool("aws"), ["--endpoint-url", server.endpoint, "s3api"] + arguments,
+            environment: Program.environment(adding: [
+                "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto", "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_EC2_METADATA_DISABLED": "true",
+            ]))
+        guard done.exitStatus == .exited(0) else { throw S3ServerFailure(description: done.transcript) }
+        return done.lines(of: .standardOutput).joined(separator: "\n")
+    }
+
     /// Runs a server with one bucket and always stops it.
     package static func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
         let moto = try Executable.tool("moto_server")

@@ -24,6 +24,8 @@ extension S3Bucket {
     mutating func put(_ call: S3Call, _ request: ScriptedRequest) -> S3Reply {
         guard let (sha256, md5) = Self.digests(of: request.body) else { return .error(500, "InternalError") }
         if let objection = objection(to: request, sha256: sha256, md5: md5) { return objection }
+        let hasChecksum = request.headers.keys.contains { $0 == "content-md5" || $0.hasPrefix("x-amz-checksum-") }
+        if rules.wantsChecksum, !hasChecksum { return .error(400, "InvalidRequest") }
         if !rules.looksAtConditionsFirst, let refusal = refusal(of: request, rules.conditionalPut, key: call.key) {
             return refusal
         }
@@ -68,7 +70,14 @@ extension S3Bucket {
         let keys = objects.keys.filter { $0.hasPrefix(prefix) && $0 > after }.sorted()
         let page = keys.prefix(rules.pageCount)
         let isTruncated = keys.count > page.count
-        let contents = page.map { "<Contents><Key>\(Self.encoded($0.text))</Key></Contents>" }.joined()
+        let contents = page.map { key in
+            var content = "<Contents><Key>\(Self.encoded(key.text))</Key>"
+            if let object = objects[key] {
+                content += "<LastModified>\(Self.xml(object.modified))</LastModified>"
+                content += "<Size>\(object.bytes.readableBytes)</Size>"
+            }
+            return content + "</Contents>"
+        }.joined()
         return .xml(
             "ListBucketResult",
             "<EncodingType>url</EncodingType><IsTruncated>\(isTruncated)</IsTruncated>\(contents)")

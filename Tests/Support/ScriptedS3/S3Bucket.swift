@@ -103,6 +103,7 @@ struct S3Bucket {
         case .headObject, .getObject: return get(call)
         case .putObject: return put(call, request)
         case .deleteObject:
+            if let refusal = refusal(of: request, rules.conditionalDelete, key: call.key) { return refusal }
             objects[S3Key(call.key)] = nil
             return S3Reply(status: 204)
         case .createUpload: return create(call, request)

@@ -26,7 +26,9 @@ package struct S3Call: Sendable, CustomStringConvertible {
     }
 
     /// Whether the call belongs to a gateway's probe.
-    package var isProbe: Bool { key.contains(".sluice/probe/") }
+    package var isProbe: Bool {
+        key.contains(".sluice/probe/") || query["prefix"]?.contains(".sluice/probe/") ?? false
+    }
 
     init(_ request: ScriptedRequest) {
         let halves = request.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)

@@ -33,6 +33,9 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     /// Whether the store keeps `x-amz-checksum-sha256` of parts. If an upload declares the checksum, the store also
     /// keeps the composite checksum of the object.
     package var keepsSHA256 = false
+    /// Whether the store refuses an object without `Content-MD5` and without an `x-amz-checksum-…` header, as a bucket
+    /// with a default retention does.
+    package var wantsChecksum = false
     /// Whether the store refuses `x-amz-checksum-…` headers.
     package var refusesChecksumHeaders = false
     package var checksObjectSize = false
@@ -48,6 +51,8 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var remembersCompletions = false
     package var conditionalPut = Condition.ignored
     package var conditionalComplete = Condition.ignored
+    /// What the store does with `If-Match` of a deletion.
+    package var conditionalDelete = Condition.ignored
     /// Whether PutObject checks a condition only when the request begins. Such a store overwrites an object that
     /// appears while the body arrives.
     package var looksAtConditionsFirst = false
@@ -69,6 +74,7 @@ extension S3Rules {
         $0.remembersCompletions = true
         $0.conditionalPut = .honoured
         $0.conditionalComplete = .honoured
+        $0.conditionalDelete = .honoured
     }
 
     package static let minio = S3Rules(name: "minio") {
@@ -108,6 +114,10 @@ extension S3Rules {
         $0.partsMax = 1_000
     }
 
+    package static let swift = S3Rules(name: "swift") {
+        $0.partsMax = 1_000
+    }
+
     package static let storj = S3Rules(name: "storj") {
         $0.etags = .md5OfPartsOnly
     }
@@ -120,5 +130,5 @@ extension S3Rules {
     }
 
     /// All kinds, each with its own name.
-    package static let all = [aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, storj, generic]
+    package static let all = [aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, swift, storj, generic]
 }

@@ -1,7 +1,6 @@
 import Foundation
 import ObjectStore
 import ObjectStoreConformance
-import Synchronization
 import Testing
 import TransferCommon
 import WireProtocol
@@ -11,6 +10,12 @@ import WireProtocol
 
     private func cleaner(_ store: any ObjectStore, _ directory: TestDirectory) -> UploadCleaner {
         UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: directory.logger)
+    }
+
+    private func clean(
+        _ store: any ObjectStore, _ directory: TestDirectory, olderThan age: Duration = day
+    ) async throws -> Cleaning {
+        try await Cleaning(cleaner(store, directory), olderThan: age)
     }
 
     /// Begins a session as a gateway does: record, upload, record with the upload's id, parts.
@@ -34,11 +39,11 @@ import WireProtocol
             let record = try await begin(
                 "a", session: 1, parts: [Sample(1000, seed: 1), Sample(10, seed: 2)], in: store)
             try age(directory, days: 2)
-            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.session) == [record.session])
-            #expect(report.removed.first?.uploads == [try #require(record.upload)])
-            #expect(report.removed.first?.storedBytes == 1010)
-            #expect(report.keptCount == 0 && report.failed.isEmpty && report.unreadable.isEmpty)
+            let cleaning = try await clean(store, directory)
+            #expect(cleaning.removed.map(\.session) == [record.session])
+            #expect(cleaning.removed.first?.uploads == [try #require(record.upload)])
+            #expect(cleaning.removed.first?.storedBytes == 1010)
+            #expect(cleaning.report.keptCount == 0 && cleaning.failed.isEmpty && cleaning.unreadable.isEmpty)
             #expect(try await store.uploads(key: "a").isEmpty)
             #expect(try directory.files(below: ".sluice/sessions").isEmpty)
             #expect(try directory.files(below: ".sluice/staging").isEmpty)
@@ -58,8 +63,8 @@ import WireProtocol
             } else {
                 try await SessionRecords(store: store).write(record)
             }
-            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(report.removed.isEmpty && report.keptCount == 1)
+            let cleaning = try await clean(store, directory)
+            #expect(cleaning.removed.isEmpty && cleaning.report.keptCount == 1)
             #expect(try await store.uploads(key: "a").map(\.upload) == [upload])
             #expect(try await SessionRecords(store: store).read(key: "a", session: record.session) == record)
         }
@@ -72,8 +77,8 @@ import WireProtocol
             let (foreign, _) = try await store.begin([Sample(10, seed: 1)], key: "a", session: 2)
             let (other, _) = try await store.begin([Sample(10, seed: 1)], key: "b", session: 1)
             try age(directory, days: 30)
-            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.session) == [record.session])
+            let cleaning = try await clean(store, directory)
+            #expect(cleaning.removed.map(\.session) == [record.session])
             #expect(try await store.uploads(key: "a").map(\.upload) == [foreign])
             #expect(try await store.uploads(key: "b").map(\.upload) == [other])
         }
@@ -91,11 +96,11 @@ import WireProtocol
             var altered = AlteredStore(store)
             altered.tellsSessions = storeTellsSessions
 
-            let young = try await cleaner(altered, directory).clean(olderThan: Self.day)
-            #expect(young.removed.isEmpty && young.keptCount == 1)
+            let young = try await clean(altered, directory)
+            #expect(young.removed.isEmpty && young.report.keptCount == 1)
             try age(directory, days: 2)
-            let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.uploads) == [storeTellsSessions ? [upload] : []])
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.removed.map(\.uploads) == [storeTellsSessions ? [upload] : []])
             let left = try await store.uploads(key: "a").map(\.upload)
             #expect(Set(left) == (storeTellsSessions ? [foreign] : [foreign, upload]))
             #expect(try directory.files(below: ".sluice/sessions").isEmpty)
@@ -108,10 +113,10 @@ import WireProtocol
         try await withTestStore { store, directory in
             let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
             try await store.abortUpload(key: "a", upload: try #require(record.upload))
-            #expect(try await cleaner(store, directory).clean(olderThan: Self.day).keptCount == 1)
+            #expect(try await clean(store, directory).report.keptCount == 1)
             try age(directory, days: 2)
-            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.uploads) == [[]])
+            let cleaning = try await clean(store, directory)
+            #expect(cleaning.removed.map(\.uploads) == [[]])
             #expect(try directory.files(below: ".sluice/sessions").isEmpty)
         }
     }
@@ -125,7 +130,7 @@ import WireProtocol
             }
             try await store.complete(try #require(record.upload), parts, key: "a")
             try age(directory, days: 2)
-            _ = try await cleaner(store, directory).clean(olderThan: Self.day)
+            _ = try await clean(store, directory)
             #expect(try await store.contents("a") == Sample(1000, seed: 1).bytes)
         }
     }
@@ -136,8 +141,8 @@ import WireProtocol
             try age(directory, days: 2)
             var altered = AlteredStore(store)
             altered.vainAborts = Counter(3)
-            let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
-            #expect(report.removed.count == 1 && report.failed.isEmpty)
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.removed.count == 1 && cleaning.failed.isEmpty)
             #expect(try await store.uploads(key: "a").isEmpty)
         }
     }
@@ -153,12 +158,12 @@ import WireProtocol
             var altered = AlteredStore(store)
             altered.vainAborts = Counter(1000)
             altered.vainAbortKey = "a"
-            let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
-            #expect(report.removed.map(\.session) == [other.session])
-            #expect(report.failed.map(\.record) == [stubborn])
-            #expect(report.failed.first?.error.reason == .unavailable)
-            #expect(report.unreadable == ["not-a-record"])
-            let again = try await cleaner(store, directory).clean(olderThan: Self.day)
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.removed.map(\.session) == [other.session])
+            #expect(cleaning.failed.map(\.record) == [stubborn])
+            #expect(cleaning.failed.first?.error.reason == .unavailable)
+            #expect(cleaning.unreadable == ["not-a-record"])
+            let again = try await clean(store, directory)
             #expect(again.removed.map(\.session) == [stubborn.session])
             #expect(try directory.files(below: ".sluice/sessions") == ["not-a-record"])
         }
@@ -174,15 +179,15 @@ import WireProtocol
             try age(directory, days: 2)
             let young = try await begin("key-1", session: 100, parts: [Sample(10, seed: 1)], in: store)
             let second = try await directory.open()
-            async let left = cleaner(store, directory).clean(olderThan: Self.day)
-            async let right = cleaner(second, directory).clean(olderThan: Self.day)
+            async let left = clean(store, directory)
+            async let right = clean(second, directory)
             let reports = try await [left, right]
             let removed = reports.flatMap(\.removed).map(\.session)
             // One cleaner may fail on an upload that the other is aborting. The next cleaning removes what remains.
             let failed = reports.flatMap(\.failed)
             #expect(failed.allSatisfy { $0.error.reason == .completionInProgress })
             #expect(Set(removed).union(failed.map(\.record.session)) == sessions)
-            _ = try await cleaner(store, directory).clean(olderThan: Self.day)
+            _ = try await clean(store, directory)
             #expect(try directory.files(below: ".sluice/sessions").count == 1)
             #expect(try await store.uploads(key: "key-1").map(\.upload) == [try #require(young.upload)])
         }
@@ -197,7 +202,7 @@ import WireProtocol
             var entries: [UnfinishedEntry] = []
             for try await entry in cleaner(store, directory).unfinished() { entries.append(entry) }
             #expect(entries.count == 2)
-            guard case .upload(let upload, let age) = entries.first else { throw UnexpectedEntry() }
+            guard case .upload(let upload, let age?) = entries.first else { throw UnexpectedEntry() }
             #expect(upload.device == "camera-7" && upload.key == "a" && upload.session == record.session)
             #expect(upload.partCount == 2 && upload.storedBytes == 1010 && upload.size == 12_345)
             #expect(upload.uploads == [try #require(record.upload)])
@@ -209,46 +214,89 @@ import WireProtocol
     private struct UnexpectedEntry: Error {}
 }
 
-/// A counter that counts down to zero.
-final class Counter: Sendable {
-    private let value: Mutex<Int>
-
-    init(_ value: Int) {
-        self.value = Mutex(value)
-    }
-
-    /// Counts down by one. Returns whether the counter was above zero.
-    func takeOne() -> Bool {
-        value.withLock { value in
-            guard value > 0 else { return false }
-            value -= 1
-            return true
+/// What the cleaner does if the store does not report everything, or does not permit everything.
+extension UploadCleanerTests {
+    /// The listing dates the records, so the cleaner reads only those that are old.
+    @Test func youngRecordsAreNotRead() async throws {
+        try await withTestStore { store, directory in
+            for session in UInt64(0)..<10 {
+                _ = try await begin("old-\(session)", session: session, parts: [], in: store)
+            }
+            try age(directory, days: 2)
+            for session in UInt64(10)..<30 {
+                _ = try await begin("young-\(session)", session: session, parts: [], in: store)
+            }
+            let altered = AlteredStore(store)
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.removed.count == 10 && cleaning.report.keptCount == 20)
+            #expect(altered.reads.current == 10)
         }
     }
-}
 
-/// A store with properties of S3 that a directory does not have.
-struct AlteredStore: ForwardingStore {
-    let base: FileStore
-    /// Whether lists of uploads name their sessions.
-    var tellsSessions = true
-    /// How many aborts have no effect, as if parts that were in flight had arrived after them.
-    var vainAborts = Counter(0)
-    /// If set, only aborts of uploads of this key have no effect.
-    var vainAbortKey: String?
-
-    init(_ base: FileStore) {
-        self.base = base
+    /// If the listing has no dates, the cleaner takes them from the records themselves.
+    @Test func recordsWithoutListedDatesAreRead() async throws {
+        try await withTestStore { store, directory in
+            _ = try await begin("old", session: 1, parts: [Sample(10, seed: 1)], in: store)
+            try age(directory, days: 2)
+            _ = try await begin("young", session: 2, parts: [], in: store)
+            var altered = AlteredStore(store)
+            altered.undated = [.list]
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.removed.map(\.key) == ["old"] && cleaning.report.keptCount == 1)
+        }
     }
 
-    func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
-        if vainAbortKey == nil || vainAbortKey == key.text, vainAborts.takeOne() { return }
-        try await base.abortUpload(key: key, upload: upload)
+    /// The age of such an upload is unknown, so the cleaner keeps the upload, however old it is.
+    @Test(arguments: [AlteredStore.Undated.parts, .record])
+    func uploadOfUnknownAgeStays(_ undated: AlteredStore.Undated) async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin("a", session: 1, parts: [Sample(10, seed: 1)], in: store)
+            try age(directory, days: 30)
+            var altered = AlteredStore(store)
+            altered.undated = undated == .record ? [.list, .record] : [undated]
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.removed.isEmpty && cleaning.report.keptCount == 1)
+            #expect(try await store.uploads(key: "a").map(\.upload) == [try #require(record.upload)])
+            for try await entry in cleaner(altered, directory).unfinished() {
+                guard case .upload(let upload, nil) = entry else { throw UnexpectedEntry() }
+                #expect(upload.storedBytes == 10)
+            }
+        }
     }
 
-    func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
-        var found = try await base.uploads(key: key)
-        if !tellsSessions { for index in found.indices { found[index].session = nil } }
-        return found
+    @Test func storeWithoutClockIsNotCleaned() async throws {
+        try await withTestStore { store, directory in
+            _ = try await begin("a", session: 1, parts: [], in: store)
+            try age(directory, days: 30)
+            var altered = AlteredStore(store)
+            altered.undated = [.clock]
+            await expectError(.unsupported) { try await clean(altered, directory) }
+            for try await entry in cleaner(altered, directory).unfinished() {
+                guard case .upload(_, nil) = entry else { throw UnexpectedEntry() }
+            }
+        }
+    }
+
+    /// The gateway has no right to delete records. It overwrites a record with an empty one. A later cleaning neither
+    /// reads the empty records nor reports them, and stops trying to delete them after the first refusal.
+    @Test func recordsThatCannotBeDeletedAreEmptied() async throws {
+        try await withTestStore { store, directory in
+            for session in UInt64(0)..<3 { _ = try await begin("a", session: session, parts: [], in: store) }
+            try age(directory, days: 2)
+            var altered = AlteredStore(store)
+            altered.mayDeleteRecords = false
+            #expect(try await clean(altered, directory).removed.count == 3)
+            #expect(try await SessionRecords(store: altered).sessions(key: "a").isEmpty)
+
+            try age(directory, days: 2)
+            let (reads, deletions) = (altered.reads.current, altered.deletions.current)
+            let cleaning = try await clean(altered, directory)
+            #expect(cleaning.report.failedCount == 0 && cleaning.report.unreadableCount == 0)
+            #expect(altered.reads.current == reads && altered.deletions.current == deletions + 1)
+
+            altered.mayDeleteRecords = true
+            _ = try await clean(altered, directory)
+            #expect(try directory.files(below: ".sluice/sessions").isEmpty)
+        }
     }
 }

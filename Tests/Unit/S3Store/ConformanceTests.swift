@@ -16,6 +16,11 @@ import Testing
         .keysCannotNest, .nestedUploadsRefusedLate, .putIgnoresIfAbsent, .putIgnoresIfMatch, .completeIgnoresIfAbsent,
         .completeIgnoresIfMatch, .uploadsIgnoreTheirKey, .evidenceUnchecked,
     ]
+    private static let rclone: Set<StoreDeviation> = [
+        .nestedKeysFail, .refusedCompletionEndsUpload, .partsWaitForEarlierOnes, .partsCannotBeReplaced,
+        .putIgnoresIfAbsent, .putIgnoresIfMatch, .completeIgnoresIfAbsent, .completeIgnoresIfMatch,
+        .compositeEvidenceForgotten, .evidenceUnchecked,
+    ]
     private static let forgetful: Set<StoreDeviation> = [
         .metadataForgotten, .partDigestForgotten, .compositeEvidenceForgotten,
     ]
@@ -24,6 +29,29 @@ import Testing
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in
                 try await expectConformance(of: store, deviations: Self.moto)
+            }
+        }
+    }
+
+    /// A bucket with a default retention refuses writes without a checksum. The gateway finds the form that it accepts.
+    @Test(arguments: MotoServer.Retention.allCases)
+    func motoWithVersionsPassesWithItsDeviations(retention: MotoServer.Retention) async throws {
+        try await MotoServer.withServer(retention) { server in
+            try await withStore(on: server) { store in
+                #expect(store.provider.putChecksum == (retention == .lock ? .sha256Named : .none))
+                #expect(store.provider.deletesVersions == (retention == .versions))
+                try await expectConformance(of: store, deviations: Self.moto)
+            }
+            // Where versions can be deleted, the gateway leaves none of its own objects behind.
+            let left = try await MotoServer.versionCount(on: server, prefix: "site/.sluice/")
+            #expect((left == 0) == (retention == .versions), "\(left)")
+        }
+    }
+
+    @Test func rclonePassesWithItsDeviations() async throws {
+        try await RcloneServer.withServer { server in
+            try await withStore(on: server) { store in
+                try await expectConformance(of: store, deviations: Self.rclone)
             }
         }
     }

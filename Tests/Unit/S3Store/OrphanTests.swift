@@ -1,4 +1,5 @@
 import ObjectStore
+import ObjectStoreConformance
 import S3Store
 import ScriptedS3
 import Testing
@@ -42,12 +43,12 @@ struct OrphanTests {
     @Test func emptyUploadAfterItsRecordIsRemoved() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             let orphan = s3.beginUpload("key")
-            let young = try await cleaner.clean(olderThan: Self.hour)
-            #expect(young.keptCount == 1)
+            let young = try await Cleaning(cleaner, olderThan: Self.hour)
+            #expect(young.report.keptCount == 1)
             s3.advanceClock(by: Self.day)
-            let report = try await cleaner.clean(olderThan: Self.hour)
-            #expect(report.removed.map(\.uploads) == [[orphan]])
-            #expect((report.oldestAge ?? .zero) > Self.hour)
+            let cleaning = try await Cleaning(cleaner, olderThan: Self.hour)
+            #expect(cleaning.removed.map(\.uploads) == [[orphan]])
+            #expect((cleaning.report.oldestAge ?? .zero) > Self.hour)
             #expect(s3.uploads.isEmpty && recordCount(s3) == 0)
         }
     }
@@ -58,8 +59,8 @@ struct OrphanTests {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key", parts: [[1]])
             s3.advanceClock(by: Self.day)
-            let report = try await cleaner.clean(olderThan: Self.hour)
-            #expect(report.removed.map(\.uploads) == [[]])
+            let cleaning = try await Cleaning(cleaner, olderThan: Self.hour)
+            #expect(cleaning.removed.map(\.uploads) == [[]])
             #expect(s3.uploads.count == 1 && recordCount(s3) == 0)
         }
     }
@@ -71,8 +72,8 @@ struct OrphanTests {
             s3.advanceClock(by: .seconds(700))
             s3.beginUpload("key")
             s3.advanceClock(by: Self.day)
-            let report = try await cleaner.clean(olderThan: Self.hour)
-            #expect(report.removed.map(\.uploads) == [[]])
+            let cleaning = try await Cleaning(cleaner, olderThan: Self.hour)
+            #expect(cleaning.removed.map(\.uploads) == [[]])
             #expect(s3.uploads.count == 3)
         }
     }
@@ -88,8 +89,8 @@ struct OrphanTests {
                 try await SessionRecords(store: store).write(record(session: 1))
                 s3.advanceClock(by: Self.day)
                 let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
-                let report = try await cleaner.clean(olderThan: Self.hour)
-                #expect(report.removed.map(\.uploads) == [[]])
+                let cleaning = try await Cleaning(cleaner, olderThan: Self.hour)
+                #expect(cleaning.removed.map(\.uploads) == [[]])
                 #expect(s3.uploads.count == 1)
             }
         }
@@ -102,8 +103,8 @@ struct OrphanTests {
             let live = s3.beginUpload("key")
             s3.advanceClock(by: Self.day)
             try await records.write(record(session: 2, upload: live))
-            let report = try await cleaner.clean(olderThan: Self.hour)
-            #expect(report.removed.map(\.uploads) == [[]] && report.keptCount == 1)
+            let cleaning = try await Cleaning(cleaner, olderThan: Self.hour)
+            #expect(cleaning.removed.map(\.uploads) == [[]] && cleaning.report.keptCount == 1)
             #expect(s3.uploads.map(\.id) == [live])
         }
     }
@@ -115,8 +116,8 @@ struct OrphanTests {
             s3.beginUpload("key")
             s3.beginUpload("key")
             s3.advanceClock(by: Self.day)
-            let report = try await cleaner.clean(olderThan: Self.hour)
-            #expect(report.removed.isEmpty && report.keptCount == 1)
+            let cleaning = try await Cleaning(cleaner, olderThan: Self.hour)
+            #expect(cleaning.removed.isEmpty && cleaning.report.keptCount == 1)
             #expect(s3.uploads.count == 2)
             var undecided = 0
             for try await entry in cleaner.unfinished() {
@@ -134,11 +135,11 @@ struct OrphanTests {
             s3.beginUpload("foreign", parts: [[1]])
             s3.advanceClock(by: Self.day)
             // This call lets the client learn the store's time, before it makes several calls at once.
-            _ = try await cleaner.clean(olderThan: Self.day * 7)
-            async let left = cleaner.clean(olderThan: Self.hour)
-            async let right = cleaner.clean(olderThan: Self.hour)
-            let reports = try await [left, right]
-            #expect(reports.allSatisfy { $0.failed.isEmpty })
+            _ = try await Cleaning(cleaner, olderThan: Self.day * 7)
+            async let left = Cleaning(cleaner, olderThan: Self.hour)
+            async let right = Cleaning(cleaner, olderThan: Self.hour)
+            let cleanings = try await [left, right]
+            #expect(cleanings.allSatisfy { $0.failed.isEmpty })
             #expect(s3.uploads.map(\.key) == ["foreign"] && recordCount(s3) == 0)
         }
     }

@@ -95,8 +95,8 @@ import WireProtocol
                 try await records.write(record)
 
                 let cleaner = UploadCleaner(store: store, logger: quietLogger)
-                #expect(try await cleaner.clean(olderThan: .seconds(3_600)).removed.isEmpty)
-                let removed = try await cleaner.clean(olderThan: .seconds(-3_600)).removed
+                #expect(try await Cleaning(cleaner, olderThan: .seconds(3_600)).removed.isEmpty)
+                let removed = try await Cleaning(cleaner, olderThan: .seconds(-3_600)).removed
                 #expect(Set(removed.flatMap(\.uploads)) == Set([ours, record.upload]))
                 #expect(try await store.uploads(key: "file").map(\.upload) == [foreign])
             }

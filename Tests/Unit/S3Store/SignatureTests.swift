@@ -65,34 +65,6 @@ struct SignatureVector: Sendable, CustomTestStringConvertible {
     func encodesPathsOnceWithoutNormalising(path: String, encoded: String) {
         #expect(S3Signature.percentEncoded(path, keepingSlashes: true) == encoded)
     }
-
-    @Test(arguments: [
-        (1_369_353_600.0, "20130524T000000Z"), (1_440_938_160.9, "20150830T123600Z"), (0, "19700101T000000Z"),
-        (951_782_400, "20000229T000000Z"), (1_709_251_199, "20240229T235959Z"), (-1, "19700101T000000Z"),
-        (1e300, "19700101T000000Z"), (4_102_444_800, "21000101T000000Z"),
-    ])
-    func writesTimestampsAndNeverTraps(seconds: Double, timestamp: String) {
-        #expect(S3Time.timestamp(Date(timeIntervalSince1970: seconds)) == timestamp)
-    }
-
-    @Test(arguments: [
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777.0), ("Thu, 29 Feb 2024 23:59:59 GMT", 1_709_251_199),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Sunday, 06-Nov-94 08:49:37 GMT", nil), ("", nil),
-        ("Sun, 06 Nov 1994 24:49:37 GMT", nil), ("Sun, -6 Nov 1994 08:49:37 GMT", nil),
-        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", nil),
-    ])
-    func readsDatesOfHeaders(text: String, seconds: Double?) {
-        #expect(S3Time.date(header: text)?.timeIntervalSince1970 == seconds)
-    }
-
-    @Test(arguments: [
-        ("2009-10-12T17:50:30.000Z", 1_255_369_830.0), ("2009-10-12T17:50:30Z", 1_255_369_830),
-        ("1970-01-01T00:00:00.25Z", 0.25), ("2009-10-12T17:50:30", nil), ("2009-13-12T17:50:30Z", nil), ("Z", nil),
-        ("2009-10-12T17:50:30.1e9Z", nil),
-    ])
-    func readsDatesOfDocuments(text: String, seconds: Double?) {
-        #expect(S3Time.date(xml: text)?.timeIntervalSince1970 == seconds)
-    }
 }
 
 /// The four examples of "Authenticating Requests: Using the Authorization Header".

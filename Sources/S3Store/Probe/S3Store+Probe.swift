@@ -10,34 +10,57 @@ extension S3Store {
     /// with a wrong digest, and as one that checks a condition only if it refuses a request whose condition is not
     /// fulfilled.
     /// - Returns: the provider's properties; the probed ones have the values that the probe observed.
-    /// - Throws: errors that would make every upload fail.
+    /// - Throws: errors that would make uploads fail.
     package func probe() async throws(StoreError) -> S3Provider {
         var generator = SystemRandomNumberGenerator()
         let session = SessionID.random(using: &generator)
-        let key = probes.path + String(describing: session)
-        let probe: StoreProbe
+        var probe: StoreProbe
         do {
-            probe = try StoreProbe(bucket: bucket, session: session, key: key)
+            probe = try StoreProbe(folder: probes, session: session)
         } catch {
             throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
         }
-        let result: Result<S3Provider, StoreError>
-        do {
-            result = .success(try await probe.run())
+        let failure: StoreError?
+        do throws(StoreError) {
+            try await probe.run()
+            failure = probe.findings.objection
         } catch {
-            result = .failure(error)
+            failure = error
+        }
+        var findings = await removing(probe)
+        if let failure { throw failure }
+        // The store's answer to Create may have named the time already.
+        if findings.uploadRule == .unknown {
+            findings.uploadRule = await bucket.uploadRule(prefix: configuration.prefix)
+        }
+        for warning in findings.warnings {
+            bucket.logger.warning("The store has a limitation", metadata: ["store.limitation": "\(warning)"])
+        }
+        return findings.provider
+    }
+
+    /// Removes the probe's object, with its versions if the gateway may do so.
+    ///
+    /// - Returns: the findings of the probe, and whether the gateway may delete its own objects.
+    private func removing(_ probe: StoreProbe) async -> ProbeFindings {
+        var findings = probe.findings
+        if findings.keepsVersions {
+            do {
+                try await bucket.deleteVersions(key: probe.key)
+                findings.provider.deletesVersions = true
+                return findings
+            } catch {
+                findings.refused[.deleteVersions] = error
+            }
         }
         do {
-            try await bucket.delete(key: key)
+            try await bucket.deletePresent(key: probe.key)
         } catch {
-            // If the probe itself has failed, throw the probe's error instead of the error of the removal.
-            guard case .success = result else { return try result.get() }
             // The gateway may lack the right to delete. Then each probe leaves small objects behind, and everything
             // else works.
-            bucket.logger.warning(
-                "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
+            findings.refused[.deleteObject] = error
         }
-        return try result.get()
+        return findings
     }
 
     /// Removes the uploads and objects of probes during which the gateway ended. Session records do not name them, so
@@ -46,7 +69,7 @@ extension S3Store {
         let folder = probes
         var count = 0
         for (key, upload) in try await uploads.list(prefix: folder.path, choosing: { _ in .wanted })
-        where upload.created <= limit && key.utf8.starts(with: folder.path.utf8) {
+        where upload.created.map({ $0 <= limit }) ?? false && key.utf8.starts(with: folder.path.utf8) {
             do {
                 try await uploads.abort(at: key, upload: upload.upload)
             } catch {
@@ -58,11 +81,8 @@ extension S3Store {
         var after: String?
         repeat {
             let page = try await folder.names(prefix: "", after: after)
-            for name in page.names {
-                guard let modified = try await bucket.head(at: folder.path + name)?.value("last-modified"),
-                    let date = S3Time.date(header: modified), date <= limit
-                else { continue }
-                try await bucket.delete(key: folder.path + name)
+            for record in page.records where record.modified.map({ $0 <= limit }) ?? false {
+                try await bucket.delete(key: folder.path + record.name)
                 count += 1
             }
             after = page.next

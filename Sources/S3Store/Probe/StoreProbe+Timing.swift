@@ -20,8 +20,9 @@ extension StoreProbe {
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
         // try?: the library has just computed the probe's other digests. If it fails here, the result is unclear.
         guard let digests = try? Self.digests(first, last) else { return false }
+        let (bucket, metadata) = (plainBucket, metadata)
         let rival = Rival()
-        let bytes = InterruptedBytes(first: first, last: last) { [bucket, metadata] in
+        let bytes = InterruptedBytes(first: first, last: last) {
             // Give the store time to receive the head of the first request before the second object is written.
             try await Task.sleep(for: Self.headTime)
             await rival.put(waitingAtMost: Self.rivalTime) {
@@ -46,6 +47,15 @@ extension StoreProbe {
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
         return isSafe
+    }
+
+    /// The bucket without the comparison of ETags with MD5s, which would read the objects back. If the bucket keeps
+    /// versions, a deletion tries to remove them.
+    private var plainBucket: S3Bucket {
+        var bucket = bucket
+        bucket.provider.tellsPartMD5 = false
+        bucket.provider.deletesVersions = findings.keepsVersions
+        return bucket
     }
 
     private static func digests(

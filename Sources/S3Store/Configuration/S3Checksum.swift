@@ -1,0 +1,25 @@
+/// The form in which a write tells the store a digest of its body, besides the signed `x-amz-content-sha256`.
+///
+/// A bucket with a default retention (Object Lock) refuses an object without a digest, and some stores refuse a form
+/// that they do not know. The probe tries the forms.
+package enum S3Checksum: Hashable, Sendable {
+    case none
+    /// `x-amz-checksum-sha256`.
+    case sha256
+    /// `x-amz-checksum-sha256`, and `x-amz-sdk-checksum-algorithm`, which some stores look for instead.
+    case sha256Named
+    /// `Content-MD5`. A large body has it only if the agent has sent the MD5, because the header is sent before the
+    /// bytes.
+    case md5
+
+    /// Whether the write tells the SHA-256 in a header of S3's checksums.
+    var isSHA256: Bool { self == .sha256 || self == .sha256Named }
+
+    /// The forms in the order in which the probe tries them. A SHA-256 is known before the first byte of each body, so
+    /// it is better than an MD5.
+    ///
+    /// - Parameter keepsSHA256: whether the store is known to keep this checksum.
+    static func candidates(keepsSHA256: Bool) -> [S3Checksum] {
+        keepsSHA256 ? [.sha256, .sha256Named, .md5, .none] : [.none, .sha256, .sha256Named, .md5]
+    }
+}

@@ -1,0 +1,338 @@
+import Cryptography
+import FoundationEssentials
+import Logging
+import NIOCore
+import ObjectStore
+import TransferCommon
+
+/// One run of the probe: small requests that show how a store behaves. `ProbeFindings` judges the answers.
+struct StoreProbe {
+    /// The bucket with the properties that are known so far.
+    var bucket: S3Bucket {
+        var bucket = table
+        bucket.provider = findings.provider
+        return bucket
+    }
+
+    /// The bucket with the properties of the table.
+    private let table: S3Bucket
+    let session: SessionID
+    /// The whole key of the probe's object in the bucket.
+    let key: String
+    /// The folder of the probes.
+    private let folder: S3Folder
+    private(set) var findings: ProbeFindings
+    let content = ByteBuffer(bytes: [0x2E])
+    private let digest: SHA256Digest
+    private let otherDigest: SHA256Digest
+    /// `nil` if the cryptographic library has no MD5.
+    private let md5: MD5Digest?
+    /// The MD5 in a composite ETag of the probe's object; `nil` if the cryptographic library has no MD5.
+    private let compositeMD5: MD5Digest?
+
+    init(folder: S3Folder, session: SessionID) throws(CryptographyError) {
+        self.table = folder.bucket
+        self.folder = folder
+        self.session = session
+        self.key = folder.path + String(describing: session)
+        self.findings = ProbeFindings(table: folder.bucket.provider)
+        self.digest = try SHA256Digest.of(content.readableBytesView)
+        self.otherDigest = try SHA256Digest.of([])
+        self.md5 = S3Bucket.md5(of: content)
+        self.compositeMD5 = md5.flatMap { S3Bucket.md5(of: ByteBuffer(bytes: $0.bytes)) }
+    }
+
+    private var uploads: S3Uploads { S3Uploads(bucket: bucket) }
+
+    /// Sends the requests. Ends early if a step that uploads need is refused.
+    ///
+    /// - Throws: errors that say nothing of the store's properties, for example that it is not available.
+    mutating func run() async throws(StoreError) {
+        try await tryUpload()
+        try await tryOwnObjects()
+        guard findings.objection == nil else { return }
+        try await tryDigests()
+        guard findings.objection == nil else { return }
+        try await tryConditions()
+    }
+
+    // MARK: - An upload that is aborted
+
+    /// Tries what an unfinished upload needs: the form of the digest, the highest part number, the listing, the abort.
+    private mutating func tryUpload() async throws(StoreError) {
+        var upload: CreatedUpload?
+        for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
+            findings.provider.partChecksum = form
+            let created = try await uploads.create(at: key, metadata: metadata)
+            let error = try await refusal(of: .uploadPart) { () async throws(StoreError) in
+                _ = try await uploadPart(created.id, offering: digest)
+            }
+            guard let error else {
+                findings.refused[.uploadPart] = nil
+                upload = created
+                break
+            }
+            // Report the refusal of the first form: the later ones are only alternatives.
+            findings.refused[.uploadPart] = findings.refused[.uploadPart] ?? error
+            await abort(created.id)
+        }
+        guard let upload else { return }
+        noteRule(of: upload)
+        try await tryHighestPart(upload.id)
+        findings.refused[.listParts] = try await refusal(of: .listParts) { () async throws(StoreError) in
+            _ = try await uploads.parts(at: key, upload: upload.id, after: nil)
+        }
+        findings.refused[.abortUpload] = try await refusal(of: .abortUpload) { () async throws(StoreError) in
+            try await uploads.abort(at: key, upload: upload.id)
+        }
+    }
+
+    /// Uploads a part with the highest number of the table. If the store refuses it, tries lower numbers that stores
+    /// are known to have as their limit.
+    ///
+    /// The part is larger than those that are sent in one piece. Some stores compute the ETags of such parts in another
+    /// way, so this part, too, shows whether ETags are MD5s.
+    private mutating func tryHighestPart(_ upload: String) async throws(StoreError) {
+        let highest = table.provider.partsMax
+        let bytes = ByteBuffer(repeating: 0x2E, count: Self.largeBytes)
+        let large: SHA256Digest
+        do {
+            large = try SHA256Digest.of(bytes.readableBytesView)
+        } catch {
+            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        }
+        let largeMD5 = S3Bucket.md5(of: bytes)
+        for limit in [highest, 1000, 100, 10] where limit <= highest {
+            guard let number = PartNumber(limit) else { continue }
+            let body = ObjectBody(buffers: [bytes], digest: large, md5: needsMD5 ? largeMD5 : nil)
+            var etag: String?
+            let error = try await refusal(of: .uploadPart) { () async throws(StoreError) in
+                var bucket = table
+                bucket.provider = findings.provider
+                bucket.provider.tellsPartMD5 = false
+                etag = try await S3Uploads(bucket: bucket).uploadPart(
+                    at: key, upload: upload, number: number, body: body, verifies: false)
+            }
+            if let error {
+                findings.refused[.uploadPart] = findings.refused[.uploadPart] ?? error
+                findings.refusedPartNumber = highest
+                continue
+            }
+            findings.refused[.uploadPart] = nil
+            findings.provider.partsMax = limit
+            findings.provider.tellsPartMD5 = isMD5(etag, largeMD5)
+            return
+        }
+    }
+
+    private var needsMD5: Bool { findings.provider.partChecksum == .md5 }
+
+    /// Larger than `BodyRequest.wholeBytesMax`.
+    private static let largeBytes = 96 << 10
+
+    private mutating func noteRule(of upload: CreatedUpload) {
+        guard let abortDate = upload.abortDate, let now = upload.now else { return }
+        let days = (abortDate.timeIntervalSince(now) / 86_400).rounded(.up)
+        guard let count = Int(exactly: max(0, min(days, 36_500))) else { return }
+        findings.uploadRule = .days(count)
+    }
+
+    // MARK: - Objects
+
+    /// Tries to list the gateway's own objects, to put one, and to look it up; then to look a missing one up, and to
+    /// list uploads.
+    private mutating func tryOwnObjects() async throws(StoreError) {
+        findings.refused[.listObjects] = try await refusal(of: .listObjects) { () async throws(StoreError) in
+            _ = try await folder.names(prefix: String(describing: session), after: nil)
+        }
+        try await tryPut()
+        guard findings.refused[.putObject] == nil else { return }
+        findings.refused[.headObject] = try await refusal(of: .headObject) { () async throws(StoreError) in
+            _ = try await bucket.head(at: key)
+        }
+        guard findings.refused[.headObject] == nil else { return }
+        // The probe's own object is visible. So a 403 for a key without an object is not about the right to read
+        // objects.
+        let missing = try await refusal(of: .headObject) { () async throws(StoreError) in
+            _ = try await bucket.head(at: "\(key)-absent")
+        }
+        if let missing {
+            if missing.isForbidden {
+                findings.provider.hidesAbsentKeys = true
+            } else {
+                findings.refused[.headObject] = missing
+            }
+        }
+        findings.refused[.listUploads] = try await refusal(of: .listUploads) { () async throws(StoreError) in
+            _ = try await uploads.list(prefix: key) { _ in .wanted }
+        }
+    }
+
+    /// Puts the probe's object without a condition. Only if the store accepts this request does a later refusal of the
+    /// same request with a condition show that the condition was the reason.
+    private mutating func tryPut() async throws(StoreError) {
+        for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
+            findings.provider.putChecksum = form
+            var stored: StoredObject?
+            let error = try await refusal(of: .putObject) { () async throws(StoreError) in
+                stored = try await put(.none)
+            }
+            guard let error else {
+                findings.refused[.putObject] = nil
+                findings.keepsVersions = stored?.version.isEmpty == false
+                if let etag = stored?.etag, !etag.isEmpty, !isMD5(etag, md5) { findings.provider.tellsPartMD5 = false }
+                return
+            }
+            findings.refused[.putObject] = findings.refused[.putObject] ?? error
+        }
+    }
+
+    // MARK: - Digests
+
+    private mutating func tryDigests() async throws(StoreError) {
+        let tellsMD5 = findings.provider.tellsPartMD5
+        findings.provider.tellsPartMD5 = false
+        let upload = try await uploads.create(at: key, metadata: metadata).id
+        do throws(StoreError) {
+            // Upload a part with a wrong digest. If the store accepts the part, the stored byte is right and only the
+            // announced digest was wrong. Complete the upload with that part, because some stores accept a part number
+            // only once.
+            let taken = try await partOfWrongDigest(upload: upload)
+            findings.provider.checksContentSHA256 = taken == nil
+            let part: CompletedPart
+            if let taken { part = taken } else { part = try await uploadPart(upload, offering: digest) }
+            findings.provider.tellsPartMD5 = tellsMD5 && isMD5(part.etag, md5)
+            _ = try await complete(upload, part, .none)
+        } catch {
+            await abort(upload)
+            throw error
+        }
+        guard let headers = try await bucket.head(at: key) else {
+            throw StoreError(.damaged, "The store completed an upload, but the object is missing.")
+        }
+        findings.provider.keepsMetadata = S3ObjectHeaders(headers: headers).metadata?.session == session
+        findings.provider.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
+        findings.provider.keepsSHA256 =
+            table.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
+    }
+
+    /// - Returns: the part that the store accepted in spite of its wrong digest; `nil` if the store refuses it, as it
+    ///   should.
+    private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
+        do {
+            var part = try await uploadPart(upload, offering: otherDigest)
+            part.digest = digest
+            return part
+        } catch {
+            // Any refusal shows that the store checks the digest, whatever its error code. Errors with another evident
+            // cause do not count and are thrown.
+            guard error.isRefusal, error.reason != .denied, error.reason != .uploadUnknown else { throw error }
+            return nil
+        }
+    }
+
+    private func isMD5(_ etag: String?, _ md5: MD5Digest?) -> Bool {
+        guard let etag, let md5 else { return false }
+        return S3Digests.isMD5(etag, md5)
+    }
+
+    private func isCompositeMD5(_ etag: String?) -> Bool {
+        guard let compositeMD5, let (etag, _) = etag.flatMap({ S3Digests.compositeMD5(etag: $0) }) else { return false }
+        return etag == "\(compositeMD5)-1"
+    }
+
+    private func isCompositeSHA256(_ checksum: String?) -> Bool {
+        guard let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) else { return false }
+        // try?: the library has just computed two digests, so a failure is unlikely. After a failure the store counts
+        // as one that keeps no SHA-256.
+        return count == 1 && root == (try? RootDigest.of([digest]))
+    }
+
+    // MARK: - Conditions
+
+    private mutating func tryConditions() async throws(StoreError) {
+        let conditions = ProbeConditions(probe: self)
+        findings.provider.completeConditions = try await conditions.ofCompletion()
+        findings.provider.putConditions = try await conditions.ofPut()
+        findings.provider.checksDeleteCondition = try await conditions.isHonouredByDeletion()
+    }
+
+    // MARK: - Requests
+
+    var metadata: ObjectMetadata {
+        ObjectMetadata(
+            session: session, partBytes: table.provider.partBytesMin,
+            modification: ModificationTime(seconds: 0, nanoseconds: 0))
+    }
+
+    func put(_ condition: PutCondition) async throws(StoreError) -> StoredObject {
+        // The caller compares the ETag with the MD5 itself.
+        var bucket = bucket
+        bucket.provider.tellsPartMD5 = false
+        let body = ObjectBody(buffers: [content], digest: digest)
+        return try await bucket.put(at: key, body: body, metadata: metadata, condition: condition)
+    }
+
+    /// Completes an upload of one part under a condition. Removes the upload if the store does not complete it.
+    func upload(_ condition: PutCondition) async throws(StoreError) {
+        let upload = try await uploads.create(at: key, metadata: metadata).id
+        do throws(StoreError) {
+            let part = try await uploadPart(upload, offering: digest)
+            _ = try await complete(upload, part, condition)
+        } catch {
+            await abort(upload)
+            throw error
+        }
+    }
+
+    private func uploadPart(_ upload: String, offering digest: SHA256Digest) async throws(StoreError) -> CompletedPart {
+        guard let number = PartNumber(1) else { throw StoreError(.unsupported) }
+        let body = ObjectBody(buffers: [content], digest: digest)
+        let etag = try await uploads.uploadPart(at: key, upload: upload, number: number, body: body, verifies: false)
+        return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
+    }
+
+    private func complete(
+        _ upload: String, _ part: CompletedPart, _ condition: PutCondition
+    ) async throws(StoreError) -> StoredObject {
+        try await uploads.complete(
+            at: key, upload: upload, parts: [part], size: part.size, condition: condition)
+    }
+
+    private func abort(_ upload: String) async {
+        do {
+            try await uploads.abort(at: key, upload: upload)
+        } catch {
+            // `removeProbes` or the store's own rule for old uploads removes it.
+            table.logger.trace("A probe was not aborted", metadata: ["store.error": "\(error.shortDescription)"])
+        }
+    }
+
+    /// Sends the request of a step.
+    ///
+    /// - Returns: the store's refusal; `nil` if the store accepted the request.
+    /// - Throws: an error that is no refusal. Its sentence names the step.
+    private func refusal(
+        of step: ProbeFindings.Step, _ request: () async throws(StoreError) -> Void
+    ) async throws(StoreError) -> StoreError? {
+        do {
+            try await request()
+            return nil
+        } catch {
+            guard error.isRefusal else {
+                throw StoreError(error.reason, "\(step.rawValue): \(error.sentence)", cause: error.cause)
+            }
+            return error
+        }
+    }
+}
+
+extension StoreError {
+    /// Whether the store has refused the request because of what it asks for. Another error may be gone when the
+    /// request is repeated, or concerns all requests: wrong credentials, a missing bucket.
+    var isRefusal: Bool {
+        guard let refusal = cause as? S3Refusal, !isRetryable, reason != .bucketMissing else { return false }
+        let isOfCredentials = reason == .denied && !["", "AccessDenied"].contains(refusal.code)
+        return ((400..<500).contains(refusal.status) || refusal.status == 501) && !isOfCredentials
+    }
+}

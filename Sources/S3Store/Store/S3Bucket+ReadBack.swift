@@ -1,0 +1,96 @@
+import Cryptography
+import Logging
+import NIOCore
+import NIOHTTP1
+import ObjectStore
+import TransferCommon
+import WireProtocol
+
+// An ETag that is not the MD5 of the sent bytes may mean that the store received other bytes, or that the ETag is no
+// MD5: with a managed encryption key it is not, and a proxy may have removed the header that says so. Only the bytes
+// themselves decide. Nothing is deleted by a guess.
+
+extension S3Bucket {
+    /// What reading an object back has shown about a write.
+    private enum Finding {
+        /// The object is the written one and has the sent bytes.
+        case whole
+        /// The object is the written one and has other bytes.
+        case damaged
+        /// The object cannot be read, or is not the written one any more.
+        case unknown
+    }
+
+    static var otherBytes: StoreError {
+        StoreError(.digestMismatch, "The store received other bytes than the gateway sent.")
+    }
+
+    /// Reads back an object whose ETag is not the MD5 of the sent bytes. Deletes the object if it has other bytes, and
+    /// if the request can name exactly this object. Usually the agent uploads the file again and replaces the object.
+    /// If the agent does not, an object that is not deleted has metadata with a wrong digest.
+    ///
+    /// - Parameter key: the whole key in the bucket.
+    /// - Throws: `.digestMismatch` unless the object has the sent bytes.
+    func examine(_ written: StoredObject, at key: String, digest: SHA256Digest) async throws(StoreError) {
+        switch await readBack(written, at: key, digest: digest) {
+        case .whole:
+            logger.warning(
+                "The ETag of an object is not the MD5 of its bytes; the object was read back, and its bytes are right")
+            return
+        case .damaged:
+            await removeDamaged(written, at: key)
+        case .unknown:
+            logger.error(
+                "The store may have received other bytes than the gateway sent, and the object could not be read back")
+        }
+        throw Self.otherBytes
+    }
+
+    private func readBack(_ written: StoredObject, at key: String, digest: SHA256Digest) async -> Finding {
+        do throws(StoreError) {
+            guard let reader = try await read(at: key, version: written.version),
+                reader.summary.etag == written.etag
+            else { return .unknown }
+            return try await Self.digest(of: reader.bytes) == digest ? .whole : .damaged
+        } catch {
+            return .unknown
+        }
+    }
+
+    private static func digest(
+        of bytes: some AsyncSequence<ByteBuffer, StoreError>
+    ) async throws(StoreError) -> SHA256Digest {
+        do {
+            var hasher = try SHA256Hasher()
+            for try await buffer in bytes { hasher.update(buffer) }
+            return try hasher.finalize()
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        }
+    }
+
+    /// Deletes the written object by its version id, or by its ETag if this store checks `If-Match` of a deletion. If
+    /// neither is possible, leaves the object: a plain deletion could remove an object that another program has written
+    /// meanwhile.
+    private func removeDamaged(_ written: StoredObject, at key: String) async {
+        var request = S3Request(.DELETE, key: key)
+        if !written.version.isEmpty {
+            request.query = [("versionId", written.version)]
+        } else if !written.etag.isEmpty, provider.checksDeleteCondition {
+            request.headers = [("if-match", written.etag)]
+        } else {
+            logger.error(
+                "The store received other bytes than the gateway sent, and the object stays")
+            return
+        }
+        do {
+            _ = try await client.send(request)
+        } catch {
+            logger.error(
+                "The store received other bytes than the gateway sent, and the object could not be removed",
+                metadata: ["store.error": "\(error.shortDescription)"])
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import NIOCore
+import ObjectStore
+import ObjectStoreConformance
+import S3Servers
+import S3Store
+import ScriptedS3
+import Testing
+import TransferCommon
+
+/// The probe at stores that refuse one of its steps.
+@Suite(.timeLimit(.minutes(5))) struct ProbeStepsTests {
+    private static func isAny(_ call: S3Call) -> Bool { true }
+
+    /// Opens a store on a server that refuses some calls, and expects that the gateway does not start.
+    private func expectNoStart(
+        _ operation: S3Call.Operation, status: Int, code: String, reason: StoreError.Reason, naming words: String
+    ) async throws {
+        try await ScriptedS3.withServer(.generic) { s3 in
+            s3.inject(.refuse(status: status, code: code), into: operation, times: .max, where: Self.isAny)
+            let error = await #expect(throws: StoreError.self, "\(operation)") {
+                try await withStore(on: s3) { _ in }
+            }
+            #expect(error?.reason == reason, "\(operation): \(String(describing: error))")
+            #expect(error?.sentence.contains(words) == true, "\(operation): \(String(describing: error))")
+            #expect(s3.keys.isEmpty, "nothing is left behind")
+        }
+    }
+
+    @Test func missingRightPreventsTheStartAndIsNamed() async throws {
+        for (operation, right) in [
+            (S3Call.Operation.listParts, "s3:ListMultipartUploadParts"), (.abortUpload, "s3:AbortMultipartUpload"),
+            (.listObjects, "s3:ListBucket"), (.putObject, "s3:PutObject"), (.uploadPart, "s3:PutObject"),
+        ] {
+            try await expectNoStart(operation, status: 403, code: "AccessDenied", reason: .denied, naming: right)
+        }
+    }
+
+    @Test func missingCallPreventsTheStartAndIsNamed() async throws {
+        try await expectNoStart(
+            .listParts, status: 501, code: "NotImplemented", reason: .unsupported, naming: "ListParts")
+    }
+
+    /// The store answers 403 for a missing key, as S3 does if the gateway may not list the bucket. The probe's own
+    /// object is visible, so the answer means that there is no object.
+    @Test func forbiddenMissingKeyIsAbsent() async throws {
+        try await ScriptedS3.withServer(.generic) { s3 in
+            s3.inject(.refuse(status: 403, code: ""), into: .headObject, times: .max) { $0.key.hasSuffix("absent") }
+            try await withStore(on: s3) { store in
+                #expect(store.provider.hidesAbsentKeys)
+                let summary = try await store.object(key: "absent")
+                #expect(summary == nil)
+            }
+        }
+    }
+
+    @Test(arguments: [10, 100, 1_000, 10_000])
+    func highestPartNumberIsFound(limit: Int) async throws {
+        var rules = S3Rules.generic
+        rules.partsMax = limit
+        try await withStore(of: rules) { store, s3 in
+            #expect(store.limits.partsMax == UInt32(limit))
+            #expect(s3.keys.isEmpty && s3.uploads.isEmpty)
+        }
+    }
+
+    /// A bucket with a default retention refuses an object without a checksum. Objects of any size and records have
+    /// one.
+    @Test func writesHaveTheChecksumThatTheStoreWants() async throws {
+        var rules = S3Rules.generic
+        rules.wantsChecksum = true
+        for refusesSHA256 in [false, true] {
+            rules.refusesChecksumHeaders = refusesSHA256
+            try await withStore(of: rules) { store, _ in
+                #expect(store.provider.putChecksum == (refusesSHA256 ? .md5 : .sha256))
+                #expect(store.provider.partChecksum == .none)
+                for size in refusesSHA256 ? [10] : [10, 100_000] {
+                    let body = try body(of: [size])
+                    _ = try await store.putObject(
+                        key: "key", body: body, metadata: sampleMetadata(), condition: .none)
+                }
+                try await store.writeRecord(name: "record", bytes: [1])
+            }
+        }
+    }
+
+    /// The gateway may not delete its own objects. It serves, and overwrites records of finished sessions.
+    @Test func deniedDeletionEmptiesRecords() async throws {
+        try await ScriptedS3.withServer(.generic) { s3 in
+            s3.inject(
+                .refuse(status: 403, code: "AccessDenied"), into: .deleteObject, times: .max, where: Self.isAny)
+            try await withStore(on: s3) { store in
+                let metadata = sampleMetadata()
+                let record = SessionRecord(
+                    device: "cam", session: metadata.session,
+                    terms: SessionTerms(
+                        key: "file", size: 10, partBytes: 10, modification: metadata.modification, condition: .absent),
+                    upload: nil)
+                let records = SessionRecords(store: store)
+                try await records.write(record)
+                try await records.remove(key: "file", session: metadata.session)
+                let entries = try await records.sessions(key: "file")
+                #expect(entries.isEmpty)
+                let key = try #require(s3.keys.first { $0.contains("sessions/") })
+                #expect(s3.object(key)?.readableBytes == 0)
+            }
+        }
+    }
+}
