@@ -8,8 +8,8 @@
 package enum FolderWalk: Sendable {
     /// `openat2`: the kernel itself refuses to follow a symbolic link or to cross a mount point.
     case openat2
-    /// `openat` with `O_NOFOLLOW`, followed by a comparison of the devices. For kernels before 5.6, and for sandboxes
-    /// that refuse system calls that they do not know.
+    /// `openat` with `O_NOFOLLOW`, and then a check that the opened folder is on the same file system (`st_dev`) as the
+    /// folder above it. For kernels before 5.6, and for sandboxes that refuse system calls that they do not know.
     case openat
 }
 

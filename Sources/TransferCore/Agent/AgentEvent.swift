@@ -63,7 +63,7 @@ package enum AgentEvent: Hashable, Sendable {
     case journalCommitted(through: JournalSequence)
     /// The journal cannot be written. Every upload and proof ends now, and no outcome can be recorded.
     case journalFailed(UploadFailure)
-    /// The pins are durable, or could not be written (`AgentAction.keepPins`).
+    /// The pinned keys of gateways are durable, or could not be written (`AgentAction.keepPins`).
     case pinsKept(isDurable: Bool)
 
     // MARK: From the clock

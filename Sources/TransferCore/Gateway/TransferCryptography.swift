@@ -27,7 +27,7 @@ package protocol TransferCryptography: RootDigesting {
 package struct ReceiptKey: Hashable, Sendable {
     /// DER SubjectPublicKeyInfo, as WELCOME carries it.
     package let publicKey: [UInt8]
-    /// SHA-256 over `publicKey`, as each statement contains it.
+    /// SHA-256 of `publicKey`. Each statement contains this digest.
     package let fingerprint: SHA256Digest
 
     package init(publicKey: [UInt8], fingerprint: SHA256Digest) {

@@ -159,7 +159,7 @@ final class Victim: Sendable {
         }
     }
 
-    /// Stops or resumes the present process.
+    /// Suspends or resumes the victim's process, if one is running.
     func setStopped(_ isStopped: Bool) {
         state.withLock { state in
             guard let running = state.program, state.isStopped != isStopped, !isStopped || !state.isSpared else {

@@ -34,7 +34,8 @@ package struct StoredProof: Hashable, Sendable {
 /// until the put limit has passed (specification §9.2).
 package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
-    /// Time since the version was given up; the real time may be longer.
+    /// How long ago the agent gave up the upload of this version, at least. Time that the journal cannot measure, such
+    /// as the time before a restart of the machine, is not counted.
     package var age: Duration
 
     package init(stamp: FileStamp, age: Duration) {

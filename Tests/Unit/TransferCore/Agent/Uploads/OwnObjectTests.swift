@@ -73,8 +73,8 @@ import WireProtocol
         #expect(open.session != first)
     }
 
-    /// The agent compared the file with the object, and may replace the object. Then the file changes. The beginning of
-    /// the file may differ from what the agent compared, so the agent replaces nothing.
+    /// The comparison showed that the object equals the beginning of the file, so the agent is allowed to replace it.
+    /// Then the file changes. The comparison no longer holds, so the agent replaces nothing.
     @Test func fileTouchedAfterComparisonReplacesNothing() {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         driver.frame(.sessionExists(Self.exists(size: 1_000)))

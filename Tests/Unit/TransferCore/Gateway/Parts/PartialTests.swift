@@ -158,8 +158,8 @@ import WireProtocol
         #expect(anew == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))])
     }
 
-    /// If the gateway has named the part of a one-part file as a partial, the agent sends no offer. The gateway accepts
-    /// COMPLETE without one.
+    /// After a resume, the gateway reports that it holds the first bytes of a one-part file. The agent sends the rest
+    /// without an offer, and the gateway accepts COMPLETE.
     @Test func aOnePartFileIsCompletedFromANamedPart() throws {
         var driver = try cut(size: 400)
         let (id, state) = try resume(&driver)
