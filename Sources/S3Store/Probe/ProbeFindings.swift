@@ -120,7 +120,7 @@ package struct ProbeFindings {
         case .none:
             [
                 "No rule of the bucket removes unfinished uploads (AbortIncompleteMultipartUpload). Uploads whose "
-                    + "gateway never returns then cost storage for ever."
+                    + "gateway never returns then cost storage forever."
             ]
         case .days(let days) where days < Self.expiryDays:
             [

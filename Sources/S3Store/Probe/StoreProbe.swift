@@ -311,7 +311,7 @@ struct StoreProbe {
     /// Sends the request of a step.
     ///
     /// - Returns: the store's refusal; `nil` if the store accepted the request.
-    /// - Throws: an error that is no refusal. Its sentence names the step.
+    /// - Throws: an error that is no refusal. Its sentence names the step, unless its `detail` names the call.
     private func refusal(
         of step: ProbeFindings.Step, _ request: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> StoreError? {
@@ -319,10 +319,9 @@ struct StoreProbe {
             try await request()
             return nil
         } catch {
-            guard error.isRefusal else {
-                throw StoreError(error.reason, "\(step.rawValue): \(error.sentence)", cause: error.cause)
-            }
-            return error
+            if error.isRefusal { return error }
+            guard error.detail == nil else { throw error }
+            throw StoreError(error.reason, "\(step.rawValue): \(error.sentence)", cause: error.cause)
         }
     }
 }

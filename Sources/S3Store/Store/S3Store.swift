@@ -49,7 +49,8 @@ package final class S3Store: ObjectStore {
 
     /// Makes a store and probes its behaviour. The caller must `shutdown` the store.
     ///
-    /// - Throws: errors that prevent any use of the store: `.denied`, `.bucketMissing`, `.unavailable`.
+    /// - Throws: errors that prevent any use of the store, for example `.denied`, `.bucketMissing`, `.unavailable`, or
+    ///   `.unsupported` for a call that uploads need.
     package static func open(
         configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
     ) async throws(StoreError) -> S3Store {

@@ -3,7 +3,8 @@ import WireProtocol
 // The answers to questions about versions and rules of a bucket.
 
 extension S3Documents {
-    /// The answer to ListObjectVersions.
+    /// The answer to ListObjectVersions. Some stores ignore the question and list objects instead; such an answer says
+    /// nothing of versions.
     package struct Versions: S3Document {
         struct Version: Equatable {
             let key: String
@@ -17,7 +18,8 @@ extension S3Documents {
         let versions: [Version]
 
         package init?(_ root: XMLElement) {
-            guard root.isAnswer("ListVersionsResult", with: ["Version", "DeleteMarker", "IsTruncated", "MaxKeys"])
+            guard root.isAnswer("ListVersionsResult", with: ["Version", "DeleteMarker", "IsTruncated", "MaxKeys"]),
+                root.child("Contents") == nil
             else { return nil }
             isTruncated = root.isTrue("IsTruncated")
             nextKeyMarker = root.key(of: "NextKeyMarker", in: root)

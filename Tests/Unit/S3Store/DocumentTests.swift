@@ -34,6 +34,8 @@ import Testing
         #expect(S3Documents.Parts(reading: bytes) == nil)
         #expect(S3Documents.Uploads(reading: bytes) == nil)
         #expect(S3Documents.Objects(reading: bytes) == nil)
+        #expect(S3Documents.Versions(reading: bytes) == nil)
+        #expect(S3Documents.Lifecycle(reading: bytes) == nil)
     }
 
     /// A proxy may answer with a page of its own and status 200. Read as an empty list of parts, the page would make
@@ -45,5 +47,18 @@ import Testing
         #expect(S3Documents.Parts(reading: bytes) == nil)
         #expect(S3Documents.Uploads(reading: bytes) == nil)
         #expect(S3Documents.Objects(reading: bytes) == nil)
+        #expect(S3Documents.Versions(reading: bytes) == nil)
+        #expect(S3Documents.Lifecycle(reading: bytes) == nil)
+    }
+
+    /// A store that ignores the question for versions or rules lists objects. Read as an empty list of versions, the
+    /// answer would make the gateway believe that it has deleted every version.
+    @Test func listOfObjectsIsNoListOfVersions() {
+        let fields = "<IsTruncated>false</IsTruncated><MaxKeys>1000</MaxKeys><Contents><Key>k</Key></Contents>"
+        let bytes = Array("<ListBucketResult>\(fields)</ListBucketResult>".utf8)
+        #expect(S3Documents.Versions(reading: bytes) == nil)
+        #expect(S3Documents.Lifecycle(reading: bytes) == nil)
+        #expect(S3Documents.Versions(reading: Array("<ListVersionsResult/>".utf8)) != nil)
+        #expect(S3Documents.Lifecycle(reading: Array("<LifecycleConfiguration/>".utf8)) != nil)
     }
 }
