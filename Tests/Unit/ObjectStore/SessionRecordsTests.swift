@@ -114,7 +114,18 @@ import WireProtocol
         }
     }
 
-    @Test(arguments: ["", "{}", "nonsense", #"{"version":3}"#])
+    /// A gateway that may not remove a record overwrites it with no bytes. Other gateways then pass it over.
+    @Test func recordWithoutBytesIsPassedOver() async throws {
+        try await withTestStore { store, _ in
+            let records = SessionRecords(store: store)
+            try await records.write(Self.record("a", session: 2))
+            let name = try SessionRecord.name(key: "a", session: SessionID(high: 0, low: 1))
+            try await store.writeRecord(name: name, bytes: [])
+            #expect(try await records.sessions(key: "a").map(\.record) == [Self.record("a", session: 2)])
+        }
+    }
+
+    @Test(arguments: ["{}", "nonsense", #"{"version":3}"#])
     func reportsAnUnreadableRecord(_ text: String) async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)

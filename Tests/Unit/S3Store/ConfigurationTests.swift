@@ -61,9 +61,9 @@ import WireProtocol
             let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
             _ = try await shuttingDown(store) { try await $0.listParts(key: "k", upload: "u", after: nil) }
             let request = try #require(server.requests.first)
-            #expect(request.target == "\(path)/b/k?uploadId=u")
+            #expect(request.target == "\(path)/b/k?max-parts=1000&uploadId=u")
             let subject = S3Signature.Subject(
-                method: "GET", path: "\(path)/b/k", query: [("uploadId", "u")],
+                method: "GET", path: "\(path)/b/k", query: [("max-parts", "1000"), ("uploadId", "u")],
                 headers: ["host", "x-amz-content-sha256", "x-amz-date"].map { ($0, request.headers[$0] ?? "") },
                 payload: request.headers["x-amz-content-sha256"] ?? "")
             let time = request.headers["x-amz-date"] ?? ""

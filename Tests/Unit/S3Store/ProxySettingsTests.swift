@@ -102,7 +102,7 @@ import TransferCommon
                 let isPath = addressing == .path
                 #expect(proxy.hosts == [isPath ? "store.test:9000" : "b.store.test:9000"])
                 let request = try #require(server.requests.first)
-                #expect(request.target == (isPath ? "/base/b/k?uploadId=u" : "/base/k?uploadId=u"))
+                #expect(request.target == "/base/\(isPath ? "b/" : "")k?max-parts=1000&uploadId=u")
                 #expect(request.headers["host"] == proxy.hosts.first)
                 #expect(request.headers["proxy-authorization"] == nil, "the password is for the proxy alone")
             }

@@ -8,7 +8,7 @@ extension EndToEndTests {
     @Suite
     struct StopTests {
         /// Less than the time after which a program gives up a reader or a gateway by itself.
-        private static let atOnce = Duration.seconds(2)
+        private static let atOnce = Duration.milliseconds(4_500)
 
         /// Sends two signals, and expects that the program ends at once.
         private func stopTwice(_ program: Program, sourceLocation: SourceLocation = #_sourceLocation) async throws {
