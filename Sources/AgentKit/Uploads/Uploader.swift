@@ -224,10 +224,10 @@ package struct Uploader: Sendable {
     }
 
     /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
-    /// connection.
+    /// connection. A failure that names the option already needs no further cause.
     private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
         guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable,
-            failure.message.isEmpty
+            !failure.message.utf8.contains("--plaintext".utf8)
         else { return outcome }
         return .failed(UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)"))
     }

@@ -57,8 +57,8 @@ import TransferCommon
         #expect(Set(ConformanceCheck.all.map(\.name)).count == ConformanceCheck.all.count)
     }
 
-    /// If a deviation is declared that FileStore does not have, the checks fail. This shows that the checks can fail. One
-    /// deviation cannot be noticed: for it the checks send parts in order, which every store accepts.
+    /// If a deviation is declared that FileStore does not have, the checks fail. This shows that the checks can fail.
+    /// One deviation cannot be noticed: for it the checks send parts in order, which every store accepts.
     @Test(arguments: StoreDeviation.allCases.filter { !deviations.contains($0) && $0 != .partsWaitForEarlierOnes })
     func falselyNamedDeviationFails(_ deviation: StoreDeviation) async throws {
         for check in ConformanceCheck.all {
