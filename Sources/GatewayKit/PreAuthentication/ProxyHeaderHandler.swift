@@ -1,11 +1,11 @@
 package import Logging
 package import NIOCore
 
-/// Reads the PROXY header with which a balancer begins a connection. Connections from other addresses pass unchanged:
-/// their bytes are never taken for a header, because any peer could then claim any address.
+/// Reads the PROXY header with which a connection from a balancer begins. Bytes from an address that is no balancer's
+/// pass unchanged: if they could be a header, any peer could claim any address.
 ///
-/// The handlers behind see the connection only when its header has been read. So they count it under the address that
-/// the header tells. The rest of what has arrived waits until they ask to read.
+/// The next handlers see a connection only after its header has been read, so they count it under the address that the
+/// header names. Bytes behind the header wait until those handlers ask to read.
 package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer

@@ -13,7 +13,7 @@ import WireProtocol
 /// Tests of `sluice-agent check` with real files and a real journal. They call the code of the command, without a
 /// gateway and without starting the program.
 @Suite(.timeLimit(.minutes(5))) struct FileCheckerTests {
-    /// A home that has stored its site's identity, and a directory with files.
+    /// A directory with files, and an agent's home whose journal names the site's store.
     private struct Sample {
         let home: AgentHome
         let tree: URL

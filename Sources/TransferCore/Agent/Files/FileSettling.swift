@@ -42,7 +42,8 @@ package struct FileSettling: Hashable, Sendable {
         case stamping
         /// Every writer is a process of this machine, and a write need not show in the stamp: FAT, exFAT, tmpfs.
         case local
-        /// Other machines may write, which this machine does not notice: network file systems, FUSE, and unknown ones.
+        /// Another computer may write a file, and the kernel of this one does not notice it: network file systems,
+        /// FUSE, and file systems of unknown type.
         case shared
     }
 

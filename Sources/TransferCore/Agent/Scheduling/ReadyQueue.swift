@@ -62,7 +62,8 @@ struct ReadyQueue: Hashable {
     mutating func wakeDue(_ now: Instant) {
         while let first = wakes.first, first.at <= now {
             _ = wakes.popFirst()
-            // The heap still holds times that an earlier time has replaced.
+            // The heap keeps an upload's old entry when the upload gets an earlier moment. Only the moment in
+            // `nextWakes` is valid, so an old entry must not remove it.
             if nextWakes[first.ordered.upload] == first.at { nextWakes[first.ordered.upload] = nil }
             touched.insert(first.ordered)
         }
