@@ -34,6 +34,8 @@ struct ChecksumStore: Sendable {
         switch request.method {
         case "HEAD" where path.hasSuffix("/" + key):
             return object(size: size, digests: partDigests)
+        case "HEAD" where path.hasSuffix("-absent"):
+            return .answer(status: 404)
         case "HEAD" where path.contains("/.sluice/probe/"):
             return object(size: 1, digests: [probeDigest])
         case "POST" where isUpload:
@@ -51,6 +53,10 @@ struct ChecksumStore: Sendable {
             return .answer(status: 200, headers: [("ETag", "\"e\"")])
         case "DELETE":
             return .answer(status: 204)
+        case "GET" where isUpload:
+            return xml("ListPartsResult", "<IsTruncated>false</IsTruncated>")
+        case "GET" where request.target.contains("uploads="):
+            return xml("ListMultipartUploadsResult", "<IsTruncated>false</IsTruncated>")
         case "GET" where request.target.contains("list-type"):
             return xml("ListBucketResult", "<KeyCount>0</KeyCount><IsTruncated>false</IsTruncated>")
         default:
