@@ -115,7 +115,16 @@ package struct UploadCleaner: Sendable {
     /// - Returns: what happened; `nil` if the session stays because it is too young or undecided.
     private func clean(_ listed: ListedRecord, before limit: Date) async throws(StoreError) -> CleaningEvent? {
         if let modified = listed.modified, modified > limit { return nil }
-        guard let entry = try await records.entry(name: listed.name) else { return nil }
+        let read: SessionRecordEntry?
+        do {
+            read = try await records.entry(name: listed.name)
+        } catch {
+            // A record that cannot be read must not keep the cleaner from the other ones.
+            guard error.reason != .cancelled else { throw error }
+            logger.debug("Could not read a record", metadata: ["store.error": "\(error.shortDescription)"])
+            return .unreadable(name: listed.name)
+        }
+        guard let entry = read else { return nil }
         guard let record = entry.record else { return .unreadable(name: entry.name) }
         if let modified = entry.modified, modified > limit { return nil }
         do {

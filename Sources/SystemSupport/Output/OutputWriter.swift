@@ -25,8 +25,9 @@ package final class OutputWriter: Sendable {
     package static let usualBytesMax = 16 << 20
     /// Beyond this size a program should produce text more slowly.
     private static let behindBytes = 1 << 20
-    /// Largest number of bytes of one write. A blocked write is noticed as progress only when it ends, so it is short.
-    private static let writeBytesMax = 16 << 10
+    /// Largest number of bytes of one write. A blocked write is noticed as progress only when it ends, so it is as
+    /// short as a page of a pipe.
+    private static let writeBytesMax = 4 << 10
 
     /// - Parameters:
     ///   - descriptor: the file descriptor, which stays open.

@@ -29,6 +29,21 @@ package struct StopCourse: Equatable, Sendable {
         }
     }
 
+    /// Whether a signal belongs to the same request as the signal before. GNU `timeout` sends SIGTERM to its child and
+    /// then to the whole process group, so the child gets two signals for one request.
+    ///
+    /// Called in a signal handler, so it only computes.
+    ///
+    /// - Parameters:
+    ///   - moment: monotonic time of the signal in nanoseconds.
+    ///   - previous: that of the last signal that counted; 0 if there was none.
+    package static func isSameRequest(_ moment: Int64, after previous: Int64) -> Bool {
+        previous != 0 && moment &- previous < sameRequestNanoseconds
+    }
+
+    /// Shorter than a person needs to press Ctrl-C again.
+    private static let sameRequestNanoseconds: Int64 = 100_000_000
+
     /// Number of the signal that ends the process.
     package var lastNumber: Int { hasSummary ? 3 : 2 }
 }

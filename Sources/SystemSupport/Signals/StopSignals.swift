@@ -17,6 +17,8 @@ package enum StopSignals {
     // The signal handler uses these values, so they are atomic. `handle` uses each of them before it installs the
     // handler: the first use of a global value initialises it, which a signal handler must not do.
     private static let count = Atomic<Int>(0)
+    /// Monotonic time in nanoseconds of the last signal that counted; 0 before the first.
+    private static let lastMoment = Atomic<Int64>(0)
     private static let lastNumber = Atomic<Int>(.max)
     private static let pipeEnd = Atomic<Int32>(-1)
 
@@ -39,6 +41,9 @@ package enum StopSignals {
         let waiter = SignalWaiter(descriptor: ends[0], course: course, stop: stop, stopAtOnce: stopAtOnce)
         guard waiter.start() else { return }
         count.store(0, ordering: .sequentiallyConsistent)
+        lastMoment.store(0, ordering: .sequentiallyConsistent)
+        // The first use of a global constant initialises it, which must not happen in the handler.
+        _ = StopCourse.isSameRequest(1, after: 1)
         pipeEnd.store(ends[1], ordering: .sequentiallyConsistent)
         lastNumber.store(course.lastNumber, ordering: .sequentiallyConsistent)
         for number in [SIGINT, SIGTERM] { signal(number, received) }
@@ -46,6 +51,15 @@ package enum StopSignals {
 
     private static let received: @convention(c) (Int32) -> Void = { _ in
         let number = errno
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let moment = Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+        let previous = StopSignals.lastMoment.load(ordering: .sequentiallyConsistent)
+        guard !StopCourse.isSameRequest(moment, after: previous) else {
+            errno = number
+            return
+        }
+        StopSignals.lastMoment.store(moment, ordering: .sequentiallyConsistent)
         let count = StopSignals.count.add(1, ordering: .sequentiallyConsistent).newValue
         if count >= StopSignals.lastNumber.load(ordering: .sequentiallyConsistent) { _exit(StopSignals.exitCode) }
         var byte: UInt8 = 0

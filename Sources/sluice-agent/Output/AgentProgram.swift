@@ -41,6 +41,8 @@ package struct AgentProgram: Sendable {
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
+        // A reader that does not read must not stop the transfer, which works for more than its output.
+        Output.doNotWaitForReader()
         let summary = try await summary(of: work) { [lines] in lines.observe($0) }
         lines.conclude(summary)
         return summary.exitCode
@@ -69,8 +71,6 @@ package struct AgentProgram: Sendable {
     private func summary(
         of work: Uploader.Work, observe: @escaping @Sendable (UploadEvent) -> Void
     ) async throws -> RunSummary {
-        // A reader that does not read must not stop the transfer, which works for more than its output.
-        Output.doNotWaitForReader()
         let control = UploadControl()
         StopSignals.handle(
             stop: { Task { await control.stop() } }, stopAtOnce: { Task { await control.stopAtOnce() } })

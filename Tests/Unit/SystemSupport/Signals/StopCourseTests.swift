@@ -13,4 +13,12 @@ import Testing
         // The handler ends the process from this signal on, without asking for the step.
         #expect(steps.firstIndex(of: .exit).map { $0 + 1 } == course.lastNumber)
     }
+
+    /// GNU `timeout` sends two signals for one request. A person needs longer to ask a second time.
+    @Test func signalsOfOneRequestCountOnce() {
+        #expect(!StopCourse.isSameRequest(5, after: 0))
+        #expect(StopCourse.isSameRequest(1_000_000_000, after: 999_999_999))
+        #expect(StopCourse.isSameRequest(1_099_999_999, after: 1_000_000_000))
+        #expect(!StopCourse.isSameRequest(1_100_000_000, after: 1_000_000_000))
+    }
 }
