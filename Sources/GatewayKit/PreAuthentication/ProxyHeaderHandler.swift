@@ -106,9 +106,9 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
             if rest.readableBytes > 0 {
                 context.fireChannelRead(wrapInboundOut(rest))
                 context.fireChannelReadComplete()
-            } else {
-                context.read()
             }
+            // The channel reads no more without this call, because the handler has held back the calls before.
+            context.read()
             remove(context)
         case .ended:
             context.read()

@@ -85,6 +85,11 @@ final class FileStoreInstance: Sendable {
                     "Removed the staging files of a gateway that has ended", metadata: ["store.instance": "\(other)"])
             } catch let error as FileError where error.code == ENOENT {
                 continue  // Another gateway has removed the folder first.
+            } catch let error as FileError where error.code == EACCES || error.code == EPERM {
+                // A command that root has run has left this folder. It does no harm: root's next command removes it.
+                logger.notice(
+                    "Could not remove the staging files of a program that has ended",
+                    metadata: ["store.instance": "\(other)", "error.code": "\(error.code ?? 0)"])
             }
         }
     }

@@ -114,7 +114,7 @@ package struct UploadCleaner: Sendable {
 
     /// - Returns: what happened; `nil` if the session stays because it is too young or undecided.
     private func clean(_ listed: ListedRecord, before limit: Date) async throws(StoreError) -> CleaningEvent? {
-        if let modified = listed.modified, modified > limit { return nil }
+        if let modified = listed.modified, modified.isAfter(limit) { return nil }
         let read: SessionRecordEntry?
         do {
             read = try await records.entry(name: listed.name)
@@ -126,11 +126,11 @@ package struct UploadCleaner: Sendable {
         }
         guard let entry = read else { return nil }
         guard let record = entry.record else { return .unreadable(name: entry.name) }
-        if let modified = entry.modified, modified > limit { return nil }
+        if let modified = entry.modified, modified.isAfter(limit) { return nil }
         do {
             let key = try ObjectKey(record.key)
             let found = try await look(at: record, under: key, of: entry)
-            guard let lastActive = found.lastActive, lastActive <= limit, !found.isUndecided else { return nil }
+            guard let lastActive = found.lastActive, !lastActive.isAfter(limit), !found.isUndecided else { return nil }
             for upload in found.uploads {
                 try await abort(key: key, upload: upload)
             }
@@ -167,5 +167,13 @@ package struct UploadCleaner: Sendable {
         } catch {
             throw StoreError(.cancelled, cause: error)
         }
+    }
+}
+
+extension Date {
+    /// Whether a time of the store is after a limit. The store's clock counts whole seconds, but the dates in its lists
+    /// may have fractions. So fractions are ignored; otherwise what has just been written would be after the clock.
+    fileprivate func isAfter(_ limit: Date) -> Bool {
+        timeIntervalSince1970.rounded(.down) > limit.timeIntervalSince1970
     }
 }

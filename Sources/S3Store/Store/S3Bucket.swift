@@ -22,7 +22,7 @@ struct S3Bucket: Sendable {
         do {
             return try await client.send(request).headers
         } catch {
-            if provider.hidesAbsentKeys, error.isForbidden { return nil }
+            if provider.hidesAbsentKeys, error.isForbidden, error.reason == .denied { return nil }
             guard error.isNotFound(afterHead: true) else { throw error }
             // The 404 after HEAD does not say whether the key or the bucket is missing. If the bucket has never
             // answered, ask for the bucket: this request throws if it is missing.

@@ -19,7 +19,7 @@ extension S3Documents {
 
         package init?(_ root: XMLElement) {
             guard root.isAnswer("ListVersionsResult", with: ["Version", "DeleteMarker", "IsTruncated", "MaxKeys"]),
-                root.child("Contents") == nil
+                root.child("Contents") == nil, root.name != "ListBucketResult"
             else { return nil }
             isTruncated = root.isTrue("IsTruncated")
             nextKeyMarker = root.key(of: "NextKeyMarker", in: root)
