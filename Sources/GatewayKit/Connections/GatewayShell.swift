@@ -160,10 +160,13 @@ actor GatewayShell: MachineShell {
     func finish() async {
         stopTimer()
         for channel in state.frames.openChannels { channel.close(promise: nil) }
-        let rest = Array(tasks.values)
-        for flow in flows.values { flow.drop() }
-        for task in rest { task.cancel() }
-        for task in rest { await task.value }
+        // The answer of a cancelled call can make the machine begin another one, such as the removal of a record.
+        while !tasks.isEmpty {
+            let rest = Array(tasks.values)
+            for flow in flows.values { flow.drop() }
+            for task in rest { task.cancel() }
+            for task in rest { await task.value }
+        }
         for task in Array(enrolments.values) { await task.value }
         await finishReadingLists()
     }
