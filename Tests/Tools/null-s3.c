@@ -67,6 +67,7 @@ static enum kind kind_of(const char *head) {
     const char *end = strchr(head, '\r'), *query = memchr(head, '?', (size_t)(end - head));
     const char *upload = query ? memmem(query, (size_t)(end - query), "uploadId=", 9) : NULL;
     const char *list = query ? memmem(query, (size_t)(end - query), "list-type=", 10) : NULL;
+    if (query && !list) list = memmem(query, (size_t)(end - query), "uploads=", 8);
     if (is(head, "POST ")) return upload ? COMPLETE : CREATE;
     if (is(head, "PUT ")) return upload ? UPLOAD_PART : PUT_OBJECT;
     if (is(head, "DELETE ")) return upload ? ABORT : DELETE;
