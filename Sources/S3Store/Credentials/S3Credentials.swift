@@ -36,10 +36,19 @@ package struct S3Credentials: Hashable, Sendable {
     /// A text from a server, with these secrets removed in case the server quotes them.
     func redacted(_ text: String) -> String {
         var text = text
-        for secret in [secretAccessKey, sessionToken ?? ""] where !secret.isEmpty {
-            text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "…")
-        }
+        for secret in [secretAccessKey, sessionToken ?? ""] { text = text.hiding(secret) }
         return text
+    }
+}
+
+extension String {
+    /// The text with an ellipsis in place of each occurrence of a secret.
+    func hiding(_ secret: some StringProtocol) -> String {
+        // A shorter text cannot contain the secret, so do not search it. For each new file the store refuses to return
+        // the object's headers (404), without a message and with a short request id. Without this check the searches
+        // in these two texts would cost each new file some 50 allocations.
+        guard !secret.isEmpty, utf8.count >= secret.utf8.count else { return self }
+        return split(separator: secret, omittingEmptySubsequences: false).joined(separator: "…")
     }
 }
 

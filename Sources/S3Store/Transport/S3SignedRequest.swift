@@ -31,9 +31,8 @@ struct S3SignedRequest {
     /// A text of the server, without the secrets and the signature of this request; empty for `nil`. With the
     /// signature, a reader of a log could repeat the request.
     private func redacted(_ text: String?) -> String {
+        guard let text else { return "" }
         let signature = http.headers.first(name: "authorization")?.suffix(64) ?? ""
-        let text = credentials.redacted(text ?? "")
-        guard !signature.isEmpty else { return text }
-        return text.split(separator: signature, omittingEmptySubsequences: false).joined(separator: "…")
+        return credentials.redacted(text).hiding(signature)
     }
 }
