@@ -25,7 +25,7 @@ struct S3AttemptFailure: Error {
     ///   - signed: the request of the attempt.
     ///   - isBegun: whether enough bytes were sent for the store to execute the request.
     init(transport error: any Error, of signed: S3SignedRequest, isBegun: Bool) {
-        let failure = S3TransportFailure(error, operation: signed.operation, host: signed.host)
+        let failure = S3TransportFailure(error, operation: signed.request.operation, host: signed.host)
         let isUndone = !isBegun || failure.precedesConnection
         if Task.isCancelled || error is CancellationError {
             self.init(error: StoreError(.cancelled, cause: error), remedy: .none, isUndone: isUndone)

@@ -23,7 +23,7 @@ extension S3Client {
                 throw S3AttemptFailure(error: StoreError(.cancelled), remedy: .none, isUndone: true)
             }
             do throws(S3AttemptFailure) {
-                return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { true }
+                return try await self.answer(to: signed, deadline: self.deadline(of: request)) { true }
             } catch {
                 throw request.isIdempotent && error.precedesConnection ? error : error.afterBody
             }
@@ -44,7 +44,7 @@ extension S3Client {
             let requestBody = HTTPClientRequest.Body.stream(handoff, length: .known(length))
             let signed = try await self.signed(request, digest: body.digest, body: requestBody)
             do throws(S3AttemptFailure) {
-                return try await self.answer(to: signed, request, deadline: .distantFuture) {
+                return try await self.answer(to: signed, deadline: .distantFuture) {
                     commitment.isCommitted
                 }
             } catch {

@@ -80,7 +80,7 @@ extension S3Client {
         try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
             let signed = try await self.signed(request, digest: try self.digest(of: body), body: body.asRequestBody)
             // The body is sent together with the head, so the store may have executed the request in any case.
-            return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { true }
+            return try await self.answer(to: signed, deadline: self.deadline(of: request)) { true }
         }
     }
 
@@ -89,7 +89,7 @@ extension S3Client {
     func open(_ request: S3Request) async throws(StoreError) -> HTTPClientResponse {
         try await repeating(request) { () async throws(S3AttemptFailure) -> HTTPClientResponse in
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
-            let response = try await self.execute(signed, request, deadline: self.deadline(of: request)) { true }
+            let response = try await self.execute(signed, deadline: self.deadline(of: request)) { true }
             guard response.status.code < 300 else {
                 throw await self.refusal(response, of: signed, isBegun: true)
             }
@@ -157,9 +157,9 @@ extension S3Client {
 
 extension S3Client {
     func answer(
-        to signed: S3SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
+        to signed: S3SignedRequest, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> S3Response {
-        let response = try await execute(signed, request, deadline: deadline, isBegun: isBegun)
+        let response = try await execute(signed, deadline: deadline, isBegun: isBegun)
         guard response.status.code < 300 else {
             throw await refusal(response, of: signed, isBegun: isBegun())
         }
@@ -188,10 +188,10 @@ extension S3Client {
     ///     caller limits the time.
     ///   - isBegun: whether enough bytes were sent for the store to execute the request. Called if there is no answer.
     private func execute(
-        _ signed: S3SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
+        _ signed: S3SignedRequest, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {
         do {
-            return try await (request.isSlow ? patient : quick).execute(signed.http, deadline: deadline)
+            return try await (signed.request.isSlow ? patient : quick).execute(signed.http, deadline: deadline)
         } catch {
             throw S3AttemptFailure(transport: error, of: signed, isBegun: isBegun())
         }
@@ -313,8 +313,7 @@ extension S3Client {
         signed.headers = HTTPHeaders(headers.map { ($0.name, $0.value) })
         signed.body = body
         return S3SignedRequest(
-            http: signed, operation: request.operation, host: target.authority, credentials: credentials,
-            region: region, time: time)
+            request: request, http: signed, credentials: credentials, region: region, time: time)
     }
 
     /// Only these headers are signed, because proxies may change others.

@@ -5,14 +5,14 @@ import NIOHTTP1
 /// A request as sent, and the credentials that signed it. They are kept here, because the keeper may have newer
 /// credentials by the time the answer arrives.
 struct S3SignedRequest {
+    var request: S3Request
     var http: HTTPClientRequest
-    /// The call, as `S3Request.operation` names it.
-    var operation: String
-    /// The host that the request is sent to, with its port.
-    var host: String
     var credentials: S3Credentials
     var region: String
     var time: Date
+
+    /// The host that the request is sent to, with its port.
+    var host: String { http.headers.first(name: "host") ?? "" }
 
     /// The refusal in an answer of the store.
     ///
@@ -23,7 +23,7 @@ struct S3SignedRequest {
         let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != self.region ? $0 : nil }
         let seconds = response.headers.value("retry-after").flatMap { Int64($0) }
         return S3Refusal(
-            operation: operation, status: Int(response.status.code), code: document?.code ?? "",
+            operation: request.operation, status: Int(response.status.code), code: document?.code ?? "",
             message: redacted(document?.message), requestID: redacted(response.headers.value("x-amz-request-id")),
             region: region, retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
     }
