@@ -115,9 +115,8 @@ extension S3Refusal {
         }
     }
 
-    var error: StoreError {
-        StoreError(meaning.reason, sentence, cause: self)
-    }
+    /// The sentence of the error that this refusal causes.
+    var sentence: String { StoreError(meaning.reason, specialSentence).sentence }
 
     /// Whether the error code says that the credentials are the reason. A refusal without a code, or because of a wrong
     /// signature, may have another reason: a missing right on one key, or a proxy that changed a header.
@@ -128,7 +127,8 @@ extension S3Refusal {
     /// Whether the answer is a redirect. The client does not follow it, and uses only the region that the answer names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
-    private var sentence: String? {
+    /// The sentence for a refusal that says more than its reason; `nil` for other refusals.
+    private var specialSentence: String? {
         if isRedirect {
             return "The store redirects requests to another address, and the gateway follows no redirects."
         }
