@@ -106,10 +106,11 @@ package struct S3Endpoint: Hashable, Sendable {
         // With TLS, name a bucket whose name contains a dot in the path: a certificate for *.host does not cover its
         // name.
         let isVirtual = addressing == .virtual && !(isSecure && bucket.contains("."))
-        let authority = (isVirtual ? "\(bucket).\(host)" : host) + (port.map { ":\($0)" } ?? "")
+        let name = isVirtual ? "\(bucket).\(host)" : host
+        let authority = name + (port.map { ":\($0)" } ?? "")
         return S3Target(
-            origin: (isSecure ? "https://" : "http://") + authority, authority: authority,
-            host: isVirtual ? "\(bucket).\(host)" : host, port: Int(port ?? (isSecure ? 443 : 80)), isSecure: isSecure,
+            origin: (isSecure ? "https://" : "http://") + authority, authority: authority, host: name,
+            port: Int(port ?? (isSecure ? 443 : 80)), isSecure: isSecure,
             pathPrefix: path + (isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket)))
     }
 
