@@ -34,7 +34,7 @@ extension S3Bucket {
     ///
     /// - Throws: an error if the store does not list the versions, or refuses to delete one of them.
     func deleteVersions(key: String) async throws(StoreError) {
-        var marker: (key: String, version: String)?
+        var marker: (key: String, id: String)?
         for _ in 0..<Self.versionPagesMax {
             let page = try await versions(of: key, after: marker)
             for version in page.versions where version.key.hasSameBytes(as: key) {
@@ -55,14 +55,9 @@ extension S3Bucket {
     private static let versionPagesMax = 10
 
     private func versions(
-        of key: String, after marker: (key: String, version: String)?
+        of key: String, after marker: (key: String, id: String)?
     ) async throws(StoreError) -> S3Documents.Versions {
-        var request = S3Request(.GET, key: nil)
-        request.query = [("versions", ""), ("prefix", key), ("encoding-type", "url")]
-        if let marker {
-            request.query.append(("key-marker", marker.key))
-            if !marker.version.isEmpty { request.query.append(("version-id-marker", marker.version)) }
-        }
+        let request = S3Request.page(of: "versions", prefix: key, after: marker, idMarker: "version-id-marker")
         let response = try await client.send(request)
         guard let page = S3Documents.Versions(reading: response.body) else {
             throw StoreError(.damaged, "The store's list of versions cannot be read.")

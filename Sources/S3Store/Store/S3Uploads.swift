@@ -97,7 +97,7 @@ struct S3Uploads: Sendable {
         prefix: String, choosing choose: (String) -> ListedKey
     ) async throws(StoreError) -> [(key: String, summary: UploadSummary)] {
         var found: [(key: String, summary: UploadSummary)] = []
-        var marker: (key: String, upload: String)?
+        var marker: (key: String, id: String)?
         for _ in 0..<Self.pagesMax {
             let page = try await uploadPage(prefix: prefix, after: marker)
             var lastKey: String?
@@ -113,22 +113,17 @@ struct S3Uploads: Sendable {
                 return found.sorted { UploadSummary.isOlder($0.summary, $1.summary) }
             }
             let nextKey = page.nextKeyMarker ?? lastKey
-            let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")
-            if let marker, marker.key.hasSameBytes(as: next.key), marker.upload.hasSameBytes(as: next.upload) { break }
+            let next = (key: nextKey ?? "", id: page.nextUploadIdMarker ?? "")
+            if let marker, marker.key.hasSameBytes(as: next.key), marker.id.hasSameBytes(as: next.id) { break }
             marker = next
         }
         throw StoreError(.damaged, "The store's list of uploads does not end.")
     }
 
     private func uploadPage(
-        prefix: String, after marker: (key: String, upload: String)?
+        prefix: String, after marker: (key: String, id: String)?
     ) async throws(StoreError) -> S3Documents.Uploads {
-        var request = S3Request(.GET, key: nil)
-        request.query = [("uploads", ""), ("prefix", prefix), ("encoding-type", "url")]
-        if let marker {
-            request.query.append(("key-marker", marker.key))
-            if !marker.upload.isEmpty { request.query.append(("upload-id-marker", marker.upload)) }
-        }
+        let request = S3Request.page(of: "uploads", prefix: prefix, after: marker, idMarker: "upload-id-marker")
         let response = try await bucket.client.send(request)
         let page = S3Documents.Uploads(reading: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of uploads cannot be read.") }

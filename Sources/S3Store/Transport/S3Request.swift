@@ -20,6 +20,25 @@ struct S3Request: Sendable {
         self.method = method
         self.key = key
     }
+
+    /// A request for one page of the bucket's unfinished uploads or of its objects' versions.
+    ///
+    /// - Parameters:
+    ///   - listing: the parameter that names the listing: `uploads` or `versions`.
+    ///   - prefix: the prefix of the listed keys.
+    ///   - marker: the key and the id at which the page before ended; `nil` for the first page. Some stores name no id,
+    ///     and then `id` is empty.
+    ///   - idMarker: the parameter that carries the id.
+    static func page(
+        of listing: String, prefix: String, after marker: (key: String, id: String)?, idMarker: String
+    ) -> S3Request {
+        var request = S3Request(.GET, key: nil)
+        request.query = [(listing, ""), ("prefix", prefix), ("encoding-type", "url")]
+        guard let marker else { return request }
+        request.query.append(("key-marker", marker.key))
+        if !marker.id.isEmpty { request.query.append((idMarker, marker.id)) }
+        return request
+    }
 }
 
 /// A complete answer of the store that is not a refusal.
