@@ -159,7 +159,7 @@ final class UploadCompletion: Sendable {
         do {
             root = try RootDigest.of(parts.map(\.digest))
         } catch {
-            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+            throw StoreError.cryptographyFailed(error)
         }
         let content = HashedContent.parts(root: root, count: UInt32(clamping: parts.count))
         let finished = try state.withLock { state in

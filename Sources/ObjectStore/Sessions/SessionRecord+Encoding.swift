@@ -129,7 +129,7 @@ func keyDigest(_ key: String) throws(StoreError) -> SHA256Digest {
     do {
         return try SHA256Digest.of(key.utf8)
     } catch {
-        throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        throw StoreError.cryptographyFailed(error)
     }
 }
 

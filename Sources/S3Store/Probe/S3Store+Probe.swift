@@ -18,7 +18,7 @@ extension S3Store {
         do {
             probe = try StoreProbe(folder: probes, session: session)
         } catch {
-            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+            throw StoreError.cryptographyFailed(error)
         }
         let failure: StoreError?
         do throws(StoreError) {

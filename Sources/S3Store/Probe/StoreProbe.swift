@@ -99,7 +99,7 @@ struct StoreProbe {
         do {
             large = try SHA256Digest.of(bytes.readableBytesView)
         } catch {
-            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+            throw StoreError.cryptographyFailed(error)
         }
         let largeMD5 = S3Bucket.md5(of: bytes)
         for limit in [highest, 1000, 100, 10] where limit <= highest {

@@ -67,7 +67,7 @@ extension S3Bucket {
         } catch let error as StoreError {
             throw error
         } catch {
-            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+            throw StoreError.cryptographyFailed(error)
         }
     }
 

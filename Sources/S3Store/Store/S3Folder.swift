@@ -30,7 +30,7 @@ struct S3Folder: Sendable {
             let md5 = form == .md5 ? S3Bucket.md5(of: body) : nil
             return S3ObjectHeaders.fields(of: form, digest: digest, md5: md5)
         } catch {
-            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+            throw StoreError.cryptographyFailed(error)
         }
     }
 

@@ -69,7 +69,7 @@ struct BodyPump: Sendable {
         } catch let error as StoreError {
             return .failure(error)
         } catch let error as CryptographyError {
-            return .failure(StoreError(.unavailable, "The cryptographic library failed.", cause: error))
+            return .failure(.cryptographyFailed(error))
         } catch {
             return .failure(StoreError(Task.isCancelled ? .cancelled : .bodyFailed, cause: error))
         }

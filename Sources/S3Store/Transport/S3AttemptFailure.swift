@@ -47,7 +47,7 @@ struct S3AttemptFailure: Error {
     }
 
     init(_ error: CryptographyError) {
-        let failure = StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        let failure = StoreError.cryptographyFailed(error)
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
