@@ -23,8 +23,13 @@ extension S3Bucket {
 
     /// Deletes the object. If the bucket keeps versions, only the present object disappears, and its versions stay.
     func deletePresent(key: String) async throws(StoreError) {
+        try await sendDeletion(S3Request(.DELETE, key: key))
+    }
+
+    /// Sends the deletion of an object or of one version. A missing one is no error.
+    private func sendDeletion(_ request: S3Request) async throws(StoreError) {
         do {
-            _ = try await client.send(S3Request(.DELETE, key: key))
+            _ = try await client.send(request)
         } catch {
             guard error.isNotFound() else { throw error }
         }
@@ -40,11 +45,7 @@ extension S3Bucket {
             for version in page.versions where version.key.hasSameBytes(as: key) {
                 var request = S3Request(.DELETE, key: key)
                 request.query = [("versionId", version.id)]
-                do {
-                    _ = try await client.send(request)
-                } catch {
-                    guard error.isNotFound() else { throw error }
-                }
+                try await sendDeletion(request)
             }
             guard page.isTruncated, let next = page.nextKeyMarker, next.hasSameBytes(as: key) else { return }
             marker = (next, page.nextVersionIdMarker ?? "")
