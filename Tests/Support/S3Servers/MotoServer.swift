@@ -60,13 +60,16 @@ package enum MotoServer {
     ///
     /// - Returns: what the command printed.
     @discardableResult
-    private static func configure(_ server: S3Server, _ arguments: [String]) async throws -> String {
+    private static func configure(
+        _ server: S3Server, _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> String {
+        let settings = [
+            "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto", "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        ]
         let done = try await run(
             .tool("aws"), ["--endpoint-url", server.endpoint, "s3api"] + arguments,
-            environment: Program.environment(adding: [
-                "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto", "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_EC2_METADATA_DISABLED": "true",
-            ]))
+            environment: Program.environment(adding: settings.merging(environment) { $1 }))
         guard done.exitStatus == .exited(0) else { throw S3ServerFailure(description: done.transcript) }
         return done.lines(of: .standardOutput).joined(separator: "\n")
     }
@@ -105,13 +108,9 @@ package enum MotoServer {
             let server = S3Server(
                 endpoint: "https://localhost:\(port)", accessKeyID: "moto", secretAccessKey: "moto", bucket: bucket,
                 program: program)
-            let made = try await run(
-                .tool("aws"), ["--endpoint-url", server.endpoint, "s3api", "create-bucket", "--bucket", bucket],
-                environment: Program.environment(adding: [
-                    "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto", "AWS_DEFAULT_REGION": "us-east-1",
-                    "AWS_EC2_METADATA_DISABLED": "true", "AWS_CA_BUNDLE": certificate.authorityPath,
-                ]))
-            guard made.exitStatus == .exited(0) else { throw S3ServerFailure(description: made.transcript) }
+            try await configure(
+                server, ["create-bucket", "--bucket", bucket], environment: ["AWS_CA_BUNDLE": certificate.authorityPath]
+            )
             return try await body(server)
         }
     }
