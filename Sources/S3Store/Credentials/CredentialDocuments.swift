@@ -27,10 +27,7 @@ package enum CredentialDocuments {
     /// The error code in a refusal of the security token service. The code is used only if it consists of letters,
     /// digits and dots. The message is not read, because it may quote the token in the request.
     package static func errorCode(_ bytes: [UInt8]) -> String? {
-        guard let code = S3Documents.Failure(reading: bytes)?.code, (1...64).contains(code.utf8.count),
-            code.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
-        else { return nil }
-        return code
+        S3Documents.Failure(reading: bytes)?.code.flatMap { S3Refusal.isCode($0) ? $0 : nil }
     }
 
     private static func credentials(

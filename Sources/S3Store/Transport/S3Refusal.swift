@@ -32,7 +32,7 @@ struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
     private static let wordBytesMax = 64
 
     /// Whether the text has the form of S3's error codes. Another text could be anything that the server quotes.
-    private static func isCode(_ text: String) -> Bool {
+    static func isCode(_ text: String) -> Bool {
         (1...wordBytesMax).contains(text.utf8.count)
             && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") }
     }
