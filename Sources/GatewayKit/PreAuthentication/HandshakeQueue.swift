@@ -66,9 +66,5 @@ actor HandshakeQueue {
 
 extension SocketAddress {
     /// Whether the peer is a process of this machine.
-    fileprivate var isLoopback: Bool {
-        guard let text = ipAddress else { return true }
-        // A socket that accepts both families shows an IPv4 address with the prefix `::ffff:`.
-        return text == "::1" || ["127.", "::ffff:127."].contains { text.utf8.starts(with: $0.utf8) }
-    }
+    fileprivate var isLoopback: Bool { ipAddress.map(LoopbackAddress.isLoopback(address:)) ?? true }
 }
