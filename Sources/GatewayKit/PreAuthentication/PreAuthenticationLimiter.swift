@@ -1,4 +1,3 @@
-import Foundation
 package import NIOCore
 package import TransferCore
 
@@ -62,15 +61,7 @@ package struct PreAuthenticationLimiter {
     /// The text under which the connections of a peer are counted: the peer's IP address without the port. Of an IPv6
     /// address only the first 64 bits count, because one host usually has all addresses that share them.
     package static func address(of peer: SocketAddress?) -> String {
-        guard let peer, let text = peer.ipAddress else { return "" }
-        guard case .v6 = peer else { return text }
-        // Parse the text, because Swift sees the members of `sockaddr_in6` or not, depending on the order in which it
-        // compiles the files.
-        var all = [UInt8](repeating: 0, count: 16)
-        inet_pton(AF_INET6, text, &all)
-        // A socket that accepts both families shows an IPv4 address as `::ffff:a.b.c.d`. Count such a peer by its IPv4
-        // address.
-        let isMapped = all.prefix(10).allSatisfy { $0 == 0 } && all[10...11].allSatisfy { $0 == 0xFF }
-        return (isMapped ? all[12...] : all[..<8]).map(String.init).joined(separator: ".")
+        guard let bytes = peer.flatMap({ IPAddress($0) })?.bytes else { return "" }
+        return bytes.prefix(8).map(String.init).joined(separator: ".")
     }
 }

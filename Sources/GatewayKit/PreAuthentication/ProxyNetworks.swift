@@ -1,4 +1,3 @@
-import Foundation
 package import NIOCore
 
 /// The networks of the balancers that begin every connection with a PROXY header.
@@ -10,11 +9,7 @@ package struct ProxyNetworks: Equatable, Sendable {
         var bitCount: Int
 
         func contains(_ other: [UInt8]) -> Bool {
-            guard other.count == address.count else { return false }
-            return address.indices.allSatisfy { index in
-                let bits = min(max(bitCount - 8 * index, 0), 8)
-                return (address[index] ^ other[index]) >> (8 - bits) == 0
-            }
+            other.count == address.count && ProxyNetworks.masked(other, bitCount) == address
         }
     }
 
@@ -30,7 +25,7 @@ package struct ProxyNetworks: Equatable, Sendable {
         for item in items {
             let fields = item.split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)
                 .map { String(decoding: $0, as: UTF8.self) }
-            guard let address = fields.first.flatMap({ Self.bytes(ofText: $0) }) else { return nil }
+            guard let address = fields.first.flatMap({ IPAddress($0) })?.bytes else { return nil }
             var bitCount = 8 * address.count
             if fields.count == 2 {
                 guard fields[1].utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
@@ -47,7 +42,7 @@ package struct ProxyNetworks: Equatable, Sendable {
 
     /// Whether an address is in one of the networks.
     package func contains(_ address: SocketAddress?) -> Bool {
-        guard let bytes = address?.ipAddress.flatMap({ Self.bytes(ofText: $0) }) else { return false }
+        guard let bytes = address.flatMap({ IPAddress($0) })?.bytes else { return false }
         return networks.contains { $0.contains(bytes) }
     }
 
@@ -57,16 +52,5 @@ package struct ProxyNetworks: Equatable, Sendable {
             let bits = min(max(bitCount - 8 * index, 0), 8)
             return bits == 0 ? 0 : address[index] & (UInt8.max << (8 - UInt8(bits)))
         }
-    }
-
-    /// The bytes of an address. An IPv4 address in the form `::ffff:a.b.c.d`, as a socket shows it that accepts both
-    /// families, gives the bytes of the IPv4 address.
-    private static func bytes(ofText text: String) -> [UInt8]? {
-        var short = [UInt8](repeating: 0, count: 4)
-        if inet_pton(AF_INET, text, &short) == 1 { return short }
-        var long = [UInt8](repeating: 0, count: 16)
-        guard inet_pton(AF_INET6, text, &long) == 1 else { return nil }
-        let isMapped = long.prefix(10).allSatisfy { $0 == 0 } && long[10...11].allSatisfy { $0 == 0xFF }
-        return isMapped ? Array(long[12...]) : long
     }
 }
