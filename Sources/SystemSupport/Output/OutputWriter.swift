@@ -122,21 +122,8 @@ package final class OutputWriter: Sendable {
             return !state.hasThread
         }
         guard isFirst else { return }
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<OutputWriter>.fromOpaque(context).takeRetainedValue().writeAll()
-                return nil
-            }, context.toOpaque())
-        if result == 0 {
-            pthread_detach(thread)
-        } else {
-            context.release()
-            state.change { $0.queue.failed(result, isLasting: true) }
-        }
+        let result = DetachedThread.start { self.writeAll() }
+        if result != 0 { state.change { $0.queue.failed(result, isLasting: true) } }
     }
 
     private func writeAll() {

@@ -39,7 +39,7 @@ package enum StopSignals {
         // A full pipe must not block the handler. It holds far more signals than have an effect.
         _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         let waiter = SignalWaiter(descriptor: ends[0], course: course, stop: stop, stopAtOnce: stopAtOnce)
-        guard waiter.start() else { return }
+        guard DetachedThread.start({ waiter.run() }) == 0 else { return }
         count.store(0, ordering: .sequentiallyConsistent)
         lastMoment.store(0, ordering: .sequentiallyConsistent)
         // The first use of a global constant initialises it, which must not happen in the handler.
@@ -68,39 +68,13 @@ package enum StopSignals {
     }
 
     /// The thread that performs the steps which a signal handler must not perform itself.
-    private final class SignalWaiter: Sendable {
-        private let descriptor: Int32
-        private let course: StopCourse
-        private let stop: @Sendable () -> Void
-        private let stopAtOnce: (@Sendable () -> Void)?
+    private struct SignalWaiter: Sendable {
+        let descriptor: Int32
+        let course: StopCourse
+        let stop: @Sendable () -> Void
+        let stopAtOnce: (@Sendable () -> Void)?
 
-        init(
-            descriptor: Int32, course: StopCourse, stop: @escaping @Sendable () -> Void,
-            stopAtOnce: (@Sendable () -> Void)?
-        ) {
-            (self.descriptor, self.course, self.stop, self.stopAtOnce) = (descriptor, course, stop, stopAtOnce)
-        }
-
-        /// - Returns: whether the thread runs.
-        func start() -> Bool {
-            var thread = pthread_t()
-            let context = Unmanaged.passRetained(self)
-            let result = pthread_create(
-                &thread, nil,
-                { context in
-                    guard let context else { return nil }
-                    Unmanaged<SignalWaiter>.fromOpaque(context).takeRetainedValue().run()
-                    return nil
-                }, context.toOpaque())
-            guard result == 0 else {
-                context.release()
-                return false
-            }
-            pthread_detach(thread)
-            return true
-        }
-
-        private func run() {
+        func run() {
             var number = 0
             var byte: UInt8 = 0
             while true {
