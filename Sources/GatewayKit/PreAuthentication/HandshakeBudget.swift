@@ -47,8 +47,6 @@ package struct HandshakeBudget: Sendable {
         var allowance: Allowance
         /// Peers that wait, the first one first.
         var queue: [UInt64] = []
-        /// The time at which the bucket is full again at the latest.
-        var fullAt: Instant
     }
 
     private let limits: Limits
@@ -85,7 +83,7 @@ package struct HandshakeBudget: Sendable {
     package mutating func arrived(from address: String, isLimited: Bool = true, now: Instant) -> OnArrival {
         forgetIdleAddresses(now)
         let key = isLimited ? address : Self.unlimited
-        var entry = addresses[key] ?? makeAddress(isLimited: isLimited, now)
+        var entry = addresses[key] ?? makeAddress(isLimited: isLimited)
         defer { addresses[key] = entry }
         if turns.isEmpty {
             guard let missing = take(from: &entry, now) else { return .begin }
@@ -147,7 +145,6 @@ package struct HandshakeBudget: Sendable {
             common.giveBack()
             return missing
         }
-        entry.fullAt = now + .seconds(Int64(clamping: limits.perAddressAtOnce / max(limits.perAddressPerSecond, 1) + 1))
         return nil
     }
 
@@ -156,12 +153,11 @@ package struct HandshakeBudget: Sendable {
         return bucket.take(now: now) == nil
     }
 
-    private func makeAddress(isLimited: Bool, _ now: Instant) -> Address {
-        let allowance =
-            isLimited
-            ? Allowance(atOnce: limits.perAddressAtOnce, perSecond: limits.perAddressPerSecond)
-            : Allowance(atOnce: limits.atOnce, perSecond: limits.perSecond)
-        return Address(allowance: allowance, fullAt: now)
+    private func makeAddress(isLimited: Bool) -> Address {
+        Address(
+            allowance: isLimited
+                ? Allowance(atOnce: limits.perAddressAtOnce, perSecond: limits.perAddressPerSecond)
+                : Allowance(atOnce: limits.atOnce, perSecond: limits.perSecond))
     }
 
     /// The key of all peers to which the limit of one address does not apply. No address has this text.
@@ -171,7 +167,7 @@ package struct HandshakeBudget: Sendable {
     /// common bucket bounds how many addresses are added until then.
     private mutating func forgetIdleAddresses(_ now: Instant) {
         guard addresses.count >= addressesBeforeCleaning else { return }
-        addresses = addresses.filter { !$0.value.queue.isEmpty || $0.value.fullAt > now }
+        addresses = addresses.filter { !$0.value.queue.isEmpty || !$0.value.allowance.isFull(now: now) }
         addressesBeforeCleaning = max(Self.addressesBeforeFirstCleaning, 2 * addresses.count)
     }
 }

@@ -36,6 +36,9 @@ package struct Allowance: Hashable, Sendable {
         return debt
     }
 
+    /// Whether the bucket has all its tokens, as a new one has.
+    package func isFull(now: Instant) -> Bool { wholeAt <= now.nanoseconds }
+
     /// Puts back one token that was taken and not used.
     package mutating func giveBack() {
         wholeAt -= min(wholeAt, nanosecondsEach)

@@ -54,6 +54,14 @@ import TransferCommon
         #expect(taken(&allowance, now: start) == 2)
     }
 
+    @Test func isFullAfterItsRefill() {
+        var allowance = Allowance(atOnce: 2, perSecond: 4)
+        #expect(allowance.isFull(now: start))
+        #expect(taken(&allowance, now: start) == 2)
+        #expect(!allowance.isFull(now: start + .milliseconds(499)))
+        #expect(allowance.isFull(now: start + .milliseconds(500)))
+    }
+
     @Test(arguments: [0, 1, .max] as [UInt64], [0, 1, .max] as [UInt64])
     func anyNumbersAreAccepted(atOnce: UInt64, perSecond: UInt64) {
         var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
