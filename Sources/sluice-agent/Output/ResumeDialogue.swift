@@ -1,5 +1,4 @@
 package import AgentKit
-import TransferCommon
 package import TransferCore
 
 /// The dialogue of `resume` on a terminal. Asks the user for each unfinished upload whether to resume it now, to resume
@@ -28,7 +27,7 @@ package struct ResumeDialogue {
     package func ask(_ uploads: [AgentJournal.Unfinished]) -> Decision {
         var decision = Decision()
         for upload in uploads {
-            write(upload.line.withVisibleControls + "\n")
+            write(upload.line + "\n")
             guard let answer = answer(about: upload) else {
                 write("\n")
                 break
