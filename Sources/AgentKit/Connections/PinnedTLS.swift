@@ -3,7 +3,6 @@ import Logging
 import NIOCore
 import NIOPosix
 import SecureChannel
-import SystemSupport
 import TransferCommon
 
 /// Stores the pinned keys of a gateway in a home, and makes the TLS context that trusts them.

@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Musl)
     import Musl
 #else

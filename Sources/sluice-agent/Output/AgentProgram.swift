@@ -1,6 +1,5 @@
 package import AgentKit
 import SystemSupport
-import TransferCommon
 import TransferCore
 
 #if canImport(Musl)
