@@ -58,6 +58,11 @@ package final class OutputWriter: Sendable {
     /// Writes a line of JSON. Control characters in it are escaped as JSON demands.
     package func json(_ text: String) { raw(text.withEscapedControls + "\n") }
 
+    /// Writes a line of JSON or of other text.
+    package func line(_ text: String, isJSON: Bool) {
+        if isJSON { json(text) } else { line(text) }
+    }
+
     /// Writes text as it is. The caller has made foreign text visible.
     package func raw(_ text: String) {
         let bytes = Array(text.utf8)

@@ -65,7 +65,7 @@ struct Check: AsyncParsableCommand {
             paths: paths, key: key, prefix: try settings.value(prefix, "prefix") ?? "",
             filter: FileFilter(included: include, excluded: exclude))
         let report = CheckReport(isJSON: json, isQuiet: quiet) { [json] line in
-            if json { Output.results.json(line) } else { Output.results.line(line) }
+            Output.results.line(line, isJSON: json)
         }
         let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .info : .warning)
         guard remote else {

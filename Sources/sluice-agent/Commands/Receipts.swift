@@ -18,7 +18,9 @@ struct Receipts: AsyncParsableCommand {
         @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 
-        func run() throws { try selection.receipts.list(key: selection.key, asJSON: json, printer(json)) }
+        func run() throws {
+            try selection.receipts.list(key: selection.key, asJSON: json) { Output.results.line($0, isJSON: json) }
+        }
     }
 
     struct Export: AsyncParsableCommand {
@@ -41,16 +43,13 @@ struct Receipts: AsyncParsableCommand {
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
-            let result = try selection.receipts.verify(key: selection.key, asJSON: json, printer(json))
+            let result = try selection.receipts.verify(key: selection.key, asJSON: json) {
+                Output.results.line($0, isJSON: json)
+            }
             Output.advise("\(receipts(result.count)), \(result.refused) refused.")
             guard result.refused == 0 else { throw ExitCode(1) }
         }
     }
-}
-
-/// Prints the lines of a list of receipts.
-private func printer(_ isJSON: Bool) -> (String) -> Void {
-    { line in if isJSON { Output.results.json(line) } else { Output.results.line(line) } }
 }
 
 /// A count with its noun: `1 receipt`, `2 receipts`.
