@@ -23,8 +23,7 @@ extension EndToEndTests {
         ) async throws -> (client: HostileClient, welcome: Welcome, pin: Fingerprint) {
             let agent = try await site.makeAgent("cam", port: port, prefix: "cam/")
             let identity = try Identity.load(from: agent.home)
-            let told = try String(contentsOfFile: site.path("pin"), encoding: .utf8)
-            let pin = try #require(told.split(separator: "\n").last.flatMap { Fingerprint(String($0)) })
+            let pin = try #require(Fingerprint(try site.pin))
             let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([pin]))
             let client = try await HostileClient.secure(to: port, tls)
             try await client.greet(as: identity.fingerprint, run: 1)

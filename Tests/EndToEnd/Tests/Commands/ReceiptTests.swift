@@ -29,10 +29,9 @@ extension EndToEndTests {
                 let objects = try await receipts(agent, ["list", "--json"])
                 #expect(objects.count == 2 && objects.allSatisfy { $0.hasPrefix("{") })
                 _ = try await receipts(agent, ["export", "--to", site.path("exported")])
-                let pin = try String(contentsOfFile: site.path("pin"), encoding: .utf8).split(separator: "\n").last
                 for name in try FileManager.default.contentsOfDirectory(atPath: site.path("exported")) {
                     let file = site.path("exported/\(name)")
-                    _ = try await site.gateway(["receipt", "verify", file, "--key", String(try #require(pin))])
+                    _ = try await site.gateway(["receipt", "verify", file, "--key", try site.pin])
                 }
             }
         }

@@ -27,8 +27,7 @@ extension EndToEndTests {
                     let home = site.path("unlisted")
                     try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
                     let unlisted = try Identity.create(in: home, name: "unlisted")
-                    let text = try String(contentsOfFile: site.path("pin"), encoding: .utf8)
-                    let pin = try #require(text.split(separator: "\n").last.flatMap { Fingerprint(String($0)) })
+                    let pin = try #require(Fingerprint(try site.pin))
                     let tls = try TLSContext.agent(identity: unlisted, gateway: .pinnedKeys([pin]))
                     let behind = try await HostileClient.secure(
                         to: gateway.port, from: "127.0.0.2", header: Self.header, tls)

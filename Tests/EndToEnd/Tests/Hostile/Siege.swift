@@ -147,8 +147,7 @@ struct Villain: Sendable {
         self.run = UInt64(number) + 1
         let agent = try await site.makeAgent(name, port: port, prefix: name + "/", limits: limits)
         let identity = try Identity.load(from: agent.home)
-        let told = try String(contentsOfFile: site.path("pin"), encoding: .utf8)
-        let pin = try #require(told.split(separator: "\n").last.flatMap { Fingerprint(String($0)) })
+        let pin = try #require(Fingerprint(try site.pin))
         self.fingerprint = identity.fingerprint
         self.tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([pin]))
     }

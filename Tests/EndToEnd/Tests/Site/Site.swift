@@ -56,6 +56,14 @@ struct Site {
 
     func path(_ name: String) -> String { directory.appending(path: name).path(percentEncoded: false) }
 
+    /// The gateway's fingerprint, which agents pin. It is the last line that `init` has printed.
+    var pin: String {
+        get throws {
+            let told = try String(contentsOfFile: path("pin"), encoding: .utf8)
+            return String(try #require(told.split(separator: "\n").last))
+        }
+    }
+
     // MARK: Gateways
 
     /// Runs a command of a gateway to its end, and returns the lines of its standard output.
@@ -119,10 +127,9 @@ struct Site {
         _ name: String = "agent", port: Int, prefix: String = "", limits: [String] = [],
         gateways: [String] = ["gateway"]
     ) async throws -> AgentHandle {
-        let pin = try #require(try String(contentsOfFile: path("pin"), encoding: .utf8).split(separator: "\n").last)
         let program = try await run(
             try agentProgram,
-            ["init", "--home", path(name), "--gateway", "127.0.0.1:\(port)", "--pin", String(pin)],
+            ["init", "--home", path(name), "--gateway", "127.0.0.1:\(port)", "--pin", try pin],
             within: Self.deadline)
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
         let fingerprint = try #require(program.lines(of: .standardOutput).last)
