@@ -9,8 +9,6 @@ extension EndToEndTests {
     /// folders.
     @Suite
     struct EverydayTests {
-        private static let shell = Executable(path: "/bin/sh")
-
         /// Pushes a file through standard input while the connection is cut three times.
         @Test(arguments: StorageKind.usual)
         func aStreamSurvivesCuts(kind: StorageKind) async throws {
@@ -24,7 +22,7 @@ extension EndToEndTests {
                         let command =
                             "cat '\(file.path(percentEncoded: false))' | '\(agent.program.path)' push - --key stream "
                             + "--part-size \(site.partSize) --limit-rate \(rate)MB/s --json --home '\(agent.home)'"
-                        let run = try await withProgram(Self.shell, ["-c", command]) { program in
+                        let run = try await withProgram(Site.shell, ["-c", command]) { program in
                             let ended = try await program.waitForExit(within: Site.deadline)
                             #expect(ended == .exited(0), "\(program.transcript)")
                             return AgentRun(program)
@@ -45,7 +43,7 @@ extension EndToEndTests {
                 let command =
                     "'\(agent.program.path)' push - --key stream --part-size \(site.partSize) "
                     + "--home '\(agent.home)' < '\(file.path(percentEncoded: false))'"
-                let program = try await run(Self.shell, ["-c", command])
+                let program = try await run(Site.shell, ["-c", command])
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
                 try await site.expectObject("stream", equals: file)
                 try await site.expectNothingUnfinished()
@@ -119,7 +117,7 @@ extension EndToEndTests {
                 let command =
                     "(echo now; echo drop) | script -qec \"'\(agent.program.path)' resume --home '\(agent.home)'\" "
                     + "/dev/null"
-                let program = try await run(Self.shell, ["-c", command], within: Site.deadline)
+                let program = try await run(Site.shell, ["-c", command], within: Site.deadline)
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
                 #expect(program.transcript.contains("continue now, later, or drop what is stored?"))
                 try await site.expectObject("first", equals: files[0])

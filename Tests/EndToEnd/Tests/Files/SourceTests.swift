@@ -6,8 +6,6 @@ extension EndToEndTests {
     /// Tests of reading files and the output of commands. The agent must refuse a source that is incomplete.
     @Suite
     struct SourceTests {
-        private static let shell = Executable(path: "/bin/sh")
-
         // MARK: Listing
 
         /// A disk error within a directory: the system call `readdir` returns three names and then an error.
@@ -81,7 +79,7 @@ extension EndToEndTests {
                     let command =
                         "exec '\(agent.program.path)' push - --key piped-in --if-exists replace "
                         + "--home '\(agent.home)' < \(path)"
-                    let piped = try await run(Self.shell, ["-c", command], within: Site.deadline)
+                    let piped = try await run(Site.shell, ["-c", command], within: Site.deadline)
                     #expect(piped.exitStatus == .exited(0), "\(piped.transcript)")
                     try await site.shell("cat \(path) > copy")
                     try await site.expectObject("piped-in", equals: site.directory.appending(path: "copy"))
@@ -189,7 +187,7 @@ extension EndToEndTests {
                     let command =
                         "cat '\(file.path(percentEncoded: false))' | '\(agent.program.path)' push - --key key "
                         + "--part-size \(site.partSize) --expect-size \(expected)B --home '\(agent.home)'"
-                    return try await run(Self.shell, ["-c", command], within: Site.deadline)
+                    return try await run(Site.shell, ["-c", command], within: Site.deadline)
                 }
                 for expected in [0, bytes - 1, bytes + 1, 10 * bytes] {
                     let program = try await push(expecting: expected)

@@ -6,8 +6,6 @@ extension EndToEndTests {
     /// Tests of pushing files while another process writes them: no file is stored before it is complete.
     @Suite
     struct WritingTests {
-        private static let shell = Executable(path: "/bin/sh")
-
         /// How a process writes a file: a piece every 0.1 s for about three seconds.
         enum Writer: String, CaseIterable, Sendable {
             case appends
@@ -18,7 +16,7 @@ extension EndToEndTests {
                 switch self {
                 case .appends:
                     let line = "exec 3>>'\(path)'; echo open; for i in $(seq 30); do echo line $i >&3; sleep 0.1; done"
-                    return (shell, ["-c", line])
+                    return (Site.shell, ["-c", line])
                 case .writesOver:
                     return (
                         try .inSearchPath("python3"),
@@ -82,7 +80,7 @@ extension EndToEndTests {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("file", bytes: 1_000)
                 let line = "exec 3>>'\(site.path("file"))'; echo open; exec sleep 1000"
-                try await withProgram(Self.shell, ["-c", line]) { writer in
+                try await withProgram(Site.shell, ["-c", line]) { writer in
                     try await writer.waitForLine { $0 == "open" }
                     let refusal = Refusal(
                         75, "stillWritten", "still being written", do: "push it again when its writer")
@@ -116,7 +114,7 @@ extension EndToEndTests {
             try await Site.serving { site, agent in
                 for index in 0..<200 { _ = try site.makeFile("tree/\(index)", bytes: 100) }
                 let line = "exec 3>>'\(site.path("tree/0"))'; echo open; exec sleep 1000"
-                try await withProgram(Self.shell, ["-c", line]) { writer in
+                try await withProgram(Site.shell, ["-c", line]) { writer in
                     try await writer.waitForLine { $0 == "open" }
                     try await agent.start(["push", site.path("tree"), "--settle", "1h"]) { push in
                         let stored = Watched(Set<String>())

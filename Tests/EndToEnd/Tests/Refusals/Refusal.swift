@@ -117,7 +117,7 @@ extension Site {
     /// Runs a shell command in the site's directory.
     func shell(_ line: String) async throws {
         let program = try await run(
-            Executable(path: "/bin/sh"), ["-c", line], workingDirectory: directory, within: Self.deadline)
+            Self.shell, ["-c", line], workingDirectory: directory, within: Self.deadline)
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
     }
 

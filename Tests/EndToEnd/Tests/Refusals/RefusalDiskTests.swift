@@ -79,7 +79,7 @@ extension EndToEndTests {
         private func fill(_ path: String, leaving bytes: Int) async throws {
             let blocks = "$(($(stat -f -c %a '\(path)') - \(bytes / 4_096)))"
             let filler = "dd if=/dev/zero bs=4096 count=\(blocks) status=none >> '\(path)/filler'"
-            _ = try await run(Executable(path: "/bin/sh"), ["-c", filler], within: Site.deadline)
+            _ = try await run(Site.shell, ["-c", filler], within: Site.deadline)
         }
 
         @Test func secondProcessInHomeIsRefused() async throws {

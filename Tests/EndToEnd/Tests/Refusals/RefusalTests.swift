@@ -79,7 +79,7 @@ extension EndToEndTests {
                 let file = try site.makeLargeFile()
                 let path = file.path(percentEncoded: false)
                 let writer = "while echo x >> '\(path)'; do sleep 0.05; done"
-                try await withProgram(Executable(path: "/bin/sh"), ["-c", writer]) { _ in
+                try await withProgram(Site.shell, ["-c", writer]) { _ in
                     try await agent.expectRefusalForPeople(
                         site.slowPush(file), Refusal(65, "changed", "changed", do: "again"))
                 }

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// Starts programs by a shell, for redirections that the test's own pipes cannot make.
+/// Runs programs by a shell.
 extension Site {
     static let shell = Executable(path: "/bin/sh")
 
