@@ -14,13 +14,9 @@ extension EndToEndTests {
             _ site: Site, _ program: Executable, _ arguments: [String], _ redirections: String, setUp: String = "",
             within limit: Duration = Site.deadline
         ) async throws -> Program {
-            try await withProgram(
+            try await TestSupport.run(
                 Site.shell, Site.shellArguments(program, arguments, redirections, setUp: setUp),
-                environment: Program.environment(adding: site.storage.environment)
-            ) { program in
-                try await program.waitForExit(within: limit)
-                return program
-            }
+                environment: Program.environment(adding: site.storage.environment), within: limit)
         }
 
         @Test(arguments: Site.LostOutput.allCases)
