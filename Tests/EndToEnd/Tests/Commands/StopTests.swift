@@ -26,12 +26,7 @@ extension EndToEndTests {
 
         /// Waits until the agent holds the lock of its home. It handles signals by then.
         private func waitUntilAtWork(_ agent: AgentHandle) async throws {
-            try await withDeadline(Site.deadline, "the agent to be at work") {
-                var told = ""
-                while !told.contains("at work") {
-                    told = try await run(agent.program, ["status", "--home", agent.home]).transcript
-                }
-            }
+            try await agent.waitUntilStatus(says: "at work")
         }
 
         @Test(arguments: [">&3", "2>&3", ">&3 2>&3"])

@@ -96,6 +96,14 @@ extension AgentHandle {
         try await TestSupport.run(program, arguments + ["--home", home], within: Site.deadline)
     }
 
+    /// Waits until `status` prints this text.
+    func waitUntilStatus(says text: String) async throws {
+        try await withDeadline(Site.deadline, "status to say: \(text)") {
+            var told = ""
+            while !told.contains(text) { told = try await runForPeople(["status"]).transcript }
+        }
+    }
+
     /// The unfinished uploads, one in each line that `status` prints.
     func unfinished() async throws -> [String] {
         let status = try await runForPeople(["status"])

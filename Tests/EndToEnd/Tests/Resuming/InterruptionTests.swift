@@ -11,15 +11,6 @@ extension EndToEndTests {
     struct InterruptionTests {
         private static let fileBytes = 8_000_000
 
-        private static func waitUntilStatus(of agent: AgentHandle, says text: String) async throws {
-            try await withDeadline(Site.deadline, "status to say: \(text)") {
-                var told = ""
-                while !told.contains(text) {
-                    told = try await run(agent.program, ["status", "--home", agent.home]).transcript
-                }
-            }
-        }
-
         /// Models `for i in 1 2 3 4 …; do timeout 4 sluice-agent push v --limit-rate 1MB/s; done`, at twice the speed.
         @Test(arguments: [
             ["--part-size", "8MiB"], ["--part-size", "1MiB"], ["--part-size", "1MiB", "--connections", "3"],
@@ -68,7 +59,7 @@ extension EndToEndTests {
                 let arguments = ["push"] + names + ["--include", "nothing-is-called-so"]
                 try await agent.start(arguments) { program in
                     // The agent handles signals once it holds the lock of its home.
-                    try await Self.waitUntilStatus(of: agent, says: "at work")
+                    try await agent.waitUntilStatus(says: "at work")
                     program.kill(signal)
                     #expect(try await program.waitForExit(within: .seconds(5)) == .exited(75), "\(program.transcript)")
                     #expect(program.transcript.contains("\"not_begun\":true"), "\(program.transcript)")
@@ -160,7 +151,7 @@ extension EndToEndTests {
                                 faults.towardsClient.passage = .stalled
                             }
                             try await agent.start(["abort", "1"]) { abort in
-                                try await Self.waitUntilStatus(of: agent, says: "to be dropped")
+                                try await agent.waitUntilStatus(says: "to be dropped")
                                 abort.kill(SIGINT)
                                 let ended = try await abort.waitForExit(within: .seconds(5))
                                 #expect(ended == .exited(75), "\(abort.transcript)")
