@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of a gateway's access to its store: which certificates it trusts, and where it gets its credentials.
+    /// Tests of a gateway's access to its store: how it reaches the store, which certificates it trusts, and where it
+    /// gets its credentials.
     @Suite
     struct StoreAccessTests {
         /// Runs `serve` until it exits. It exits by itself if it cannot use its store.
@@ -145,6 +146,16 @@ extension EndToEndTests {
                 }
                 let variables = ["HTTP_PROXY": "socks5://127.0.0.1:1"]
                 try expect(try await serve(site, site.storage.options, variables), exits: 64, saying: "HTTP_PROXY")
+            }
+        }
+
+        /// The store is at an address, and requests name the bucket in the host name, which no name service knows.
+        @Test func unresolvedNameEndsTheStart() async throws {
+            try await Site.scripted(.minio) { site, s3 in
+                try expect(
+                    try await serve(site, site.storage.options + ["--s3-addressing", "virtual"]), exits: 75,
+                    saying: "the name bucket.127.0.0.1 cannot be resolved", "--s3-addressing")
+                #expect(s3.calls.isEmpty)
             }
         }
 

@@ -57,23 +57,5 @@ extension EndToEndTests {
                 }
             }
         }
-
-        /// The store is at an address, and requests name the bucket in the host name, which no name service knows.
-        @Test func unresolvedNameEndsTheStart() async throws {
-            try await Site.scripted(.minio) { site, s3 in
-                let variables = Program.environment(adding: site.storage.environment)
-                let program = try await run(
-                    .built("sluice-gateway"),
-                    ["serve", "--home", site.path("gateway"), "--listen", "127.0.0.1:0"] + site.storage.options
-                        + ["--s3-addressing", "virtual"],
-                    environment: variables)
-                #expect(program.exitStatus == .exited(75), "\(program.transcript)")
-                let told = program.lines(of: .standardError).first ?? ""
-                #expect(told.contains("the name bucket.127.0.0.1 cannot be resolved"), "\(told)")
-                #expect(told.contains("--s3-addressing"), "\(told)")
-                expectReadable(told)
-                #expect(s3.calls.isEmpty)
-            }
-        }
     }
 }
