@@ -77,11 +77,8 @@ import Testing
                 defer { seteuid(0) }
                 _ = try BoundedFile.read(roots, bytesMax: 4, access: .ownerWrites)
                 _ = try BoundedFile.read(mine, bytesMax: 4, access: .ownerWrites)
-                do {
-                    _ = try BoundedFile.read(other, bytesMax: 4, access: .ownerWrites)
-                    Issue.record("another user's file was read")
-                } catch {
-                    try #require(error as? FileError == FileError(path: other, cause: .belongsToOther(owner: 65_533)))
+                try #require(throws: FileError(path: other, cause: .belongsToOther(owner: 65_533))) {
+                    try BoundedFile.read(other, bytesMax: 4, access: .ownerWrites)
                 }
             }
         }
