@@ -3,7 +3,6 @@ import Foundation
 import GatewayKit
 import Glibc
 import Logging
-import Synchronization
 import TestSupport
 import Testing
 import TransferCore
@@ -41,18 +40,24 @@ struct GatewayHomeTests {
         }
     }
 
+    /// Watches the device list of a home as a serving gateway does, and counts how often it reads the file.
+    private static func watchDevices(of home: GatewayHome) -> (list: WatchedFile<DeviceList>, reads: Watched<Int>) {
+        let reads = Watched(0)
+        let list = WatchedFile(home.devicesPath, "device list", logger: Logger(label: "test")) {
+            () throws(GatewayHomeError) -> DeviceList in
+            reads.update { $0 += 1 }
+            return try home.devices()
+        }
+        return (list, reads)
+    }
+
     /// The device list decides who may write. At start a list that others may change is an error. A gateway that
     /// serves keeps the list that it has read, and reads the file again when its permissions are corrected.
     @Test func listThatOthersMayChangeIsNotRead() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.path(percentEncoded: false))
             let fingerprint = try home.create(name: "gate")
-            let reads = Mutex(0)
-            let watched = WatchedFile(home.devicesPath, "device list", logger: Logger(label: "test")) {
-                () throws(GatewayHomeError) -> DeviceList in
-                reads.withLock { $0 += 1 }
-                return try home.devices()
-            }
+            let (watched, reads) = Self.watchDevices(of: home)
             #expect(try watched.initial().devices == [])
             try home.addDevice(name: "cam", fingerprint: fingerprint, prefix: nil)
             try FileManager.default.setAttributes([.posixPermissions: 0o664], ofItemAtPath: home.devicesPath)
@@ -61,7 +66,7 @@ struct GatewayHomeTests {
             #expect(error?.description.contains("chmod go-w") == true)
             // The same file is not read again at every handshake.
             #expect(watched.changed() == nil)
-            #expect(reads.withLock { $0 } == 2)
+            #expect(reads.current == 2)
             try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: home.devicesPath)
             #expect(watched.changed()?.devices.map(\.name) == ["cam"])
         }
@@ -72,16 +77,11 @@ struct GatewayHomeTests {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.path(percentEncoded: false))
             _ = try home.create(name: "gate")
-            let reads = Mutex(0)
-            let watched = WatchedFile(home.devicesPath, "device list", logger: Logger(label: "test")) {
-                () throws(GatewayHomeError) -> DeviceList in
-                reads.withLock { $0 += 1 }
-                return try home.devices()
-            }
+            let (watched, reads) = Self.watchDevices(of: home)
             let bytes = Data(repeating: UInt8(ascii: "#"), count: DeviceList.fileBytesMax + 1)
             try bytes.write(to: URL(filePath: home.devicesPath))
             for _ in 0..<3 { #expect(watched.changed() == nil) }
-            #expect(reads.withLock { $0 } == 1)
+            #expect(reads.current == 1)
         }
     }
 
