@@ -7,11 +7,8 @@ extension FuzzTarget {
         var isDecided = false
         for count in 0...input.count {
             let part = outcome(of: input[..<count])
-            if isDecided { try expect(part == whole, "more bytes change what \(count) bytes have decided") }
-            if part != .incomplete {
-                isDecided = true
-                try expect(part == whole, "the rest changes what \(count) bytes have decided")
-            }
+            isDecided = isDecided || part != .incomplete
+            if isDecided { try expect(part == whole, "\(count) bytes and the whole input lead to different outcomes") }
         }
         guard case .header(let header) = whole else { return }
         try expect(header.byteCount <= min(input.count, ProxyHeader.bytesMax), "the header is longer than it may be")
