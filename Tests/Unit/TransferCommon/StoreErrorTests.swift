@@ -4,8 +4,8 @@ import TransferCommon
 @Suite struct StoreErrorTests {
     static let reasons: [StoreError.Reason] = [
         .bucketMissing, .uploadUnknown, .denied, .full, .unavailable, .throttled(retryAfter: .seconds(1)),
-        .digestMismatch, .sizeMismatch, .partsInvalid([]), .keyTaken, .keyUnsupported, .tooLarge, .unsupported,
-        .bodyFailed, .completionInProgress, .outcomeUnknown, .cancelled, .damaged,
+        .digestMismatch, .sizeMismatch, .partsInvalid([]), .keyTaken, .objectGone, .conflict, .keyUnsupported,
+        .tooLarge, .unsupported, .bodyFailed, .completionInProgress, .outcomeUnknown, .cancelled, .damaged,
     ]
 
     @Test func reasonsHaveDistinctTexts() {
