@@ -60,10 +60,11 @@ import sluice_agent
         let text = try Self.output(.json) { try Self.printAll($0) }
         #expect(
             text.unicodeScalars.allSatisfy { $0 == "\n" || $0.isASCII && $0.properties.generalCategory != .control })
-        for line in text.split(separator: "\n") {
+        let keys = try text.split(separator: "\n").compactMap { line in
             let fields = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
-            if let key = fields["key"] as? String { #expect(key.utf8.elementsEqual(Self.foreign.utf8)) }
+            return fields["key"] as? String
         }
+        #expect(!keys.isEmpty && keys.allSatisfy { $0.utf8.elementsEqual(Self.foreign.utf8) }, "\(keys)")
     }
 
     @Test func unfinishedUploadsShowControls() {
