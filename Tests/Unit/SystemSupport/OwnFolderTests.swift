@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// A file system of its own has this folder from the start.
+    /// The top folder of a new file system contains `lost+found`, and still counts as empty.
     @Test func lostAndFoundDoesNotCount() async throws {
         try await withTemporaryDirectory { directory in
             try OwnFolder.makeOrCheck(directory.file("lost+found"))
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    /// Others may need the folder for its other files.
+    /// The owner may have given others access to the files on purpose.
     @Test func folderWithFilesIsRefusedAndNotChanged() async throws {
         try await withTemporaryDirectory { directory in
             try write("x", to: directory.file("file"))

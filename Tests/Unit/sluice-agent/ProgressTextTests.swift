@@ -146,7 +146,8 @@ import sluice_agent
         }
     }
 
-    /// A terminal that was stopped with Ctrl-S must not collect boards. Results wait for it.
+    /// While a terminal is stopped with Ctrl-S, the agent draws no board, because outdated boards would pile up. Its
+    /// results wait until the terminal continues.
     @Test func noBoardIsDrawnBehindWaitingText() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -162,7 +163,7 @@ import sluice_agent
         #expect(screen.all.hasPrefix(board + "\u{1B}[2A\r\u{1B}[Jk: a result\nk: drawn again\nk  [#######"))
     }
 
-    /// Progress is left out for a reader that is too slow, in every style. What happened to a file never is.
+    /// In every style the agent leaves out progress if the reader is too slow. It always prints the outcome of a file.
     @Test(arguments: [true, false]) func slowReaderGetsResultsOnly(isJSON: Bool) throws {
         let screen = Screen()
         let lines = isJSON ? screen.json() : screen.lines(isTerminal: false, isVerbose: true)

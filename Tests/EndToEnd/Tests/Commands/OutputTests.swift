@@ -66,7 +66,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Also with all three descriptors closed, the sockets and files of a push must not take their numbers.
+        /// Even if all three standard descriptors are closed, no socket or file of a push may get one of their numbers.
         @Test(
             arguments: [
                 (">/dev/full", lost), (">&-", lost), (">&- 2>&-", lost), ("<&- >&- 2>&-", lost),
@@ -119,7 +119,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Results wait for a reader that does not read. The transfer does not, and the program waits a few seconds.
+        /// The reader never reads. The transfer does not wait for it, and at the end the program waits only for a few
+        /// seconds.
         @Test(arguments: [["--json"], ["--verbose"]])
         func unreadOutputStallsNoTransfer(style: [String]) async throws {
             try await Site.serving { site, agent in
@@ -155,7 +156,8 @@ extension EndToEndTests {
                         try await site.expectObject("file-\(index)", equals: file)
                     }
                     gateway.kill(SIGTERM)
-                    // "listening on" is a result. Lines of the log are not.
+                    // The line "listening on" is a result, so its loss changes the exit code. The loss of lines of the
+                    // log does not.
                     let status = redirections.contains(">&- ") || redirections.contains(">&3 ") ? Self.lost : 0
                     let ended = try await gateway.waitForExit(within: .seconds(30))
                     #expect(ended == .exited(status), "\(gateway.transcript)")

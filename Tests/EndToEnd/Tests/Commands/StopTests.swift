@@ -13,9 +13,9 @@ extension EndToEndTests {
         /// Sends two signals, and expects that the program ends at once.
         private func stopTwice(_ program: Program, sourceLocation: SourceLocation = #_sourceLocation) async throws {
             let start = ContinuousClock.now
-            // If two signals of the same kind are pending, the kernel merges them. So the second is of another kind.
+            // If two signals of the same kind are pending, the kernel merges them. So the test sends two kinds.
             program.kill(SIGINT)
-            // Two signals within a tenth of a second count as one request, so only waiting makes it two.
+            // The program counts two signals within a tenth of a second as one request, so wait before the second.
             try await Task.sleep(for: .milliseconds(300))
             program.kill(SIGTERM)
             let ended = try await program.waitForExit(within: .seconds(30))

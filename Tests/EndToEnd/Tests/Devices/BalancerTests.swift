@@ -6,16 +6,16 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests of a gateway behind a TCP balancer that tells the addresses of peers (`serve --proxy-from`).
+    /// Tests of a gateway behind a TCP balancer that names the address of each peer (`serve --proxy-from`).
     @Suite
     struct BalancerTests {
-        /// A header that tells the address 192.0.2.77.
+        /// A header that names 192.0.2.77 as the peer's address.
         private static let header: [UInt8] =
             [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12]
             + [192, 0, 2, 77, 127, 0, 0, 1, 0x12, 0x34, 0x1C, 0xFC]
 
-        /// The gateway logs the address that the balancer tells. It reads no header from other addresses: an agent that
-        /// connects directly is served, and a header from there is no TLS.
+        /// The gateway logs the address that the balancer names. From other addresses it reads no header: it serves an
+        /// agent that connects directly, and takes a header for the beginning of TLS, which then fails.
         @Test func balancerTellsAddresses() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--proxy-from", "127.0.0.2", "--verbose"]) { gateway in

@@ -2,7 +2,7 @@ import GatewayKit
 import Testing
 import TransferCommon
 
-/// Which peers may begin a handshake, and when.
+/// Tests of the budget that decides which peers may begin a handshake, and when.
 @Suite struct HandshakeBudgetTests {
     private static func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 0) + .milliseconds(milliseconds) }
 
@@ -54,7 +54,7 @@ import TransferCommon
         #expect(budget.waitingCount == 96)
         for moment in stride(from: 0, through: 1_000, by: 10) { begun += budget.takeDue(now: Self.at(moment)).count }
         #expect(begun == 24)
-        // The first ones that came are the first ones that begin.
+        // The other peers still wait.
         #expect(budget.waitingCount == 76)
     }
 

@@ -4,9 +4,9 @@ import NIOCore
 import NIOEmbedded
 import Testing
 
-/// A connection with a PROXY header, as the handlers behind see it.
+/// Tests of what the next channel handlers receive from a connection that begins with a PROXY header.
 @Suite struct ProxyHeaderHandlerTests {
-    /// Records what the handlers behind receive.
+    /// The next channel handler. It records what it receives.
     private final class Recorder: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 

@@ -1,7 +1,7 @@
 import GatewayKit
 import Testing
 
-/// How the beginning of a balancer's connection is read.
+/// Tests of reading the PROXY header, with which a balancer begins each connection.
 @Suite struct ProxyHeaderTests {
     private static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
 

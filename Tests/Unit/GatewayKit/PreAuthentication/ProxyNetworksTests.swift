@@ -2,7 +2,7 @@ import GatewayKit
 import NIOCore
 import Testing
 
-/// From which addresses the gateway reads a PROXY header.
+/// Tests of the networks that the operator names: the gateway reads a PROXY header from their addresses only.
 @Suite struct ProxyNetworksTests {
     @Test(arguments: [
         ("10.0.0.0/8", "10.255.1.2", true), ("10.0.0.0/8", "11.0.0.1", false), ("10.0.0.7", "10.0.0.7", true),

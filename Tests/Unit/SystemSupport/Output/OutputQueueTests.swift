@@ -1,7 +1,7 @@
 import SystemSupport
 import Testing
 
-/// Tests of the decision which text of an output is kept, written and lost.
+/// Tests of the queue that decides which text of an output is kept, written or lost.
 @Suite struct OutputQueueTests {
     private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
@@ -9,7 +9,7 @@ import Testing
         queue.take().map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Writes all text under way, as a reader that is fast enough causes it.
+    /// Reports to the queue that this text, which it has handed out, was written completely.
     private static func write(_ text: String, of queue: inout OutputQueue) {
         queue.wrote(text.utf8.count, endsLine: text.hasSuffix("\n"))
     }

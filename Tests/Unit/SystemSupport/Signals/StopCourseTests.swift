@@ -1,7 +1,7 @@
 import SystemSupport
 import Testing
 
-/// Tests of what each signal does that asks a program to stop.
+/// Tests of what the first, the second and each later stop signal do.
 @Suite struct StopCourseTests {
     @Test(
         arguments: [

@@ -81,7 +81,7 @@ import WireProtocol
         }
     }
 
-    /// None of these frames ends the use of the slot: the slot stays in use, and no other use of it begins.
+    /// After each of these frames the slot is still in use, and for the same purpose as before.
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Which of the parts that share a connection sends next, and which connection sends next.
+/// Tests of the order of chunks: which part of a connection sends the next chunk, and which connection does.
 @Suite struct TurnTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
