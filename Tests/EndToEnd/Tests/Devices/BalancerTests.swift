@@ -31,17 +31,17 @@ extension EndToEndTests {
                     let tls = try TLSContext.agent(identity: unlisted, gateway: .pinnedKeys([pin]))
                     let behind = try await HostileClient.secure(
                         to: gateway.port, from: "127.0.0.2", header: Self.header, tls)
-                    try await gateway.program.waitForLine { $0.contains("TLS failed") && $0.contains("192.0.2.77") }
+                    try await gateway.waitForLog(of: "TLS failed", "192.0.2.77")
                     await behind.close()
 
                     let silent = try await HostileClient.raw(to: gateway.port, from: "127.0.0.2")
                     silent.say(ByteBuffer(string: "GET / HTTP/1.1\r\n\r\n"))
-                    try await gateway.program.waitForLine { $0.contains("no valid PROXY header") }
+                    try await gateway.waitForLog(of: "no valid PROXY header")
                     await silent.close()
 
                     let liar = try await HostileClient.raw(to: gateway.port, from: "127.0.0.3")
                     liar.say(ByteBuffer(bytes: Self.header))
-                    try await gateway.program.waitForLine { $0.contains("TLS failed") && $0.contains("127.0.0.3") }
+                    try await gateway.waitForLog(of: "TLS failed", "127.0.0.3")
                     await liar.close()
                 }
             }

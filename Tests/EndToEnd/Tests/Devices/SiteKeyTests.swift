@@ -30,11 +30,6 @@ extension EndToEndTests {
             try await site.expectObject(name, equals: file)
         }
 
-        /// Waits until a gateway logs a line with this text. A gateway checks its files every second.
-        private func wait(for gateway: RunningGateway, toSay text: String) async throws {
-            try await gateway.program.waitForLine(of: .standardError, within: Site.deadline) { $0.contains(text) }
-        }
-
         /// Waits until `sluice-gateway identity list` shows that the device has named the announced key in HELLO. The
         /// gateway writes this down shortly after each HELLO.
         private func waitUntilListed(_ site: Site, _ words: String) async throws {
@@ -55,7 +50,7 @@ extension EndToEndTests {
                     let old = try #require(try await list(site).first?.split(separator: " ").last)
 
                     let next = try await identity(site, "announce")
-                    try await wait(for: gateway, toSay: next)
+                    try await gateway.waitForLog(of: next)
                     for name in ["first", "second"] { try await push(site, ready, name) }
                     #expect(pins(of: ready).contains(next))
                     try await push(site, late, "by the old key")
@@ -67,7 +62,7 @@ extension EndToEndTests {
                     _ = try await identity(site, "switch", exits: 75)
 
                     #expect(try await identity(site, "switch", "--force") == next)
-                    try await wait(for: gateway, toSay: "proves another key")
+                    try await gateway.waitForLog(of: "proves another key")
                     try await push(site, ready, "by the new key")
                     // `ready` has pinned the next key. `never` has not, and accepts it because of the certificate
                     // chain.
@@ -138,13 +133,13 @@ extension EndToEndTests {
                         let agent = try await site.makeAgent(port: first.port, gateways: ["gateway", "second"])
                         try await push(site, agent, "a")
                         _ = try await identity(site, "switch", "--force")
-                        try await wait(for: first, toSay: "proves another key")
+                        try await first.waitForLog(of: "proves another key")
                         for (name, gateway) in [("b", first), ("c", second), ("d", first)] {
                             let file = try site.makeFile(name, bytes: 1_000)
                             _ = try await agent.run(site.push(file) + ["--gateway", "127.0.0.1:\(gateway.port)"])
                         }
                         #expect(try await identity(site, "switch", "--force", home: "second") == next)
-                        try await wait(for: second, toSay: "proves another key")
+                        try await second.waitForLog(of: "proves another key")
                         let file = try site.makeFile("e", bytes: 1_000)
                         _ = try await agent.run(site.push(file) + ["--gateway", "127.0.0.1:\(second.port)"])
                     }

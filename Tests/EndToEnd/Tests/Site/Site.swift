@@ -174,6 +174,14 @@ struct Site {
 struct RunningGateway {
     let program: Program
     let port: Int
+
+    /// Waits for a line of the log that contains all these words. Also considers lines that were logged before the
+    /// call.
+    func waitForLog(of words: String...) async throws {
+        try await program.waitForLine(of: .standardError, within: Site.deadline) { line in
+            words.allSatisfy { line.contains($0) }
+        }
+    }
 }
 
 /// An agent's home with the program to run in it.
