@@ -42,13 +42,25 @@ package struct S3Credentials: Hashable, Sendable {
 }
 
 extension String {
-    /// The text with an ellipsis in place of each occurrence of a secret.
-    func hiding(_ secret: some StringProtocol) -> String {
+    /// The text with an ellipsis in place of each occurrence of a secret. Compares bytes, because a combining mark
+    /// behind the secret would make its last character another one.
+    package func hiding(_ secret: some StringProtocol) -> String {
         // A shorter text cannot contain the secret, so do not search it. For each new file the store refuses to return
         // the object's headers (404), without a message and with a short request id. Without this check the searches
         // in these two texts would cost each new file some 50 allocations.
         guard !secret.isEmpty, utf8.count >= secret.utf8.count else { return self }
-        return split(separator: secret, omittingEmptySubsequences: false).joined(separator: "…")
+        var bytes: [UInt8] = []
+        var rest = utf8[...]
+        while let byte = rest.first {
+            if rest.starts(with: secret.utf8) {
+                bytes += "…".utf8
+                rest = rest.dropFirst(secret.utf8.count)
+            } else {
+                bytes.append(byte)
+                rest = rest.dropFirst()
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

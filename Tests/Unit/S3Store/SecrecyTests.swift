@@ -28,6 +28,14 @@ import TransferCommon
         ].map { ["HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"].merging($0) { $1 } }
     }
 
+    @Test(arguments: [
+        ("the key abc is bad", "abc", "the key … is bad"), ("abcabc", "abc", "……"), ("ab", "abc", "ab"),
+        ("", "abc", ""), ("abc\u{301}", "abc", "…\u{301}"), ("abc", "", "abc"), ("é abc", "é", "… abc"),
+    ])
+    func textHidesASecret(text: String, secret: String, hidden: String) {
+        #expect(text.hiding(secret).utf8.elementsEqual(hidden.utf8))
+    }
+
     private static let document =
         "{\"AccessKeyId\": \"id\", \"SecretAccessKey\": \"\(secret)-key\", \"Token\": \"\(secret)-token\", "
         + "\"Expiration\": \"2044-11-06T08:49:37Z\"}"
