@@ -102,7 +102,7 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
                 + "Run \"chmod go-w\" on it, and check its content if others may have changed it."
         case .belongsToOther(let owner):
             return "\(file) belongs to the user with the number \(owner). "
-                + "Run this as that user, or make this user or root its owner."
+                + "Run this as that user, or make this user its owner."
         case .folderOpenToOthers(let mode):
             return "Others than its owner may enter the directory \(file) (mode \(String(mode, radix: 8))), and it is "
                 + "not empty or anyone may write there. Run \"chmod 700\" on it, or choose another directory."
