@@ -18,6 +18,7 @@ import TransferCommon
         "128.0.0.1", "10.0.0.1", "0.0.0.0", "::", "*", ":", ":::", "::1::", "1::1", "::2", "::1:0", "::127.0.0.1",
         "::ffff:128.0.0.1", "::ffff:127.0.0", "::ffff:127.0.0.1:1", "::1%lo", "[::1]", "0:0:0:0:0:0:0:0:1", "::00001",
         "0:0:0:0:0:0:1", "fe80::1", "::+1", "LOCALHOST", "localhost.", "localhost.example.org", "local\u{301}host",
+        "1::ffff:127.0.0.1", "::1:ffff:127.0.0.1", "2001:db8::ffff:7f00:1",
     ])
     func otherTexts(text: String) {
         #expect(!LoopbackAddress.isLoopback(address: text))

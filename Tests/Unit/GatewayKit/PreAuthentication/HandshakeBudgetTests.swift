@@ -58,6 +58,17 @@ import TransferCommon
         #expect(budget.waitingCount == 76)
     }
 
+    /// A peer whose address has no token left uses none of the common tokens either.
+    @Test func crowdedAddressTakesNothingFromTheOthers() throws {
+        var budget = Self.makeBudget()
+        for _ in 0..<2 { #expect(budget.arrived(from: "crowd", now: Self.at(0)) == .begin) }
+        _ = try Self.ticket(budget.arrived(from: "crowd", now: Self.at(0)))
+        // Nothing is due, because the crowd waits for a token of its address. Each look tries the common limit as well.
+        for _ in 0..<5 { #expect(budget.takeDue(now: Self.at(0)) == []) }
+        let others = try ["a", "b"].map { try Self.ticket(budget.arrived(from: $0, now: Self.at(0))) }
+        #expect(budget.takeDue(now: Self.at(0)) == others)
+    }
+
     @Test func peerThatLeavesTakesNoToken() throws {
         var budget = Self.makeBudget()
         for _ in 0..<2 { _ = budget.arrived(from: "a", now: Self.at(0)) }

@@ -204,6 +204,17 @@ import WireProtocol
         #expect(bench.deferral == nil)
     }
 
+    /// A store that was full and is down now counts as silent, whatever it answered while it was full.
+    @Test func fullStoreThatGoesDownIsTriedWhenItAnswersAgain() {
+        var bench = opened(by: Self.full)
+        bench.call(Self.alive)
+        bench.pass(.seconds(60))
+        bench.part(Self.lost)
+        #expect(bench.cause == .unavailable && bench.deferral != nil)
+        bench.call(Self.alive)
+        #expect(bench.deferral == nil && bench.name == "open")
+    }
+
     @Test func answersSayNothingOfRoom() {
         for answer in [Self.full, Self.pause] {
             var bench = opened(by: answer)
