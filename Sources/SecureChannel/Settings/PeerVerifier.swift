@@ -21,7 +21,7 @@ final class PeerVerifier: Sendable {
             checksDates: Bool, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool)
     }
 
-    /// What a trusted certificate must also have.
+    /// A condition that a trusted certificate has to meet in addition.
     enum Expectation: Sendable {
         /// The gateway must have one of these keys, or present certificates that lead from its key to one of them
         /// (`PinnedChain`).

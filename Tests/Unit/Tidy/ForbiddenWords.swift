@@ -75,7 +75,7 @@ private let forbiddenWords: [ForbiddenWord] = [
             "standardOutput", "standardError", "fputs", "puts", "fwrite", "fprintf", "STDOUT_FILENO", "STDERR_FILENO",
         ],
         pattern: {
-            // No \b beside a dot: between letters and a dot there is no boundary of words.
+            // The patterns have no \b beside a dot: for Unicode, a dot between letters does not end a word.
             $0.contains(/FileHandle\.standard(Output|Error)|standard(Output|Error)\(label:/)
                 || $0.contains(/\b(fputs|puts|fwrite|fprintf)\(|\bwrite\(STD(OUT|ERR)_FILENO/)
         },
