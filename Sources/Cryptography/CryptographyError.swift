@@ -76,8 +76,8 @@ extension CryptographyError: CustomStringConvertible {
 
 /// OpenSSL's error queue. Each thread has one.
 ///
-/// Code that sees an OpenSSL call fail empties the queue. Otherwise the next failure on the same thread would report
-/// the old cause, and `SSL_get_error` would report a healthy connection as failed.
+/// After a failed OpenSSL call, the calling code empties the queue. Otherwise the next failure on the same thread would
+/// report the old cause, and `SSL_get_error` would report a healthy connection as failed.
 package enum OpenSSLErrorQueue {
     package static var isEmpty: Bool { ERR_peek_error() == 0 }
 

@@ -50,7 +50,8 @@ package enum OwnFolder {
             case EEXIST: return
             case ENOENT where parent.utf8.count < path.utf8.count:
                 try make(parent, files)
-                // A slash at the end of the path makes the path and its parent the same folder, which exists by now.
+                // If the path ends with a slash, its parent is the same folder, which exists by now. So EEXIST is no
+                // error.
                 do {
                     try files.makeFolder(path, permissions: permissions)
                 } catch {

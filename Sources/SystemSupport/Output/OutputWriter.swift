@@ -25,8 +25,8 @@ package final class OutputWriter: Sendable {
     package static let usualBytesMax = 16 << 20
     /// If more bytes than this wait, the program should produce text more slowly.
     private static let behindBytes = 1 << 20
-    /// Largest number of bytes of one write. A blocked write is noticed as progress only when it ends, so it is as
-    /// short as a page of a pipe.
+    /// Largest number of bytes of one write. A write counts as progress only when it ends, so each is as short as a
+    /// page of a pipe.
     private static let writeBytesMax = 4 << 10
 
     /// - Parameters:

@@ -173,7 +173,8 @@ import WireProtocol
         }
     }
 
-    /// A record without an upload may belong to an upload that only the store's cleaning finds, so the session is lost.
+    /// A record that names no upload may belong to an upload that only the cleaner can find. So the gateway treats the
+    /// session as lost.
     @Test func theOwnRecordNamesTheUpload() throws {
         for upload in ["upload-9", nil] {
             var target = try SessionEndingTests.target(upload: nil)

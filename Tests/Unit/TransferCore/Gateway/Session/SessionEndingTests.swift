@@ -35,7 +35,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway remembers a session that has its object, and one whose upload it still drops.
+    /// The gateway remembers an ended session if the session has its object, or if the gateway is still dropping its
+    /// upload.
     @Test func onlySomeEndingsAreRemembered() throws {
         let refusal = SessionRefused(code: .busy, retryAfterMilliseconds: 0, message: "m")
         for (ending, isRemembered) in [
