@@ -23,7 +23,7 @@ package struct CryptographyError: Error, Hashable {
         case readPublicKey
         /// Making a signature, such as a receipt's.
         case sign
-        /// Verifying a signature. The operation failed; a wrong signature is not a failure of the operation.
+        /// Verifying a signature. A wrong signature is not a failure of this operation.
         case verify
         case makeTLSContext
         case makeTLSConnection

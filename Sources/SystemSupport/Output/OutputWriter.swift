@@ -114,7 +114,7 @@ package final class OutputWriter: Sendable {
         }
     }
 
-    /// Like `drain`; text that could not be written then counts as lost.
+    /// Like `drain`, but text that then still waits counts as lost.
     package func finish() {
         if !drain() { state.change { $0.queue.giveUp(.stalled) } }
     }

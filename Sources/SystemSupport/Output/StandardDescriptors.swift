@@ -7,7 +7,7 @@
 /// The descriptors 0, 1 and 2 of the process.
 package enum StandardDescriptors {
     /// Occupies those of the three descriptors that are closed. Otherwise the next file or socket of the process would
-    /// get the number, and the program would print into it.
+    /// get the number of a closed one, and the program would print into it.
     ///
     /// The place is taken by `/dev/null`, opened in the direction that the program does not use. So reading from a
     /// closed standard input still fails and does not look like an empty input. Writing to a closed output still fails,

@@ -72,8 +72,8 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case completeNeedsAllParts
     /// The store drops an upload if it refuses its completion.
     case refusedCompletionEndsUpload
-    /// The store answers at most 256 parts whose earlier parts are missing, and withholds its answer to further ones.
-    /// The check therefore uploads the parts in order.
+    /// While a part with a lower number is missing, the store answers the upload of at most 256 parts, and leaves
+    /// further ones unanswered. The check therefore uploads the parts in order.
     case partsWaitForEarlierOnes
     /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced

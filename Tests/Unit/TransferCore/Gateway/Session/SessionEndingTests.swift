@@ -59,7 +59,8 @@ import WireProtocol
         #expect(SessionEnding.aborted(try Self.target()).note == .aborted(session, key: "site/file"))
     }
 
-    /// RESUME STATE reports a lost session to an agent that resumes. Any other agent gets the refusal.
+    /// The gateway reports a lost session by RESUME STATE to an agent that resumes, and by SESSION REFUSED to any other
+    /// agent.
     @Test func lossIsReportedInTheFrameOfTheSlot() throws {
         let lost = try Self.target().resumeState(.lost)
         let refusal = SessionRefused(code: .sessionLost, retryAfterMilliseconds: 0, message: "m")
