@@ -112,7 +112,7 @@ struct EncodedMetadata: Codable {
 
 /// The content of an object, as FileStore has hashed it while it wrote the object.
 enum HashedContent {
-    /// The object was made of parts, and these digests were hashed into the root digest.
+    /// The object was made of parts: `root` was computed from the digests of its `count` parts.
     case parts(root: SHA256Digest, count: UInt32)
     /// The object was written by one PutObject.
     case whole(SHA256Digest)

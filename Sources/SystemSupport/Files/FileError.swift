@@ -66,8 +66,8 @@ package struct FileError: Error, Hashable {
         return code
     }
 
-    /// Whether the operating system caused the error. The same call may succeed later. Any other cause lasts until
-    /// the file changes.
+    /// Whether the operating system caused the error. If so, the same call may succeed later. Any other cause lasts
+    /// until the file changes.
     package var isOfSystem: Bool { call != nil }
 
     /// Whether the file does not exist.

@@ -16,7 +16,7 @@ extension OpenFolder {
         case somethingElse
     }
 
-    /// Limits of the search. A folder with deeper or with more folders in it counts as not empty. A crash never leaves
+    /// Limits of the search. A folder with more levels or more folders in it counts as not empty. A crash never leaves
     /// so many behind.
     private static var depthMax: Int { 512 }
     private static var countMax: Int { 10_000 }

@@ -39,7 +39,8 @@ import Testing
         }
     }
 
-    /// A bucket with a default retention refuses writes without a checksum. The gateway finds the form that it accepts.
+    /// A bucket with a default retention refuses writes without a checksum. The gateway finds the form of checksum that
+    /// the bucket accepts.
     @Test(arguments: MotoServer.Retention.allCases)
     func motoWithVersionsPassesWithItsDeviations(retention: MotoServer.Retention) async throws {
         try await MotoServer.withServer(retention) { server in

@@ -22,7 +22,8 @@ struct ForbiddenWord: Sendable {
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
 private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
 
-/// Whether a rule against printing applies to a file. A function may call a parameter named `print`.
+/// Whether a rule against printing applies to a file. It does not apply to tests, nor to a file with a parameter named
+/// `print`, because a call of this parameter looks like printing.
 private let inSourcesThatPrint: @Sendable (SourceFile) -> Bool = { file in
     !file.isTest && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
 }

@@ -158,7 +158,7 @@ import WireProtocol
         #expect(Self.step(&opening, .object(nil), &target) == .open)
     }
 
-    /// A slot that resumes exactly this session gets no other session, and no session in use is adopted.
+    /// A slot that resumes a session gets no other session, and no session in use is adopted.
     @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
         let record = AdoptionTests.record(3)
         for (areAllOpening, busy, isProbed) in [
