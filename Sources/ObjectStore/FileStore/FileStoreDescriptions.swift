@@ -185,7 +185,7 @@ extension FileStatus {
     }
 
     /// The ETag of an object that has no description, because another program has written or overwritten the file. It
-    /// changes with the file, so a write with the condition `ifMatch` replaces even such an object only if it has not
+    /// changes with the file. So a write with the condition `ifMatch` replaces such an object only if the file has not
     /// changed.
     ///
     /// - Parameter generation: see `OpenFile.generation`.

@@ -35,7 +35,7 @@ struct SSLConnection: ~Copyable {
 
     let stream: BufferStream
 
-    /// Whether this side sends the first message of the handshake, which is so on an agent.
+    /// Whether this side sends the first message of the handshake, as an agent does.
     let speaksFirst: Bool
 
     private let connection: OpaquePointer
