@@ -43,7 +43,7 @@ package enum CertificateAuthorityError: Error, Hashable {
     case file(FileError)
     /// The file contains no certificate, or one that cannot be parsed.
     case noCertificate(path: String)
-    /// - Parameter name: the name in the certificate that may not sign other certificates.
+    /// The file contains a certificate that may not sign other certificates. `name` is the name in that certificate.
     case noAuthority(path: String, name: String?)
 }
 
