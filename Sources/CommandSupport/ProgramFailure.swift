@@ -40,7 +40,8 @@ extension AsyncParsableCommand {
                 Output.advise("\(_commandName): \(sentence)")
                 endProcess(exitCode)
             }
-            // Help and the version are results; descriptions of errors are not. For an exit code there is no text.
+            // Help and the version are results; descriptions of errors are not. An error that is only an exit code has
+            // no text.
             let code = exitCode(for: error)
             let text = showingControlsOfArguments(in: fullMessage(for: error, columns: nil))
             if code.isSuccess { Output.results.lines(text) } else if !text.isEmpty { Output.advise(lines: text) }
@@ -48,8 +49,8 @@ extension AsyncParsableCommand {
         }
     }
 
-    /// A message may quote arguments, which a script may have made of the names of files. A line feed in an argument
-    /// must not begin a line of its own.
+    /// Makes the control characters of arguments visible in a message that quotes them. A script may have made an
+    /// argument of a file's name, and a line feed in the name must not begin a new line of the output.
     private static func showingControlsOfArguments(in text: String) -> String {
         CommandLine.arguments.reduce(text) { text, argument in
             let visible = argument.withVisibleControls

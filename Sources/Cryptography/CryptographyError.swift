@@ -23,7 +23,7 @@ package struct CryptographyError: Error, Hashable {
         case readPublicKey
         /// Making a signature, such as a receipt's.
         case sign
-        /// Verifying a signature. The operation failed; a wrong signature is not a failure of the operation.
+        /// Verifying a signature. A wrong signature is not a failure of this operation.
         case verify
         case makeTLSContext
         case makeTLSConnection
@@ -76,8 +76,8 @@ extension CryptographyError: CustomStringConvertible {
 
 /// OpenSSL's error queue. Each thread has one.
 ///
-/// Code that sees an OpenSSL call fail empties the queue. Otherwise the next failure on the same thread would report
-/// the old cause, and `SSL_get_error` would report a healthy connection as failed.
+/// After a failed OpenSSL call, the calling code empties the queue. Otherwise the next failure on the same thread would
+/// report the old cause, and `SSL_get_error` would report a healthy connection as failed.
 package enum OpenSSLErrorQueue {
     package static var isEmpty: Bool { ERR_peek_error() == 0 }
 

@@ -4,7 +4,7 @@
     import Glibc
 #endif
 
-/// A thread that runs beside the tasks, so that it may block.
+/// A thread outside Swift's pool of threads for tasks, so that it may block.
 enum DetachedThread {
     /// Starts a thread that runs `body` and then ends.
     ///

@@ -41,8 +41,8 @@ package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// LZ4's parameter for speed. 1 is the value that `LZ4_compress_default` uses; a higher value compresses faster and
-/// less.
+/// LZ4's parameter for speed. 1 is the value that `LZ4_compress_default` uses; a higher value makes compression faster
+/// and the blocks longer.
 private let usualAcceleration: Int32 = 1
 
 /// Decompresses LZ4 blocks from a peer. They are bare blocks, not in LZ4's frame format.

@@ -119,7 +119,7 @@ struct BodyReader {
         try bytes16("token", 0...(isMeant ? WireLimits.tokenBytesMax : 0))
     }
 
-    /// Reads `count` elements. The array grows with each element that was read. It does not reserve memory for `count`
+    /// Reads `count` elements. The array grows with each element that was read. No memory is reserved for `count`
     /// elements in advance, because a peer may send a false count.
     mutating func list<Element>(
         count: Int, element: (inout BodyReader) throws(WireError) -> Element

@@ -7,7 +7,7 @@ struct FrameHeader: Equatable, Sendable {
 
     /// Length of the body in bytes.
     let length: UInt32
-    /// Number of the frame's type. This version may not know the type.
+    /// Number of the frame's type. The receiver may not know the type.
     let type: UInt8
     let flags: UInt8
     let slot: Slot

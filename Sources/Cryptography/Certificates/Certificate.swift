@@ -88,7 +88,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0
     }
 
-    /// Whether another certificate's key has signed it. Names and dates are ignored.
+    /// Whether another certificate's key has signed this certificate. Names and dates are ignored.
     package func isSigned(by signer: borrowing Certificate) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         guard let key = X509_get0_pubkey(signer.certificate) else { return false }

@@ -9,8 +9,8 @@ package final class CertificateAuthority: Sendable {
     package static let fileBytesMax = 1 << 20
 
     /// - Parameter path: a file with certificates in PEM, all of them of authorities. A file with a certificate that
-    ///   may not sign other certificates is refused: such a certificate could only be trusted itself, and for that
-    ///   purpose there are pinned keys.
+    ///   may not sign other certificates is refused: such a certificate vouches for no key but its own, and a single
+    ///   key is trusted by a pin instead.
     package static func load(from path: String) throws(CertificateAuthorityError) -> CertificateAuthority {
         let pem: [UInt8]
         do {
@@ -43,7 +43,7 @@ package enum CertificateAuthorityError: Error, Hashable {
     case file(FileError)
     /// The file contains no certificate, or one that cannot be parsed.
     case noCertificate(path: String)
-    /// - Parameter name: the name in the certificate that is not the certificate of an authority.
+    /// The file contains a certificate that may not sign other certificates. `name` is the name in that certificate.
     case noAuthority(path: String, name: String?)
 }
 

@@ -107,7 +107,7 @@ package final class Identity: Sendable {
     /// write the key.
     ///
     /// - Parameter nextKeyPath: a second file that may contain the private key. A site changes its key by replacing the
-    ///   certificate's file first. Until the new key replaces the old key's file, it is in this second file.
+    ///   certificate's file first. The new key is in this second file until it replaces the old key's file.
     package static func load(from directory: String, nextKeyPath: String? = nil) throws(IdentityError) -> Identity {
         var privateKey = try loadKey("\(directory)/\(keyFileName)")
         let certificatePEM = try read("\(directory)/\(certificateFileName)", access: .anyone)

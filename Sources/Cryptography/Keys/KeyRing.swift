@@ -58,8 +58,8 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// Maximum number of keys. It bounds the length of the file and the search for a key, and a site does not need so
-    /// many rotations.
+    /// Maximum number of keys. It bounds the length of the file and the search for a key, and a site needs far fewer
+    /// rotations.
     package static let keysMax = 128
 
     /// The keys, the oldest first. At least one is in the state `sealing`, and all ids are different.

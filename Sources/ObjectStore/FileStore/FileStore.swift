@@ -20,7 +20,7 @@ import WireProtocol
 ///   compared with is therefore the object that is replaced (`ObjectFiles.publish`). Other programs do not take the
 ///   lock. `ifAbsent` still never replaces a file of another program, because the kernel checks it. `ifMatch` can
 ///   replace a file that another program wrote in the microseconds after the comparison.
-/// - If the file system is known not to allow these invariants, the store does not open (`FileSystemRules`).
+/// - The store does not open on a file system that is known to break these invariants (`FileSystemRules`).
 /// - A description names the inode of the file that it describes (`ObjectDescription`). It is therefore either true, or
 ///   it describes no existing file and has no effect (*void*).
 /// - Only the holder of an upload's lock (`flock` on its folder) completes or aborts it. Writing and listing parts

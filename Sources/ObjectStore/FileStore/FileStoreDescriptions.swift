@@ -112,7 +112,7 @@ struct EncodedMetadata: Codable {
 
 /// The content of an object, as FileStore has hashed it while it wrote the object.
 enum HashedContent {
-    /// The object was made of parts, and these digests were hashed into the root digest.
+    /// The object was made of parts: `root` was computed from the digests of its `count` parts.
     case parts(root: SHA256Digest, count: UInt32)
     /// The object was written by one PutObject.
     case whole(SHA256Digest)
@@ -185,7 +185,7 @@ extension FileStatus {
     }
 
     /// The ETag of an object that has no description, because another program has written or overwritten the file. It
-    /// changes with the file, so a write with the condition `ifMatch` replaces even such an object only if it has not
+    /// changes with the file. So a write with the condition `ifMatch` replaces such an object only if the file has not
     /// changed.
     ///
     /// - Parameter generation: see `OpenFile.generation`.

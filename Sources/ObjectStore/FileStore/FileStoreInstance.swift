@@ -45,8 +45,8 @@ final class FileStoreInstance: Sendable {
             let id = String(describing: SessionID.random(using: &generator))
             let path = "\(layout.instances)/\(id)"
             var file = try files.createStoreFile(path)
-            // Before this file is locked, another gateway that is starting may take it for the file of a dead instance
-            // and remove it. If that has happened, try again with a new file.
+            // Before this file is locked, another gateway that is starting may conclude that the file belongs to a dead
+            // instance and remove it. If that has happened, try again with a new file.
             guard try file.lock(), let named = try files.status(path), named.isSameFile(as: try file.status()) else {
                 continue
             }

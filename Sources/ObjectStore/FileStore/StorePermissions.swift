@@ -1,8 +1,8 @@
 import SystemSupport
 
 // Who may use the files of a FileStore. Consumers of objects read them as members of the directory's group. Everything
-// below `.sluice` is for the user of the gateways alone. The umask of the process removes permissions from these, and
-// never adds any.
+// below `.sluice` is for the user of the gateways alone. The umask of the process takes some of these permissions away,
+// and never adds any.
 
 extension FileStoreLayout {
     /// Permissions of the folders of keys.

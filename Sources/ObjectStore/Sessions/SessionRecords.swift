@@ -50,7 +50,8 @@ package struct SessionRecords: Sendable {
     }
 
     /// Removes a record. If the gateway has no right to delete it, overwrites it with an empty one, which no gateway
-    /// reads: a listing shows that it is empty. Otherwise each new session of the key would read all old records.
+    /// reads: a listing shows that it is empty. If the record kept its content, each new session of the key would read
+    /// it.
     func remove(name: String) async throws(StoreError) {
         do {
             try await store.deleteRecord(name: name)

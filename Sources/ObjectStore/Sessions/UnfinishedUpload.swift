@@ -34,7 +34,8 @@ package enum UnfinishedEntry: Sendable {
     case failed(SessionRecord, StoreError)
 }
 
-/// What `UploadCleaner.clean` did with one session that it did not simply keep.
+/// One session that `UploadCleaner.clean` removed, failed to remove or could not read. Sessions that it keeps cause no
+/// event.
 package enum CleaningEvent: Sendable {
     /// The session was removed: its record, and every upload of it that the cleaner found.
     case removed(UnfinishedUpload)

@@ -7,9 +7,9 @@ import WireProtocol
 ///
 /// The cleaner starts from session records and store probes, so that it does not touch uploads of other programs. It
 /// keeps active sessions: the age of an upload is the age of its newest part, and the age of a record is the time since
-/// its last write, both by the store's clock. A session of which the store does not report every time has no known age,
-/// and the cleaner keeps it. Several cleaners may run at once: for each of them it is no error if another one has
-/// removed an upload first.
+/// its last write, both by the store's clock. If the store does not report one of these times, the age of the session
+/// is unknown, and the cleaner keeps the session. Several cleaners may run at once: for each of them it is no error if
+/// another one has removed an upload first.
 ///
 /// What a crash leaves behind, and when a cleaner removes it:
 ///
@@ -101,7 +101,7 @@ package struct UploadCleaner: Sendable {
 
     /// Tries to delete an empty record. The gateway may have got the right to delete it meanwhile.
     ///
-    /// - Returns: whether it is useful to try it with the next one.
+    /// - Returns: whether it is useful to try to delete the next empty record.
     private func removeEmptied(_ record: ListedRecord, before limit: Date) async -> Bool {
         guard let modified = record.modified, modified <= limit else { return true }
         do {
@@ -119,7 +119,7 @@ package struct UploadCleaner: Sendable {
         do {
             read = try await records.entry(name: listed.name)
         } catch {
-            // A record that cannot be read must not keep the cleaner from the other ones.
+            // A record that cannot be read must not stop the cleaner, which continues with the other records.
             guard error.reason != .cancelled else { throw error }
             logger.debug("Could not read a record", metadata: ["store.error": "\(error.shortDescription)"])
             return .unreadable(name: listed.name)
@@ -172,7 +172,8 @@ package struct UploadCleaner: Sendable {
 
 extension Date {
     /// Whether a time of the store is after a limit. The store's clock counts whole seconds, but the dates in its lists
-    /// may have fractions. So fractions are ignored; otherwise what has just been written would be after the clock.
+    /// may have fractions. So fractions are ignored; otherwise a record that has just been written would seem to be
+    /// later than the store's present time.
     fileprivate func isAfter(_ limit: Date) -> Bool {
         timeIntervalSince1970.rounded(.down) > limit.timeIntervalSince1970
     }

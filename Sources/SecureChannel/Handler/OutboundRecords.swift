@@ -10,7 +10,8 @@ struct OutboundRecords {
     /// that `SSLContext` allows.
     private static let recordOverheadBytes = 22
 
-    /// Number of records that are encrypted at once: the most that, encrypted, fit into a buffer of half a mebibyte.
+    /// Number of records that are encrypted at once. It is the largest number whose cipher text fits into a buffer of
+    /// half a mebibyte.
     static let sliceRecordCount = 31
 
     /// Maximum plain text that is encrypted at once.

@@ -9,7 +9,7 @@ extension TLSHandler {
         connection.stream.append(unwrapInboundIn(data))
         if case .handshaking = state.phase { continueHandshake(context) }
         deliver(context, isForced: false)
-        // OpenSSL accepts no write while a message of the peer has arrived only in part. Its rest may have arrived now.
+        // OpenSSL accepts no write while one of the peer's messages is incomplete. The rest of it may have arrived now.
         if records.hasFlushed { encrypt(context) }
     }
 

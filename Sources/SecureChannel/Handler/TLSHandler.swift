@@ -12,8 +12,8 @@ package import NIOCore
 ///   sent exceed the channel's high-water mark by at most one slice.
 /// - **Closing** sends a goodbye (`close_notify`) after everything that was flushed, and waits for the peer's goodbye.
 ///   If the connection ends without the peer's goodbye, the error is `TLSError.Code.truncated`. `close(mode: .output)`
-///   ends one direction only. A peer's goodbye closes the channel. If the channel allows remote half-closure, it fires
-///   `ChannelEvent.inputClosed` instead.
+///   ends one direction only. A peer's goodbye closes the channel. If the channel allows remote half-closure, the
+///   goodbye fires `ChannelEvent.inputClosed` instead.
 /// - **Failing** fires one `TLSError`, sends the peer an alert, and closes the channel.
 ///
 /// `TLSState` decides which phase follows which. This class owns what a state machine without I/O cannot own: OpenSSL's

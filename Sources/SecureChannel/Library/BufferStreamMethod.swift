@@ -24,8 +24,7 @@ struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
             return BufferStream.write(UnsafeRawBufferPointer(start: bytes, count: bytesCount), to: stream)
         }
         BIO_meth_set_ctrl(method) { _, command, _, _ in
-            // The stream buffers nothing, so there is nothing to do for a flush, and it succeeds. Other commands are
-            // not supported.
+            // A flush always succeeds, because the stream buffers nothing. Other commands are not supported.
             command == BIO_CTRL_FLUSH ? 1 : 0
         }
     }

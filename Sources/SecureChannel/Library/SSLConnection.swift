@@ -35,7 +35,7 @@ struct SSLConnection: ~Copyable {
 
     let stream: BufferStream
 
-    /// Whether this side sends the first message of the handshake, which is so on an agent.
+    /// Whether this side sends the first message of the handshake, as an agent does.
     let speaksFirst: Bool
 
     private let connection: OpaquePointer
@@ -44,9 +44,9 @@ struct SSLConnection: ~Copyable {
     private let finding: UnsafeMutablePointer<PeerVerifier.Finding>
 
     private static let plainBytesEstimateMin = 256
-    /// Equals the number of bytes that one read of the socket returns. The capacity of a buffer is rounded up to a
-    /// power of two. A slightly larger buffer would therefore be twice as long, and code that keeps its bytes would
-    /// keep a buffer that is half empty.
+    /// The upper limit of `plainBytesEstimate` is the number of bytes that one read of the socket returns. The capacity
+    /// of a buffer is rounded up to a power of two. A slightly larger buffer would therefore be twice as long, and code
+    /// that keeps its bytes would keep a buffer that is half empty.
     private static let plainBytesEstimateMax = 256 << 10
 
     init(_ context: borrowing SSLContext) throws(CryptographyError) {

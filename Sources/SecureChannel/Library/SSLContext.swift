@@ -3,8 +3,8 @@ import Cryptography
 
 /// Owns one `SSL_CTX` of OpenSSL and frees it: the settings of all connections of a gateway or an agent.
 ///
-/// TLS 1.3 and nothing older, ALPN on both sides, certificates on both sides, no tickets, no early data, no
-/// renegotiation, no compression.
+/// Both sides must use TLS 1.3 and ALPN and present a certificate. Tickets, early data, renegotiation and compression
+/// are off.
 ///
 /// `@unchecked Sendable` because the context never changes after it was made, and OpenSSL counts its references
 /// atomically.

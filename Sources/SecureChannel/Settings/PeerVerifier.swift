@@ -21,7 +21,7 @@ final class PeerVerifier: Sendable {
             checksDates: Bool, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool)
     }
 
-    /// What a trusted certificate must also have.
+    /// A condition that a trusted certificate has to meet in addition.
     enum Expectation: Sendable {
         /// The gateway must have one of these keys, or present certificates that lead from its key to one of them
         /// (`PinnedChain`).
@@ -64,8 +64,8 @@ final class PeerVerifier: Sendable {
         if case .authority(let checksDates, let isPinned, let isAwaited) = trust, !isPinned(fingerprint) {
             if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
             if X509_verify_cert(store) == 1 {
-                // The gateway looks this name up in its device list. A certificate without a name gets an empty one,
-                // which no list contains.
+                // The gateway looks this name up in its device list. For a certificate without a name it looks up an
+                // empty name, which no list contains.
                 name = certificate.name ?? ""
             } else if !isAwaited() {
                 return refuseChain(store)
@@ -82,7 +82,7 @@ final class PeerVerifier: Sendable {
         case .gatewayWithKey, .gatewayNamed, .device:
             X509_STORE_CTX_set_error(store, X509_V_OK)
             // A chain that was not needed may have left errors, for example a signature that is wrong. `SSL_get_error`
-            // reads the queue before anything else, and would take them for a failure of the handshake.
+            // reads the queue before anything else, and would report them as a failure of the handshake.
             OpenSSLErrorQueue.clear()
             return Finding(peer: peer)
         }

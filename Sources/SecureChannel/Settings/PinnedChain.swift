@@ -1,8 +1,7 @@
 import COpenSSL
 import Cryptography
 
-/// Searches the certificates that a gateway presents for a chain to a key that the agent has pinned (specification
-/// §5.1).
+/// Looks for a chain to a pinned key among the certificates that a gateway presents (specification §5.1).
 ///
 /// A site that has changed its key presents the new certificate, which the old key has signed, followed by the old
 /// certificate. Only keys and signatures are verified: names, dates and authority flags are ignored, because a site's

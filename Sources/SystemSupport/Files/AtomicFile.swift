@@ -109,8 +109,8 @@ package enum AtomicFile {
         try file.setOwner(old.owner, group: old.group)
     }
 
-    /// A random name for a temporary file. It does not contain the final name, because that may already have the
-    /// maximum length of a name.
+    /// A random name for a temporary file. It does not contain the final name, because the final name may already have
+    /// the maximum length of a name.
     private static func makeTemporaryName() -> String {
         ".sluice-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
     }

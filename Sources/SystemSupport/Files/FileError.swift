@@ -25,7 +25,8 @@ package struct FileError: Error, Hashable {
         /// The file or folder belongs to a user that is neither root nor the user of this process.
         /// - Parameter owner: that user's number.
         case belongsToOther(owner: UInt32)
-        /// Other users than the owner may enter a folder, which is not empty or in which every user may make files.
+        /// Other users than the owner may enter the folder. Sluice does not close it to them, because the folder is not
+        /// empty or every user may make files in it.
         /// - Parameter mode: the folder's permissions.
         case folderOpenToOthers(mode: UInt32)
         /// The path leads to a directory, a pipe or a device.
@@ -65,8 +66,8 @@ package struct FileError: Error, Hashable {
         return code
     }
 
-    /// Whether the operating system caused the error. The same call may succeed later. Any other cause lasts until
-    /// the file changes.
+    /// Whether the operating system caused the error. If so, the same call may succeed later. Any other cause lasts
+    /// until the file changes.
     package var isOfSystem: Bool { call != nil }
 
     /// Whether the file does not exist.

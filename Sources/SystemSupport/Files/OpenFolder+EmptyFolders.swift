@@ -4,9 +4,9 @@
     import Musl
 #endif
 
-// Folders that contain nothing but folders. A crash can leave them behind, and they do no harm. They may be nested as
-// deeply as a key has segments, so the search keeps names and opens each folder again from the first one: the number of
-// open descriptors does not grow with the depth.
+// Finds and removes folders that contain nothing but folders. A crash can leave such folders behind; they do no harm.
+// They may be nested as deeply as a key has segments. The search keeps only their names and opens each folder by its
+// whole path, so the number of open descriptors does not grow with the depth.
 
 extension OpenFolder {
     /// What a folder contains.
@@ -16,8 +16,8 @@ extension OpenFolder {
         case somethingElse
     }
 
-    /// The depth and the number of folders up to which folders count as empty. Nothing that a crash leaves behind has
-    /// more.
+    /// Limits of the search. A folder with more levels or more folders in it counts as not empty. A crash never leaves
+    /// so many behind.
     private static var depthMax: Int { 512 }
     private static var countMax: Int { 10_000 }
 

@@ -10,10 +10,10 @@ package enum OwnFolder {
 
     /// Makes a folder that only its owner may enter, and the missing folders above it.
     ///
-    /// A folder that exists already is closed to others if it is empty. If it is not, its owner may have given others
-    /// access on purpose, so the folder is left as it is and refused. A folder in which every user may make files, such
-    /// as `/tmp`, is refused, too. Root may use the folders of other users, because an administrator makes the homes of
-    /// services.
+    /// An existing folder that is open to others is closed to them if it is empty. If it has content, it is left as it
+    /// is and refused, because its owner may have given others access on purpose. A folder in which every user may make
+    /// files, such as `/tmp`, is refused, too. Root may use the folders of other users, because an administrator makes
+    /// the homes of services.
     package static func makeOrCheck(_ path: String, _ files: FileSystem = FileSystem()) throws {
         try make(path, files)
         let folder = OpenFolder(try files.openFolder(path))
@@ -50,7 +50,8 @@ package enum OwnFolder {
             case EEXIST: return
             case ENOENT where parent.utf8.count < path.utf8.count:
                 try make(parent, files)
-                // A slash at the end of the path makes the path and its parent the same folder, which exists by now.
+                // If the path ends with a slash, its parent is the same folder, which exists by now. So EEXIST is no
+                // error.
                 do {
                     try files.makeFolder(path, permissions: permissions)
                 } catch {
@@ -64,7 +65,7 @@ package enum OwnFolder {
     private static func isEmpty(_ folder: borrowing OpenFolder) throws -> Bool {
         var isEmpty = true
         try folder.list { name in
-            // The root of a file system of its own may have this folder, which the tool that made the file system adds.
+            // If this folder is the root of a file system, `mkfs` has made this entry in it.
             if name == "lost+found" { return true }
             isEmpty = false
             return false

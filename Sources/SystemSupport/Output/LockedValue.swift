@@ -4,8 +4,8 @@
     import Glibc
 #endif
 
-/// A value behind a lock. A thread can wait until another thread has changed the value. Only for threads of their own
-/// and for commands that do nothing but print: tasks and event loops must not wait.
+/// A value behind a lock. A thread can wait until another thread has changed the value. Only the threads that
+/// `DetachedThread` starts, and commands that do nothing but print, may wait. Tasks and event loops must not.
 ///
 /// Sendable because only the thread that holds the lock touches `value`, and because the two pointers never change.
 final class LockedValue<Value>: @unchecked Sendable {
@@ -67,7 +67,7 @@ final class LockedValue<Value>: @unchecked Sendable {
                 continue
             }
             if pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT {
-                // The value may have changed just before.
+                // The value may have changed just before the time was up.
                 return body(&value)
             }
         }

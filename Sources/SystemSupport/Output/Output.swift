@@ -12,14 +12,14 @@ package enum Output {
     package static let notices = OutputWriter(
         descriptor: STDERR_FILENO, patience: Output.patience, bytesMax: 1 << 20)
 
-    /// Longest time without progress that a program waits for a reader whose output is not its only purpose.
+    /// How long a program that does more than print waits for a reader that reads nothing.
     private static let patience = Duration.seconds(5)
 
     /// From now on, standard output never holds up the program. To be called by commands that do more than print.
     package static func doNotWaitForReader() { results.limitPatience(to: patience) }
 
-    /// Prints a failure or advice on standard error. Text that was printed on standard output before appears before it
-    /// on a terminal, unless that text cannot be written for a second.
+    /// Prints a failure or advice on standard error. First waits until standard output has taken all earlier text, so
+    /// that a terminal shows both in order. If standard output takes nothing for a second, does not wait longer.
     package static func advise(_ text: String) {
         results.drain(stalledAtMost: .seconds(1))
         notices.line(text)
@@ -31,7 +31,7 @@ package enum Output {
         notices.lines(text)
     }
 
-    /// Writes what still waits, and ends the process.
+    /// Writes the text that still waits, and ends the process.
     ///
     /// - Parameters:
     ///   - code: the exit code. If it is 0 and a result could not be written, the process exits with 74 instead.
@@ -47,7 +47,7 @@ package enum Output {
 
 /// How a process ends, with regard to results that it could not print.
 package struct OutputEnding: Equatable {
-    /// 74 instead of 0 if a result was lost. Another code stays, because it says more.
+    /// The exit code: 74 instead of 0 if a result was lost. A code for a failure stays, because it says more.
     package let code: Int32
     /// The message for the user; `nil` if no result was lost, or if the reader has closed the pipe, as `head` does when
     /// it has read enough.

@@ -13,7 +13,7 @@ import TransferCommon
 package final class OutputWriter: Sendable {
     private struct State {
         var queue: OutputQueue
-        /// `nil` if callers wait for the reader as long as it takes.
+        /// How long `drain` waits for a reader that reads nothing. If `nil`, `drain` and `raw` wait without limit.
         var patience: Duration?
         var hasThread = false
     }
@@ -21,12 +21,12 @@ package final class OutputWriter: Sendable {
     private let descriptor: Int32
     private let state: LockedValue<State>
 
-    /// Text that waits beyond this size makes a caller wait, or is lost.
+    /// Maximum number of bytes that wait. A caller with further text has to wait, or its text is lost.
     package static let usualBytesMax = 16 << 20
-    /// Beyond this size a program should produce text more slowly.
+    /// If more bytes than this wait, the program should produce text more slowly.
     private static let behindBytes = 1 << 20
-    /// Largest number of bytes of one write. A blocked write is noticed as progress only when it ends, so it is as
-    /// short as a page of a pipe.
+    /// Largest number of bytes of one write. A write counts as progress only when it ends, so each is as short as a
+    /// page of a pipe.
     private static let writeBytesMax = 4 << 10
 
     /// - Parameters:
@@ -96,7 +96,7 @@ package final class OutputWriter: Sendable {
     /// Why text was lost; `nil` if none was lost.
     package var loss: OutputQueue.Loss? { state.read { $0.queue.loss } }
 
-    /// Waits until all text is written, as long as the reader reads.
+    /// Waits until all text is written. Gives up if the reader reads nothing for too long.
     ///
     /// - Parameter limit: longest time without progress; `nil` for the patience of this writer.
     /// - Returns: whether no text waits any more.
@@ -114,7 +114,7 @@ package final class OutputWriter: Sendable {
         }
     }
 
-    /// Like `drain`; text that could not be written then counts as lost.
+    /// Like `drain`, but text that then still waits counts as lost.
     package func finish() {
         if !drain() { state.change { $0.queue.giveUp(.stalled) } }
     }

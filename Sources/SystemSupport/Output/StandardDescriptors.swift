@@ -7,11 +7,11 @@
 /// The descriptors 0, 1 and 2 of the process.
 package enum StandardDescriptors {
     /// Occupies those of the three descriptors that are closed. Otherwise the next file or socket of the process would
-    /// get the number, and the program would print into it.
+    /// get the number of a closed one, and the program would print into it.
     ///
-    /// The place is taken by `/dev/null` in the direction that the program does not use. So reading from a closed
-    /// standard input and writing to a closed output still fail: a stream that cannot be read is not an empty stream,
-    /// and a result that cannot be printed is not printed.
+    /// The place is taken by `/dev/null`, opened in the direction that the program does not use. So reading from a
+    /// closed standard input still fails and does not look like an empty input. Writing to a closed output still fails,
+    /// too, so that no result is lost silently.
     ///
     /// Also makes the process ignore SIGPIPE, so that a write to a closed pipe fails instead of ending the process.
     /// Call this before anything else: the system gives the lowest free number to the next descriptor.

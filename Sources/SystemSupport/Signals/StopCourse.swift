@@ -1,4 +1,4 @@
-/// Decides what each signal that asks a program to stop does.
+/// Decides what a program does at each signal that asks it to stop.
 ///
 /// | signal | a program that prints a summary         | a program that prints none |
 /// |--------|-----------------------------------------|----------------------------|
@@ -36,7 +36,7 @@ package struct StopCourse: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - moment: monotonic time of the signal in nanoseconds.
-    ///   - previous: that of the last signal that counted; 0 if there was none.
+    ///   - previous: the time of the last signal that counted, in the same unit; 0 if there was none.
     package static func isSameRequest(_ moment: Int64, after previous: Int64) -> Bool {
         previous != 0 && moment &- previous < sameRequestNanoseconds
     }

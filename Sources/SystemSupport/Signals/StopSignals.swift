@@ -36,7 +36,8 @@ package enum StopSignals {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        // A full pipe must not block the handler. It holds far more signals than have an effect.
+        // The signal handler must not block when the pipe is full. A signal that then does not fit is lost, but only
+        // the first three have an effect.
         _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         let waiter = SignalWaiter(descriptor: ends[0], course: course, stop: stop, stopAtOnce: stopAtOnce)
         guard DetachedThread.start({ waiter.run() }) == 0 else { return }

@@ -14,7 +14,7 @@ package struct ObjectSummary: Hashable, Sendable {
     package var metadata: ObjectMetadata?
     /// Whether `evidence` is verified: the store has compared the SHA-256 with the bytes, or the gateway has read the
     /// object back. A digest from the metadata only says what the writer claims, and an MD5 proves nothing, so neither
-    /// is ever verified.
+    /// counts as verified.
     package var isVerified: Bool
 
     package init(

@@ -26,7 +26,7 @@ extension StoreError {
         return "\(sentenceWithoutPeriod) (\(detail))."
     }
 
-    /// The error as the beginning of a message for a device, which appends its advice after a semicolon.
+    /// The error as the first half of a message for a device. A semicolon and advice follow.
     package var clause: String {
         guard let detail else { return String(sentenceWithoutPeriod) }
         return "\(sentenceWithoutPeriod) (\(detail))"

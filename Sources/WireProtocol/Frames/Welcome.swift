@@ -23,10 +23,10 @@ package struct Welcome: Hashable, Sendable {
     package let partsMax: UInt32
     /// Maximum size of a file in bytes.
     package let objectBytesMax: UInt64
-    /// Time in milliseconds. A one-part file may still appear under its key for this long after the connection has
-    /// ended (§9.2).
+    /// For this many milliseconds after the connection has ended, a one-part file may still appear under its key
+    /// (§9.2).
     package let putLimitMilliseconds: UInt32
-    /// Time in milliseconds. The gateway closes a connection from which it has received no bytes for this long.
+    /// The gateway closes a connection from which it has received no bytes for this many milliseconds.
     package let idleLimitMilliseconds: UInt32
     /// Milliseconds since 1970-01-01 UTC by the gateway's clock. To be used only for the times in logs.
     package let serverTime: Int64

@@ -41,7 +41,8 @@ extension FuzzTarget {
     }
 }
 
-/// Checks that reading a document twice gives the same result, and that an error is no answer of another kind.
+/// Checks that reading a document twice gives the same result, and that an error document is not read as an answer of
+/// another kind.
 private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
     func answers() -> [String] {
         let answers: [(any S3Document)?] = [

@@ -56,7 +56,8 @@ struct CorpusTests {
         }
     }
 
-    /// Files whose names begin with `seed-` are generated. `make fuzz-seeds` writes them again when this test fails.
+    /// Files whose names begin with `seed-` are generated. If this test fails, run `make fuzz-seeds`, which writes them
+    /// again.
     @Test(arguments: FuzzTarget.all.map(\.name))
     func theSeedsAreWhatTheVectorsGive(name: String) throws {
         let target = try #require(FuzzTarget.named(name))

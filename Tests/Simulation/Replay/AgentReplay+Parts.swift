@@ -62,7 +62,8 @@ extension AgentReplay {
     /// Compares the agent's lines with what the agent has sent, and delivers the gateway's lines, until none of the
     /// remaining lines can be handled.
     ///
-    /// - Parameter mayWait: whether the next line is an answer for which the agent may wait before it sends the rest.
+    /// - Parameter mayWait: whether the next line is an answer for which the agent may wait before it sends its other
+    ///   frames.
     func take(_ bag: inout PartLines, mayWait: Bool) throws {
         settle()
         while true {

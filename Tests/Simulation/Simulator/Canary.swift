@@ -16,7 +16,7 @@ package enum Canary: String, CaseIterable, Sendable {
     /// The gateway does not notice that a newer run of the agent has connected, so the older run's connection may still
     /// write.
     case oldConnectionWrites
-    /// If the store does not know an upload, the gateway takes the upload for completed.
+    /// If the store does not know an upload, the gateway treats the upload as completed.
     case takesUnknownUploadForSuccess
     /// The agent acts on a journal write before the write is durable.
     case goesOnBeforeJournal
@@ -31,7 +31,8 @@ package enum Canary: String, CaseIterable, Sendable {
     /// A new process of the agent does not know which parts are stored: it reads none from the journal, and the store
     /// lists none to the gateway.
     case sendsStoredPartsAgain
-    /// A gateway that resumes a session takes its write condition for *any*.
+    /// A gateway that resumes a session forgets the session's write condition, and allows the session to replace any
+    /// object.
     case forgetsConditionOnResume
     /// An agent that compares its file with an object always finds them equal.
     case callsChangedFileStored
@@ -40,7 +41,7 @@ package enum Canary: String, CaseIterable, Sendable {
     case abortsAfterConflict
     /// An agent continues a partial although the partial's digest differs from that of the agent's own part.
     case takesForeignPartials
-    /// The gateway takes a record for renewed as soon as it has requested the renewal, so it removes the record too
+    /// The gateway treats a record as renewed as soon as it has requested the renewal. So it removes the record too
     /// early.
     case removesRecordDuringRenewal
 

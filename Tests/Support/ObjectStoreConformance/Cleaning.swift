@@ -9,7 +9,7 @@ package struct Cleaning: Sendable {
     /// Names of records that cannot be read.
     package private(set) var unreadable: [String] = []
 
-    /// Cleans.
+    /// Runs the cleaner and keeps what it reports.
     package init(_ cleaner: UploadCleaner, olderThan age: Duration) async throws(StoreError) {
         var events: [CleaningEvent] = []
         report = try await cleaner.clean(olderThan: age) { events.append($0) }

@@ -72,13 +72,15 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case completeNeedsAllParts
     /// The store drops an upload if it refuses its completion.
     case refusedCompletionEndsUpload
-    /// The store answers only some parts, here 256, before all earlier parts have arrived. The check uploads in order.
+    /// While a part with a lower number is missing, the store answers the upload of at most 256 parts, and leaves
+    /// further ones unanswered. The check therefore uploads the parts in order.
     case partsWaitForEarlierOnes
     /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced
     /// An upload can be accessed under any key.
     case uploadsIgnoreTheirKey
-    /// Uploading a part to an unknown upload is `.unavailable`, and completing it `.outcomeUnknown`.
+    /// Uploading a part to an unknown upload fails as `.unavailable`, and completing the upload fails as
+    /// `.outcomeUnknown`.
     case unknownUploadsFail
     /// The store invents the creation dates of uploads.
     case uploadsMisdated

@@ -25,8 +25,8 @@ extension ConformanceCheck {
             let count = min(1001, subject.store.limits.partsMax)
             let upload = try await subject.store.createUpload(key: key, metadata: subject.metadata())
             let part = SampleContent(byteCount: 3, seed: 411)
-            // Parts with gaps between their numbers, uploaded out of order: the pages of the listing must still be
-            // complete and sorted.
+            // The highest part is uploaded first, and eight are uploaded at once. The pages of the listing must still
+            // be complete and sorted.
             let isInOrder = subject.has(.partsWaitForEarlierOnes)
             let numbers = isInOrder ? Array(1...count) : Array(stride(from: count, through: 1, by: -1))
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -6,7 +6,7 @@ import Synchronization
 import TransferCommon
 import WireProtocol
 
-/// Unique bytes of a test, and the bodies made of them.
+/// Bytes that belong to one check, and the bodies made of them.
 struct SampleContent {
     let bytes: [UInt8]
 

@@ -11,11 +11,11 @@ package enum TransitionTable {
         }
     }
 
-    /// The rows of the first table in the comment. A row is the first word in the column *from* and the first word in
-    /// the column *to*; the column *event* is ignored.
+    /// The rows of the first table in the file's first comment. A row is the first word in the column *from* and the
+    /// first word in the column *to*; the column *event* is ignored.
     ///
-    /// The table is indented by four spaces, and two spaces or more separate its columns. Only imports stand before the
-    /// comment.
+    /// The table is indented by four spaces, and two spaces or more separate its columns. Only imports may stand before
+    /// that comment.
     ///
     /// - Parameter path: the path of the source file from the root of the repository.
     package static func rows(of path: String) throws -> [Row] {

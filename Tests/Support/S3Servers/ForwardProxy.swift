@@ -52,7 +52,8 @@ package final class ForwardProxy: Sendable {
     }
 }
 
-/// Gives the connections their proxy. The port opens before the `ForwardProxy` exists.
+/// Gives the connections their proxy. The port opens before the `ForwardProxy` exists, so connections get this holder,
+/// which receives the proxy later.
 private final class ProxyHolder: Sendable {
     let proxy = Mutex<ForwardProxy?>(nil)
 }
@@ -85,7 +86,7 @@ private final class ProxiedClient: ChannelInboundHandler {
             let text = String(buffer: head)
             if text.hasSuffix("\r\n\r\n") { answer(text, context) }
         case .connecting:
-            // A client sends nothing before it has the proxy's answer.
+            // A correct client sends nothing before it has the proxy's answer.
             context.close(promise: nil)
         case .connected(let server):
             server.writeAndFlush(bytes, promise: nil)

@@ -115,7 +115,8 @@ package enum MotoServer {
         }
     }
 
-    /// moto takes the region from the signature and does not verify the signature.
+    /// The request that makes the bucket. It needs no valid signature: moto takes only the region from the signature
+    /// and does not verify it.
     private static func bucketRequest(port: Int) -> String {
         [
             "PUT /\(bucket) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Content-Length: 0", "Connection: close",

@@ -12,7 +12,7 @@ package enum RcloneServer {
     package static func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
         let rclone = try Executable.tool("rclone")
         return try await withTemporaryDirectory("rclone") { directory in
-            // A folder of the served folder is a bucket.
+            // rclone treats each folder in the served folder as a bucket.
             let folder = directory.appending(path: "served")
             try FileManager.default.createDirectory(
                 at: folder.appending(path: bucket), withIntermediateDirectories: true)

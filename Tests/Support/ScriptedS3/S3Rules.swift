@@ -33,7 +33,7 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     /// Whether the store keeps `x-amz-checksum-sha256` of parts. If an upload declares the checksum, the store also
     /// keeps the composite checksum of the object.
     package var keepsSHA256 = false
-    /// Whether the store refuses an object without `Content-MD5` and without an `x-amz-checksum-…` header, as a bucket
+    /// Whether the store refuses an object that has neither `Content-MD5` nor an `x-amz-checksum-…` header, as a bucket
     /// with a default retention does.
     package var wantsChecksum = false
     /// Whether the store refuses `x-amz-checksum-…` headers.

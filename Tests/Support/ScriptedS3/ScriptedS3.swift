@@ -10,7 +10,7 @@ import TransferCommon
 package final class ScriptedS3: Sendable {
     package static let bucket = "bucket"
 
-    /// When the gate stops a call.
+    /// The moment at which a closed gate (`closeGate`) stops a call.
     package enum Moment: String, Sendable, CaseIterable {
         /// Before the call is executed.
         case before

@@ -41,7 +41,7 @@ struct AlteredStore: ForwardingStore {
     var mayDeleteRecords = true
     /// How many records were read.
     let reads = Counter(0)
-    /// How often a record was to be deleted.
+    /// How many attempts were made to delete a record.
     let deletions = Counter(0)
     /// Whether lists of uploads name their sessions.
     var tellsSessions = true

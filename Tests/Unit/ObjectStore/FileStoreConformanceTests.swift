@@ -24,8 +24,8 @@ import TransferCommon
         }
     }
 
-    /// Runs the checks without `openat2`, as on an older kernel or in a sandbox, and without the call that renames a
-    /// file only if the new name is free, as on some file systems.
+    /// Runs the checks without two calls: `openat2`, which older kernels and some sandboxes lack, and the rename that
+    /// fails if the new name exists, which some file systems lack.
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
     func passesConformanceWithOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()

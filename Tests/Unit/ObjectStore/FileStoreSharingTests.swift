@@ -143,7 +143,7 @@ import WireProtocol
             await expectError(.completionInProgress) {
                 try await second.listParts(key: "a", upload: upload, after: nil)
             }
-            // A gateway starts now. It must not take the completion that is under way for an interrupted one.
+            // A gateway starts now. It must not treat the completion that is under way as interrupted.
             let third = try await directory.open()
             gate.open()
             _ = try await completion.value

@@ -214,7 +214,7 @@ import WireProtocol
     private struct UnexpectedEntry: Error {}
 }
 
-/// What the cleaner does if the store does not report everything, or does not permit everything.
+/// What the cleaner does if the store leaves dates out of its answers, or refuses to delete records.
 extension UploadCleanerTests {
     /// The listing dates the records, so the cleaner reads only those that are old.
     @Test func youngRecordsAreNotRead() async throws {
@@ -246,7 +246,8 @@ extension UploadCleanerTests {
         }
     }
 
-    /// The age of such an upload is unknown, so the cleaner keeps the upload, however old it is.
+    /// If the store does not date the parts or the record of an upload, the age of the upload is unknown. So the
+    /// cleaner keeps the upload, however old it is.
     @Test(arguments: [AlteredStore.Undated.parts, .record])
     func uploadOfUnknownAgeStays(_ undated: AlteredStore.Undated) async throws {
         try await withTestStore { store, directory in

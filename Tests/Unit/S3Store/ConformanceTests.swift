@@ -21,8 +21,9 @@ import Testing
         .putIgnoresIfAbsent, .putIgnoresIfMatch, .completeIgnoresIfAbsent, .completeIgnoresIfMatch,
         .compositeEvidenceForgotten, .evidenceUnchecked,
     ]
-    /// Checks that rclone 1.75.2 fails and that no deviation excuses. An object disappears if a key above it is
-    /// written, and a list of more than 1,000 parts is not complete. `Documentation/stores.md` warns operators.
+    /// The checks that rclone 1.75.2 fails although no listed deviation explains the failure. In rclone an object
+    /// disappears if a key above it is written, and a list of more than 1,000 parts is not complete.
+    /// `Documentation/stores.md` warns operators.
     private static let failingOnRclone: Set<String> = [
         "a key can exist beside a key below it", "more parts than a page holds are all listed, once each and in order",
     ]
@@ -38,7 +39,8 @@ import Testing
         }
     }
 
-    /// A bucket with a default retention refuses writes without a checksum. The gateway finds the form that it accepts.
+    /// A bucket with a default retention refuses writes without a checksum. The gateway finds the form of checksum that
+    /// the bucket accepts.
     @Test(arguments: MotoServer.Retention.allCases)
     func motoWithVersionsPassesWithItsDeviations(retention: MotoServer.Retention) async throws {
         try await MotoServer.withServer(retention) { server in

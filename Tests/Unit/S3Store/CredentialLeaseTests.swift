@@ -91,7 +91,8 @@ import TransferCommon
         #expect(advice(lease, after: 0, .seconds(2)) == "use 2")
     }
 
-    /// A refusal that may have another reason delays no other request. The refused request itself asks the source.
+    /// The store refuses a request, but perhaps not because of the credentials. Only the refused request asks the
+    /// source for new ones. All other requests use the old ones and do not wait.
     @Test func doubtedCredentialsAreUsed() {
         var lease = lease(credentials("1"))
         let isOfThese = lease.refused(credentials("1"), .possible)
@@ -118,8 +119,8 @@ import TransferCommon
         #expect(lease.standing == .trusted && advice(lease, after: 0) == "use 1")
     }
 
-    /// While the source is away, the store judges refused credentials again at each request. No request waits for a
-    /// source that has just failed.
+    /// The store refused the credentials, and the source has just failed to give new ones. No request waits for the
+    /// source: each is sent with the refused credentials, and the store decides again.
     @Test func refusedCredentialsAreTriedWhileTheSourceIsAway() {
         var lease = lease(credentials("1", lasting: 3_600))
         _ = lease.refused(credentials("1"), .certain)
@@ -130,8 +131,8 @@ import TransferCommon
         #expect(advice(lease, after: 3_600) == "fail unavailable", "expired credentials are refused for certain")
     }
 
-    /// The pause after a question that a doubt caused does not delay the question after a certain refusal. The pause
-    /// after a failure of the source stays.
+    /// After a refusal that only makes the credentials doubtful, the lease asks the source and then pauses before it
+    /// asks again. A certain refusal ends this pause. It does not end the pause after a failure of the source.
     @Test func certainRefusalEndsPauseOfDoubt() {
         var lease = lease(credentials("1"))
         _ = lease.refused(credentials("1"), .possible)
@@ -157,7 +158,7 @@ import TransferCommon
 
     // MARK: The table
 
-    /// Brings a lease to a standing.
+    /// Makes a lease with this standing.
     private func lease(_ standing: CredentialLease.Standing) -> CredentialLease {
         var lease = lease(standing == .empty ? nil : credentials("1"))
         switch standing {

@@ -107,7 +107,7 @@ import WireProtocol
     }
 
     /// The store refuses one HEAD without a reason, or one signature, while the source of credentials is away. The
-    /// refusal may have another reason than the credentials, so all other requests are sent with them.
+    /// refusal may have another reason than the credentials, so all other requests still use these credentials.
     @Test(arguments: [
         ScriptedAnswer.answer(status: 403), .answer(status: 401), .answer(status: 400),
         .answer(status: 403, body: error("SignatureDoesNotMatch")),
@@ -131,8 +131,8 @@ import WireProtocol
         }
     }
 
-    /// Even if the store refuses the credentials by name, requests are sent while the source is away, and the first
-    /// success ends the outage.
+    /// The error code of the store's refusal names the credentials, and the source of credentials is away. The client
+    /// still sends requests with the refused credentials. The first success ends the outage.
     @Test func refusedCredentialsWorkAgain() async throws {
         let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.denied, "The source is gone.") }
         let rest = Mutex([Self.expired][...])

@@ -43,7 +43,8 @@ import WireProtocol
         }
     }
 
-    /// The store reads nothing. The client then takes no more bytes from their source, so that they do not fill memory.
+    /// The store reads nothing. The client then takes no more bytes from the body's source, so that waiting bytes do
+    /// not fill the memory.
     @Test func aStoreThatDoesNotReadStopsTheSource() async throws {
         let timeouts = timeouts { $0.bodyPause = .milliseconds(500) }
         let early: ScriptedServer.EarlyScript = { _ in .stopReading }

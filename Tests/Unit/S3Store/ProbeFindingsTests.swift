@@ -16,7 +16,7 @@ import TransferCommon
         #expect(findings.objection == nil && findings.warnings.isEmpty)
     }
 
-    /// The sentence names the call, and the right if the store refuses the gateway.
+    /// The sentence names the refused call. If the store denies the gateway access, it also names the missing right.
     @Test(arguments: needed)
     func neededStepPreventsTheStart(step: ProbeFindings.Step) throws {
         var findings = ProbeFindings(table: .generic)

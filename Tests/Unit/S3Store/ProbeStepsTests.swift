@@ -63,8 +63,8 @@ import TransferCommon
         }
     }
 
-    /// A bucket with a default retention refuses an object without a checksum. Objects of any size and records have
-    /// one.
+    /// A bucket with a default retention refuses an object without a checksum. So the gateway sends a checksum with
+    /// objects of any size and with records.
     @Test func writesHaveTheChecksumThatTheStoreWants() async throws {
         var rules = S3Rules.generic
         rules.wantsChecksum = true
@@ -83,7 +83,8 @@ import TransferCommon
         }
     }
 
-    /// The gateway may not delete its own objects. It serves, and overwrites records of finished sessions.
+    /// The gateway may not delete its own objects. It starts nevertheless. It overwrites the records of finished
+    /// sessions instead of deleting them.
     @Test func deniedDeletionEmptiesRecords() async throws {
         try await ScriptedS3.withServer(.generic) { s3 in
             s3.inject(

@@ -70,7 +70,8 @@ import TransferCommon
         }
     }
 
-    /// A store that is taken for one whose ETags are MD5s, and that checks `If-Match` of a deletion.
+    /// Runs `body` with a store for which the client assumes that ETags are MD5s and that the store checks `If-Match`
+    /// of a deletion.
     private func withUnprobedStore(
         of rules: S3Rules, _ body: (S3Store, ScriptedS3) async throws -> Void
     ) async throws {

@@ -191,7 +191,7 @@ import WireProtocol
         }
     }
 
-    /// To a store that keeps checksums the client sends them with every upload. To any other store it sends none.
+    /// The client sends checksums with every upload to a store that keeps them. It sends none to any other store.
     @Test func checksumsAreSentOnlyToStoresThatKeepThem() async throws {
         let script: ScriptedServer.Script = { request in
             let body =

@@ -9,8 +9,8 @@ import Testing
 @Suite struct OpenSSLServerTests {
     private static let proper = ["-tls1_3", "-alpn", "sluice/1"]
 
-    /// Runs the program with a generated identity, and connects an agent that pins it.
-    /// - Returns: the agent's view of the connection, and the finished program.
+    /// Runs `openssl s_server` with a generated identity, and connects an agent that pins it.
+    /// - Returns: the agent's view of the connection, and the finished `openssl`.
     private func connect(
         _ arguments: [String], pieceBytes: Int = .max, opening: ByteBuffer? = nil,
         answer: @escaping @Sendable ([UInt8]) -> ByteBuffer? = { _ in nil }, _ stop: (Program) async throws -> Void

@@ -38,7 +38,7 @@ import Testing
         #expect(pair.gateway.wire.isClosed)
         #expect(pair.gateway.application.events.last == .inactive)
         try closed?.wait()
-        // Safe to repeat.
+        // A second drop has no effect.
         pair.gateway.channel.triggerUserOutboundEvent(TLSDrop(), promise: nil)
         pair.gateway.run()
     }

@@ -21,7 +21,7 @@ import Testing
             })
     }
 
-    /// The device has already sent much data when the gateway refuses it. It must still receive the alert.
+    /// The device has already sent much data when the gateway refuses it. The device must still receive the alert.
     @Test(.timeLimit(.minutes(5))) func aRefusedDeviceLearnsWhy() async throws {
         for _ in 0..<20 {
             let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))

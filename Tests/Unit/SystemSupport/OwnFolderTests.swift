@@ -14,7 +14,7 @@ import Testing
                 for path in ["home", "a/b/home", "slash/", "c/slash/"] {
                     try OwnFolder.makeOrCheck(directory.file(path))
                     try #require(try mode(of: directory.file(path)) == 0o700, "\(path)")
-                    // Safe to repeat.
+                    // The second call finds the folder and accepts it.
                     try OwnFolder.makeOrCheck(directory.file(path))
                 }
                 try #require(try mode(of: directory.file("a/b")) == 0o700)

@@ -88,8 +88,8 @@ import Testing
             }
             try await proxy.change { $0.cutEvery = nil }
             let cuts = proxy.counts.connectionsCut
-            // Forwarding this byte takes longer than the period in which connections were cut before. It arrives, so
-            // cutting has stopped.
+            // The delay of this byte is longer than the interval between the cuts was. The byte arrives, so there are
+            // no cuts any more.
             try await proxy.change { $0.towardsUpstream.delay = .milliseconds(150) }
             let client = try await Peer.connect(toPort: proxy.port)
             try await client.send([1])

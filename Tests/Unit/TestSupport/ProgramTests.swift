@@ -151,7 +151,7 @@ private let shell = Executable(path: "/bin/sh")
     }
 
     @Test func readsMemoryAndTime() async throws {
-        // Doubles a string to 32 MiB, computes for a while, then waits to be measured.
+        // The script makes a string of 32 MiB, computes for a while, then waits to be measured.
         let script = """
             s=0123456789abcdef; i=0; while [ $i -lt 21 ]; do s=$s$s; i=$((i + 1)); done
             i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; echo ready; sleep 600 & wait

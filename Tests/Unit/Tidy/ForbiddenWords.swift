@@ -22,7 +22,8 @@ struct ForbiddenWord: Sendable {
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
 private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
 
-/// Whether a rule against printing applies to a file. A function may call a parameter named `print`.
+/// Whether a rule against printing applies to a file. It does not apply to tests, nor to a file with a parameter named
+/// `print`, because a call of this parameter looks like printing.
 private let inSourcesThatPrint: @Sendable (SourceFile) -> Bool = { file in
     !file.isTest && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
 }
@@ -75,7 +76,7 @@ private let forbiddenWords: [ForbiddenWord] = [
             "standardOutput", "standardError", "fputs", "puts", "fwrite", "fprintf", "STDOUT_FILENO", "STDERR_FILENO",
         ],
         pattern: {
-            // No \b beside a dot: between letters and a dot there is no boundary of words.
+            // The patterns have no \b beside a dot: for Unicode, a dot between letters does not end a word.
             $0.contains(/FileHandle\.standard(Output|Error)|standard(Output|Error)\(label:/)
                 || $0.contains(/\b(fputs|puts|fwrite|fprintf)\(|\bwrite\(STD(OUT|ERR)_FILENO/)
         },

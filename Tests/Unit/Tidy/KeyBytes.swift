@@ -2,7 +2,7 @@
 /// follows, and it treats names of different files as equal. Therefore code splits and compares keys by `utf8` or as
 /// `ObjectKey`.
 ///
-/// The rule cannot see types, so it goes by names that contain key, prefix, path or directory.
+/// The rule cannot see types, so it looks at names such as `key`, `prefix`, `path` and `directory`.
 let keyBytesRule = Rule(
     name: "Keys and paths are taken apart and compared by bytes",
     broken: [

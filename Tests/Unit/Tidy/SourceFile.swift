@@ -83,7 +83,7 @@ private struct CodeReader {
     private let text: [UInt8]
     private var code: [UInt8] = []
 
-    /// The comments, each in its line, without the code between them.
+    /// The comments without the code between them, each in the line that it has in the text.
     private var comments: [UInt8] = []
     private var position = 0
 

@@ -32,7 +32,7 @@ import WireProtocol
         }
     }
 
-    /// The operator `==` of strings takes equivalent spellings for equal. Keys and ETags must keep their exact bytes.
+    /// For the operator `==` of strings, equivalent spellings are equal. Keys and ETags must keep their exact bytes.
     @Test(arguments: try FrameVector.load("frames.txt"))
     func decodedTextsKeepTheirBytes(vector: FrameVector) throws {
         let receiver = vector.way.receivers[0]

@@ -3,8 +3,8 @@ import TransferCore
 import TransferCoreSupport
 
 extension Scenario {
-    /// Draws which conditions the store checks, whether other writers, conflicts and streams occur, and users who push
-    /// a grown file, change their mind or stop.
+    /// Draws which conditions the store checks, and whether other writers, conflicts and streams occur. Then draws
+    /// users who push a grown file, change their mind or stop.
     mutating func drawConditions(_ dice: inout Dice) {
         switch dice.number(0...9) {
         case 0, 1: nature.conditions = .none

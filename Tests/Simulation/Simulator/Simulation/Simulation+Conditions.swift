@@ -4,7 +4,7 @@ import TransferCoreSupport
 import WireProtocol
 
 // Checks that no object is replaced without the user's permission. Two replacements do no harm and are always allowed:
-// by an object with equal bytes, and by a version of the same file that has only grown since.
+// by an object with equal bytes, and by a later version of the same file that has only grown.
 
 /// What the agents' frames say about sessions and their completion.
 struct TermsView {

@@ -8,7 +8,8 @@ import NIOPosix
 /// Each connection and direction holds at most ``heldBytesMax``, so a receiver that does not read slows down its sender
 /// as it would without the proxy.
 package final class FaultProxy: Sendable {
-    /// Maximum number of bytes held for one direction of one connection, exceeded by at most one read from the socket.
+    /// Maximum number of bytes that the proxy holds for one direction of one connection. The proxy may exceed it by one
+    /// read from the socket.
     package static let heldBytesMax = 4 << 20
 
     /// The loopback port of the proxy. It does not change while connections are refused or when the upstream changes.

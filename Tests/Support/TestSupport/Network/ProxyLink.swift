@@ -4,7 +4,8 @@ import NIOPosix
 
 /// One connection through a ``FaultProxy``: two sockets, and one stream for each direction.
 ///
-/// The end of one socket travels through the stream to the other socket, after the last byte and with the same faults.
+/// The end of file or the reset of one socket travels through the stream to the other socket, after the last byte and
+/// with the same faults.
 final class ProxyLink {
     /// How long to read and discard bytes from an end that was cut with ``Cut/close``. Closing at once would make the
     /// kernel send a reset for unread bytes.

@@ -22,7 +22,7 @@ struct Launch: Sendable {
     }
 
     /// Spawns the process in its own process group, with an empty standard input and with the two descriptors as its
-    /// outputs. The process inherits no other descriptor, and no signal that is blocked or ignored. On Linux the kernel
+    /// outputs. The process inherits no other descriptor. No signal is blocked or ignored in it. On Linux the kernel
     /// kills the process when the calling thread ends.
     func spawn(standardOutput: CInt, standardError: CInt) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()

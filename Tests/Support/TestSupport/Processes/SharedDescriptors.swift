@@ -1,7 +1,7 @@
 import Foundation
 
-/// Holds copies of all descriptors that this process has open for a path. A child process between fork and exec holds
-/// such copies too.
+/// Holds copies of all descriptors that this process has open for a path, as a child process between fork and exec
+/// does.
 package final class SharedDescriptors: Sendable {
     package let count: Int
     private let descriptors: [CInt]

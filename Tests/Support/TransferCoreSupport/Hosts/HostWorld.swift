@@ -3,7 +3,7 @@ package import WireProtocol
 
 /// The simulation around the hosts. It decides how long work takes and which faults occur, and observes everything.
 ///
-/// Every requirement outside the first group has a default that does nothing.
+/// The methods under *Observation* have default implementations that do nothing.
 package protocol HostWorld: AnyObject {
     var schedule: Schedule { get }
 

@@ -15,7 +15,8 @@ package enum StoreFault: Equatable, Sendable {
     /// The request takes effect and gets this answer.
     case failsAfterEffect(StoreError)
     case delayed(Duration)
-    /// The effect comes `effect` later than usual, and the answer comes `answer` later.
+    /// The request takes effect later by `effect` than usual. The time from the effect to the answer is longer by
+    /// `answer`.
     case slow(effect: Duration, answer: Duration)
     /// The completion removes the upload at once; the object appears after this time.
     case completesInSteps(Duration)

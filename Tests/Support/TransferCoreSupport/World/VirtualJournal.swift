@@ -2,8 +2,8 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// The agent's journal: the durable state of each upload, which survives the agent's process. Here each upload has a
-/// row from the beginning. The shipped journal has a row only after the write `began`; here `saved` is then set.
+/// The agent's journal: the durable state of each upload, which survives the agent's process. In the shipped journal an
+/// upload gets its row by the write `began`. Here it has a row from the beginning, and `began` sets `saved`.
 /// `JournalModelTests`, beside the shipped journal, checks that both apply writes in the same way.
 package final class VirtualJournal {
     package struct Row: Equatable {

@@ -7,8 +7,9 @@ package import WireProtocol
 package final class VirtualStore {
     let schedule: Schedule
     /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. After a
-    /// process has removed the session record, only its own parts do so: it has to wait for its own parts, but cannot
-    /// know which parts other gateways, including dead ones, had in flight.
+    /// gateway's process has removed the session record, only the parts that this process has sent revive the upload.
+    /// The process has to wait for these parts. It cannot know which parts other gateways, including dead ones, had in
+    /// flight.
     package var landsAfterAbort = false
     /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]

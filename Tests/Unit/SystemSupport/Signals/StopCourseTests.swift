@@ -10,7 +10,7 @@ import Testing
     func everySignalGoesFurther(hasSummary: Bool, steps: [StopCourse.Step]) {
         let course = StopCourse(hasSummary: hasSummary)
         #expect((1...4).map(course.step) == steps)
-        // The handler ends the process from this signal on, without asking for the step.
+        // From this signal on, the signal handler itself ends the process and does not ask for the step.
         #expect(steps.firstIndex(of: .exit).map { $0 + 1 } == course.lastNumber)
     }
 

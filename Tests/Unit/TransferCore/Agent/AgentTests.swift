@@ -46,8 +46,7 @@ import WireProtocol
     }
 
     /// The gateway closed the slot, but chunks of the slot's old session are still queued. Until they are sent, the
-    /// agent must not use the slot for another session, because the gateway would take the chunks for data of that
-    /// session.
+    /// agent must not use the slot for another session, because the gateway would add the chunks to that session.
     @Test func aSlotIsNotUsedAgainWhileItsChunksWait() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let old = try #require(driver.slots.last)

@@ -101,8 +101,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0)
     }
 
-    /// The gateway may keep the bytes of a part until the store has answered. They then count against the budget until
-    /// the answer.
+    /// If the gateway keeps the bytes of a part until the store has answered, they count against the budget until then.
     @Test(arguments: [UInt64(399), 400])
     func wholePartKeepsItsReservation(heldPartBytesMax: UInt64) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }

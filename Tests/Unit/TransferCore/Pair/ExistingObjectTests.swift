@@ -98,7 +98,7 @@ import WireProtocol
                 Issue.record("\(String(describing: pair.agent.outcomes[second]))")
                 continue
             }
-            // The agent may send a small file before the answer arrives.
+            // The agent may send a small file before it learns that the key holds an object.
             #expect(size <= 300 || pair.chunkTimes.count == sent)
             pair.rest()
             #expect(pair.violations == [])

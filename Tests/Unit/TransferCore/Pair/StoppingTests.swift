@@ -124,7 +124,7 @@ import WireProtocol
         }
         pair.expectStored(upload)
         #expect(pair.store.partsStoredAgain == [])
-        // 10 % for headers, and the few chunks that are in flight at each of the four stops.
+        // The bound allows 10 % for headers, and the few chunks that are in flight at each of the four stops.
         #expect(sentBytes(pair) <= 100_000 + 100_000 / 10 + 4 * 2_000, "\(sentBytes(pair))")
     }
 

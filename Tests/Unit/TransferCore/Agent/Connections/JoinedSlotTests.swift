@@ -106,7 +106,7 @@ import WireProtocol
     }
 
     /// The second connection leads to a gateway that reports a completion under way, and then a lost session. A gateway
-    /// sees exactly this while another gateway completes the session, so the agent must not take the session for lost.
+    /// sees exactly this while another gateway completes the session, so the agent must not treat the session as lost.
     @Test(arguments: Other.allCases)
     func awaitedLossInTheJoinedSlotEndsNothing(other: Other) throws {
         var (driver, first, second) = try joining()

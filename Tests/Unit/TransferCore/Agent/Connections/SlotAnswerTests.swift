@@ -69,7 +69,8 @@ import WireProtocol
         }
     }
 
-    /// Each of these frames ends the use of the slot. The machine may begin another use of it at once.
+    /// A frame for which the table says *close* ends the use of the slot. The machine may begin another use of it at
+    /// once.
     @Test(arguments: states)
     func theMachineClosesASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .close {
@@ -81,7 +82,7 @@ import WireProtocol
         }
     }
 
-    /// After each of these frames the slot is still in use, and for the same purpose as before.
+    /// After a frame for which the table says *open* or *complete*, the slot is still in use.
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {

@@ -164,8 +164,8 @@ import WireProtocol
         #expect(!Self.offers(actions).contains(1) && driver.chunks.allSatisfy { $0.part != part })
     }
 
-    /// The gateway names a partial whose digest differs from that of the file's part, because it holds or has stored
-    /// other bytes. The agent ignores the partial and offers its own part.
+    /// The gateway holds or has stored other bytes than those of the file's part, so it names a partial with another
+    /// digest. The agent ignores the partial and offers its own part.
     @Test(arguments: [300, 1_000] as [UInt64])
     func aPartialOfAnotherDigestIsOffered(offset: UInt64) throws {
         var (driver, _) = resuming()

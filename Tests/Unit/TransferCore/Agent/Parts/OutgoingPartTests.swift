@@ -52,8 +52,8 @@ import WireProtocol
                 guard next != part else { continue }
                 let (from, to) = (Self.name(of: part), Self.name(of: next))
                 if from != to || index == 1 { changes.insert(TransitionTable.Row(from: from, to: to)) }
-                // To pass bytes beyond the end of the part to the shell leads to no further states, so the search skips
-                // that.
+                // The search skips a step in which the agent would pass the shell more bytes than the part has: such a
+                // step leads to no further states.
                 guard next.bytesToHand <= next.size, next.offer.map({ _ in part.bytesToHand > 0 || index != 3 }) ?? true
                 else { continue }
                 if seen.insert(next).inserted { parts.append(next) }

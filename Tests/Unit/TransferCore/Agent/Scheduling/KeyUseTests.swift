@@ -23,7 +23,7 @@ import WireProtocol
         #expect(driver.machine.freeKeyCount(of: ["file"]) == 1)
     }
 
-    /// The two keys consist of different bytes but show the same characters, so Swift takes the strings for equal. The
+    /// The two keys consist of different bytes but show the same characters, so for Swift the strings are equal. The
     /// agent must compare bytes, so that the second key counts as free.
     @Test func keysAreComparedByTheirBytes() {
         var driver = AgentDriver()

@@ -94,7 +94,7 @@ import WireProtocol
         ]
         let chosen = rests.finishable(rate: 200, within: 3)
         #expect(chosen.map(\.part.value) == [3, 2])
-        // Before the agent has measured a rate, it takes every part for one that it can finish in time.
+        // Before the agent has measured a rate, it assumes that it can finish every part in time.
         #expect(rests.finishable(rate: 0, within: 3).count == 3)
     }
 }

@@ -74,8 +74,7 @@ import TransferCore
         #expect(limit.state == .none && limit.ownVersion == .mayAppear)
     }
 
-    /// An upload waits before it begins a session. After the wait, an earlier request of the same version is too old to
-    /// take effect, too.
+    /// After the wait no earlier request can take effect any more, not even one that stores the same version.
     @Test func noVersionCanAppearAfterTheWait() {
         var limit = PutLimit()
         limit.ownVersionMayAppear()

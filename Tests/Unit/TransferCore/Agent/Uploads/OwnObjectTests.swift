@@ -158,7 +158,7 @@ import WireProtocol
     // MARK: Lost sessions
 
     /// The session is completing on one connection. A second connection joins at another gateway, which does not know
-    /// the session. The agent must not take the session for lost.
+    /// the session. The agent must not treat the session as lost.
     @Test func lostOnAJoiningConnectionEndsNothing() {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500)

@@ -35,7 +35,7 @@ import WireProtocol
         return SessionExchange(request, lossesMax: 2)
     }
 
-    /// An exchange that waits for the answer to RESUME QUERY, or for a file of one part to SESSION OPEN.
+    /// An exchange that waits for the answer to RESUME QUERY; if the file has one part, for the answer to SESSION OPEN.
     private static func asking(policy: ExistingKeyPolicy = .verify, parts: Int = 3, losses: Int = 0)
         -> SessionExchange
     {
@@ -152,7 +152,7 @@ import WireProtocol
         #expect(Self.names(exchange.received(opened, in: Self.place)) == ["progress", "end"])
     }
 
-    /// The codes of session scope, each with what follows while a session of several parts is resumed.
+    /// The codes of session scope, each with its effects if it arrives while a session of several parts is resumed.
     static let refusals: [(code: ErrorCode, effects: [String])] = [
         (.busy, ["askAgain", "reportWait"]),
         (.storeUnavailable, ["askAgain", "reportWait"]),

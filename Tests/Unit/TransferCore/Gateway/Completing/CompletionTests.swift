@@ -104,7 +104,7 @@ import WireProtocol
         #expect(Self.answer(.parts(Array(listing)), to: &completion) == .wanted(wanted))
     }
 
-    /// The store reports invalid parts. It may name parts that the agent did not list; the gateway ignores those. It
+    /// The store reports invalid parts. It may name parts that the agent did not list; the gateway ignores those. Or it
     /// may name no part; then the gateway suspects the parts that the store's own listing lacks, and every listed part
     /// if the listing is complete.
     @Test func invalidPartsAreThoseThatWereListed() {

@@ -158,7 +158,7 @@ import WireProtocol
         #expect(Self.step(&opening, .object(nil), &target) == .open)
     }
 
-    /// A slot that resumes exactly this session gets no other session, and no session in use is adopted.
+    /// A slot that resumes a session gets no other session, and no session in use is adopted.
     @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
         let record = AdoptionTests.record(3)
         for (areAllOpening, busy, isProbed) in [
@@ -173,7 +173,8 @@ import WireProtocol
         }
     }
 
-    /// A record without an upload may belong to an upload that only the store's cleaning finds, so the session is lost.
+    /// A record that names no upload may belong to an upload that only the cleaner can find. So the gateway treats the
+    /// session as lost.
     @Test func theOwnRecordNamesTheUpload() throws {
         for upload in ["upload-9", nil] {
             var target = try SessionEndingTests.target(upload: nil)

@@ -106,7 +106,8 @@ import WireProtocol
     }
 
     /// The store gets a part of up to `heldPartBytesMax` as a whole. Such a part is evicted even if its connection
-    /// brings enough for all parts. If the limit is 0, no part counts as such a part, not even an empty one.
+    /// brings enough for all parts. If `heldPartBytesMax` is 0, the store gets no part as a whole, not even an empty
+    /// one.
     @Test(arguments: [(0, []), (999, []), (1_000, [.partInterrupted])] as [(UInt64, [ErrorCode])])
     func silentPartThatTheStoreGetsAsAWholeIsEvicted(heldPartBytesMax: UInt64, codes: [ErrorCode]) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }

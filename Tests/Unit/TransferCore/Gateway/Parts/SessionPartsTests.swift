@@ -78,8 +78,8 @@ import WireProtocol
         }
     }
 
-    /// The same offer in another slot continues a decided part. COMPLETE refers to the offer before it. So the new
-    /// offer makes COMPLETE void, unless the store may have the last bytes.
+    /// The same offer in another slot continues a decided part. A COMPLETE refers to the offer before it. So the new
+    /// offer makes an earlier COMPLETE void, unless the store may have the last bytes.
     @Test func theSameOfferContinuesADecidedPart() throws {
         let offer = try #require(GatewayDriver.offer(1, of: 400))
         for isReleased in [false, true] {

@@ -271,7 +271,7 @@ import WireProtocol
 }
 
 extension GatewayDriver {
-    /// A driver that leaves the requests to read an object to the test, which answers them itself.
+    /// A driver that does not answer the gateway's requests to read an object. The test answers them.
     static func reading(change: (inout GatewayLimits) -> Void = { _ in }) -> GatewayDriver {
         var driver = GatewayDriver(change: change)
         driver.readsTellNothing = false

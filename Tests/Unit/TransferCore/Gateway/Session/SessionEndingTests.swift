@@ -35,7 +35,8 @@ import WireProtocol
         }
     }
 
-    /// The gateway remembers a session that has its object, and one whose upload it still drops.
+    /// The gateway remembers an ended session if the session has its object, or if the gateway is still dropping its
+    /// upload.
     @Test func onlySomeEndingsAreRemembered() throws {
         let refusal = SessionRefused(code: .busy, retryAfterMilliseconds: 0, message: "m")
         for (ending, isRemembered) in [
@@ -58,7 +59,8 @@ import WireProtocol
         #expect(SessionEnding.aborted(try Self.target()).note == .aborted(session, key: "site/file"))
     }
 
-    /// RESUME STATE reports a lost session to an agent that resumes. Any other agent gets the refusal.
+    /// The gateway reports a lost session by RESUME STATE to an agent that resumes, and by SESSION REFUSED to any other
+    /// agent.
     @Test func lossIsReportedInTheFrameOfTheSlot() throws {
         let lost = try Self.target().resumeState(.lost)
         let refusal = SessionRefused(code: .sessionLost, retryAfterMilliseconds: 0, message: "m")

@@ -68,7 +68,7 @@ import WireProtocol
         }
     }
 
-    /// Only a phase that rests can pause, and it pauses only if its work does.
+    /// Only a phase that rests can pause, and it pauses only while the work in it pauses, such as a search.
     @Test func onlyRestingPhasesPause() throws {
         for phase in try Self.phases() { #expect(phase.pauseEnd == nil) }
         var search = Self.search
