@@ -183,8 +183,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// Replaces the fingerprint in HELLO of a device with a certificate by the identity that belongs to the name in the
-    /// certificate. Returns every other frame unchanged.
+    /// If the frame is HELLO and the device has a certificate, replaces the fingerprint in HELLO by the identity that
+    /// belongs to the name in the certificate. Returns every other frame unchanged.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)

@@ -154,7 +154,7 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
     }
 
     /// Whether the operating system caused the error. A later attempt may then succeed. If the content, the length or
-    /// the permissions of a file are the cause, it fails until the file changes.
+    /// the permissions of a file are the cause, every attempt fails until the file changes.
     var isOfSystem: Bool {
         switch cause {
         case .some(let error as FileError): error.isOfSystem

@@ -107,7 +107,8 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
                 context.fireChannelRead(wrapInboundOut(rest))
                 context.fireChannelReadComplete()
             }
-            // The channel reads no more without this call, because the handler has held back the calls before.
+            // Without this call the channel would not read again, because this handler has held back all earlier calls
+            // of `read`.
             context.read()
             remove(context)
         case .ended:

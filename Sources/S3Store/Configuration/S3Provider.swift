@@ -74,9 +74,9 @@ package struct S3Provider: Hashable, Sendable {
     /// Whether the store checks and keeps each part's SHA-256 (`x-amz-checksum-sha256`) and returns the SHA-256 over
     /// the part digests for the object.
     package var keepsSHA256 = false
-    /// The form of the digest that PutObject has.
+    /// The form in which PutObject carries the digest of its body.
     package var putChecksum = S3Checksum.none
-    /// The form of the digest that UploadPart has.
+    /// The form in which UploadPart carries the digest of its body.
     package var partChecksum = S3Checksum.none
     /// Whether the store, when it completes an upload, compares the object's size with `x-amz-mp-object-size` and
     /// refuses a difference.

@@ -170,7 +170,7 @@ extension S3Refusal {
         // JuiceFS, which keeps objects as files in folders, sends these messages.
         ("InternalError", "cause(not a directory)", S3Meaning(.keyUnsupported)),
         ("InternalError", "cause(is a directory)", S3Meaning(.keyUnsupported)),
-        // OpenStack Swift uses the code of a body that is too large for a quota that is used up.
+        // If a quota is used up, OpenStack Swift answers with the code for a body that is too large.
         ("EntityTooLarge", "quota", S3Meaning(.full)),
         ("AccessDenied", "quota exceeded", S3Meaning(.full)),
     ]

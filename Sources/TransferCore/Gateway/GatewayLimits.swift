@@ -39,9 +39,9 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How many uses of slots (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that end without an object a device may begin:
-    /// burst, and rate per second. A use that ends with an object under the key does not count, so this limit does not
-    /// slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
+    /// How many fruitless uses of slots a device may begin: burst, and rate per second. A use begins with SESSION OPEN,
+    /// RESUME QUERY, ABORT or PROVE. It is fruitless unless it ends with an object under the key, so this limit does
+    /// not slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
     /// sessions that a device may have. The rate is enough for an agent that loses its connection every three seconds
     /// and resumes 256 sessions each time.
     package var fruitlessBeginningsAtOnce: UInt64 = 2_048
@@ -84,10 +84,10 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Progress of what holds memory
 
-    /// The length of a window of progress. At its end, the gateway evicts each part or list that has not moved during
-    /// the whole window, although only its agent could move it. On a slow link the parts take turns, so none is evicted
-    /// if the connection brought `progressBytesMin` for each part and list that it holds. A link of 2 KB/s is enough
-    /// for some 400 parts at once.
+    /// The length of a window of progress. At its end, the gateway evicts each part or list that only its agent could
+    /// have moved, and that has not moved during the whole window. On a slow link the parts take turns, so none is
+    /// evicted if the connection brought `progressBytesMin` for each part and list that it holds. A link of 2 KB/s is
+    /// enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
     /// What the slow parts of all devices may hold together while the budget is too full for other parts: half of the

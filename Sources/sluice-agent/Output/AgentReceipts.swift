@@ -57,8 +57,8 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Verifies each receipt: whether its signature is right, and whether this home trusts the signing key. Trusted are
-    /// pinned keys, or keys with a certificate that the home's authority has signed for the gateway.
+    /// Verifies each receipt: whether its signature is right, and whether this home trusts the signing key. The home
+    /// trusts its pinned keys, or keys with a certificate that its authority has signed for the gateway.
     ///
     /// - Parameters:
     ///   - asJSON: whether each line is a JSON object with all fields of the receipt.

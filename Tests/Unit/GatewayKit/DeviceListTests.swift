@@ -37,8 +37,8 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/", "yard/"])
     }
 
-    /// A line without a prefix does not give a device the keys of other devices. Any key needs an empty prefix, which a
-    /// person has to write, and which stays visible when the list is written again.
+    /// A line without a prefix does not let a device write the keys of other devices. Only an empty prefix lets it
+    /// write any key. A person has to write this prefix, and it stays visible when the list is written again.
     @Test func deviceWritesBelowItsNameUnlessItsLineSaysOtherwise() throws {
         let text =
             "cam sha256:\(Self.one)\nship sha256:\(Self.two) prefix=\nyard certificate\ngate certificate prefix=\n"

@@ -10,7 +10,7 @@ import sluice_agent
 /// Tests that text from outside cannot control the terminal. File names come from other users of the machine, messages
 /// from the gateway.
 @Suite struct ForeignTextTests {
-    /// Would clear the screen and begin a line of its own.
+    /// Text that would clear a terminal's screen and begin a line of its own.
     private static let foreign = "x\u{1B}[2J\nforged\u{9B}1A\u{202E}"
     private static let visible = "x\\u{1b}[2J\\u{a}forged\\u{9b}1A\\u{202e}"
 
