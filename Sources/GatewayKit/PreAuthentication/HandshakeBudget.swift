@@ -45,7 +45,7 @@ package struct HandshakeBudget: Sendable {
     /// The peers of one address.
     private struct Address {
         var allowance: Allowance
-        /// Peers that wait, the first one first.
+        /// The peers that wait, in the order of their arrival.
         var queue: [UInt64] = []
     }
 

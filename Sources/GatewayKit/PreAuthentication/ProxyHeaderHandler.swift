@@ -15,7 +15,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         case idle
         /// The header has not arrived completely. The bytes are what has arrived of it.
         case reading(ByteBuffer)
-        /// The header has been read. The bytes have arrived behind it.
+        /// The header has been read. The bytes are those that have arrived after it.
         case passing(ByteBuffer)
         /// The connection did not begin with a valid header, and is being closed.
         case refused

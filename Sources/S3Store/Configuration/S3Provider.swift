@@ -213,9 +213,9 @@ extension S3Provider {
 }
 
 extension S3Provider {
-    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. It must not be used
-    /// if altered bytes would stay unnoticed, which is so if the store neither checks the digest nor returns the MD5 of
-    /// what it received, and the connection does not protect the bytes either.
+    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. Somewhere on the way
+    /// altered bytes must be noticed: the store checks the digest, the store returns the MD5 of the bytes that it
+    /// received, or the connection protects the bytes. If none of these is so, the store must not be used.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

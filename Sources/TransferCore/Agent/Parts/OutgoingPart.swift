@@ -191,7 +191,8 @@ extension OutgoingPart {
         state = .ready(digests, notBefore: now, waitsForStore: false)
     }
 
-    /// The file was touched while the part was read: only the same digest twice proves that the bytes did not change.
+    /// The file was touched while the part was read. Only a second read with the same digest proves that the bytes did
+    /// not change.
     package mutating func readAgain(after digest: SHA256Digest) {
         guard case .reading = state else { return }
         state = .reading(earlier: digest)

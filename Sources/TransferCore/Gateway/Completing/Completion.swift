@@ -184,8 +184,8 @@ package struct Completion: Hashable, Sendable {
     }
 
     /// The listed parts that the agent sends again: those that the store's answer names. If the answer names none of
-    /// them, it may mean those that the store's listing lacks or, if the listing lacks none, any of them. The store may
-    /// also name a part twice, or a part that the agent did not list, so its answer only selects from the agent's list.
+    /// them, those that the store's listing lacks. If the listing lacks none either, all of them. The store may name a
+    /// part twice, or a part that the agent did not list, so its answer only selects from the agent's list.
     private func suspects(_ named: [PartNumber]) -> [PartNumber] {
         let named = Set(named)
         let listed = list.map(\.part).filter(named.contains)
