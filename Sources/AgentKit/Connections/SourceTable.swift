@@ -41,7 +41,7 @@ struct SourceTable {
         var request: UploadRequest
     }
 
-    /// The data of a part from which its chunks are made.
+    /// What the shell makes a part's chunks from: the encoder, and the file or the kept bytes.
     struct PartSource {
         var encoder: ChunkEncoder
         var file: SourceFile?

@@ -82,8 +82,8 @@ package struct Journal: Sendable {
     }
 
     /// Removes versions that were withdrawn more than one day ago, because they cannot appear in the store any more
-    /// (`KeyRecord.withdrawn`). A reboot starts the clock since boot again at 0, so a version that was withdrawn before
-    /// the reboot counts as withdrawn now.
+    /// (`KeyRecord.withdrawn`). After a reboot the time since boot begins at 0 again, so a version that was withdrawn
+    /// before the reboot counts as withdrawn now.
     private static func countWithdrawnAnew(in queue: DatabaseQueue, at now: BootMoment) throws {
         // Most journals have no withdrawn version. Check first whether there is one: a write would have to wait while
         // another process writes.

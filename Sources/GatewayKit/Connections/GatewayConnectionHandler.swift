@@ -128,8 +128,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func readIfWanted(_ channel: any Channel) {
         let isWanted = channel.isWritable && !isPaused
         channel.setOption(.autoRead, value: isWanted).whenFailure { _ in channel.close(promise: nil) }
-        // The option only makes the channel check its socket. TLS may hold bytes that it has already read from the
-        // socket, and it delivers them only when `read` is called.
+        // The option `autoRead` only makes the channel check its socket. TLS may hold bytes that it has already read
+        // from the socket, and it delivers them only when `read` is called.
         if isWanted { channel.read() }
     }
 

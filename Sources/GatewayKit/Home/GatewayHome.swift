@@ -89,8 +89,9 @@ package struct GatewayHome: Sendable {
 
     /// Loads the authority whose certificates identify devices (`serve --ca`).
     ///
-    /// - Throws: also if no authority has signed the gateway's own certificate. Agents that trust the authority would
-    ///   refuse such a gateway; an error at its start is easier to understand than their refusals.
+    /// - Throws: if the authority cannot be used, or if no authority has signed the gateway's own certificate. Agents
+    ///   that trust the authority would refuse such a gateway; an error at its start is easier to understand than their
+    ///   refusals.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
         guard identity.isVouchedFor else {
             throw GatewayHomeError(

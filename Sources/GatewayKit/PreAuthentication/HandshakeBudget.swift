@@ -160,7 +160,7 @@ package struct HandshakeBudget: Sendable {
                 : Allowance(atOnce: limits.atOnce, perSecond: limits.perSecond))
     }
 
-    /// The entry in `addresses` of all peers to which the limit of one address does not apply. No address has this
+    /// All peers to which the limit of one address does not apply share this entry of `addresses`. No address has this
     /// text.
     private static let unlimited = "unlimited"
 

@@ -1,8 +1,8 @@
 package import Logging
 package import NIOCore
 
-/// Reads the PROXY header with which a connection from a balancer begins. Bytes from an address that is no balancer's
-/// pass unchanged: if they could be a header, any peer could claim any address.
+/// Reads the PROXY header with which a connection from a balancer begins. If a connection is not from a balancer, its
+/// bytes pass unchanged: if the handler read a header from them, any peer could claim any address.
 ///
 /// The next handlers see a connection only after its header has been read, so they count it under the address that the
 /// header names. Bytes behind the header wait until those handlers ask to read.
@@ -71,7 +71,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
                 return
             }
             if case .peer(let address, let port) = header.source {
-                // try?: the bytes are of the right number, so this does not fail.
+                // try?: the address has the right number of bytes, so this does not fail.
                 peer.told = try? SocketAddress(packedIPAddress: ByteBuffer(bytes: address), port: Int(port))
             }
             var rest = bytes

@@ -11,7 +11,8 @@ struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
     /// S3's error code. Empty if the answer has none. An answer to HEAD never has one.
     var code: String
     var message: String
-    /// The store's name of this request, which the store's operator finds in its log; empty if the store sent none.
+    /// The id that the store gave this request, which the store's operator finds in the store's log; empty if the store
+    /// sent none.
     var requestID: String
     /// The bucket's region, if the store names one and it is not the region of the request.
     var region: String?

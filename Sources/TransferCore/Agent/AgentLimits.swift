@@ -13,9 +13,9 @@ package struct AgentLimits: Hashable, Sendable {
     package var interfaces: [String] = []
     /// Sessions at once; beyond that, files wait in the journal.
     package var sessionsMax = 256
-    /// Bytes that are passed to a connection before its socket has taken them.
+    /// Maximum number of bytes that were passed to a connection and that its socket has not taken yet.
     package var queuedBytesMax: UInt64 = 1 << 20
-    /// Maximum size of a chunk, which the gateway and the rate of the link bound as well.
+    /// Maximum size of a chunk. The gateway and the rate of the link bound the size, too.
     package var chunkBytesMax: UInt32 = 256 << 10
     /// Minimum size of a chunk on a slow link.
     package var chunkBytesMin: UInt32 = 4 << 10

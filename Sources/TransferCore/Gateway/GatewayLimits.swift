@@ -171,7 +171,7 @@ package struct GatewayLimits: Hashable, Sendable {
         self.parts = parts
     }
 
-    /// The limits of one device: its own, and these in place of each limit that it does not set.
+    /// The limits of one device: its own limits, and the site's for each limit that the device does not set.
     func of(_ device: DeviceLimits) -> GatewayLimits {
         var limits = self
         limits.connectionsPerDeviceMax = device.connectionsMax ?? connectionsPerDeviceMax

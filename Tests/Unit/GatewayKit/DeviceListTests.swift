@@ -79,8 +79,8 @@ struct DeviceListTests {
         }
     }
 
-    /// A combining mark forms one `Character` with the character before it. At the start of a prefix this is the equals
-    /// sign of `prefix=`.
+    /// A combining mark forms one `Character` with the character before it. At the start of a prefix, the character
+    /// before the mark is the equals sign of `prefix=`.
     @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
     func readsPrefixesWithCombiningMarks(prefix: String) throws {
         var list = DeviceList()

@@ -55,7 +55,8 @@ import sluice_agent
         #expect(!rest.split(separator: "\n").contains { $0.hasPrefix("forged") })
     }
 
-    /// A program reads the names as they are, and a terminal shows none of their control characters.
+    /// A program that parses the JSON gets the names as they are. A terminal that shows the JSON receives none of their
+    /// control characters.
     @Test func jsonEscapesControls() throws {
         let text = try Self.output(.json) { try Self.printAll($0) }
         #expect(

@@ -119,7 +119,8 @@ package struct Completion: Hashable, Sendable {
             return .found(object)
         case (_, .failed(.uploadUnknown)):
             // Another request can be completing the upload only if this is not the first COMPLETE, or if an earlier
-            // attempt of this completion may still take effect. Otherwise the search need not wait for it.
+            // attempt of this completion may still take effect. If neither holds, the search need not wait for another
+            // request.
             return .search(.uploadUnknown, isPatient: !complete.isFirst || attempts > 1)
         case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             return .search(.conditionFailed, isPatient: true)
