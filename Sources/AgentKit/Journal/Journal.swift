@@ -74,7 +74,8 @@ package struct Journal: Sendable {
     }
 
     /// Makes an empty file that only its owner may read, because the journal holds paths and session tokens. SQLite
-    /// would take the permissions of a new journal from the umask. It gives its other files those of the journal.
+    /// would take the permissions of a new journal from the umask. To its other files it gives the permissions of the
+    /// journal.
     private static func makeFile(_ path: String) {
         guard !AtomicFile.exists(path) else { return }
         // try?: if the file cannot be made, SQLite cannot make it either, and reports why.

@@ -106,7 +106,8 @@ extension S3Refusal {
     }
 
     /// Whether the region is the reason for the refusal. That a store names the bucket's region is not enough, because
-    /// stores do so in any refusal. An empty code counts, because an answer to HEAD has no code.
+    /// stores do so in any refusal. A refusal without a code may be about the region, too, because an answer to HEAD
+    /// has no code.
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",

@@ -4,8 +4,8 @@ package import TransferCommon
 package struct AgentLimits: Hashable, Sendable {
     /// Parts under way at once, from the beginning of their read until they are stored.
     package var concurrency = 4
-    /// Offers in a slot before it is open. If there are more, the gateway may close the slot instead of deciding on
-    /// them (specification §7.1).
+    /// Maximum number of offers in a slot before the slot is open. If the agent made more, the gateway might close the
+    /// slot instead of deciding on them (specification §7.1).
     package var offersAheadMax = 64
     /// Connections at once.
     package var connections = 1

@@ -7,8 +7,9 @@ package struct GatewayLimits: Hashable, Sendable {
     // MARK: Before a key is proved
 
     /// Connections whose device has not sent HELLO, in all and from one address. Any peer can make such connections.
-    /// Beyond the limit, the gateway closes the oldest of them from the address that has the most, so that silent
-    /// connections do not keep devices out. The limit of one address is large enough for a fleet behind one address.
+    /// When one of the two limits is reached, the gateway closes an old connection for each new one
+    /// (`PreAuthenticationLimiter`), so that silent connections do not keep devices out. The limit of one address is
+    /// large enough for a fleet behind one address.
     package var unauthenticatedPeersMax = 1_024
     package var unauthenticatedPeersPerAddressMax = 256
     /// From the beginning of a connection to the end of its handshake: enough for ten handshakes of three flights over
@@ -71,7 +72,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// this limit bounds it. An agent offers no more parts than this before the answer (specification §7.1).
     package var heldDecisionsMax = 64
     /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session: it asks
-    /// the store for the upload of each. If records of sessions cannot be removed, there may be any number of them.
+    /// the store for the upload of each. If the gateway cannot remove the records of ended sessions, any number of
+    /// records may name the same file.
     package var probesMax = 16
     /// The store gets a part up to this size as a whole, so the part may stay in memory until the store has answered.
     /// The gateway evicts such a part if nothing of it arrives in a window of progress. 0: the store gets every part as

@@ -179,7 +179,7 @@ package final class ProgressLines: Sendable {
             }
             guard isTerminal else { return texts + (reader == .behind ? [] : Self.sums(&state, now: now)) }
             let isDue = state.drawnAt.map { now - $0 >= Self.drawInterval } ?? true
-            // Draw no board behind text that waits: a stopped terminal would otherwise collect outdated boards.
+            // While text waits for the terminal, draw no board: a stopped terminal would collect outdated boards.
             guard reader == .idle else { return texts.isEmpty ? [] : Self.erased(&state) + texts }
             guard isDue || !texts.isEmpty else { return [] }
             return Self.erased(&state) + texts + Self.drawn(&state, columns: columns(), now: now)
