@@ -14,8 +14,7 @@ extension S3Bucket {
             do {
                 return try await deleteVersions(key: key)
             } catch {
-                // A retention rule of the bucket may protect a version for some time. Then only the present object is
-                // deleted.
+                // A version may be retained for some time. Then only the present object is deleted.
                 guard error.isRefusal else { throw error }
             }
         }

@@ -91,8 +91,8 @@ struct ContentChecks: Hashable {
 
     /// Begins as many readings as allowed, and cancels each reading whose session or PROVE no longer waits for it.
     ///
-    /// - Returns: a session that stopped waiting before its reading began, and its look, which is not answered yet. The
-    ///   caller answers the look, because a session waits for the answer to each of its requests, and calls this method
+    /// - Returns: a session that has stopped waiting before its reading began, and the look that is not answered. The
+    ///   caller answers it, because a session waits for the answer to each of its requests, and calls this method
     ///   again. `nil` if no further reading can begin.
     mutating func beginReading(
         for sessions: SessionTable, _ context: inout GatewayContext
