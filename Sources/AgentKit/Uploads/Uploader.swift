@@ -224,7 +224,7 @@ package struct Uploader: Sendable {
     }
 
     /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
-    /// connection. A failure that already names the option needs no further cause.
+    /// connection. A failure that names the option already needs no further cause.
     private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
         guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable,
             !failure.message.utf8.contains("--plaintext".utf8)

@@ -3,11 +3,10 @@ package import TransferCore
 
 /// Limits the connections whose device has not sent HELLO yet. Any host can open such a connection.
 ///
-/// The limiter always admits a new connection. When a maximum has been reached, it names one connection that the caller
-/// must close to make room. If the new connection's address has reached its own maximum, the limiter names the oldest
-/// connection of this address. If only the total has reached its maximum, the limiter names the oldest connection of
-/// the address with the most connections. Therefore one address that opens many silent connections displaces its own
-/// connections and not those of other devices.
+/// The limiter always admits a new connection. To make room, it names one connection that the caller must close. If the
+/// new connection's address has reached its own maximum, that is the oldest connection of this address. If only the
+/// total has reached its maximum, that is the oldest connection of the address with the most connections. Therefore one
+/// address that opens many silent connections displaces its own connections and not those of other devices.
 package struct PreAuthenticationLimiter {
     /// A connection whose device has not said HELLO.
     package struct Peer: Hashable, Sendable {
