@@ -33,8 +33,8 @@ final class AgentConnectionHandler: ChannelInboundHandler {
         decoder.append(unwrapInboundIn(data))
         do throws(WireError) {
             while !isEnded, let inbound = try decoder.next() {
-                // Only frames arrive here: PART DATA goes from agent to gateway, and the decoder refuses it in the
-                // other direction.
+                // Every item is a complete frame: only PART DATA comes in pieces, and the decoder refuses PART DATA
+                // from a gateway.
                 guard case .frame(let slot, let frame) = inbound else { continue }
                 shell.assumeIsolated { [id] in $0.receivedFrame(frame, slot: slot, from: id) }
             }

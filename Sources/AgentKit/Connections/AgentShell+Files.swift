@@ -8,8 +8,8 @@ import WireProtocol
 // Reading files for the machine: pool threads read, and the event loop receives the results.
 
 extension AgentShell {
-    /// Reads up to this size are collected until the end of the loop's turn, and one thread then performs several of
-    /// them. To hand one of them to a thread costs more than the read itself.
+    /// Read requests of at most this size are collected until the end of the loop's turn, and one thread then performs
+    /// several of them. To hand one of them to a thread costs more than the read itself.
     private static let smallReadBytes: UInt64 = 64 << 10
 
     func readPart(_ key: SourceTable.PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {

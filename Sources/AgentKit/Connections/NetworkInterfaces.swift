@@ -33,7 +33,7 @@ package enum NetworkInterfaces {
     /// `IFNAMSIZ` of Linux, which includes the final zero.
     private static let nameBytes = 16
 
-    /// Binds a channel that is not connected yet to an interface; does nothing if `name` is `nil`.
+    /// Binds a channel to an interface, before the channel connects. Does nothing if `name` is `nil`.
     static func bind(_ channel: any Channel, to name: String?) -> EventLoopFuture<Void> {
         guard let name else { return channel.eventLoop.makeSucceededVoidFuture() }
         guard let options = channel as? any SocketOptionProvider, isName(name) else {

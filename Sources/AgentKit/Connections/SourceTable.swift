@@ -41,7 +41,7 @@ struct SourceTable {
         var request: UploadRequest
     }
 
-    /// The data of a part from which its chunks are made.
+    /// What the shell makes a part's chunks from: the encoder, and the file or the kept bytes.
     struct PartSource {
         var encoder: ChunkEncoder
         var file: SourceFile?
@@ -55,7 +55,7 @@ struct SourceTable {
     /// time.
     private let keptPartBytesMax: UInt64
     private var sources: [UploadID: Source] = [:]
-    /// Files about which the agent asks a gateway: whether the store holds them.
+    /// Open files for which the agent is asking a gateway whether the store holds them.
     private var provenFiles: [UploadID: SourceFile] = [:]
     /// Parts that are being read, or that were read and are still needed. For each part: its newest read, and the
     /// offset of the part in the file.

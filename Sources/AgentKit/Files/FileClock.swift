@@ -62,9 +62,9 @@ package struct FileClock: Sendable {
         return ModificationTime(seconds: time / 1_000_000_000, nanoseconds: UInt32(time % 1_000_000_000))
     }
 
-    /// Time, in nanoseconds, that must pass after the first reading before this clock gives a time. A file counts as
-    /// old if it was written at least this long ago. A file written before the first reading may have any date, but
-    /// once this time has passed it is old in any case.
+    /// Time, in nanoseconds, that must pass after the first reading before this clock gives a time. The date of a file
+    /// that was written before the first reading may be wrong. After this time every such file is old enough to count
+    /// as old (`FileSettling.oldSeconds`), whatever its date.
     private static let watchedMin: Int64 = 2_000_000_000
 
     private static func isSteady(from first: Reading, to now: Reading) -> Bool {

@@ -164,7 +164,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         }
     }
 
-    /// Pushes the names in a directory on the stack.
+    /// Puts the names in a directory on the stack.
     ///
     /// - Throws: if the listing ended early. The names read before the error are still visited.
     private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {

@@ -18,7 +18,7 @@ import WireProtocol
 extension SourceFile {
     /// Examines the file without reading its content.
     ///
-    /// - Throws: `unreadable`, also if the content is shorter or longer than the file's size.
+    /// - Throws: `unreadable`, for example if the content is shorter or longer than the file's size.
     package func look(clock: FileClock) throws(UploadFailure) -> FileSettling.Look {
         var fileSystem = fileSystem()
         let lease = takeReadLease()

@@ -19,7 +19,8 @@ extension AgentHome {
     }
 
     /// Content of the pin file. The file is valid only while the configuration still has the pin `configured`: a user
-    /// who puts another pin into the configuration no longer trusts the keys that the agent has pinned since.
+    /// who puts another pin into the configuration no longer trusts the keys that the agent learned under the earlier
+    /// pin.
     private struct PinFile: Codable {
         var configured: String
         var pins: [String]

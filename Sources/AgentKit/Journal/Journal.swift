@@ -74,7 +74,8 @@ package struct Journal: Sendable {
     }
 
     /// Makes an empty file that only its owner may read, because the journal holds paths and session tokens. SQLite
-    /// would take the permissions of a new journal from the umask. It gives its other files those of the journal.
+    /// would take the permissions of a new journal from the umask. To its other files it gives the permissions of the
+    /// journal.
     private static func makeFile(_ path: String) {
         guard !AtomicFile.exists(path) else { return }
         // try?: if the file cannot be made, SQLite cannot make it either, and reports why.
@@ -82,8 +83,8 @@ package struct Journal: Sendable {
     }
 
     /// Removes versions that were withdrawn more than one day ago, because they cannot appear in the store any more
-    /// (`KeyRecord.withdrawn`). A reboot starts the clock since boot again at 0, so a version that was withdrawn before
-    /// the reboot counts as withdrawn now.
+    /// (`KeyRecord.withdrawn`). After a reboot the time since boot begins at 0 again, so a version that was withdrawn
+    /// before the reboot counts as withdrawn now.
     private static func countWithdrawnAnew(in queue: DatabaseQueue, at now: BootMoment) throws {
         // Most journals have no withdrawn version. Check first whether there is one: a write would have to wait while
         // another process writes.

@@ -63,8 +63,9 @@ enum JournalSchema {
 
     /// Schema 3 adds:
     /// - Table `signed_receipts`: receipts that gateways signed (`StoredReceipt`); the agent's own proofs are in
-    ///   `receipts`. `key` is the key in the statement, including the prefix. The columns key, store, session and made
-    ///   repeat fields of the statement for queries. `certificates` has one certificate a line, in DER and base64.
+    ///   `receipts`. `key` is the key in the statement, including the prefix. The columns `key`, `store`, `session` and
+    ///   `made` repeat fields of the statement for queries. `certificates` has one certificate a line, in DER and
+    ///   base64.
     private static let schema3 = """
         CREATE TABLE signed_receipts (
             id INTEGER PRIMARY KEY, key TEXT NOT NULL, store BLOB NOT NULL, session BLOB NOT NULL,

@@ -128,8 +128,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func readIfWanted(_ channel: any Channel) {
         let isWanted = channel.isWritable && !isPaused
         channel.setOption(.autoRead, value: isWanted).whenFailure { _ in channel.close(promise: nil) }
-        // The option only makes the channel check its socket. TLS may hold bytes that it has already read from the
-        // socket, and it delivers them only when `read` is called.
+        // The option `autoRead` only makes the channel check its socket. TLS may hold bytes that it has already read
+        // from the socket, and it delivers them only when `read` is called.
         if isWanted { channel.read() }
     }
 
@@ -183,8 +183,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// Replaces the fingerprint in HELLO of a device with a certificate by the identity that belongs to the name in the
-    /// certificate. Returns every other frame unchanged.
+    /// If the frame is HELLO and the device has a certificate, replaces the fingerprint in HELLO by the identity that
+    /// belongs to the name in the certificate. Returns every other frame unchanged.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)

@@ -23,8 +23,7 @@ package struct DeviceOptions: Equatable, Sendable {
     /// other's keys by default.
     package static func usualPrefix(name: String) -> String { name + "/" }
 
-    /// The options in the form in which the comment at the top of the device list and of the file of invitations shows
-    /// them.
+    /// The options as the comments at the top of the device list and of the file of invitations show them.
     static let summary = "prefix=KEYS/ connections=N sessions=N budget=NMiB"
 
     private static let mebibyte: UInt64 = 1 << 20

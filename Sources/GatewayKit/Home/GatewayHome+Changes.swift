@@ -127,8 +127,8 @@ extension GatewayHome {
     ///
     /// Blocks while another process holds the lock of the lists.
     /// - Parameter voided: called with the error if the device is on the list but its invitation cannot be removed.
-    /// - Returns: the device as listed. A device that is on the list already counts as a success, because it repeats
-    ///   its request when the answer was lost. `nil` if no unexpired invitation has this secret.
+    /// - Returns: the device as listed. If the device is on the list already, that counts as a success: the device
+    ///   repeats its request if the answer was lost. `nil` if no unexpired invitation has this secret.
     package func redeem(
         _ secret: InvitationSecret, by fingerprint: Fingerprint, voided: (any Error) -> Void
     ) throws -> AuthorisedDevice? {

@@ -89,8 +89,9 @@ package struct GatewayHome: Sendable {
 
     /// Loads the authority whose certificates identify devices (`serve --ca`).
     ///
-    /// - Throws: also if no authority has signed the gateway's own certificate. Agents that trust the authority would
-    ///   refuse such a gateway; an error at its start is easier to understand than their refusals.
+    /// - Throws: if the authority cannot be used, or if no authority has signed the gateway's own certificate. Agents
+    ///   that trust the authority would refuse such a gateway; an error at its start is easier to understand than their
+    ///   refusals.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
         guard identity.isVouchedFor else {
             throw GatewayHomeError(
@@ -154,7 +155,7 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
     }
 
     /// Whether the operating system caused the error. A later attempt may then succeed. If the content, the length or
-    /// the permissions of a file are the cause, it fails until the file changes.
+    /// the permissions of a file are the cause, every attempt fails until the file changes.
     var isOfSystem: Bool {
         switch cause {
         case .some(let error as FileError): error.isOfSystem

@@ -8,7 +8,7 @@ package struct SiteKeyReport: Sendable {
     /// What one device knows about the key that the report is about: the announced key, or the present key if none is
     /// announced.
     package struct Device: Equatable, Sendable {
-        /// Whether the device would accept the gateway if it presented only this key.
+        /// Whether the device would accept the gateway if the gateway presented only this key.
         package enum Knowledge: Equatable, Sendable {
             /// The newest HELLO of the device lists the key among the device's pins.
             case knows

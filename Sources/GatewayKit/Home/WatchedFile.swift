@@ -22,11 +22,11 @@ package final class WatchedFile<Value: Sendable>: Sendable {
     }
 
     private struct State {
-        /// Stamps of the newest files that were read, whether or not their content could be parsed. `nil` before the
-        /// first read.
+        /// Stamps that the files had when they were last read, whether or not their content could be parsed. `nil`
+        /// before the first read.
         var known: [Stamp?]?
-        /// Stamps at the newest system error that was logged, so that the same error is not logged again. The entry of
-        /// a missing file is `nil`.
+        /// Stamps of the files when the newest system error was logged, so that the same error is not logged again. The
+        /// entry of a missing file is `nil`.
         var unreadable: [Stamp?]?
     }
 

@@ -45,7 +45,7 @@ package struct HandshakeBudget: Sendable {
     /// The peers of one address.
     private struct Address {
         var allowance: Allowance
-        /// Peers that wait, the first one first.
+        /// The peers that wait, in the order of their arrival.
         var queue: [UInt64] = []
     }
 
@@ -56,8 +56,8 @@ package struct HandshakeBudget: Sendable {
     /// Addresses with waiting peers, in the order of their turns.
     private var turns: [String] = []
     private var lastNumber: UInt64 = 0
-    /// The number of addresses at which idle ones are removed. It grows with the addresses that have to stay, so that
-    /// few arrivals go through all of them.
+    /// When the budget keeps this many addresses, the next arrival removes the idle ones. The number is then set to
+    /// twice the number of remaining addresses, so that few arrivals have to look at all addresses.
     private var addressesBeforeCleaning = HandshakeBudget.addressesBeforeFirstCleaning
     private static let addressesBeforeFirstCleaning = 1_024
 
@@ -160,7 +160,8 @@ package struct HandshakeBudget: Sendable {
                 : Allowance(atOnce: limits.atOnce, perSecond: limits.perSecond))
     }
 
-    /// The key of all peers to which the limit of one address does not apply. No address has this text.
+    /// All peers to which the limit of one address does not apply share this entry of `addresses`. No address has this
+    /// text.
     private static let unlimited = "unlimited"
 
     /// Removes addresses whose buckets are full again: a new entry for such an address is equal to the removed one. The

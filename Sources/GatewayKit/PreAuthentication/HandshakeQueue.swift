@@ -28,8 +28,8 @@ actor HandshakeQueue {
     /// A peer has sent the beginning of a handshake.
     func arrived(from address: SocketAddress?) -> OnArrival {
         let owner = PreAuthenticationLimiter.address(of: address)
-        // A tunnel or a proxy on this machine brings many devices from one address. Another process of this machine can
-        // use up the processor without the gateway.
+        // The limit of one address does not apply to peers on this machine: a tunnel or a proxy here brings many
+        // devices from one address. A hostile process on this machine needs no handshakes to use up the processor.
         let decision = budget.arrived(from: owner, isLimited: address?.isLoopback != true, now: clock.now)
         guard case .wait(let ticket) = decision else { return .begin }
         let promise = eventLoop.makePromise(of: Void.self)

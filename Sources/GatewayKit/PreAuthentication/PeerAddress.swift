@@ -1,8 +1,8 @@
 package import NIOCore
 
-/// The address of one connection's peer. Behind a balancer, it is the address that the balancer has told.
+/// The address of one connection's peer. Behind a balancer, it is the address that the balancer has named.
 package final class PeerAddress {
-    /// The address that a PROXY header has told; `nil` if there is none.
+    /// The address that a PROXY header has named; `nil` if there is none.
     package var told: SocketAddress?
 
     package init() {}

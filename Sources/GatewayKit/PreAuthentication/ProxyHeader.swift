@@ -1,9 +1,9 @@
-/// The header of the PROXY protocol, version 2, by which a TCP balancer tells from where a connection comes. The source
-/// of the format: "The PROXY protocol", versions 1 and 2, by Willy Tarreau.
+/// The header of the PROXY protocol, version 2, by which a TCP balancer names the address that a connection comes from.
+/// The source of the format: "The PROXY protocol", versions 1 and 2, by Willy Tarreau.
 package struct ProxyHeader: Equatable, Sendable {
     /// From where a connection comes.
     package enum Source: Equatable, Sendable {
-        /// From the balancer itself, for example a health check; or the balancer does not tell the address.
+        /// From the balancer itself, for example a health check; or the balancer does not name the peer's address.
         case balancer
         /// - Parameter address: 4 bytes of IPv4, or 16 bytes of IPv6.
         case peer(address: [UInt8], port: UInt16)
@@ -36,7 +36,7 @@ package struct ProxyHeader: Equatable, Sendable {
         let byteCount = beginningBytes + rest
         guard byteCount <= bytesMax else { throw .tooLong }
         let addressBytes = family == 0x11 ? 4 : family == 0x21 ? 16 : 0
-        // Both addresses and both ports have to be there, even if the connection is of the balancer.
+        // Both addresses and both ports have to be there, even if the connection comes from the balancer itself.
         guard rest >= (addressBytes == 0 ? 0 : 2 * addressBytes + 4) else { throw .tooShort }
         let header = Array(bytes.prefix(byteCount))
         guard header.count == byteCount else { return nil }

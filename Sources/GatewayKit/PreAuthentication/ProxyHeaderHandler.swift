@@ -1,8 +1,8 @@
 package import Logging
 package import NIOCore
 
-/// Reads the PROXY header with which a connection from a balancer begins. Bytes from an address that is no balancer's
-/// pass unchanged: if they could be a header, any peer could claim any address.
+/// Reads the PROXY header with which a connection from a balancer begins. If a connection is not from a balancer, its
+/// bytes pass unchanged: if the handler read a header from them, any peer could claim any address.
 ///
 /// The next handlers see a connection only after its header has been read, so they count it under the address that the
 /// header names. Bytes behind the header wait until those handlers ask to read.
@@ -15,7 +15,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         case idle
         /// The header has not arrived completely. The bytes are what has arrived of it.
         case reading(ByteBuffer)
-        /// The header has been read. The bytes have arrived behind it.
+        /// The header has been read. The bytes are those that have arrived after it.
         case passing(ByteBuffer)
         /// The connection did not begin with a valid header, and is being closed.
         case refused
@@ -71,7 +71,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
                 return
             }
             if case .peer(let address, let port) = header.source {
-                // try?: the bytes are of the right number, so this does not fail.
+                // try?: the address has the right number of bytes, so this does not fail.
                 peer.told = try? SocketAddress(packedIPAddress: ByteBuffer(bytes: address), port: Int(port))
             }
             var rest = bytes
@@ -107,7 +107,8 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
                 context.fireChannelRead(wrapInboundOut(rest))
                 context.fireChannelReadComplete()
             }
-            // The channel reads no more without this call, because the handler has held back the calls before.
+            // Without this call the channel would not read again, because this handler has held back all earlier calls
+            // of `read`.
             context.read()
             remove(context)
         case .ended:

@@ -19,7 +19,8 @@ package struct ProxyNetworks: Equatable, Sendable {
     package init() {}
 
     /// - Parameter text: addresses and networks with commas between them, as in `10.0.0.0/8,2001:db8::1`.
-    /// - Returns: `nil` if the text is empty, or if one of them is invalid or has bits beyond its length.
+    /// - Returns: `nil` if the text is empty, or if one of the networks is invalid or has bits beyond the length of its
+    ///   prefix.
     package init?(parsing text: String) {
         let items = text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         for item in items {
@@ -46,7 +47,7 @@ package struct ProxyNetworks: Equatable, Sendable {
         return networks.contains { $0.contains(bytes) }
     }
 
-    /// The bytes of an address with all bits after the first ones cleared.
+    /// The bytes of an address, with every bit after the first `bitCount` bits cleared.
     private static func masked(_ address: [UInt8], _ bitCount: Int) -> [UInt8] {
         address.indices.map { index in
             let bits = min(max(bitCount - 8 * index, 0), 8)

@@ -13,7 +13,7 @@ struct UnauthenticatedPeers {
 
     /// Registers a new connection.
     ///
-    /// - Parameter address: the peer's address, which a balancer may have told.
+    /// - Parameter address: the peer's address, which a balancer may have named.
     /// - Returns: the connection's entry, and the channel that the caller drops to make room.
     mutating func connected(
         _ channel: any Channel, from address: SocketAddress?

@@ -42,12 +42,12 @@ final class StoreLog: Sendable {
 }
 
 extension StoreError {
-    /// Whether an operator should see the error. The others follow from what a device, another writer or another
+    /// Whether an operator should see the error. Other errors follow from what a device, another writer or another
     /// gateway did.
     fileprivate var isFailureOfStore: Bool {
         switch reason {
         case .bucketMissing, .denied, .full, .unavailable, .throttled, .outcomeUnknown, .damaged: true
-        // Without an answer of the store, the gateway itself refused a key or size that a device chose.
+        // If the store gave no answer (`detail`), the gateway itself refused a key or a size that a device chose.
         case .unsupported, .tooLarge, .keyUnsupported: detail != nil
         case .uploadUnknown, .digestMismatch, .sizeMismatch, .partsInvalid, .keyTaken, .objectGone, .conflict,
             .bodyFailed, .completionInProgress, .cancelled:

@@ -1,4 +1,4 @@
-/// The form in which a write tells the store a digest of its body, besides the signed `x-amz-content-sha256`.
+/// The form in which a write carries a digest of its body, besides the signed `x-amz-content-sha256`.
 ///
 /// A bucket with a default retention (Object Lock) refuses an object without a digest, and some stores refuse a form
 /// that they do not know. The probe tries the forms.
@@ -12,7 +12,7 @@ package enum S3Checksum: Hashable, Sendable {
     /// bytes.
     case md5
 
-    /// Whether the write tells the SHA-256 in a header of S3's checksums.
+    /// Whether the write carries the SHA-256 in one of S3's checksum headers.
     var isSHA256: Bool { self == .sha256 || self == .sha256Named }
 
     /// The forms in the order in which the probe tries them. A SHA-256 is known before the first byte of each body, so

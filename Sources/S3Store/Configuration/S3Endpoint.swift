@@ -103,8 +103,8 @@ package struct S3Endpoint: Hashable, Sendable {
     /// The address of requests for a bucket.
     func target(bucket: String, addressing: S3Addressing, region: String) -> S3Target {
         let host = hostName(region: region)
-        // With TLS, name a bucket whose name contains a dot in the path: a certificate for *.host does not cover its
-        // name.
+        // With TLS, a bucket whose name contains a dot is named in the path: a certificate for `*.host` does not cover
+        // the host name `first.second.host`.
         let isVirtual = addressing == .virtual && !(isSecure && bucket.contains("."))
         let name = isVirtual ? "\(bucket).\(host)" : host
         let authority = name + (port.map { ":\($0)" } ?? "")

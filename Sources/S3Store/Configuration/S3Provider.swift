@@ -74,9 +74,9 @@ package struct S3Provider: Hashable, Sendable {
     /// Whether the store checks and keeps each part's SHA-256 (`x-amz-checksum-sha256`) and returns the SHA-256 over
     /// the part digests for the object.
     package var keepsSHA256 = false
-    /// The form of the digest that PutObject has.
+    /// The form in which PutObject carries the digest of its body.
     package var putChecksum = S3Checksum.none
-    /// The form of the digest that UploadPart has.
+    /// The form in which UploadPart carries the digest of its body.
     package var partChecksum = S3Checksum.none
     /// Whether the store, when it completes an upload, compares the object's size with `x-amz-mp-object-size` and
     /// refuses a difference.
@@ -213,9 +213,9 @@ extension S3Provider {
 }
 
 extension S3Provider {
-    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. It must not be used
-    /// if altered bytes would stay unnoticed, which is so if the store neither checks the digest nor returns the MD5 of
-    /// what it received, and the connection does not protect the bytes either.
+    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. Somewhere on the way
+    /// altered bytes must be noticed: the store checks the digest, the store returns the MD5 of the bytes that it
+    /// received, or the connection protects the bytes. If none of these is so, the store must not be used.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

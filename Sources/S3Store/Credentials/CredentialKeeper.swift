@@ -6,7 +6,7 @@ import TransferCommon
 /// The credentials that all requests of a store share, renewed before they expire.
 ///
 /// At most one task asks the source at a time. While the old credentials are valid, requests use them and do not wait
-/// for that task. Otherwise all requests wait for the same task.
+/// for that task. Once they are not valid, all requests wait for it.
 final class CredentialKeeper: Sendable {
     private typealias Renewal = Task<Result<S3Credentials, StoreError>, Never>
 
@@ -17,8 +17,8 @@ final class CredentialKeeper: Sendable {
         /// Whether the log says that the store refuses the credentials.
         var isWarned = false
 
-        /// Whether a line of the log may say that the store refuses the credentials. A store that refuses and accepts
-        /// them in turn causes one such line a minute.
+        /// Whether a line of the log may say that the store refuses the credentials. If a store refuses and accepts
+        /// them in turn, there is at most one such line a minute.
         mutating func mayWarn() -> Bool {
             let now = ContinuousClock.now
             guard !isWarned, lastWarning.map({ now - $0 >= .seconds(60) }) ?? true else { return false }

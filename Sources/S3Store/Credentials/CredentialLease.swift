@@ -142,8 +142,9 @@ package struct CredentialLease: Sendable {
         case (.trusted, .possible):
             state = .doubted(held)
         case (.trusted, .certain), (.doubted, _):
-            // The pause may follow a question that a mere doubt caused. The source answered it before the store named
-            // the credentials as the reason, so ask again. After a failure of the source the pause stays.
+            // The pause may have begun because the source was asked for a mere doubt, before the store named the
+            // credentials as the reason. End that pause, so that the source is asked again. After a failure of the
+            // source the pause stays.
             if refusal == .certain, failure == nil { nextAttempt = nil }
             state = .refused(held)
         case (.refused, _), (.empty, _):

@@ -43,7 +43,7 @@ package struct S3Credentials: Hashable, Sendable {
 
 extension String {
     /// The text with an ellipsis in place of each occurrence of a secret. Compares bytes, because a combining mark
-    /// behind the secret would make its last character another one.
+    /// behind the secret would change its last character.
     package func hiding(_ secret: some StringProtocol) -> String {
         // A shorter text cannot contain the secret, so do not search it. For each new file the store refuses to return
         // the object's headers (404), without a message and with a short request id. Without this check the searches

@@ -1,7 +1,7 @@
 package import TransferCommon
 
-/// What the requests of a probe have shown. It makes the store's properties of them, a reason not to use the store, or
-/// warnings. It sends nothing itself.
+/// What the requests of a probe have shown. Derives from it the properties of the store, a reason not to use the store,
+/// or warnings. Sends nothing itself.
 ///
 /// | step                                 | if the store refuses it                                   |
 /// |--------------------------------------|-----------------------------------------------------------|
@@ -54,7 +54,8 @@ package struct ProbeFindings {
         case days(Int)
     }
 
-    /// The properties of the table, with the observed ones.
+    /// The store's properties: those of the table of providers, each replaced by the observed one if the probe has
+    /// observed it.
     package var provider: S3Provider
     /// The steps that the store has refused.
     package var refused: [Step: StoreError] = [:]

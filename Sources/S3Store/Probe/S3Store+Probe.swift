@@ -29,7 +29,7 @@ extension S3Store {
         }
         var findings = await removing(probe)
         if let failure { throw failure }
-        // The store's answer to Create may have named the time already.
+        // The answer to CreateMultipartUpload may already have named the time at which the bucket removes the upload.
         if findings.uploadRule == .unknown {
             findings.uploadRule = await bucket.uploadRule(prefix: configuration.prefix)
         }

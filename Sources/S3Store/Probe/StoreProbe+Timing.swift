@@ -49,8 +49,8 @@ extension StoreProbe {
         return isSafe
     }
 
-    /// The bucket without the comparison of ETags with MD5s, which would read the objects back. If the bucket keeps
-    /// versions, a deletion tries to remove them.
+    /// The bucket as this part of the probe uses it. It does not compare ETags with MD5s, because a difference would
+    /// make it read the object back. If the bucket keeps versions, a deletion also tries to remove the versions.
     private var plainBucket: S3Bucket {
         var bucket = bucket
         bucket.provider.tellsPartMD5 = false

@@ -90,8 +90,8 @@ struct StoreProbe {
     /// Uploads a part with the highest number of the table. If the store refuses it, tries lower numbers that stores
     /// are known to have as their limit.
     ///
-    /// The part is larger than those that are sent in one piece. Some stores compute the ETags of such parts in another
-    /// way, so this part, too, shows whether ETags are MD5s.
+    /// The part is too large to be sent in one piece. Some stores compute the ETag of such a part in another way than
+    /// the ETag of a small part, so this part, too, shows whether ETags are MD5s.
     private mutating func tryHighestPart(_ upload: String) async throws(StoreError) {
         let highest = table.provider.partsMax
         let bytes = ByteBuffer(repeating: 0x2E, count: Self.largeBytes)

@@ -81,7 +81,8 @@ extension S3Bucket {
         }
     }
 
-    /// The strictest of the rules that apply to some of the keys; `.none` if no rule applies to all of them.
+    /// The rule with the shortest time, of the rules that apply to at least some of the keys. It counts if any rule
+    /// applies to all keys, or if its time is shorter than that of the gateways; otherwise the result is `.none`.
     static func uploadRule(
         _ rules: [S3Documents.Lifecycle.AbortRule], prefix: String
     ) -> ProbeFindings.UploadRule {

@@ -105,7 +105,7 @@ struct S3ObjectHeaders {
         return headers
     }
 
-    /// The headers that tell the store a digest of the body.
+    /// The headers that carry a digest of the body.
     static func fields(
         of form: S3Checksum, digest: SHA256Digest, md5: MD5Digest?
     ) -> [(name: String, value: String)] {

@@ -113,8 +113,8 @@ extension S3Store {
         try await records.names(prefix: prefix, after: after)
     }
 
-    /// The time in the answer to a small request. Every answer has the time, so a request that this store refuses is
-    /// replaced by another one.
+    /// The store's time, which every answer names. If the store refuses the first small request, or its answer names no
+    /// time, the method sends another one.
     package func currentTime() async throws(StoreError) -> Date? {
         do {
             if let date = try await time(of: S3Request(.HEAD, key: nil)) { return date }

@@ -11,7 +11,8 @@ struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
     /// S3's error code. Empty if the answer has none. An answer to HEAD never has one.
     var code: String
     var message: String
-    /// The store's name of this request, which the store's operator finds in its log; empty if the store sent none.
+    /// The id that the store gave this request, which the store's operator finds in the store's log; empty if the store
+    /// sent none.
     var requestID: String
     /// The bucket's region, if the store names one and it is not the region of the request.
     var region: String?
@@ -105,7 +106,8 @@ extension S3Refusal {
     }
 
     /// Whether the region is the reason for the refusal. That a store names the bucket's region is not enough, because
-    /// stores do so in any refusal. An empty code counts, because an answer to HEAD has no code.
+    /// stores do so in any refusal. A refusal without a code may be about the region, too, because an answer to HEAD
+    /// has no code.
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
@@ -170,7 +172,7 @@ extension S3Refusal {
         // JuiceFS, which keeps objects as files in folders, sends these messages.
         ("InternalError", "cause(not a directory)", S3Meaning(.keyUnsupported)),
         ("InternalError", "cause(is a directory)", S3Meaning(.keyUnsupported)),
-        // OpenStack Swift uses the code of a body that is too large for a quota that is used up.
+        // If a quota is used up, OpenStack Swift answers with the code for a body that is too large.
         ("EntityTooLarge", "quota", S3Meaning(.full)),
         ("AccessDenied", "quota exceeded", S3Meaning(.full)),
     ]

@@ -1,4 +1,4 @@
-/// Reads one XML document into a tree, within limits that no answer of a store can exceed in memory or in depth.
+/// Reads one XML document into a tree. `Limits` bounds the memory and the depth of the tree, whatever a store answers.
 ///
 /// A store is trusted with the data, but a proxy in front of it may answer in its place, and the answer must not end
 /// the process. So the reader uses no recursion, and it refuses a document type declaration, which could define
@@ -180,7 +180,7 @@ package struct XMLReader {
 
     /// Reads a reference to a character, behind its `&`.
     private mutating func readReference() throws(Failure) -> [UInt8] {
-        // No reference that the reader accepts is longer: `&#1114111;` with some leading zeros.
+        // 16 bytes are enough for each reference that the reader accepts, even for `1114111;` with some leading zeros.
         guard let end = rest.prefix(16).firstIndex(of: UInt8(ascii: ";")) else { throw .malformed }
         let name = String(decoding: rest[..<end], as: UTF8.self)
         rest = rest[(end + 1)...]

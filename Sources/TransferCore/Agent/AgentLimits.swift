@@ -4,8 +4,8 @@ package import TransferCommon
 package struct AgentLimits: Hashable, Sendable {
     /// Parts under way at once, from the beginning of their read until they are stored.
     package var concurrency = 4
-    /// Offers in a slot before it is open. If there are more, the gateway may close the slot instead of deciding on
-    /// them (specification §7.1).
+    /// Maximum number of offers in a slot before the slot is open. If the agent made more, the gateway might close the
+    /// slot instead of deciding on them (specification §7.1).
     package var offersAheadMax = 64
     /// Connections at once.
     package var connections = 1
@@ -13,9 +13,9 @@ package struct AgentLimits: Hashable, Sendable {
     package var interfaces: [String] = []
     /// Sessions at once; beyond that, files wait in the journal.
     package var sessionsMax = 256
-    /// Bytes that are passed to a connection before its socket has taken them.
+    /// Maximum number of bytes that were passed to a connection and that its socket has not taken yet.
     package var queuedBytesMax: UInt64 = 1 << 20
-    /// Maximum size of a chunk, which the gateway and the rate of the link bound as well.
+    /// Maximum size of a chunk. The gateway and the rate of the link bound the size, too.
     package var chunkBytesMax: UInt32 = 256 << 10
     /// Minimum size of a chunk on a slow link.
     package var chunkBytesMin: UInt32 = 4 << 10

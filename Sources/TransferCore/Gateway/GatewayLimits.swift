@@ -7,8 +7,9 @@ package struct GatewayLimits: Hashable, Sendable {
     // MARK: Before a key is proved
 
     /// Connections whose device has not sent HELLO, in all and from one address. Any peer can make such connections.
-    /// Beyond the limit, the gateway closes the oldest of them from the address that has the most, so that silent
-    /// connections do not keep devices out. The limit of one address is large enough for a fleet behind one address.
+    /// When one of the two limits is reached, the gateway closes an old connection for each new one
+    /// (`PreAuthenticationLimiter`), so that silent connections do not keep devices out. The limit of one address is
+    /// large enough for a fleet behind one address.
     package var unauthenticatedPeersMax = 1_024
     package var unauthenticatedPeersPerAddressMax = 256
     /// From the beginning of a connection to the end of its handshake: enough for ten handshakes of three flights over
@@ -39,9 +40,9 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How many uses of slots (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that end without an object a device may begin:
-    /// burst, and rate per second. A use that ends with an object under the key does not count, so this limit does not
-    /// slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
+    /// How many fruitless uses of slots a device may begin: burst, and rate per second. A use begins with SESSION OPEN,
+    /// RESUME QUERY, ABORT or PROVE. It is fruitless unless it ends with an object under the key, so this limit does
+    /// not slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
     /// sessions that a device may have. The rate is enough for an agent that loses its connection every three seconds
     /// and resumes 256 sessions each time.
     package var fruitlessBeginningsAtOnce: UInt64 = 2_048
@@ -71,7 +72,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// this limit bounds it. An agent offers no more parts than this before the answer (specification §7.1).
     package var heldDecisionsMax = 64
     /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session: it asks
-    /// the store for the upload of each. If records of sessions cannot be removed, there may be any number of them.
+    /// the store for the upload of each. If the gateway cannot remove the records of ended sessions, any number of
+    /// records may name the same file.
     package var probesMax = 16
     /// The store gets a part up to this size as a whole, so the part may stay in memory until the store has answered.
     /// The gateway evicts such a part if nothing of it arrives in a window of progress. 0: the store gets every part as
@@ -84,10 +86,10 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Progress of what holds memory
 
-    /// The length of a window of progress. At its end, the gateway evicts each part or list that has not moved during
-    /// the whole window, although only its agent could move it. On a slow link the parts take turns, so none is evicted
-    /// if the connection brought `progressBytesMin` for each part and list that it holds. A link of 2 KB/s is enough
-    /// for some 400 parts at once.
+    /// The length of a window of progress. At its end, the gateway evicts each part or list that only its agent could
+    /// have moved, and that has not moved during the whole window. On a slow link the parts take turns, so none is
+    /// evicted if the connection brought `progressBytesMin` for each part and list that it holds. A link of 2 KB/s is
+    /// enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
     /// What the slow parts of all devices may hold together while the budget is too full for other parts: half of the
@@ -171,7 +173,7 @@ package struct GatewayLimits: Hashable, Sendable {
         self.parts = parts
     }
 
-    /// The limits of one device: its own, and these in place of each limit that it does not set.
+    /// The limits of one device: its own limits, and the site's for each limit that the device does not set.
     func of(_ device: DeviceLimits) -> GatewayLimits {
         var limits = self
         limits.connectionsPerDeviceMax = device.connectionsMax ?? connectionsPerDeviceMax

@@ -40,7 +40,7 @@ package struct AgentProgram: Sendable {
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
-        // A reader that does not read must not stop the transfer, which works for more than its output.
+        // A program that does not read the agent's output must not stop the transfer.
         Output.doNotWaitForReader()
         let summary = try await summary(of: work) { [lines] in lines.observe($0) }
         lines.conclude(summary)

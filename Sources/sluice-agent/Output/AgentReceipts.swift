@@ -57,8 +57,8 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Verifies each receipt: whether its signature is right, and whether this home trusts the signing key. Trusted are
-    /// pinned keys, or keys with a certificate that the home's authority has signed for the gateway.
+    /// Verifies each receipt: whether its signature is right, and whether this home trusts the signing key. The home
+    /// trusts its pinned keys, or keys with a certificate that its authority has signed for the gateway.
     ///
     /// - Parameters:
     ///   - asJSON: whether each line is a JSON object with all fields of the receipt.
@@ -113,8 +113,8 @@ package struct AgentReceipts: Sendable {
         return "\(String(decoding: segment, as: UTF8.self))-\(digits)\(ReceiptFile.nameExtension)"
     }
 
-    /// Whether a byte is allowed in a file name: a letter, a digit, a full stop or a hyphen. A name of full stops only
-    /// cannot result, because the digits follow.
+    /// Whether a byte is allowed in a file name: a letter, a digit, a full stop or a hyphen. The name never consists of
+    /// full stops only, because the digits follow.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

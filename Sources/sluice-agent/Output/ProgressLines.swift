@@ -17,11 +17,11 @@ package final class ProgressLines: Sendable {
         case quiet
     }
 
-    /// How far the reader of the output is. While it is slow, progress is left out and results are printed.
+    /// Whether the reader of the output keeps up. While it does not, the agent prints results, but no progress.
     package enum Reader: Sendable {
         /// All output is written.
         case idle
-        /// The reader reads.
+        /// Some output waits for the reader.
         case reading
         /// Much output waits for the reader.
         case behind
@@ -52,7 +52,7 @@ package final class ProgressLines: Sendable {
 
     /// - Parameters:
     ///   - columns: current width of the terminal.
-    ///   - reader: how far the reader of the output is.
+    ///   - reader: whether the reader of the output keeps up.
     ///   - output: called with text, including line feeds. Control characters of foreign text are visible in it; only
     ///     the progress board contains those that move the cursor.
     package init(
@@ -179,7 +179,7 @@ package final class ProgressLines: Sendable {
             }
             guard isTerminal else { return texts + (reader == .behind ? [] : Self.sums(&state, now: now)) }
             let isDue = state.drawnAt.map { now - $0 >= Self.drawInterval } ?? true
-            // Draw no board behind text that waits: a stopped terminal would otherwise collect outdated boards.
+            // While text waits for the terminal, draw no board: a stopped terminal would collect outdated boards.
             guard reader == .idle else { return texts.isEmpty ? [] : Self.erased(&state) + texts }
             guard isDue || !texts.isEmpty else { return [] }
             return Self.erased(&state) + texts + Self.drawn(&state, columns: columns(), now: now)

@@ -10,8 +10,8 @@ import WireProtocol
 @Suite(.timeLimit(.minutes(5))) struct SourceFileLookTests {
     private static let shell = Executable(path: "/bin/sh")
 
-    /// Runs `body` with a file and with a new clock. The clock gives no time yet, because it has run for less than the
-    /// two seconds that show whether programs set the system's clock.
+    /// Runs `body` with a file and with a new clock. The clock gives no time yet, because its first reading is less
+    /// than two seconds old.
     private func withFile(
         in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
     ) async throws {

@@ -9,7 +9,7 @@ import TransferCore
         #expect(UploadFailure(withoutTLSTo: address, host: "localhost") == nil)
     }
 
-    /// A resolver gives an address of another machine for a name that the setting takes for loopback.
+    /// A name that looks like loopback, such as `localhost`, may resolve to an address of another machine.
     @Test(arguments: ["10.0.0.1", "::", "fe80::1", nil] as [String?])
     func connectionWithoutTLSToAnotherMachineFails(address: String?) throws {
         let failure = try #require(UploadFailure(withoutTLSTo: address, host: "localhost"))

@@ -37,8 +37,8 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/", "yard/"])
     }
 
-    /// A line without a prefix does not give a device the keys of other devices. Any key needs an empty prefix, which a
-    /// person has to write, and which stays visible when the list is written again.
+    /// A line without a prefix does not let a device write the keys of other devices. Only an empty prefix lets it
+    /// write any key. A person has to write this prefix, and it stays visible when the list is written again.
     @Test func deviceWritesBelowItsNameUnlessItsLineSaysOtherwise() throws {
         let text =
             "cam sha256:\(Self.one)\nship sha256:\(Self.two) prefix=\nyard certificate\ngate certificate prefix=\n"
@@ -79,8 +79,8 @@ struct DeviceListTests {
         }
     }
 
-    /// A combining mark forms one `Character` with the character before it. At the start of a prefix this is the equals
-    /// sign of `prefix=`.
+    /// A combining mark forms one `Character` with the character before it. At the start of a prefix, the character
+    /// before the mark is the equals sign of `prefix=`.
     @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
     func readsPrefixesWithCombiningMarks(prefix: String) throws {
         var list = DeviceList()

@@ -10,7 +10,7 @@ import sluice_agent
 /// Tests that text from outside cannot control the terminal. File names come from other users of the machine, messages
 /// from the gateway.
 @Suite struct ForeignTextTests {
-    /// Would clear the screen and begin a line of its own.
+    /// Text that would clear a terminal's screen and begin a line of its own.
     private static let foreign = "x\u{1B}[2J\nforged\u{9B}1A\u{202E}"
     private static let visible = "x\\u{1b}[2J\\u{a}forged\\u{9b}1A\\u{202e}"
 
@@ -55,7 +55,8 @@ import sluice_agent
         #expect(!rest.split(separator: "\n").contains { $0.hasPrefix("forged") })
     }
 
-    /// A program reads the names as they are, and a terminal shows none of their control characters.
+    /// A program that parses the JSON gets the names as they are. A terminal that shows the JSON receives none of their
+    /// control characters.
     @Test func jsonEscapesControls() throws {
         let text = try Self.output(.json) { try Self.printAll($0) }
         #expect(

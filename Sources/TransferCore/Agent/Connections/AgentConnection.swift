@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// One attempt of the agent to be connected, from the wait before it to its end.
+/// One connection of the agent: the wait before it connects, the attempt, and the connection until its end.
 ///
 ///     from        event                                        to
 ///     away        the wait is over, and there is work          connecting

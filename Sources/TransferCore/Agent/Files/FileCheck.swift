@@ -3,8 +3,8 @@ package import TransferCommon
 // Decides whether the store holds exactly the content of a file, according to the journal or to a gateway.
 //
 // Invariants
-// - *Proven* means: the journal's proof names the store in use and the file's key there, and the file is what was read,
-//   by its content, or by its stamp if stamps tell versions apart.
+// - *Proven* means: the journal's proof names the store in use and the file's key there, and the file is still the one
+//   that was read: its content is the same or, if stamps tell versions apart, its stamp.
 // - A file whose state is *unknown* counts neither as *proven* nor as *not sent*.
 //
 //   in this order                                          is

@@ -12,7 +12,7 @@ package enum JournalWrite: Hashable, Sendable {
     case restamped(UploadID, FileStamp)
     /// The session cannot be used any more, and a new session for the file begins (specification §8.5).
     case lost(UploadID, losses: Int)
-    /// The upload is to be dropped, by the next run if this one ends first.
+    /// The upload is to be dropped: by this run, or by the next one if this run ends first.
     case dropping(UploadID)
     /// The upload's row is about to be deleted, but the version of the file that the row names may still appear in the
     /// store.

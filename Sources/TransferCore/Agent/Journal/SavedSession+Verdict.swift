@@ -9,7 +9,7 @@ extension SavedSession {
     enum Verdict: Hashable, Sendable {
         /// The user wants the session dropped, or the file is gone.
         case drop
-        /// What another run read of a stream cannot be read again.
+        /// An earlier run read from a stream, which cannot be read again.
         case streamIsGone
         /// The journal's row is damaged.
         case isDamaged
@@ -38,8 +38,8 @@ extension SavedSession {
         switch (request.policy, condition) {
         case (.replace, .absent): return false
         case (.replace, _), (_, .absent): return true
-        // The session may replace the file's earlier object only while the file is unchanged since it was found to have
-        // grown.
+        // The session replaces the file's earlier object, because the file had grown. It may continue only if the file
+        // has not changed since.
         case (.verify, .matches): return policy == .verify && difference == .none
         case (.verify, .any), (.fail, _): return false
         }

@@ -34,7 +34,7 @@ package struct StoredProof: Hashable, Sendable {
 /// until the put limit has passed (specification §9.2).
 package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
-    /// How long ago the agent gave up the upload of this version, at least. Time that the journal cannot measure, such
+    /// The agent gave up the upload of this version at least this long ago. Time that the journal cannot measure, such
     /// as the time before a restart of the machine, is not counted.
     package var age: Duration
 

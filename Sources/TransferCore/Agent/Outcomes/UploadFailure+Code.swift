@@ -67,7 +67,7 @@ extension UploadFailure.Kind {
     }
 
     /// The failure for a code that has no kind of its own. If the agent's reaction to the code is another attempt, the
-    /// cause is a defect of the gateway, or a later version of it. The other codes say that the agent or the gateway
+    /// gateway has a defect, or is of a later version than the agent. The other codes say that the agent or the gateway
     /// broke the protocol.
     private static func ofUnnamed(_ code: ErrorCode) -> Self {
         switch FailureRule.of(code)?.reaction {

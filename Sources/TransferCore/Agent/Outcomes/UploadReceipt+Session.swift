@@ -28,8 +28,8 @@ extension UploadReceipt {
         self.init(
             size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
             version: exists.version, session: writer, stamp: session.stamp)
-        // The evidence is a digest of the whole object and depends on no part size. A root digest depends on one, so
-        // the receipt states a part size with which the whole object is one part.
+        // The evidence is a digest of the whole object and depends on no part size. But a root digest depends on a part
+        // size, so the receipt states a part size with which the whole object is one part.
         if root != nil, partBytes == 0 { partBytes = max(exists.size, 1) }
         self.site = site
         self.stampCounts = session.stampCounts

@@ -38,9 +38,9 @@ struct NamedParts: Hashable, Sendable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// RESUME QUERY has been answered. Until then each query asks for partials, except a query by which the session
-    /// joins a further connection: if an earlier query was refused, or its connection was lost, the agent still does
-    /// not know the partials.
+    /// RESUME QUERY has been answered. Each query asks for partials until one is answered, because a query that was
+    /// refused, or whose connection was lost, has brought no partials. Only a query by which the session joins a
+    /// further connection never asks for them.
     mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {

@@ -22,7 +22,7 @@ package enum OnPart: Hashable, Sendable {
     /// Another attempt may succeed.
     case `defer`(GatewayRefusal)
     case end(UploadFailure)
-    /// What was begun is dropped, and the upload ends.
+    /// The upload drops its session at the gateway, and then ends with this failure.
     case abandon(UploadFailure)
 }
 

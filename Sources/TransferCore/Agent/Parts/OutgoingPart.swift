@@ -69,7 +69,7 @@ package struct OutgoingPart: Hashable, Sendable {
             self.credit = .undecided(sentEarly: 0)
         }
 
-        /// The gateway has named the part in the slot: it holds the bytes below an offset.
+        /// The gateway has named the part in the slot: the gateway holds the part's bytes below an offset.
         init(_ id: OfferID, in place: Attachment, from start: ByteOffset, limit: ByteOffset) {
             self.id = id
             self.place = place
@@ -95,7 +95,7 @@ package struct OutgoingPart: Hashable, Sendable {
     /// What follows when the socket has taken a chunk.
     package struct OnTaken: Hashable, Sendable {
         package var taken: ByteOffset
-        /// Whether no earlier attempt has written so many bytes of the part to a socket.
+        /// Whether every earlier attempt has written fewer bytes of the part to a socket.
         package var isProgress: Bool
         package var isWhole: Bool
     }
@@ -191,7 +191,8 @@ extension OutgoingPart {
         state = .ready(digests, notBefore: now, waitsForStore: false)
     }
 
-    /// The file was touched while the part was read: only the same digest twice proves that the bytes did not change.
+    /// The file was touched while the part was read. Only a second read with the same digest proves that the bytes did
+    /// not change.
     package mutating func readAgain(after digest: SHA256Digest) {
         guard case .reading = state else { return }
         state = .reading(earlier: digest)

@@ -219,8 +219,9 @@ extension PartTransfer {
         -> OnPart
     {
         if parts[number]?.place == place { return refused(number, refusal, isStream: isStream) }
-        // If the part has been offered in another slot since, the report does not concern that offer. Otherwise the
-        // gateway has evicted a part that it had named. The agent offers the part once it has read it.
+        // The part is not offered in this slot now. Either the gateway had named the part in this slot and has now
+        // evicted it: then the agent offers the part after reading it. Or the report concerns an earlier offer, and
+        // nothing follows.
         guard parts.evicted(number, at: place) else { return .nothing }
         switch FailureRule.reaction(to: refusal.code, in: .part) {
         case .report, .stop: return .end(refusal.failure)

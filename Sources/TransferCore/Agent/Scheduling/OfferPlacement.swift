@@ -1,7 +1,7 @@
 import WireProtocol
 
-/// Chooses the slot in which a part is offered, among those of its session: on the connection that sends the fewest
-/// parts of the upload, then of all uploads.
+/// Chooses the slot in which a part is offered, among the slots of its session: the slot on the connection that sends
+/// the fewest parts of the upload. If several connections send equally few, the parts of all uploads count.
 ///
 /// While other connections are being established or are joining the session, a share of the parts is kept for each of
 /// them. A part stays on the connection on which it was offered, and large parts may take minutes; without the shares,

@@ -169,7 +169,7 @@ extension Scheduler {
         giveUpProofs(failure, &context)
     }
 
-    /// The agent is stopping: uploads that are not worth finishing end.
+    /// The agent is stopping: ends the uploads that are not worth finishing.
     ///
     /// - Returns: whether any upload is left.
     mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {

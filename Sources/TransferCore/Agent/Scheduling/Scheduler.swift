@@ -32,8 +32,9 @@ struct Scheduler: Hashable {
         uploads.values.contains { $0.view.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
     }
 
-    /// Whether an upload makes progress that no frame shows, so that the agent must not give up: the shell reads for
-    /// the upload, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
+    /// Whether the agent must not give up although no frame shows progress: the shell reads for an upload or a proof, a
+    /// gateway reads an object for a proof, or an upload waits for the put limit, which may be longer than
+    /// `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.view.isBusy(at: context.now) }
             || proofs.values.contains { $0.isPatient(context) }

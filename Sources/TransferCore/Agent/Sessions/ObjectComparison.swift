@@ -1,8 +1,9 @@
 package import TransferCommon
 package import WireProtocol
 
-/// The comparison of the file with the object under its key: the session may not replace the object, or the object may
-/// be the file already (specification §6.3). The agent reads the file, and the content decides.
+/// The comparison of the file with the object under its key (specification §6.3). The agent compares them if the
+/// session may not replace the object, or if the object may be the file already. It reads the file, and the content
+/// decides.
 ///
 ///     from       event                                                          to
 ///     comparing  the file has the content of the object                         same

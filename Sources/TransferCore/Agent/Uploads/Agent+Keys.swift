@@ -9,8 +9,8 @@ extension Agent {
     /// decides what the second may do.
     package func freeKeyCount(of keys: [String]) -> Int {
         let underWay = scheduler.uploads.values.map(\.request.key)
-        // Swift compares texts by characters, but two keys are equal only if their bytes are. A key that is not in the
-        // set equals no key under way in either sense, so most keys need no comparison of bytes.
+        // Swift compares texts by characters, but two keys are equal only if their bytes are. Keys with equal bytes are
+        // also equal as texts, so only a key that is in the set needs a comparison of bytes.
         let alike = Set(underWay)
         return keys.prefix { key in
             !alike.contains(key) || !underWay.contains { $0.hasSameBytes(as: key) }

@@ -49,7 +49,8 @@ package struct UploadRequest: Hashable, Sendable {
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
-    /// What the store keeps beside the object. For a saved session, the session's own metadata count instead.
+    /// The metadata that the store keeps with the object. For a saved session, the session's own metadata count
+    /// instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
     /// Whether the journal has a proof for this key: the key may then hold the file already, so that nothing has to be

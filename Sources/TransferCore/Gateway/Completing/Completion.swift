@@ -119,7 +119,8 @@ package struct Completion: Hashable, Sendable {
             return .found(object)
         case (_, .failed(.uploadUnknown)):
             // Another request can be completing the upload only if this is not the first COMPLETE, or if an earlier
-            // attempt of this completion may still take effect. Otherwise the search need not wait for it.
+            // attempt of this completion may still take effect. If neither holds, the search need not wait for another
+            // request.
             return .search(.uploadUnknown, isPatient: !complete.isFirst || attempts > 1)
         case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             return .search(.conditionFailed, isPatient: true)
@@ -184,8 +185,8 @@ package struct Completion: Hashable, Sendable {
     }
 
     /// The listed parts that the agent sends again: those that the store's answer names. If the answer names none of
-    /// them, it may mean those that the store's listing lacks or, if the listing lacks none, any of them. The store may
-    /// also name a part twice, or a part that the agent did not list, so its answer only selects from the agent's list.
+    /// them, those that the store's listing lacks. If the listing lacks none either, all of them. The store may name a
+    /// part twice, or a part that the agent did not list, so its answer only selects from the agent's list.
     private func suspects(_ named: [PartNumber]) -> [PartNumber] {
         let named = Set(named)
         let listed = list.map(\.part).filter(named.contains)

@@ -203,9 +203,10 @@ package struct SessionParts: Hashable, Sendable {
         return partials
     }
 
-    /// Takes over a part that was offered ahead to the opening session whose slots this one takes over. If this session
-    /// has bytes of the same part with the same digest, it keeps the part of which more bytes have arrived. A chunk
-    /// that is still arriving counts completely, because the agent will not send it again.
+    /// Takes over a part of the opening session whose slots this session takes over. The agent offered the part before
+    /// the answer to SESSION OPEN. If this session has bytes of the same part with the same digest, it keeps the part
+    /// of which more bytes have arrived. A chunk that is still arriving counts completely, because the agent will not
+    /// send it again.
     package mutating func adopt(_ offered: IncomingPart, by owner: Attachment, partsMax: Int) -> OnAdoption {
         let number = offered.offer.part
         if let own = table[number], own.isSame(as: offered.offer), own.received >= offered.reach {

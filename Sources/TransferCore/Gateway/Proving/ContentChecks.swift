@@ -74,8 +74,8 @@ struct ContentChecks: Hashable {
     // MARK: Reading back
 
     /// A look of a session has found an object. Holds back the answer until the object has been read, if the session
-    /// needs the content and the store keeps no digest. The number of sessions is bounded, and so is the number of
-    /// read-backs that wait for them.
+    /// needs the content and the store keeps no digest. The number of sessions is bounded, and therefore also the
+    /// number of objects that wait to be read for sessions.
     ///
     /// - Returns: whether the answer is held back.
     mutating func holdsBack(_ object: ObjectSummary, to request: StoreRequestID, of session: GatewaySession?) -> Bool {

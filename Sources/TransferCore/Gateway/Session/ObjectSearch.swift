@@ -15,8 +15,8 @@ package import TransferCommon
 package struct ObjectSearch: Hashable, Sendable {
     /// The store's answer to the write.
     package enum Cause: Hashable, Sendable {
-        /// The store does not know the upload. Another gateway may be completing the upload, which the store may hide
-        /// meanwhile.
+        /// The store does not know the upload. Another gateway may be completing the upload, and the store may hide the
+        /// upload until then.
         case uploadUnknown
         /// The write condition did not hold: the key held an object, or another object than the condition named, or
         /// none any more.

@@ -4,8 +4,8 @@ import WireProtocol
 /// The plain text of a session token (specification §11): all that a gateway must know to continue a session that it
 /// has never seen.
 package struct SessionToken: Hashable, Sendable {
-    /// Most bytes of a sealed token. If an upload id is too long for a token, the gateway refuses the session when it
-    /// opens.
+    /// Maximum number of bytes of a sealed token. If an upload id is too long for a token, the gateway refuses the
+    /// session when it opens.
     package static let sealedBytesMax = 4_096
     /// Upper bound of the bytes that sealing adds.
     static let sealingBytes = 64

@@ -79,8 +79,9 @@ package struct WriteGuard: Hashable, Sendable {
         view = other.view
     }
 
-    /// Whether the session's next step depends on the bytes of the object. That is so for an object of the file's size
-    /// without evidence, if its metadata name no session or this session, or if the agent compares the file with it.
+    /// Whether the session's next step depends on the bytes of the object. That is so if the object has the file's size
+    /// and no evidence, and one of these holds: its metadata name no session, they name this session, or the agent
+    /// compares the file with it.
     package func needsContent(of object: ObjectSummary) -> Bool {
         guard object.size == plan.fileBytes, object.evidence == .none else { return false }
         return object.session == nil || object.session == session || compares

@@ -122,8 +122,8 @@ package struct AttachedSlot: Hashable, Sendable {
         return true
     }
 
-    /// A part is offered in the slot, or named there as a partial. A decision on an earlier offer of the part that is
-    /// still held becomes void.
+    /// A part is offered in the slot, or named there as a partial. If a decision on an earlier offer of the part is
+    /// still held, that decision becomes void.
     package mutating func offered(_ part: PartNumber) {
         hasOffered = true
         guard case .unanswered(let question, var held) = phase else { return }

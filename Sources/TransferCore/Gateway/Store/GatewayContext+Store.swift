@@ -51,8 +51,8 @@ extension GatewayContext {
         }
     }
 
-    /// The refusal for the agent. If it says that the store is full or unavailable, it names a wait at least until a
-    /// part may begin.
+    /// The refusal for the agent. If it says that the store is full or unavailable, it names a wait that lasts at least
+    /// until a part may begin.
     func advised(_ refusal: SessionRefused) -> SessionRefused {
         guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
         let pause = breaker.pause(now: now).wireMilliseconds

@@ -6,8 +6,9 @@ import WireProtocol
 // can carry all its values.
 
 extension StoreAnswer {
-    /// The answer without values that no frame can carry. A part with an unusable ETag could not be completed later. So
-    /// if the store has just stored the part, the answer becomes a refusal, and in a listing the part is left out.
+    /// The answer with only those values that frames can carry. A part with an unusable ETag could not be completed
+    /// later. So if the store has just stored the part, the answer becomes a refusal, and in a listing the part is left
+    /// out.
     var sanitised: StoreAnswer {
         switch self {
         case .partStored(let etag) where !isPartETag(etag):

@@ -96,8 +96,8 @@ package struct StoreBreaker: Hashable, Sendable {
     private let limits: StoreBreakerLimits
     package private(set) var state = State.closed
     private var evidence = Evidence()
-    /// Whether the store seems silent: no call without a part was answered since the breaker opened, or the newest such
-    /// call was *lost*.
+    /// Whether the store seems silent. Only calls that carry no part show that: since the breaker opened, none of them
+    /// was answered, or the newest of them was *lost*.
     private var isSilent = false
     /// All unanswered requests that carry a part.
     private var parts: Set<StoreRequestID> = []

@@ -7,8 +7,8 @@ package struct StoreBreakerLimits: Hashable, Sendable {
     package var refusalsMaxOfSeveral = 2
     /// The first wait. Each failed trial doubles it, up to the longest.
     package var waitFirst = Duration.seconds(1)
-    /// The first wait for a full store. It is longer because a full store rarely has space again within a second, and
-    /// because it may accept most of a part's bytes before it refuses the part.
+    /// The first wait for a full store. It is longer than `waitFirst`, because a full store rarely has space again
+    /// within a second, and because it may accept most of a part's bytes before it refuses the part.
     package var waitFirstWhereFull = Duration.seconds(5)
     package var waitLongest = Duration.seconds(30)
     /// After this time without a result, a trial no longer prevents other parts from being tried.
@@ -21,8 +21,8 @@ package struct StoreBreakerLimits: Hashable, Sendable {
     /// How many bytes of a part an agent may send before the store has taken any, while there is evidence against the
     /// store. A trial of a dead store costs no more than this.
     package var cautiousBytes: UInt64 = 64 << 10
-    /// The extra wait by which the retry of each agent follows that of the agent before it, if agents were deferred
-    /// together; and the number of agents after which the extra wait grows no further.
+    /// If agents are deferred together, the wait of each agent is longer by `spread` than the wait of the agent before
+    /// it. After `spreadCountMax` agents, the wait grows no further.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
 

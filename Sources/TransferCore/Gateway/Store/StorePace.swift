@@ -183,8 +183,8 @@ package struct StorePaceLimits: Hashable, Sendable {
     package var pauseLongest = Duration.seconds(30)
     /// Wait that the gateway advises while the limit is reached.
     package var laterAdvice = Duration.milliseconds(200)
-    /// The extra wait by which each part returns later than the one before, if parts were deferred together; and the
-    /// number of parts after which the extra wait grows no further.
+    /// If parts are deferred together, the wait of each part is longer by `spread` than the wait of the part before it.
+    /// After `spreadCountMax` parts, the wait grows no further.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
     /// An answer counts as slow after this multiple of the usual time, but never before the minimum.

@@ -39,7 +39,7 @@ extension EndToEndTests {
                     let isTold = program.transcript.contains("standard output could not be written: ")
                     #expect(isTold == (output != .abandoned), "\(command): \(program.transcript)")
                 }
-                // Another exit code says more than that the output was lost.
+                // If the command also fails for another reason, it exits with the code of that reason.
                 let missing = try await run(
                     site, agent.program, ["check", site.path("gone"), "--home", agent.home], output.rawValue,
                     setUp: output.setUp(in: site))

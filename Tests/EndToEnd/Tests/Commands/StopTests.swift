@@ -7,7 +7,8 @@ extension EndToEndTests {
     /// Tests that the second SIGINT or SIGTERM ends both programs at once, whatever blocks them.
     @Suite
     struct StopTests {
-        /// Less than the time after which a program gives up a reader or a gateway by itself.
+        /// Shorter than the time after which a program by itself stops waiting for a reader of its output, or for a
+        /// gateway.
         private static let atOnce = Duration.milliseconds(4_500)
 
         /// Sends two signals, and expects that the program ends at once.

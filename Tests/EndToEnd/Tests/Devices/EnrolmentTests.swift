@@ -57,7 +57,7 @@ extension EndToEndTests {
         }
 
         /// A device writes below its name, unless the operator gives it any key by an empty prefix. The commands say
-        /// which of both a device has.
+        /// which of the two a device has.
         @Test func devicePrefixIsItsName() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -101,8 +101,8 @@ extension EndToEndTests {
             }
         }
 
-        /// While an invitation is open, the gateway completes the handshake with unknown keys. Without the secret they
-        /// can do nothing more.
+        /// While an invitation is open, the gateway completes the handshake with unknown keys. A peer with such a key
+        /// can do nothing more without the secret.
         @Test func invitationAdmitsNoOtherDevice() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

@@ -54,7 +54,7 @@ extension EndToEndTests {
                 let push = ["push", path, "--settle", "500ms"]
                 var outcomes: [String] = []
                 try await withProgram(program, arguments) { running in
-                    // Until the writer has opened the file, it looks complete, and the agent may store it.
+                    // The file looks complete until the writer has opened it, and the agent may store it.
                     try await running.waitForLine { $0 == "open" }
                     while running.exitStatus == nil {
                         let run = try await agent.start(push) { agent in

@@ -8,7 +8,7 @@ enum OneFrameClient {
     private struct Hung: Error {}
 
     /// - Parameter tls: the TLS context; `nil` for plain TCP.
-    /// - Throws: also if the gateway closes the connection without an answer.
+    /// - Throws: if connecting fails, or if the gateway closes the connection without an answer.
     static func answer(to frame: Frame, port: Int, tls: TLSContext?) async throws -> Frame {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let answer = eventLoop.makePromise(of: Frame.self)

@@ -149,7 +149,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The store is at an address, and requests name the bucket in the host name, which no name service knows.
+        /// The endpoint is an IP address, and the option puts the bucket's name before it. No name service knows the
+        /// resulting host name.
         @Test func unresolvedNameEndsTheStart() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 try expect(
