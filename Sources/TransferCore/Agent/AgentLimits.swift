@@ -31,7 +31,7 @@ package struct AgentLimits: Hashable, Sendable {
     package var retry = RetryPolicy()
     /// How long a stopping agent waits for parts and completions that are under way.
     package var stopGrace = Duration.seconds(3)
-    /// How long the agent waits for a connection to be established, and then for WELCOME.
+    /// How long the agent waits for a connection to be established, and then once more as long for WELCOME.
     package var connectLimit = Duration.seconds(20)
     /// When this many sessions of one file were lost, the agent reports the loss instead of beginning another session.
     package var lossesMax = 2

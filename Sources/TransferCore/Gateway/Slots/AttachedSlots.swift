@@ -54,7 +54,7 @@ package struct AttachedSlots: Hashable, Sendable {
         detachedAt = nil
     }
 
-    /// The session is adopted: it takes over the slots of the opening session that has found it.
+    /// This session is adopted. It takes over the slots of `other`, the session that an agent asked to open.
     package mutating func takeOver(_ other: AttachedSlots) {
         detachedAt = nil
         for var slot in other.slots {

@@ -22,7 +22,7 @@ import WireProtocol
         #expect(Self.kind(driver) == .gatewayUntrusted)
     }
 
-    /// After the handshake a rejection means that bytes were damaged in transit, so the agent connects again.
+    /// If TLS rejects the gateway after the handshake, bytes were damaged in transit, so the agent connects again.
     @Test func anOpenConnectionIsMadeAnew() throws {
         var driver = AgentTableTests.driver(in: .sendingDecided)
         let connection = try #require(driver.connections.last)
