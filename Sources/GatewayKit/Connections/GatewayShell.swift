@@ -61,7 +61,14 @@ actor GatewayShell: MachineShell {
         return newcomer
     }
 
-    /// Unregisters a connection that has ended or said HELLO.
+    /// Registers a connection from a balancer, whose PROXY header has not arrived; may close the oldest one.
+    func proxyHeaderAwaited(on channel: any Channel) -> PreAuthenticationLimiter.Peer {
+        let (newcomer, leaving) = unauthenticatedPeers.awaitsProxyHeader(channel)
+        leaving?.drop()
+        return newcomer
+    }
+
+    /// Unregisters a connection that has ended, said HELLO, or got its PROXY header.
     func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) { unauthenticatedPeers.left(peer) }
 
     /// Whether a device with this key is on the device list.
