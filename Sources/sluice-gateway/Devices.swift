@@ -66,12 +66,14 @@ struct Device: AsyncParsableCommand {
 
         func run() throws {
             let limits = limits.limits
+            let advice = home.gateway.adviceAboutPrefixes
             if let fingerprint {
                 try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
             } else {
                 try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
             }
             Output.results.line(DeviceOptions(device: name, prefix: keys.prefix).permission(of: name))
+            if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }
 
@@ -84,7 +86,9 @@ struct Device: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
+            let advice = home.gateway.adviceAboutPrefixes
             try home.gateway.revokeDevice(name: name, hasAuthority: settings.value(ca, "ca") != nil)
+            if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }
 

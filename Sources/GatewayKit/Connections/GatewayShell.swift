@@ -29,9 +29,11 @@ actor GatewayShell: MachineShell {
     /// The enrolments that are running, each under the connection that requested it; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     private var lastConnection: UInt64 = 0
-    var invitations = InvitationList()
+    private(set) var invitations = InvitationList()
     var listReading = ListReading.idle
     private var certified = CertifiedDevices()
+    private var assumedPrefixes = AssumedPrefixes(in: "The device list")
+    private var assumedPrefixesOfInvitations = AssumedPrefixes(in: "The file of invitations")
     private var unauthenticatedPeers: UnauthenticatedPeers
     private var log: GatewayLog
     private var draining: CheckedContinuation<Void, Never>?
@@ -142,7 +144,13 @@ actor GatewayShell: MachineShell {
         return isWanted
     }
 
+    func invitationsChanged(_ list: InvitationList) {
+        assumedPrefixesOfInvitations.tell(list.namesOfAssumedPrefix, logger)
+        invitations = list
+    }
+
     func devicesChanged(_ list: DeviceList) {
+        assumedPrefixes.tell(list.namesOfAssumedPrefix, logger)
         machine.handle(.devicesChanged(certified.listChanged(list)), now: now)
         perform()
     }

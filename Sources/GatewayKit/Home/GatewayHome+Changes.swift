@@ -93,6 +93,13 @@ extension GatewayHome {
         return list.text + unbounded.joined() + invited.joined() + reportLines(at: now)
     }
 
+    /// Advice about devices of the list whose lines state no prefix; `nil` if there are none. A command that changes
+    /// the list writes the prefix that these lines mean now.
+    package var adviceAboutPrefixes: String? {
+        // try?: the command itself fails if the list cannot be read.
+        (try? devices()).flatMap { AssumedPrefixes.message($0.namesOfAssumedPrefix, in: "The device list") }
+    }
+
     /// Makes an invitation (specification §5.2) and replaces an open invitation for the same name.
     ///
     /// - Parameters:
