@@ -171,10 +171,12 @@ actor GatewayShell: MachineShell {
         draining.take()?.resume()
     }
 
-    /// Closes the remaining connections, cancels the calls to the store and waits until they have ended.
+    /// Closes the remaining connections, cancels the calls to the store and waits until they have ended. A peer that
+    /// reads slowly gets its last frames if it has read them at the end of the drain.
     func finish() async {
         stopTimer()
-        for channel in state.frames.openChannels { channel.close(promise: nil) }
+        let channels = state.frames.openChannels + state.frames.closingChannels
+        for channel in channels { channel.close(promise: nil) }
         // The answer of a cancelled call can make the machine begin another one, such as the removal of a record.
         while !tasks.isEmpty {
             let rest = Array(tasks.values)
@@ -184,6 +186,7 @@ actor GatewayShell: MachineShell {
         }
         for task in Array(enrolments.values) { await task.value }
         await finishReadingLists()
+        await channels.waitForEnd(within: machine.drainDeadline?.since(now) ?? .zero, on: eventLoop)
     }
 
     // MARK: Performing

@@ -143,6 +143,10 @@ import TransferCommon
         try frames.append(to: 1) { $0.writeString("goodbye") }
         #expect(text(frames.takeLast(of: 1)) == "goodbye")
         #expect(frames.takeLast(of: 1) == nil && frames.channel(of: 1) == nil && frames.openChannels.isEmpty)
+        // The shell still knows the channel, until the connection has ended.
+        #expect(frames.closingChannels.count == 1)
+        frames.lost(1)
+        #expect(frames.closingChannels.isEmpty)
         try frames.append(to: 1) { $0.writeString("more") }
         #expect(frames.takeWrites().isEmpty)
     }
