@@ -98,7 +98,11 @@ struct Device: AsyncParsableCommand {
             discussion: "A report is what a device told this gateway about itself. Nothing in it is proved.")
         @OptionGroup var home: HomeOption
 
-        func run() throws { Output.results.lines(try home.gateway.deviceLines()) }
+        func run() throws {
+            var failure: GatewayHomeError?
+            Output.results.lines(try home.gateway.deviceLines { failure = $0 })
+            if let failure { throw failure }
+        }
     }
 }
 

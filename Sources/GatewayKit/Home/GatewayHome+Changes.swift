@@ -77,16 +77,19 @@ extension GatewayHome {
 
     /// The device list as text, followed by comment lines: the devices that may write any key, the open invitations,
     /// and the newest device reports.
-    package func deviceLines() throws -> String {
+    ///
+    /// - Parameter failed: called if the invitations cannot be read; the text then says so in their place.
+    package func deviceLines(failed: (GatewayHomeError) -> Void = { _ in }) throws -> String {
         let now = Date()
         let invited: [String]
-        do {
+        do throws(GatewayHomeError) {
             invited = try invitations().invitations.filter { $0.expires > now }.map { invitation in
                 "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)"
                     + invitation.options.text + "\n"
             }
         } catch {
             invited = ["# \(error)\n"]
+            failed(error)
         }
         let list = try devices()
         let unbounded = list.namesWithoutPrefix.map { "# \($0) may write any key\n" }
