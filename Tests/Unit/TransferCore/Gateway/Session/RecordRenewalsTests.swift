@@ -166,4 +166,21 @@ import WireProtocol
             return
         }
     }
+
+    // MARK: Agents that return
+
+    /// The agent had the session open for a week without storing a part, and loses its connections. The gateway still
+    /// knows the session when the agent returns, and so asks the store for no list. It renews the record all the same.
+    @Test func sessionThatTheGatewayStillKnowsIsRenewedWhenItsAgentReturns() throws {
+        var (driver, renewal) = try Self.resumed()
+        driver.change { $0.handle(.storeAnswered(renewal, .done, wallMilliseconds: 0), now: $1) }
+        // A second connection that joins is no return: the session was open all the time.
+        let joined = driver.join().id
+        #expect(driver.requests.isEmpty)
+        for id in [GatewayDriver.connection, joined] { driver.change { $0.handle(.connectionLost(id), now: $1) } }
+        #expect(driver.requests.isEmpty)
+        let (_, told) = driver.join()
+        #expect(told.contains { if case .resumeState = $0 { true } else { false } })
+        #expect(driver.requests.map(\.request) == [.renewRecord(key: Self.key, session: Self.session)])
+    }
 }
