@@ -108,7 +108,7 @@ fuzz-seeds: deps-system
 	swift run $(SWIFT_FLAGS) sluice-fuzz seeds Protocol/vectors Tests/Fuzzing/Corpus
 
 bench: deps build build-bench
-	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
+	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)" $(ROWS)
 
 bench-smoke: deps build build-bench
 	Tests/Tools/bench-smoke "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

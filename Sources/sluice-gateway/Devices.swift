@@ -66,12 +66,14 @@ struct Device: AsyncParsableCommand {
 
         func run() throws {
             let limits = limits.limits
+            let advice = home.gateway.adviceAboutPrefixes
             if let fingerprint {
                 try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
             } else {
                 try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
             }
             Output.results.line(DeviceOptions(device: name, prefix: keys.prefix).permission(of: name))
+            if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }
 
@@ -84,7 +86,9 @@ struct Device: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
+            let advice = home.gateway.adviceAboutPrefixes
             try home.gateway.revokeDevice(name: name, hasAuthority: settings.value(ca, "ca") != nil)
+            if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }
 
@@ -94,7 +98,11 @@ struct Device: AsyncParsableCommand {
             discussion: "A report is what a device told this gateway about itself. Nothing in it is proved.")
         @OptionGroup var home: HomeOption
 
-        func run() throws { Output.results.lines(try home.gateway.deviceLines()) }
+        func run() throws {
+            var failure: GatewayHomeError?
+            Output.results.lines(try home.gateway.deviceLines { failure = $0 })
+            if let failure { throw failure }
+        }
     }
 }
 

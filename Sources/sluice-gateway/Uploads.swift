@@ -14,7 +14,9 @@ struct Uploads: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
-            try await UploadAdministration(site: store.site(settings)).list { Output.results.line($0) }
+            let code = try await UploadAdministration(site: store.site(settings)).list(
+                { Output.results.line($0) }, advise: { Output.advise("sluice-gateway: \($0)") })
+            guard code == 0 else { throw ExitCode(code) }
         }
     }
 
@@ -33,7 +35,9 @@ struct Uploads: AsyncParsableCommand {
             guard force || age >= GatewayProgram.unfinishedExpiryMin else {
                 throw ValidationError("--older-than is at least 1h, unless --force is given.")
             }
-            try await UploadAdministration(site: store.site(settings)).clean(olderThan: age) { Output.results.line($0) }
+            let code = try await UploadAdministration(site: store.site(settings)).clean(
+                olderThan: age, { Output.results.line($0) }, advise: { Output.advise("sluice-gateway: \($0)") })
+            guard code == 0 else { throw ExitCode(code) }
         }
     }
 }

@@ -80,6 +80,7 @@ package struct Uploader: Sendable {
     private static let tlsLimits: TLSLimits = {
         var limits = TLSLimits()
         limits.closing = .seconds(1)
+        limits.closingPeriodsMax = 1
         return limits
     }()
 

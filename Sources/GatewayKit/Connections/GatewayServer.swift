@@ -178,7 +178,9 @@ package struct GatewayServer: Service {
                         try pipeline.addHandler(
                             ProxyHeaderHandler(
                                 networks: configuration.proxyNetworks, peer: address,
-                                limit: TimeAmount(configuration.limits.handshakeLimit), logger: logger))
+                                limit: TimeAmount(configuration.limits.handshakeLimit), logger: logger,
+                                begin: { channel in shell.assumeIsolated { $0.proxyHeaderAwaited(on: channel) } },
+                                end: { peer in shell.assumeIsolated { $0.unauthenticatedPeerLeft(peer) } }))
                     }
                     try pipeline.addHandler(ReadGate(shell: shell, queue: queue, peer: address))
                     let shownNow = shown.now

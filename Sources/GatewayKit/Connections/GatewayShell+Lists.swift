@@ -52,7 +52,7 @@ extension GatewayShell {
     }
 
     private func haveRead(_ changes: Changes) {
-        if let invitations = changes.invitations { self.invitations = invitations }
+        if let invitations = changes.invitations { invitationsChanged(invitations) }
         if let devices = changes.devices { devicesChanged(devices) }
         switch listReading {
         case .idle:

@@ -29,9 +29,11 @@ actor GatewayShell: MachineShell {
     /// The enrolments that are running, each under the connection that requested it; `finish` waits for all of them.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     private var lastConnection: UInt64 = 0
-    var invitations = InvitationList()
+    private(set) var invitations = InvitationList()
     var listReading = ListReading.idle
     private var certified = CertifiedDevices()
+    private var assumedPrefixes = AssumedPrefixes(in: "The device list")
+    private var assumedPrefixesOfInvitations = AssumedPrefixes(in: "The file of invitations")
     private var unauthenticatedPeers: UnauthenticatedPeers
     private var log: GatewayLog
     private var draining: CheckedContinuation<Void, Never>?
@@ -61,7 +63,14 @@ actor GatewayShell: MachineShell {
         return newcomer
     }
 
-    /// Unregisters a connection that has ended or said HELLO.
+    /// Registers a connection from a balancer, whose PROXY header has not arrived; may close the oldest one.
+    func proxyHeaderAwaited(on channel: any Channel) -> PreAuthenticationLimiter.Peer {
+        let (newcomer, leaving) = unauthenticatedPeers.awaitsProxyHeader(channel)
+        leaving?.drop()
+        return newcomer
+    }
+
+    /// Unregisters a connection that has ended, said HELLO, or got its PROXY header.
     func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) { unauthenticatedPeers.left(peer) }
 
     /// Whether a device with this key is on the device list.
@@ -135,7 +144,13 @@ actor GatewayShell: MachineShell {
         return isWanted
     }
 
+    func invitationsChanged(_ list: InvitationList) {
+        assumedPrefixesOfInvitations.tell(list.namesOfAssumedPrefix, logger)
+        invitations = list
+    }
+
     func devicesChanged(_ list: DeviceList) {
+        assumedPrefixes.tell(list.namesOfAssumedPrefix, logger)
         machine.handle(.devicesChanged(certified.listChanged(list)), now: now)
         perform()
     }
@@ -156,10 +171,12 @@ actor GatewayShell: MachineShell {
         draining.take()?.resume()
     }
 
-    /// Closes the remaining connections, cancels the calls to the store and waits until they have ended.
+    /// Closes the remaining connections, cancels the calls to the store and waits until they have ended. A peer that
+    /// reads slowly gets its last frames if it has read them at the end of the drain.
     func finish() async {
         stopTimer()
-        for channel in state.frames.openChannels { channel.close(promise: nil) }
+        let channels = state.frames.openChannels + state.frames.closingChannels
+        for channel in channels { channel.close(promise: nil) }
         // The answer of a cancelled call can make the machine begin another one, such as the removal of a record.
         while !tasks.isEmpty {
             let rest = Array(tasks.values)
@@ -169,6 +186,7 @@ actor GatewayShell: MachineShell {
         }
         for task in Array(enrolments.values) { await task.value }
         await finishReadingLists()
+        await channels.waitForEnd(within: machine.drainDeadline?.since(now) ?? .zero, on: eventLoop)
     }
 
     // MARK: Performing

@@ -23,6 +23,10 @@ package struct DeviceList: Equatable, Sendable {
     /// Devices whose line has a fingerprint.
     package private(set) var devices: [AuthorisedDevice] = []
 
+    /// Names of the devices whose line has a fingerprint and states no prefix, so that they have the prefix `NAME/`. In
+    /// earlier versions such a line meant any key. A list that a command has written names every prefix.
+    package private(set) var namesOfAssumedPrefix: [String] = []
+
     /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
     /// The same lines by name. The thread that reads the list makes this table, so that the event loop does not have to
@@ -52,6 +56,7 @@ package struct DeviceList: Equatable, Sendable {
                     try add(rule)
                 } else {
                     try add(try Self.device(fields))
+                    if !DeviceOptions.statePrefix(fields.dropFirst(2)) { namesOfAssumedPrefix.append(fields[0]) }
                 }
             } catch {
                 throw DeviceListError(line: index + 1, problem: error.problem)
@@ -67,6 +72,11 @@ package struct DeviceList: Equatable, Sendable {
         let options = try DeviceOptions(fields.dropFirst(2), device: fields[0])
         return AuthorisedDevice(
             name: fields[0], fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits)
+    }
+
+    /// Lists are equal if their lines mean the same.
+    package static func == (left: DeviceList, right: DeviceList) -> Bool {
+        left.devices == right.devices && left.certificateRules == right.certificateRules
     }
 
     /// Adds a device. Throws if the name or the fingerprint is on the list already.
@@ -123,6 +133,7 @@ package struct DeviceList: Equatable, Sendable {
         guard names.remove(name) != nil else { return false }
         for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }
         devices.removeAll { $0.name == name }
+        namesOfAssumedPrefix.removeAll { $0 == name }
         rules[name] = nil
         certificateRules.removeAll { $0.name == name }
         return true

@@ -48,6 +48,11 @@ package struct DeviceOptions: Equatable, Sendable {
         }
     }
 
+    /// Whether the optional fields of a line state a prefix.
+    static func statePrefix(_ fields: some Sequence<String>) -> Bool {
+        fields.contains { $0.utf8.starts(with: "prefix=".utf8) }
+    }
+
     private static func count(_ value: String, _ field: String) throws(DeviceListError) -> Int {
         guard let count = number(value), count >= 1, let count = Int(exactly: count) else {
             throw DeviceListError("\(field) must be a positive integer, as in sessions=100")

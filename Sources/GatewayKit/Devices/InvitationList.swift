@@ -18,6 +18,9 @@ package struct InvitationList: Equatable, Sendable {
     }
 
     package private(set) var invitations: [Invitation] = []
+    /// Names of the invitations whose line states no prefix, so that the device gets the prefix `NAME/`. In earlier
+    /// versions such a line meant any key.
+    package private(set) var namesOfAssumedPrefix: [String] = []
 
     package static let fileBytesMax = 1 << 20
 
@@ -39,7 +42,13 @@ package struct InvitationList: Equatable, Sendable {
                 let options = try? DeviceOptions(fields.dropFirst(3), device: fields[0])
             else { throw InvitationListError(line: index + 1) }
             add(Invitation(name: fields[0], options: options, secretDigest: digest, expires: expires))
+            if !DeviceOptions.statePrefix(fields.dropFirst(3)) { namesOfAssumedPrefix.append(fields[0]) }
         }
+    }
+
+    /// Lists are equal if their lines mean the same.
+    package static func == (left: InvitationList, right: InvitationList) -> Bool {
+        left.invitations == right.invitations
     }
 
     /// Adds an invitation and removes an earlier one with the same name.
@@ -52,6 +61,7 @@ package struct InvitationList: Equatable, Sendable {
     package mutating func remove(name: String) -> Bool {
         let count = invitations.count
         invitations.removeAll { $0.name == name }
+        namesOfAssumedPrefix.removeAll { $0 == name }
         return invitations.count < count
     }
 

@@ -77,20 +77,30 @@ extension GatewayHome {
 
     /// The device list as text, followed by comment lines: the devices that may write any key, the open invitations,
     /// and the newest device reports.
-    package func deviceLines() throws -> String {
+    ///
+    /// - Parameter failed: called if the invitations cannot be read; the text then says so in their place.
+    package func deviceLines(failed: (GatewayHomeError) -> Void = { _ in }) throws -> String {
         let now = Date()
         let invited: [String]
-        do {
+        do throws(GatewayHomeError) {
             invited = try invitations().invitations.filter { $0.expires > now }.map { invitation in
                 "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)"
                     + invitation.options.text + "\n"
             }
         } catch {
             invited = ["# \(error)\n"]
+            failed(error)
         }
         let list = try devices()
         let unbounded = list.namesWithoutPrefix.map { "# \($0) may write any key\n" }
         return list.text + unbounded.joined() + invited.joined() + reportLines(at: now)
+    }
+
+    /// Advice about devices of the list whose lines state no prefix; `nil` if there are none. A command that changes
+    /// the list writes the prefix that these lines mean now.
+    package var adviceAboutPrefixes: String? {
+        // try?: the command itself fails if the list cannot be read.
+        (try? devices()).flatMap { AssumedPrefixes.message($0.namesOfAssumedPrefix, in: "The device list") }
     }
 
     /// Makes an invitation (specification §5.2) and replaces an open invitation for the same name.

@@ -1,5 +1,6 @@
 import NIOCore
 import SecureChannel
+import SystemSupport
 
 extension Channel {
     /// Closes the connection of an unauthenticated peer at once. TLS would otherwise wait for the peer's
@@ -8,5 +9,18 @@ extension Channel {
         // On plain TCP no handler knows the event, and only the second call has an effect.
         triggerUserOutboundEvent(TLSDrop(), promise: nil)
         close(promise: nil)
+    }
+}
+
+extension [any Channel] {
+    /// Waits until channels that are closing have closed. Drops those that are open at the end of the limit, but not
+    /// before a peer that reads has had time to answer the goodbye of TLS.
+    func waitForEnd(within limit: Duration, on eventLoop: any EventLoop) async {
+        let timer = eventLoop.scheduleTask(in: Swift.max(TimeAmount(limit), TLSLimits().closing)) {
+            for channel in self { channel.drop() }
+        }
+        // try?: this future never fails.
+        try? await EventLoopFuture.andAllComplete(map(\.closeFuture), on: eventLoop).get()
+        timer.cancel()
     }
 }

@@ -26,11 +26,13 @@ actor HandshakeQueue {
     }
 
     /// A peer has sent the beginning of a handshake.
-    func arrived(from address: SocketAddress?) -> OnArrival {
+    ///
+    /// - Parameter isOfThisMachine: whether the peer is a process of the gateway's own machine.
+    func arrived(from address: SocketAddress?, isOfThisMachine: Bool) -> OnArrival {
         let owner = PreAuthenticationLimiter.address(of: address)
         // The limit of one address does not apply to peers on this machine: a tunnel or a proxy here brings many
         // devices from one address. A hostile process on this machine needs no handshakes to use up the processor.
-        let decision = budget.arrived(from: owner, isLimited: address?.isLoopback != true, now: clock.now)
+        let decision = budget.arrived(from: owner, isLimited: !isOfThisMachine, now: clock.now)
         guard case .wait(let ticket) = decision else { return .begin }
         let promise = eventLoop.makePromise(of: Void.self)
         waiting[ticket] = promise
@@ -62,9 +64,4 @@ actor HandshakeQueue {
         for promise in waiting.values { promise.fail(ChannelError.ioOnClosedChannel) }
         waiting = [:]
     }
-}
-
-extension SocketAddress {
-    /// Whether the peer is a process of this machine.
-    fileprivate var isLoopback: Bool { ipAddress.map(LoopbackAddress.isLoopback(address:)) ?? true }
 }

@@ -1,4 +1,5 @@
 package import NIOCore
+import TransferCommon
 
 /// The address of one connection's peer. Behind a balancer, it is the address that the balancer has named.
 package final class PeerAddress {
@@ -9,4 +10,11 @@ package final class PeerAddress {
 
     /// The address of the peer, under which the connection is counted and logged.
     func address(of channel: any Channel) -> SocketAddress? { told ?? channel.remoteAddress }
+
+    /// Whether the peer is a process of this machine, as far as TCP shows it. An address that a PROXY header has told
+    /// proves nothing about that: any peer behind a balancer could have one.
+    package func isOfThisMachine(on channel: any Channel) -> Bool {
+        guard told == nil else { return false }
+        return channel.remoteAddress?.ipAddress.map(LoopbackAddress.isLoopback(address:)) ?? true
+    }
 }

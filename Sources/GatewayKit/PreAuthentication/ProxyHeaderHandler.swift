@@ -5,7 +5,8 @@ package import NIOCore
 /// bytes pass unchanged: if the handler read a header from them, any peer could claim any address.
 ///
 /// The next handlers see a connection only after its header has been read, so they count it under the address that the
-/// header names. Bytes behind the header wait until those handlers ask to read.
+/// header names. Bytes behind the header wait until those handlers ask to read. Until then the connection counts as one
+/// that waits for its header (`PreAuthenticationLimiter`).
 package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -27,12 +28,25 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     private let peer: PeerAddress
     private let limit: TimeAmount
     private let logger: Logger
+    private let begin: (any Channel) -> PreAuthenticationLimiter.Peer
+    private let end: (PreAuthenticationLimiter.Peer) -> Void
+    /// The connection's entry in the limiter, while it waits for its header.
+    private var entry: PreAuthenticationLimiter.Peer?
     private var state = State.idle
     private var deadline: Scheduled<Void>?
 
-    /// - Parameter limit: time for the header.
-    package init(networks: ProxyNetworks, peer: PeerAddress, limit: TimeAmount, logger: Logger) {
+    /// - Parameters:
+    ///   - limit: time for the header.
+    ///   - begin: registers a connection that waits for its header. May close other ones.
+    ///   - end: unregisters the connection.
+    package init(
+        networks: ProxyNetworks, peer: PeerAddress, limit: TimeAmount, logger: Logger,
+        begin: @escaping (any Channel) -> PreAuthenticationLimiter.Peer,
+        end: @escaping (PreAuthenticationLimiter.Peer) -> Void
+    ) {
         self.networks = networks
+        self.begin = begin
+        self.end = end
         self.peer = peer
         self.limit = limit
         self.logger = logger
@@ -45,6 +59,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
             return remove(context)
         }
         state = .reading(ByteBuffer())
+        entry = begin(context.channel)
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: limit) { context.close(promise: nil) }
         context.read()
     }
@@ -76,7 +91,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
             }
             var rest = bytes
             rest.moveReaderIndex(forwardBy: header.byteCount)
-            deadline?.cancel()
+            endWaiting()
             state = .passing(rest)
             context.fireChannelActive()
         } catch {
@@ -117,12 +132,20 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        deadline?.cancel()
+        endWaiting()
         // The handlers behind do not know a connection whose header has not been read.
         switch state {
         case .reading, .refused: break
         case .idle, .passing, .ended: context.fireChannelInactive()
         }
+    }
+
+    /// The connection waits for its header no more.
+    private func endWaiting() {
+        deadline?.cancel()
+        guard let entry else { return }
+        self.entry = nil
+        end(entry)
     }
 
     private func remove(_ context: ChannelHandlerContext) {

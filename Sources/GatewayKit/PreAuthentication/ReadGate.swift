@@ -63,7 +63,8 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
         }
         guard case .listening = state, let queue else { return context.fireChannelRead(data) }
         let address = peer.address(of: context.channel)
-        switch queue.assumeIsolated({ $0.arrived(from: address) }) {
+        let isOfThisMachine = peer.isOfThisMachine(on: context.channel)
+        switch queue.assumeIsolated({ $0.arrived(from: address, isOfThisMachine: isOfThisMachine) }) {
         case .begin:
             state = .open
             context.fireChannelRead(data)

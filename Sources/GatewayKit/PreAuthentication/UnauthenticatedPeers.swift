@@ -23,7 +23,18 @@ struct UnauthenticatedPeers {
         return (newcomer, leaving.flatMap { channels.removeValue(forKey: $0) })
     }
 
-    /// Unregisters a connection that has ended or said HELLO.
+    /// Registers a connection from a balancer, whose PROXY header has not arrived.
+    ///
+    /// - Returns: as `connected`.
+    mutating func awaitsProxyHeader(
+        _ channel: any Channel
+    ) -> (newcomer: PreAuthenticationLimiter.Peer, leaving: (any Channel)?) {
+        let (newcomer, leaving) = limiter.enterBeforeProxyHeader()
+        channels[newcomer] = channel
+        return (newcomer, leaving.flatMap { channels.removeValue(forKey: $0) })
+    }
+
+    /// Unregisters a connection that has ended, said HELLO, or got its PROXY header.
     mutating func left(_ peer: PreAuthenticationLimiter.Peer) {
         channels[peer] = nil
         limiter.left(peer)

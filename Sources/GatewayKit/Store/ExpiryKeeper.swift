@@ -53,7 +53,14 @@ package struct ExpiryKeeper: Sendable {
 
     private func tell(_ report: CleaningReport) {
         let kept = report.keptCount + report.failedCount + report.unreadableCount
-        guard report.removedCount > 0 || report.failedCount > 0 else {
+        if report.failedCount > 0 || report.unreadableCount > 0 {
+            logger.warning(
+                "Some unfinished uploads could not be read or removed; sluice-gateway uploads list names them",
+                metadata: [
+                    "uploads.failed": "\(report.failedCount)", "uploads.unreadable": "\(report.unreadableCount)",
+                ])
+        }
+        guard report.removedCount > 0 else {
             logger.debug("No unfinished upload has expired", metadata: ["uploads.kept": "\(kept)"])
             return
         }
@@ -62,7 +69,7 @@ package struct ExpiryKeeper: Sendable {
             metadata: [
                 "uploads.removed": "\(report.removedCount)", "uploads.removed_bytes": "\(report.removedBytes)",
                 "uploads.oldest_seconds": "\(report.oldestAge?.components.seconds ?? 0)",
-                "uploads.kept": "\(kept)", "uploads.failed": "\(report.failedCount)",
+                "uploads.kept": "\(kept)",
             ])
     }
 }

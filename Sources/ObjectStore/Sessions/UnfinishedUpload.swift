@@ -29,7 +29,10 @@ package enum UnfinishedEntry: Sendable {
     /// clock; `nil` if the store does not report it.
     case upload(UnfinishedUpload, age: Duration?)
     /// The record of this name cannot be read.
-    case unreadable(name: String)
+    ///
+    /// - error: the answer of the store; `nil` if the store gave the record, but it is damaged or a later version of
+    ///   Sluice wrote it.
+    case unreadable(name: String, StoreError?)
     /// The store failed to answer about this session's upload.
     case failed(SessionRecord, StoreError)
 }
@@ -43,7 +46,11 @@ package enum CleaningEvent: Sendable {
     case failed(SessionRecord, StoreError)
     /// The record of this name cannot be read. The cleaner keeps it, because a later version of Sluice may have written
     /// it.
-    case unreadable(name: String)
+    ///
+    /// - error: the answer of the store; `nil` if the store gave the record.
+    case unreadable(name: String, StoreError?)
+    /// What interrupted start-up tests of the store have left behind could not be removed.
+    case probesFailed(StoreError)
 }
 
 /// The sums of one `UploadCleaner.clean`. It has no list of the sessions, because there may be very many.
@@ -76,6 +83,7 @@ extension CleaningReport {
             if let age = upload.age(at: now) { oldestAge = max(oldestAge ?? .zero, age) }
         case .failed: failedCount += 1
         case .unreadable: unreadableCount += 1
+        case .probesFailed: break
         }
     }
 }

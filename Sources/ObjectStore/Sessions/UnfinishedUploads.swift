@@ -17,12 +17,12 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
         }
 
         fileprivate let cleaner: UploadCleaner
-        fileprivate var entries: SessionRecordSequence.AsyncIterator
+        fileprivate var listed: ListedRecordSequence.AsyncIterator
         private var clock = Clock.notAsked
 
         fileprivate init(cleaner: UploadCleaner) {
             self.cleaner = cleaner
-            self.entries = cleaner.records.all.makeAsyncIterator()
+            self.listed = cleaner.records.listed.makeAsyncIterator()
         }
 
         package mutating func next() async throws(StoreError) -> UnfinishedEntry? {
@@ -39,12 +39,37 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
                 now = try await cleaner.store.currentTime()
                 clock = .told(now)
             }
-            guard let entry = try await entries.next(isolation: actor) else { return nil }
-            guard let record = entry.record else { return .unreadable(name: entry.name) }
+            while let name = try await nextName(actor) {
+                if let entry = try await entry(name, now: now) { return entry }
+            }
+            return nil
+        }
+
+        /// The name of the next record that is not empty.
+        private mutating func nextName(_ actor: isolated (any Actor)?) async throws(StoreError) -> String? {
+            while let record = try await listed.next(isolation: actor) {
+                if !record.isEmptied { return record.name }
+            }
+            return nil
+        }
+
+        /// The session of a record; `nil` if the record has been removed meanwhile. A record or an upload that cannot
+        /// be read must not hide the other ones.
+        private func entry(_ name: String, now: Date?) async throws(StoreError) -> UnfinishedEntry? {
+            let read: SessionRecordEntry?
+            do {
+                read = try await cleaner.records.entry(name: name)
+            } catch {
+                guard error.reason != .cancelled else { throw error }
+                return .unreadable(name: name, error)
+            }
+            guard let entry = read else { return nil }
+            guard let record = entry.record else { return .unreadable(name: name, nil) }
             do {
                 let found = try await cleaner.look(at: record, under: ObjectKey(record.key), of: entry)
                 return .upload(found, age: found.age(at: now))
             } catch {
+                guard error.reason != .cancelled else { throw error }
                 return .failed(record, error)
             }
         }

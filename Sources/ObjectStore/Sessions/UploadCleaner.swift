@@ -64,7 +64,7 @@ package struct UploadCleaner: Sendable {
     /// the others and reports the error in the result. A session whose age is unknown stays.
     ///
     /// The listing of records has the time of each record, so the cleaner asks the store only about old ones.
-    /// - Parameter observe: called for each session that is removed or cannot be cleaned.
+    /// - Parameter observe: called for each session that is removed or cannot be cleaned, and for other failures.
     /// - Throws: an error only if the records cannot be read at all, or if the store does not report the time.
     package func clean(
         olderThan age: Duration, observe: (CleaningEvent) -> Void = { _ in }
@@ -82,6 +82,7 @@ package struct UploadCleaner: Sendable {
             logger.info(
                 "Could not remove leftovers of interrupted start-up tests",
                 metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
+            observe(.probesFailed(error))
         }
         var mayDelete = true
         var listed = records.listed.makeAsyncIterator()
@@ -122,10 +123,10 @@ package struct UploadCleaner: Sendable {
             // A record that cannot be read must not stop the cleaner, which continues with the other records.
             guard error.reason != .cancelled else { throw error }
             logger.debug("Could not read a record", metadata: ["store.error": "\(error.shortDescription)"])
-            return .unreadable(name: listed.name)
+            return .unreadable(name: listed.name, error)
         }
         guard let entry = read else { return nil }
-        guard let record = entry.record else { return .unreadable(name: entry.name) }
+        guard let record = entry.record else { return .unreadable(name: entry.name, nil) }
         if let modified = entry.modified, modified.isAfter(limit) { return nil }
         do {
             let key = try ObjectKey(record.key)

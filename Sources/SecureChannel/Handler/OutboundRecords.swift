@@ -27,6 +27,13 @@ struct OutboundRecords {
     /// Number of plain bytes of all writes in the queue, flushed or not.
     var queuedByteCount: Int { queue.byteCount }
 
+    /// Number of bytes that wait here or in the channel. The channel leaves out what it has sent of a long write.
+    func unsentByteCount(in channel: any Channel) -> Int {
+        // try?: a channel that does not know this option does not show what waits in it.
+        let buffered = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        return queue.byteCount + gathered.readableBytes + buffered
+    }
+
     /// Whether flushed plain text waits to be encrypted.
     var hasFlushed: Bool { queue.hasFlushed || gathered.readableBytes > 0 }
 

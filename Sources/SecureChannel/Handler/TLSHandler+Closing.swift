@@ -100,7 +100,7 @@ extension TLSHandler {
     /// Sends all flushed plain text and then the goodbye, and waits for the peer's goodbye.
     private func sayGoodbye(_ context: ChannelHandlerContext) {
         for promise in records.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
-        timer.start(limits.closing, context) { self.closeNow(context) }
+        ClosingPatience(unsentByteCount: records.unsentByteCount(in: context.channel), limits).watch(self, context)
         encrypt(context)
         deliver(context, isForced: true)
         closeIfDone(context)

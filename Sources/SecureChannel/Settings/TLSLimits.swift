@@ -5,9 +5,13 @@ package struct TLSLimits: Sendable {
     /// Time limit for the handshake, from the moment when the channel becomes active.
     package var handshake: TimeAmount
 
-    /// Longest time between the call of `close` and the end of the channel. After this time the channel is closed even
-    /// if bytes are unsent or the peer's `close_notify` has not arrived.
+    /// Longest time for which a closing connection waits without progress: the socket takes no byte, or the peer's
+    /// `close_notify` does not arrive. After this time the channel is closed even if bytes are unsent.
     package var closing = TimeAmount.seconds(5)
+
+    /// How often `closing` may pass with progress before the channel is closed all the same. So a peer that reads
+    /// slowly but steadily gets what was sent before `close`, and no peer keeps a closing connection open without end.
+    package var closingPeriodsMax = 5
 
     /// Time for which a failed connection stays open for reading. In this time the peer can read the alert; closing at
     /// once could reset the connection first.

@@ -67,9 +67,16 @@ extension MachineShell {
     }
 
     /// Writes the waiting frames of one connection and then closes it.
+    ///
+    /// Closes it also if the peer does not read the frames within 5 seconds: the machine has forgotten the
+    /// connection, so no other limit ends it. TLS then still sends what waits while the peer reads.
     package func closeConnection(_ id: ID) {
         guard let (channel, bytes) = state.frames.takeLast(of: id) else { return }
-        channel.writeAndFlush(bytes).whenComplete { _ in channel.close(promise: nil) }
+        let limit = channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+        channel.writeAndFlush(bytes).whenComplete { _ in
+            limit.cancel()
+            channel.close(promise: nil)
+        }
     }
 
     private func armTimer() {

@@ -7,6 +7,8 @@ package import NIOCore
 package struct OutboundFrames<ID: Hashable & Sendable> {
     private var channels: [ID: any Channel] = [:]
     private var buffers: [ID: ByteBuffer] = [:]
+    /// Channels of connections that the shell has closed, until they are lost.
+    private var closing: [ID: any Channel] = [:]
 
     package init() {}
 
@@ -19,12 +21,16 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
     package mutating func lost(_ id: ID) {
         channels[id] = nil
         buffers[id] = nil
+        closing[id] = nil
     }
 
     /// The channel of an open connection; `nil` once the connection is closed or lost.
     package func channel(of id: ID) -> (any Channel)? { channels[id] }
 
     package var openChannels: [any Channel] { Array(channels.values) }
+
+    /// Channels of connections that the shell has closed and that are not lost yet: they still send their last frames.
+    package var closingChannels: [any Channel] { Array(closing.values) }
 
     /// Adds a frame for `id`. Does nothing if the connection is closed or lost.
     ///
@@ -54,7 +60,9 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
     /// then closes the channel.
     package mutating func takeLast(of id: ID) -> Write? {
         let bytes = buffers.removeValue(forKey: id) ?? ByteBuffer()
-        return channels.removeValue(forKey: id).map { ($0, bytes) }
+        guard let channel = channels.removeValue(forKey: id) else { return nil }
+        closing[id] = channel
+        return (channel, bytes)
     }
 }
 

@@ -52,7 +52,7 @@ struct GatewayContext: Hashable {
         lastRequest += 1
         let id = StoreRequestID(lastRequest)
         requestOwners[id] = owner
-        breaker.asked(id, now: now)
+        if !owner.isBackground { breaker.asked(id, now: now) }
         actions.append(.store(id, request))
         return id
     }
@@ -111,6 +111,16 @@ enum RequestOwner: Hashable {
     case readBack(device: SHA256Digest)
     /// The renewal of a session's record, and the device that has resumed the session.
     case renewal(SessionID, device: SHA256Digest)
+
+    /// Whether no agent waits for the answer. Such an answer says nothing about the store to the circuit breaker and to
+    /// the pace: a failure of background work must not hold up parts, and its success does not show that the store
+    /// takes parts.
+    var isBackground: Bool {
+        switch self {
+        case .renewal: true
+        case .session, .prove, .readBack: false
+        }
+    }
 }
 
 /// The part whose bytes a flow carries.

@@ -12,6 +12,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// large enough for a fleet behind one address.
     package var unauthenticatedPeersMax = 1_024
     package var unauthenticatedPeersPerAddressMax = 256
+    /// Connections from balancers whose PROXY header has not arrived. They count apart from the ones above: until the
+    /// header names the peer, they cannot be counted by address. Beyond the limit, the gateway closes the oldest.
+    package var peersBeforeProxyHeaderMax = 1_024
     /// From the beginning of a connection to the end of its handshake: enough for ten handshakes of three flights over
     /// a satellite link.
     package var handshakeLimit = Duration.seconds(10)

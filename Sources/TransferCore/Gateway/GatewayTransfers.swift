@@ -91,7 +91,9 @@ struct GatewayTransfers: Hashable {
         _ request: StoreRequestID, _ answer: StoreAnswer, _ context: inout GatewayContext
     ) {
         let owner = context.ownerOfAnswered(request)
-        context.storeAnswered(request, answer, device: owner.flatMap(device))
+        if owner?.isBackground != true {
+            context.storeAnswered(request, answer, device: owner.flatMap(device))
+        }
         guard let owner else { return }
         let answer = answer.sanitised
         switch owner {

@@ -14,12 +14,16 @@ struct Receipts: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists receipts, one per line: time, size, key, content.")
+            abstract: "Lists receipts, one per line: time, size, key, content.",
+            discussion: "Exit code 0: every receipt is listed; 1: one cannot be read.")
         @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
-            try selection.receipts.list(key: selection.key, asJSON: json) { Output.results.line($0, isJSON: json) }
+            let result = try selection.receipts.list(key: selection.key, asJSON: json) {
+                Output.results.line($0, isJSON: json)
+            }
+            guard result.unreadable == 0 else { throw ExitCode(1) }
         }
     }
 

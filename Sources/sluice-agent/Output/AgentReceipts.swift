@@ -22,17 +22,21 @@ package struct AgentReceipts: Sendable {
     /// - Parameters:
     ///   - key: full key, including the prefix; `nil` for all receipts.
     ///   - asJSON: whether each line is a JSON object with all fields of the receipt.
-    /// - Returns: the number of receipts.
-    @discardableResult
-    package func list(key: String?, asJSON: Bool = false, _ print: (String) -> Void) throws -> Int {
-        try forEach(key) { receipt in
+    /// - Returns: the number of receipts, and how many of them cannot be read.
+    package func list(
+        key: String?, asJSON: Bool = false, _ print: (String) -> Void
+    ) throws -> (count: Int, unreadable: Int) {
+        var unreadable = 0
+        let count = try forEach(key) { receipt in
             do throws(ReceiptStatementError) {
                 let statement = try receipt.content()
                 print(asJSON ? ReceiptJSON.line(of: statement) : statement.line)
             } catch {
+                unreadable += 1
                 print(asJSON ? ReceiptJSON.line(unreadable: "\(error)") : "unreadable: \(error)")
             }
         }
+        return (count, unreadable)
     }
 
     /// Writes each receipt to a file of its own. The files can be verified without this agent. A receipt always gets

@@ -17,7 +17,8 @@ package struct Cleaning: Sendable {
             switch event {
             case .removed(let upload): removed.append(upload)
             case .failed(let record, let error): failed.append((record, error))
-            case .unreadable(let name): unreadable.append(name)
+            case .unreadable(let name, _): unreadable.append(name)
+            case .probesFailed: break
             }
         }
     }

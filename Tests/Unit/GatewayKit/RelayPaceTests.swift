@@ -33,7 +33,9 @@ struct RelayPaceTests {
     @Test(arguments: [(507, "InsufficientStorage"), (403, "QuotaExceeded")])
     func aFullStoreIsSentFewParts(status: Int, code: String) async throws {
         let log = Watched<[String]>([])
-        try await Relay.with(.minio, limits: { $0.breaker.waitFirstWhereFull = .seconds(1) }, logger: logger(log)) {
+        try await Relay.with(
+            .minio, limits: { $0.breaker.waitFirstWhereFull = .seconds(1) }, logger: LineKeeper.logger(log)
+        ) {
             relay in
             relay.s3.inject(.refuse(status: status, code: code), into: .uploadPart, times: .max)
             let parts = 32
@@ -108,7 +110,8 @@ struct RelayPaceTests {
     /// other programs.
     @Test func runningGatewayRemovesExpiredUploads() async throws {
         let log = Watched<[String]>([])
-        try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in
+        try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: LineKeeper.logger(log)) {
+            relay in
             try await relay.withStore { store in
                 let records = SessionRecords(store: store)
                 var record = SessionRecord(
@@ -124,34 +127,16 @@ struct RelayPaceTests {
                 record.upload = relay.s3.beginUpload("young", parts: [[1]])
                 try await records.write(record)
                 // Two gateways keep the same store clean at the same time.
-                async let left: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
-                async let right: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
+                async let left: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: LineKeeper.logger(log))
+                    .clean()
+                async let right: Void = ExpiryKeeper(
+                    store: store, expiry: .seconds(600), logger: LineKeeper.logger(log)
+                ).clean()
                 _ = await (left, right)
                 #expect(Set(relay.s3.uploads.map(\.key)) == ["foreign", "young"])
                 #expect(relay.records.count == 1)
                 #expect(log.current.contains { $0.contains("uploads.removed: 1") && $0.contains("removed_bytes: 5") })
             }
         }
-    }
-}
-
-/// A logger that appends each line, with message and metadata, to a list for the test.
-private func logger(_ log: Watched<[String]>) -> Logger {
-    Logger(label: "test") { _ in LineKeeper(log: log) }
-}
-
-private struct LineKeeper: LogHandler {
-    let log: Watched<[String]>
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.notice
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        let data = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-        log.update { $0.append("\(event.message) \(data.joined(separator: ", "))") }
     }
 }

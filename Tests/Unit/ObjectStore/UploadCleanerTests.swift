@@ -207,7 +207,7 @@ import WireProtocol
             #expect(upload.partCount == 2 && upload.storedBytes == 1010 && upload.size == 12_345)
             #expect(upload.uploads == [try #require(record.upload)])
             #expect(age > Self.day * 2 && age < Self.day * 4)
-            guard case .unreadable("zzz") = entries.last else { throw UnexpectedEntry() }
+            guard case .unreadable("zzz", nil) = entries.last else { throw UnexpectedEntry() }
         }
     }
 

@@ -36,6 +36,45 @@ import Testing
         }
     }
 
+    /// The server closes right after a long write, and its peer takes longer than `TLSLimits.closing` to read. As long
+    /// as the peer reads, the connection stays open.
+    @Test(.timeLimit(.minutes(5))) func slowReaderGetsWhatWasSentBeforeTheClose() async throws {
+        var limits = TLSLimits()
+        limits.closing = .seconds(2)
+        limits.closingPeriodsMax = 100
+        let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))
+        let bytes = seededBytes(1, count: 8 << 20)
+        let context = try Site.gateway(limits: limits)
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            // With the system's large buffers the kernel would take all bytes at once.
+            .childChannelOption(.socketOption(.so_sndbuf), value: 64 << 10)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers([
+                        try context.makeHandler(), Interlocutor(atGateway) { _ in bytes },
+                    ])
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.socketOption(.so_rcvbuf), value: 64 << 10)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers([
+                        SlowReader(pause: .milliseconds(10)), try Site.agent().makeHandler(),
+                        Interlocutor(atAgent, opening: ByteBuffer(string: "go on")) { _ in nil },
+                    ])
+                }
+            }
+            .connect(host: "127.0.0.1", port: listener.localAddress?.port ?? 0).get()
+        let heard = try await atAgent.end()
+        try await listener.close()
+        #expect(heard.error == nil)
+        #expect(heard.received.count == bytes.readableBytes)
+    }
+
     @Test(.timeLimit(.minutes(5))) func manyConnectionsShareAContext() async throws {
         let context = try Site.gateway()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -54,5 +93,20 @@ import Testing
             }
             try await tasks.waitForAll()
         }
+    }
+}
+
+/// A handler between the socket and TLS that pauses before each read.
+private final class SlowReader: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    private let pause: TimeAmount
+
+    init(pause: TimeAmount) {
+        self.pause = pause
+    }
+
+    func read(context: ChannelHandlerContext) {
+        _ = context.eventLoop.assumeIsolated().scheduleTask(in: pause) { context.read() }
     }
 }

@@ -35,6 +35,7 @@ import WireProtocol
         [
             "connections without HELLO: \(grouped(limits.unauthenticatedPeersMax))",
             "the same, of one address: \(grouped(limits.unauthenticatedPeersPerAddressMax))",
+            "connections that wait for a balancer's header: \(grouped(limits.peersBeforeProxyHeaderMax))",
             "handshake: \(seconds(limits.handshakeLimit))",
             "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
             "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes, fixed by §5",

@@ -1,6 +1,7 @@
 import AgentKit
 import Cryptography
 import Foundation
+import GRDB
 import Logging
 import SecureChannel
 import TestSupport
@@ -55,7 +56,7 @@ struct AgentReceiptsTests {
 
     private func list(_ sample: Sample, _ key: String?) throws -> [String] {
         var lines: [String] = []
-        let count = try sample.receipts.list(key: key) { lines.append($0) }
+        let count = try sample.receipts.list(key: key) { lines.append($0) }.count
         #expect(count == lines.count)
         return lines
     }
@@ -101,6 +102,21 @@ struct AgentReceiptsTests {
         }
     }
 
+    @Test func unreadableReceiptsAreCounted() async throws {
+        try await withSample { sample in
+            try sample.keep(["good", "damaged"].map { try sample.receipt($0, by: sample.site) })
+            let queue = try DatabaseQueue(path: sample.home.journalPath)
+            try queue.write { database in
+                try database.execute(sql: "UPDATE signed_receipts SET statement = x'0102' WHERE key = 'damaged'")
+            }
+            try queue.close()
+            var lines: [String] = []
+            let result = try sample.receipts.list(key: nil) { lines.append($0) }
+            #expect(result.count == 2 && result.unreadable == 1)
+            #expect(lines.count { $0.hasPrefix("unreadable: ") } == 1)
+        }
+    }
+
     private func object(_ line: String?) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data((line ?? "").utf8)) as? [String: Any])
     }
@@ -112,7 +128,7 @@ struct AgentReceiptsTests {
                 sample.receipt("a/\u{1B}good", by: sample.site), sample.receipt("b/foreign", by: sample.other),
             ])
             var lines: [String] = []
-            try sample.receipts.list(key: nil, asJSON: true) { lines.append($0) }
+            _ = try sample.receipts.list(key: nil, asJSON: true) { lines.append($0) }
             let listed = try object(lines.first)
             #expect(lines.count == 2 && listed["verified"] == nil && listed["key"] as? String == "a/\u{1B}good")
             let content = try SHA256Digest.of([1, 2, 3])
@@ -158,7 +174,7 @@ struct AgentReceiptsTests {
             try Data().write(to: URL(filePath: sample.path("file")))
             #expect(throws: AgentHomeError.self) { try sample.receipts.export(key: nil, to: sample.path("file")) }
             let missing = AgentReceipts(home: AgentHome(path: "/nowhere"), logger: Logger(label: "test"))
-            #expect(throws: AgentHomeError.self) { try missing.list(key: nil) { _ in } }
+            #expect(throws: AgentHomeError.self) { _ = try missing.list(key: nil) { _ in } }
         }
     }
 }

@@ -8,6 +8,11 @@ extension GatewayContext {
     /// A session is resumed or adopted: its parts may all be old, so its record is renewed.
     mutating func resumed(_ session: SessionID, of device: AuthorisedDevice, key: String) {
         actions.append(.note(.resumed(session, device: device.name, key: key)))
+        renewRecord(of: session, of: device, key: key)
+    }
+
+    /// Writes the record of a session again, unless that is under way.
+    mutating func renewRecord(of session: SessionID, of device: AuthorisedDevice, key: String) {
         guard renewals.begin(session) else { return }
         _ = request(
             .renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))

@@ -61,9 +61,14 @@ struct GatewaySession: Hashable {
     mutating func attach(
         _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
     ) {
+        let hadNoSlot = attached.isEmpty
         intake.slots.attach(AttachedSlot(attachment, asks: question))
         switch phase {
-        case .open: intake.answerNowOpen(attachment, target, &context)
+        case .open:
+            // The agent has returned. It may have stored no part for long before it left, and the store's cleaning
+            // counts a session that is resumed as young.
+            if hadNoSlot, !isOnePart { context.renewRecord(of: id, of: device, key: facts.key) }
+            intake.answerNowOpen(attachment, target, &context)
         case .settled(let completed, let isVerified):
             intake.closeAll(.completed(completed, isVerified: isVerified), target, &context)
         case .taken(let exists): intake.closeAll(.exists(exists), target, &context)

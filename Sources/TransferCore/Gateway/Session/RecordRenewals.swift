@@ -27,7 +27,7 @@ package struct RecordRenewals: Hashable, Sendable {
     /// The renewal of a session's record; `nil` if the session is idle.
     package subscript(session: SessionID) -> Phase? { phases[session] }
 
-    /// A session is resumed or adopted.
+    /// A session is resumed or adopted, or its agent returns to a gateway that still knows the session.
     ///
     /// - Returns: whether the gateway requests a renewal; `false` if one is under way.
     package mutating func begin(_ session: SessionID) -> Bool {

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import S3Servers
 import TestSupport
 import Testing
 import TransferCommon
@@ -148,6 +149,21 @@ extension EndToEndTests {
                 let rest = try await agent.run(site.push(file))
                 #expect(rest.notes.contains { $0.contains("starting again") })
                 try await site.expectObject("file", equals: file)
+            }
+        }
+
+        /// A damaged record does not keep the commands from the other uploads, and shows in their exit code.
+        @Test func uploadsCommandsEndWithTheCodeOfAFailure() async throws {
+            try await Site.serving { site, agent in
+                _ = try await site.pushAndKill(agent, try site.makeLargeFile())
+                try await site.storage.put(try site.makeFile("damaged", bytes: 10), key: ".sluice/sessions/zzz")
+                let listed = try await site.administer(["uploads", "list"], exits: 1)
+                #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
+                #expect(listed.last?.hasSuffix(", 1 failed.") == true, "\(listed)")
+                let cleaned = try await site.administer(
+                    ["uploads", "clean", "--older-than", "0s", "--force"], exits: 1)
+                #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
+                #expect(cleaned.last?.hasSuffix(", 0 kept, 1 failed.") == true, "\(cleaned)")
             }
         }
 

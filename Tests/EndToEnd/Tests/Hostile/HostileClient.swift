@@ -47,8 +47,13 @@ struct HostileClient: Sendable {
         return client
     }
 
+    /// Connects and sends the start of a TLS handshake, but never reads the gateway's answer.
+    static func deaf(to port: Int, from source: String, _ tls: TLSContext) async throws -> HostileClient {
+        try await connect(to: port, from: source, isDeaf: true, tls: tls)
+    }
+
     private static func connect(
-        to port: Int, from source: String, header: [UInt8] = [], tls: TLSContext?
+        to port: Int, from source: String, header: [UInt8] = [], isDeaf: Bool = false, tls: TLSContext?
     ) async throws -> HostileClient {
         let heard = Watched(Heard(isReady: tls == nil))
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -56,6 +61,7 @@ struct HostileClient: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if isDeaf { try pipeline.addHandler(Deaf()) }
                     if !header.isEmpty { try pipeline.addHandler(HeaderSender(header)) }
                     if let tls { try pipeline.addHandler(try tls.makeHandler()) }
                     try pipeline.addHandler(Listener(heard))
@@ -186,6 +192,13 @@ private final class Listener: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         heard.update { $0.isOver = true }
     }
+}
+
+/// Drops everything that arrives.
+private final class Deaf: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
 }
 
 /// Sends bytes before everything else.

@@ -9,8 +9,8 @@ import WireProtocol
 
 extension EndToEndTests {
     /// Attacks by unauthenticated clients and by malicious devices that are on the list. Meanwhile the gateway must
-    /// serve an honest agent and stay within its memory limit. Each test prints a row of figures for information only;
-    /// `make hostile` shows them.
+    /// serve an honest agent and stay within its limits of memory and descriptors. Each test prints a row of figures
+    /// for information only; `make hostile` shows them.
     @Suite
     struct HostileTests {
         // MARK: Unauthenticated clients
@@ -22,6 +22,22 @@ extension EndToEndTests {
                 var clients: [HostileClient] = []
                 for number in 0..<2_000 {
                     clients.append(try await .raw(to: target.port, from: "127.0.0.\(1 + number % 8)"))
+                }
+                let all = clients
+                let ending = Task { for client in all { _ = try await client.end() } }
+                await target.hold([])
+                try await ending.value
+            }
+        }
+
+        /// 2,000 peers begin a handshake, which costs the gateway a key exchange and a signature, and never answer. The
+        /// gateway ends all of them: newer ones push them out, or the time for the handshake passes.
+        @Test func handshakesThatNeverEnd() async throws {
+            try await Siege.lay("2,000 handshakes that never end") { target in
+                let tls = target.villains[0].patientTLS
+                var clients: [HostileClient] = []
+                for number in 0..<2_000 {
+                    clients.append(try await .deaf(to: target.port, from: "127.0.0.\(1 + number % 8)", tls))
                 }
                 let all = clients
                 let ending = Task { for client in all { _ = try await client.end() } }

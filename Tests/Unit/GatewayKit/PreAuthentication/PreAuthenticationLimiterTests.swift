@@ -6,12 +6,15 @@ import TransferCore
 
 /// Which connections the gateway admits before a peer has proved its key, and which it closes to make room for others.
 @Suite struct PreAuthenticationLimiterTests {
-    private func makeLimiter(_ peersMax: Int, perAddress: Int) -> PreAuthenticationLimiter {
+    private func makeLimiter(
+        _ peersMax: Int, perAddress: Int, beforeProxyHeader: Int = 1_024
+    ) -> PreAuthenticationLimiter {
         var limits = GatewayLimits(
             parts: PartRule(
                 partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1, partsMax: 10_000, objectBytesMax: 1 << 40))
         limits.unauthenticatedPeersMax = peersMax
         limits.unauthenticatedPeersPerAddressMax = perAddress
+        limits.peersBeforeProxyHeaderMax = beforeProxyHeader
         return PreAuthenticationLimiter(limits)
     }
 
@@ -53,6 +56,34 @@ import TransferCore
             limiter.left(peer)
         }
         #expect(limiter.count == 0)
+    }
+
+    /// The oldest of the connections that wait for a PROXY header makes room for a new one. They displace no connection
+    /// whose peer is known, and the other way round.
+    @Test func connectionsBeforeTheirProxyHeaderHaveTheirOwnLimit() {
+        var limiter = makeLimiter(2, perAddress: 2, beforeProxyHeader: 3)
+        let known = [limiter.enter("a").newcomer, limiter.enter("b").newcomer]
+        let waiting = (0..<3).map { _ in limiter.enterBeforeProxyHeader() }
+        #expect(waiting.allSatisfy { $0.leaving == nil })
+        for peer in waiting {
+            let leaving = limiter.enterBeforeProxyHeader().leaving
+            #expect(leaving == peer.newcomer)
+            #expect(limiter.countBeforeProxyHeader == 3 && limiter.count == 2)
+        }
+        let leaving = limiter.enter("c").leaving
+        #expect(leaving == known[0])
+        #expect(limiter.countBeforeProxyHeader == 3)
+    }
+
+    @Test func connectionWithItsProxyHeaderMakesRoom() {
+        var limiter = makeLimiter(2, perAddress: 2, beforeProxyHeader: 1)
+        for _ in 0..<10 {
+            let (peer, leaving) = limiter.enterBeforeProxyHeader()
+            #expect(leaving == nil)
+            limiter.left(peer)
+            limiter.left(peer)
+        }
+        #expect(limiter.countBeforeProxyHeader == 0 && limiter.count == 0)
     }
 
     /// A host with one IPv6 address usually has the whole /64 network, which is 2⁶⁴ addresses.

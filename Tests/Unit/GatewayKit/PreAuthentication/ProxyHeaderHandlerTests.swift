@@ -3,6 +3,8 @@ import Logging
 import NIOCore
 import NIOEmbedded
 import Testing
+import TransferCommon
+import TransferCore
 
 /// Tests of what the next channel handlers receive from a connection that begins with a PROXY header.
 @Suite struct ProxyHeaderHandlerTests {
@@ -20,15 +22,30 @@ import Testing
         }
     }
 
+    private final class Waiting {
+        var limiter = PreAuthenticationLimiter(
+            GatewayLimits(
+                parts: PartRule(
+                    partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1, partsMax: 10_000,
+                    objectBytesMax: 1 << 40)))
+
+        var count: Int { limiter.countBeforeProxyHeader }
+    }
+
     private struct Connection {
         let channel = EmbeddedChannel()
         let recorder = Recorder()
         let peer = PeerAddress()
+        /// The connections that wait for their headers.
+        let waiting = Waiting()
 
         init(from address: String) throws {
             let networks = try #require(ProxyNetworks(parsing: "10.0.0.0/8"))
+            let waiting = self.waiting
             let handler = ProxyHeaderHandler(
-                networks: networks, peer: peer, limit: .seconds(10), logger: Logger(label: "test"))
+                networks: networks, peer: peer, limit: .seconds(10), logger: Logger(label: "test"),
+                begin: { _ in waiting.limiter.enterBeforeProxyHeader().newcomer },
+                end: { waiting.limiter.left($0) })
             try channel.pipeline.syncOperations.addHandlers([handler, recorder])
             let address = try SocketAddress(ipAddress: address, port: 7)
             channel.remoteAddress = address
@@ -36,9 +53,12 @@ import Testing
         }
     }
 
-    private static let header: [UInt8] =
+    private static let header = header(from: [192, 0, 2, 1])
+
+    private static func header(from address: [UInt8]) -> [UInt8] {
         [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12]
-        + [192, 0, 2, 1, 10, 0, 0, 1, 0x12, 0x34, 0x1C, 0xFC]
+            + address + [10, 0, 0, 1, 0x12, 0x34, 0x1C, 0xFC]
+    }
 
     @Test(arguments: [1, 5, 100]) func peerIsSeenUnderItsOwnAddress(pieceBytes: Int) throws {
         let connection = try Connection(from: "10.0.0.1")
@@ -81,5 +101,51 @@ import Testing
         connection.channel.embeddedEventLoop.run()
         #expect(connection.recorder.events == [])
         #expect(!connection.channel.isActive)
+    }
+
+    // MARK: What is counted
+
+    /// A connection counts as waiting from its beginning until its header has arrived, or until it has ended.
+    @Test func connectionCountsUntilItsHeaderHasArrived() throws {
+        let connection = try Connection(from: "10.0.0.1")
+        try connection.channel.writeInbound(ByteBuffer(bytes: Self.header.dropLast()))
+        #expect(connection.waiting.count == 1)
+        try connection.channel.writeInbound(ByteBuffer(bytes: Self.header.suffix(1)))
+        #expect(connection.recorder.events == ["active"])
+        #expect(connection.waiting.count == 0)
+        _ = try connection.channel.finish()
+    }
+
+    @Test func connectionThatEndsBeforeItsHeaderIsNotCounted() throws {
+        let closed = try Connection(from: "10.0.0.1")
+        let refused = try Connection(from: "10.0.0.1")
+        #expect(closed.waiting.count == 1 && refused.waiting.count == 1)
+        _ = try closed.channel.finish()
+        try refused.channel.writeInbound(ByteBuffer(string: "GET / HTTP/1.1"))
+        refused.channel.embeddedEventLoop.run()
+        #expect(closed.waiting.count == 0 && refused.waiting.count == 0)
+    }
+
+    @Test func otherAddressesDoNotWait() throws {
+        let connection = try Connection(from: "192.0.2.9")
+        #expect(connection.waiting.count == 0)
+        _ = try connection.channel.finish()
+    }
+
+    /// The limits of one address do not hold for processes of the gateway's own machine. A header that tells a loopback
+    /// address must not make a peer one of them.
+    @Test(arguments: [[192, 0, 2, 1], [127, 0, 0, 1]] as [[UInt8]])
+    func headerDoesNotPlaceAPeerOnThisMachine(told: [UInt8]) throws {
+        let connection = try Connection(from: "10.0.0.1")
+        try connection.channel.writeInbound(ByteBuffer(bytes: Self.header(from: told)))
+        #expect(connection.peer.told != nil)
+        #expect(!connection.peer.isOfThisMachine(on: connection.channel))
+        _ = try connection.channel.finish()
+    }
+
+    @Test func connectionFromALoopbackAddressIsOfThisMachine() throws {
+        let connection = try Connection(from: "127.0.0.1")
+        #expect(connection.peer.isOfThisMachine(on: connection.channel))
+        _ = try connection.channel.finish()
     }
 }

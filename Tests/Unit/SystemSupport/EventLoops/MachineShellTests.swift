@@ -1,5 +1,6 @@
 import NIOCore
 import NIOEmbedded
+import NIOPosix
 import SystemSupport
 import TestSupport
 import Testing
@@ -96,6 +97,32 @@ import TransferCommon
         }
     }
 
+    /// The machine has forgotten a connection that it closes, so the shell must end it even if the peer never reads the
+    /// last frames.
+    @Test func peerThatReadsNothingIsClosed() async throws {
+        try await withEventLoop { eventLoop in
+            let accepted = Watched<(any Channel)?>(nil)
+            let listener = try await ServerBootstrap(group: eventLoop)
+                .childChannelInitializer { channel in
+                    accepted.update { $0 = channel }
+                    return channel.eventLoop.makeSucceededVoidFuture()
+                }
+                .bind(host: "127.0.0.1", port: 0).get()
+            let peer = try await ClientBootstrap(group: eventLoop).channelOption(.autoRead, value: false)
+                .connect(host: "127.0.0.1", port: listener.localAddress?.port ?? 0).get()
+            let channel = try await accepted.wait { $0 }
+            let shell = Shell(eventLoop)
+            await shell.open(1, channel)
+            await shell.receive([.send(1, String(repeating: "a", count: 64 << 20)), .close(1)])
+            try await withDeadline(.seconds(120), "the connection to be closed") {
+                try await channel.closeFuture.get()
+            }
+            // try?: the peer may have noticed the end already.
+            try? await peer.close()
+            try await listener.close()
+        }
+    }
+
     @Test func framesOfAConnectionThatIsNotOpenAreDropped() async throws {
         try await withEventLoop { eventLoop in
             let shell = Shell(eventLoop)
@@ -143,6 +170,10 @@ import TransferCommon
         try frames.append(to: 1) { $0.writeString("goodbye") }
         #expect(text(frames.takeLast(of: 1)) == "goodbye")
         #expect(frames.takeLast(of: 1) == nil && frames.channel(of: 1) == nil && frames.openChannels.isEmpty)
+        // The shell still knows the channel, until the connection has ended.
+        #expect(frames.closingChannels.count == 1)
+        frames.lost(1)
+        #expect(frames.closingChannels.isEmpty)
         try frames.append(to: 1) { $0.writeString("more") }
         #expect(frames.takeWrites().isEmpty)
     }

@@ -75,12 +75,16 @@ import WireProtocol
     // MARK: In the gateway
 
     /// A gateway that has resumed a session of several parts. The store has not answered the renewal.
-    private static func resumed() throws -> (driver: GatewayDriver, renewal: StoreRequestID) {
-        var driver = GatewayDriver()
+    ///
+    /// - Parameter storedParts: how many of the three parts the store has.
+    private static func resumed(
+        storedParts: Int = 3, change: (inout GatewayLimits) -> Void = { _ in }
+    ) throws -> (driver: GatewayDriver, renewal: StoreRequestID) {
+        var driver = GatewayDriver(change: change)
         driver.answersRenewals = false
         driver.connect()
         driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token())))
-        driver.answer(.parts(GatewayDriver.entries(of: 2_500)))
+        driver.answer(.parts(Array(GatewayDriver.entries(of: 2_500).prefix(storedParts))))
         let renewal = try #require(driver.requests.last)
         #expect(driver.requests.map(\.request) == [.renewRecord(key: key, session: session)])
         driver.requests.removeLast()
@@ -107,5 +111,76 @@ import WireProtocol
         driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token())), from: ConnectionID(2))
         driver.answer(.parts(GatewayDriver.entries(of: 2_500)))
         #expect(driver.requests.isEmpty)
+    }
+
+    // MARK: What a renewal tells about the store
+
+    private static let failures: [StoreAnswer] = [
+        .failed(.unavailable(retryAfter: .zero)), .failed(.unavailable(retryAfter: .seconds(60))),
+        .failed(StoreError(.full)), .failed(StoreError(.outcomeUnknown)),
+    ]
+
+    private static func breakerNotes(_ actions: [GatewayAction]) -> Int {
+        actions.count { action in
+            switch action {
+            case .note(.storeUnavailable), .note(.storeRecovered): true
+            default: false
+            }
+        }
+    }
+
+    /// The breaker of this gateway opens at the first failure that counts.
+    @Test(arguments: failures)
+    func failedRenewalDoesNotHoldUpParts(answer: StoreAnswer) throws {
+        var (driver, renewal) = try Self.resumed(storedParts: 2) {
+            $0.breaker.lostMax = 1
+            $0.breaker.refusalsMax = 1
+            $0.breaker.cautiousBytes = 100
+        }
+        let told = driver.change { $0.handle(.storeAnswered(renewal, answer, wallMilliseconds: 0), now: $1) }
+        #expect(Self.breakerNotes(told) == 0)
+        // The part gets its whole window at once: the gateway has no doubts about the store.
+        let offer = try #require(GatewayDriver.offer(3, of: 2_500))
+        let decided = frames(driver.frame(.partOffer(offer)))
+        guard case .partDecision(let decision)? = decided.first, case .send(offset: 0, let limit) = decision.decision
+        else {
+            Issue.record("\(decided)")
+            return
+        }
+        #expect(limit == 500)
+    }
+
+    /// A renewal that succeeds does not show that the store takes parts again.
+    @Test func renewalDoesNotEndTheWaitOfTheBreaker() throws {
+        var (driver, renewal) = try Self.resumed(storedParts: 2) {
+            $0.breaker.lostMax = 1
+            $0.breaker.spread = .zero
+        }
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(3, of: 2_500))))
+        let lost = driver.answer(.failed(.unavailable(retryAfter: .zero)))
+        #expect(Self.breakerNotes(lost) == 1)
+        driver.change { $0.handle(.storeAnswered(renewal, .done, wallMilliseconds: 0), now: $1) }
+        let decided = frames(driver.frame(.partOffer(try #require(GatewayDriver.offer(3, of: 2_500)))))
+        guard case .partDecision(let decision)? = decided.first, case .later = decision.decision else {
+            Issue.record("\(decided)")
+            return
+        }
+    }
+
+    // MARK: Agents that return
+
+    /// The agent had the session open for a week without storing a part, and loses its connections. The gateway still
+    /// knows the session when the agent returns, and so asks the store for no list. It renews the record all the same.
+    @Test func sessionThatTheGatewayStillKnowsIsRenewedWhenItsAgentReturns() throws {
+        var (driver, renewal) = try Self.resumed()
+        driver.change { $0.handle(.storeAnswered(renewal, .done, wallMilliseconds: 0), now: $1) }
+        // A second connection that joins is no return: the session was open all the time.
+        let joined = driver.join().id
+        #expect(driver.requests.isEmpty)
+        for id in [GatewayDriver.connection, joined] { driver.change { $0.handle(.connectionLost(id), now: $1) } }
+        #expect(driver.requests.isEmpty)
+        let (_, told) = driver.join()
+        #expect(told.contains { if case .resumeState = $0 { true } else { false } })
+        #expect(driver.requests.map(\.request) == [.renewRecord(key: Self.key, session: Self.session)])
     }
 }

@@ -1,0 +1,43 @@
+import Logging
+
+/// Tells the operator which devices have the prefix `NAME/` only because their line states none.
+///
+/// In earlier versions such a line meant any key, and commands wrote such lines. So an upgrade changes the keys of
+/// these devices, and the gateway says so at start. It repeats that only if a changed file has such lines of other
+/// devices.
+package struct AssumedPrefixes: Sendable {
+    /// Names in one message. A list may have many thousands of devices.
+    private static let namesMax = 20
+    private static let explanation =
+        "Each of these devices may write only the keys that begin with its name and a slash. In earlier versions such "
+        + "a line meant any key. Add prefix=NAME/ to the line, or prefix= for any key."
+
+    /// The file, in words for a person.
+    private let file: String
+    private var told: [String] = []
+
+    package init(in file: String) {
+        self.file = file
+    }
+
+    /// Logs what `fileWasRead` returns.
+    mutating func tell(_ names: [String], _ logger: Logger) {
+        if let message = fileWasRead(names) { logger.warning("\(message)") }
+    }
+
+    /// - Parameter names: the devices whose lines state no prefix.
+    /// - Returns: the message for the log; `nil` if there is nothing to say, or if it has been said.
+    package mutating func fileWasRead(_ names: [String]) -> String? {
+        defer { told = names }
+        guard !names.isEmpty, names != told else { return nil }
+        return Self.message(names, in: file)
+    }
+
+    /// - Returns: `nil` if there are no such devices.
+    package static func message(_ names: [String], in file: String) -> String? {
+        guard !names.isEmpty else { return nil }
+        let rest = names.count > namesMax ? " and \(names.count - namesMax) more" : ""
+        let first = names.prefix(namesMax).joined(separator: ", ")
+        return "\(file) has lines without prefix=: \(first)\(rest). \(explanation)"
+    }
+}

@@ -1,0 +1,107 @@
+package import ObjectStore
+package import TransferCommon
+
+/// What the commands `uploads list` and `uploads clean` print, and their exit codes. A failure with one upload does not
+/// keep the commands from the other ones.
+package struct UploadReport {
+    /// Exit codes of the failures so far.
+    private var codes: Set<Int32> = []
+    private var failureCount = 0
+    private let advise: @Sendable (String) -> Void
+
+    private init(advise: @escaping @Sendable (String) -> Void) {
+        self.advise = advise
+    }
+
+    /// 0 if nothing failed. If all failures have the same code, this code; if their codes differ, 1.
+    private var exitCode: Int32 {
+        guard let code = codes.first else { return 0 }
+        return codes.count == 1 ? code : 1
+    }
+
+    private var failures: String { failureCount == 0 ? "" : ", \(failureCount) failed" }
+
+    /// - Parameter error: the answer of the store. Without one, repeating the command does not help: the code is 1.
+    private mutating func failed(_ sentence: String, _ error: StoreError?) {
+        failureCount += 1
+        codes.insert(error.flatMap { GatewayFailure($0)?.exitCode } ?? 1)
+        advise(sentence)
+    }
+
+    private mutating func unreadable(_ name: String, _ error: StoreError?) {
+        let reason = error.map { "\($0)" } ?? "It is damaged, or a later version of Sluice wrote it."
+        failed("the record \(name) cannot be read: \(reason)", error)
+    }
+
+    /// Prints one line for each unfinished upload, and their number.
+    ///
+    /// - Parameter advise: called with a sentence for each failure.
+    /// - Returns: the exit code.
+    package static func list(
+        _ cleaner: UploadCleaner, _ print: @Sendable (String) -> Void, advise: @escaping @Sendable (String) -> Void
+    ) async throws(StoreError) -> Int32 {
+        var report = UploadReport(advise: advise)
+        var (count, bytes, oldest) = (0, UInt64(0), Duration.zero)
+        var entries = cleaner.unfinished().makeAsyncIterator()
+        while let entry = try await entries.next(isolation: #isolation) {
+            switch entry {
+            case .upload(let upload, let age):
+                count += 1
+                bytes = bytes.addingReportingOverflow(upload.storedBytes).partialValue
+                oldest = max(oldest, age ?? .zero)
+                print(
+                    "\(upload.session)  \(age.map(text) ?? "age unknown")  \(upload.partCount) parts  "
+                        + "\(upload.storedBytes) B  \(upload.device)  \(upload.key)"
+                        + (upload.isUndecided ? "  (perhaps with an upload of another program; not removed)" : ""))
+            case .unreadable(let name, let error):
+                report.unreadable(name, error)
+            case .failed(let record, let error):
+                report.failed(
+                    "the upload \(record.session)  \(record.device)  \(record.key) cannot be looked up: \(error)", error
+                )
+            }
+        }
+        print(
+            count == 0 && report.failureCount == 0
+                ? "No unfinished uploads."
+                : "\(count) unfinished, \(bytes) B stored, the oldest \(text(oldest))\(report.failures).")
+        return report.exitCode
+    }
+
+    /// Removes unfinished uploads that have received no part for `age`. Prints a line for each of them, and the sums.
+    ///
+    /// - Parameter advise: called with a sentence for each failure.
+    /// - Returns: the exit code.
+    package static func clean(
+        _ cleaner: UploadCleaner, olderThan age: Duration, _ print: @Sendable (String) -> Void,
+        advise: @escaping @Sendable (String) -> Void
+    ) async throws(StoreError) -> Int32 {
+        var report = UploadReport(advise: advise)
+        let sums = try await cleaner.clean(olderThan: age) { event in
+            switch event {
+            case .removed(let upload): print("removed \(upload.session)  \(upload.device)  \(upload.key)")
+            case .failed(let record, let error):
+                report.failed(
+                    "the upload \(record.session)  \(record.device)  \(record.key) was not removed: \(error)", error)
+            case .unreadable(let name, let error):
+                report.unreadable(name, error)
+            case .probesFailed(let error):
+                report.failed("leftovers of interrupted start-up tests were not removed: \(error)", error)
+            }
+        }
+        if sums.probeCount > 0 { print("removed \(sums.probeCount) leftovers of interrupted start-up tests") }
+        print(
+            "\(sums.removedCount) removed (\(sums.removedBytes) B), \(sums.keptCount) kept\(report.failures).")
+        return report.exitCode
+    }
+
+    private static func text(_ age: Duration) -> String {
+        let seconds = age.components.seconds
+        switch seconds {
+        case ..<120: return "\(seconds)s"
+        case ..<7_200: return "\(seconds / 60)min"
+        case ..<172_800: return "\(seconds / 3_600)h"
+        default: return "\(seconds / 86_400)d"
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import NIOCore
+
+/// Decides how long a closing connection may continue to send. It is asked once in each period of `TLSLimits.closing`.
+package struct ClosingPatience: Equatable, Sendable {
+    /// Bytes that were unsent at the end of the period before.
+    private var unsentByteCount: Int
+    private var periodsLeft: Int
+
+    /// The connection begins to close.
+    package init(unsentByteCount: Int, _ limits: TLSLimits) {
+        self.unsentByteCount = unsentByteCount
+        self.periodsLeft = limits.closingPeriodsMax
+    }
+
+    /// A period has passed.
+    ///
+    /// - Returns: whether the connection may stay open for another one: the socket has taken bytes.
+    package mutating func periodPassed(unsentByteCount: Int) -> Bool {
+        periodsLeft -= 1
+        guard periodsLeft > 0, unsentByteCount < self.unsentByteCount else { return false }
+        self.unsentByteCount = unsentByteCount
+        return true
+    }
+
+    /// Closes the connection of a handler at the end of the first period without progress.
+    func watch(_ handler: TLSHandler, _ context: ChannelHandlerContext) {
+        handler.timer.start(handler.limits.closing, context) {
+            var next = self
+            if next.periodPassed(unsentByteCount: handler.records.unsentByteCount(in: context.channel)) {
+                next.watch(handler, context)
+            } else {
+                handler.closeNow(context)
+            }
+        }
+    }
+}
