@@ -53,6 +53,32 @@ import TransferCommon
         }
     }
 
+    /// The same store answers 403 to GET of a missing key, too: of an object, and of a session record. Without the
+    /// proof of the probe, or with another error code, such an answer is a refusal.
+    @Test func forbiddenMissingKeyIsAbsentWhenItIsRead() async throws {
+        let isMissing: @Sendable (S3Call) -> Bool = { $0.key.hasSuffix("absent") }
+        for (isProved, code) in [
+            (true, "AccessDenied"), (true, "InvalidAccessKeyId"), (true, ""), (false, "AccessDenied"),
+        ] {
+            try await ScriptedS3.withServer(.generic) { s3 in
+                if isProved {
+                    s3.inject(.refuse(status: 403, code: ""), into: .headObject, times: .max, where: isMissing)
+                }
+                s3.inject(.refuse(status: 403, code: code), into: .getObject, times: .max, where: isMissing)
+                try await withStore(on: s3) { store in
+                    #expect(store.provider.hidesAbsentKeys == isProved)
+                    guard isProved, code == "AccessDenied" else {
+                        await expect(throwing: .denied) { try await store.readRecord(name: "absent") }
+                        return await expect(throwing: .denied) { try await store.readObject(key: "absent") }
+                    }
+                    let record = try await store.readRecord(name: "absent")
+                    let object = try await store.readObject(key: "absent")
+                    #expect(record == nil && object == nil)
+                }
+            }
+        }
+    }
+
     @Test(arguments: [10, 100, 1_000, 10_000])
     func highestPartNumberIsFound(limit: Int) async throws {
         var rules = S3Rules.generic
