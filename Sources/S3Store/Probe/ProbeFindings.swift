@@ -5,7 +5,7 @@ package import TransferCommon
 ///
 /// | step                                 | if the store refuses it                                   |
 /// |--------------------------------------|-----------------------------------------------------------|
-/// | begin an upload                      | the error of the store ends the start                     |
+/// | begin an upload                      | the next form of the digest is tried, then no start       |
 /// | upload a part                        | the next form of the digest is tried, then no start       |
 /// | upload a part with the highest number| a lower number is tried, with a warning; then no start    |
 /// | list the parts                       | no start                                                  |
@@ -20,6 +20,7 @@ package import TransferCommon
 package struct ProbeFindings {
     /// A request of the probe, by the name of S3's call and by the right that it needs.
     package enum Step: String {
+        case createUpload = "CreateMultipartUpload"
         case uploadPart = "UploadPart"
         case listParts = "ListParts"
         case abortUpload = "AbortMultipartUpload"
@@ -33,7 +34,7 @@ package struct ProbeFindings {
         /// The right in the policy of a bucket.
         package var right: String {
             switch self {
-            case .uploadPart, .putObject: "s3:PutObject"
+            case .createUpload, .uploadPart, .putObject: "s3:PutObject"
             case .listParts: "s3:ListMultipartUploadParts"
             case .abortUpload: "s3:AbortMultipartUpload"
             case .listObjects: "s3:ListBucket"
@@ -70,7 +71,7 @@ package struct ProbeFindings {
 
     /// Without these steps no upload could be completed, resumed or aborted, so the gateway must not begin one.
     private static let needed: [Step] = [
-        .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
+        .createUpload, .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
     ]
 
     /// The reason why the store must not be used; `nil` if no needed step was refused so far.

@@ -63,20 +63,31 @@ struct StoreProbe {
         var upload: CreatedUpload?
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
             findings.provider.partChecksum = form
-            let created = try await uploads.create(at: key, metadata: metadata)
-            let error = try await refusal(of: .uploadPart) { () async throws(StoreError) in
-                _ = try await uploadPart(created.id, offering: digest)
-            }
-            guard let error else {
-                findings.refused[.uploadPart] = nil
-                upload = created
-                break
-            }
             // Report the refusal of the first form: the later ones are only alternatives.
-            findings.refused[.uploadPart] = findings.refused[.uploadPart] ?? error
-            await abort(created.id)
+            var new: CreatedUpload?
+            if let error = try await refusal(
+                of: .createUpload,
+                { () async throws(StoreError) in new = try await uploads.create(at: key, metadata: metadata) })
+            {
+                findings.refused[.createUpload] = findings.refused[.createUpload] ?? error
+            }
+            guard let created = new else { continue }
+            if let error = try await refusal(
+                of: .uploadPart,
+                { () async throws(StoreError) in _ = try await uploadPart(created.id, offering: digest) })
+            {
+                findings.refused[.uploadPart] = findings.refused[.uploadPart] ?? error
+                await abort(created.id)
+                continue
+            }
+            findings.refused[.createUpload] = nil
+            findings.refused[.uploadPart] = nil
+            upload = created
+            break
         }
         guard let upload else { return }
+        // A store that does not accept this checksum keeps none, so no later request asks for it.
+        if !findings.provider.partChecksum.isSHA256 { findings.provider.keepsSHA256 = false }
         noteRule(of: upload)
         try await tryHighestPart(upload.id)
         findings.refused[.listParts] = try await refusal(of: .listParts) { () async throws(StoreError) in

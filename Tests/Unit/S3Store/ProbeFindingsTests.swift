@@ -8,7 +8,7 @@ import TransferCommon
     private typealias Step = ProbeFindings.Step
 
     private static let needed: [ProbeFindings.Step] = [
-        .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
+        .createUpload, .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
     ]
 
     @Test func storeWithoutRefusalsIsAccepted() {

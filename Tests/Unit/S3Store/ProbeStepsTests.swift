@@ -30,6 +30,7 @@ import TransferCommon
         for (operation, right) in [
             (S3Call.Operation.listParts, "s3:ListMultipartUploadParts"), (.abortUpload, "s3:AbortMultipartUpload"),
             (.listObjects, "s3:ListBucket"), (.putObject, "s3:PutObject"), (.uploadPart, "s3:PutObject"),
+            (.createUpload, "s3:PutObject"),
         ] {
             try await expectNoStart(operation, status: 403, code: "AccessDenied", reason: .denied, naming: right)
         }
@@ -106,6 +107,20 @@ import TransferCommon
                 }
                 try await store.writeRecord(name: "record", bytes: [1])
             }
+        }
+    }
+
+    /// The kind of store keeps checksums, and this one refuses their headers: at CreateMultipartUpload, before a part.
+    @Test func uploadBeginsWithoutTheChecksumThatTheStoreRefuses() async throws {
+        var rules = S3Rules.aws
+        rules.keepsSHA256 = false
+        rules.refusesChecksumHeaders = true
+        try await withStore(of: rules) { store, s3 in
+            #expect(store.provider.partChecksum == .md5 && !store.provider.keepsSHA256)
+            let one = try #require(PartNumber(1))
+            let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
+            _ = try await store.uploadPart(key: "key", upload: upload, number: one, body: body(of: [10]))
+            #expect(s3.uploads.map(\.parts) == [[1]])
         }
     }
 
