@@ -39,6 +39,15 @@ import TransferCommon
         #expect(warning.contains(step.right) && findings.warnings.count == 1)
     }
 
+    @Test(arguments: [Step.listUploads, .wrongDigest, .completeCondition, .putCondition, .deleteCondition])
+    func unansweredStepIsAWarning(step: ProbeFindings.Step) throws {
+        var findings = ProbeFindings(table: .generic)
+        findings.unanswered[step] = StoreError(.unavailable)
+        #expect(findings.objection == nil)
+        let warning = try #require(findings.warnings.first)
+        #expect(warning.contains(step.rawValue) && findings.warnings.count == 1)
+    }
+
     @Test func versionsThatStayAreAWarning() {
         var findings = ProbeFindings(table: .generic)
         findings.keepsVersions = true

@@ -124,6 +124,62 @@ import TransferCommon
         }
     }
 
+    /// One internal error in any step of the probe changes none of its findings.
+    @Test(arguments: [
+        S3Call.Operation.createUpload, .uploadPart, .listParts, .abortUpload, .completeUpload, .listUploads,
+        .listObjects, .putObject, .headObject, .deleteObject,
+    ])
+    func passingFailureChangesNoFinding(operation: S3Call.Operation) async throws {
+        var found: [S3Provider] = []
+        for isFailing in [false, true] {
+            try await ScriptedS3.withServer(.aws) { s3 in
+                if isFailing {
+                    s3.inject(.refuse(status: 500, code: "InternalError"), into: operation, where: Self.isAny)
+                }
+                try await withStore(on: s3) { store in
+                    found.append(store.provider)
+                    #expect(s3.keys.isEmpty && s3.uploads.isEmpty)
+                }
+            }
+        }
+        #expect(found.count == 2 && found.first == found.last)
+    }
+
+    /// A store never answers a step that no upload needs. The gateway starts, warns, and works without the answer.
+    @Test(arguments: [
+        ProbeFindings.Step.listUploads, .wrongDigest, .completeCondition, .putCondition, .deleteCondition,
+        .deleteObject,
+    ])
+    func optionalStepWithoutAnswerIsAWarning(step: ProbeFindings.Step) async throws {
+        var rules = S3Rules.aws
+        switch step {
+        case .wrongDigest: rules.failsOnWrongDigests = true
+        case .completeCondition: rules.conditionalComplete = .failing
+        case .putCondition: rules.conditionalPut = .failing
+        case .deleteCondition: rules.conditionalDelete = .failing
+        default: break
+        }
+        let record = LogRecord()
+        try await ScriptedS3.withServer(rules) { s3 in
+            let operation: S3Call.Operation? =
+                step == .listUploads ? .listUploads : step == .deleteObject ? .deleteObject : nil
+            if let operation {
+                s3.inject(.refuse(status: 503, code: "SlowDown"), into: operation, times: .max, where: Self.isAny)
+            }
+            let isQuick: (inout S3Configuration) -> Void = { $0.retries.delayFirst = .milliseconds(1) }
+            try await withStore(on: s3, isQuick, logger: record.logger) { store in
+                #expect(store.provider.checksContentSHA256 == (step != .wrongDigest))
+                #expect((store.provider.completeConditions == .honoured) == (step != .completeCondition))
+                #expect((store.provider.putConditions == .honoured) == (step != .putCondition))
+                #expect(store.provider.checksDeleteCondition == ![.deleteCondition, .deleteObject].contains(step))
+                _ = try await store.putObject(
+                    key: "key", body: body(of: [10]), metadata: sampleMetadata(), condition: .ifAbsent)
+            }
+        }
+        let warning = "The store did not answer \(step.rawValue) ("
+        #expect(record.lines.contains { $0.hasPrefix("warning") && $0.contains(warning) }, "\(record.lines)")
+    }
+
     /// The gateway may not delete its own objects. It serves, and overwrites records of finished sessions.
     @Test func deniedDeletionEmptiesRecords() async throws {
         try await ScriptedS3.withServer(.generic) { s3 in
