@@ -46,11 +46,10 @@ extension S3Store {
         var findings = probe.findings
         if findings.keepsVersions {
             do {
-                try await probe.calls.repeating { () async throws(StoreError) in
+                findings.provider.deletesVersions = try await probe.calls.repeating { () async throws(StoreError) in
                     try await bucket.deleteVersions(key: probe.key)
                 }
-                findings.provider.deletesVersions = true
-                return findings
+                if findings.provider.deletesVersions { return findings }
             } catch {
                 findings.note(error, of: .deleteVersions)
             }
