@@ -40,7 +40,7 @@ help:
 	@echo 'make bench-smoke  whether sending has become dearer: calls for memory against limits in git'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
-	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv)'
+	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv*)'
 	@echo 'CONFIGURATION=debug with any of them for a debug build'
 
 deps: deps-system deps-tools

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
+import TransferCommon
 
 /// The HTTP proxies that the environment names for requests to stores and to the security token service:
 /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case, which takes precedence as in curl.
@@ -58,8 +59,8 @@ package struct ProxySettings: Sendable {
     ///   - host: the server's host; an IPv6 address may be in brackets.
     ///   - isSecure: whether the requests use HTTPS.
     package func proxy(host: String, port: Int, isSecure: Bool) -> Proxy? {
-        let name = host.filter { $0 != "[" && $0 != "]" }.lowercased()
-        guard let proxy = isSecure ? secure : plain, !CredentialAddress.isThisMachine(name) else { return nil }
+        let name = host.withoutBrackets.lowercased()
+        guard let proxy = isSecure ? secure : plain, !LoopbackAddress.isLoopback(host: name) else { return nil }
         return exceptions.contains { Self.matches($0, name, port) } ? nil : proxy
     }
 
@@ -76,7 +77,7 @@ package struct ProxySettings: Sendable {
             throw S3ConfigurationError("\(name) names a proxy of another kind than http://")
         }
         return Proxy(
-            host: host.filter { $0 != "[" && $0 != "]" }, port: url.port ?? 80,
+            host: host.withoutBrackets, port: url.port ?? 80,
             user: url.user(percentEncoded: false), password: url.password(percentEncoded: false))
     }
 
@@ -96,7 +97,7 @@ package struct ProxySettings: Sendable {
             port = Int(name[name.index(after: colon)...])
             name = String(name[..<colon])
         }
-        name = name.filter { $0 != "[" && $0 != "]" }
+        name = name.withoutBrackets
         if name.hasPrefix("*.") { name.removeFirst() }
         if name.hasPrefix(".") { name.removeFirst() }
         return name.isEmpty ? nil : .domain(name, port: port)

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// The address at which a store accepts requests: a fixed host, perhaps with a path, or AWS, where the host name
@@ -37,8 +38,7 @@ package struct S3Endpoint: Hashable, Sendable {
     /// this machine.
     var isProtected: Bool {
         guard !isSecure, case .fixed(let name) = host else { return true }
-        let isAddress = name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
-        return name == "localhost" || name == "[::1]" || (isAddress && name.hasPrefix("127."))
+        return LoopbackAddress.isLoopback(host: name.withoutBrackets)
     }
 
     /// Parses `http://host:port` or `https://host/path`. Throws if the text also has a query or a user name.

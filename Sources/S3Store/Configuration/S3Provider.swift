@@ -87,8 +87,8 @@ package struct S3Provider: Hashable, Sendable {
     package var tellsPartMD5 = false
     /// Whether a multipart object's ETag is the MD5 of its parts' MD5s, and never changes.
     package var keepsCompositeMD5 = false
-    /// Whether the store answers 403 to HEAD of a key without an object. S3 does so if the gateway may not list the
-    /// bucket.
+    /// Whether the store answers 403 to HEAD and GET of a key without an object. S3 does so if the gateway may not list
+    /// the bucket.
     package var hidesAbsentKeys = false
     /// Whether the bucket keeps versions, and the gateway may list and delete the versions of its own objects.
     package var deletesVersions = false

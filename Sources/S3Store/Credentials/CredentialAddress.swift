@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TransferCommon
 
 /// The rule for the addresses of servers that issue credentials. The requests carry secrets and the answers are
 /// credentials, so they must not cross a network in clear text.
@@ -16,20 +17,14 @@ enum CredentialAddress {
         }
         if url.scheme == "https" { return true }
         guard url.scheme == "http" else { return false }
-        let name = host.filter { $0 != "[" && $0 != "]" }.lowercased()
-        return linkHosts.contains(name) || isThisMachine(name)
+        let name = host.withoutBrackets.lowercased()
+        return linkHosts.contains(name) || LoopbackAddress.isLoopback(host: name)
     }
+}
 
-    /// Whether a host name without brackets, in lower case, names this machine.
-    static func isThisMachine(_ name: String) -> Bool {
-        name == "localhost" || name == "::1" || isLoopback(name)
-    }
-
-    /// Whether the name is an IPv4 address that begins with 127. All four numbers are checked, because a host name such
-    /// as `127.example.com` also begins with 127.
-    private static func isLoopback(_ name: String) -> Bool {
-        let octets = name.split(separator: ".", omittingEmptySubsequences: false)
-        return octets.count == 4 && octets[0] == "127"
-            && octets.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } && UInt8($0) != nil }
+extension String {
+    /// The host without the brackets that a URL has around an IPv6 address.
+    var withoutBrackets: String {
+        hasPrefix("[") && hasSuffix("]") ? String(dropFirst().dropLast()) : self
     }
 }

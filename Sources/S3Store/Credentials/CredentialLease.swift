@@ -11,15 +11,19 @@ package import TransferCommon
 ///     trusted  the store names the credentials as the reason of a refusal  refused
 ///     doubted  the store accepts a request                                 trusted
 ///     doubted  the store refuses another request                           refused
-///     doubted  the source returns other credentials                        trusted
+///     doubted  the source returns other credentials                        untried
 ///     refused  the store accepts a request                                 trusted
-///     refused  the source returns other credentials                        trusted
+///     refused  the source returns other credentials                        untried
+///     untried  the store accepts a request                                 trusted
+///     untried  the store refuses a request                                 refused
 ///
 /// - Only the request that was refused waits for the source. A refusal that may have another reason, such as a missing
 ///   right on one key or a header that a proxy changed, delays no other request.
 /// - In *refused* all requests wait for the source, but only until it answers or fails. After a failure, requests use
 ///   the refused credentials, and the store judges them again: one wrong refusal must not stop a gateway whose source
 ///   is away.
+/// - Some sources issue new credentials each time, and the store may refuse them all. So each question that a refusal
+///   caused has a pause after it. The pauses grow until the store accepts a request.
 /// - Expired credentials are not tried while the source is away, because the store refuses them for certain.
 package struct CredentialLease: Sendable {
     /// What a request has to do to get credentials.
@@ -42,6 +46,8 @@ package struct CredentialLease: Sendable {
         case doubted
         /// The store has refused the credentials.
         case refused
+        /// The credentials have replaced doubted or refused ones, and the store has not judged them.
+        case untried
     }
 
     /// How certain it is that the credentials are the reason of a refusal.
@@ -57,6 +63,7 @@ package struct CredentialLease: Sendable {
         case trusted(Held)
         case doubted(Held)
         case refused(Held)
+        case untried(Held)
     }
 
     private struct Held {
@@ -85,13 +92,14 @@ package struct CredentialLease: Sendable {
         case .trusted: .trusted
         case .doubted: .doubted
         case .refused: .refused
+        case .untried: .untried
         }
     }
 
     private var held: Held? {
         switch state {
         case .empty: nil
-        case .trusted(let held), .doubted(let held), .refused(let held): held
+        case .trusted(let held), .doubted(let held), .refused(let held), .untried(let held): held
         }
     }
 
@@ -122,7 +130,8 @@ package struct CredentialLease: Sendable {
         return .useAndRenew(held.credentials)
     }
 
-    /// Whether the source may be asked now. After an answer that did not help, the source has a pause.
+    /// Whether the source may be asked now. The source has a pause after a failure, and after a question that a refusal
+    /// caused.
     package func mayAskSource(at instant: ContinuousClock.Instant) -> Bool {
         nextAttempt.map { instant >= $0 } ?? true
     }
@@ -141,11 +150,13 @@ package struct CredentialLease: Sendable {
         switch (state, refusal) {
         case (.trusted, .possible):
             state = .doubted(held)
-        case (.trusted, .certain), (.doubted, _):
+        case (.doubted, .certain):
             // The pause may have begun because the source was asked for a mere doubt, before the store named the
             // credentials as the reason. End that pause, so that the source is asked again. After a failure of the
             // source the pause stays.
-            if refusal == .certain, failure == nil { nextAttempt = nil }
+            if failure == nil { nextAttempt = nil }
+            state = .refused(held)
+        case (.trusted, .certain), (.doubted, .possible), (.untried, _):
             state = .refused(held)
         case (.refused, _), (.empty, _):
             break
@@ -159,7 +170,10 @@ package struct CredentialLease: Sendable {
         case .doubted(let held) where held.credentials.isSame(as: accepted),
             .refused(let held) where held.credentials.isSame(as: accepted):
             state = .trusted(held)
-        case .empty, .trusted, .doubted, .refused:
+        case .untried(let held) where held.credentials.isSame(as: accepted):
+            state = .trusted(held)
+            vainAttempts = 0
+        case .empty, .trusted, .doubted, .refused, .untried:
             break
         }
     }
@@ -181,7 +195,7 @@ package struct CredentialLease: Sendable {
         failure = nil
         let isDisputed = take(held)
         if isDisputed || lifetime.map({ $0 <= 0 }) ?? false {
-            // The store has refused these credentials, or they have expired: wait before asking the source again.
+            // A refusal caused the question, or the credentials have expired: wait before asking the source again.
             // Otherwise each request would ask it.
             postpone(from: instant, jitter: jitter)
         } else {
@@ -190,19 +204,20 @@ package struct CredentialLease: Sendable {
         }
     }
 
-    /// - Returns: whether the credentials are the ones that the store has refused or doubted already.
+    /// - Returns: whether the store had refused or doubted the credentials before these, or has not judged them.
     private mutating func take(_ new: Held) -> Bool {
         switch state {
         case .doubted(let old) where old.credentials.isSame(as: new.credentials):
             state = .doubted(new)
-            return true
         case .refused(let old) where old.credentials.isSame(as: new.credentials):
             state = .refused(new)
-            return true
-        case .empty, .trusted, .doubted, .refused:
+        case .doubted, .refused, .untried:
+            state = .untried(new)
+        case .empty, .trusted:
             state = .trusted(new)
             return false
         }
+        return true
     }
 
     /// Records that the source has no credentials or did not answer. If the source had credentials before, the failure

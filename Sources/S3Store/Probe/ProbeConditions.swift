@@ -24,10 +24,19 @@ struct ProbeConditions {
             try await condition { () async throws(StoreError) in _ = try await probe.put(wanted) }
         }
         guard seen.ifAbsent == .honoured || seen.ifMatch == .honoured else { return seen }
-        if seen.ifAbsent == .honoured, await probe.seesObjectThatComesDuringBody() { return seen }
+        if seen.ifAbsent == .honoured, await isCheckedAtTheEnd() { return seen }
         if seen.ifAbsent == .honoured { seen.ifAbsent = .ignored }
         if seen.ifMatch == .honoured { seen.ifMatch = .ignored }
         return seen
+    }
+
+    /// Whether the store checks the condition `ifAbsent` at the end of the body; `false` if two attempts have not shown
+    /// it.
+    private func isCheckedAtTheEnd() async -> Bool {
+        for _ in 1...2 {
+            if let isSeen = await probe.seesObjectThatComesDuringBody() { return isSeen }
+        }
+        return false
     }
 
     /// Deletes the probe's object under the condition that it has another ETag. Only a store that refuses this honours
@@ -36,7 +45,8 @@ struct ProbeConditions {
         var request = S3Request(.DELETE, key: probe.key)
         request.headers = [("if-match", Self.otherETag)]
         do {
-            _ = try await probe.bucket.client.send(request)
+            let (sent, client) = (request, probe.bucket.client)
+            _ = try await probe.calls.repeating { () async throws(StoreError) in try await client.send(sent) }
             return false
         } catch {
             guard error.isRefusal else { throw error }
@@ -66,24 +76,29 @@ struct ProbeConditions {
     ) async throws(StoreError) -> S3Provider.Condition {
         let other = try await sees(.ifMatch(etag: Self.otherETag))
         guard other == .honoured else { return other }
-        guard let etag = try await probe.bucket.head(at: probe.key)?.value("etag") else { return .refused }
+        let headers = try await probe.calls.repeating { () async throws(StoreError) in
+            try await probe.bucket.head(at: probe.key)
+        }
+        guard let etag = headers?.value("etag") else { return .refused }
         // `sees` returns `.ignored` for a request that succeeds. Here the condition holds, so success means that the
         // store honours it.
         return try await sees(.ifMatch(etag: etag)) == .ignored ? .honoured : .refused
     }
 
     /// Sends a request with a condition. Returns `.honoured` if the store refuses the request because the key has an
-    /// object, `.ignored` if it accepts the request, and `.refused` if it does not support the condition.
+    /// object, `.ignored` if it accepts the request, and `.refused` if it refuses the request for any other reason: it
+    /// accepts the same request without a condition.
     private func condition(
         _ call: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> S3Provider.Condition {
         do {
-            try await call()
+            try await probe.calls.repeating(call)
             return .ignored
         } catch {
             switch error.reason {
             case .keyTaken: return .honoured
             case .unsupported, .objectGone: return .refused
+            case _ where error.isRefusal: return .refused
             default: throw error
             }
         }

@@ -3,23 +3,29 @@ package import TransferCommon
 /// What the requests of a probe have shown. Derives from it the properties of the store, a reason not to use the store,
 /// or warnings. Sends nothing itself.
 ///
-/// | step                                 | if the store refuses it                                   |
-/// |--------------------------------------|-----------------------------------------------------------|
-/// | begin an upload                      | the error of the store ends the start                     |
-/// | upload a part                        | the next form of the digest is tried, then no start       |
-/// | upload a part with the highest number| a lower number is tried, with a warning; then no start    |
-/// | list the parts                       | no start                                                  |
-/// | abort the upload                     | no start                                                  |
-/// | list the gateway's own objects       | no start                                                  |
-/// | put an object                        | the next form of the digest is tried, then no start       |
-/// | look an object up                    | no start                                                  |
-/// | look a missing object up             | 403 means that there is no object, with a warning         |
-/// | list unfinished uploads              | a warning                                                 |
-/// | delete an object                     | a warning                                                 |
-/// | list and delete its versions         | a warning if the bucket keeps versions                    |
+/// A step that fails for a reason that may pass is repeated. A needed step that still has no answer ends the start.
+///
+/// | step                                 | if the store refuses it                     | if it does not answer       |
+/// |--------------------------------------|---------------------------------------------|-----------------------------|
+/// | begin an upload                      | the next form of the digest, then no start  | no start                    |
+/// | upload a part                        | the next form of the digest, then no start  | no start                    |
+/// | upload a part with the highest number| a lower number with a warning, then no start| no start                    |
+/// | list the parts                       | no start                                    | no start                    |
+/// | abort the upload                     | no start                                    | no start                    |
+/// | list the gateway's own objects       | no start                                    | no start                    |
+/// | put an object                        | the next form of the digest, then no start  | no start                    |
+/// | look an object up                    | no start                                    | no start                    |
+/// | look a missing object up             | 403 means no object, with a warning         | no start                    |
+/// | list unfinished uploads              | a warning                                   | a warning                   |
+/// | upload a part with a wrong digest    | the store checks digests                    | a warning: it checks none   |
+/// | write under a condition              | the store checks or refuses conditions      | a warning: none is sent     |
+/// | delete under a condition             | the store checks the condition              | a warning: it checks none   |
+/// | delete an object                     | a warning                                   | a warning                   |
+/// | list and delete its versions         | a warning if the bucket keeps versions      | a warning                   |
 package struct ProbeFindings {
     /// A request of the probe, by the name of S3's call and by the right that it needs.
     package enum Step: String {
+        case createUpload = "CreateMultipartUpload"
         case uploadPart = "UploadPart"
         case listParts = "ListParts"
         case abortUpload = "AbortMultipartUpload"
@@ -29,18 +35,19 @@ package struct ProbeFindings {
         case listUploads = "ListMultipartUploads"
         case deleteObject = "DeleteObject"
         case deleteVersions = "ListObjectVersions or DeleteObject of a version"
+        case wrongDigest = "UploadPart with a wrong digest"
+        case completeCondition = "CompleteMultipartUpload with a condition"
+        case putCondition = "PutObject with a condition"
+        case deleteCondition = "DeleteObject with a condition"
 
         /// The right in the policy of a bucket.
         package var right: String {
             switch self {
-            case .uploadPart, .putObject: "s3:PutObject"
-            case .listParts: "s3:ListMultipartUploadParts"
-            case .abortUpload: "s3:AbortMultipartUpload"
-            case .listObjects: "s3:ListBucket"
-            case .headObject: "s3:GetObject"
-            case .listUploads: "s3:ListBucketMultipartUploads"
-            case .deleteObject: "s3:DeleteObject"
-            case .deleteVersions: "s3:ListBucketVersions and s3:DeleteObjectVersion"
+            case .deleteVersions: return "s3:ListBucketVersions and s3:DeleteObjectVersion"
+            default:
+                // The name of a step begins with the name of its call.
+                let call = rawValue.prefix { $0 != " " }
+                return S3Request.right(of: String(call)) ?? "s3:*"
             }
         }
     }
@@ -59,6 +66,8 @@ package struct ProbeFindings {
     package var provider: S3Provider
     /// The steps that the store has refused.
     package var refused: [Step: StoreError] = [:]
+    /// The steps that the store has not answered, although they were repeated. No upload needs their answers.
+    package var unanswered: [Step: StoreError] = [:]
     /// The highest part number of the table, if the store has refused it.
     package var refusedPartNumber: UInt32?
     /// Whether the bucket gives each object a version id.
@@ -71,8 +80,14 @@ package struct ProbeFindings {
 
     /// Without these steps no upload could be completed, resumed or aborted, so the gateway must not begin one.
     private static let needed: [Step] = [
-        .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
+        .createUpload, .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
     ]
+
+    /// Notes the failure of a step that no upload needs.
+    mutating func note(_ error: StoreError, of step: Step) {
+        // An answer of another kind than was asked for shows that the store does not know the question.
+        if error.isRefusal || error.reason == .damaged { refused[step] = error } else { unanswered[step] = error }
+    }
 
     /// The reason why the store must not be used; `nil` if no needed step was refused so far.
     package var objection: StoreError? {
@@ -106,12 +121,34 @@ package struct ProbeFindings {
             sentences.append(
                 "The gateway may not delete its own objects (\(Step.deleteObject.right) below .sluice/). Records of "
                     + "finished sessions stay as empty objects.")
-        } else if keepsVersions, !provider.deletesVersions {
+        } else if keepsVersions, !provider.deletesVersions, unanswered[.deleteVersions] == nil {
             sentences.append(
                 "The bucket keeps versions, and the gateway cannot delete those of its own objects "
                     + "(\(Step.deleteVersions.right) below .sluice/). A rule of the bucket should remove them.")
         }
-        return sentences + uploadRuleWarnings
+        return sentences + unansweredWarnings + uploadRuleWarnings
+    }
+
+    private var unansweredWarnings: [String] {
+        unanswered.sorted { $0.key.rawValue < $1.key.rawValue }.map { step, error in
+            "The store did not answer \(step.rawValue) (\(error.detail ?? error.shortDescription)). "
+                + "\(Self.consequence(of: step)) The next start tries again."
+        }
+    }
+
+    /// What the gateway does as long as it does not know the answer to an optional step.
+    private static func consequence(of step: Step) -> String {
+        switch step {
+        case .listUploads: "An upload whose gateway ended at its very beginning may stay until a rule removes it."
+        case .wrongDigest: "The gateway checks all bytes itself."
+        case .completeCondition, .putCondition:
+            "The gateway sends no condition, and looks at the key right before the end of each such request."
+        case .deleteCondition: "A damaged object stays if only its ETag could name it."
+        case .deleteObject: "Objects of the probe stay until the gateway next removes unfinished uploads."
+        case .deleteVersions: "Old versions of the gateway's own objects stay until a rule of the bucket removes them."
+        case .createUpload, .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject:
+            "Uploads need it."
+        }
     }
 
     private var uploadRuleWarnings: [String] {

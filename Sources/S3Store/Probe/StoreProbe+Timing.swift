@@ -14,8 +14,8 @@ extension StoreProbe {
     /// under the same key.
     ///
     /// - Returns: whether the condition protects the second object: the store refuses the first write, or it delays the
-    ///   second write until the first is done. `false` if the result is unclear.
-    func seesObjectThatComesDuringBody() async -> Bool {
+    ///   second write until the first is done. `nil` if the first write failed for a reason that may pass.
+    func seesObjectThatComesDuringBody() async -> Bool? {
         let late = "\(key)-late"
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
         // try?: the library has just computed the probe's other digests. If it fails here, the result is unclear.
@@ -31,12 +31,12 @@ extension StoreProbe {
             }
         }
         let body = ObjectBody(byteCount: UInt64(Self.firstBytes + 1), digest: digests.whole, bytes: bytes)
-        var isSafe = false
+        var isSafe: Bool? = false
         do {
             _ = try await bucket.put(at: late, body: body, metadata: metadata, condition: .ifAbsent)
             isSafe = rival.hadToWait
         } catch {
-            isSafe = error.reason == .keyTaken || error.reason == .conflict
+            isSafe = error.mayPass ? nil : error.reason == .keyTaken || error.reason == .conflict
         }
         await rival.end()
         do {

@@ -23,8 +23,8 @@ struct StoreProbe {
     private let folder: S3Folder
     private(set) var findings: ProbeFindings
     let content = ByteBuffer(bytes: [0x2E])
-    private let digest: SHA256Digest
-    private let otherDigest: SHA256Digest
+    let digest: SHA256Digest
+    let otherDigest: SHA256Digest
     /// `nil` if the cryptographic library has no MD5.
     private let md5: MD5Digest?
     /// The MD5 in a composite ETag of the probe's object; `nil` if the cryptographic library has no MD5.
@@ -42,11 +42,13 @@ struct StoreProbe {
         self.compositeMD5 = md5.flatMap { S3Bucket.md5(of: ByteBuffer(bytes: $0.bytes)) }
     }
 
-    private var uploads: S3Uploads { S3Uploads(bucket: bucket) }
+    var uploads: S3Uploads { S3Uploads(bucket: bucket) }
+    var calls: ProbeCalls { ProbeCalls(retries: table.client.configuration.retries) }
 
     /// Sends the requests. Ends early if a step that uploads need is refused.
     ///
-    /// - Throws: errors that say nothing of the store's properties, for example that it is not available.
+    /// - Throws: errors of steps that uploads need, and that say nothing of the store's properties, for example that it
+    ///   is not available.
     mutating func run() async throws(StoreError) {
         try await tryUpload()
         try await tryOwnObjects()
@@ -63,28 +65,41 @@ struct StoreProbe {
         var upload: CreatedUpload?
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
             findings.provider.partChecksum = form
-            let created = try await uploads.create(at: key, metadata: metadata)
-            let error = try await refusal(of: .uploadPart) { () async throws(StoreError) in
-                _ = try await uploadPart(created.id, offering: digest)
-            }
-            guard let error else {
-                findings.refused[.uploadPart] = nil
-                upload = created
-                break
-            }
             // Report the refusal of the first form: the later ones are only alternatives.
-            findings.refused[.uploadPart] = findings.refused[.uploadPart] ?? error
-            await abort(created.id)
+            var new: CreatedUpload?
+            if let error = try await calls.refusal(
+                of: .createUpload,
+                { () async throws(StoreError) in new = try await uploads.create(at: key, metadata: metadata) })
+            {
+                findings.refused[.createUpload] = findings.refused[.createUpload] ?? error
+            }
+            guard let created = new else { continue }
+            if let error = try await calls.refusal(
+                of: .uploadPart,
+                { () async throws(StoreError) in _ = try await uploadPart(created.id, offering: digest) })
+            {
+                findings.refused[.uploadPart] = findings.refused[.uploadPart] ?? error
+                await abort(created.id)
+                continue
+            }
+            findings.refused[.createUpload] = nil
+            findings.refused[.uploadPart] = nil
+            upload = created
+            break
         }
         guard let upload else { return }
+        // A store that does not accept this checksum keeps none, so no later request asks for it.
+        if !findings.provider.partChecksum.isSHA256 { findings.provider.keepsSHA256 = false }
         noteRule(of: upload)
         try await tryHighestPart(upload.id)
-        findings.refused[.listParts] = try await refusal(of: .listParts) { () async throws(StoreError) in
+        findings.refused[.listParts] = try await calls.refusal(of: .listParts) { () async throws(StoreError) in
             _ = try await uploads.parts(at: key, upload: upload.id, after: nil)
         }
-        findings.refused[.abortUpload] = try await refusal(of: .abortUpload) { () async throws(StoreError) in
+        let aborted = try await calls.refusal(of: .abortUpload) { () async throws(StoreError) in
             try await uploads.abort(at: key, upload: upload.id)
         }
+        // An abort whose answer was lost is repeated, and the store then has no such upload any more.
+        findings.refused[.abortUpload] = aborted?.reason == .uploadUnknown ? nil : aborted
     }
 
     /// Uploads a part with the highest number of the table. If the store refuses it, tries lower numbers that stores
@@ -106,7 +121,7 @@ struct StoreProbe {
             guard let number = PartNumber(limit) else { continue }
             let body = ObjectBody(buffers: [bytes], digest: large, md5: needsMD5 ? largeMD5 : nil)
             var etag: String?
-            let error = try await refusal(of: .uploadPart) { () async throws(StoreError) in
+            let error = try await calls.refusal(of: .uploadPart) { () async throws(StoreError) in
                 var bucket = table
                 bucket.provider = findings.provider
                 bucket.provider.tellsPartMD5 = false
@@ -142,18 +157,18 @@ struct StoreProbe {
     /// Tries to list the gateway's own objects, to put one, and to look it up; then to look a missing one up, and to
     /// list uploads.
     private mutating func tryOwnObjects() async throws(StoreError) {
-        findings.refused[.listObjects] = try await refusal(of: .listObjects) { () async throws(StoreError) in
+        findings.refused[.listObjects] = try await calls.refusal(of: .listObjects) { () async throws(StoreError) in
             _ = try await folder.names(prefix: String(describing: session), after: nil)
         }
         try await tryPut()
         guard findings.refused[.putObject] == nil else { return }
-        findings.refused[.headObject] = try await refusal(of: .headObject) { () async throws(StoreError) in
+        findings.refused[.headObject] = try await calls.refusal(of: .headObject) { () async throws(StoreError) in
             _ = try await bucket.head(at: key)
         }
         guard findings.refused[.headObject] == nil else { return }
         // The probe's own object is visible. So a 403 for a key without an object is not about the right to read
         // objects.
-        let missing = try await refusal(of: .headObject) { () async throws(StoreError) in
+        let missing = try await calls.refusal(of: .headObject) { () async throws(StoreError) in
             _ = try await bucket.head(at: "\(key)-absent")
         }
         if let missing {
@@ -163,8 +178,12 @@ struct StoreProbe {
                 findings.refused[.headObject] = missing
             }
         }
-        findings.refused[.listUploads] = try await refusal(of: .listUploads) { () async throws(StoreError) in
-            _ = try await uploads.list(prefix: key) { _ in .wanted }
+        let probe = self
+        findings.refused[.listUploads] = try await answer(of: .listUploads, otherwise: nil) {
+            () async throws(StoreError) in
+            try await probe.calls.refusal(of: .listUploads) { () async throws(StoreError) in
+                _ = try await probe.uploads.list(prefix: probe.key) { _ in .wanted }
+            }
         }
     }
 
@@ -174,7 +193,7 @@ struct StoreProbe {
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
             findings.provider.putChecksum = form
             var stored: StoredObject?
-            let error = try await refusal(of: .putObject) { () async throws(StoreError) in
+            let error = try await calls.refusal(of: .putObject) { () async throws(StoreError) in
                 stored = try await put(.none)
             }
             guard let error else {
@@ -192,43 +211,21 @@ struct StoreProbe {
     private mutating func tryDigests() async throws(StoreError) {
         let tellsMD5 = findings.provider.tellsPartMD5
         findings.provider.tellsPartMD5 = false
-        let upload = try await uploads.create(at: key, metadata: metadata).id
-        do throws(StoreError) {
-            // Upload a part with a wrong digest. If the store accepts the part, the stored byte is right and only the
-            // announced digest was wrong. Complete the upload with that part, because some stores accept a part number
-            // only once.
-            let taken = try await partOfWrongDigest(upload: upload)
-            findings.provider.checksContentSHA256 = taken == nil
-            let part: CompletedPart
-            if let taken { part = taken } else { part = try await uploadPart(upload, offering: digest) }
-            findings.provider.tellsPartMD5 = tellsMD5 && isMD5(part.etag, md5)
-            _ = try await complete(upload, part, .none)
-        } catch {
-            await abort(upload)
-            throw error
+        let probe = self
+        let (isChecked, etag) = try await calls.repeating { () async throws(StoreError) in
+            try await ProbeDigests(probe: probe).completeUpload()
         }
-        guard let headers = try await bucket.head(at: key) else {
+        findings.provider.checksContentSHA256 =
+            try await answer(of: .wrongDigest, otherwise: false) { () async throws(StoreError) in try isChecked.get() }
+        findings.provider.tellsPartMD5 = tellsMD5 && isMD5(etag, md5)
+        let headers = try await calls.repeating { () async throws(StoreError) in try await probe.bucket.head(at: key) }
+        guard let headers else {
             throw StoreError(.damaged, "The store completed an upload, but the object is missing.")
         }
         findings.provider.keepsMetadata = S3ObjectHeaders(headers: headers).metadata?.session == session
         findings.provider.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
         findings.provider.keepsSHA256 =
             table.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
-    }
-
-    /// - Returns: the part that the store accepted in spite of its wrong digest; `nil` if the store refuses it, as it
-    ///   should.
-    private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
-        do {
-            var part = try await uploadPart(upload, offering: otherDigest)
-            part.digest = digest
-            return part
-        } catch {
-            // Any refusal shows that the store checks the digest, whatever its error code. Errors with another evident
-            // cause do not count and are thrown.
-            guard error.isRefusal, error.reason != .denied, error.reason != .uploadUnknown else { throw error }
-            return nil
-        }
     }
 
     private func isMD5(_ etag: String?, _ md5: MD5Digest?) -> Bool {
@@ -252,9 +249,31 @@ struct StoreProbe {
 
     private mutating func tryConditions() async throws(StoreError) {
         let conditions = ProbeConditions(probe: self)
-        findings.provider.completeConditions = try await conditions.ofCompletion()
-        findings.provider.putConditions = try await conditions.ofPut()
-        findings.provider.checksDeleteCondition = try await conditions.isHonouredByDeletion()
+        // A request with a condition may be one that the store cannot carry out. So if the store did not answer, the
+        // gateway sends no condition.
+        findings.provider.completeConditions =
+            try await answer(of: .completeCondition, otherwise: .refused, conditions.ofCompletion)
+        findings.provider.putConditions =
+            try await answer(of: .putCondition, otherwise: .refused, conditions.ofPut)
+        findings.provider.checksDeleteCondition =
+            try await answer(of: .deleteCondition, otherwise: false, conditions.isHonouredByDeletion)
+    }
+
+    /// Asks a question that no upload needs.
+    ///
+    /// - Parameters:
+    ///   - step: the step, which the findings note if the store does not answer.
+    ///   - otherwise: the answer that is assumed then.
+    private mutating func answer<Value>(
+        of step: ProbeFindings.Step, otherwise: Value, _ question: () async throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        do {
+            return try await question()
+        } catch {
+            guard error.leavesQuestionOpen else { throw error }
+            findings.unanswered[step] = error
+            return otherwise
+        }
     }
 
     // MARK: - Requests
@@ -285,53 +304,26 @@ struct StoreProbe {
         }
     }
 
-    private func uploadPart(_ upload: String, offering digest: SHA256Digest) async throws(StoreError) -> CompletedPart {
+    func uploadPart(_ upload: String, offering digest: SHA256Digest) async throws(StoreError) -> CompletedPart {
         guard let number = PartNumber(1) else { throw StoreError(.unsupported) }
         let body = ObjectBody(buffers: [content], digest: digest)
         let etag = try await uploads.uploadPart(at: key, upload: upload, number: number, body: body, verifies: false)
         return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
     }
 
-    private func complete(
+    func complete(
         _ upload: String, _ part: CompletedPart, _ condition: PutCondition
     ) async throws(StoreError) -> StoredObject {
         try await uploads.complete(
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }
 
-    private func abort(_ upload: String) async {
+    func abort(_ upload: String) async {
         do {
             try await uploads.abort(at: key, upload: upload)
         } catch {
             // `removeProbes` or the store's own rule for old uploads removes it.
             table.logger.trace("A probe was not aborted", metadata: ["store.error": "\(error.shortDescription)"])
         }
-    }
-
-    /// Sends the request of a step.
-    ///
-    /// - Returns: the store's refusal; `nil` if the store accepted the request.
-    /// - Throws: an error that is no refusal. Its sentence names the step, unless its `detail` names the call.
-    private func refusal(
-        of step: ProbeFindings.Step, _ request: () async throws(StoreError) -> Void
-    ) async throws(StoreError) -> StoreError? {
-        do {
-            try await request()
-            return nil
-        } catch {
-            if error.isRefusal { return error }
-            guard error.detail == nil else { throw error }
-            throw StoreError(error.reason, "\(step.rawValue): \(error.sentence)", cause: error.cause)
-        }
-    }
-}
-
-extension StoreError {
-    /// Whether the store has refused the request because of what it asks for. Another error may be gone when the
-    /// request is repeated, or concerns all requests: wrong credentials, a missing bucket.
-    var isRefusal: Bool {
-        guard let refusal = cause as? S3Refusal, !isRetryable, reason != .bucketMissing else { return false }
-        let isOfCredentials = reason == .denied && !["", "AccessDenied"].contains(refusal.code)
-        return ((400..<500).contains(refusal.status) || refusal.status == 501) && !isOfCredentials
     }
 }

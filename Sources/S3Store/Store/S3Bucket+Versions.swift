@@ -10,60 +10,68 @@ extension S3Bucket {
     /// Deletes an object that belongs to the gateways and not to a device, with all its versions if the gateway may do
     /// so. A missing object is no error.
     func delete(key: String) async throws(StoreError) {
-        if provider.deletesVersions {
-            do {
-                return try await deleteVersions(key: key)
-            } catch {
-                // A version may be retained for some time. Then only the present object is deleted.
-                guard error.isRefusal else { throw error }
-            }
+        guard provider.deletesVersions else { return try await deletePresent(key: key) }
+        do {
+            if try await deleteVersions(key: key) { return }
+        } catch {
+            // A version may be retained for some time. Then only the present object is deleted.
+            guard error.isRefusal else { throw error }
         }
-        try await deletePresent(key: key)
+        // Where a bucket keeps versions, deleting a missing object adds a delete marker.
+        if try await head(at: key) != nil { try await deletePresent(key: key) }
     }
 
     /// Deletes the object. If the bucket keeps versions, only the present object disappears, and its versions stay.
     func deletePresent(key: String) async throws(StoreError) {
-        try await sendDeletion(S3Request(.DELETE, key: key))
+        _ = try await sendDeletion(S3Request(.DELETE, key: key))
     }
 
     /// Sends the deletion of an object or of one version. A missing one is no error.
-    private func sendDeletion(_ request: S3Request) async throws(StoreError) {
+    ///
+    /// - Returns: the version that the store names in its answer; `nil` if it names none.
+    private func sendDeletion(_ request: S3Request) async throws(StoreError) -> String? {
         do {
-            _ = try await client.send(request)
+            return try await client.send(request).headers.value("x-amz-version-id")
         } catch {
             guard error.isNotFound() else { throw error }
+            return nil
         }
     }
 
-    /// Deletes all versions of an object and its delete markers.
+    /// Deletes all versions of an object and its delete markers. The success of a request does not show that a version
+    /// is gone: a store that does not know the parameter `versionId` deletes the present object instead, which adds a
+    /// delete marker. So the answer must not name another version, and the versions are listed again.
     ///
+    /// - Returns: whether the store had listed versions of the object and now lists none; `false` also if the store did
+    ///   not delete a version that the gateway has named.
     /// - Throws: an error if the store does not list the versions, or refuses to delete one of them.
-    func deleteVersions(key: String) async throws(StoreError) {
-        var marker: (key: String, id: String)?
+    func deleteVersions(key: String) async throws(StoreError) -> Bool {
+        var deleted: Set<String> = []
         for _ in 0..<Self.versionPagesMax {
-            let page = try await versions(of: key, after: marker)
-            for version in page.versions where version.key.hasSameBytes(as: key) {
+            // Each page is the first one, because the versions of the page before are gone.
+            let listed = try await versions(of: key).filter { $0.key.hasSameBytes(as: key) }
+            if listed.isEmpty { return !deleted.isEmpty }
+            for version in listed {
+                guard deleted.insert(version.id).inserted else { return false }
                 var request = S3Request(.DELETE, key: key)
                 request.query = [("versionId", version.id)]
-                try await sendDeletion(request)
+                guard try await sendDeletion(request) ?? version.id == version.id else { return false }
             }
-            guard page.isTruncated, let next = page.nextKeyMarker, next.hasSameBytes(as: key) else { return }
-            marker = (next, page.nextVersionIdMarker ?? "")
         }
+        return false
     }
 
     /// Maximum number of pages of one object's versions that are deleted at a time.
     private static let versionPagesMax = 10
 
-    private func versions(
-        of key: String, after marker: (key: String, id: String)?
-    ) async throws(StoreError) -> S3Documents.Versions {
-        let request = S3Request.page(of: "versions", prefix: key, after: marker, idMarker: "version-id-marker")
+    /// The first page of the versions of keys that begin with this key. The versions of the key itself come first.
+    private func versions(of key: String) async throws(StoreError) -> [S3Documents.Versions.Version] {
+        let request = S3Request.page(of: "versions", prefix: key, after: nil, idMarker: "version-id-marker")
         let response = try await client.send(request)
         guard let page = S3Documents.Versions(reading: response.body) else {
             throw StoreError(.damaged, "The store's list of versions cannot be read.")
         }
-        return page
+        return page.versions
     }
 
     /// The rule of the bucket that removes unfinished uploads of keys with a prefix; `.unknown` after any failure,

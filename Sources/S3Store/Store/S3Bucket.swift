@@ -22,7 +22,7 @@ struct S3Bucket: Sendable {
         do {
             return try await client.send(request).headers
         } catch {
-            if provider.hidesAbsentKeys, error.isForbidden, error.reason == .denied { return nil }
+            if hides(error, afterHead: true) { return nil }
             guard error.isNotFound(afterHead: true) else { throw error }
             // The 404 after HEAD does not say whether the key or the bucket is missing. If the bucket has never
             // answered, ask for the bucket: this request throws if it is missing.
@@ -70,9 +70,21 @@ struct S3Bucket: Sendable {
             let summary = try S3ObjectHeaders(headers: response.headers).summary(from: provider)
             return ObjectReader(summary: summary, bytes: S3ObjectBytes(body: response.body, size: summary.size))
         } catch {
-            guard error.isNotFound() else { throw error }
+            // Reading a version needs a right of its own, so a refusal of that says nothing about the key.
+            guard error.isNotFound() || (version.isEmpty && hides(error)) else { throw error }
             return nil
         }
+    }
+
+    /// Whether the error is the answer of a store that hides absent keys to a request for such a key.
+    ///
+    /// - Parameter afterHead: whether the answer is to HEAD and therefore has only a status. To other requests, a 403
+    ///   without an error code may come from a proxy and does not count.
+    func hides(_ error: StoreError, afterHead: Bool = false) -> Bool {
+        guard provider.hidesAbsentKeys, error.reason == .denied, let refusal = error.cause as? S3Refusal,
+            refusal.status == 403
+        else { return false }
+        return refusal.code == "AccessDenied" || (afterHead && refusal.code.isEmpty)
     }
 
     /// Adds the MD5 to a small body if the store wants one and the agent has sent none. A small body is in memory

@@ -40,7 +40,7 @@ struct S3Folder: Sendable {
         do {
             response = try await bucket.client.send(request)
         } catch {
-            guard error.isNotFound() else { throw error }
+            guard error.isNotFound() || bucket.hides(error) else { throw error }
             return nil
         }
         let modified = response.headers.value("last-modified").flatMap { S3Time.date(header: $0) }

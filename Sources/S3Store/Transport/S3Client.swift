@@ -241,7 +241,7 @@ extension S3Client {
         case .otherRegion:
             if let region = refusal.region { setRegion(region) } else { meaning.remedy = .none }
         }
-        let error = StoreError(meaning.reason, refusal.sentence, cause: refusal)
+        let error = StoreError(meaning.reason, refusal.sentence(for: meaning), cause: refusal)
         return S3AttemptFailure(
             error: error, remedy: meaning.remedy, isUndone: meaning.isDecided || !isBegun)
     }

@@ -118,7 +118,12 @@ extension S3Refusal {
     }
 
     /// The sentence of the error that this refusal causes.
-    var sentence: String { StoreError(meaning.reason, specialSentence).sentence }
+    ///
+    /// - Parameter meaning: what the client takes the refusal for.
+    func sentence(for meaning: S3Meaning) -> String {
+        let special = meaning.remedy == .otherClock ? Self.clockSentence : specialSentence ?? bareSentence
+        return StoreError(meaning.reason, special).sentence
+    }
 
     /// Whether the error code says that the credentials are the reason. A refusal without a code, or because of a wrong
     /// signature, may have another reason: a missing right on one key, or a proxy that changed a header.
@@ -138,10 +143,37 @@ extension S3Refusal {
         // Without an error code the answer is not from the store itself.
         case "" where status == 413: "The store, or a proxy before it, does not accept a request of this size."
         case "EntityTooSmall": "The store does not accept parts of this small size."
-        case "RequestTimeTooSkewed": "The gateway's clock differs too much from the store's."
+        case "NoSuchBucket": Self.bucketSentence
         case "SignatureDoesNotMatch", "InvalidAccessKeyId": "The store does not know the gateway's access key."
         case "ExpiredToken", "TokenRefreshRequired": "The gateway's credentials for the store have expired."
         default: nil
+        }
+    }
+
+    private static let clockSentence = "The gateway's clock differs too much from the store's."
+    private static let bucketSentence =
+        "The store has no bucket of this name: its name, the endpoint or the region may be wrong."
+
+    /// The sentence for a refusal that gives no reason, like every answer to HEAD. The status leaves several causes
+    /// open, so the sentence names what the operator can look at.
+    private var bareSentence: String? {
+        guard code.isEmpty else { return nil }
+        switch status {
+        case 400:
+            return
+                "The store answers 400 without a reason: the endpoint or the region may be wrong, or the session token "
+                + "of the credentials may have expired."
+        case 401, 403:
+            let right = S3Request.right(of: operation).map { "the permission \($0)" } ?? "a permission"
+            return
+                "The store answers \(status) without a reason: the access key or its secret may be wrong, the bucket "
+                + "may belong to another account, or \(right) may be missing."
+        case 404 where operation == "HeadBucket":
+            return Self.bucketSentence
+        case 404:
+            return "The store answers 404 without a reason: the endpoint or its path may be wrong, or a proxy may have "
+                + "answered for a store that is starting."
+        default: return nil
         }
     }
 

@@ -12,21 +12,44 @@ extension S3Request {
         return row?.name ?? method.rawValue
     }
 
+    /// The right in the policy of a bucket that a call needs; `nil` for other names than those of the table.
+    static func right(of operation: String) -> String? {
+        operations.first { $0.name == operation }.map { "s3:\($0.right)" }
+    }
+
+    /// A call in S3's documentation.
+    private struct Call {
+        let method: HTTPMethod
+        let isBucket: Bool
+        /// The parameter that distinguishes the call; empty if it has none.
+        let parameter: String
+        let name: String
+        let right: String
+
+        init(_ method: HTTPMethod, _ isBucket: Bool, _ parameter: String, _ name: String, _ right: String) {
+            self.method = method
+            self.isBucket = isBucket
+            self.parameter = parameter
+            self.name = name
+            self.right = right
+        }
+    }
+
     /// The rows of one method stand in the order in which they are compared: first those with a parameter.
-    private static let operations: [(method: HTTPMethod, isBucket: Bool, parameter: String, name: String)] = [
-        (.HEAD, true, "", "HeadBucket"),
-        (.GET, true, "uploads", "ListMultipartUploads"),
-        (.GET, true, "versions", "ListObjectVersions"),
-        (.GET, true, "lifecycle", "GetBucketLifecycleConfiguration"),
-        (.GET, true, "", "ListObjectsV2"),
-        (.HEAD, false, "", "HeadObject"),
-        (.GET, false, "uploadId", "ListParts"),
-        (.GET, false, "", "GetObject"),
-        (.PUT, false, "uploadId", "UploadPart"),
-        (.PUT, false, "", "PutObject"),
-        (.POST, false, "uploads", "CreateMultipartUpload"),
-        (.POST, false, "uploadId", "CompleteMultipartUpload"),
-        (.DELETE, false, "uploadId", "AbortMultipartUpload"),
-        (.DELETE, false, "", "DeleteObject"),
+    private static let operations: [Call] = [
+        Call(.HEAD, true, "", "HeadBucket", "ListBucket"),
+        Call(.GET, true, "uploads", "ListMultipartUploads", "ListBucketMultipartUploads"),
+        Call(.GET, true, "versions", "ListObjectVersions", "ListBucketVersions"),
+        Call(.GET, true, "lifecycle", "GetBucketLifecycleConfiguration", "GetLifecycleConfiguration"),
+        Call(.GET, true, "", "ListObjectsV2", "ListBucket"),
+        Call(.HEAD, false, "", "HeadObject", "GetObject"),
+        Call(.GET, false, "uploadId", "ListParts", "ListMultipartUploadParts"),
+        Call(.GET, false, "", "GetObject", "GetObject"),
+        Call(.PUT, false, "uploadId", "UploadPart", "PutObject"),
+        Call(.PUT, false, "", "PutObject", "PutObject"),
+        Call(.POST, false, "uploads", "CreateMultipartUpload", "PutObject"),
+        Call(.POST, false, "uploadId", "CompleteMultipartUpload", "PutObject"),
+        Call(.DELETE, false, "uploadId", "AbortMultipartUpload", "AbortMultipartUpload"),
+        Call(.DELETE, false, "", "DeleteObject", "DeleteObject"),
     ]
 }

@@ -11,9 +11,6 @@ extension S3Documents {
             let id: String
         }
 
-        let isTruncated: Bool
-        let nextKeyMarker: String?
-        let nextVersionIdMarker: String?
         /// The versions and delete markers whose keys can be read.
         let versions: [Version]
 
@@ -21,9 +18,6 @@ extension S3Documents {
             guard root.isAnswer("ListVersionsResult", with: ["Version", "DeleteMarker", "IsTruncated", "MaxKeys"]),
                 root.child("Contents") == nil, root.name != "ListBucketResult"
             else { return nil }
-            isTruncated = root.isTrue("IsTruncated")
-            nextKeyMarker = root.key(of: "NextKeyMarker", in: root)
-            nextVersionIdMarker = root.value(of: "NextVersionIdMarker")
             versions = root.children.filter { ["Version", "DeleteMarker"].contains($0.name) }.compactMap { entry in
                 guard let key = root.key(of: "Key", in: entry), let id = entry.value(of: "VersionId"), !id.isEmpty
                 else { return nil }

@@ -60,6 +60,9 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case nestedKeysFail
     /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` is then false.
     case digestsUnchecked
+    /// An object that the store refuses because of its digest damages the one that it would have replaced: reading that
+    /// one breaks off.
+    case refusedPutsDamageObjects
     /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` must show this.
     case putIgnoresIfAbsent
     /// `putObject` with `ifMatch` replaces any object. `StoreLimits.conditions` must show this.

@@ -193,6 +193,9 @@ extension ConformanceCheck {
                     try await subject.store.putObject(
                         key: key, body: new.body(offering: old), metadata: subject.metadata(), condition: .none)
                 }
+                if subject.has(.refusedPutsDamageObjects) {
+                    return try await expect(.unavailable) { try await subject.read(key) }
+                }
                 try await subject.confirm(key, holds: old)
             }
         },

@@ -82,8 +82,7 @@ package enum MotoServer {
             guard let port = line.text.split(separator: ":").last.flatMap({ Int($0) }) else {
                 throw S3ServerFailure(description: "moto did not tell its port: \(line.text)")
             }
-            let answer = try await exchange(bucketRequest(port: port), port: port)
-            guard answer.hasPrefix("HTTP/1.1 200") else { throw S3ServerFailure(description: "no bucket: \(answer)") }
+            try await createBucket(bucket, port: port)
             return try await body(
                 S3Server(
                     endpoint: "http://127.0.0.1:\(port)", accessKeyID: "moto", secretAccessKey: "moto",
@@ -113,15 +112,5 @@ package enum MotoServer {
             )
             return try await body(server)
         }
-    }
-
-    /// The request that makes the bucket. It needs no valid signature: moto takes only the region from the signature
-    /// and does not verify it.
-    private static func bucketRequest(port: Int) -> String {
-        [
-            "PUT /\(bucket) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Content-Length: 0", "Connection: close",
-            "Authorization: AWS4-HMAC-SHA256 Credential=moto/20200101/us-east-1/s3/aws4_request, "
-                + "SignedHeaders=host, Signature=none",
-        ].joined(separator: "\r\n") + "\r\n\r\n"
     }
 }

@@ -56,6 +56,17 @@ func waitUntilReachable(port: Int, program: Program) async throws {
     }
 }
 
+/// Creates a bucket on a server that takes the region from the signature and does not verify the signature.
+func createBucket(_ name: String, port: Int) async throws {
+    let request = [
+        "PUT /\(name) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Content-Length: 0", "Connection: close",
+        "Authorization: AWS4-HMAC-SHA256 Credential=tests/20200101/us-east-1/s3/aws4_request, "
+            + "SignedHeaders=host, Signature=none",
+    ]
+    let answer = try await exchange(request.joined(separator: "\r\n") + "\r\n\r\n", port: port)
+    guard answer.hasPrefix("HTTP/1.1 200") else { throw S3ServerFailure(description: "no bucket: \(answer)") }
+}
+
 /// Sends the text of a request and returns the answer up to the end of the connection.
 func exchange(_ request: String, port: Int) async throws -> String {
     let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -61,6 +61,7 @@ extension S3Bucket {
             return there.etag == wanted ? nil : .error(412, "PreconditionFailed")
         case .ignored: return nil
         case .refused: return .error(501, "NotImplemented", "A header you provided implies functionality")
+        case .failing: return .error(500, "InternalError")
         }
     }
 

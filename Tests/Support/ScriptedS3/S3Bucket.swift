@@ -139,6 +139,7 @@ struct S3Bucket {
     /// The refusal of a body that does not match the digests in its headers.
     func objection(to request: ScriptedRequest, sha256: SHA256Digest, md5: [UInt8]) -> S3Reply? {
         if rules.checksContentSHA256, request.headers["x-amz-content-sha256"] != String(describing: sha256) {
+            guard !rules.failsOnWrongDigests else { return .error(500, "InternalError") }
             return .error(400, "XAmzContentSHA256Mismatch")
         }
         if let told = request.headers["content-md5"], told != Data(md5).base64EncodedString() {

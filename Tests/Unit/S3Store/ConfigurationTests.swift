@@ -73,6 +73,22 @@ import WireProtocol
         }
     }
 
+    /// One rule says which hosts are this machine. There bytes need no TLS, credentials may cross in clear text, and no
+    /// proxy is used.
+    @Test(arguments: [
+        ("127.0.0.1", true), ("127.8.0.1", true), ("localhost", true), ("LocalHost", true), ("[::1]", true),
+        ("[0:0:0:0:0:0:0:1]", true), ("[::ffff:127.0.0.1]", true), ("127.1", false), ("127.0.0.256", false),
+        ("127.0.0.01", false), ("127.example.com", false), ("localhost.example.com", false), ("10.0.0.1", false),
+        ("[fe80::1]", false),
+    ])
+    func thisMachineIsKnownByOneRule(host: String, isThisMachine: Bool) throws {
+        let endpoint = try S3Endpoint(parsing: "http://\(host):9000")
+        #expect((S3Provider.generic.objection(to: endpoint) == nil) == isThisMachine)
+        #expect(ContainerCredentials.isSafe("http://\(host)/x") == isThisMachine)
+        let proxies = try ProxySettings(environment: AWSEnvironment(["HTTP_PROXY": "http://proxy.example:8080"]))
+        #expect((proxies.proxy(host: host, port: 9000, isSecure: false) == nil) == isThisMachine)
+    }
+
     @Test(arguments: ["EU-west", "a.b", "", "a/b"])
     func invalidRegionsAreRefused(region: String) {
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }

@@ -55,6 +55,22 @@ import Testing
         }
     }
 
+    /// LocalStack keeps checksums, but only of writes that have them. The gateway sends them if the operator says that
+    /// the store is AWS.
+    @Test func localStackPassesWithItsDeviations() async throws {
+        try await LocalStackServer.withServer { server in
+            for provider in [S3Provider.generic, .aws] {
+                let isAWS = provider == .aws
+                try await withStore(on: server, prefix: "\(provider.name)/", provider: provider) { store in
+                    #expect(store.provider.keepsSHA256 == isAWS)
+                    #expect(store.provider.checksContentSHA256 == isAWS, "it checks only the checksum")
+                    try await expectConformance(
+                        of: store, deviations: isAWS ? [.refusedPutsDamageObjects] : [.evidenceUnchecked])
+                }
+            }
+        }
+    }
+
     @Test func rclonePassesWithItsDeviations() async throws {
         try await RcloneServer.withServer { server in
             try await withStore(on: server) { store in

@@ -147,6 +147,25 @@ import TransferCommon
         #expect(!failing.mayAskSource(at: instant))
     }
 
+    /// A source issues new credentials each time, and the store refuses them all. The pauses between the questions
+    /// grow. After the store has accepted a request, they begin anew.
+    @Test func pausesGrowWhileTheStoreRefusesNewCredentials() {
+        var lease = lease(credentials("1"))
+        var pauses: [Int] = []
+        func refuse(_ number: Int) {
+            _ = lease.refused(credentials("\(number)"), .certain)
+            pauses.append((0...100).first { lease.mayAskSource(at: instant + .seconds($0)) } ?? -1)
+            lease.received(credentials("\(number + 1)"), now: Self.start, at: instant, jitter: 1)
+        }
+        for number in 1...9 { refuse(number) }
+        #expect(pauses == [0, 1, 2, 4, 8, 16, 32, 60, 60])
+        #expect(lease.standing == .untried && advice(lease, after: 0) == "use 10")
+        lease.accepted(credentials("10"))
+        #expect(lease.standing == .trusted)
+        for number in 10...12 { refuse(number) }
+        #expect(pauses.suffix(2) == [1, 2])
+    }
+
     /// The credentials arrive already expired by the local clock. That clock may be wrong, so the client tries them,
     /// and the store decides.
     @Test func credentialsExpiredOnArrivalAreTried() {
@@ -160,11 +179,14 @@ import TransferCommon
 
     /// Makes a lease with this standing.
     private func lease(_ standing: CredentialLease.Standing) -> CredentialLease {
-        var lease = lease(standing == .empty ? nil : credentials("1"))
+        var lease = lease(standing == .empty ? nil : credentials(standing == .untried ? "0" : "1"))
         switch standing {
         case .empty, .trusted: break
         case .doubted: _ = lease.refused(credentials("1"), .possible)
         case .refused: _ = lease.refused(credentials("1"), .certain)
+        case .untried:
+            _ = lease.refused(credentials("0"), .certain)
+            lease.received(credentials("1"), now: Self.start, at: instant, jitter: 1)
         }
         return lease
     }

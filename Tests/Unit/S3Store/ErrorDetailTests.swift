@@ -62,6 +62,38 @@ import WireProtocol
         #expect(try await detail(.answer(status: 404)) { _ = try await $0.object(key: "k") } == "HeadBucket: 404")
     }
 
+    /// A refusal without a reason names what the operator can look at: which of it is wrong, the status does not tell.
+    @Test(arguments: [
+        (400, "HeadObject", ["endpoint", "region", "session token"]),
+        (401, "HeadObject", ["access key", "bucket", "s3:GetObject"]),
+        (403, "HeadObject", ["access key", "bucket", "s3:GetObject"]),
+        (403, "ListParts", ["access key", "bucket", "s3:ListMultipartUploadParts"]),
+        (404, "HeadObject", ["bucket", "endpoint", "region"]), (404, "ListParts", ["endpoint", "proxy"]),
+        (400, "ListParts", ["endpoint", "region"]),
+    ])
+    func refusalWithoutReasonNamesWhatToLookAt(status: Int, call: String, words: [String]) async throws {
+        let failure = try await failure(.answer(status: status)) { store in
+            if call == "ListParts" { return try await Self.list(store) }
+            _ = try await store.object(key: "k")
+        }
+        for word in words { #expect(failure.sentence.contains(word), "\(failure.sentence)") }
+    }
+
+    /// A bare 403 whose date is far from that of the request is about the clock. The client corrects its clock once,
+    /// and this store then has another date.
+    @Test func refusalBecauseOfTheClockNamesTheClock() async throws {
+        let dates = Mutex(["Thu, 01 Jan 2099 00:00:00 GMT", "Thu, 01 Jan 2015 00:00:00 GMT"][...])
+        let script: ScriptedServer.Script = { _ in
+            .answer(status: 403, headers: [("Date", dates.withLock { $0.popFirst() } ?? "")])
+        }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server) { store in
+                let failure = await #expect(throws: StoreError.self) { try await store.object(key: "k") }
+                #expect(failure?.sentence.contains("clock") == true, "\(failure?.sentence ?? "")")
+            }
+        }
+    }
+
     /// The outcome is unknown, because the store may have executed the request before it failed. The detail remains.
     @Test func unknownOutcomeKeepsTheDetail() async throws {
         let failure = try await failure(.answer(status: 500, body: error("InternalError", "Please try again."))) {

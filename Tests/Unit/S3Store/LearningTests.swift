@@ -90,6 +90,18 @@ import WireProtocol
         }
     }
 
+    /// The source issues new credentials each time, and the store refuses them all. The client pauses longer after each
+    /// question, so that the seventh would come only after 15 s.
+    @Test func sourceHasPausesWhileTheStoreRefusesNewCredentials() async throws {
+        let source = NumberedCredentials()
+        try await ScriptedServer.withServer({ _ in Self.expired }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                for _ in 1...30 { await expect(throwing: .denied) { try await list(store) } }
+                #expect((2...7).contains(source.count), "\(source.count)")
+            }
+        }
+    }
+
     @Test func failedSourceIsAnOutage() async throws {
         let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.denied, "The source is gone.") }
         try await ScriptedServer.withServer({ _ in Self.expired }) { server in

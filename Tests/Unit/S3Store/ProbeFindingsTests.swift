@@ -8,7 +8,7 @@ import TransferCommon
     private typealias Step = ProbeFindings.Step
 
     private static let needed: [ProbeFindings.Step] = [
-        .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
+        .createUpload, .uploadPart, .listParts, .abortUpload, .listObjects, .putObject, .headObject,
     ]
 
     @Test func storeWithoutRefusalsIsAccepted() {
@@ -37,6 +37,15 @@ import TransferCommon
         #expect(findings.objection == nil)
         let warning = try #require(findings.warnings.first)
         #expect(warning.contains(step.right) && findings.warnings.count == 1)
+    }
+
+    @Test(arguments: [Step.listUploads, .wrongDigest, .completeCondition, .putCondition, .deleteCondition])
+    func unansweredStepIsAWarning(step: ProbeFindings.Step) throws {
+        var findings = ProbeFindings(table: .generic)
+        findings.unanswered[step] = StoreError(.unavailable)
+        #expect(findings.objection == nil)
+        let warning = try #require(findings.warnings.first)
+        #expect(warning.contains(step.rawValue) && findings.warnings.count == 1)
     }
 
     @Test func versionsThatStayAreAWarning() {

@@ -30,6 +30,7 @@ import TransferCommon
         for (operation, right) in [
             (S3Call.Operation.listParts, "s3:ListMultipartUploadParts"), (.abortUpload, "s3:AbortMultipartUpload"),
             (.listObjects, "s3:ListBucket"), (.putObject, "s3:PutObject"), (.uploadPart, "s3:PutObject"),
+            (.createUpload, "s3:PutObject"),
         ] {
             try await expectNoStart(operation, status: 403, code: "AccessDenied", reason: .denied, naming: right)
         }
@@ -49,6 +50,32 @@ import TransferCommon
                 #expect(store.provider.hidesAbsentKeys)
                 let summary = try await store.object(key: "absent")
                 #expect(summary == nil)
+            }
+        }
+    }
+
+    /// The same store answers 403 to GET of a missing key, too: of an object, and of a session record. Without the
+    /// proof of the probe, or with another error code, such an answer is a refusal.
+    @Test func forbiddenMissingKeyIsAbsentWhenItIsRead() async throws {
+        let isMissing: @Sendable (S3Call) -> Bool = { $0.key.hasSuffix("absent") }
+        for (isProved, code) in [
+            (true, "AccessDenied"), (true, "InvalidAccessKeyId"), (true, ""), (false, "AccessDenied"),
+        ] {
+            try await ScriptedS3.withServer(.generic) { s3 in
+                if isProved {
+                    s3.inject(.refuse(status: 403, code: ""), into: .headObject, times: .max, where: isMissing)
+                }
+                s3.inject(.refuse(status: 403, code: code), into: .getObject, times: .max, where: isMissing)
+                try await withStore(on: s3) { store in
+                    #expect(store.provider.hidesAbsentKeys == isProved)
+                    guard isProved, code == "AccessDenied" else {
+                        await expect(throwing: .denied) { try await store.readRecord(name: "absent") }
+                        return await expect(throwing: .denied) { try await store.readObject(key: "absent") }
+                    }
+                    let record = try await store.readRecord(name: "absent")
+                    let object = try await store.readObject(key: "absent")
+                    #expect(record == nil && object == nil)
+                }
             }
         }
     }
@@ -81,6 +108,76 @@ import TransferCommon
                 try await store.writeRecord(name: "record", bytes: [1])
             }
         }
+    }
+
+    /// The kind of store keeps checksums, and this one refuses their headers: at CreateMultipartUpload, before a part.
+    @Test func uploadBeginsWithoutTheChecksumThatTheStoreRefuses() async throws {
+        var rules = S3Rules.aws
+        rules.keepsSHA256 = false
+        rules.refusesChecksumHeaders = true
+        try await withStore(of: rules) { store, s3 in
+            #expect(store.provider.partChecksum == .md5 && !store.provider.keepsSHA256)
+            let one = try #require(PartNumber(1))
+            let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
+            _ = try await store.uploadPart(key: "key", upload: upload, number: one, body: body(of: [10]))
+            #expect(s3.uploads.map(\.parts) == [[1]])
+        }
+    }
+
+    /// One internal error in any step of the probe changes none of its findings.
+    @Test(arguments: [
+        S3Call.Operation.createUpload, .uploadPart, .listParts, .abortUpload, .completeUpload, .listUploads,
+        .listObjects, .putObject, .headObject, .deleteObject,
+    ])
+    func passingFailureChangesNoFinding(operation: S3Call.Operation) async throws {
+        var found: [S3Provider] = []
+        for isFailing in [false, true] {
+            try await ScriptedS3.withServer(.aws) { s3 in
+                if isFailing {
+                    s3.inject(.refuse(status: 500, code: "InternalError"), into: operation, where: Self.isAny)
+                }
+                try await withStore(on: s3) { store in
+                    found.append(store.provider)
+                    #expect(s3.keys.isEmpty && s3.uploads.isEmpty)
+                }
+            }
+        }
+        #expect(found.count == 2 && found.first == found.last)
+    }
+
+    /// A store never answers a step that no upload needs. The gateway starts, warns, and works without the answer.
+    @Test(arguments: [
+        ProbeFindings.Step.listUploads, .wrongDigest, .completeCondition, .putCondition, .deleteCondition,
+        .deleteObject,
+    ])
+    func optionalStepWithoutAnswerIsAWarning(step: ProbeFindings.Step) async throws {
+        var rules = S3Rules.aws
+        switch step {
+        case .wrongDigest: rules.failsOnWrongDigests = true
+        case .completeCondition: rules.conditionalComplete = .failing
+        case .putCondition: rules.conditionalPut = .failing
+        case .deleteCondition: rules.conditionalDelete = .failing
+        default: break
+        }
+        let record = LogRecord()
+        try await ScriptedS3.withServer(rules) { s3 in
+            let operation: S3Call.Operation? =
+                step == .listUploads ? .listUploads : step == .deleteObject ? .deleteObject : nil
+            if let operation {
+                s3.inject(.refuse(status: 503, code: "SlowDown"), into: operation, times: .max, where: Self.isAny)
+            }
+            let isQuick: (inout S3Configuration) -> Void = { $0.retries.delayFirst = .milliseconds(1) }
+            try await withStore(on: s3, isQuick, logger: record.logger) { store in
+                #expect(store.provider.checksContentSHA256 == (step != .wrongDigest))
+                #expect((store.provider.completeConditions == .honoured) == (step != .completeCondition))
+                #expect((store.provider.putConditions == .honoured) == (step != .putCondition))
+                #expect(store.provider.checksDeleteCondition == ![.deleteCondition, .deleteObject].contains(step))
+                _ = try await store.putObject(
+                    key: "key", body: body(of: [10]), metadata: sampleMetadata(), condition: .ifAbsent)
+            }
+        }
+        let warning = "The store did not answer \(step.rawValue) ("
+        #expect(record.lines.contains { $0.hasPrefix("warning") && $0.contains(warning) }, "\(record.lines)")
     }
 
     /// The gateway may not delete its own objects. It starts nevertheless. It overwrites the records of finished

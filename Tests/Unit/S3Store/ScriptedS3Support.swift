@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
@@ -18,7 +19,8 @@ func withStore(
 }
 
 func withStore(
-    on s3: ScriptedS3, _ change: (inout S3Configuration) -> Void = { _ in }, _ body: (S3Store) async throws -> Void
+    on s3: ScriptedS3, _ change: (inout S3Configuration) -> Void = { _ in }, logger: Logger = quietLogger,
+    _ body: (S3Store) async throws -> Void
 ) async throws {
     var provider = try #require(S3Provider.named(s3.rules.name))
     provider.partBytesMin = UInt64(s3.rules.partBytesMin)
@@ -27,6 +29,6 @@ func withStore(
         provider: provider)
     change(&configuration)
     let store = try await S3Store.open(
-        configuration: configuration, credentials: anyCredentials, logger: quietLogger)
+        configuration: configuration, credentials: anyCredentials, logger: logger)
     try await shuttingDown(store, body)
 }

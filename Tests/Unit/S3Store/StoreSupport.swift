@@ -11,11 +11,11 @@ import WireProtocol
 /// Opens a store on a server and always shuts it down.
 func withStore<Success>(
     on server: S3Server, verification: PartVerification = .auto, prefix: String = "site/",
-    authorities: S3Authorities? = nil, _ body: (S3Store) async throws -> Success
+    provider: S3Provider? = nil, authorities: S3Authorities? = nil, _ body: (S3Store) async throws -> Success
 ) async throws -> Success {
     let configuration = try S3Configuration(
-        bucket: server.bucket, prefix: prefix, endpoint: server.endpoint, verification: verification,
-        authorities: authorities)
+        bucket: server.bucket, prefix: prefix, endpoint: server.endpoint, addressing: .path,
+        verification: verification, provider: provider, authorities: authorities)
     let credentials = S3Credentials(accessKeyID: server.accessKeyID, secretAccessKey: server.secretAccessKey)
     let store = try await S3Store.open(
         configuration: configuration, credentials: FixedCredentials(credentials), logger: quietLogger)

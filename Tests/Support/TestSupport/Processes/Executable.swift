@@ -19,11 +19,12 @@ package struct Executable: Sendable {
         return try Executable(checking: path, remedy: "build it together with the tests: make build")
     }
 
-    /// A third-party program that `make deps-tools` installs into `.venv` at the root of the repository: a store, or a
-    /// client for comparison.
+    /// A third-party program that `make deps-tools` installs at the root of the repository: a store, or a client for
+    /// comparison.
+    /// - Parameter environment: folder of the virtual environment with the program.
     /// - Throws: ``ExecutableMissing``, so that the test fails instead of being skipped.
-    package static func tool(_ name: String) throws -> Executable {
-        let path = RepositoryFiles.root.appending(path: ".venv/bin/\(name)").path(percentEncoded: false)
+    package static func tool(_ name: String, in environment: String = ".venv") throws -> Executable {
+        let path = RepositoryFiles.root.appending(path: "\(environment)/bin/\(name)").path(percentEncoded: false)
         return try Executable(checking: path, remedy: "make deps-tools")
     }
 
