@@ -14,6 +14,13 @@ package struct FileBatches: Sendable {
         }
     }
 
+    /// Some candidates of the walk.
+    struct Batch: Sendable {
+        var candidates: [Candidate]
+        /// Whether the walk cannot enter a directory now. The same directory is tried again in the next batch.
+        var lacksDescriptor: Bool
+    }
+
     private var files: FileWalk
     private let key: String?
     private let prefix: String
@@ -32,6 +39,15 @@ package struct FileBatches: Sendable {
         var batch: [Candidate] = []
         while batch.count < count, let candidate = nextCandidate() { batch.append(candidate) }
         return batch
+    }
+
+    /// Like `next(atMost:)`, and tells whether the batch ended early for want of a descriptor.
+    ///
+    /// - Parameter waits: as `FileWalk.waitsForDescriptor`.
+    mutating func next(atMost count: Int, waitsForDescriptor waits: Bool) -> Batch {
+        files.waitsForDescriptor = waits
+        let candidates = next(atMost: count)
+        return Batch(candidates: candidates, lacksDescriptor: files.lacksDescriptor)
     }
 
     /// Counts the remaining files until the walk ends or is interrupted.

@@ -52,6 +52,11 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     private let roots: PushedRoots
     /// Called before each system call. If it returns true, `next` returns `nil` although more files may follow.
     package var isInterrupted: @Sendable () -> Bool = { false }
+    /// Whether `next` returns `nil` at a directory that cannot be opened for want of a descriptor, so that the caller
+    /// can wait and call again. Otherwise the walk refuses such a directory.
+    package var waitsForDescriptor = false
+    /// Whether `next` has returned `nil` for want of a descriptor.
+    package private(set) var lacksDescriptor = false
 
     /// Whether the walk has unvisited files or directories.
     package var hasMore: Bool { !pending.isEmpty }
@@ -73,6 +78,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     }
 
     package mutating func next() -> Found? {
+        lacksDescriptor = false
         while !isInterrupted(), let next = pending.popLast() {
             let found =
                 switch next {
@@ -80,7 +86,12 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
                 case .entry(let name, let directory): look(at: name, in: directory)
                 case .directory(let directory): list(directory)
                 }
-            if let found { return found }
+            guard let found else { continue }
+            guard waitsForDescriptor, found.failure?.kind == .tooManyOpenFiles else { return found }
+            lacksDescriptor = true
+            // Nothing was put on the stack: the directory could be neither opened nor listed.
+            pending.append(next)
+            return nil
         }
         return nil
     }

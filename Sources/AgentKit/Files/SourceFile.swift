@@ -133,6 +133,10 @@ extension UploadFailure {
         case EAGAIN:
             // Another process holds a write lease on the file. Samba, for example, takes such leases for its clients.
             self.init(.stillWritten)
+        case EMFILE:
+            self.init(.tooManyOpenFiles)
+        case ENFILE:
+            self.init(.tooManyOpenFiles, "the processes of this machine have as many files open as the system allows")
         case EACCES, EPERM:
             self.init(
                 .unreadable,

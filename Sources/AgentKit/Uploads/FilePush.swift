@@ -40,6 +40,9 @@ struct FilePush {
     private var count = 0
     /// Files that wait to be examined again.
     private var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
+    /// Files that could not be opened for want of a descriptor. They are opened again after a pause.
+    private var unopened: [Subject] = []
+    private var descriptorWait: DescriptorWait
     private var lastFile: FileSettling.FileID = 0
 
     init(_ batches: FileBatches, _ submission: UploadSubmission, clock: FileClock, _ control: UploadControl) throws {
@@ -47,6 +50,7 @@ struct FilePush {
         self.control = control
         self.clock = clock
         self.walk = SharedWalk(batches, control: control)
+        self.descriptorWait = DescriptorWait(patience: submission.configuration.limits.retryFor)
         self.settling = FileSettling(distance: submission.configuration.settle, waitingMax: Self.waitingMax)
         self.last = UploadID(try submission.journal.lastUpload())
     }
@@ -58,12 +62,15 @@ struct FilePush {
     mutating func run(notBegun: inout NotBegun) async throws -> Int {
         while true {
             let room = await submission.shell.waitForRoom()
+            if descriptorWait.isWaiting { await sleep(for: DescriptorWait.pause) }
             guard !isStopped else { break }
             let fileCount = min(room, UploadFeeder.batchMax)
             var batch = due(atMost: fileCount)[...]
+            if batch.isEmpty { batch = takeUnopened(atMost: fileCount)[...] }
             if batch.isEmpty, !settling.isFull {
-                let found = try await submission.threads.runIfActive { [walk] in walk.next(atMost: fileCount) }
-                batch = subjects(of: found)[...]
+                let found = try await found(atMost: fileCount)
+                batch = subjects(of: found.candidates)[...]
+                if batch.isEmpty, found.lacksDescriptor { continue }
             }
             guard !batch.isEmpty else {
                 guard let deadline = settling.nextDeadline else { break }
@@ -82,7 +89,7 @@ struct FilePush {
             }
             notBegun.count += batch.count
         }
-        notBegun.count += waiting.count
+        notBegun.count += waiting.count + unopened.count
         if isStopped { notBegun = notBegun + (try await submission.threads.runIfActive { [walk] in walk.countRest() }) }
         return count
     }
@@ -105,6 +112,22 @@ struct FilePush {
             }
         }
         return due
+    }
+
+    private mutating func takeUnopened(atMost count: Int) -> [Subject] {
+        defer { unopened.removeFirst(min(count, unopened.count)) }
+        return Array(unopened.prefix(count))
+    }
+
+    /// The next files of the walk. If it cannot enter a directory for want of a descriptor, it refuses the directory
+    /// only after the run has waited for its whole patience.
+    private mutating func found(atMost count: Int) async throws -> FileBatches.Batch {
+        func next(waits: Bool) async throws -> FileBatches.Batch {
+            try await submission.threads.runIfActive { [walk] in walk.next(atMost: count, waitsForDescriptor: waits) }
+        }
+        let batch = try await next(waits: true)
+        guard batch.lacksDescriptor, batch.candidates.isEmpty else { return batch }
+        return descriptorWait.wasRefused(now: now) ? batch : try await next(waits: false)
     }
 
     /// Assigns file numbers to files that are examined for the first time.
@@ -144,11 +167,15 @@ struct FilePush {
         let (path, key) = (look.candidate.path, look.candidate.key)
         let isResumable = look.record.unfinished != nil
         switch look.file {
+        case .failure(let failure) where failure.kind == .tooManyOpenFiles && descriptorWait.wasRefused(now: now):
+            unopened.append(look.subject)
+            return nil
         case .failure(let failure):
             settling.forget(look.subject.file)
             submission.events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
             return nil
         case .success(let file):
+            descriptorWait.wasOpened()
             let verdict = settling.looked(look.subject.file, file.seen, now: now)
             switch verdict {
             case .ready, .hash: break
@@ -295,8 +322,8 @@ final class SharedWalk: Sendable {
         self.control = control
     }
 
-    func next(atMost count: Int) -> [FileBatches.Candidate] {
-        batches.withLock { $0.next(atMost: count) }
+    func next(atMost count: Int, waitsForDescriptor waits: Bool) -> FileBatches.Batch {
+        batches.withLock { $0.next(atMost: count, waitsForDescriptor: waits) }
     }
 
     /// Counts the files that the walk has not reached.

@@ -29,7 +29,7 @@ package struct UploadFeeder {
     func feed(_ work: Uploader.Work, events: Events) async {
         let submission = UploadSubmission(
             shell: shell, journal: journal, writer: writer, configuration: configuration, threads: threads,
-            events: events)
+            control: control, events: events)
         var count = 0
         var notBegun = NotBegun()
         do {

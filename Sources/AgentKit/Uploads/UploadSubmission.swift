@@ -1,5 +1,6 @@
 import FoundationEssentials
 import NIOPosix
+import SystemSupport
 import TransferCommon
 import TransferCore
 
@@ -14,6 +15,7 @@ struct UploadSubmission {
     let writer: JournalWriter
     let configuration: Uploader.Configuration
     let threads: NIOThreadPool
+    let control: UploadControl
     let events: Events
 
     /// - Returns: the number of submitted requests.
@@ -74,10 +76,19 @@ struct UploadSubmission {
             let message = "a stream cannot be read again after its run has ended: drop it, and push the stream again"
             throw UploadFailure(.unreadable, message)
         }
-        do {
-            return try await threads.runIfActive { try Self.open(path) }
-        } catch {
-            throw error as? UploadFailure ?? UploadFailure(.stopped, "stopped")
+        let clock = MonotonicClock()
+        var wait = DescriptorWait(patience: configuration.limits.retryFor)
+        while true {
+            do {
+                return try await threads.runIfActive { try Self.open(path) }
+            } catch {
+                let failure = error as? UploadFailure ?? UploadFailure(.stopped, "stopped")
+                guard failure.kind == .tooManyOpenFiles, !control.isStopped, wait.wasRefused(now: clock.now) else {
+                    throw failure
+                }
+            }
+            // try?: cancellation ends the sleep early, and the next attempt then comes sooner.
+            try? await Task.sleep(for: DescriptorWait.pause)
         }
     }
 

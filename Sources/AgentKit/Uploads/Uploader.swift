@@ -113,6 +113,8 @@ package struct Uploader: Sendable {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
             return try await DropMark(home: home, logger: logger, control: control).drop(ids, observe: observe)
         }
+        let descriptors = DescriptorLimit.current
+        if let shortage = DescriptorLimit.shortage(of: descriptors) { throw UploadFailure(.tooManyOpenFiles, shortage) }
         try checkInterfaces()
         let lock = try home.lock()
         let identity = try home.identity()
@@ -126,8 +128,8 @@ package struct Uploader: Sendable {
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
         let shell = makeShell(
-            identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
-            continuation, group, threads)
+            identity, tls, pins, DescriptorPlan(limit: descriptors), keepsCertificates: trust?.isAuthority == true,
+            site: try journal.site(), writer, continuation, group, threads)
         await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -194,8 +196,8 @@ package struct Uploader: Sendable {
     }
 
     private func makeShell(
-        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], keepsCertificates: Bool, site: DeviceSite?,
-        _ writer: JournalWriter,
+        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], _ plan: DescriptorPlan,
+        keepsCertificates: Bool, site: DeviceSite?, _ writer: JournalWriter,
         _ events: AsyncStream<[ShellEvent]>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentShell {
@@ -208,6 +210,7 @@ package struct Uploader: Sendable {
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
         limits.interfaces = configuration.interfaces
+        plan.apply(to: &limits)
         let keeper = PinKeeper(home: home, identity: identity, limits: Self.tlsLimits)
         return AgentShell(
             machine: { [limits] now in
