@@ -9,6 +9,11 @@ package struct FileBatches: Sendable {
         package var key: String
         package var finding: FileWalk.Finding
 
+        /// Where the file is, with the path that the user named.
+        var location: FileLocation {
+            if case .file(let location) = finding { location } else { FileLocation(root: path) }
+        }
+
         package var failure: UploadFailure? {
             if case .refused(let failure) = finding { failure } else { nil }
         }

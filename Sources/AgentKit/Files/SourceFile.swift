@@ -148,7 +148,9 @@ extension UploadFailure {
 
     /// The failure for a symbolic link that has replaced a file or directory below a named directory.
     static let replacedByLink = UploadFailure(
-        .unreadable, "a symbolic link has taken its place, and links below a directory are not followed")
+        .unreadable,
+        "a symbolic link has taken its place, and links below a directory are not followed; name the file "
+            + "itself if it is the right one")
 
     /// The failure for a path that leads to a pipe, a socket, a device or a directory instead of a regular file.
     static let noRegularFile = UploadFailure(.unreadable, "it is not a regular file; only regular files can be sent")

@@ -15,6 +15,9 @@ package struct Journal: Sendable {
     package struct Row: Equatable, Sendable {
         package var id: UploadID
         package var path: String
+        /// The path that the user named: `path` itself, or the directory below which the walk found the file. Empty if
+        /// it is unknown.
+        package var root: String
         package var key: String
         package var policy: ExistingKeyPolicy
         package var isDropping: Bool
@@ -30,12 +33,17 @@ package struct Journal: Sendable {
     /// The values in an upload's row that the state machine does not know.
     package struct Subject: Equatable, Sendable {
         package var path: String
+        /// As `Row.root`.
+        package var root: String
         package var key: String
         package var policy: ExistingKeyPolicy
         package var wantsReceipt: Bool
 
-        package init(path: String, key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false) {
+        package init(
+            path: String, root: String = "", key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false
+        ) {
             self.path = path
+            self.root = root
             self.key = key
             self.policy = policy
             self.wantsReceipt = wantsReceipt
@@ -290,8 +298,8 @@ package struct Journal: Sendable {
             condition: try condition(row), policy: policy, metadata: try metadata(row), stamp: try row.stamp(),
             parts: parts, losses: Int(clamping: try row.value("losses") as Int64))
         return Row(
-            id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
-            policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
+            id: UploadID(try row.value("id")), path: try row.value("path"), root: try row.value("root"),
+            key: try row.value("key"), policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
             createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"),
             wantsReceipt: try row.value("wants_receipt"))
     }

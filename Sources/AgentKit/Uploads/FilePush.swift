@@ -279,7 +279,7 @@ struct FilePush {
         request.withdrawn = look.record.withdrawn
         request.wantsReceipt = submission.configuration.wantsReceipts || known?.wantsReceipt == true
         request.stampCounts = file.seen.stampCounts
-        return (request, look.candidate.path, .file(file.source))
+        return (request, look.candidate.location, .file(file.source))
     }
 }
 

@@ -96,7 +96,7 @@ package struct UploadFeeder {
         request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn
         request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
-        return await submission.submit([(request, SourceStream.path, .stream(stream))])
+        return await submission.submit([(request, FileLocation(root: SourceStream.path), .stream(stream))])
     }
 
     /// Pushes the output of a program. Starts the program only after all checks, so that a push that is refused does
