@@ -45,14 +45,25 @@ struct FilePush {
     private var descriptorWait: DescriptorWait
     private var lastFile: FileSettling.FileID = 0
 
-    init(_ batches: FileBatches, _ submission: UploadSubmission, clock: FileClock, _ control: UploadControl) throws {
+    /// - Parameter clockPath: as `FileClock.init(path:)`.
+    static func begin(
+        _ batches: FileBatches, _ submission: UploadSubmission, clockPath: String, _ control: UploadControl
+    ) async throws -> FilePush {
+        let (clock, last) = try await submission.read { (FileClock(path: clockPath), try $0.lastUpload()) }
+        return FilePush(batches, submission, clock: clock, last: UploadID(last), control)
+    }
+
+    private init(
+        _ batches: FileBatches, _ submission: UploadSubmission, clock: FileClock, last: UploadID,
+        _ control: UploadControl
+    ) {
         self.submission = submission
         self.control = control
         self.clock = clock
         self.walk = SharedWalk(batches, control: control)
         self.descriptorWait = DescriptorWait(patience: submission.configuration.limits.retryFor)
         self.settling = FileSettling(distance: submission.configuration.settle, waitingMax: Self.waitingMax)
-        self.last = UploadID(try submission.journal.lastUpload())
+        self.last = last
     }
 
     private var isStopped: Bool { control.isStopped }
@@ -61,6 +72,7 @@ struct FilePush {
     /// - Returns: the number of submitted files. Every other file was reported as failed or is counted in `notBegun`.
     mutating func run(notBegun: inout NotBegun) async throws -> Int {
         while true {
+            await submission.events.waitUntilRead()
             let room = await submission.shell.waitForRoom()
             if descriptorWait.isWaiting { await sleep(for: DescriptorWait.pause) }
             guard !isStopped else { break }
@@ -152,7 +164,7 @@ struct FilePush {
         } catch {
             let failure = JournalWriter.failure(error)
             for subject in batch { settling.forget(subject.file) }
-            submission.events.yield(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+            submission.events.add(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         await handIn(ready)
         // The files that need no hashing were submitted first, so that they do not wait for the others to be hashed.
@@ -172,7 +184,7 @@ struct FilePush {
             return nil
         case .failure(let failure):
             settling.forget(look.subject.file)
-            submission.events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
+            submission.events.add([.refused(path: path, key: key, failure, isResumable: isResumable)])
             return nil
         case .success(let file):
             descriptorWait.wasOpened()
@@ -182,7 +194,7 @@ struct FilePush {
             case .lookAgain: waiting[look.subject.file] = look.candidate
             case .stillWritten:
                 let failure = UploadFailure(.stillWritten)
-                submission.events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
+                submission.events.add([.refused(path: path, key: key, failure, isResumable: isResumable)])
             }
             return verdict
         }
@@ -191,7 +203,7 @@ struct FilePush {
     private func look(at batch: ArraySlice<Subject>) async throws -> [Look] {
         let homes = batch.filter { $0.candidate.finding == .home }
         if !homes.isEmpty {
-            submission.events.yield(homes.map { .note(key: $0.candidate.path, UploadFeeder.homeNote) })
+            submission.events.add(homes.map { .note(key: $0.candidate.path, UploadFeeder.homeNote) })
         }
         let files = batch.filter { $0.candidate.finding != .home }
         return try await submission.threads.runIfActive { [journal = submission.journal, clock] in
@@ -247,20 +259,20 @@ struct FilePush {
                     requests = []
                     count += await submission.takeUp(marked.id, at: nil, abort: true)
                     _ = await submission.shell.waitForFree([key])
-                    look.record = try submission.journal.record(ofKey: key)
+                    look.record = try await submission.read { try $0.record(ofKey: key) }
                 }
                 do throws(UploadFailure) {
                     requests.append(try request(for: look))
                 } catch {
                     let isResumable = look.record.unfinished != nil
                     let path = look.candidate.path
-                    submission.events.yield([.refused(path: path, key: key, error, isResumable: isResumable)])
+                    submission.events.add([.refused(path: path, key: key, error, isResumable: isResumable)])
                 }
                 rest = rest.dropFirst()
             }
         } catch {
             let failure = JournalWriter.failure(error)
-            submission.events.yield(rest.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+            submission.events.add(rest.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         count += await submission.submit(requests)
     }

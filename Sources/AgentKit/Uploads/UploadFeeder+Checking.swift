@@ -23,16 +23,17 @@ extension UploadFeeder {
 
     /// - Returns: the number of questions submitted to the shell.
     func check(
-        _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: Events
+        _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: EventBuffer
     ) async throws -> Int {
         let walk = SharedWalk(choice.batches(home: home), control: control)
-        let clock = FileClock(path: home.clockPath)
+        let clock = try await threads.runIfActive { [path = home.clockPath] in FileClock(path: path) }
         var count = 0
         let time = MonotonicClock()
         var wait = DescriptorWait(patience: configuration.limits.retryFor)
         // Files that could not be opened for want of a descriptor.
         var unopened: [FileBatches.Candidate] = []
         while true {
+            await events.waitUntilRead()
             let room = await shell.waitForRoom()
             // try?: cancellation ends the sleep early, and the next attempt then comes sooner.
             if wait.isWaiting { try? await Task.sleep(for: DescriptorWait.pause) }
@@ -60,12 +61,12 @@ extension UploadFeeder {
                 }
                 switch look {
                 case .answered(let checked):
-                    events.yield([.checked(checked)])
+                    events.add([.checked(checked)])
                 case .ready(let source, let seen):
                     wait.wasOpened()
                     count += 1
                     let id = UploadID(Int64(count))
-                    events.yield([.asked(id, path: file.path, key: file.key, bytes: seen.stamp.size)])
+                    events.add([.asked(id, path: file.path, key: file.key, bytes: seen.stamp.size)])
                     questions.append((Self.request(id, file.key, seen, record.proof, options), source))
                 }
             }

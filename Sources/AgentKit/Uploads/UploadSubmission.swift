@@ -7,7 +7,6 @@ import TransferCore
 /// Submits uploads to the shell. Before that, registers each upload with the journal's writer and reports it to the
 /// user.
 struct UploadSubmission {
-    typealias Events = AsyncStream<[ShellEvent]>.Continuation
     typealias Request = (request: UploadRequest, file: FileLocation, source: UploadSource?)
 
     let shell: AgentShell
@@ -16,7 +15,12 @@ struct UploadSubmission {
     let configuration: Uploader.Configuration
     let threads: NIOThreadPool
     let control: UploadControl
-    let events: Events
+    let events: EventBuffer
+
+    /// Reads the journal on a pool thread, because the disk may block.
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Journal) throws -> Result) async throws -> Result {
+        try await threads.runIfActive { [journal] in try body(journal) }
+    }
 
     /// - Returns: the number of submitted requests.
     func submit(_ requests: [Request]) async -> Int {
@@ -28,7 +32,7 @@ struct UploadSubmission {
                     path: Self.absolute(file.path), root: Self.absolute(file.root), key: request.key,
                     policy: request.policy, wantsReceipt: request.wantsReceipt))
         }
-        events.yield(
+        events.add(
             requests.map { .submitted($0.request.id, path: $0.file.path, key: $0.request.key, $0.request.purpose) })
         await shell.submit(requests.map { ($0.request, $0.source) })
         return requests.count
@@ -42,15 +46,18 @@ struct UploadSubmission {
     /// - Returns: the number of submitted uploads, 1 or 0.
     func takeUp(_ id: UploadID, at path: String?, abort: Bool) async -> Int {
         do {
-            guard let row = try journal.upload(id) else {
+            let found = try await read { journal in
+                try journal.upload(id).map { (row: $0, record: try journal.record(ofKey: $0.key)) }
+            }
+            guard let (row, record) = found else {
                 let failure = UploadFailure(
                     .missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
-                events.yield([.refused(path: path ?? "", key: "\(id.value)", failure)])
+                events.add([.refused(path: path ?? "", key: "\(id.value)", failure)])
                 return 0
             }
-            let record = try journal.record(ofKey: row.key)
             let location = path.map { FileLocation(root: $0) } ?? FileLocation(path: row.path, namedAs: row.root)
             let abort = abort || row.isDropping
+            await events.waitUntilRead()
             _ = await shell.waitForRoom()
             do throws(UploadFailure) {
                 let file = abort ? nil : try await reopen(location)
@@ -62,10 +69,10 @@ struct UploadSubmission {
                 request.wantsReceipt = configuration.wantsReceipts || row.wantsReceipt
                 return await submit([(request, location, (file?.source).map(UploadSource.file))])
             } catch {
-                events.yield([.refused(path: location.path, key: row.key, error, isResumable: true)])
+                events.add([.refused(path: location.path, key: row.key, error, isResumable: true)])
             }
         } catch {
-            events.yield([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
+            events.add([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
         }
         return 0
     }

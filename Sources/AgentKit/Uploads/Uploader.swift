@@ -121,15 +121,18 @@ package struct Uploader: Sendable {
         let trust = configuration.isPlaintext ? nil : try home.gatewayTrust()
         let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0, limits: Self.tlsLimits) }
         let pins = try pinsToGoBy()
-        let journal = try AgentJournal.open(home, logger: logger)
+        let (journal, site) = try await NIOThreadPool.singleton.runIfActive { [home, logger] in
+            let journal = try AgentJournal.open(home, logger: logger)
+            return (journal, try journal.site())
+        }
         let writer = JournalWriter(journal: journal)
-        let (events, continuation) = AsyncStream.makeStream(of: [ShellEvent].self)
+        let events = EventBuffer()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
         let shell = makeShell(
             identity, tls, pins, DescriptorPlan(limit: descriptors), keepsCertificates: trust?.isAuthority == true,
-            site: try journal.site(), writer, continuation, group, threads)
+            site: site, writer, events, group, threads)
         await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -141,9 +144,9 @@ package struct Uploader: Sendable {
                 let feeder = UploadFeeder(
                     home: home, shell: shell, journal: journal, writer: writer, configuration: configuration,
                     threads: threads, control: control)
-                await feeder.feed(work, events: continuation)
+                await feeder.feed(work, events: events)
             }
-            let watch = Task { await dropWhatIsMarked(journal, shell) }
+            let watch = Task { await dropWhatIsMarked(journal, shell, threads) }
             let summary = await addUp(events, observe)
             watch.cancel()
             await watch.value
@@ -154,7 +157,7 @@ package struct Uploader: Sendable {
         var finished = summary
         finished.wireBytes = await shell.wireBytes
         // try?: if the journal cannot be read now, an earlier write has failed for the same reason and was reported.
-        finished.unfinished = (try? journal.unfinishedCount()) ?? 0
+        finished.unfinished = (try? await threads.runIfActive { try journal.unfinishedCount() }) ?? 0
         control.detach()
         await shell.finish()
         try await threads.shutdownGracefully()
@@ -182,11 +185,12 @@ package struct Uploader: Sendable {
     }
 
     /// Drops uploads that another process marks while this run is active.
-    private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell) async {
+    private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell, _ threads: NIOThreadPool) async {
         var told: Set<UploadID> = []
         while !Task.isCancelled {
             // try?: if the journal is unreadable, the run ends at its next write.
-            for id in (try? journal.dropping()) ?? [] where !told.contains(id) {
+            let marked = (try? await threads.runIfActive { try journal.dropping() }) ?? []
+            for id in marked where !told.contains(id) {
                 // `drop` returns false for an upload that was not submitted yet: try again in the next round.
                 if await shell.drop(id) { told.insert(id) }
             }
@@ -198,8 +202,7 @@ package struct Uploader: Sendable {
     private func makeShell(
         _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], _ plan: DescriptorPlan,
         keepsCertificates: Bool, site: DeviceSite?, _ writer: JournalWriter,
-        _ events: AsyncStream<[ShellEvent]>.Continuation,
-        _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
+        _ events: EventBuffer, _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentShell {
         var generator = SystemRandomNumberGenerator()
         let run = RunID.random(using: &generator)
@@ -237,7 +240,7 @@ package struct Uploader: Sendable {
 
     /// Forwards events to the observer and computes the summary, until every upload has ended.
     private func addUp(
-        _ events: AsyncStream<[ShellEvent]>, _ observe: @Sendable (UploadEvent) -> Void
+        _ events: EventBuffer, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         if configuration.wantsReceipts { summary.withoutReceipt = 0 }
@@ -247,8 +250,8 @@ package struct Uploader: Sendable {
         var submitted: Int?
         var ended = 0
         let start = ContinuousClock.now
-        for await batch in events {
-            for event in batch {
+        while ended != submitted {
+            for event in await events.next() {
                 switch event {
                 case .submitted(let id, let path, let key, let purpose):
                     names[id] = (path, key, purpose)
@@ -291,7 +294,6 @@ package struct Uploader: Sendable {
                     observe(.checked(file))
                 }
             }
-            if ended == submitted { break }
         }
         summary.seconds = (ContinuousClock.now - start).inSeconds
         return summary
