@@ -57,10 +57,13 @@ package struct Journal: Sendable {
 
     /// Opens the journal, or makes an empty one.
     ///
-    /// - Parameter clock: time since boot.
+    /// - Parameters:
+    ///   - isIntact: whether the file is known to be as an agent left it. Otherwise this method reads all of it, to
+    ///     find damage now and not in the middle of a run.
+    ///   - clock: time since boot.
     /// - Throws: GRDB's errors. If the file is damaged, the caller has to rename it and call again.
     package static func open(
-        _ path: String, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
+        _ path: String, isIntact: Bool = false, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
     ) throws -> Journal {
         var configuration = GRDB.Configuration()
         // Wait for another process's lock: `abort` may mark an upload in the journal while a push runs.
@@ -71,14 +74,24 @@ package struct Journal: Sendable {
         makeFile(path)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try JournalSchema.migrator.migrate(queue)
-        let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
-        guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
-        try queue.read(JournalSchema.expectReadable)
+        if !isIntact { try queue.read(expectIntact) }
         try countWithdrawnAnew(in: queue, at: clock())
         // Open the second connection for writing, too: the connection that closes last copies the write-ahead log into
         // the database, and this may be the second one.
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return Journal(queue: queue, reader: reader, clock: clock)
+    }
+
+    private static func expectIntact(_ database: Database) throws {
+        let verdict = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
+        guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
+        try JournalSchema.expectReadable(database)
+    }
+
+    /// Closes the file. The journal must not be used afterwards.
+    func close() throws {
+        try reader.close()
+        try queue.close()
     }
 
     /// Makes an empty file that only its owner may read, because the journal holds paths and session tokens. SQLite

@@ -122,7 +122,7 @@ package struct Uploader: Sendable {
         let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0, limits: Self.tlsLimits) }
         let pins = try pinsToGoBy()
         let (journal, site) = try await NIOThreadPool.singleton.runIfActive { [home, logger] in
-            let journal = try AgentJournal.open(home, logger: logger)
+            let journal = try AgentJournal.open(home, isOwner: true, logger: logger)
             return (journal, try journal.site())
         }
         let writer = JournalWriter(journal: journal)
@@ -156,14 +156,32 @@ package struct Uploader: Sendable {
         }
         var finished = summary
         finished.wireBytes = await shell.wireBytes
-        // try?: if the journal cannot be read now, an earlier write has failed for the same reason and was reported.
-        finished.unfinished = (try? await threads.runIfActive { try journal.unfinishedCount() }) ?? 0
+        let unfinished = await close(journal, on: threads, after: summary)
+        finished.unfinished = unfinished
         control.detach()
         await shell.finish()
         try await threads.shutdownGracefully()
         try await group.end()
         withExtendedLifetime(lock) {}
         return finished
+    }
+
+    /// Closes the journal.
+    ///
+    /// - Returns: the number of unfinished uploads; 0 if the journal cannot be read. An earlier write has then failed
+    ///   for the same reason and was reported.
+    private func close(_ journal: Journal, on threads: NIOThreadPool, after summary: RunSummary) async -> Int {
+        let hasFailed = summary.failures.contains { $0.failure.kind == .journalFull }
+        do {
+            return try await threads.runIfActive { [home] in
+                let count = try journal.unfinishedCount()
+                // try?: the end of the process closes the file, too. The next run then examines the journal.
+                try? AgentJournal.close(journal, of: home, failed: hasFailed)
+                return count
+            }
+        } catch {
+            return 0
+        }
     }
 
     /// The keys that the gateway may prove; empty for plain TCP, where a gateway proves no key.
