@@ -16,6 +16,7 @@ package final class EventBuffer: Sendable {
 
     package init() {}
 
+    /// Adds events without waiting.
     package func add(_ events: [ShellEvent]) {
         let reader = state.withLock { state in
             for event in events { state.queue.add(event) }
@@ -75,11 +76,14 @@ package struct EventQueue {
     /// Positions of the events that a newer one may replace.
     private var places: [Key: Int] = [:]
 
-    package var isEmpty: Bool { events.isEmpty }
     package init() {}
 
+    /// Whether the observer has all events.
+    package var isEmpty: Bool { events.isEmpty }
+    /// Whether the queue is longer than usual.
     package var isFull: Bool { events.count > Self.usualCount }
 
+    /// Adds an event, or replaces an older one that says less.
     package mutating func add(_ event: ShellEvent) {
         guard let key = Self.key(of: event) else { return events.append(event) }
         if isFull, let place = places[key] {
@@ -90,6 +94,7 @@ package struct EventQueue {
         }
     }
 
+    /// Takes all events in order; an event that has replaced another has its place.
     package mutating func takeAll() -> [ShellEvent] {
         defer { (events, places) = ([], [:]) }
         return events

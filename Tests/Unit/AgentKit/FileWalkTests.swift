@@ -1,5 +1,6 @@
 import AgentKit
 import Foundation
+import TestSupport
 import Testing
 import TransferCore
 
@@ -30,6 +31,34 @@ struct FileWalkTests {
                 at: root.appending(path: "link"), withDestinationURL: root.appending(path: "file"))
             #expect(walk(root).map(\.key) == ["file"])
             #expect(walk(root.appending(path: "link")).map(\.key) == ["link"])
+        }
+    }
+
+    /// Of a directory with many names the walk holds only some at once. It finds each file once, also if it is
+    /// interrupted again and again.
+    @Test(arguments: [1, 3, 20, 100], [false, true])
+    func largeDirectoryIsReadInRuns(namesMax: Int, isInterrupted: Bool) async throws {
+        let names = (0..<20).map { "file-\($0)" } + (0..<3).map { "folder/\($0)" }
+        try await withTree(names) { root in
+            var walk = FileWalk(paths: [root.path(percentEncoded: false)])
+            walk.namesMax = namesMax
+            let calls = Watched(0)
+            var keys: [String] = []
+            if isInterrupted {
+                walk.isInterrupted = {
+                    calls.update { count in
+                        count += 1
+                        return count % 3 == 0
+                    }
+                }
+            }
+            while walk.hasMore {
+                while let found = walk.next() {
+                    #expect(found.failure == nil)
+                    keys.append(found.key)
+                }
+            }
+            #expect(keys.sorted() == names.sorted())
         }
     }
 
