@@ -15,6 +15,11 @@ extension AsyncParsableCommand {
         explain: @escaping @Sendable (any Error) -> (exitCode: Int32, sentence: String)?
     ) -> Never {
         StandardDescriptors.secure()
+        DescriptorLimit.raise(to: DescriptorLimit.usual)
+        if let shortage = DescriptorLimit.shortage(of: DescriptorLimit.current) {
+            Output.advise("\(_commandName): \(shortage); \(DescriptorLimit.advice).")
+            endProcess(75)
+        }
         MemoryAllocator.keepFreedMemory()
         Task { @MainActor in await runProcess(explain: explain) }
         dispatchMain()

@@ -46,9 +46,9 @@ package struct GatewayProgram: Sendable {
         DescriptorLimit.raise()
         Output.doNotWaitForReader()
         let store = try await site.open(logger: logger)
-        var configuration = GatewayServer.Configuration(
-            host: host, port: port, limits: try GatewayServer.limits(for: store, budgetBytes: budgetBytes),
-            software: software)
+        var limits = try GatewayServer.limits(for: store, budgetBytes: budgetBytes)
+        limits.fit(descriptors: DescriptorLimit.current)
+        var configuration = GatewayServer.Configuration(host: host, port: port, limits: limits, software: software)
         configuration.isPlaintext = isPlaintext
         configuration.authorityPath = authorityPath
         configuration.proxyNetworks = proxyNetworks

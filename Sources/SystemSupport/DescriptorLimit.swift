@@ -2,15 +2,40 @@ import Foundation
 
 /// The limit on the number of sockets and files that the process may have open.
 package enum DescriptorLimit {
-    /// Raises the limit to the maximum that the system allows. A gateway may have more connections than the usual limit
-    /// of 1,024.
-    package static func raise() {
+    /// Fewest descriptors with which the programs work. With fewer, libraries that they use end the process.
+    package static let fewest = 40
+
+    /// The usual limit of a process. Programs that use `select` fail with a higher one, so a program that starts others
+    /// must not raise its limit further: they inherit it.
+    package static let usual = 1_024
+
+    /// The present limit.
+    package static var current: Int {
         var limit = rlimit()
-        guard getrlimit(descriptors, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-        limit.rlim_cur = limit.rlim_max
+        guard getrlimit(descriptors, &limit) == 0 else { return usual }
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// Raises the limit to the maximum that the system allows, but not beyond `wanted`. A gateway, for example, may
+    /// have more connections than the usual limit.
+    package static func raise(to wanted: Int = .max) {
+        var limit = rlimit()
+        guard getrlimit(descriptors, &limit) == 0 else { return }
+        let raised = min(limit.rlim_max, rlim_t(clamping: wanted))
+        guard limit.rlim_cur < raised else { return }
+        limit.rlim_cur = raised
         // A failure is ignored: the program then works with fewer connections.
         _ = setrlimit(descriptors, &limit)
     }
+
+    /// Says that a limit is too low for the programs; `nil` if it suffices.
+    package static func shortage(of limit: Int) -> String? {
+        guard limit < fewest else { return nil }
+        return "this process may have only \(limit) files open at once, and it needs \(fewest)"
+    }
+
+    /// What the user can do about a limit that is too low.
+    package static let advice = "raise the limit (ulimit -n, or LimitNOFILE= of a systemd unit)"
 
     #if canImport(Glibc)
         private static let descriptors = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)

@@ -30,7 +30,7 @@ extension AgentShell {
     private func endTurn() {
         guard let turn = turn.take() else { return }
         if turn.hasWritten { journal.wake() }
-        if !turn.events.isEmpty { events.yield(turn.events) }
+        if !turn.events.isEmpty { events.add(turn.events) }
         var looks = turn.looks[...]
         while !looks.isEmpty {
             look(Array(looks.prefix(Self.looksAtOnce)))

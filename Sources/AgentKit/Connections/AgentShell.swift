@@ -27,7 +27,7 @@ actor AgentShell: MachineShell {
     let threads: NIOThreadPool
     let configuration: Configuration
     let journal: JournalWriter
-    let events: AsyncStream<[ShellEvent]>.Continuation
+    let events: EventBuffer
     let logger: Logger
     private let compressors = CompressorPool()
 
@@ -48,7 +48,7 @@ actor AgentShell: MachineShell {
 
     init(
         machine: @Sendable (Instant) -> Agent, configuration: Configuration, journal: JournalWriter,
-        events: AsyncStream<[ShellEvent]>.Continuation, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
+        events: EventBuffer, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
     ) {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration

@@ -1,7 +1,7 @@
-import TransferCore
+package import TransferCore
 
 /// An event that the shell reports to the observer of the run.
-enum ShellEvent: Sendable {
+package enum ShellEvent: Sendable {
     case submitted(UploadID, path: String, key: String, UploadRequest.Purpose)
     case report(UploadID, AgentReport, UploadProgress?)
     case finished(UploadID, UploadOutcome, UploadProgress)

@@ -9,9 +9,21 @@ package struct FileBatches: Sendable {
         package var key: String
         package var finding: FileWalk.Finding
 
+        /// Where the file is, with the path that the user named.
+        var location: FileLocation {
+            if case .file(let location) = finding { location } else { FileLocation(root: path) }
+        }
+
         package var failure: UploadFailure? {
             if case .refused(let failure) = finding { failure } else { nil }
         }
+    }
+
+    /// Some candidates of the walk.
+    struct Batch: Sendable {
+        var candidates: [Candidate]
+        /// Whether the walk cannot enter a directory now. The same directory is tried again in the next batch.
+        var lacksDescriptor: Bool
     }
 
     private var files: FileWalk
@@ -32,6 +44,15 @@ package struct FileBatches: Sendable {
         var batch: [Candidate] = []
         while batch.count < count, let candidate = nextCandidate() { batch.append(candidate) }
         return batch
+    }
+
+    /// Like `next(atMost:)`, and tells whether the batch ended early for want of a descriptor.
+    ///
+    /// - Parameter waits: as `FileWalk.waitsForDescriptor`.
+    mutating func next(atMost count: Int, waitsForDescriptor waits: Bool) -> Batch {
+        files.waitsForDescriptor = waits
+        let candidates = next(atMost: count)
+        return Batch(candidates: candidates, lacksDescriptor: files.lacksDescriptor)
     }
 
     /// Counts the remaining files until the walk ends or is interrupted.

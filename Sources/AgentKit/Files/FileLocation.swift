@@ -1,3 +1,5 @@
+import TransferCommon
+
 #if canImport(Musl)
     import Musl
 #else
@@ -18,6 +20,26 @@ package struct FileLocation: Equatable, Sendable {
     package init(root: String, below: String? = nil) {
         self.root = root
         self.below = below
+    }
+
+    /// Location of a file that an earlier run has found. A file that the walk found is opened below the directory that
+    /// the user named then.
+    ///
+    /// - Parameters:
+    ///   - path: whole path of the file; of a stream, `SourceStream.path`.
+    ///   - root: the path that the user named; empty if it is unknown. In that case no link in `path` is followed,
+    ///     because it is unknown which of its directories the user named.
+    package init(path: String, namedAs root: String) {
+        guard path.isAbsolutePath, !path.utf8.elementsEqual(root.utf8) else {
+            self.init(root: path)
+            return
+        }
+        let slash = UInt8(ascii: "/")
+        var start = Array(root.utf8)
+        while start.last == slash { start.removeLast() }
+        let isBelow = !root.isEmpty && path.utf8.starts(with: start + [slash])
+        let rest = path.utf8.dropFirst(isBelow ? start.count : 0).drop { $0 == slash }
+        self.init(root: isBelow ? root : "/", below: String(decoding: rest, as: UTF8.self))
     }
 
     package var path: String { below.map { Self.joined(root, $0) } ?? root }

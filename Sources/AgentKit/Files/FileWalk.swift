@@ -1,3 +1,4 @@
+import Synchronization
 import TransferCommon
 package import TransferCore
 import WireProtocol
@@ -8,8 +9,9 @@ import WireProtocol
     import Glibc
 #endif
 
-/// The files below the paths that a push names, in a fixed order. The walk holds the names of one directory at a time
-/// for each level, not of the whole tree.
+/// The files below the paths that a push names, in a fixed order. The walk holds some names of one directory for each
+/// level, not of the whole tree. It reads the names of a large directory in several runs, and sorts each run. Copies of
+/// a walk share the position in such a directory, so only one of them may be used.
 ///
 /// A path of a file yields that file under its own name. A path of a directory yields every regular file below it that
 /// passes the filter, hidden files included, under the path relative to the directory. The walk does not follow
@@ -41,8 +43,8 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         case root(PushedRoots.Root)
         /// A name in a directory, as bytes: names need not be UTF-8.
         case entry([UInt8], in: WalkedDirectory)
-        /// A directory that must be listed again, because `isInterrupted` ended its listing.
-        case directory(WalkedDirectory)
+        /// A directory of which more names may follow.
+        case listing(DirectoryListing)
     }
 
     /// Stack of the paths that are still to be visited; the next one is the last element.
@@ -52,6 +54,13 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     private let roots: PushedRoots
     /// Called before each system call. If it returns true, `next` returns `nil` although more files may follow.
     package var isInterrupted: @Sendable () -> Bool = { false }
+    /// Maximum number of names of one directory in memory.
+    package var namesMax = 65_536
+    /// Whether `next` returns `nil` at a directory that cannot be opened for want of a descriptor, so that the caller
+    /// can wait and call again. Otherwise the walk refuses such a directory.
+    package var waitsForDescriptor = false
+    /// Whether `next` has returned `nil` for want of a descriptor.
+    package private(set) var lacksDescriptor = false
 
     /// Whether the walk has unvisited files or directories.
     package var hasMore: Bool { !pending.isEmpty }
@@ -73,14 +82,20 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     }
 
     package mutating func next() -> Found? {
+        lacksDescriptor = false
         while !isInterrupted(), let next = pending.popLast() {
             let found =
                 switch next {
                 case .root(let root): look(at: root)
                 case .entry(let name, let directory): look(at: name, in: directory)
-                case .directory(let directory): list(directory)
+                case .listing(let listing): continueList(listing)
                 }
-            if let found { return found }
+            guard let found else { continue }
+            guard waitsForDescriptor, found.failure?.kind == .tooManyOpenFiles else { return found }
+            lacksDescriptor = true
+            // Nothing was put on the stack: the directory could be neither opened nor listed.
+            pending.append(next)
+            return nil
         }
         return nil
     }
@@ -155,29 +170,35 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         }
     }
 
-    private mutating func list(_ directory: WalkedDirectory) -> Found? {
+    private mutating func continueList(_ listing: DirectoryListing) -> Found? {
         do throws(UploadFailure) {
-            return try descend(directory)
+            try readNames(listing)
+            return nil
         } catch {
+            let directory = listing.directory
             let key = String(decoding: directory.below.dropLast(), as: UTF8.self)
             return Found(path: directory.path, key: key, finding: .refused(error))
         }
     }
 
-    /// Puts the names in a directory on the stack.
+    /// Begins to list a directory.
+    ///
+    /// - Returns: always `nil`, because the names follow as entries of the stack.
+    private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {
+        try readNames(try DirectoryListing(of: directory))
+        return nil
+    }
+
+    /// Puts the next names of a directory on the stack, and below them its listing if more names may follow.
     ///
     /// - Throws: if the listing ended early. The names read before the error are still visited.
-    private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {
-        guard let (names, failure) = directory.list(unless: isInterrupted) else {
-            // The listing was interrupted. If the walk continues, it lists the directory again.
-            pending.append(.directory(directory))
-            return nil
+    private mutating func readNames(_ listing: DirectoryListing) throws(UploadFailure) {
+        let run = listing.next(atMost: namesMax, unless: isInterrupted)
+        if !run.isLast { pending.append(.listing(listing)) }
+        for name in run.names.sorted(by: { $1.lexicographicallyPrecedes($0) }) {
+            pending.append(.entry(name, in: listing.directory))
         }
-        for name in names.sorted(by: { $1.lexicographicallyPrecedes($0) }) {
-            pending.append(.entry(name, in: directory))
-        }
-        if let failure { throw failure }
-        return nil
+        if let failure = run.failure { throw failure }
     }
 
     /// A name that is not UTF-8, in printable form.
@@ -237,30 +258,68 @@ private final class WalkedDirectory: Sendable {
         return withPath(name) { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 ? status : nil
     }
 
-    /// The names in the directory except `.` and `..`, with the error that ended the listing early, if any. `nil` if
-    /// the listing was interrupted.
-    func list(unless isInterrupted: () -> Bool) -> (names: [[UInt8]], failure: UploadFailure?)? {
-        // Open a separate descriptor for the listing: `closedir` closes the descriptor that it was given.
-        let own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard own >= 0 else { return ([], UploadFailure(lookingAt: path, errno: errno)) }
-        guard let stream = fdopendir(own) else {
-            let number = errno
-            close(own)
-            return ([], UploadFailure(lookingAt: path, errno: number))
-        }
-        defer { closedir(stream) }
+    /// Opens the directory for a listing, which needs a descriptor of its own because it closes its descriptor.
+    fileprivate func openForListing() -> Int32 { openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+}
+
+/// The names in a directory, which are read in runs.
+private final class DirectoryListing: Sendable {
+    /// Some names, except `.` and `..`.
+    struct Run {
         var names: [[UInt8]] = []
-        while !isInterrupted() {
-            // `readdir` returns `nil` at the end and on errors, and sets `errno` only on errors.
-            errno = 0
-            guard let entry = readdir(stream) else {
-                let number = errno
-                return (names, number == 0 ? nil : .listingFailed(number))
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if !name.isDots { names.append(name) }
+        /// Whether no names follow.
+        var isLast = false
+        /// Why names are missing after these; `nil` if none are missing.
+        var failure: UploadFailure?
+    }
+
+    private struct State {
+        /// `nil` after the last name. A directory that is read completely in one run needs no descriptor afterwards.
+        var stream: OpaquePointer?
+        /// The names of an interrupted run.
+        var names: [[UInt8]] = []
+    }
+
+    let directory: WalkedDirectory
+    private let state: Mutex<State>
+
+    init(of directory: WalkedDirectory) throws(UploadFailure) {
+        let descriptor = directory.openForListing()
+        guard descriptor >= 0 else { throw UploadFailure(lookingAt: directory.path, errno: errno) }
+        guard let stream = fdopendir(descriptor) else {
+            let number = errno
+            close(descriptor)
+            throw UploadFailure(lookingAt: directory.path, errno: number)
         }
-        return nil
+        self.directory = directory
+        state = Mutex(State(stream: stream))
+    }
+
+    deinit {
+        state.withLock { if let stream = $0.stream { closedir(stream) } }
+    }
+
+    /// The next run of names, or none if the run is interrupted. The next call then completes the run.
+    func next(atMost count: Int, unless isInterrupted: () -> Bool) -> Run {
+        state.withLock { state in
+            guard let stream = state.stream else { return Run(isLast: true) }
+            while state.names.count < count {
+                if isInterrupted() { return Run() }
+                // `readdir` returns `nil` at the end and on errors, and sets `errno` only on errors.
+                errno = 0
+                guard let entry = readdir(stream) else {
+                    let number = errno
+                    closedir(stream)
+                    state.stream = nil
+                    return Run(
+                        names: state.names, isLast: true, failure: number == 0 ? nil : .listingFailed(number))
+                }
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+                if !name.isDots { state.names.append(name) }
+            }
+            defer { state.names = [] }
+            return Run(names: state.names)
+        }
     }
 }
 

@@ -133,6 +133,10 @@ extension UploadFailure {
         case EAGAIN:
             // Another process holds a write lease on the file. Samba, for example, takes such leases for its clients.
             self.init(.stillWritten)
+        case EMFILE:
+            self.init(.tooManyOpenFiles)
+        case ENFILE:
+            self.init(.tooManyOpenFiles, "the processes of this machine have as many files open as the system allows")
         case EACCES, EPERM:
             self.init(
                 .unreadable,
@@ -144,7 +148,9 @@ extension UploadFailure {
 
     /// The failure for a symbolic link that has replaced a file or directory below a named directory.
     static let replacedByLink = UploadFailure(
-        .unreadable, "a symbolic link has taken its place, and links below a directory are not followed")
+        .unreadable,
+        "a symbolic link has taken its place, and links below a directory are not followed; name the file "
+            + "itself if it is the right one")
 
     /// The failure for a path that leads to a pipe, a socket, a device or a directory instead of a regular file.
     static let noRegularFile = UploadFailure(.unreadable, "it is not a regular file; only regular files can be sent")

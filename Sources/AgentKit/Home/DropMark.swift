@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NIOPosix
 import TransferCore
 import WireProtocol
 
@@ -16,11 +17,11 @@ struct DropMark {
     /// Marks the uploads. Then waits for each upload until the other process has dropped it, but at most for
     /// `patience`.
     func drop(_ ids: [UploadID], observe: (UploadEvent) -> Void) async throws -> RunSummary {
-        let journal = try AgentJournal.open(home, logger: logger)
+        let journal = try await Self.onThread { [home, logger] in try AgentJournal.open(home, logger: logger) }
         var summary = RunSummary()
         for id in ids {
             var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
-            let row = try journal.upload(id)
+            let row = try await Self.onThread { try journal.upload(id) }
             figures.isResumable = row != nil
             let outcome = try await drop(id, row, in: journal)
             summary.add(outcome, figures, path: row?.path ?? "", key: row?.key ?? "\(id.value)")
@@ -29,14 +30,27 @@ struct DropMark {
         return summary
     }
 
+    /// Uses the journal on a pool thread, because the disk may block.
+    private static func onThread<Result: Sendable>(
+        _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await NIOThreadPool.singleton.runIfActive(body)
+    }
+
     private func drop(_ id: UploadID, _ row: Journal.Row?, in journal: Journal) async throws -> UploadOutcome {
         guard let row else { return .failed(UploadFailure(.missing, "there is no unfinished upload \(id.value)")) }
-        let finished = try journal.finishedMilliseconds(key: row.key)
-        try journal.apply([.dropping(id)], nowMilliseconds: 0) { _ in nil }
+        let finished = try await Self.onThread {
+            let finished = try journal.finishedMilliseconds(key: row.key)
+            try journal.apply([.dropping(id)], nowMilliseconds: 0) { _ in nil }
+            return finished
+        }
         let deadline = ContinuousClock.now + Self.patience
         while ContinuousClock.now < deadline, !control.isStopped {
-            guard let now = try journal.upload(id), now.isDropping else {
-                guard try journal.finishedMilliseconds(key: row.key) == finished else {
+            let (now, lastFinished) = try await Self.onThread {
+                (try journal.upload(id), try journal.finishedMilliseconds(key: row.key))
+            }
+            guard now?.isDropping == true else {
+                guard lastFinished == finished else {
                     return .failed(UploadFailure(.superseded, "it was stored before it could be dropped"))
                 }
                 return .dropped

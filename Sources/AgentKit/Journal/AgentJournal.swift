@@ -51,10 +51,14 @@ package enum AgentJournal {
     /// Opens the journal. A damaged journal is moved aside and replaced by an empty one. The run continues: when the
     /// agent sends a file again, the gateway finds the unfinished upload of that file (adoption, specification §8.3),
     /// so stored parts are not lost.
-    package static func open(_ home: AgentHome, logger: Logger) throws -> Journal {
+    ///
+    /// The journal is read completely only after an unclean end, or if another program has changed it (`JournalMark`).
+    ///
+    /// - Parameter isOwner: whether the caller holds the home's lock.
+    package static func open(_ home: AgentHome, isOwner: Bool = false, logger: Logger) throws -> Journal {
         try home.check()
         do {
-            return try openOrSetAside(home, logger: logger)
+            return try openOrSetAside(home, isOwner: isOwner, logger: logger)
         } catch let error as DatabaseError {
             throw AgentHomeError(opening: home.journalPath, error)
         }
@@ -64,9 +68,20 @@ package enum AgentJournal {
     /// table does not have the columns that a migration gave it.
     private static let damage: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR]
 
-    private static func openOrSetAside(_ home: AgentHome, logger: Logger) throws -> Journal {
+    /// Closes a journal that the holder of the home's lock has opened, and marks it as intact.
+    ///
+    /// - Parameter failed: whether an access to the journal has failed. It then gets no mark, and the next run examines
+    ///   it.
+    package static func close(_ journal: Journal, of home: AgentHome, failed: Bool) throws {
+        try journal.close()
+        if !failed { JournalMark(of: home).set() }
+    }
+
+    private static func openOrSetAside(_ home: AgentHome, isOwner: Bool, logger: Logger) throws -> Journal {
         do {
-            return try Journal.open(home.journalPath)
+            // While another process works in the home, that process has examined the journal.
+            let isIntact = JournalMark(of: home).holds || (!isOwner && home.isBusy)
+            return try Journal.open(home.journalPath, isIntact: isIntact)
         } catch let error as DatabaseError where damage.contains(error.resultCode) {
             // Add a random suffix to the name: two journals may be renamed within the same second.
             let aside =

@@ -15,6 +15,9 @@ package struct Journal: Sendable {
     package struct Row: Equatable, Sendable {
         package var id: UploadID
         package var path: String
+        /// The path that the user named: `path` itself, or the directory below which the walk found the file. Empty if
+        /// it is unknown.
+        package var root: String
         package var key: String
         package var policy: ExistingKeyPolicy
         package var isDropping: Bool
@@ -30,12 +33,17 @@ package struct Journal: Sendable {
     /// The values in an upload's row that the state machine does not know.
     package struct Subject: Equatable, Sendable {
         package var path: String
+        /// As `Row.root`.
+        package var root: String
         package var key: String
         package var policy: ExistingKeyPolicy
         package var wantsReceipt: Bool
 
-        package init(path: String, key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false) {
+        package init(
+            path: String, root: String = "", key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false
+        ) {
             self.path = path
+            self.root = root
             self.key = key
             self.policy = policy
             self.wantsReceipt = wantsReceipt
@@ -49,10 +57,13 @@ package struct Journal: Sendable {
 
     /// Opens the journal, or makes an empty one.
     ///
-    /// - Parameter clock: time since boot.
+    /// - Parameters:
+    ///   - isIntact: whether the file is known to be as an agent left it. Otherwise this method reads all of it, to
+    ///     find damage now and not in the middle of a run.
+    ///   - clock: time since boot.
     /// - Throws: GRDB's errors. If the file is damaged, the caller has to rename it and call again.
     package static func open(
-        _ path: String, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
+        _ path: String, isIntact: Bool = false, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
     ) throws -> Journal {
         var configuration = GRDB.Configuration()
         // Wait for another process's lock: `abort` may mark an upload in the journal while a push runs.
@@ -63,14 +74,24 @@ package struct Journal: Sendable {
         makeFile(path)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try JournalSchema.migrator.migrate(queue)
-        let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
-        guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
-        try queue.read(JournalSchema.expectReadable)
+        if !isIntact { try queue.read(expectIntact) }
         try countWithdrawnAnew(in: queue, at: clock())
         // Open the second connection for writing, too: the connection that closes last copies the write-ahead log into
         // the database, and this may be the second one.
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return Journal(queue: queue, reader: reader, clock: clock)
+    }
+
+    private static func expectIntact(_ database: Database) throws {
+        let verdict = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
+        guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
+        try JournalSchema.expectReadable(database)
+    }
+
+    /// Closes the file. The journal must not be used afterwards.
+    func close() throws {
+        try reader.close()
+        try queue.close()
     }
 
     /// Makes an empty file that only its owner may read, because the journal holds paths and session tokens. SQLite
@@ -291,8 +312,8 @@ package struct Journal: Sendable {
             condition: try condition(row), policy: policy, metadata: try metadata(row), stamp: try row.stamp(),
             parts: parts, losses: Int(clamping: try row.value("losses") as Int64))
         return Row(
-            id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
-            policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
+            id: UploadID(try row.value("id")), path: try row.value("path"), root: try row.value("root"),
+            key: try row.value("key"), policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
             createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"),
             wantsReceipt: try row.value("wants_receipt"))
     }

@@ -10,6 +10,7 @@ enum JournalSchema {
         migrator.registerMigration("3") { database in try database.execute(sql: schema3) }
         migrator.registerMigration("4") { database in try database.execute(sql: schema4) }
         migrator.registerMigration("5") { database in try database.execute(sql: schema5) }
+        migrator.registerMigration("6") { database in try database.execute(sql: schema6) }
         return migrator
     }
 
@@ -96,6 +97,11 @@ enum JournalSchema {
         ALTER TABLE uploads ADD COLUMN wants_receipt INTEGER NOT NULL DEFAULT 0;
         """
 
+    /// Schema 6 adds:
+    /// - Columns of `uploads`: the path that the user named. It is `path` itself, or the directory below which the walk
+    ///   found the file. It is empty in rows of older schemas, where it is unknown.
+    private static let schema6 = "ALTER TABLE uploads ADD COLUMN root TEXT NOT NULL DEFAULT ''"
+
     /// Expected type of each column, by the names that SQLite's `typeof` returns.
     private static let kinds = [
         "uploads": [
@@ -103,7 +109,7 @@ enum JournalSchema {
                 "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
                 "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
                 "wants_receipt",
-            ], "text": ["path", "key", "trouble", "content_type", "metadata"],
+            ], "text": ["path", "root", "key", "trouble", "content_type", "metadata"],
             "blob": ["session", "token", "condition_session"],
         ],
         "parts": ["integer": ["upload", "number", "size"], "text": ["etag"], "blob": ["digest"]],

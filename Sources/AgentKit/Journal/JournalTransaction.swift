@@ -66,16 +66,16 @@ struct JournalTransaction {
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes,
                     \(Self.stampColumns()), losses, created, condition, condition_session, content_type, metadata,
-                    wants_receipt, is_dropping)
+                    wants_receipt, root, is_dropping)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                    (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
+                    ?22, (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
                 id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
                 Data(saved.token), Int64(bitPattern: saved.partBytes),
             ] + Self.arguments(of: saved.stamp) + [
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
-                saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt,
+                saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt, subject.root,
             ])
         // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store. So
         // the row of that version is not needed any more.

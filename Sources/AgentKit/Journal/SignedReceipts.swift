@@ -35,6 +35,15 @@ package struct SignedReceipts: Sendable {
         ])
     }
 
+    /// Removes receipts that gateways signed before this time.
+    ///
+    /// - Parameter milliseconds: time since 1970.
+    /// - Returns: the number of removed receipts.
+    static func remove(before milliseconds: Int64, _ database: Database) throws -> Int {
+        try database.execute(sql: "DELETE FROM signed_receipts WHERE made < ?", arguments: [milliseconds])
+        return database.changesCount
+    }
+
     /// The receipts of a key, oldest first.
     ///
     /// - Parameter key: full key, including the prefix.

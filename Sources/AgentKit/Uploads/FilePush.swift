@@ -40,15 +40,30 @@ struct FilePush {
     private var count = 0
     /// Files that wait to be examined again.
     private var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
+    /// Files that could not be opened for want of a descriptor. They are opened again after a pause.
+    private var unopened: [Subject] = []
+    private var descriptorWait: DescriptorWait
     private var lastFile: FileSettling.FileID = 0
 
-    init(_ batches: FileBatches, _ submission: UploadSubmission, clock: FileClock, _ control: UploadControl) throws {
+    /// - Parameter clockPath: as `FileClock.init(path:)`.
+    static func begin(
+        _ batches: FileBatches, _ submission: UploadSubmission, clockPath: String, _ control: UploadControl
+    ) async throws -> FilePush {
+        let (clock, last) = try await submission.read { (FileClock(path: clockPath), try $0.lastUpload()) }
+        return FilePush(batches, submission, clock: clock, last: UploadID(last), control)
+    }
+
+    private init(
+        _ batches: FileBatches, _ submission: UploadSubmission, clock: FileClock, last: UploadID,
+        _ control: UploadControl
+    ) {
         self.submission = submission
         self.control = control
         self.clock = clock
         self.walk = SharedWalk(batches, control: control)
+        self.descriptorWait = DescriptorWait(patience: submission.configuration.limits.retryFor)
         self.settling = FileSettling(distance: submission.configuration.settle, waitingMax: Self.waitingMax)
-        self.last = UploadID(try submission.journal.lastUpload())
+        self.last = last
     }
 
     private var isStopped: Bool { control.isStopped }
@@ -57,13 +72,17 @@ struct FilePush {
     /// - Returns: the number of submitted files. Every other file was reported as failed or is counted in `notBegun`.
     mutating func run(notBegun: inout NotBegun) async throws -> Int {
         while true {
+            await submission.events.waitUntilRead()
             let room = await submission.shell.waitForRoom()
+            if descriptorWait.isWaiting { await sleep(for: DescriptorWait.pause) }
             guard !isStopped else { break }
             let fileCount = min(room, UploadFeeder.batchMax)
             var batch = due(atMost: fileCount)[...]
+            if batch.isEmpty { batch = takeUnopened(atMost: fileCount)[...] }
             if batch.isEmpty, !settling.isFull {
-                let found = try await submission.threads.runIfActive { [walk] in walk.next(atMost: fileCount) }
-                batch = subjects(of: found)[...]
+                let found = try await found(atMost: fileCount)
+                batch = subjects(of: found.candidates)[...]
+                if batch.isEmpty, found.lacksDescriptor { continue }
             }
             guard !batch.isEmpty else {
                 guard let deadline = settling.nextDeadline else { break }
@@ -82,7 +101,7 @@ struct FilePush {
             }
             notBegun.count += batch.count
         }
-        notBegun.count += waiting.count
+        notBegun.count += waiting.count + unopened.count
         if isStopped { notBegun = notBegun + (try await submission.threads.runIfActive { [walk] in walk.countRest() }) }
         return count
     }
@@ -107,6 +126,22 @@ struct FilePush {
         return due
     }
 
+    private mutating func takeUnopened(atMost count: Int) -> [Subject] {
+        defer { unopened.removeFirst(min(count, unopened.count)) }
+        return Array(unopened.prefix(count))
+    }
+
+    /// The next files of the walk. If it cannot enter a directory for want of a descriptor, it refuses the directory
+    /// only after the run has waited for its whole patience.
+    private mutating func found(atMost count: Int) async throws -> FileBatches.Batch {
+        func next(waits: Bool) async throws -> FileBatches.Batch {
+            try await submission.threads.runIfActive { [walk] in walk.next(atMost: count, waitsForDescriptor: waits) }
+        }
+        let batch = try await next(waits: true)
+        guard batch.lacksDescriptor, batch.candidates.isEmpty else { return batch }
+        return descriptorWait.wasRefused(now: now) ? batch : try await next(waits: false)
+    }
+
     /// Assigns file numbers to files that are examined for the first time.
     private mutating func subjects(of candidates: [FileBatches.Candidate]) -> [Subject] {
         candidates.map { candidate in
@@ -129,7 +164,7 @@ struct FilePush {
         } catch {
             let failure = JournalWriter.failure(error)
             for subject in batch { settling.forget(subject.file) }
-            submission.events.yield(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+            submission.events.add(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         await handIn(ready)
         // The files that need no hashing were submitted first, so that they do not wait for the others to be hashed.
@@ -144,18 +179,22 @@ struct FilePush {
         let (path, key) = (look.candidate.path, look.candidate.key)
         let isResumable = look.record.unfinished != nil
         switch look.file {
+        case .failure(let failure) where failure.kind == .tooManyOpenFiles && descriptorWait.wasRefused(now: now):
+            unopened.append(look.subject)
+            return nil
         case .failure(let failure):
             settling.forget(look.subject.file)
-            submission.events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
+            submission.events.add([.refused(path: path, key: key, failure, isResumable: isResumable)])
             return nil
         case .success(let file):
+            descriptorWait.wasOpened()
             let verdict = settling.looked(look.subject.file, file.seen, now: now)
             switch verdict {
             case .ready, .hash: break
             case .lookAgain: waiting[look.subject.file] = look.candidate
             case .stillWritten:
                 let failure = UploadFailure(.stillWritten)
-                submission.events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
+                submission.events.add([.refused(path: path, key: key, failure, isResumable: isResumable)])
             }
             return verdict
         }
@@ -164,7 +203,7 @@ struct FilePush {
     private func look(at batch: ArraySlice<Subject>) async throws -> [Look] {
         let homes = batch.filter { $0.candidate.finding == .home }
         if !homes.isEmpty {
-            submission.events.yield(homes.map { .note(key: $0.candidate.path, UploadFeeder.homeNote) })
+            submission.events.add(homes.map { .note(key: $0.candidate.path, UploadFeeder.homeNote) })
         }
         let files = batch.filter { $0.candidate.finding != .home }
         return try await submission.threads.runIfActive { [journal = submission.journal, clock] in
@@ -220,20 +259,20 @@ struct FilePush {
                     requests = []
                     count += await submission.takeUp(marked.id, at: nil, abort: true)
                     _ = await submission.shell.waitForFree([key])
-                    look.record = try submission.journal.record(ofKey: key)
+                    look.record = try await submission.read { try $0.record(ofKey: key) }
                 }
                 do throws(UploadFailure) {
                     requests.append(try request(for: look))
                 } catch {
                     let isResumable = look.record.unfinished != nil
                     let path = look.candidate.path
-                    submission.events.yield([.refused(path: path, key: key, error, isResumable: isResumable)])
+                    submission.events.add([.refused(path: path, key: key, error, isResumable: isResumable)])
                 }
                 rest = rest.dropFirst()
             }
         } catch {
             let failure = JournalWriter.failure(error)
-            submission.events.yield(rest.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+            submission.events.add(rest.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         count += await submission.submit(requests)
     }
@@ -252,7 +291,7 @@ struct FilePush {
         request.withdrawn = look.record.withdrawn
         request.wantsReceipt = submission.configuration.wantsReceipts || known?.wantsReceipt == true
         request.stampCounts = file.seen.stampCounts
-        return (request, look.candidate.path, .file(file.source))
+        return (request, look.candidate.location, .file(file.source))
     }
 }
 
@@ -295,8 +334,8 @@ final class SharedWalk: Sendable {
         self.control = control
     }
 
-    func next(atMost count: Int) -> [FileBatches.Candidate] {
-        batches.withLock { $0.next(atMost: count) }
+    func next(atMost count: Int, waitsForDescriptor waits: Bool) -> FileBatches.Batch {
+        batches.withLock { $0.next(atMost: count, waitsForDescriptor: waits) }
     }
 
     /// Counts the files that the walk has not reached.

@@ -1,3 +1,4 @@
+import SystemSupport
 package import TransferCore
 
 extension UploadFailure {
@@ -17,6 +18,7 @@ extension UploadFailure.Kind {
         case .changed: "the file changed while it was being sent"
         case .wrongFile: "the file is not the one that this upload started with"
         case .stillWritten: "it is still being written"
+        case .tooManyOpenFiles: "this process has as many files open as it may have"
         case .incomplete: "the content did not arrive completely"
         case .missing: "there is no such file"
         case .unreadable: "the file cannot be read"
@@ -54,6 +56,7 @@ extension UploadFailure.Kind {
         case .missing, .unreadable, .sizeUnsupported, .sessionLost: nil
         case .changed: "push it again when nothing writes to it any more"
         case .stillWritten: "push it again when its writer is done"
+        case .tooManyOpenFiles: "\(DescriptorLimit.advice), then push or resume again"
         case .incomplete: "nothing is stored; push it again when its producer has succeeded"
         case .wrongFile: "name the right one with resume ID --file PATH, or push this one as a new upload"
         case .keyInvalid, .keyUnsupported: "choose another with --key or --prefix"

@@ -1,4 +1,6 @@
 import NIOPosix
+import SystemSupport
+import TransferCommon
 import TransferCore
 
 // Asks a gateway whether the store holds files. Finds files like a push, examines them, and submits a question for each
@@ -9,38 +11,69 @@ extension UploadFeeder {
     private enum Look: Sendable {
         case ready(SourceFile, FileSettling.Look)
         case answered(CheckedFile)
+
+        var lacksDescriptor: Bool {
+            if case .answered(let file) = self, case .failed(let failure) = file.result {
+                failure.kind == .tooManyOpenFiles
+            } else {
+                false
+            }
+        }
     }
 
     /// - Returns: the number of questions submitted to the shell.
     func check(
-        _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: Events
+        _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: EventBuffer
     ) async throws -> Int {
         let walk = SharedWalk(choice.batches(home: home), control: control)
-        let clock = FileClock(path: home.clockPath)
+        let clock = try await threads.runIfActive { [path = home.clockPath] in FileClock(path: path) }
         var count = 0
+        let time = MonotonicClock()
+        var wait = DescriptorWait(patience: configuration.limits.retryFor)
+        // Files that could not be opened for want of a descriptor.
+        var unopened: [FileBatches.Candidate] = []
         while true {
+            await events.waitUntilRead()
             let room = await shell.waitForRoom()
+            // try?: cancellation ends the sleep early, and the next attempt then comes sooner.
+            if wait.isWaiting { try? await Task.sleep(for: DescriptorWait.pause) }
             guard !isStopped else { break }
-            let found = try await threads.runIfActive { walk.next(atMost: min(room, Self.batchMax)) }
-            guard !found.isEmpty else { break }
-            let files = found.filter { $0.finding != .home }
+            let files: [FileBatches.Candidate]
+            if unopened.isEmpty {
+                let waits = !wait.isWaiting || wait.wasRefused(now: time.now)
+                let found = try await threads.runIfActive {
+                    walk.next(atMost: min(room, Self.batchMax), waitsForDescriptor: waits)
+                }
+                if found.lacksDescriptor { _ = wait.wasRefused(now: time.now) }
+                guard found.lacksDescriptor || !found.candidates.isEmpty else { break }
+                files = found.candidates.filter { $0.finding != .home }
+            } else {
+                files = Array(unopened.prefix(room))
+                unopened.removeFirst(files.count)
+            }
             let looks = try await threads.runIfActive { files.map { Self.look(at: $0, clock) } }
             let records = try await threads.runIfActive { [journal] in try journal.records(ofKeys: files.map(\.key)) }
             var questions: [AgentShell.Question] = []
             for (file, (look, record)) in zip(files, zip(looks, records)) {
+                if look.lacksDescriptor, wait.wasRefused(now: time.now) {
+                    unopened.append(file)
+                    continue
+                }
                 switch look {
                 case .answered(let checked):
-                    events.yield([.checked(checked)])
+                    events.add([.checked(checked)])
                 case .ready(let source, let seen):
+                    wait.wasOpened()
                     count += 1
                     let id = UploadID(Int64(count))
-                    events.yield([.asked(id, path: file.path, key: file.key, bytes: seen.stamp.size)])
+                    events.add([.asked(id, path: file.path, key: file.key, bytes: seen.stamp.size)])
                     questions.append((Self.request(id, file.key, seen, record.proof, options), source))
                 }
             }
             await shell.prove(questions)
         }
         if isStopped { notBegun = try await threads.runIfActive { walk.countRest() } }
+        notBegun.count += unopened.count
         return count
     }
 

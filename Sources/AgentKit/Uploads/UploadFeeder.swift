@@ -23,19 +23,17 @@ package struct UploadFeeder {
     /// Maximum number of files examined and submitted together.
     static let batchMax = 64
 
-    typealias Events = UploadSubmission.Events
-
     /// Submits all work of a run. Returns when everything is submitted, or soon after the run was stopped.
-    func feed(_ work: Uploader.Work, events: Events) async {
+    func feed(_ work: Uploader.Work, events: EventBuffer) async {
         let submission = UploadSubmission(
             shell: shell, journal: journal, writer: writer, configuration: configuration, threads: threads,
-            events: events)
+            control: control, events: events)
         var count = 0
         var notBegun = NotBegun()
         do {
             switch work {
             case .push(let paths, let key, let prefix, let filter):
-                count = await drop(try journal.dropping(), submission)
+                count = await drop(try await submission.read { try $0.dropping() }, submission)
                 if paths == [SourceStream.path], let key {
                     let stream = SourceStream(descriptor: 0, expectedBytes: configuration.expectedBytes)
                     if isStopped { notBegun.count = 1 } else { count += try await push(stream, key: key, submission) }
@@ -43,11 +41,11 @@ package struct UploadFeeder {
                     var files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
                     files.isInterrupted = { [control] in control.isStopped }
                     let batches = FileBatches(files: files, key: key, prefix: prefix)
-                    var push = try FilePush(batches, submission, clock: FileClock(path: home.clockPath), control)
+                    var push = try await FilePush.begin(batches, submission, clockPath: home.clockPath, control)
                     count += try await push.run(notBegun: &notBegun)
                 }
             case .pushOutput(let command, let key):
-                count = await drop(try journal.dropping(), submission)
+                count = await drop(try await submission.read { try $0.dropping() }, submission)
                 if isStopped {
                     notBegun.count = 1
                 } else {
@@ -55,9 +53,10 @@ package struct UploadFeeder {
                 }
             case .unfinished(let ids, let path, let dropped):
                 // Also drop uploads that an earlier command has marked.
-                let marked = try journal.dropping().filter { !dropped.contains($0) }
+                let (dropping, rows) = try await submission.read { (try $0.dropping(), try $0.unfinished().map(\.row)) }
+                let marked = dropping.filter { !dropped.contains($0) }
                 count = await drop(dropped + marked, submission)
-                let resumable = try journal.unfinished().map(\.row).filter { !$0.isDropping }.map(\.id)
+                let resumable = rows.filter { !$0.isDropping }.map(\.id)
                 var seen = Set(dropped + marked)
                 for id in ids ?? resumable where seen.insert(id).inserted {
                     guard !isStopped else {
@@ -70,9 +69,9 @@ package struct UploadFeeder {
                 count = try await check(choice, options, notBegun: &notBegun, events)
             }
         } catch {
-            events.yield([.refused(path: "", key: "", JournalWriter.failure(error))])
+            events.add([.refused(path: "", key: "", JournalWriter.failure(error))])
         }
-        events.yield([.allSubmitted(count: count, notBegun: notBegun)])
+        events.add([.allSubmitted(count: count, notBegun: notBegun)])
     }
 
     private func drop(_ ids: [UploadID], _ submission: UploadSubmission) async -> Int {
@@ -83,9 +82,9 @@ package struct UploadFeeder {
 
     /// Pushes a stream as one object.
     private func push(_ stream: SourceStream, key: String, _ submission: UploadSubmission) async throws -> Int {
-        let record = try journal.record(ofKey: key)
+        let (record, last) = try await submission.read { (try $0.record(ofKey: key), try $0.lastUpload()) }
         let known = record.unfinished
-        let next = UploadID(try journal.lastUpload() + 1)
+        let next = UploadID(last + 1)
         let now = ModificationTime(seconds: Int64(Date().timeIntervalSince1970), nanoseconds: 0)
         let stamp = FileStamp(device: 0, inode: 0, size: 0, modification: now, change: now)
         var request = UploadRequest(
@@ -96,7 +95,7 @@ package struct UploadFeeder {
         request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn
         request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
-        return await submission.submit([(request, SourceStream.path, .stream(stream))])
+        return await submission.submit([(request, FileLocation(root: SourceStream.path), .stream(stream))])
     }
 
     /// Pushes the output of a program. Starts the program only after all checks, so that a push that is refused does
@@ -113,7 +112,7 @@ package struct UploadFeeder {
                 throw JournalWriter.failure(error)
             }
         } catch {
-            submission.events.yield([.refused(path: command.joined(separator: " "), key: key, error)])
+            submission.events.add([.refused(path: command.joined(separator: " "), key: key, error)])
             return 0
         }
     }

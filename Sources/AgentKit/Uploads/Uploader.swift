@@ -114,21 +114,26 @@ package struct Uploader: Sendable {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
             return try await DropMark(home: home, logger: logger, control: control).drop(ids, observe: observe)
         }
+        let descriptors = DescriptorLimit.current
+        if let shortage = DescriptorLimit.shortage(of: descriptors) { throw UploadFailure(.tooManyOpenFiles, shortage) }
         try checkInterfaces()
         let lock = try home.lock()
         let identity = try home.identity()
         let trust = configuration.isPlaintext ? nil : try home.gatewayTrust()
         let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0, limits: Self.tlsLimits) }
         let pins = try pinsToGoBy()
-        let journal = try AgentJournal.open(home, logger: logger)
+        let (journal, site) = try await NIOThreadPool.singleton.runIfActive { [home, logger] in
+            let journal = try AgentJournal.open(home, isOwner: true, logger: logger)
+            return (journal, try journal.site())
+        }
         let writer = JournalWriter(journal: journal)
-        let (events, continuation) = AsyncStream.makeStream(of: [ShellEvent].self)
+        let events = EventBuffer()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
         let shell = makeShell(
-            identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
-            continuation, group, threads)
+            identity, tls, pins, DescriptorPlan(limit: descriptors), keepsCertificates: trust?.isAuthority == true,
+            site: site, writer, events, group, threads)
         await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -140,9 +145,9 @@ package struct Uploader: Sendable {
                 let feeder = UploadFeeder(
                     home: home, shell: shell, journal: journal, writer: writer, configuration: configuration,
                     threads: threads, control: control)
-                await feeder.feed(work, events: continuation)
+                await feeder.feed(work, events: events)
             }
-            let watch = Task { await dropWhatIsMarked(journal, shell) }
+            let watch = Task { await dropWhatIsMarked(journal, shell, threads) }
             let summary = await addUp(events, observe)
             watch.cancel()
             await watch.value
@@ -152,14 +157,32 @@ package struct Uploader: Sendable {
         }
         var finished = summary
         finished.wireBytes = await shell.wireBytes
-        // try?: if the journal cannot be read now, an earlier write has failed for the same reason and was reported.
-        finished.unfinished = (try? journal.unfinishedCount()) ?? 0
+        let unfinished = await close(journal, on: threads, after: summary)
+        finished.unfinished = unfinished
         control.detach()
         await shell.finish()
         try await threads.shutdownGracefully()
         try await group.end()
         withExtendedLifetime(lock) {}
         return finished
+    }
+
+    /// Closes the journal.
+    ///
+    /// - Returns: the number of unfinished uploads; 0 if the journal cannot be read. An earlier write has then failed
+    ///   for the same reason and was reported.
+    private func close(_ journal: Journal, on threads: NIOThreadPool, after summary: RunSummary) async -> Int {
+        let hasFailed = summary.failures.contains { $0.failure.kind == .journalFull }
+        do {
+            return try await threads.runIfActive { [home] in
+                let count = try journal.unfinishedCount()
+                // try?: the end of the process closes the file, too. The next run then examines the journal.
+                try? AgentJournal.close(journal, of: home, failed: hasFailed)
+                return count
+            }
+        } catch {
+            return 0
+        }
     }
 
     /// The keys that the gateway may prove; empty for plain TCP, where a gateway proves no key.
@@ -181,11 +204,12 @@ package struct Uploader: Sendable {
     }
 
     /// Drops uploads that another process marks while this run is active.
-    private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell) async {
+    private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell, _ threads: NIOThreadPool) async {
         var told: Set<UploadID> = []
         while !Task.isCancelled {
             // try?: if the journal is unreadable, the run ends at its next write.
-            for id in (try? journal.dropping()) ?? [] where !told.contains(id) {
+            let marked = (try? await threads.runIfActive { try journal.dropping() }) ?? []
+            for id in marked where !told.contains(id) {
                 // `drop` returns false for an upload that was not submitted yet: try again in the next round.
                 if await shell.drop(id) { told.insert(id) }
             }
@@ -195,10 +219,9 @@ package struct Uploader: Sendable {
     }
 
     private func makeShell(
-        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], keepsCertificates: Bool, site: DeviceSite?,
-        _ writer: JournalWriter,
-        _ events: AsyncStream<[ShellEvent]>.Continuation,
-        _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
+        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], _ plan: DescriptorPlan,
+        keepsCertificates: Bool, site: DeviceSite?, _ writer: JournalWriter,
+        _ events: EventBuffer, _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentShell {
         var generator = SystemRandomNumberGenerator()
         let run = RunID.random(using: &generator)
@@ -209,6 +232,7 @@ package struct Uploader: Sendable {
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
         limits.interfaces = configuration.interfaces
+        plan.apply(to: &limits)
         let keeper = PinKeeper(home: home, identity: identity, limits: Self.tlsLimits)
         return AgentShell(
             machine: { [limits] now in
@@ -235,7 +259,7 @@ package struct Uploader: Sendable {
 
     /// Forwards events to the observer and computes the summary, until every upload has ended.
     private func addUp(
-        _ events: AsyncStream<[ShellEvent]>, _ observe: @Sendable (UploadEvent) -> Void
+        _ events: EventBuffer, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         if configuration.wantsReceipts { summary.withoutReceipt = 0 }
@@ -245,8 +269,8 @@ package struct Uploader: Sendable {
         var submitted: Int?
         var ended = 0
         let start = ContinuousClock.now
-        for await batch in events {
-            for event in batch {
+        while ended != submitted {
+            for event in await events.next() {
                 switch event {
                 case .submitted(let id, let path, let key, let purpose):
                     names[id] = (path, key, purpose)
@@ -289,7 +313,6 @@ package struct Uploader: Sendable {
                     observe(.checked(file))
                 }
             }
-            if ended == submitted { break }
         }
         summary.seconds = (ContinuousClock.now - start).inSeconds
         return summary
@@ -312,66 +335,6 @@ extension RunSummary {
             }
         case .dropped: files -= 1
         case .failed(let failure): failures.append(Failure(path: path, key: key, failure: failure))
-        }
-    }
-}
-
-extension AgentReport {
-    /// Whether to report the event to the user. If an upload reports several times that it waits for the same reason,
-    /// only the first report counts, until the upload makes progress or waits for another reason.
-    fileprivate func isNews(after wait: inout String?) -> Bool {
-        switch self {
-        case .waiting(let code, let message):
-            let text = "\(code.rawValue) \(message)"
-            defer { wait = text }
-            return wait != text
-        case .partProgress(_, _, _, isStored: true), .lost:
-            wait = nil
-            return true
-        case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion, .receiptRefused:
-            return true
-        }
-    }
-
-    func events(key: String, _ progress: UploadProgress?) -> [UploadEvent] {
-        var events: [UploadEvent] = []
-        switch self {
-        case .partProgress(let number, let sent, let size, let isStored):
-            events.append(.part(key: key, number: number, sent: sent, size: size, isStored: isStored))
-        case .opened(_, let resumedBytes):
-            if resumedBytes > 0 {
-                events.append(.note(key: key, "continues; \(ReadableQuantity.size(resumedBytes)) are stored already"))
-            }
-        case .comparing:
-            events.append(.note(key: key, "the key holds an object already: comparing"))
-        case .adopted:
-            events.append(.note(key: key, "continues an unfinished upload that the gateway has found"))
-        case .lost:
-            events.append(.note(key: key, "the parts that were sent can no longer be used: starting again"))
-        case .waitingForEarlierVersion(let rest):
-            let text =
-                "waiting \(ReadableQuantity.time(rest.inSeconds)): an earlier version may still appear in the store"
-            events.append(.note(key: key, text))
-        case .waiting(let code, let message):
-            events.append(.note(key: key, "waiting: \(message.isEmpty ? code.words : message)"))
-        case .receiptRefused(let refusal):
-            events.append(.note(key: key, refusal.sentence))
-        }
-        if let progress { events.append(.file(key: key, progress)) }
-        return events
-    }
-}
-
-extension ReceiptRefusal {
-    /// The message for the user about a receipt that the agent has refused. The file itself is stored.
-    fileprivate var sentence: String {
-        switch self {
-        case .otherKey:
-            "the gateway signs receipts with another key than the one that it proved, so none are kept; tell its "
-                + "operator"
-        case .badSignature:
-            "the gateway's receipt does not say what this agent knows of the file, so it is not kept; tell its "
-                + "operator"
         }
     }
 }

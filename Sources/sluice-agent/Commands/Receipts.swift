@@ -10,7 +10,7 @@ struct Receipts: AsyncParsableCommand {
         discussion: """
             A receipt says what was stored then; it does not say that the object is there now. sluice-gateway receipt \
             verify, or openssl, verifies exported ones without this device.
-            """, subcommands: [List.self, Export.self, Verify.self])
+            """, subcommands: [List.self, Export.self, Verify.self, Prune.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -35,7 +35,7 @@ struct Receipts: AsyncParsableCommand {
 
         func run() throws {
             let count = try selection.receipts.export(key: selection.key, to: to)
-            Output.advise("Wrote \(receipts(count)) into \(to).")
+            Output.advise("Wrote \(counted(count, "receipt")) into \(to).")
         }
     }
 
@@ -50,14 +50,36 @@ struct Receipts: AsyncParsableCommand {
             let result = try selection.receipts.verify(key: selection.key, asJSON: json) {
                 Output.results.line($0, isJSON: json)
             }
-            Output.advise("\(receipts(result.count)), \(result.refused) refused.")
+            Output.advise("\(counted(result.count, "receipt")), \(result.refused) refused.")
             guard result.refused == 0 else { throw ExitCode(1) }
         }
     }
 }
 
-/// A count with its noun: `1 receipt`, `2 receipts`.
-private func receipts(_ count: Int) -> String { "\(count) receipt\(count == 1 ? "" : "s")" }
+extension Receipts {
+    struct Prune: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes old receipts, and the agent's own proofs, from this home.",
+            discussion: """
+                Without its proof, a file is not proven until check --remote or another push, and a file that grew no \
+                longer replaces its own object.
+                """)
+        @Option(help: "Only those that are older, for example 90d; at least 1d.") var olderThan: TimeSpan
+        @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+
+        func validate() throws {
+            guard olderThan.duration >= .seconds(86_400) else {
+                throw ValidationError("--older-than is at least 1d.")
+            }
+        }
+
+        func run() throws {
+            let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
+            let receipts = AgentReceipts(home: AgentHome(path: home), logger: logger)
+            Output.advise(try receipts.prune(olderThan: olderThan.duration))
+        }
+    }
+}
 
 /// The options by which a command selects receipts in the agent's home.
 struct ReceiptSelection: ParsableArguments {

@@ -91,6 +91,14 @@ package struct AgentReceipts: Sendable {
         return (count, refused)
     }
 
+    /// Removes receipts and proofs from the journal that are older than `age`.
+    ///
+    /// - Returns: a sentence that says how many.
+    package func prune(olderThan age: Duration) throws -> String {
+        let pruned = try AgentJournal.prune(home, olderThan: age, logger: logger)
+        return "Removed \(counted(pruned.receipts, "receipt")) and \(counted(pruned.proofs, "proof"))."
+    }
+
     private func forEach(_ key: String?, _ body: (StoredReceipt) throws -> Void) throws -> Int {
         var count = 0
         try AgentJournal.open(home, logger: logger).signedReceipts.forEachReceipt(ofKey: key) { receipt in
@@ -128,3 +136,6 @@ package struct AgentReceipts: Sendable {
         }
     }
 }
+
+/// A count with its noun: `1 receipt`, `2 receipts`.
+package func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

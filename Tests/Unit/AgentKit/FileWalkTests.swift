@@ -1,5 +1,6 @@
 import AgentKit
 import Foundation
+import TestSupport
 import Testing
 import TransferCore
 
@@ -30,6 +31,69 @@ struct FileWalkTests {
                 at: root.appending(path: "link"), withDestinationURL: root.appending(path: "file"))
             #expect(walk(root).map(\.key) == ["file"])
             #expect(walk(root.appending(path: "link")).map(\.key) == ["link"])
+        }
+    }
+
+    /// Of a directory with many names the walk holds only some at once. It finds each file once, also if it is
+    /// interrupted again and again.
+    @Test(arguments: [1, 3, 20, 100], [false, true])
+    func largeDirectoryIsReadInRuns(namesMax: Int, isInterrupted: Bool) async throws {
+        let names = (0..<20).map { "file-\($0)" } + (0..<3).map { "folder/\($0)" }
+        try await withTree(names) { root in
+            var walk = FileWalk(paths: [root.path(percentEncoded: false)])
+            walk.namesMax = namesMax
+            let calls = Watched(0)
+            var keys: [String] = []
+            if isInterrupted {
+                walk.isInterrupted = {
+                    calls.update { count in
+                        count += 1
+                        return count % 3 == 0
+                    }
+                }
+            }
+            while walk.hasMore {
+                while let found = walk.next() {
+                    #expect(found.failure == nil)
+                    keys.append(found.key)
+                }
+            }
+            #expect(keys.sorted() == names.sorted())
+        }
+    }
+
+    /// A directory that cannot be opened for want of a descriptor is tried again, and no file is left out.
+    @Test func waitsForDescriptor() async {
+        await #expect(processExitsWith: .success) {
+            try await withTree(["a/b/1", "a/b/2", "c"]) { root in
+                var walk = FileWalk(paths: [root.path(percentEncoded: false)])
+                walk.waitsForDescriptor = true
+                var keys: [String] = []
+                var waits = 0
+                // The walk needs one descriptor more for each directory that it enters, and one more for its listing.
+                for count in 0..<20 {
+                    try withDescriptors(count) {
+                        while let found = walk.next() {
+                            try #require(found.failure == nil)
+                            keys.append(found.key)
+                        }
+                    }
+                    if !walk.lacksDescriptor { break }
+                    waits += 1
+                }
+                try #require(keys == ["a/b/1", "a/b/2", "c"])
+                try #require(waits >= 3)
+            }
+        }
+    }
+
+    @Test func refusesDirectoryWithoutDescriptor() async {
+        await #expect(processExitsWith: .success) {
+            try await withTree(["a/1"]) { root in
+                var walk = FileWalk(paths: [root.path(percentEncoded: false)])
+                let found = try withDescriptors(0) { walk.next() }
+                try #require(found?.failure?.kind == .tooManyOpenFiles)
+            }
         }
     }
 
@@ -178,4 +242,24 @@ extension FileWalk.Found {
     fileprivate var location: FileLocation? {
         if case .file(let location) = finding { location } else { nil }
     }
+}
+
+/// Calls `body` while the process can open only this number of further files.
+private func withDescriptors<Result>(_ count: Int, _ body: () throws -> Result) throws -> Result {
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var usual = rlimit()
+    try #require(getrlimit(resource, &usual) == 0)
+    // The limit bounds the number of a new descriptor, and the system gives the lowest free number. So occupy all free
+    // numbers below the highest one.
+    var occupied: [Int32] = []
+    let numbers = try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").compactMap { Int32($0) }
+    let highest = try #require(numbers.max())
+    while (occupied.last ?? -1) < highest { occupied.append(open("/dev/null", O_RDONLY)) }
+    var low = rlimit(rlim_cur: rlim_t((occupied.last ?? 0) + 1) + rlim_t(count), rlim_max: usual.rlim_max)
+    try #require(setrlimit(resource, &low) == 0)
+    defer {
+        setrlimit(resource, &usual)
+        for descriptor in occupied { close(descriptor) }
+    }
+    return try body()
 }

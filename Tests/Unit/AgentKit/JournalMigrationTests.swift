@@ -68,6 +68,7 @@ struct JournalMigrationTests {
             #expect(row.saved.parts.count == 1)
             #expect(row.saved.metadata == .none)
             #expect(row.trouble == "interrupted")
+            #expect(row.path == "/data/file" && row.root.isEmpty)
             #expect(try journal.lastUpload() == 4)
             #expect(try journal.finishedMilliseconds(key: "old") == 77)
             // The old receipt has no file stamp. The journal therefore does not take it for a proof.

@@ -1,7 +1,9 @@
 import Foundation
 import GatewayKit
+import NIOCore
 import NIOPosix
 import ObjectStore
+import SystemSupport
 import TestSupport
 import Testing
 import TransferCommon
@@ -20,5 +22,47 @@ import TransferCore
             #expect(limits.storeIdentity != .zero)
             try await store.close()
         }
+    }
+
+    /// A gateway whose process may have few descriptors keeps some of them for its store, and so it still stores files
+    /// when it has as many connections as it may have.
+    @Test func fewDescriptorsMeanFewConnections() {
+        let usual = GatewayLimits(
+            parts: PartRule(
+                partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1, partsMax: 10_000, objectBytesMax: 1 << 40))
+        var limits = usual
+        limits.fit(descriptors: 1 << 20)
+        #expect(limits == usual)
+        for count in DescriptorLimit.fewest...5_000 {
+            limits = usual
+            limits.fit(descriptors: count)
+            #expect(limits.connectionsMax >= 1 && limits.connectionsMax + 24 < count)
+            #expect(limits.unauthenticatedPeersPerAddressMax >= 1)
+            #expect(limits.unauthenticatedPeersPerAddressMax <= limits.unauthenticatedPeersMax)
+            #expect(limits.unauthenticatedPeersMax <= limits.connectionsMax)
+        }
+    }
+
+    /// A listener that cannot accept a connection for want of a descriptor pauses, and then accepts again. Without the
+    /// pause its event loop would be busy with nothing else.
+    @Test func listenerPausesWithoutDescriptor() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let listener = try await ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: InProcessSite.logger))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let isReading = try await listener.eventLoop.submit {
+            listener.pipeline.syncOperations.fireErrorCaught(IOError(errnoCode: EMFILE, reason: "accept"))
+            return try listener.syncOptions?.getOption(.autoRead)
+        }.get()
+        #expect(isReading == false)
+        try await withDeadline(.seconds(30), "the listener to accept again") {
+            while try await listener.getOption(.autoRead).get() == false { await Task.yield() }
+        }
+        try await listener.close()
+        try await group.shutdownGracefully()
     }
 }

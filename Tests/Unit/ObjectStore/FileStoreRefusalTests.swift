@@ -161,6 +161,39 @@ import WireProtocol
         }
     }
 
+    /// A file that cannot be opened for want of a descriptor is there, so the gateway must not conclude that it is
+    /// missing.
+    @Test(arguments: [EMFILE, ENFILE])
+    func missingDescriptorIsNotMissingFile(_ code: CInt) async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, _ in
+            let (upload, parts) = try await store.begin([Sample(10, seed: 1)], key: "a")
+            try await store.put(Sample(10, seed: 1), key: "b/c")
+            try await store.writeRecord(name: "record", bytes: [1])
+            faults.set { call, _ in
+                switch call.operation {
+                case .openFile, .openFolder, .openBeneath, .createFile, .list: code
+                default: 0
+                }
+            }
+            await expectError(.unavailable) { try await store.object(key: "b/c") }
+            await expectError(.unavailable) { try await store.readObject(key: "b/c") }
+            await expectError(.unavailable) { try await store.put(Sample(1, seed: 1), key: "d") }
+            await expectError(.unavailable) { try await store.createUpload(key: "a", metadata: metadata()) }
+            await expectError(.unavailable) {
+                try await store.upload(Sample(1, seed: 1), number: 1, key: "a", upload: upload)
+            }
+            await expectError(.unavailable) { try await store.listParts(key: "a", upload: upload, after: nil) }
+            await expectError(.unavailable) { try await store.complete(upload, parts, key: "a") }
+            await expectError(.unavailable) { try await store.uploads(key: "a") }
+            await expectError(.unavailable) { try await store.readRecord(name: "record") }
+            await expectError(.unavailable) { try await store.recordNames(prefix: "", after: nil) }
+            faults.clear()
+            try await store.complete(upload, parts, key: "a")
+            #expect(try await store.contents("b/c") == Sample(10, seed: 1).bytes)
+        }
+    }
+
     @Test func reportsMissingHardLinks() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, _ in

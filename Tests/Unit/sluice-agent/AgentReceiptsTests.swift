@@ -40,6 +40,20 @@ struct AgentReceiptsTests {
         }
     }
 
+    /// The sample's receipts are from 1 January 2026.
+    @Test func pruningRemovesOldReceipts() async throws {
+        try await withSample { sample in
+            try sample.keep([
+                try sample.receipt("a", by: sample.site), try sample.receipt("b", session: 2, by: sample.site),
+            ])
+            let age = Duration.seconds(Date().timeIntervalSince1970 - 1_767_225_661)
+            #expect(try sample.receipts.prune(olderThan: age + .seconds(60)) == "Removed 0 receipts and 0 proofs.")
+            #expect(try sample.receipts.list(key: nil) { _ in } == 2)
+            #expect(try sample.receipts.prune(olderThan: age - .seconds(60)) == "Removed 2 receipts and 0 proofs.")
+            #expect(try sample.receipts.list(key: nil) { _ in } == 0)
+        }
+    }
+
     private func withSample(_ body: (Sample) throws -> Void) async throws {
         try await withTemporaryDirectory { folder in
             func identity(_ name: String) throws -> Identity {

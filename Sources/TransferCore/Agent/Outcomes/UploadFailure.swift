@@ -5,6 +5,8 @@ package struct UploadFailure: Error, Hashable, Sendable {
         case changed, wrongFile, missing, unreadable
         /// A process is writing the file, so the agent does not send the file yet.
         case stillWritten
+        /// The process, or the whole system, has as many files and sockets open as it may have.
+        case tooManyOpenFiles
         /// The source of the bytes failed, or gave more or fewer bytes than it should: nothing is stored.
         case incomplete
         case keyInvalid, keyTaken, keyUnsupported
@@ -29,9 +31,9 @@ package struct UploadFailure: Error, Hashable, Sendable {
     /// Whether the upload stays in the journal, so that a later run can continue it.
     package var isKept: Bool {
         switch kind {
-        case .changed, .wrongFile, .stillWritten, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull,
-            .busy, .gatewayFailed, .fenced, .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported,
-            .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
+        case .changed, .wrongFile, .stillWritten, .tooManyOpenFiles, .missing, .unreadable, .unreachable,
+            .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped, .journalFull, .storeRefuses,
+            .bucketMissing, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
         case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid,
             .contentRefused, .incomplete, .sessionLost, .superseded:

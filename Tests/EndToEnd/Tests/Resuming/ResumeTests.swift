@@ -27,6 +27,26 @@ extension EndToEndTests {
             }
         }
 
+        /// Another user replaces a directory or a file below the pushed directory by a link. `resume` follows it as
+        /// little as `push` does, although the link leads to the right file here.
+        @Test(arguments: ["tree/folder", "tree/folder/file"])
+        func resumeFollowsNoLinkBelowPushedDirectory(replaced: String) async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile("tree/folder/file")
+                _ = try await site.pushAndKill(agent, site.directory.appending(path: "tree"))
+                let files = FileManager.default
+                try files.moveItem(atPath: site.path(replaced), toPath: site.path("moved"))
+                try files.createSymbolicLink(atPath: site.path(replaced), withDestinationPath: site.path("moved"))
+                let refusal = Refusal(66, "unreadable", "symbolic link has taken its place", do: "name the file itself")
+                try await agent.expectRefusal(["resume", "--all"], refusal)
+                try await site.expectNoObject("folder/file")
+                try files.removeItem(atPath: site.path(replaced))
+                try files.moveItem(atPath: site.path("moved"), toPath: site.path(replaced))
+                _ = try await agent.run(["resume", "--all"])
+                try await site.expectObject("folder/file", equals: file)
+            }
+        }
+
         @Test(arguments: StorageKind.usual)
         func resumesAfterGatewayKill(kind: StorageKind) async throws {
             try await Site.with(kind) { site in

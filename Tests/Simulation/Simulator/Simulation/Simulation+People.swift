@@ -114,7 +114,7 @@ extension Simulation {
             if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
-        case .stillWritten, .incomplete:
+        case .stillWritten, .tooManyOpenFiles, .incomplete:
             violation("job \(number): \(failure.kind), which the machine does not say of a file")
         case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
             .metadataInvalid, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:

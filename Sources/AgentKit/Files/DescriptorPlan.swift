@@ -1,0 +1,69 @@
+package import TransferCommon
+import TransferCore
+
+/// How many files and connections a run may have open, so that it does not need more descriptors than its process may
+/// have.
+///
+/// Each upload has one open file, and each connection one socket. The walk has one open directory for each level. A
+/// part of the descriptors is reserved for the journal, event loops, standard streams and short-lived files.
+package struct DescriptorPlan: Equatable, Sendable {
+    /// Descriptors for everything but connections, files of uploads and directories. A run needs some 24; the others
+    /// are for files that are open for a moment, and for what the process itself has open.
+    private static let reserved = 32
+
+    /// Highest number of connections at once.
+    package let connectionsMax: Int
+    /// Highest number of uploads at once, each with an open file. Files are examined before they become uploads; those
+    /// count, too.
+    package let filesMax: Int
+
+    /// - Parameter limit: how many descriptors the process may have; at least `DescriptorLimit.fewest`.
+    package init(limit: Int) {
+        let free = max(limit - Self.reserved, 8)
+        connectionsMax = free / 4
+        // The other descriptors are for the directories that the walk has entered.
+        filesMax = (free - connectionsMax) / 2
+    }
+
+    /// Lowers the limits of an agent to this plan.
+    func apply(to limits: inout AgentLimits) {
+        limits.connections = min(limits.connections, connectionsMax)
+        limits.sessionsMax = min(limits.sessionsMax, filesMax)
+    }
+}
+
+/// Decides how long a run waits for a free descriptor after a file or directory could not be opened for want of one.
+///
+/// Usually an upload of the run ends soon and frees its descriptor. If other programs or the application use up the
+/// descriptors, it may take long.
+package struct DescriptorWait: Sendable {
+    /// Time between two attempts to open files.
+    static let pause = Duration.milliseconds(100)
+
+    private let patience: Duration
+    private var since: Instant?
+
+    /// - Parameter patience: how long to wait after the last file that could be opened.
+    package init(patience: Duration) {
+        self.patience = patience
+    }
+
+    /// Whether the last attempt to open a file has failed for want of a descriptor.
+    package var isWaiting: Bool { since != nil }
+
+    /// A file could not be opened for want of a descriptor.
+    ///
+    /// - Returns: whether to try again after a pause. If not, the failure is final for this run.
+    package mutating func wasRefused(now: Instant) -> Bool {
+        guard let since else {
+            self.since = now
+            return true
+        }
+        return now.since(since) < patience
+    }
+
+    /// A file could be opened.
+    package mutating func wasOpened() {
+        since = nil
+    }
+}

@@ -1,0 +1,111 @@
+import Synchronization
+import TransferCore
+
+/// The events of a run that its observer has not seen yet, in order.
+///
+/// The shell adds events and never waits. If the observer is slow, the queue keeps only the newest progress of each
+/// upload, and the feeder waits before it submits more files. So the queue stays small, and no outcome is lost.
+package final class EventBuffer: Sendable {
+    private struct State {
+        var queue = EventQueue()
+        var reader: CheckedContinuation<Void, Never>?
+        var feeders: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Adds events without waiting.
+    package func add(_ events: [ShellEvent]) {
+        let reader = state.withLock { state in
+            for event in events { state.queue.add(event) }
+            return state.reader.take()
+        }
+        reader?.resume()
+    }
+
+    /// Waits for events. Only one task may call this.
+    package func next() async -> [ShellEvent] {
+        while true {
+            let (events, feeders) = state.withLock { state in
+                let events = state.queue.takeAll()
+                defer { if !events.isEmpty { state.feeders = [] } }
+                return (events, events.isEmpty ? [] : state.feeders)
+            }
+            for feeder in feeders { feeder.resume() }
+            guard events.isEmpty else { return events }
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    if state.queue.isEmpty { state.reader = continuation }
+                    return !state.queue.isEmpty
+                }
+                if isReady { continuation.resume() }
+            }
+        }
+    }
+
+    /// Waits while the observer is behind by too many events, so that the caller adds no outcomes of further files.
+    package func waitUntilRead() async {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLock { state in
+                if state.queue.isFull { state.feeders.append(continuation) }
+                return !state.queue.isFull
+            }
+            if isReady { continuation.resume() }
+        }
+    }
+}
+
+/// A queue of events that merges repeated ones of an upload when it has become long.
+package struct EventQueue {
+    /// Beyond this number of events the queue merges, and feeders should wait.
+    package static let usualCount = 1_024
+
+    /// Events of an upload of which only the newest counts.
+    private enum Kind: Hashable {
+        case progress, waiting
+    }
+
+    private struct Key: Hashable {
+        var upload: UInt64
+        var kind: Kind
+    }
+
+    private var events: [ShellEvent] = []
+    /// Positions of the events that a newer one may replace.
+    private var places: [Key: Int] = [:]
+
+    package init() {}
+
+    /// Whether the observer has all events.
+    package var isEmpty: Bool { events.isEmpty }
+    /// Whether the queue is longer than usual.
+    package var isFull: Bool { events.count > Self.usualCount }
+
+    /// Adds an event, or replaces an older one that says less.
+    package mutating func add(_ event: ShellEvent) {
+        guard let key = Self.key(of: event) else { return events.append(event) }
+        if isFull, let place = places[key] {
+            events[place] = event
+        } else {
+            places[key] = events.count
+            events.append(event)
+        }
+    }
+
+    /// Takes all events in order; an event that has replaced another has its place.
+    package mutating func takeAll() -> [ShellEvent] {
+        defer { (events, places) = ([], [:]) }
+        return events
+    }
+
+    private static func key(of event: ShellEvent) -> Key? {
+        guard case .report(let id, let report, _) = event else { return nil }
+        switch report {
+        case .partProgress: return Key(upload: UInt64(bitPattern: id.value), kind: .progress)
+        case .waiting: return Key(upload: UInt64(bitPattern: id.value), kind: .waiting)
+        default: return nil
+        }
+    }
+}

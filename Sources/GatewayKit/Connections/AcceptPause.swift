@@ -1,0 +1,49 @@
+package import Logging
+package import NIOCore
+
+/// Stops the listener from accepting connections for a moment after the system refused to accept one, usually for want
+/// of a descriptor.
+///
+/// The peer keeps waiting in the queue of the system, so the listener stays readable. Without the pause, the event loop
+/// would try again and again and serve its connections slowly. A handler that only delays reads, as NIO has one, does
+/// not help: after the error the channel stays registered for reading.
+package final class AcceptPause: ChannelInboundHandler {
+    package typealias InboundIn = any Channel
+    package typealias InboundOut = any Channel
+
+    static let pause = TimeAmount.milliseconds(100)
+    /// Shortest time between two lines in the log.
+    private static let silence = TimeAmount.seconds(60)
+
+    private let logger: Logger
+    private var lastLine: NIODeadline?
+    private var isPausing = false
+
+    package init(logger: Logger) {
+        self.logger = logger
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is IOError else { return context.fireErrorCaught(error) }
+        log(error)
+        guard !isPausing else { return }
+        isPausing = true
+        Self.setReading(false, context)
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            self.isPausing = false
+            Self.setReading(true, context)
+        }
+    }
+
+    private static func setReading(_ isOn: Bool, _ context: ChannelHandlerContext) {
+        // try?: this fails only if the channel is closed, and then it accepts nothing more.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isOn)
+    }
+
+    private func log(_ error: any Error) {
+        let now = NIODeadline.now()
+        if let lastLine, now < lastLine + Self.silence { return }
+        lastLine = now
+        logger.warning("A connection could not be accepted; peers wait", metadata: ["error": "\(error)"])
+    }
+}
