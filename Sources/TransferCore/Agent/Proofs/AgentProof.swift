@@ -152,7 +152,6 @@ struct AgentProof: Hashable {
         guard phase == .proving(attachment) else { return }
         switch frame {
         case .proven(let proven):
-            context.progressAt = context.now
             received(proven, on: attachment.connection, &context)
         case .sessionRefused(let refused):
             self.refused(GatewayRefusal(refused), &context)
@@ -243,6 +242,7 @@ struct AgentProof: Hashable {
     }
 
     private mutating func end(_ outcome: ProofOutcome, _ context: inout AgentContext) {
+        context.progressAt = context.now
         guard case .proven(.kept(let receipt)) = outcome else { return finish(outcome, &context) }
         phase = .recording(context.journal(.receipt(receipt), awaitedBy: request.id), outcome)
     }

@@ -126,20 +126,24 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// Every upload and proof ends with the reason for its last wait, or else with this failure. All state is kept for
-    /// the next run.
-    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
-        for id in uploadsInOrder {
-            let trouble = uploads[id]?.exchange.waits.trouble ?? failure
-            uploads[id]?.giveUp(trouble, &context)
-        }
-        for id in proofsInOrder { giveUp(proof: id, proofs[id]?.trouble ?? failure, &context) }
+    /// Why the first upload or proof that waits for a reason of its own waits.
+    var trouble: UploadFailure? {
+        uploadsInOrder.lazy.compactMap { uploads[$0]?.exchange.waits.trouble }.first
+            ?? proofsInOrder.lazy.compactMap { proofs[$0]?.trouble }.first
     }
 
-    /// Every upload ends with this failure, and the agent's connections end, too. All state is kept for the next run.
-    mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
-        for id in uploadsInOrder { uploads[id]?.giveUpWithConnections(failure, &context) }
-        giveUpProofs(failure, &context)
+    /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.
+    ///
+    /// - Parameter hidesTroubles: whether all end with this failure. Otherwise an upload or proof that waits for a
+    ///   reason of its own ends with that reason.
+    mutating func giveUp(_ failure: UploadFailure, hidesTroubles: Bool, _ context: inout AgentContext) {
+        for id in uploadsInOrder {
+            let trouble = hidesTroubles ? nil : uploads[id]?.exchange.waits.trouble
+            uploads[id]?.giveUp(trouble ?? failure, &context)
+        }
+        for id in proofsInOrder {
+            giveUp(proof: id, (hidesTroubles ? nil : proofs[id]?.trouble) ?? failure, &context)
+        }
     }
 
     mutating func giveUpProofs(_ failure: UploadFailure, _ context: inout AgentContext) {
@@ -174,7 +178,7 @@ extension Scheduler {
     /// - Returns: whether any upload is left.
     mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {
         for id in uploadsInOrder where uploads[id]?.view.isWorthFinishing == false {
-            uploads[id]?.giveUpWithConnections(failure, &context)
+            uploads[id]?.giveUp(failure, &context)
         }
         return uploads.values.contains(where: \.view.isWorthFinishing)
     }
