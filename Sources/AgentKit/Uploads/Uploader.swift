@@ -127,7 +127,7 @@ package struct Uploader: Sendable {
         threads.start()
         let shell = makeShell(
             identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
-            continuation, group, threads)
+            continuation, group, threads, control)
         await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -150,6 +150,7 @@ package struct Uploader: Sendable {
             return summary
         }
         var finished = summary
+        finished.ending = control.ending.map(explained)
         finished.wireBytes = await shell.wireBytes
         // try?: if the journal cannot be read now, an earlier write has failed for the same reason and was reported.
         finished.unfinished = (try? journal.unfinishedCount()) ?? 0
@@ -197,7 +198,7 @@ package struct Uploader: Sendable {
         _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], keepsCertificates: Bool, site: DeviceSite?,
         _ writer: JournalWriter,
         _ events: AsyncStream<[ShellEvent]>.Continuation,
-        _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
+        _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool, _ control: UploadControl
     ) -> AgentShell {
         var generator = SystemRandomNumberGenerator()
         let run = RunID.random(using: &generator)
@@ -219,17 +220,21 @@ package struct Uploader: Sendable {
                 dialer: GatewayDialer(host: configuration.host, port: configuration.port),
                 tls: PinnedTLS(tls, keeper: pins.isEmpty ? nil : keeper), keepsCertificates: keepsCertificates,
                 compression: configuration.compression,
-                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
+                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1)), runEnded: control.end),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
 
     /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
     /// connection. A failure that names the option already needs no further cause.
-    private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
-        guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable,
+    private func explained(_ failure: UploadFailure) -> UploadFailure {
+        guard configuration.isPlaintext, failure.kind == .unreachable,
             !failure.message.utf8.contains("--plaintext".utf8)
-        else { return outcome }
-        return .failed(UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)"))
+        else { return failure }
+        return UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)")
+    }
+
+    private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
+        if case .failed(let failure) = outcome { .failed(explained(failure)) } else { outcome }
     }
 
     /// Forwards events to the observer and computes the summary, until every upload has ended.
@@ -251,6 +256,8 @@ package struct Uploader: Sendable {
                     names[id] = (path, key, purpose)
                 case .note(let key, let text):
                     observe(.note(key: key, text))
+                case .ended(let failure):
+                    if failure.kind != .stopped { observe(.ended(explained(failure))) }
                 case .allSubmitted(let count, let notBegun):
                     submitted = count
                     summary.notBegun = notBegun
