@@ -257,6 +257,10 @@ struct FilePush {
             saved: known?.saved, wasStoredBefore: look.record.hasReceipt)
         request.metadata = submission.configuration.metadata
         request.proof = look.record.proof
+        request.signedReceipt = look.record.signedReceipt
+        if let proof = look.record.proof, !submission.configuration.readsUnchanged {
+            request.isUnchanged = FileCheck.isStampOf(proof, file.seen)
+        }
         request.withdrawn = look.record.withdrawn
         request.wantsReceipt = submission.configuration.wantsReceipts || known?.wantsReceipt == true
         request.stampCounts = file.seen.stampCounts

@@ -134,6 +134,7 @@ public final class FileUpload: Sendable {
         configuration.policy = options.ifExists.policy
         configuration.metadata = try options.sessionMetadata()
         configuration.wantsReceipts = options.wantsReceipt
+        configuration.readsUnchanged = options.readsUnchanged
         return Uploader(home: home, configuration: configuration, logger: Self.logger)
     }
 

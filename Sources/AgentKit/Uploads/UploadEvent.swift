@@ -71,6 +71,8 @@ package struct RunSummary: Equatable, Sendable {
     package var notBegun = NotBegun()
     /// Why the run has ended before all its work was done; `nil` if it has not, or if the user interrupted it.
     package var ending: UploadFailure?
+    /// Stored files that were not read, because they are unchanged since they were stored.
+    package var unchanged = 0
     /// Total size of the stored files in bytes.
     package var bytes: UInt64 = 0
     /// Uncompressed bytes of file content sent in this run, including bytes that were sent a second time.

@@ -30,6 +30,8 @@ package struct Uploader: Sendable {
         package var expectedBytes: UInt64?
         /// Whether to request signed receipts from the gateway. A resumed upload keeps the choice with which it began.
         package var wantsReceipts = false
+        /// Whether to read and compare also files whose stamp shows that they are unchanged since they were stored.
+        package var readsUnchanged = false
         /// Whether to connect over plain TCP, without TLS; allowed on loopback only.
         package var isPlaintext = false
         /// Name and version of the program, sent in HELLO.
@@ -311,6 +313,7 @@ extension RunSummary {
         switch outcome {
         case .stored(let receipt, _):
             bytes += receipt.size
+            if receipt.isUnchanged { unchanged += 1 }
             switch receipt.signed {
             case .notAskedFor: break
             case .kept: withoutReceipt = withoutReceipt ?? 0

@@ -90,6 +90,7 @@ package final class CheckReport: Sendable {
             "seconds": (seconds * 1_000).rounded() / 1_000,
         ]
         if !notBegun.isNothing { fields["not_begun"] = notBegun.mayBeMore ? true : notBegun.count }
+        if let ending = state.ending { fields["ended"] = ending.kind.rawValue }
         output(Self.json(fields))
     }
 

@@ -107,14 +107,14 @@ package final class ProgressLines: Sendable {
             var line: [String: Any] = [
                 "event": "summary", "files": summary.files, "failed": summary.failures.count,
                 "bytes": summary.bytes, "bytes_sent": summary.bytesSent, "bytes_resumed": summary.bytesResumed,
-                "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished,
+                "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished, "unchanged": summary.unchanged,
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ]
             if let withoutReceipt = summary.withoutReceipt { line["without_receipt"] = withoutReceipt }
             if !summary.notBegun.isNothing {
                 line["not_begun"] = summary.notBegun.mayBeMore ? true : summary.notBegun.count
             }
-            if let ending = summary.ending { line["ended"] = ending.kind.rawValue }
+            if let ending = summary.ending, summary.exitCode != 0 { line["ended"] = ending.kind.rawValue }
             emit(line)
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
@@ -160,6 +160,7 @@ package final class ProgressLines: Sendable {
         switch outcome {
         case .stored(let receipt, let wasThere):
             line["outcome"] = wasThere ? "there" : "stored"
+            if receipt.isUnchanged { line["skipped"] = true }
             line["size"] = receipt.size
             line["part_size"] = receipt.partBytes
             line["etag"] = receipt.etag
@@ -269,8 +270,9 @@ package final class ProgressLines: Sendable {
         }
         if summary.files > summary.failures.count || summary.bytesSent > 0 {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
+            let unchanged = summary.unchanged > 0 ? ", \(summary.unchanged) unchanged" : ""
             lines.append(
-                "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
+                "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed\(unchanged); "
                     + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
                     + "\(Self.size(summary.bytesResumed)) were stored before; \(Self.time(summary.seconds)), "
                     + "\(Self.size(UInt64(rate)))/s")
@@ -322,6 +324,8 @@ package final class ProgressLines: Sendable {
 
     private static func sentence(_ outcome: UploadOutcome, _ figures: UploadProgress) -> String {
         switch outcome {
+        case .stored(let receipt, _) where receipt.isUnchanged:
+            return "unchanged since it was stored, \(Self.size(receipt.size)); not read"
         case .stored(let receipt, let wasThere):
             return wasThere
                 ? "stored already, \(Self.size(receipt.size)); nothing sent"

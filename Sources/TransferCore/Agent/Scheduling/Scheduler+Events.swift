@@ -34,7 +34,7 @@ extension Scheduler {
             // A frame that reaches a proof closes its slot.
             context.connections[place.connection]?.withOpen { $0.closed(place.slot) }
             proofs[id]?.received(frame, at: place, &context)
-            removeIfEnded(proof: id)
+            removeIfEnded(proof: id, &context)
             return touch(id)
         }
         touch(id)
@@ -53,7 +53,7 @@ extension Scheduler {
     mutating func evidenceComputed(_ reading: EvidenceReading, of id: UploadID, _ context: inout AgentContext) {
         uploads[id]?.evidenceComputed(reading, &context)
         proofs[id]?.evidenceComputed(reading, &context)
-        removeIfEnded(proof: id)
+        removeIfEnded(proof: id, &context)
         touch(id)
     }
 
@@ -71,7 +71,7 @@ extension Scheduler {
             uploads[id]?.journalCommitted(through: sequence, &context)
             if uploads[id]?.phase == .ended { uploads[id] = nil }
             proofs[id]?.journalCommitted(through: sequence, &context)
-            removeIfEnded(proof: id)
+            removeIfEnded(proof: id, &context)
             touch(id)
         }
         let ended = context.proofsToBegin
@@ -79,8 +79,10 @@ extension Scheduler {
         for proof in ended { add(proof.request, proof.purpose, now: context.now) }
     }
 
-    mutating func removeIfEnded(proof id: UploadID) {
-        if proofs[id]?.phase == .ended { proofs[id] = nil }
+    mutating func removeIfEnded(proof id: UploadID, _ context: inout AgentContext) {
+        guard let proof = proofs[id], proof.phase == .ended else { return }
+        proofs[id] = nil
+        if let upload = proof.next { add(upload, refusal: context.phase.refusal, &context) }
     }
 }
 
@@ -152,7 +154,7 @@ extension Scheduler {
 
     private mutating func giveUp(proof id: UploadID, _ failure: UploadFailure, _ context: inout AgentContext) {
         proofs[id]?.giveUp(failure, &context)
-        removeIfEnded(proof: id)
+        removeIfEnded(proof: id, &context)
     }
 
     /// The journal is lost: the outcome of no upload can be recorded.

@@ -35,6 +35,10 @@ extension AgentUpload {
             let root = evidence.root(context.cryptography)
             let receipt = UploadReceipt(of: exists, by: exchange.session, evidence, root: root, at: exchange.site)
             end(.stored(receipt, wasThere: true), &context)
+        case .unchanged(let proof):
+            transfer.apply(.found(bytes: proof.size))
+            let receipt = UploadReceipt(ofUnchanged: proof, by: request, at: exchange.site)
+            end(.stored(receipt, wasThere: true), &context)
         case .end(let outcome):
             // An outcome is progress of the run, also if the file is not stored: the gateway answers, and work is done.
             context.progressAt = context.now
