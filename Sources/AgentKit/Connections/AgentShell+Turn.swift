@@ -4,22 +4,22 @@ import NIOPosix
 // Once per turn of the event loop, the shell hands the collected work of all files to other threads. To hand over the
 // work for one small file costs more than the work itself.
 
-extension AgentShell {
-    /// Work for other threads, collected during one turn of the loop.
-    struct Turn {
-        var events: [ShellEvent] = []
-        /// Reads and checks of small files.
-        var looks: [FileLook] = []
-        /// Whether the journal has writes to commit.
-        var hasWritten = false
-        /// Whether there is room for more uploads, so that `waitForRoom` can return.
-        var hasRoom = false
-    }
+/// Work for other threads that the shell has collected during one turn of the loop.
+struct ShellTurn {
+    var events: [ShellEvent] = []
+    /// Reads and checks of small files.
+    var looks: [FileLook] = []
+    /// Whether the journal has writes to commit.
+    var hasWritten = false
+    /// Whether there is room for more uploads, so that `waitForRoom` can return.
+    var hasRoom = false
+}
 
+extension AgentShell {
     /// Adds work to the current turn. The shell hands it over when this turn of the loop ends.
-    func atTurnsEnd(_ note: (inout Turn) -> Void) {
+    func atTurnsEnd(_ note: (inout ShellTurn) -> Void) {
         if turn == nil { eventLoop.execute { self.assumeIsolated { $0.endTurn() } } }
-        var turn = self.turn.take() ?? Turn()
+        var turn = self.turn.take() ?? ShellTurn()
         note(&turn)
         self.turn = turn
     }
@@ -36,9 +36,20 @@ extension AgentShell {
             look(Array(looks.prefix(Self.looksAtOnce)))
             looks = looks.dropFirst(Self.looksAtOnce)
         }
-        guard turn.hasRoom else { return }
-        let waiters = roomWaiters
-        roomWaiters = []
-        for waiter in waiters { waiter.resume() }
+        if turn.hasRoom { roomWaiters.resumeAll() }
+    }
+}
+
+/// Tasks that wait for a change of the shell, and then check whether the change is the one that they need.
+struct Waiters {
+    private var continuations: [CheckedContinuation<Void, Never>] = []
+
+    var isEmpty: Bool { continuations.isEmpty }
+
+    mutating func add(_ continuation: CheckedContinuation<Void, Never>) { continuations.append(continuation) }
+
+    mutating func resumeAll() {
+        defer { continuations = [] }
+        for continuation in continuations { continuation.resume() }
     }
 }

@@ -21,6 +21,8 @@ actor AgentShell: MachineShell {
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger parts are read from the file twice.
         var keptPartBytesMax: UInt64
+        /// Called once, when the machine ends the run. From then on no further work is taken up.
+        var runEnded: @Sendable (UploadFailure) -> Void
     }
 
     nonisolated let eventLoop: any EventLoop
@@ -40,9 +42,10 @@ actor AgentShell: MachineShell {
     /// Bytes written to sockets in total, frames and data.
     var wireBytes: UInt64 = 0
     /// Work for other threads that this turn of the loop has collected so far; `nil` if there is none.
-    var turn: Turn?
-    var roomWaiters: [CheckedContinuation<Void, Never>] = []
-    private var endWaiters: [CheckedContinuation<Void, Never>] = []
+    var turn: ShellTurn?
+    var roomWaiters = Waiters()
+    private var endWaiters = Waiters()
+    private var isEndTold = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -68,7 +71,7 @@ actor AgentShell: MachineShell {
     /// - Returns: how many more uploads there is room for, at least 1.
     func waitForRoom() async -> Int {
         while machine.room == 0 {
-            await withCheckedContinuation { roomWaiters.append($0) }
+            await withCheckedContinuation { roomWaiters.add($0) }
         }
         return machine.room
     }
@@ -101,7 +104,7 @@ actor AgentShell: MachineShell {
         while true {
             let count = machine.freeKeyCount(of: keys)
             if count > 0 || keys.isEmpty { return count }
-            await withCheckedContinuation { endWaiters.append($0) }
+            await withCheckedContinuation { endWaiters.add($0) }
         }
     }
 
@@ -162,7 +165,14 @@ actor AgentShell: MachineShell {
 
     // MARK: Performing
 
-    func takeActions() -> [AgentAction] { machine.takeActions() }
+    func takeActions() -> [AgentAction] {
+        if !isEndTold, let failure = machine.verdict {
+            isEndTold = true
+            configuration.runEnded(failure)
+            atTurnsEnd { $0.events.append(.ended(failure)) }
+        }
+        return machine.takeActions()
+    }
 
     func framesWritten(bytes: UInt64) { wireBytes += bytes }
 
@@ -209,9 +219,7 @@ actor AgentShell: MachineShell {
         source.bytes?.stream?.stop()
         journal.forget(id)
         atTurnsEnd { $0.events.append(.finished(id, outcome, figures)) }
-        let waiters = endWaiters
-        endWaiters = []
-        for waiter in waiters { waiter.resume() }
+        endWaiters.resumeAll()
     }
 
     // MARK: Connecting and sending

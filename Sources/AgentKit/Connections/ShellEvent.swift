@@ -16,7 +16,9 @@ package enum ShellEvent: Sendable {
     case checked(CheckedFile)
     /// A message about a file that is still being uploaded.
     case note(key: String, String)
+    /// The machine has ended the run. The outcomes of uploads that end with it follow.
+    case ended(UploadFailure)
     /// The run submits no more files: `count` files were submitted to the shell. `notBegun` counts the files that the
-    /// run did not reach because it was stopped.
+    /// run did not reach because it was stopped or has ended.
     case allSubmitted(count: Int, notBegun: NotBegun)
 }

@@ -3,7 +3,7 @@ import GRDB
 import SystemSupport
 import TransferCommon
 package import TransferCore
-import WireProtocol
+package import WireProtocol
 
 /// The agent's journal: unfinished uploads with their stored parts, and proofs of finished uploads.
 ///
@@ -162,6 +162,8 @@ package struct Journal: Sendable {
         package var hasReceipt = false
         /// The object last stored under the key, and the file that it was made from.
         package var proof: StoredProof?
+        /// The gateway's signed receipt of that object.
+        package var signedReceipt: StoredReceipt?
         /// An abandoned version of the file that may still appear in the store.
         package var withdrawn: WithdrawnVersion?
     }
@@ -189,10 +191,11 @@ package struct Journal: Sendable {
                     EXISTS (SELECT 1 FROM withdrawn WHERE key = ?1) AS is_withdrawn
                 """, [key], for: GRDB.Row.self))
         guard let found else { return KeyRecord() }
+        let proof = try found.value("has_receipt") ? proof(database, ofKey: key) : nil
         return KeyRecord(
             unfinished: try found.value("is_unfinished") ? rows(database, "WHERE key = ?", [key]).first : nil,
-            hasReceipt: try found.value("has_receipt"),
-            proof: try found.value("has_receipt") ? proof(database, ofKey: key) : nil,
+            hasReceipt: try found.value("has_receipt"), proof: proof,
+            signedReceipt: try proof.flatMap { try SignedReceipts.newest(of: $0, database) },
             withdrawn: try found.value("is_withdrawn") ? withdrawn(database, ofKey: key, now: now) : nil)
     }
 

@@ -119,6 +119,8 @@ struct JournalTransaction {
 
     private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ subject: Journal.Subject?) throws {
         switch outcome {
+        case .stored(let receipt, _) where receipt.isUnchanged:
+            break  // The rows of the object are complete, and writing them again would only wear the disk.
         case .stored(let receipt, _):
             try execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
             // Write the signed receipt in this transaction, so that it becomes durable together with the proof of the

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import TransferCommon
+import TransferCore
 package import WireProtocol
 
 /// The journal's table of receipts that gateways have signed. If a session's object has several receipts, the table
@@ -66,6 +67,25 @@ package struct SignedReceipts: Sendable {
                     "SELECT \(columns) FROM signed_receipts WHERE ?1 IS NULL OR key = ?1 ORDER BY key, made, id",
                     [key], for: GRDB.Row.self))
             while let row = try rows.next() { try body(Self.receipt(row)) }
+        }
+    }
+
+    /// The newest receipt of the object of a proof; `nil` if there is none.
+    static func newest(of proof: StoredProof, _ database: Database) throws -> StoredReceipt? {
+        guard let key = proof.wholeKey, let store = proof.store else { return nil }
+        let sql = """
+            SELECT statement, signature, public_key, certificates FROM signed_receipts WHERE key = ? AND store = ?
+                ORDER BY made DESC, id DESC LIMIT 1
+            """
+        let row = try GRDB.Row.fetchOne(
+            database, Journal.request(sql, [key, Data(store.bytes)], for: GRDB.Row.self))
+        guard let receipt = try row.map(receipt) else { return nil }
+        do {
+            let statement = try receipt.content()
+            return statement.size == proof.size && statement.etag.hasSameBytes(as: proof.etag) ? receipt : nil
+        } catch {
+            // Another program has written the row: its receipt counts as missing.
+            return nil
         }
     }
 

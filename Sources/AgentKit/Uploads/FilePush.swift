@@ -38,6 +38,8 @@ struct FilePush {
     private var last: UploadID
     /// Number of files submitted.
     private var count = 0
+    /// Files that the push has found and will not submit, because the run has ended.
+    private var leftCount = 0
     /// Files that wait to be examined again.
     private var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
     /// Files that could not be opened for want of a descriptor. They are opened again after a pause.
@@ -101,7 +103,7 @@ struct FilePush {
             }
             notBegun.count += batch.count
         }
-        notBegun.count += waiting.count + unopened.count
+        notBegun.count += waiting.count + unopened.count + leftCount
         if isStopped { notBegun = notBegun + (try await submission.threads.runIfActive { [walk] in walk.countRest() }) }
         return count
     }
@@ -162,9 +164,8 @@ struct FilePush {
                 }
             }
         } catch {
-            let failure = JournalWriter.failure(error)
             for subject in batch { settling.forget(subject.file) }
-            submission.events.add(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+            journalFailed(error, leaving: batch.count)
         }
         await handIn(ready)
         // The files that need no hashing were submitted first, so that they do not wait for the others to be hashed.
@@ -172,6 +173,14 @@ struct FilePush {
             let read = await hash(look)
             if case .ready? = judge(read) { await handIn([read]) }
         }
+    }
+
+    /// The journal cannot be read, so each further file would fail for the same reason: the run takes up no more.
+    private mutating func journalFailed(_ error: any Error, leaving count: Int) {
+        let failure = JournalWriter.failure(error)
+        control.end(failure)
+        submission.events.add([.ended(failure)])
+        leftCount += count
     }
 
     /// - Returns: `nil` if the file failed. The failure was reported.
@@ -225,7 +234,7 @@ struct FilePush {
             let hash = try ContentHash(of: file.source)
             var digest: SHA256Digest?
             while digest == nil {
-                guard !isStopped else { throw UploadFailure.interrupted }
+                guard !isStopped else { throw control.ending ?? UploadFailure.interrupted }
                 digest = try await submission.threads.runIfActive { try hash.step() }
             }
             var seen = try await submission.threads.runIfActive { try file.source.look(clock: clock) }
@@ -271,8 +280,7 @@ struct FilePush {
                 rest = rest.dropFirst()
             }
         } catch {
-            let failure = JournalWriter.failure(error)
-            submission.events.add(rest.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+            journalFailed(error, leaving: rest.count)
         }
         count += await submission.submit(requests)
     }
@@ -288,6 +296,10 @@ struct FilePush {
             saved: known?.saved, wasStoredBefore: look.record.hasReceipt)
         request.metadata = submission.configuration.metadata
         request.proof = look.record.proof
+        request.signedReceipt = look.record.signedReceipt
+        if let proof = look.record.proof, !submission.configuration.readsUnchanged {
+            request.isUnchanged = FileCheck.isStampOf(proof, file.seen)
+        }
         request.withdrawn = look.record.withdrawn
         request.wantsReceipt = submission.configuration.wantsReceipts || known?.wantsReceipt == true
         request.stampCounts = file.seen.stampCounts

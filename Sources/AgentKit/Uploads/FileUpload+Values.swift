@@ -30,6 +30,8 @@ extension FileUpload {
         /// Whether to request a signed receipt from the gateway. A resumed upload keeps the request. The home keeps the
         /// receipts, and `sluice-agent receipts` lists them.
         public var wantsReceipt = false
+        /// Whether to read and compare the file even if its stamp shows that it is unchanged since it was stored.
+        public var readsUnchanged = false
         /// How long to retry without progress before the upload fails. A failed upload can be resumed.
         public var retryFor = Duration.seconds(300)
 

@@ -134,6 +134,7 @@ public final class FileUpload: Sendable {
         configuration.policy = options.ifExists.policy
         configuration.metadata = try options.sessionMetadata()
         configuration.wantsReceipts = options.wantsReceipt
+        configuration.readsUnchanged = options.readsUnchanged
         return Uploader(home: home, configuration: configuration, logger: Self.logger)
     }
 
@@ -146,8 +147,8 @@ public final class FileUpload: Sendable {
             // failure. Then only the summary contains it.
             let own = summary.failures.last { $0.key.hasSameBytes(as: key) } ?? summary.failures.first
             if state.withLock({ $0.result == nil }) {
-                if let own, own.failure.kind != .stopped {
-                    finish(.failure(Failure(own.failure)))
+                if let failure = own?.failure ?? summary.ending, failure.kind != .stopped {
+                    finish(.failure(Failure(failure)))
                 } else {
                     isPaused = true
                 }
@@ -176,7 +177,7 @@ public final class FileUpload: Sendable {
             finish(.success(Receipt(receipt, wasThere: wasThere)))
         case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
-        case .part, .file, .note, .finished, .checked:
+        case .part, .file, .note, .finished, .ended, .checked:
             break  // Events of other uploads, which this run drops or another process has cancelled.
         }
     }

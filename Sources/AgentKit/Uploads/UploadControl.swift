@@ -1,5 +1,6 @@
 import Synchronization
 import TransferCommon
+import TransferCore
 
 /// Lets another task stop a run. The run completes the parts that it can complete within the grace period; the journal
 /// keeps all unfinished uploads for a later run.
@@ -9,14 +10,18 @@ package final class UploadControl: Sendable {
         var shell: AgentShell?
         var isStopped = false
         var isStoppedAtOnce = false
+        var ending: UploadFailure?
     }
 
     private let state = Mutex(State())
 
     package init() {}
 
-    /// Whether the run must not begin new work.
-    var isStopped: Bool { state.withLock { $0.isStopped } }
+    /// Whether the run must not begin new work: a task has stopped it, or it has ended before all work was done.
+    var isStopped: Bool { state.withLock { $0.isStopped || $0.ending != nil } }
+
+    /// Why the run has ended before all work was done; `nil` if it has not, or if a task has stopped it.
+    var ending: UploadFailure? { state.withLock { $0.ending } }
 
     /// Whether the run was stopped without a grace period.
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
@@ -29,6 +34,13 @@ package final class UploadControl: Sendable {
         }
         if isStopped { await shell.stop() }
         if isStoppedAtOnce { await shell.stop() }
+    }
+
+    /// The run ends for this reason: all further work would fail for the same reason. A later reason does not count.
+    func end(_ failure: UploadFailure) {
+        state.withLock { state in
+            if !state.isStopped, state.ending == nil { state.ending = failure }
+        }
     }
 
     /// Disconnects the shell. The run calls this at its end.

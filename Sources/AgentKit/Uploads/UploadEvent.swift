@@ -12,11 +12,13 @@ package enum UploadEvent: Sendable {
     /// Information for the user. The upload continues, and the user need not act.
     case note(key: String, String)
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
+    /// The run ends for this reason before all its work is done. Uploads that end for the same reason follow.
+    case ended(UploadFailure)
     /// The result of checking a file.
     case checked(CheckedFile)
 }
 
-/// Files that an interrupted run did not begin.
+/// Files that a run did not begin, because it was interrupted or has ended before.
 package struct NotBegun: Equatable, Sendable {
     package var count = 0
     /// Whether more files than `count` may exist, because the walk did not visit all directories.
@@ -34,13 +36,17 @@ package struct NotBegun: Equatable, Sendable {
     }
 
     /// The message for the user.
-    package var sentence: String {
-        switch (count, mayBeMore) {
-        case (0, _): "interrupted: not all files were looked at"
-        case (1, false): "interrupted: 1 file was not begun"
-        case (_, false): "interrupted: \(count) files were not begun"
-        case (_, true): "interrupted: \(count) files were not begun, and not all were looked at"
-        }
+    ///
+    /// - Parameter ending: why the run has ended before it began these files; `nil` if the user interrupted it.
+    package func sentence(_ ending: UploadFailure? = nil) -> String {
+        let files =
+            switch (count, mayBeMore) {
+            case (0, _): "not all files were looked at"
+            case (1, false): "1 file was not begun"
+            case (_, false): "\(count) files were not begun"
+            case (_, true): "\(count) files were not begun, and not all were looked at"
+            }
+        return ending.map { "\(files): \($0.sentence)" } ?? "interrupted: \(files)"
     }
 }
 
@@ -61,8 +67,12 @@ package struct RunSummary: Equatable, Sendable {
 
     package var files = 0
     package var failures: [Failure] = []
-    /// Files that the run did not begin because it was interrupted. `files` does not include them.
+    /// Files that the run did not begin because it was interrupted or has ended. `files` does not include them.
     package var notBegun = NotBegun()
+    /// Why the run has ended before all its work was done; `nil` if it has not, or if the user interrupted it.
+    package var ending: UploadFailure?
+    /// Stored files that were not read, because they are unchanged since they were stored.
+    package var unchanged = 0
     /// Total size of the stored files in bytes.
     package var bytes: UInt64 = 0
     /// Uncompressed bytes of file content sent in this run, including bytes that were sent a second time.
@@ -82,13 +92,19 @@ package struct RunSummary: Equatable, Sendable {
     /// Whether the run was stopped before all files were stored.
     package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
 
+    /// Whether the run has left work undone.
+    private var isIncomplete: Bool { !notBegun.isNothing || !failures.isEmpty }
+
     /// Exit code of the run.
     ///
-    /// - 75 if the run was interrupted; 0 if every file is stored.
+    /// - 0 if every file is stored.
+    /// - The exit code of the reason, if the run has ended before all its work was done.
+    /// - 75 if the run was interrupted.
     /// - The exit code that all failures have in common, if there is one; otherwise 1.
     /// - 1 if the common code is between 64 and 66 and some files are stored. These codes say that the input of the
     ///   command is wrong as a whole, and here only some of its files are.
     package var exitCode: Int32 {
+        if let ending, isIncomplete { return ending.kind.exitCode }
         if isInterrupted { return UploadFailure.Kind.stopped.exitCode }
         let codes = Set(failures.map(\.failure.kind.exitCode))
         guard codes.count == 1, let code = codes.first else { return codes.isEmpty ? 0 : 1 }

@@ -30,6 +30,8 @@ package struct Uploader: Sendable {
         package var expectedBytes: UInt64?
         /// Whether to request signed receipts from the gateway. A resumed upload keeps the choice with which it began.
         package var wantsReceipts = false
+        /// Whether to read and compare also files whose stamp shows that they are unchanged since they were stored.
+        package var readsUnchanged = false
         /// Whether to connect over plain TCP, without TLS; allowed on loopback only.
         package var isPlaintext = false
         /// Name and version of the program, sent in HELLO.
@@ -133,7 +135,7 @@ package struct Uploader: Sendable {
         threads.start()
         let shell = makeShell(
             identity, tls, pins, DescriptorPlan(limit: descriptors), keepsCertificates: trust?.isAuthority == true,
-            site: site, writer, events, group, threads)
+            site: site, writer, events, group, threads, control)
         await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -156,9 +158,9 @@ package struct Uploader: Sendable {
             return summary
         }
         var finished = summary
+        finished.ending = control.ending.map(explained)
         finished.wireBytes = await shell.wireBytes
-        let unfinished = await close(journal, on: threads, after: summary)
-        finished.unfinished = unfinished
+        finished.unfinished = await close(journal, on: threads, after: finished)
         control.detach()
         await shell.finish()
         try await threads.shutdownGracefully()
@@ -172,7 +174,8 @@ package struct Uploader: Sendable {
     /// - Returns: the number of unfinished uploads; 0 if the journal cannot be read. An earlier write has then failed
     ///   for the same reason and was reported.
     private func close(_ journal: Journal, on threads: NIOThreadPool, after summary: RunSummary) async -> Int {
-        let hasFailed = summary.failures.contains { $0.failure.kind == .journalFull }
+        let hasFailed =
+            summary.ending?.kind == .journalFull || summary.failures.contains { $0.failure.kind == .journalFull }
         do {
             return try await threads.runIfActive { [home] in
                 let count = try journal.unfinishedCount()
@@ -220,8 +223,8 @@ package struct Uploader: Sendable {
 
     private func makeShell(
         _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], _ plan: DescriptorPlan,
-        keepsCertificates: Bool, site: DeviceSite?, _ writer: JournalWriter,
-        _ events: EventBuffer, _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
+        keepsCertificates: Bool, site: DeviceSite?, _ writer: JournalWriter, _ events: EventBuffer,
+        _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool, _ control: UploadControl
     ) -> AgentShell {
         var generator = SystemRandomNumberGenerator()
         let run = RunID.random(using: &generator)
@@ -244,17 +247,21 @@ package struct Uploader: Sendable {
                 dialer: GatewayDialer(host: configuration.host, port: configuration.port),
                 tls: PinnedTLS(tls, keeper: pins.isEmpty ? nil : keeper), keepsCertificates: keepsCertificates,
                 compression: configuration.compression,
-                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
+                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1)), runEnded: control.end),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
 
     /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
     /// connection. A failure that names the option already needs no further cause.
-    private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
-        guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable,
+    private func explained(_ failure: UploadFailure) -> UploadFailure {
+        guard configuration.isPlaintext, failure.kind == .unreachable,
             !failure.message.utf8.contains("--plaintext".utf8)
-        else { return outcome }
-        return .failed(UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)"))
+        else { return failure }
+        return UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)")
+    }
+
+    private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
+        if case .failed(let failure) = outcome { .failed(explained(failure)) } else { outcome }
     }
 
     /// Forwards events to the observer and computes the summary, until every upload has ended.
@@ -276,6 +283,8 @@ package struct Uploader: Sendable {
                     names[id] = (path, key, purpose)
                 case .note(let key, let text):
                     observe(.note(key: key, text))
+                case .ended(let failure):
+                    if failure.kind != .stopped { observe(.ended(explained(failure))) }
                 case .allSubmitted(let count, let notBegun):
                     submitted = count
                     summary.notBegun = notBegun
@@ -328,6 +337,7 @@ extension RunSummary {
         switch outcome {
         case .stored(let receipt, _):
             bytes += receipt.size
+            if receipt.isUnchanged { unchanged += 1 }
             switch receipt.signed {
             case .notAskedFor: break
             case .kept: withoutReceipt = withoutReceipt ?? 0

@@ -346,15 +346,17 @@ extension Agent {
         return .rest
     }
 
-    /// Ends the run: every upload ends with this failure, and its state is kept for the next run.
+    /// Ends the run: every upload ends, and its state is kept for the next run.
     ///
     /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection, so for a
     /// while (`GatewayLimits.partGrace`) it keeps the bytes that it has received, and the next run continues after the
     /// last of them. A stop therefore keeps all that a crash would keep.
-    private mutating func end(_ failure: UploadFailure) {
+    ///
+    /// - Parameter hidesTroubles: whether an upload that waits for a reason of its own ends with `failure`, too.
+    private mutating func end(_ failure: UploadFailure, hidesTroubles: Bool = true) {
         guard verdict == nil else { return }
         phase = .ended(failure)
-        scheduler.giveUpWithConnections(failure, &context)
+        scheduler.giveUp(failure, hidesTroubles: hidesTroubles, &context)
         closeConnections()
     }
 
@@ -369,13 +371,17 @@ extension Agent {
         for id in context.connections.removeAll() { context.actions.append(.close(id)) }
     }
 
+    /// Ends the run after too long without progress, and not only the uploads that are under way. Otherwise each
+    /// further group of uploads would be tried for as long again, and a run with many files would take hours to end.
     private mutating func giveUpIfStalled() {
         guard !isIdle, context.progressAt + context.limits.retryFor <= context.now else { return }
         let mayWaitForAnswer = context.now < context.progressAt + context.limits.answerFor
         if mayWaitForAnswer, scheduler.awaitsAnswer(context) { return }
-        if !scheduler.isBusy(context) {
-            scheduler.giveUp(UploadFailure(.unreachable, "the gateway could not be reached"), &context)
+        guard !scheduler.isBusy(context) else {
+            context.progressAt = context.now
+            return
         }
-        context.progressAt = context.now
+        let unreachable = UploadFailure(.unreachable, "the gateway could not be reached")
+        end(scheduler.trouble ?? unreachable, hidesTroubles: false)
     }
 }

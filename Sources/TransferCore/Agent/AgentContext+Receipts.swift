@@ -69,7 +69,9 @@ extension AgentContext {
         proofsToBegin.append(
             ProofToBegin(
                 request: ProofRequest(id: id, key: key, stamp: stamp, partBytes: receipt.partBytes, root: root),
-                purpose: .receipt(receipt, wasThere: wasThere, progress)))
+                purpose: .receipt(
+                    receipt, wasThere: wasThere, progress,
+                    else: receipt.isUnchanged ? session.request.readingFile : nil)))
     }
 
     /// Whether a gateway that is connected now signs receipts.

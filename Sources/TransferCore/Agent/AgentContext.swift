@@ -9,7 +9,7 @@ struct AgentContext: Hashable {
     var clock: AgentClock
     var connections = AgentConnectionTable()
     var actions: [AgentAction] = []
-    /// When the agent last made progress. After `AgentLimits.retryFor` without progress, the agent gives up.
+    /// When the agent last made progress. After `AgentLimits.retryFor` without progress, the run ends.
     var progressAt: Instant
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0

@@ -23,7 +23,8 @@ package struct AgentLimits: Hashable, Sendable {
     package var smallPartBytes: UInt64 = 256 << 10
     /// Bytes a second on the wire, over all connections; `nil` for no limit.
     package var bytesPerSecond: UInt64?
-    /// How long the agent goes without progress before it gives up. It keeps all state for the next run.
+    /// How long the run goes without progress before it ends, whatever number of files it still has to take up. The
+    /// agent keeps all state for the next run.
     package var retryFor = Duration.seconds(300)
     /// How long the agent goes without progress while a connected gateway owes an answer, before it gives up. A gateway
     /// may look for an object for two minutes.

@@ -5,6 +5,7 @@ package import TransferCommon
 ///     from       event                                                   to
 ///     running    the user stops the run                                  stopping
 ///     running    no gateway serves this agent                            ended
+///     running    no progress for `AgentLimits.retryFor`                  ended
 ///     stopping   nothing is worth finishing any more                     ended
 ///     stopping   the deadline; the user stops the run again              ended
 ///     stopping   no gateway serves this agent                            ended
@@ -13,7 +14,7 @@ package enum AgentPhase: Hashable, Sendable {
     case running
     /// The agent begins no new work. Until the deadline, it finishes parts and completions that are under way.
     case stopping(deadline: Instant)
-    /// Every upload ends with this reason, and no connection is made.
+    /// Every upload ends with this reason, or with its own, and no connection is made.
     case ended(UploadFailure)
     /// Every upload ends with this reason, no connection is made, and no outcome can be recorded.
     case journalLost(UploadFailure)

@@ -18,6 +18,9 @@ struct Push: AsyncParsableCommand {
             code is 75. A file that no process has open for writing, or that has not changed for a while, is sent at \
             once. If the system cannot tell that, push looks at the file twice, --settle apart.
 
+            A file that is unchanged since it was stored in this store is not read again: its inode, size and times \
+            are those of the journal's proof. --checksum reads it and compares it with the object.
+
             The path - is standard input and needs --key; it survives cut connections, but not the end of this \
             process. The output of a producer that crashes looks complete. So give --expect-size, or let this \
             program run the producer: push --key KEY -- COMMAND ARGUMENT... stores the output of the command only if \
@@ -47,6 +50,7 @@ struct Push: AsyncParsableCommand {
     var settle: TimeSpan?
     @Flag(help: "Ask for the gateway's signed receipts, also when an unfinished upload is resumed later.")
     var receipts = false
+    @Flag(help: "Read and compare also files that are unchanged since they were stored.") var checksum = false
     @Flag(help: "Print what would be sent, and send nothing.") var dryRun = false
     @OptionGroup var options: TransferOptions
 
@@ -90,6 +94,7 @@ struct Push: AsyncParsableCommand {
         }
         try await options.upload(work, settings) { configuration in
             configuration.expectedBytes = expectSize?.bytes
+            configuration.readsUnchanged = try checksum || settings.isOn("checksum")
             configuration.wantsReceipts = try receipts || settings.isOn("receipts")
             try settings.value(settle, "settle").map { configuration.settle = $0.duration }
             configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes

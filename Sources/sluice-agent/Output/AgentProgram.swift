@@ -60,10 +60,11 @@ package struct AgentProgram: Sendable {
             case .note(let key, let text): tell("\(key): \(text)")
             case .finished(let path, let key, .failed(let failure), _):
                 report.observe(CheckedFile(path: path, key: key, .failed(failure)))
+            case .ended: break  // The conclusion gives the reason.
             case .finished, .part, .file: break  // A check sends no file.
             }
         }
-        report.conclude(notBegun: summary.notBegun)
+        report.conclude(notBegun: summary.notBegun, ending: summary.ending)
         return report.exitCode
     }
 

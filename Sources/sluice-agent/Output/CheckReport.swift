@@ -2,7 +2,7 @@ package import AgentKit
 import Foundation
 import Synchronization
 import TransferCommon
-import TransferCore
+package import TransferCore
 import WireProtocol
 
 /// Prints the result of each checked file and a summary, as text or as JSON.
@@ -14,6 +14,7 @@ package final class CheckReport: Sendable {
         var receipts = 0
         var exitCodes: Set<Int32> = []
         var isInterrupted = false
+        var ending: UploadFailure?
     }
 
     private let isJSON: Bool
@@ -32,10 +33,12 @@ package final class CheckReport: Sendable {
         self.output = output
     }
 
-    /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption. Otherwise, if all files
-    /// that are not proven have the same code (`CheckedFile.exitCode`), this code; if their codes differ, 1.
+    /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption; the code of the reason
+    /// if the run ended before it had examined all files. Otherwise, if all files that are not proven have the same
+    /// code (`CheckedFile.exitCode`), this code; if their codes differ, 1.
     package var exitCode: Int32 {
         state.withLock { state in
+            if let ending = state.ending { return ending.kind.exitCode }
             if state.isInterrupted { return UploadFailure.Kind.stopped.exitCode }
             guard state.files > 0 else { return UploadFailure.Kind.missing.exitCode }
             guard state.exitCodes.count == 1, let code = state.exitCodes.first else {
@@ -64,15 +67,20 @@ package final class CheckReport: Sendable {
 
     /// Prints the summary.
     ///
-    /// - Parameter notBegun: files that were not examined because the command was interrupted.
-    package func conclude(notBegun: NotBegun = NotBegun()) {
+    /// - Parameters:
+    ///   - notBegun: files that were not examined because the command was interrupted or its run has ended.
+    ///   - ending: why the run has ended before it had examined all files; `nil` if the user interrupted it.
+    package func conclude(notBegun: NotBegun = NotBegun(), ending: UploadFailure? = nil) {
         let state = state.withLock { state in
-            if !notBegun.isNothing { state.isInterrupted = true }
+            if !notBegun.isNothing {
+                state.isInterrupted = true
+                state.ending = ending
+            }
             return state
         }
         guard isJSON else {
             output(Self.sums(state))
-            if !notBegun.isNothing { output(notBegun.sentence) }
+            if !notBegun.isNothing { output(notBegun.sentence(ending).withVisibleControls) }
             return
         }
         let seconds = (ContinuousClock.now - startedAt).inSeconds
@@ -82,6 +90,7 @@ package final class CheckReport: Sendable {
             "seconds": (seconds * 1_000).rounded() / 1_000,
         ]
         if !notBegun.isNothing { fields["not_begun"] = notBegun.mayBeMore ? true : notBegun.count }
+        if let ending = state.ending { fields["ended"] = ending.kind.rawValue }
         output(Self.json(fields))
     }
 

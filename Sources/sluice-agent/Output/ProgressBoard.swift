@@ -48,7 +48,7 @@ struct ProgressBoard {
             let bytes = Array(key.utf8)
             files[bytes] = nil
             order.removeAll { $0 == bytes }
-        case .checked:
+        case .ended, .checked:
             break
         }
         sample(at: now)

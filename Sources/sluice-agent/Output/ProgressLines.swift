@@ -39,6 +39,30 @@ package final class ProgressLines: Sendable {
         var storedSum: UInt64 = 0
         var lastLine: ContinuousClock.Instant?
         var lastBytes: UInt64 = 0
+        var ending = RunEnding()
+    }
+
+    /// Why the run has ended before all its work was done, and how often the text says so: once, and not for each file
+    /// that ends with the run.
+    private struct RunEnding {
+        var reason: UploadFailure?
+        private var isTold = false
+        /// Files whose line was left out.
+        private(set) var untoldCount = 0
+
+        /// Whether the file gets no line, because the line of another file has given the reason. A file of which
+        /// something was sent or stored always gets its line.
+        mutating func leavesOut(_ outcome: UploadOutcome, _ figures: UploadProgress) -> Bool {
+            guard case .failed(let failure) = outcome, failure == reason, figures.storedBytes == 0,
+                figures.bytesSent == 0
+            else { return false }
+            guard isTold else {
+                isTold = true
+                return false
+            }
+            untoldCount += 1
+            return true
+        }
     }
 
     private static let drawInterval = Duration.milliseconds(100)
@@ -83,19 +107,22 @@ package final class ProgressLines: Sendable {
             var line: [String: Any] = [
                 "event": "summary", "files": summary.files, "failed": summary.failures.count,
                 "bytes": summary.bytes, "bytes_sent": summary.bytesSent, "bytes_resumed": summary.bytesResumed,
-                "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished,
+                "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished, "unchanged": summary.unchanged,
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ]
             if let withoutReceipt = summary.withoutReceipt { line["without_receipt"] = withoutReceipt }
             if !summary.notBegun.isNothing {
                 line["not_begun"] = summary.notBegun.mayBeMore ? true : summary.notBegun.count
             }
+            if let ending = summary.ending, summary.exitCode != 0 { line["ended"] = ending.kind.rawValue }
             emit(line)
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            // Print this line even in this style: otherwise the output would not explain the exit code.
-            if !summary.notBegun.isNothing { output(Self.line(summary.notBegun.sentence)) }
+            // Print these lines even in this style: otherwise the output would not explain the exit code.
+            let untoldCount = state.withLock { $0.ending.untoldCount }
+            if untoldCount > 0 { output(Self.line(Self.others(untoldCount))) }
+            if !summary.notBegun.isNothing { output(Self.line(summary.notBegun.sentence(summary.ending))) }
         }
     }
 
@@ -118,7 +145,7 @@ package final class ProgressLines: Sendable {
         case .finished(let path, let key, let outcome, let figures):
             _ = state.withLock { $0.stored.removeValue(forKey: Array(key.utf8)) }
             emit(Self.end(path: path, key: key, outcome, figures))
-        case .checked:
+        case .ended, .checked:
             break
         }
     }
@@ -133,6 +160,7 @@ package final class ProgressLines: Sendable {
         switch outcome {
         case .stored(let receipt, let wasThere):
             line["outcome"] = wasThere ? "there" : "stored"
+            if receipt.isUnchanged { line["skipped"] = true }
             line["size"] = receipt.size
             line["part_size"] = receipt.partBytes
             line["etag"] = receipt.etag
@@ -173,7 +201,11 @@ package final class ProgressLines: Sendable {
             case .note(let key, let text):
                 texts = [Self.line("\(key): \(text)")]
             case .finished(_, let key, let outcome, let figures):
-                texts = [Self.line("\(key): \(Self.sentence(outcome, figures))")]
+                if !state.ending.leavesOut(outcome, figures) {
+                    texts = [Self.line("\(key): \(Self.sentence(outcome, figures))")]
+                }
+            case .ended(let reason):
+                state.ending.reason = reason
             case .part, .file, .checked:
                 break
             }
@@ -212,7 +244,10 @@ package final class ProgressLines: Sendable {
     private static func line(_ text: String) -> String { text.withVisibleControls + "\n" }
 
     private func observeFailure(_ event: UploadEvent) {
-        guard case .finished(_, let key, .failed(let failure), let figures) = event else { return }
+        if case .ended(let reason) = event { state.withLock { $0.ending.reason = reason } }
+        guard case .finished(_, let key, .failed(let failure), let figures) = event,
+            !state.withLock({ $0.ending.leavesOut(.failed(failure), figures) })
+        else { return }
         output(Self.line("\(key): \(Self.sentence(.failed(failure), figures))"))
     }
 
@@ -222,18 +257,22 @@ package final class ProgressLines: Sendable {
         // List the failures again, except those that only say that the user has stopped the run.
         if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
             lines += ["", "Not stored:"]
-            let paths = summary.failures.map(\.path.withVisibleControls)
+            let ended = summary.failures.filter { $0.failure == summary.ending }
+            let listed = summary.failures.filter { $0.failure != summary.ending } + ended.prefix(1)
+            let paths = listed.map(\.path.withVisibleControls)
             let width = min(paths.map(\.count).max() ?? 0, 60)
-            for (path, failure) in zip(paths, summary.failures) {
+            for (path, failure) in zip(paths, listed) {
                 let padding = String(repeating: " ", count: max(width - path.count, 0))
                 lines.append("  \(path)\(padding)  \(failure.failure.sentence)")
             }
+            if ended.count > 1 { lines.append("  \(others(ended.count - 1))") }
             lines.append("")
         }
         if summary.files > summary.failures.count || summary.bytesSent > 0 {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
+            let unchanged = summary.unchanged > 0 ? ", \(summary.unchanged) unchanged" : ""
             lines.append(
-                "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
+                "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed\(unchanged); "
                     + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
                     + "\(Self.size(summary.bytesResumed)) were stored before; \(Self.time(summary.seconds)), "
                     + "\(Self.size(UInt64(rate)))/s")
@@ -244,13 +283,18 @@ package final class ProgressLines: Sendable {
                     + "\(count == 1 ? "it" : "them")."
             )
         }
-        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence) }
+        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence(summary.ending)) }
         if summary.unfinished > 0 {
             lines.append(
                 "\(summary.unfinished) upload\(summary.unfinished == 1 ? " is" : "s are") unfinished and kept: "
                     + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.")
         }
         return lines.map(line)
+    }
+
+    /// The line for files that ended with the run, after the one whose line has given the reason.
+    private static func others(_ count: Int) -> String {
+        "\(count) other file\(count == 1 ? "" : "s"), for the same reason"
     }
 
     /// Bytes per second since the last line; `nil` if it is too early for another line.
@@ -280,6 +324,8 @@ package final class ProgressLines: Sendable {
 
     private static func sentence(_ outcome: UploadOutcome, _ figures: UploadProgress) -> String {
         switch outcome {
+        case .stored(let receipt, _) where receipt.isUnchanged:
+            return "unchanged since it was stored, \(Self.size(receipt.size)); not read"
         case .stored(let receipt, let wasThere):
             return wasThere
                 ? "stored already, \(Self.size(receipt.size)); nothing sent"

@@ -73,6 +73,42 @@ struct JournalReceiptTests {
         }
     }
 
+    /// A push of an unchanged file changes no row: the journal has more of the object than the receipt.
+    @Test func unchangedFileKeepsItsRows() async throws {
+        try await withPath { path in
+            let journal = try Journal.open(path)
+            let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify)
+            let statement = try Self.statement()
+            let time = ModificationTime(seconds: 8, nanoseconds: 9)
+            var stored = UploadReceipt(
+                size: statement.size, partBytes: 10, root: nil, evidence: .compositeMD5("x-2"), etag: statement.etag,
+                version: "", stamp: FileStamp(device: 1, inode: 2, size: 100, modification: time, change: time))
+            stored.site = DeviceSite(store: statement.storeIdentity, device: "camera", prefix: "site/")
+            let receipt = try Self.receipt(statement)
+            stored.signed = .kept(receipt)
+            try journal.apply([.finished(UploadID(1), .stored(stored, wasThere: false))], nowMilliseconds: 1) { _ in
+                subject
+            }
+            let before = try journal.record(ofKey: "file")
+            #expect(before.proof != nil && before.signedReceipt == receipt)
+            stored.isUnchanged = true
+            stored.evidence = .none
+            stored.stamp = nil
+            try journal.apply([.finished(UploadID(2), .stored(stored, wasThere: true))], nowMilliseconds: 2) { _ in
+                subject
+            }
+            #expect(try journal.record(ofKey: "file") == before)
+            #expect(try journal.finishedMilliseconds(key: "file") == 1)
+            // The receipt of another object of the key is not the one of this proof.
+            stored.isUnchanged = false
+            (stored.etag, stored.stamp, stored.signed) = ("another", before.proof?.stamp, .missing)
+            try journal.apply([.finished(UploadID(3), .stored(stored, wasThere: true))], nowMilliseconds: 3) { _ in
+                subject
+            }
+            #expect(try journal.record(ofKey: "file").signedReceipt == nil)
+        }
+    }
+
     @Test func malformedReceiptIsNotKept() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)

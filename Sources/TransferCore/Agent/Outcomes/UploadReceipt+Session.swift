@@ -35,4 +35,16 @@ extension UploadReceipt {
         self.stampCounts = session.stampCounts
         self.signed = session.request.wantsReceipt ? .missing : .notAskedFor
     }
+
+    /// The receipt of a file that is unchanged since it was stored.
+    init(ofUnchanged proof: StoredProof, by request: UploadRequest, at site: DeviceSite?) {
+        self.init(
+            size: proof.size, partBytes: proof.partBytes, root: proof.root,
+            evidence: proof.root.map { .root($0) } ?? .none, etag: proof.etag, version: proof.version,
+            session: proof.session, stamp: proof.stamp)
+        self.site = site
+        self.stampCounts = proof.stampCounts
+        self.isUnchanged = true
+        if request.wantsReceipt { self.signed = request.signedReceipt.map { .kept($0) } ?? .missing }
+    }
 }

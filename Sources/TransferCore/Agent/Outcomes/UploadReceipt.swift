@@ -18,6 +18,9 @@ package struct UploadReceipt: Hashable, Sendable {
     package var stampCounts = false
     /// Where the object lies, according to the gateway that reported it.
     package var site: DeviceSite?
+    /// Whether the file was neither read nor compared, because its stamp is that of the journal's proof. The journal
+    /// keeps that proof, which has more than this receipt.
+    package var isUnchanged = false
     /// The gateway's signed receipt, if the user wants one.
     package var signed = ReceiptOutcome.notAskedFor
 

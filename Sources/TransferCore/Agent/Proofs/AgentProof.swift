@@ -26,8 +26,9 @@ struct AgentProof: Hashable {
     enum Purpose: Hashable {
         /// A user has asked, and the answer is the outcome.
         case question
-        /// An upload has ended as stored, without the receipt that its user wants.
-        case receipt(UploadReceipt, wasThere: Bool, UploadProgress)
+        /// An upload has ended as stored, without the receipt that its user wants. If the object is not there any more,
+        /// the upload begins that compares or sends the file.
+        case receipt(UploadReceipt, wasThere: Bool, UploadProgress, else: UploadRequest? = nil)
     }
 
     enum Phase: Hashable {
@@ -47,6 +48,8 @@ struct AgentProof: Hashable {
     private var root: SHA256Digest?
     /// How many attempts a gateway has answered with a code.
     private var failures = 0
+    /// The upload that begins when the proof has ended, because the key does not hold the file.
+    private(set) var next: UploadRequest?
     /// The reason for the last wait, reported if the agent gives up.
     private(set) var trouble: UploadFailure?
 
@@ -152,7 +155,6 @@ struct AgentProof: Hashable {
         guard phase == .proving(attachment) else { return }
         switch frame {
         case .proven(let proven):
-            context.progressAt = context.now
             received(proven, on: attachment.connection, &context)
         case .sessionRefused(let refused):
             self.refused(GatewayRefusal(refused), &context)
@@ -243,6 +245,7 @@ struct AgentProof: Hashable {
     }
 
     private mutating func end(_ outcome: ProofOutcome, _ context: inout AgentContext) {
+        context.progressAt = context.now
         guard case .proven(.kept(let receipt)) = outcome else { return finish(outcome, &context) }
         phase = .recording(context.journal(.receipt(receipt), awaitedBy: request.id), outcome)
     }
@@ -252,7 +255,11 @@ struct AgentProof: Hashable {
         switch purpose {
         case .question:
             context.actions.append(.answered(request.id, outcome))
-        case .receipt(var receipt, let wasThere, let progress):
+        case .receipt(var receipt, let wasThere, let progress, let upload):
+            if let upload, outcome.isOtherThanFile {
+                next = upload
+                return
+            }
             if case .proven(let signed) = outcome { receipt.signed = signed }
             context.actions.append(.finish(request.id, .stored(receipt, wasThere: wasThere), progress))
         }

@@ -41,4 +41,12 @@ package enum ProofOutcome: Hashable, Sendable {
     /// The object has the file's size, but the gateway has no evidence of the object's content.
     case unknown
     case failed(UploadFailure)
+
+    /// Whether the key holds no object, or another one.
+    var isOtherThanFile: Bool {
+        switch self {
+        case .absent, .different: true
+        case .proven, .unknown, .failed: false
+        }
+    }
 }

@@ -34,7 +34,7 @@ extension Scheduler {
             // A frame that reaches a proof closes its slot.
             context.connections[place.connection]?.withOpen { $0.closed(place.slot) }
             proofs[id]?.received(frame, at: place, &context)
-            removeIfEnded(proof: id)
+            removeIfEnded(proof: id, &context)
             return touch(id)
         }
         touch(id)
@@ -53,7 +53,7 @@ extension Scheduler {
     mutating func evidenceComputed(_ reading: EvidenceReading, of id: UploadID, _ context: inout AgentContext) {
         uploads[id]?.evidenceComputed(reading, &context)
         proofs[id]?.evidenceComputed(reading, &context)
-        removeIfEnded(proof: id)
+        removeIfEnded(proof: id, &context)
         touch(id)
     }
 
@@ -71,7 +71,7 @@ extension Scheduler {
             uploads[id]?.journalCommitted(through: sequence, &context)
             if uploads[id]?.phase == .ended { uploads[id] = nil }
             proofs[id]?.journalCommitted(through: sequence, &context)
-            removeIfEnded(proof: id)
+            removeIfEnded(proof: id, &context)
             touch(id)
         }
         let ended = context.proofsToBegin
@@ -79,8 +79,10 @@ extension Scheduler {
         for proof in ended { add(proof.request, proof.purpose, now: context.now) }
     }
 
-    mutating func removeIfEnded(proof id: UploadID) {
-        if proofs[id]?.phase == .ended { proofs[id] = nil }
+    mutating func removeIfEnded(proof id: UploadID, _ context: inout AgentContext) {
+        guard let proof = proofs[id], proof.phase == .ended else { return }
+        proofs[id] = nil
+        if let upload = proof.next { add(upload, refusal: context.phase.refusal, &context) }
     }
 }
 
@@ -126,20 +128,24 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// Every upload and proof ends with the reason for its last wait, or else with this failure. All state is kept for
-    /// the next run.
-    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
-        for id in uploadsInOrder {
-            let trouble = uploads[id]?.exchange.waits.trouble ?? failure
-            uploads[id]?.giveUp(trouble, &context)
-        }
-        for id in proofsInOrder { giveUp(proof: id, proofs[id]?.trouble ?? failure, &context) }
+    /// Why the first upload or proof that waits for a reason of its own waits.
+    var trouble: UploadFailure? {
+        uploadsInOrder.lazy.compactMap { uploads[$0]?.exchange.waits.trouble }.first
+            ?? proofsInOrder.lazy.compactMap { proofs[$0]?.trouble }.first
     }
 
-    /// Every upload ends with this failure, and the agent's connections end, too. All state is kept for the next run.
-    mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
-        for id in uploadsInOrder { uploads[id]?.giveUpWithConnections(failure, &context) }
-        giveUpProofs(failure, &context)
+    /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.
+    ///
+    /// - Parameter hidesTroubles: whether all end with this failure. Otherwise an upload or proof that waits for a
+    ///   reason of its own ends with that reason.
+    mutating func giveUp(_ failure: UploadFailure, hidesTroubles: Bool, _ context: inout AgentContext) {
+        for id in uploadsInOrder {
+            let trouble = hidesTroubles ? nil : uploads[id]?.exchange.waits.trouble
+            uploads[id]?.giveUp(trouble ?? failure, &context)
+        }
+        for id in proofsInOrder {
+            giveUp(proof: id, (hidesTroubles ? nil : proofs[id]?.trouble) ?? failure, &context)
+        }
     }
 
     mutating func giveUpProofs(_ failure: UploadFailure, _ context: inout AgentContext) {
@@ -148,7 +154,7 @@ extension Scheduler {
 
     private mutating func giveUp(proof id: UploadID, _ failure: UploadFailure, _ context: inout AgentContext) {
         proofs[id]?.giveUp(failure, &context)
-        removeIfEnded(proof: id)
+        removeIfEnded(proof: id, &context)
     }
 
     /// The journal is lost: the outcome of no upload can be recorded.
@@ -174,7 +180,7 @@ extension Scheduler {
     /// - Returns: whether any upload is left.
     mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {
         for id in uploadsInOrder where uploads[id]?.view.isWorthFinishing == false {
-            uploads[id]?.giveUpWithConnections(failure, &context)
+            uploads[id]?.giveUp(failure, &context)
         }
         return uploads.values.contains(where: \.view.isWorthFinishing)
     }

@@ -130,7 +130,7 @@ extension Scheduler {
 
     private mutating func runTurn(ofProof id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
         let needs = proofs[id]?.doWhatItCan(&context)
-        removeIfEnded(proof: id)
+        removeIfEnded(proof: id, &context)
         return needs
     }
 

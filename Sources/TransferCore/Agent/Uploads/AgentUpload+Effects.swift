@@ -35,7 +35,14 @@ extension AgentUpload {
             let root = evidence.root(context.cryptography)
             let receipt = UploadReceipt(of: exists, by: exchange.session, evidence, root: root, at: exchange.site)
             end(.stored(receipt, wasThere: true), &context)
-        case .end(let outcome): end(outcome, &context)
+        case .unchanged(let proof):
+            transfer.apply(.found(bytes: proof.size))
+            let receipt = UploadReceipt(ofUnchanged: proof, by: request, at: exchange.site)
+            end(.stored(receipt, wasThere: true), &context)
+        case .end(let outcome):
+            // An outcome is progress of the run, also if the file is not stored: the gateway answers, and work is done.
+            context.progressAt = context.now
+            end(outcome, &context)
         case .report(let outcome): context.report(outcome, of: exchange.session, view.progress)
         case .parts(let change): transfer.apply(change)
         case .forgetParts: forgetParts(&context)
@@ -94,15 +101,10 @@ extension AgentUpload {
         finish(outcome, &context)
     }
 
-    /// Ends the upload and keeps all its state for the next run.
-    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
-        if !phase.hasOutcome { end(.failed(failure), &context) }
-    }
-
     /// Ends the upload and keeps all its state for the next run, while the agent's connections end, too. No SESSION
     /// LEAVE is sent, because the gateway would then drop the bytes that it has received. After a lost connection it
     /// keeps them for a while.
-    mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
+    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         guard !phase.hasOutcome else { return }
         exchange.lifecycle.closedAll()
         finish(.failed(failure), &context)

@@ -103,9 +103,14 @@ extension SessionExchange {
 // MARK: - Asking
 
 extension SessionExchange {
-    /// Chooses the part size as soon as a gateway has named its limits in WELCOME.
+    /// Chooses the part size as soon as a gateway has named its limits in WELCOME. A file that is unchanged since it
+    /// was stored there needs none.
     mutating func choose(by welcome: Welcome, now: Instant) -> [UploadEffect]? {
-        switch session.choose(by: welcome, now: now) {
+        if !session.isRecorded, let proof = session.request.proofIfUnchanged(at: welcome.site) {
+            site = welcome.site
+            return [.progress, .unchanged(proof)]
+        }
+        return switch session.choose(by: welcome, now: now) {
         case nil: nil
         case .wait(let end, let rest):
             rest > .zero

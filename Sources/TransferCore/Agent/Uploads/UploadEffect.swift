@@ -30,6 +30,8 @@ package enum UploadEffect: Hashable, Sendable {
     case stored(Completed, root: SHA256Digest?, isCompared: Bool, at: Attachment)
     /// The object is the file already, as this evidence shows.
     case found(SessionExists, ContentEvidence)
+    /// The file is unchanged since it was stored, as this proof says.
+    case unchanged(StoredProof)
     case end(UploadOutcome)
     /// The outcome is durable and is reported.
     case report(UploadOutcome)

@@ -1,4 +1,5 @@
 package import TransferCommon
+package import WireProtocol
 
 /// Names an upload for as long as the journal has it: the number of its row.
 package struct UploadID: Hashable, Comparable, Sendable {
@@ -65,6 +66,11 @@ package struct UploadRequest: Hashable, Sendable {
     package var withdrawn: WithdrawnVersion?
     /// Whether the user wants the gateway's signed receipt.
     package var wantsReceipt = false
+    /// Whether the stamp shows that the file is the one of `proof` (`FileCheck.isStampOf`). The upload then ends
+    /// without reading the file, if the proof is of the gateway's store and of the file's key there.
+    package var isUnchanged = false
+    /// The gateway's signed receipt of the object of `proof`; `nil` if the journal has none.
+    package var signedReceipt: StoredReceipt?
     /// Whether the file's stamp distinguishes it from every later version, because the stamp was old enough when the
     /// file was found.
     package var stampCounts = false
@@ -81,5 +87,30 @@ package struct UploadRequest: Hashable, Sendable {
         self.partBytesWish = partBytesWish
         self.saved = saved
         self.wasStoredBefore = wasStoredBefore
+    }
+}
+
+extension UploadRequest {
+    /// The proof that the store has the file already, as long as nothing of this upload was begun; `nil` if the file is
+    /// to be compared or sent.
+    ///
+    /// With the policy *fail* the upload has to meet the object. A withdrawn version of the file may still replace the
+    /// object. A receipt that the user wants and that is missing needs the root digest, so that a gateway can be asked.
+    ///
+    /// - Parameter site: where the device's objects lie, according to the gateway that the agent is connected to.
+    func proofIfUnchanged(at site: DeviceSite) -> StoredProof? {
+        guard isUnchanged, purpose == .push, policy != .fail, saved == nil, withdrawn == nil, !isStream, let proof,
+            proof.size == stamp?.size, proof.store == site.store,
+            proof.wholeKey?.hasSameBytes(as: site.wholeKey(key)) == true,
+            !wantsReceipt || signedReceipt != nil || proof.root != nil
+        else { return nil }
+        return proof
+    }
+
+    /// The same upload, which compares or sends the file.
+    var readingFile: UploadRequest {
+        var request = self
+        request.isUnchanged = false
+        return request
     }
 }

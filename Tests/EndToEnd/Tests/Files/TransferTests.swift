@@ -26,6 +26,38 @@ extension EndToEndTests {
             }
         }
 
+        /// The stamp and the proof of the journal are enough, until the file is touched or the user wants it read.
+        @Test func unchangedFilesAreNotReadAgain() async throws {
+            try await Site.serving { site, agent in
+                for name in ["a", "b", "c"] { _ = try site.makeFile("tree/\(name)", bytes: 2 * Self.partBytes) }
+                // A stamp tells versions apart only if it was two seconds old when the file was read.
+                let made = ContinuousClock.now
+                try await withDeadline(Site.deadline, "the stamps of the files to count") {
+                    while ContinuousClock.now - made < .seconds(3) {
+                        // Polls: only time makes a stamp count.
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                }
+                let push = ["push", site.path("tree")]
+                #expect(try await agent.run(push).summary.unchanged == 0)
+                let again = try await agent.run(push)
+                #expect(again.outcomes == ["there", "there", "there"])
+                #expect(try again.summary.unchanged == 3 && again.summary.bytesSent == 0)
+                #expect(again.events.filter { $0.skipped == true }.count == 3)
+                let read = try await agent.run(push + ["--checksum"])
+                #expect(read.outcomes == ["there", "there", "there"])
+                #expect(try read.summary.unchanged == 0)
+                #expect(read.notes.contains { $0.contains("comparing") }, "\(read.notes)")
+                _ = try site.makeFile("tree/b", bytes: 2 * Self.partBytes, seed: 2)
+                let touched = try await agent.run(push, exits: 1)
+                #expect(touched.outcomes.sorted() == ["keyTaken", "there", "there"])
+                #expect(try touched.summary.unchanged == 2)
+                // The condition *fail* is about the object, so the object has to be met.
+                let failed = try await agent.run(push + ["--if-exists", "fail"], exits: 1)
+                #expect(failed.outcomes == ["keyTaken", "keyTaken", "keyTaken"])
+            }
+        }
+
         @Test func otherContentIsReplacedOnlyOnRequest() async throws {
             try await Site.serving { site, agent in
                 let old = try site.makeFile("old", bytes: 2 * Self.partBytes, seed: 1)

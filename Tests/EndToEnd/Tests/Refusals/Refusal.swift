@@ -91,6 +91,31 @@ extension AgentHandle {
         try refusal.expect(read.lines[0].text, sourceLocation: sourceLocation)
     }
 
+    /// Runs a push that ends before it has taken up all its files. Expects that the outcomes and the files that were
+    /// not begun are all files, and that the number of outcomes with this failure is bounded.
+    ///
+    /// - Parameters:
+    ///   - failure: the failure that ends the run.
+    ///   - body: runs beside the push.
+    func expectEnding(
+        _ arguments: [String], _ failure: String, exits status: Int32, files: Int,
+        _ body: (Program) async throws -> Void
+    ) async throws {
+        try await start(arguments) { program in
+            try await body(program)
+            let ended = try await program.waitForExit(within: Site.deadline)
+            #expect(ended == .exited(status), "\(program.transcript)")
+            let outcomes = AgentRun(program).outcomes
+            // The run takes up 256 files at once, and may have examined a few more.
+            #expect(outcomes.count { $0 == failure } <= 400, "\(outcomes.count)")
+            let line = try #require(program.lines(of: .standardOutput).last)
+            let summary = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            #expect(summary["ended"] as? String == failure, "\(line)")
+            #expect(summary["files"] as? Int == outcomes.count, "\(line)")
+            #expect(summary["not_begun"] as? Int == files - outcomes.count, "\(line)")
+        }
+    }
+
     /// Runs a command without `--json` and waits for its end.
     func runForPeople(_ arguments: [String]) async throws -> Program {
         try await TestSupport.run(program, arguments + ["--home", home], within: Site.deadline)

@@ -75,6 +75,28 @@ extension EndToEndTests {
             }
         }
 
+        /// Every further file would fail for the same reason, so the run ends at the first write that fails.
+        @Test func fullDiskOfJournalEndsTheRun() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let made = try await site.makeAgent(port: gateway.port)
+                    let count = 2_000
+                    for index in 0..<count { _ = try site.makeFile("tree/\(index)", bytes: 20_000) }
+                    let disk = try SmallDisk(site, "home disk", bytes: 16 << 20)
+                    try await disk.withMount { holder in
+                        let inside = disk.path(seenFrom: holder)
+                        try await site.shell("cp -a '\(made.home)/.' '\(inside)'")
+                        let agent = AgentHandle(home: disk.path, program: try disk.entering(holder, made.program))
+                        let push = ["push", site.path("tree"), "--limit-rate", "1MB/s", "--compress", "never"]
+                        try await agent.expectEnding(push, "journalFull", exits: 74, files: count) { program in
+                            try await program.waitForLine(of: .standardOutput) { $0.contains("\"outcome\":\"stored\"") }
+                            try await fill(inside, leaving: 0)
+                        }
+                    }
+                }
+            }
+        }
+
         /// Fills a file system until about `bytes` bytes are left.
         private func fill(_ path: String, leaving bytes: Int) async throws {
             let blocks = "$(($(stat -f -c %a '\(path)') - \(bytes / 4_096)))"

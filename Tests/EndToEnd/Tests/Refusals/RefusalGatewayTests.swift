@@ -33,6 +33,35 @@ extension EndToEndTests {
             }
         }
 
+        /// Files of one run share the time of `--retry-for`, whatever their number. Files that the run has not taken up
+        /// by then get no line of their own.
+        @Test(arguments: [false, true])
+        func manyFilesWaitNoLongerThanOne(isForPeople: Bool) async throws {
+            try await Site.with { site in
+                let count = 3_000
+                for index in 0..<count { _ = try site.makeFile("tree/\(index)", bytes: 10) }
+                var faults = Faults()
+                faults.refusesConnections = true
+                try await withFaultProxy(upstreamPort: 1, faults: faults) { proxy in
+                    let agent = try await site.makeAgent(port: proxy.port)
+                    let push = ["push", site.path("tree"), "--retry-for", "2s"]
+                    let start = ContinuousClock.now
+                    if isForPeople {
+                        let told = try await agent.runForPeople(push)
+                        #expect(told.exitStatus == .exited(75), "\(told.transcript)")
+                        let lines = told.lines(of: .standardOutput)
+                        #expect(lines.count <= 20, "\(told.transcript)")
+                        #expect(lines.contains { $0.contains("were not begun: the gateway could not be reached") })
+                    } else {
+                        try await agent.expectEnding(push, "unreachable", exits: 75, files: count) { _ in }
+                    }
+                    let waited = ContinuousClock.now - start
+                    #expect(waited > .seconds(2) && waited < .seconds(20), "2 s, and not much more: \(waited)")
+                    #expect(try await agent.unfinished() == [])
+                }
+            }
+        }
+
         @Test func lostGatewayKeepsUpload() async throws {
             try await Site.with { site in
                 try await withFaultProxy(upstreamPort: 1) { proxy in

@@ -229,6 +229,8 @@ struct AgentRun {
         var outcome: String?
         var message: String?
         var text: String?
+        var skipped: Bool?
+        var unchanged: Int?
     }
 
     let events: [Event]

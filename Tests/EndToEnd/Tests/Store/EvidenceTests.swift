@@ -24,7 +24,7 @@ extension EndToEndTests {
                     _ = try await first.run(["push"] + paths + ["--part-size", site.partSize])
                     // Push again with the same agent, and then with an agent that has an empty journal and uses another
                     // part size.
-                    let again = try await first.run(["push"] + paths)
+                    let again = try await first.run(["push", "--checksum"] + paths)
                     #expect(try again.summary.bytesSent == 0)
                     #expect(again.outcomes == ["there", "there"])
                     let second = try await site.makeAgent("second", port: gateway.port)
@@ -75,7 +75,7 @@ extension EndToEndTests {
                     let composite = Data(try SHA256Digest.of(digests).bytes).base64EncodedString()
                     let expected = parts.count > 1 ? "\(composite)-\(parts.count)" : whole
                     for outcome in ["stored", "there"] {
-                        let run = try await agent.run(site.push(file))
+                        let run = try await agent.run(site.push(file) + ["--checksum"])
                         #expect(run.outcomes == [outcome])
                         let told = run.events.compactMap(\.checksumSha256)
                         #expect(told == [expected], "\(size) bytes, \(outcome)")

@@ -82,7 +82,7 @@ package final class VirtualJournal {
         case .finished(let id, let outcome):
             rows[id]?.outcome = outcome
             if case .failed(let failure) = outcome, failure.isKept { return }
-            if case .stored(let receipt, _) = outcome {
+            if case .stored(let receipt, _) = outcome, !receipt.isUnchanged {
                 let proof = rows[id].flatMap { receipt.proof(ofKey: $0.key) }
                 rows[id]?.proof = proof
                 if case .kept(let signed) = receipt.signed { receipts.append(signed) }

@@ -44,6 +44,8 @@ import WireProtocol
             #expect(pair.violations == [], "\(kind), \(size)")
             // The next run continues the upload.
             pair.store.standingFaults = [:]
+            pair.agent.exit()
+            pair.agent.start([])
             pair.submit(upload)
             pair.run()
             pair.checkStored(upload)
