@@ -109,7 +109,7 @@ extension AgentUpload {
     mutating func received(_ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext) {
         if let part = transfer.received(frame, at: place, isStream: request.isStream, &context.store) {
             apply(part.result, to: part.part, &context)
-        } else if case .partList(let page) = frame, let plan = exchange.session.plan, plan.partCount != nil {
+        } else if case .partList(let page) = frame, let plan = exchange.session.plan {
             transfer.parts.list(page, of: plan)
             offerReadyParts(&context)
         } else {

@@ -109,6 +109,8 @@ extension Simulation {
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
             break
+        case .unreachable where jobs[number].isStream && isWellConnected(jobs[number].agent):
+            violation("job \(number): a stream has stalled, and its agent was connected all the time")
         case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,
             .journalFull, .storeRefuses, .sessionLost, .superseded, .outcomeUnknown, .gatewayFailed:
             if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
@@ -120,6 +122,12 @@ extension Simulation {
             .metadataInvalid, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:
             violation("job \(number) failed: \(failure.kind) \(failure.message)")
         }
+    }
+
+    /// Whether an agent that gives up for lack of progress was connected, and its gateways answered, for as long as
+    /// there was no progress.
+    private func isWellConnected(_ agent: Int) -> Bool {
+        agents[agent].isWellConnected(for: scenario.agentLimits.retryFor)
     }
 
     // MARK: What users do at an inconvenient moment
