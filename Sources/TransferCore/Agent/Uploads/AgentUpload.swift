@@ -107,6 +107,7 @@ extension AgentUpload {
     ///
     /// - Parameter stage: the stage of the slot before the frame.
     mutating func received(_ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext) {
+        if stage == .completing { exchange.session.receivedAfterComplete(frame) }
         if let part = transfer.received(frame, at: place, isStream: request.isStream, &context.store) {
             apply(part.result, to: part.part, &context)
         } else if case .partList(let page) = frame, let plan = exchange.session.plan {
