@@ -104,6 +104,7 @@ struct UploadParts: Hashable, Sendable {
         queue = PartQueue()
         needsMD5 = []
         named = NamedParts()
+        window.sessionBegins()
     }
 
     /// The session has been replaced by one that the gateway knows; parts under way stay.
@@ -111,6 +112,7 @@ struct UploadParts: Hashable, Sendable {
         stored.removeAll()
         queue.restart()
         named = NamedParts()
+        window.sessionBegins()
     }
 
     mutating func forgetStored() { stored.removeAll() }
