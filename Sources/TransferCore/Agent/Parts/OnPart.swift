@@ -8,6 +8,8 @@ package enum OnPart: Hashable, Sendable {
     ///
     /// - earlyBytes: bytes that no longer count against the initial credit of the connection.
     case credit(OutgoingPart.OnCredit, on: ConnectionID, earlyBytes: UInt64)
+    /// A gateway has received more of the part than in any attempt before. Then the same as `credit`.
+    case arrived(OutgoingPart.OnCredit, on: ConnectionID)
     /// The part is offered as soon as the window admits it.
     ///
     /// - streamBytes: the size of the stream, if the part is its last one.

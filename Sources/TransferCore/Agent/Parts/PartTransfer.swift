@@ -180,8 +180,12 @@ extension PartTransfer {
         case .partDecision(let decision):
             return (decision.part, received(decision, at: place, isStream: isStream))
         case .received(let received):
-            let credit = parts.received(received, at: place)
-            return (received.part, .credit(credit, on: place.connection, earlyBytes: 0))
+            let (credit, isProgress) = parts.received(received, at: place)
+            let connection = place.connection
+            return (
+                received.part,
+                isProgress ? .arrived(credit, on: connection) : .credit(credit, on: connection, earlyBytes: 0)
+            )
         case .stored(let stored):
             guard parts.isStored(stored, at: place) else { return nil }
             store.stored()

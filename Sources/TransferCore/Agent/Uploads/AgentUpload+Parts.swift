@@ -14,6 +14,9 @@ extension AgentUpload {
             case .send: context.connections[connection]?.add(UploadPart(upload: id, part: number))
             case .whole: partTaken(number, &context)
             }
+        case .arrived(let credit, let connection):
+            exchange.waits.partArrived()
+            apply(.credit(credit, on: connection, earlyBytes: 0), to: number, &context)
         case .offer(let streamBytes):
             if let streamBytes { exchange.session.streamEnded(after: streamBytes) }
             offerReadyParts(&context)
