@@ -15,7 +15,9 @@ package enum OnPart: Hashable, Sendable {
     /// - streamBytes: the size of the stream, if the part is its last one.
     case offer(streamBytes: UInt64?)
     /// The file was touched while the part was read: the part is read a second time. The file has this stamp now.
-    case readTwice(FileStamp, bytes: UInt64)
+    ///
+    /// - withMD5: whether the offer of the part needs an MD5, as at the first read.
+    case readTwice(FileStamp, bytes: UInt64, withMD5: Bool)
     /// The bytes that arrived at the gateway are not those that the agent hashed. The agent reads the part again, which
     /// shows whether the file has changed.
     case readAgain

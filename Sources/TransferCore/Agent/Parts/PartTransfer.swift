@@ -36,7 +36,7 @@ extension PartTransfer {
             switch session.difference(whileReading: later) {
             case .touched where session.isOnePart && part.digest != digest:
                 parts[number]?.readAgain(after: digest)
-                return .readTwice(later, bytes: part.size)
+                return .readTwice(later, bytes: part.size, withMD5: md5 != nil)
             case .none, .touched:
                 // If the file was touched, its stamp is read again when all parts are stored.
                 parts[number]?.read(OutgoingPart.Digests(sha256: digest, md5: md5), now: now)

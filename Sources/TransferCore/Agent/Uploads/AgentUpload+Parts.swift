@@ -20,9 +20,9 @@ extension AgentUpload {
         case .offer(let streamBytes):
             if let streamBytes { exchange.session.streamEnded(after: streamBytes) }
             offerReadyParts(&context)
-        case .readTwice(let stamp, let bytes):
+        case .readTwice(let stamp, let bytes, let withMD5):
             exchange.session.restamped(stamp)
-            context.actions.append(.readPart(id, number, start: 0, bytes: bytes, withMD5: false, keep: true))
+            context.actions.append(.readPart(id, number, start: 0, bytes: bytes, withMD5: withMD5, keep: true))
         case .readAgain:
             let mismatches = transfer.putBack(number, &context)
             if exchange.session.isOnePart { exchange.lifecycle.reopen() }
