@@ -107,8 +107,8 @@ extension UploadFailure.Kind {
         case .missing, .unreadable: 66
         case .storeRefuses, .bucketMissing, .contentRefused: 69
         case .journalFull: 74
-        case .stillWritten, .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped,
-            .outcomeUnknown:
+        case .stillWritten, .gatewayAtWork, .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed,
+            .fenced, .stopped, .outcomeUnknown:
             75
         case .versionUnsupported, .protocolViolation: 76
         case .notAuthorised, .gatewayUntrusted: 77

@@ -126,14 +126,20 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// Every upload and proof ends with the reason for its last wait, or else with this failure. All state is kept for
-    /// the next run.
+    /// Every upload and proof ends because a gateway still owes it an answer, or with the reason for its last wait, or
+    /// else with this failure. All state is kept for the next run.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         for id in uploadsInOrder {
-            let trouble = uploads[id]?.exchange.waits.trouble ?? failure
-            uploads[id]?.giveUp(trouble, &context)
+            guard let view = uploads[id]?.view else { continue }
+            let isDue = view.answerDueSince(context) != nil
+            let atWork = UploadFailure.gatewayAtWork(isKept: view.progress.isResumable)
+            uploads[id]?.giveUp(isDue ? atWork : view.exchange.waits.trouble ?? failure, &context)
         }
-        for id in proofsInOrder { giveUp(proof: id, proofs[id]?.trouble ?? failure, &context) }
+        for id in proofsInOrder {
+            let isDue = proofs[id]?.answerDueSince(context) != nil
+            let trouble = isDue ? .gatewayAtWork(isKept: false) : proofs[id]?.trouble
+            giveUp(proof: id, trouble ?? failure, &context)
+        }
     }
 
     /// Every upload ends with this failure, and the agent's connections end, too. All state is kept for the next run.

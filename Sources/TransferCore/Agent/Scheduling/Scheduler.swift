@@ -27,9 +27,10 @@ struct Scheduler: Hashable {
     /// When the next upload is to have a turn.
     var nextWake: Instant? { queue.nextWake }
 
-    /// Whether any connected gateway owes an answer.
-    func awaitsAnswer(_ context: AgentContext) -> Bool {
-        uploads.values.contains { $0.view.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
+    /// Since when the newest answer has been due that a gateway owes and may still give.
+    func answerDueSince(_ context: AgentContext) -> Instant? {
+        (uploads.values.lazy.compactMap { $0.view.answerDueSince(context) }
+            + proofs.values.lazy.compactMap { $0.answerDueSince(context) }).max()
     }
 
     /// Whether an upload makes progress that no frame shows, so that the agent must not give up: the shell reads for

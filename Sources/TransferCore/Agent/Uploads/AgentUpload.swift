@@ -42,11 +42,14 @@ struct AgentUpload: Hashable {
 extension AgentUpload {
     /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
+        // What is owed now may be answered or given up by the steps below, which then make the next request.
+        context.noteAnswer(owedTo: &exchange, transfer.parts)
         while runPendingRequest(&context) {}
         joinConnections(&context)
         offerReadyParts(&context)
         let isSmall = exchange.session.isSmall(context.limits)
         while isSmall || context.hasRoom, takeUpPart(&context) {}
+        context.noteAnswer(owedTo: &exchange, transfer.parts)
         return UploadNeeds(of: exchange, transfer.parts, isSmall: isSmall, context.limits, now: context.now)
     }
 

@@ -13,6 +13,8 @@ package struct UploadWaits: Hashable, Sendable {
     package private(set) var trouble: UploadFailure?
     /// Further connections join the session from this moment on.
     package private(set) var joinsAt = Instant(nanoseconds: 0)
+    /// The answer that a gateway owes to the upload.
+    package var answer = AwaitedAnswer()
     /// The end of a wait whose reason is the store.
     private var storeWaitEnd: Instant?
 

@@ -116,6 +116,9 @@ extension Simulation {
             if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
+        case .gatewayAtWork:
+            // Every simulated call of a store ends long before the agent's patience.
+            violation("job \(number): a gateway owes an answer for ever")
         case .stillWritten, .incomplete:
             violation("job \(number): \(failure.kind), which the machine does not say of a file")
         case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
