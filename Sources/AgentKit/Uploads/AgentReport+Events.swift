@@ -16,7 +16,8 @@ extension AgentReport {
         case .partProgress(_, _, _, isStored: true), .lost:
             wait = nil
             return true
-        case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion, .receiptRefused:
+        case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion, .waitingForAnswer,
+            .receiptRefused:
             return true
         }
     }
@@ -40,6 +41,8 @@ extension AgentReport {
             let text =
                 "waiting \(ReadableQuantity.time(rest.inSeconds)): an earlier version may still appear in the store"
             events.append(.note(key: key, text))
+        case .waitingForAnswer:
+            events.append(.note(key: key, "waiting for the gateway, which is connected and still at work"))
         case .waiting(let code, let message):
             events.append(.note(key: key, "waiting: \(message.isEmpty ? code.words : message)"))
         case .receiptRefused(let refusal):

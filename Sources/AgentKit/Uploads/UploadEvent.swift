@@ -123,7 +123,7 @@ extension UploadFailure.Kind {
         case .missing, .unreadable: 66
         case .storeRefuses, .bucketMissing, .contentRefused: 69
         case .journalFull: 74
-        case .stillWritten, .tooManyOpenFiles, .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed,
+        case .stillWritten, .tooManyOpenFiles, .gatewayAtWork, .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed,
             .fenced, .stopped, .outcomeUnknown:
             75
         case .versionUnsupported, .protocolViolation: 76

@@ -31,6 +31,7 @@ extension UploadFailure.Kind {
         case .bucketMissing: "the gateway's bucket or directory is missing"
         case .metadataInvalid: "the gateway does not take this content type or these metadata"
         case .contentRefused: "the store refuses this file"
+        case .gatewayAtWork: "the gateway is connected and still at work on it"
         case .unreachable: "the gateway could not be reached"
         case .storeUnavailable: "the store is not available"
         case .storeFull: "the store is full"
@@ -67,7 +68,8 @@ extension UploadFailure.Kind {
         case .contentRefused: "tell the gateway's operator"
         case .unreachable: "check --gateway and the network, then push or resume again"
         case .storeFull: "tell the gateway's operator, and push or resume again when there is room"
-        case .storeUnavailable, .busy, .gatewayFailed, .outcomeUnknown: "push or resume again in a while"
+        case .gatewayAtWork, .storeUnavailable, .busy, .gatewayFailed, .outcomeUnknown:
+            "push or resume again in a while"
         case .stopped, .superseded: "push or resume again"
         case .fenced: "give each machine an identity of its own with sluice-agent init"
         case .journalFull: "make room, then push or resume again"

@@ -73,9 +73,7 @@ extension Agent {
         var next: Instant?
         switch phase {
         case .running where !isIdle:
-            let giveUpAt = context.progressAt + context.limits.retryFor
-            next = giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor
-            next = earlier(next, scheduler.nextWake)
+            next = earlier(giveUpAt, scheduler.nextWake)
         case .stopping(let deadline) where !isIdle: next = deadline
         case .running, .stopping: break
         case .ended, .journalLost: return nil
@@ -371,17 +369,26 @@ extension Agent {
         for id in context.connections.removeAll() { context.actions.append(.close(id)) }
     }
 
+    /// After this moment without progress, the agent looks whether to give up.
+    private var giveUpAt: Instant { max(context.progressAt + context.limits.retryFor, context.patientUntil) }
+
+    /// While the agent is patient, it looks again after this time. So it goes on for as long after a late answer.
+    private static let patienceStep = Duration.seconds(15)
+
     /// Ends the run after too long without progress, and not only the uploads that are under way. Otherwise each
     /// further group of uploads would be tried for as long again, and a run with many files would take hours to end.
     private mutating func giveUpIfStalled() {
-        guard !isIdle, context.progressAt + context.limits.retryFor <= context.now else { return }
-        let mayWaitForAnswer = context.now < context.progressAt + context.limits.answerFor
-        if mayWaitForAnswer, scheduler.awaitsAnswer(context) { return }
+        guard !isIdle, giveUpAt <= context.now else { return }
+        if let dueSince = scheduler.answerDueSince(context) {
+            let end = context.endOfPatience(dueSince: dueSince)
+            context.patientUntil = min(end, context.now + Self.patienceStep)
+            if context.now < end { return }
+        }
         guard !scheduler.isBusy(context) else {
             context.progressAt = context.now
             return
         }
         let unreachable = UploadFailure(.unreachable, "the gateway could not be reached")
-        end(scheduler.trouble ?? unreachable, hidesTroubles: false)
+        end(scheduler.trouble(context) ?? unreachable, hidesTroubles: false)
     }
 }

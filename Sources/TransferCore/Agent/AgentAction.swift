@@ -43,6 +43,8 @@ package enum AgentReport: Hashable, Sendable {
     /// The upload sends nothing for this duration, because an earlier version of the file may still appear under the
     /// key.
     case waitingForEarlierVersion(Duration)
+    /// A connected gateway has not answered for a while. This concerns all uploads that wait for it.
+    case waitingForAnswer
     /// The upload waits because of this code, and tries again.
     case waiting(ErrorCode, message: String)
     /// The gateway sent a receipt that is not kept.

@@ -11,6 +11,10 @@ struct AgentContext: Hashable {
     var actions: [AgentAction] = []
     /// When the agent last made progress. After `AgentLimits.retryFor` without progress, the run ends.
     var progressAt: Instant
+    /// While a gateway owes an answer, the agent does not give up before this moment.
+    var patientUntil = Instant(nanoseconds: 0)
+    /// The upload or proof whose wait for an answer has been reported, while it waits.
+    var toldOfWait: UploadID?
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
     /// Whether the agent trusts the store to take data.

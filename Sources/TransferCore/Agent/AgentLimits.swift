@@ -26,9 +26,11 @@ package struct AgentLimits: Hashable, Sendable {
     /// How long the run goes without progress before it ends, whatever number of files it still has to take up. The
     /// agent keeps all state for the next run.
     package var retryFor = Duration.seconds(300)
-    /// How long the agent goes without progress while a connected gateway owes an answer, before it gives up. A gateway
-    /// may look for an object for two minutes.
-    package var answerFor = Duration.seconds(180)
+    /// How long the agent waits for an answer, from the moment at which it became due, as long as the gateway answers
+    /// PING. A gateway may look for an object or read one for minutes, and a store may join a large file for as long.
+    package var answerFor = Duration.seconds(1_800)
+    /// After this time the user is told that an answer is awaited.
+    package var answerToldAfter = Duration.seconds(30)
     package var retry = RetryPolicy()
     /// How long a stopping agent waits for parts and completions that are under way.
     package var stopGrace = Duration.seconds(3)

@@ -60,6 +60,15 @@ package struct PeerLiveness: Hashable, Sendable {
         return .sendPing
     }
 
+    /// Whether the peer answers: something has arrived from it within half of the idle limit. PING is sent after a
+    /// third of the limit, so the rest of the half is left for its answer.
+    package func isHeard(idleLimit: Duration, now: Instant) -> Bool {
+        switch state {
+        case .heard(let at), .pinged(_, let at): at + idleLimit / 2 > now
+        case .lost: false
+        }
+    }
+
     /// When `tick` has something to do; `nil` once the peer is lost.
     ///
     /// The end of the idle limit needs no deadline of its own: a PING is always due before it, and `tick` checks both.

@@ -68,9 +68,6 @@ struct Abort: AsyncParsableCommand {
 
     func run() async throws {
         try await options.upload(
-            .unfinished(resume: [], path: nil, drop: [UploadID(id)]), try await options.settings()
-        ) { configuration in
-            if options.retryFor == nil { configuration.limits.retryFor = .seconds(15) }
-        }
+            .unfinished(resume: [], path: nil, drop: [UploadID(id)]), try await options.settings())
     }
 }

@@ -41,6 +41,8 @@ package enum Canary: String, CaseIterable, Sendable {
     case abortsAfterConflict
     /// An agent continues a partial although the partial's digest differs from that of the agent's own part.
     case takesForeignPartials
+    /// An agent that uploads streams never reads the end of a list of stored parts.
+    case missesListsOfStreams
     /// The gateway treats a record as renewed as soon as it has requested the renewal. So it removes the record too
     /// early.
     case removesRecordDuringRenewal
@@ -112,7 +114,8 @@ package enum Canary: String, CaseIterable, Sendable {
             }
         case .forgetsConditionOnResume, .abortsAfterConflict:
             installDefectOfConditions(on: gateway, in: simulation)
-        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored, .takesForeignPartials:
+        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored, .takesForeignPartials,
+            .missesListsOfStreams:
             break
         }
     }
@@ -166,6 +169,13 @@ package enum Canary: String, CaseIterable, Sendable {
             }
         case .callsChangedFileStored:
             agent.tamperEvidence = { $0 }
+        case .missesListsOfStreams:
+            // Lists of files stay whole: an agent that waits for one never ends the file, which other checks detect.
+            guard simulation.scenario.jobs.allSatisfy({ $0.agent != agent.number || $0.isStream }) else { return }
+            agent.tamperInbound = { frame in
+                guard case .partList = frame else { return frame }
+                return .partList(PartList(entries: [], isLast: false))
+            }
         default:
             break
         }

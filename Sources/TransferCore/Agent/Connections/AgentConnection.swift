@@ -138,6 +138,11 @@ package struct AgentConnection: Hashable, Sendable {
         if case .open = phase { true } else { false }
     }
 
+    /// Whether the connection is open and its gateway answers.
+    package func isHeard(now: Instant) -> Bool {
+        if case .open(let open) = phase { open.liveness.isHeard(idleLimit: open.idleLimit, now: now) } else { false }
+    }
+
     /// Whether the agent is connecting and the attempt before did not fail, so that the connection is likely to be open
     /// soon.
     var isComing: Bool {

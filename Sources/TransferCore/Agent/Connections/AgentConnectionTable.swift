@@ -63,6 +63,11 @@ struct AgentConnectionTable: Hashable {
     /// Whether a session could be opened or resumed on any of the connections.
     var hasFreeSlot: Bool { values.contains(where: \.hasFreeSlot) }
 
+    /// Whether the gateway of any of these connections answers.
+    func isHeard(_ connections: Set<ConnectionID>, now: Instant) -> Bool {
+        connections.contains { self[$0]?.isHeard(now: now) == true }
+    }
+
     /// The number of connections on which a session could be opened or resumed.
     func countWithFreeSlot(excluding taken: Set<ConnectionID>) -> Int {
         ids.count { !taken.contains($0) && self[$0]?.hasFreeSlot == true }

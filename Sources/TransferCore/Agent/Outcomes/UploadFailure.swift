@@ -12,6 +12,8 @@ package struct UploadFailure: Error, Hashable, Sendable {
         case keyInvalid, keyTaken, keyUnsupported
         case sizeUnsupported, partSizeUnsupported, metadataInvalid
         case storeRefuses, bucketMissing, contentRefused
+        /// The gateway is connected and has not answered for a long time.
+        case gatewayAtWork
         case unreachable, storeUnavailable, storeFull, busy, fenced, stopped, journalFull
         /// The gateway has a defect, or gives a code that this agent does not know.
         case gatewayFailed
@@ -31,7 +33,7 @@ package struct UploadFailure: Error, Hashable, Sendable {
     /// Whether the upload stays in the journal, so that a later run can continue it.
     package var isKept: Bool {
         switch kind {
-        case .changed, .wrongFile, .stillWritten, .tooManyOpenFiles, .missing, .unreadable, .unreachable,
+        case .changed, .wrongFile, .stillWritten, .tooManyOpenFiles, .missing, .unreadable, .gatewayAtWork, .unreachable,
             .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped, .journalFull, .storeRefuses,
             .bucketMissing, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
@@ -55,6 +57,14 @@ extension UploadFailure {
     package static let cutShortWhileSent = UploadFailure(.changed, "the file was cut short while it was being sent")
     /// The user has stopped the run.
     package static let interrupted = UploadFailure(.stopped, "interrupted")
+
+    /// A gateway has not given an answer that it owes, although it answers PING.
+    ///
+    /// - Parameter isKept: whether a later run can continue from what was sent.
+    package static func gatewayAtWork(isKept: Bool) -> UploadFailure {
+        let message = "the gateway is connected and still at work on it"
+        return UploadFailure(.gatewayAtWork, isKept ? message + "; what was sent is kept" : message)
+    }
 }
 
 /// How an upload ended in this run.

@@ -8,12 +8,16 @@ package enum OnPart: Hashable, Sendable {
     ///
     /// - earlyBytes: bytes that no longer count against the initial credit of the connection.
     case credit(OutgoingPart.OnCredit, on: ConnectionID, earlyBytes: UInt64)
+    /// A gateway has received more of the part than in any attempt before. Then the same as `credit`.
+    case arrived(OutgoingPart.OnCredit, on: ConnectionID)
     /// The part is offered as soon as the window admits it.
     ///
     /// - streamBytes: the size of the stream, if the part is its last one.
     case offer(streamBytes: UInt64?)
     /// The file was touched while the part was read: the part is read a second time. The file has this stamp now.
-    case readTwice(FileStamp, bytes: UInt64)
+    ///
+    /// - withMD5: whether the offer of the part needs an MD5, as at the first read.
+    case readTwice(FileStamp, bytes: UInt64, withMD5: Bool)
     /// The bytes that arrived at the gateway are not those that the agent hashed. The agent reads the part again, which
     /// shows whether the file has changed.
     case readAgain

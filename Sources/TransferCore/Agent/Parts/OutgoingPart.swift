@@ -107,7 +107,10 @@ package struct OutgoingPart: Hashable, Sendable {
     package let isCounted: Bool
     /// Highest offset that any attempt has written to a socket.
     package private(set) var reached: ByteOffset = 0
-    /// Failures of this part since the store last took any part of the session, for the back-off.
+    /// Highest offset below which a gateway has received all bytes, in any attempt.
+    private var arrived: ByteOffset = 0
+    /// Failures of this part, for the back-off, since the store last took any part of the session, or since a gateway
+    /// last received more of this part than in any attempt before.
     package var failures = 0
     /// Whether the part was deferred, or the gateway received other bytes of it than the agent hashed. If so, the data
     /// of the next offer waits for the decision.
@@ -258,6 +261,16 @@ extension OutgoingPart {
         change { offer, size in offer.credit = .decided(limit: max(before, min(limit, size))) }
         guard isSending, let offer, offer.handed < size else { return .nothing }
         return .send
+    }
+
+    /// The gateway has received the bytes below an offset.
+    ///
+    /// - Returns: whether no gateway has received so much of the part before.
+    package mutating func arrived(upTo end: ByteOffset) -> Bool {
+        guard offer != nil, end > arrived else { return false }
+        arrived = end
+        failures = 0
+        return true
     }
 
     /// The bytes that were sent before a decision no longer count against the initial credit.

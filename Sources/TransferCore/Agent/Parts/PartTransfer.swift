@@ -36,7 +36,7 @@ extension PartTransfer {
             switch session.difference(whileReading: later) {
             case .touched where session.isOnePart && part.digest != digest:
                 parts[number]?.readAgain(after: digest)
-                return .readTwice(later, bytes: part.size)
+                return .readTwice(later, bytes: part.size, withMD5: md5 != nil)
             case .none, .touched:
                 // If the file was touched, its stamp is read again when all parts are stored.
                 parts[number]?.read(OutgoingPart.Digests(sha256: digest, md5: md5), now: now)
@@ -180,8 +180,12 @@ extension PartTransfer {
         case .partDecision(let decision):
             return (decision.part, received(decision, at: place, isStream: isStream))
         case .received(let received):
-            let credit = parts.received(received, at: place)
-            return (received.part, .credit(credit, on: place.connection, earlyBytes: 0))
+            let (credit, isProgress) = parts.received(received, at: place)
+            let connection = place.connection
+            return (
+                received.part,
+                isProgress ? .arrived(credit, on: connection) : .credit(credit, on: connection, earlyBytes: 0)
+            )
         case .stored(let stored):
             guard parts.isStored(stored, at: place) else { return nil }
             store.stored()

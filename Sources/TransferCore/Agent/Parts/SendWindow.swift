@@ -41,6 +41,9 @@ package struct SendWindow: Hashable, Sendable {
         known = []
     }
 
+    /// Another session begins, of which no gateway holds bytes.
+    package mutating func sessionBegins() { known = [] }
+
     /// A part was stored.
     ///
     /// - Parameter roomMax: the concurrency of the agent.

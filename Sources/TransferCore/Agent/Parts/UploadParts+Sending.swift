@@ -86,10 +86,15 @@ extension UploadParts {
     // MARK: Answers
 
     /// RECEIVED has come in a slot.
-    mutating func received(_ received: Received, at place: Attachment) -> OutgoingPart.OnCredit {
+    ///
+    /// - Returns: what the higher limit leads to, and whether no gateway has received so much of the part before.
+    mutating func received(
+        _ received: Received, at place: Attachment
+    ) -> (credit: OutgoingPart.OnCredit, isProgress: Bool) {
         named.received(received, at: place)
-        guard underWay[received.part]?.place == place else { return .nothing }
-        return underWay[received.part]?.raised(to: received.limit) ?? .nothing
+        guard underWay[received.part]?.place == place else { return (.nothing, false) }
+        let isProgress = underWay[received.part]?.arrived(upTo: received.received) ?? false
+        return (underWay[received.part]?.raised(to: received.limit) ?? .nothing, isProgress)
     }
 
     /// STORED has come in a slot.

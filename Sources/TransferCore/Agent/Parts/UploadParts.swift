@@ -104,6 +104,7 @@ struct UploadParts: Hashable, Sendable {
         queue = PartQueue()
         needsMD5 = []
         named = NamedParts()
+        window.sessionBegins()
     }
 
     /// The session has been replaced by one that the gateway knows; parts under way stay.
@@ -111,6 +112,7 @@ struct UploadParts: Hashable, Sendable {
         stored.removeAll()
         queue.restart()
         named = NamedParts()
+        window.sessionBegins()
     }
 
     mutating func forgetStored() { stored.removeAll() }
@@ -214,15 +216,16 @@ extension UploadParts {
         queue.putFirst(fresh)
     }
 
-    /// PART LIST names the parts that the store has and the agent did not list. They are read first.
+    /// PART LIST names the parts that the store has and the agent did not list. They are read first. The parts of a
+    /// stream are read in order and once, so a list of them counts only for parts under way.
     mutating func list(_ page: PartList, of plan: PartPlan) {
-        guard let count = plan.partCount else { return }
-        window.known.formUnion(page.entries.map(\.part))
-        for entry in page.entries where stored[entry.part] == nil && plan.bytes(of: entry.part) == entry.size {
+        let entries = page.entries.filter { !plan.isStream || underWay[$0.part] != nil }
+        window.known.formUnion(entries.map(\.part))
+        for entry in entries where stored[entry.part] == nil && plan.bytes(of: entry.part) == entry.size {
             if let digest = entry.digest, underWay[entry.part]?.place == nil {
                 named.list(entry.part, digest: digest, etag: entry.etag)
             }
-            guard underWay[entry.part] == nil, queue.preferredCount <= Int(count) else { continue }
+            guard underWay[entry.part] == nil, queue.preferredCount <= Int(plan.partCount ?? 0) else { continue }
             queue.putLast(entry.part)
             if entry.digest == nil { needsMD5.insert(entry.part) }
         }

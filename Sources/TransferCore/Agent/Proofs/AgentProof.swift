@@ -52,6 +52,7 @@ struct AgentProof: Hashable {
     private(set) var next: UploadRequest?
     /// The reason for the last wait, reported if the agent gives up.
     private(set) var trouble: UploadFailure?
+    private var answer = AwaitedAnswer()
 
     /// How many refusals of gateways end the proof if only a receipt depends on it.
     private static let refusalsOfReceiptMax = 3
@@ -70,15 +71,24 @@ struct AgentProof: Hashable {
     func isPatient(_ context: AgentContext) -> Bool {
         switch phase {
         case .hashing: true
-        case .proving: request.readsBack && awaitsAnswer(context)
+        case .proving: request.readsBack && answerDueSince(context) != nil
         case .waiting, .recording, .ended: false
         }
     }
 
-    /// Whether the gateway to which PROVE was sent is connected and owes the answer.
-    func awaitsAnswer(_ context: AgentContext) -> Bool {
-        guard case .proving(let attachment) = phase else { return false }
-        return context.connections[attachment.connection]?.isOpen == true
+    /// Since when the gateway to which PROVE was sent has owed the answer; `nil` if it does not answer PING.
+    func answerDueSince(_ context: AgentContext) -> Instant? {
+        context.connections.isHeard(connections, now: context.now) ? answer.dueSince : nil
+    }
+
+    /// What the proof waits for: an answer that a gateway owes it, or else the end of a wait for a reason of its own.
+    func trouble(_ context: AgentContext) -> UploadFailure? {
+        answerDueSince(context) == nil ? trouble : .gatewayAtWork(isKept: false)
+    }
+
+    /// The connection on which PROVE was sent, while the answer is due.
+    private var connections: Set<ConnectionID> {
+        if case .proving(let attachment) = phase { [attachment.connection] } else { [] }
     }
 
     /// The state of a slot, as far as this proof uses the slot.
@@ -93,6 +103,20 @@ struct AgentProof: Hashable {
 
     /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
+        noteAwaitedAnswer(&context)
+        var needs = ask(&context)
+        noteAwaitedAnswer(&context)
+        if let moment = answer.tellsAt(context.limits.answerToldAfter) { needs.wake(at: moment, now: context.now) }
+        return needs
+    }
+
+    private mutating func noteAwaitedAnswer(_ context: inout AgentContext) {
+        let on = connections
+        context.note(on.isEmpty ? nil : .prove, on: on, of: request.id, in: &answer)
+    }
+
+    /// Sends PROVE, or has the file read, if either is due.
+    private mutating func ask(_ context: inout AgentContext) -> UploadNeeds {
         var needs = UploadNeeds()
         guard case .waiting(let until) = phase else { return needs }
         needs.wake(at: until, now: context.now)

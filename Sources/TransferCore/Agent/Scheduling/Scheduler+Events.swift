@@ -129,9 +129,9 @@ extension Scheduler {
 
 extension Scheduler {
     /// Why the first upload or proof that waits for a reason of its own waits.
-    var trouble: UploadFailure? {
-        uploadsInOrder.lazy.compactMap { uploads[$0]?.exchange.waits.trouble }.first
-            ?? proofsInOrder.lazy.compactMap { proofs[$0]?.trouble }.first
+    func trouble(_ context: AgentContext) -> UploadFailure? {
+        uploadsInOrder.lazy.compactMap { uploads[$0]?.view.trouble(context) }.first
+            ?? proofsInOrder.lazy.compactMap { proofs[$0]?.trouble(context) }.first
     }
 
     /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.
@@ -140,11 +140,11 @@ extension Scheduler {
     ///   reason of its own ends with that reason.
     mutating func giveUp(_ failure: UploadFailure, hidesTroubles: Bool, _ context: inout AgentContext) {
         for id in uploadsInOrder {
-            let trouble = hidesTroubles ? nil : uploads[id]?.exchange.waits.trouble
+            let trouble = hidesTroubles ? nil : uploads[id]?.view.trouble(context)
             uploads[id]?.giveUp(trouble ?? failure, &context)
         }
         for id in proofsInOrder {
-            giveUp(proof: id, (hidesTroubles ? nil : proofs[id]?.trouble) ?? failure, &context)
+            giveUp(proof: id, (hidesTroubles ? nil : proofs[id]?.trouble(context)) ?? failure, &context)
         }
     }
 

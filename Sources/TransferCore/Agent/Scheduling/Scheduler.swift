@@ -27,17 +27,17 @@ struct Scheduler: Hashable {
     /// When the next upload is to have a turn.
     var nextWake: Instant? { queue.nextWake }
 
-    /// Whether any connected gateway owes an answer.
-    func awaitsAnswer(_ context: AgentContext) -> Bool {
-        uploads.values.contains { $0.view.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
+    /// Since when the newest answer has been due that a gateway owes and may still give.
+    func answerDueSince(_ context: AgentContext) -> Instant? {
+        (uploads.values.lazy.compactMap { $0.view.answerDueSince(context) }
+            + proofs.values.lazy.compactMap { $0.answerDueSince(context) }).max()
     }
 
     /// Whether the agent must not give up although no frame shows progress: the shell reads for an upload or a proof, a
     /// gateway reads an object for a proof, or an upload waits for the put limit, which may be longer than
     /// `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
-        uploads.values.contains { $0.view.isBusy(at: context.now) }
-            || proofs.values.contains { $0.isPatient(context) }
+        uploads.values.contains { $0.view.isBusy(at: context.now) } || proofs.values.contains { $0.isPatient(context) }
     }
 
     /// The uploads with a slot on a connection, in the order of submission.

@@ -22,6 +22,7 @@ extension UploadNeeds {
     init(of exchange: SessionExchange, _ parts: UploadParts, isSmall: Bool, _ limits: AgentLimits, now: Instant) {
         holdsNothing = parts.isEmpty
         if let moment = parts.nextOffer(after: now) { wake(at: moment, now: now) }
+        if let moment = exchange.waits.answer.tellsAt(limits.answerToldAfter) { wake(at: moment, now: now) }
         if exchange.lifecycle.wantsToJoin(exchange.session, parts, limits) {
             wake(at: exchange.waits.joinsAt, now: now)
         }

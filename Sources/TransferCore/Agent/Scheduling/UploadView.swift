@@ -23,10 +23,18 @@ struct UploadView {
         exchange.lifecycle.links.awaitsAnswer(on: connection) || transfer.parts.isUnderWay(on: connection)
     }
 
-    /// Whether a connected gateway owes an answer. A gateway may look for an object for minutes.
-    func awaitsAnswer(_ context: AgentContext) -> Bool {
-        exchange.phase.awaitsAnswer
-            && exchange.lifecycle.links.connections.contains { context.connections[$0]?.isOpen == true }
+    /// Since when an answer has been due that a gateway owes; `nil` if none is, or if no gateway of the session answers
+    /// PING.
+    func answerDueSince(_ context: AgentContext) -> Instant? {
+        guard let since = exchange.waits.answer.dueSince,
+            context.connections.isHeard(exchange.lifecycle.links.connections, now: context.now)
+        else { return nil }
+        return since
+    }
+
+    /// What the upload waits for: an answer that a gateway owes it, or else the end of a wait for a reason of its own.
+    func trouble(_ context: AgentContext) -> UploadFailure? {
+        answerDueSince(context) == nil ? exchange.waits.trouble : .gatewayAtWork(isKept: progress.isResumable)
     }
 
     /// Whether the agent must not give up for lack of progress: the shell is reading the file, whose progress no event

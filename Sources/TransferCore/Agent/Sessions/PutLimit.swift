@@ -8,6 +8,7 @@ package import TransferCommon
 ///     due       a gateway names the limit                                  waiting
 ///     counting  a gateway names the limit                                  waiting
 ///     waiting   another version of the file may appear from now on         due
+///     waiting   the wait is over, and a session begins                     none
 ///
 /// A request that stores a one-part file may still take effect for a while, the put limit, after its connection has
 /// ended. During this time the agent writes no other version of the file under the key. Only a gateway knows how long
@@ -21,7 +22,7 @@ package struct PutLimit: Hashable, Sendable {
         case due
         /// At the moment `from`, the time `passed` of the limit had passed already.
         case counting(from: Instant, passed: Duration)
-        /// The end of the wait. The state stays `waiting` when that moment has passed.
+        /// The end of the wait. When that moment has passed, the state stays `waiting` until a session begins.
         case waiting(until: Instant)
     }
 
@@ -34,9 +35,12 @@ package struct PutLimit: Hashable, Sendable {
 
     /// Whether an object of this version of the file may appear that no gateway has confirmed.
     package enum OwnVersion: Hashable, Sendable {
-        /// No request for the version was sent, or the put limit has passed since.
+        /// No request for the version was sent, the store has refused it, or the put limit has passed since.
         case cannotAppear
-        /// COMPLETE of the one-part file may have been sent, and its outcome is unknown.
+        /// COMPLETE of the one-part file was sent once, and its outcome is unknown.
+        case completeSent
+        /// COMPLETE of the one-part file may have been sent several times, or by an earlier run. An answer says
+        /// nothing of the outcome of the earlier ones.
         case mayAppear
     }
 
@@ -50,9 +54,19 @@ package struct PutLimit: Hashable, Sendable {
         if case .waiting(let end) = state { end > now } else { false }
     }
 
-    /// COMPLETE of the one-part file is sent, or an earlier run may have sent it.
+    /// An earlier run may have sent COMPLETE of the one-part file.
     package mutating func ownVersionMayAppear() {
         ownVersion = .mayAppear
+    }
+
+    /// COMPLETE of the one-part file is sent.
+    package mutating func completeSent() {
+        ownVersion = ownVersion == .cannotAppear ? .completeSent : .mayAppear
+    }
+
+    /// The answer to COMPLETE says that its request has stored nothing and will store nothing.
+    package mutating func completeRefused() {
+        if ownVersion == .completeSent { ownVersion = .cannotAppear }
     }
 
     /// A session of another version has ended, and its object may still appear.
@@ -72,10 +86,13 @@ package struct PutLimit: Hashable, Sendable {
         let rest: Duration
         switch state {
         case .none: return .proceed
+        case .waiting(let end) where end > now:
+            return .wait(until: end, rest: end.since(now))
         case .waiting:
-            // An upload begins its session only after the wait, so an earlier request of this version is too old to
-            // take effect, too.
+            // The upload begins its session only after the wait, so an earlier request of this version is too old to
+            // take effect, too. This wait says nothing of the requests that follow.
             ownVersion = .cannotAppear
+            state = .none
             return .proceed
         case .due: rest = max(limit, .zero)
         case .counting(let start, let passed): rest = max(limit - (now.since(start) + passed), .zero)

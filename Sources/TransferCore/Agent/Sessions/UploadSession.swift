@@ -101,7 +101,7 @@ package struct UploadSession: Hashable, Sendable {
     package var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
 
     /// Whether the version of the file that the session uploads may still appear under the key later.
-    var mayStillAppear: Bool { putLimit.ownVersion == .mayAppear }
+    var mayStillAppear: Bool { putLimit.ownVersion != .cannotAppear }
 
     /// Whether an earlier run began this session.
     package var isOfEarlierRun: Bool { request.saved?.session == id }
@@ -197,7 +197,12 @@ package struct UploadSession: Hashable, Sendable {
     }
 
     /// COMPLETE of a one-part file is sent.
-    package mutating func completesOnePart() { putLimit.ownVersionMayAppear() }
+    package mutating func completesOnePart() { putLimit.completeSent() }
+
+    /// A frame has come in the slot in which COMPLETE was sent.
+    package mutating func receivedAfterComplete(_ frame: Frame) {
+        if isOnePart, frame.refusesToStore { putLimit.completeRefused() }
+    }
 
     /// The store lacks parts that were to be completed.
     ///

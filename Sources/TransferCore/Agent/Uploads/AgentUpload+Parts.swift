@@ -14,12 +14,15 @@ extension AgentUpload {
             case .send: context.connections[connection]?.add(UploadPart(upload: id, part: number))
             case .whole: partTaken(number, &context)
             }
+        case .arrived(let credit, let connection):
+            exchange.waits.partArrived()
+            apply(.credit(credit, on: connection, earlyBytes: 0), to: number, &context)
         case .offer(let streamBytes):
             if let streamBytes { exchange.session.streamEnded(after: streamBytes) }
             offerReadyParts(&context)
-        case .readTwice(let stamp, let bytes):
+        case .readTwice(let stamp, let bytes, let withMD5):
             exchange.session.restamped(stamp)
-            context.actions.append(.readPart(id, number, start: 0, bytes: bytes, withMD5: false, keep: true))
+            context.actions.append(.readPart(id, number, start: 0, bytes: bytes, withMD5: withMD5, keep: true))
         case .readAgain:
             let mismatches = transfer.putBack(number, &context)
             if exchange.session.isOnePart { exchange.lifecycle.reopen() }

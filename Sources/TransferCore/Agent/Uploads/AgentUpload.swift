@@ -42,11 +42,14 @@ struct AgentUpload: Hashable {
 extension AgentUpload {
     /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
+        // What is owed now may be answered or given up by the steps below, which then make the next request.
+        context.noteAnswer(owedTo: &exchange, transfer.parts)
         while runPendingRequest(&context) {}
         joinConnections(&context)
         offerReadyParts(&context)
         let isSmall = exchange.session.isSmall(context.limits)
         while isSmall || context.hasRoom, takeUpPart(&context) {}
+        context.noteAnswer(owedTo: &exchange, transfer.parts)
         return UploadNeeds(of: exchange, transfer.parts, isSmall: isSmall, context.limits, now: context.now)
     }
 
@@ -107,9 +110,10 @@ extension AgentUpload {
     ///
     /// - Parameter stage: the stage of the slot before the frame.
     mutating func received(_ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext) {
+        if stage == .completing { exchange.session.receivedAfterComplete(frame) }
         if let part = transfer.received(frame, at: place, isStream: request.isStream, &context.store) {
             apply(part.result, to: part.part, &context)
-        } else if case .partList(let page) = frame, let plan = exchange.session.plan, plan.partCount != nil {
+        } else if case .partList(let page) = frame, let plan = exchange.session.plan {
             transfer.parts.list(page, of: plan)
             offerReadyParts(&context)
         } else {

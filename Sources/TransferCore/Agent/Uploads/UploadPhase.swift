@@ -82,14 +82,6 @@ extension UploadPhase {
         }
     }
 
-    /// Whether a gateway owes an answer.
-    package var awaitsAnswer: Bool {
-        switch self {
-        case .opening, .resuming, .completing, .aborting: true
-        default: false
-        }
-    }
-
     /// Stored parts that the shell is reading again.
     var beingVerified: Set<PartNumber> {
         if case .verifying(let verification) = self { verification.beingRead } else { [] }

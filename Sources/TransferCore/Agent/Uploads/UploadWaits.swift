@@ -3,7 +3,8 @@ import WireProtocol
 
 /// The waits of one upload after failures: when the request is sent again, and when further connections join.
 ///
-/// Each failure in a row makes the next wait longer (specification §5.4); a stored part ends the row. The clock draws
+/// Each failure in a row makes the next wait longer (specification §5.4). A stored part ends the row, and so does data
+/// that arrives at a gateway for the first time, because a file of one part is stored only at its end. The clock draws
 /// the length of a wait, and this type decides which failures count and which moment follows.
 package struct UploadWaits: Hashable, Sendable {
     /// Requests that failed since the last progress.
@@ -12,6 +13,8 @@ package struct UploadWaits: Hashable, Sendable {
     package private(set) var trouble: UploadFailure?
     /// Further connections join the session from this moment on.
     package private(set) var joinsAt = Instant(nanoseconds: 0)
+    /// The answer that a gateway owes to the upload.
+    package var answer = AwaitedAnswer()
     /// The end of a wait whose reason is the store.
     private var storeWaitEnd: Instant?
 
@@ -77,6 +80,9 @@ package struct UploadWaits: Hashable, Sendable {
     }
 
     // MARK: Progress
+
+    /// A gateway has received more of a part than in any attempt before.
+    package mutating func partArrived() { failures = 0 }
 
     /// A part is stored.
     ///

@@ -36,6 +36,8 @@ extension Scenario {
         scenario.drawResumptions(&resuming)
         var renewals = Dice(seed: seed ^ 0xCC)
         scenario.drawRenewals(&renewals)
+        var streams = Dice(seed: seed ^ 0xDD)
+        scenario.drawStreams(&streams)
         return scenario
     }
 

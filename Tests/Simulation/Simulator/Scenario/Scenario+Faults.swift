@@ -105,6 +105,21 @@ extension Scenario {
         faults.append(PlannedFault(.request(.renewRecord, dice.number(1...3)), .store(fault)))
     }
 
+    /// Makes all files of an agent streams of several parts, and cuts the connections while parts are being stored. So
+    /// the store has parts that the agent does not know to be stored.
+    mutating func drawStreams(_ dice: inout Dice) {
+        guard !hasCopies, dice.percent(10) else { return }
+        let agent = dice.number(0...devices.count - 1)
+        for job in jobs.indices where jobs[job].agent == agent {
+            jobs[job].isStream = true
+            jobs[job].bytes = dice.bytes(dice.number(600...1_200))
+        }
+        for _ in 0..<dice.number(1...3) {
+            let outage = Fault.outage(milliseconds: dice.number(10...2_000))
+            faults.append(PlannedFault(.request(.storePart, dice.number(1...12)), outage))
+        }
+    }
+
     private func drawFault(_ dice: inout Dice) -> PlannedFault {
         switch dice.number(0...99) {
         case 0..<30: drawNetworkFault(&dice)

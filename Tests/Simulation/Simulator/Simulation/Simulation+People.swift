@@ -109,17 +109,28 @@ extension Simulation {
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
             break
+        case .unreachable where jobs[number].isStream && isWellConnected(jobs[number].agent):
+            violation("job \(number): a stream has stalled, and its agent was connected all the time")
         case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,
             .journalFull, .storeRefuses, .sessionLost, .superseded, .outcomeUnknown, .gatewayFailed:
             if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
+        case .gatewayAtWork:
+            // Every simulated call of a store ends long before the agent's patience.
+            violation("job \(number): a gateway owes an answer for ever")
         case .stillWritten, .tooManyOpenFiles, .incomplete:
             violation("job \(number): \(failure.kind), which the machine does not say of a file")
         case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
             .metadataInvalid, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:
             violation("job \(number) failed: \(failure.kind) \(failure.message)")
         }
+    }
+
+    /// Whether an agent that gives up for lack of progress was connected, and its gateways answered, for as long as
+    /// there was no progress.
+    private func isWellConnected(_ agent: Int) -> Bool {
+        agents[agent].isWellConnected(for: scenario.agentLimits.retryFor)
     }
 
     // MARK: What users do at an inconvenient moment

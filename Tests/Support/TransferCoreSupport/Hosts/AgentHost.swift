@@ -10,6 +10,10 @@ package final class AgentHost {
         var decoder = FrameDecoder(receiver: .agent)
         var chunks: [Chunk] = []
         var isPumping = false
+        /// When WELCOME arrived.
+        var openedAt: Instant?
+        /// When the last frame arrived.
+        var heardAt: Instant?
     }
 
     struct PartKey: Hashable {
@@ -23,6 +27,7 @@ package final class AgentHost {
     private let makeMachine: (Instant) -> Agent
     unowned let world: any HostWorld
     private var ends: [ConnectionID: End] = [:]
+    private var lostConnectionAt: Instant?
     /// Where each part under way begins in its file, and its bytes if they are kept in memory.
     var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     var reads: [PartKey: Int] = [:]
@@ -66,6 +71,16 @@ package final class AgentHost {
     }
 
     package var heldParts: Int { held.count }
+
+    /// Whether the agent is connected and has lost no connection for this time, and each connection has been open for
+    /// as long and has brought a frame in the second half of the time.
+    package func isWellConnected(for age: Duration) -> Bool {
+        let areAlive = ends.values.allSatisfy { end in
+            guard let openedAt = end.openedAt, let heardAt = end.heardAt else { return false }
+            return openedAt + age <= now && heardAt + age / 2 > now
+        }
+        return !ends.isEmpty && areAlive && lostConnectionAt.map { $0 + age <= now } ?? true
+    }
 
     var now: Instant { world.schedule.now }
 
@@ -145,6 +160,7 @@ package final class AgentHost {
 
     func connectionLost(_ id: ConnectionID) {
         guard !isDead, ends.removeValue(forKey: id) != nil else { return }
+        lostConnectionAt = now
         handle(.connectionLost(id))
     }
 
@@ -153,6 +169,8 @@ package final class AgentHost {
         do throws(WireError) {
             while !isDead, let inbound = try ends[id]?.decoder.next() {
                 guard case .frame(let slot, let frame) = inbound else { continue }
+                ends[id]?.heardAt = now
+                if case .welcome = frame { ends[id]?.openedAt = now }
                 world.delivered(frame, to: self)
                 world.delivered(frame, slot: slot, on: id, to: self)
                 handle(.receivedFrame(tamperInbound?(frame) ?? frame, slot: slot, from: id))
@@ -190,7 +208,9 @@ package final class AgentHost {
             guard ends[chunk.connection] != nil else { return }
             ends[chunk.connection]?.chunks.append(chunk)
             pump(chunk.connection)
-        case .close(let id): ends.removeValue(forKey: id)?.wire?.close(from: .toGateway)
+        case .close(let id):
+            lostConnectionAt = now
+            ends.removeValue(forKey: id)?.wire?.close(from: .toGateway)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
             read(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
         case .releasePart(let upload, let part):

@@ -64,6 +64,8 @@ package final class Pair: HostWorld {
     package private(set) var gateways: [GatewayHost] = []
     private var agentHost: AgentHost?
     package var files: [UploadID: VirtualFile] = [:]
+    /// The uploads whose bytes the agent can read only once and in order.
+    private var streams: Set<UploadID> = []
     /// The gateway that the next connection reaches; `nil` if no gateway is reachable.
     package var route: (() -> Int?) = { 0 }
     package var cuts: [Cut] = []
@@ -124,17 +126,20 @@ package final class Pair: HostWorld {
     /// Submits a new file of random bytes to the agent.
     @discardableResult
     package func push(
-        bytes count: Int, key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil
+        bytes count: Int, key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil,
+        isStream: Bool = false
     ) -> UploadID {
-        push(generator.bytes(count), key: key, policy: policy, partBytes: partBytes)
+        push(generator.bytes(count), key: key, policy: policy, partBytes: partBytes, isStream: isStream)
     }
 
     @discardableResult
     package func push(
-        _ bytes: [UInt8], key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil
+        _ bytes: [UInt8], key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil,
+        isStream: Bool = false
     ) -> UploadID {
         lastUpload += 1
         let id = UploadID(lastUpload)
+        if isStream { streams.insert(id) }
         files[id] = VirtualFile(bytes: bytes, inode: UInt64(lastUpload))
         journal.add(
             VirtualJournal.Row(id: id, key: key, policy: policy, partBytesWish: partBytes))
@@ -144,7 +149,8 @@ package final class Pair: HostWorld {
 
     /// Submits a row of the journal to the agent, with the file's current stamp.
     package func submit(_ id: UploadID, purpose: UploadRequest.Purpose = .push) {
-        guard let request = journal.request(for: id, stamp: files[id]?.stamp, purpose: purpose) else { return }
+        guard var request = journal.request(for: id, stamp: files[id]?.stamp, purpose: purpose) else { return }
+        request.isStream = streams.contains(id)
         agent.submit(request)
     }
 

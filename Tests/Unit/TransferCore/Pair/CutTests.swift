@@ -16,8 +16,11 @@ import WireProtocol
         var direction: Cut.Direction
         var reach: Reach
         var connections: Int
+        var isStream = false
 
-        var description: String { "\(size) bytes, \(connections) connections, \(direction), \(reach)" }
+        var description: String {
+            "\(isStream ? "a stream of " : "")\(size) bytes, \(connections) connections, \(direction), \(reach)"
+        }
     }
 
     static let cases: [Case] = [250, 900, 3_500].flatMap { size in
@@ -28,14 +31,25 @@ import WireProtocol
         }
     }
 
-    @Test(arguments: cases)
+    /// The agent keeps the bytes of a stream until they are stored, so a cut loses nothing of a stream either.
+    static let streams: [Case] = [900, 3_500].flatMap { size in
+        Cut.Direction.allCases.flatMap { direction in
+            [Reach.sameGateway, .otherGateway].flatMap { reach in
+                [1, 2].map {
+                    Case(size: size, direction: direction, reach: reach, connections: $0, isStream: true)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: cases + streams)
     func fileArrivesWhereverTheConnectionIsCut(_ tested: Case) {
         var last = 1
         var cutAt = 0
         while cutAt < last {
             cutAt += 1
             let pair = pair(tested, cutAt: cutAt)
-            let upload = pair.push(bytes: tested.size)
+            let upload = pair.push(bytes: tested.size, isStream: tested.isStream)
             pair.run()
             last = max(last, cutAt == 1 ? pair.deliveryCount(tested.direction) : last)
             pair.checkStored(upload)

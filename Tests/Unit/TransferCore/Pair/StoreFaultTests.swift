@@ -54,6 +54,21 @@ import WireProtocol
         }
     }
 
+    /// The store needs longer to join the parts than the agent goes without progress otherwise. The gateway answers
+    /// PING meanwhile, so the agent waits, and reports that once.
+    @Test(arguments: [900, 5_000])
+    func slowCompletionIsAwaited(size: Int) {
+        let pair = Pair()
+        let kind = size < 1_000 ? StoreRequestKind.storeObject : .complete
+        pair.store.faults = [kind: [1: .slow(effect: .seconds(600), answer: .zero)]]
+        let began = pair.schedule.now
+        let upload = pair.push(bytes: size)
+        pair.expectStored(upload)
+        #expect(pair.schedule.now.since(began) >= .seconds(600))
+        #expect(pair.agent.reports.count { $0 == .waitingForAnswer } == 1)
+        #expect(pair.store.requestCounts[kind] == 1)
+    }
+
     @Test func uploadLostOnceBeginsAnew() {
         let pair = Pair()
         pair.store.faults = [.storePart: [3: .uploadVanishes]]

@@ -140,4 +140,49 @@ import WireProtocol
         }
         #expect(failure.kind == .sizeUnsupported)
     }
+
+    /// The connection is cut between the store's answer and STORED, so the gateway lists the part behind RESUME STATE.
+    /// The agent takes the part for stored and reads on.
+    @Test(arguments: UInt32(1)...5, [1, 2])
+    func arrivesAfterACutBeforeStored(part: UInt32, connections: Int) {
+        var options = PairOptions()
+        options.agentLimits.connections = connections
+        let pair = Pair(options)
+        var wasCut = false
+        pair.onFrame = { [unowned pair] frame, _ in
+            guard !wasCut, case .stored(let stored) = frame, stored.part.value == part else { return }
+            wasCut = true
+            pair.schedule.after(.zero) { [unowned pair] in pair.agent.cutAll() }
+        }
+        let upload = pair.push(bytes: 9_500, isStream: true)
+        pair.expectStored(upload)
+        #expect(wasCut)
+        #expect(pair.store.partsStoredAgain == [])
+    }
+
+    /// A list names parts of a stream without an offer. A part under way that has the listed digest is stored. A part
+    /// that is not under way cannot be read next, because a stream is read in order.
+    @Test(arguments: [true, false])
+    func listedPartsOfAStreamAreMatchedWithThoseUnderWay(isSame: Bool) throws {
+        var driver = Self.driver()
+        for _ in 0..<2 { driver.readStream(bytes: 1_000, isLast: false) }
+        driver.chunkSent()
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(2))
+        let resumed = driver.welcome()
+        let number = try #require(Self.offers(resumed).map(\.part).first)
+        let other = try #require(PartNumber(number.value == 1 ? 2 : 1))
+        #expect(Self.offers(resumed).count == 1, "after a loss, one part is sent at a time")
+        driver.frame(AgentDriver.resumeState(candidates: 2))
+        let far = try #require(PartNumber(9))
+        let digest = ToyDigest.sha256([UInt8(isSame ? other.value : 77)])
+        let entries = [other, far].map { PartListEntry(part: $0, size: 1_000, digest: digest, etag: "e") }
+        let listed = driver.frame(.partList(PartList(entries: entries, isLast: true)))
+        let stored = listed.compactMap { action -> PartNumber? in
+            if case .journal(_, .stored(_, let entry)) = action { entry.part } else { nil }
+        }
+        #expect(stored == (isSame ? [other] : []))
+        driver.readStream(bytes: 1_000, isLast: false)
+        #expect(driver.reads.map(\.value) == [4], "the stream is read on")
+    }
 }

@@ -68,6 +68,18 @@ import TransferCore
         #expect(liveness.tick(idleLimit: Self.limit, now: Self.at(85)) == .close)
     }
 
+    /// The rest of half the limit is left for the answer to PING.
+    @Test func peerThatDoesNotAnswerPingIsNotHeard() {
+        var liveness = PeerLiveness(now: Self.at(0))
+        #expect(liveness.isHeard(idleLimit: Self.limit, now: Self.at(20)))
+        #expect(liveness.tick(idleLimit: Self.limit, now: Self.at(20)) == .sendPing)
+        #expect(liveness.isHeard(idleLimit: Self.limit, now: Self.at(29)))
+        #expect(!liveness.isHeard(idleLimit: Self.limit, now: Self.at(30)))
+        liveness.heard(now: Self.at(31))
+        #expect(liveness.isHeard(idleLimit: Self.limit, now: Self.at(31)))
+        #expect(!Self.lost.isHeard(idleLimit: Self.limit, now: Self.at(61)))
+    }
+
     @Test func lostPeerStaysLost() {
         var liveness = Self.lost
         liveness.heard(now: Self.at(61))

@@ -191,6 +191,35 @@ import WireProtocol
         expect(waitToSend(.partOffer, &driver), after: 1, longest: .seconds(60))
     }
 
+    /// A file of one part is stored only at its end. Data that arrives at a gateway for the first time resets its
+    /// counts, so one more failure does not make the agent wait for a minute.
+    @Test func arrivingDataResetsTheCountsOfAOnePartFile() throws {
+        var driver = patient()
+        driver.submit(size: 900)
+        driver.welcome(initialCredit: 0)
+        driver.commit()
+        for _ in 1...6 {
+            driver.frame(.sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 0, message: "")))
+            _ = waitToSend(.sessionOpen, &driver)
+        }
+        driver.frame(AgentDriver.opened(driver.session))
+        driver.read(size: 900)
+        for _ in 1...6 {
+            deferPart(1, &driver)
+            _ = waitToSend(.partOffer, &driver)
+        }
+        let part = try #require(PartNumber(1))
+        driver.frame(.partDecision(PartDecision(part: part, decision: .send(offset: 0, limit: 300))))
+        driver.chunkSent()
+        driver.frame(.received(Received(part: part, received: 256, limit: 600)))
+        while !driver.chunks.isEmpty { driver.chunkSent() }
+        let report = ErrorReport(scope: .part(part), code: .partInterrupted, retryAfterMilliseconds: 0, message: "")
+        driver.frame(.error(report))
+        expect(waitToSend(.partOffer, &driver), after: 1, longest: .seconds(60))
+        driver.frame(.error(ErrorReport(scope: .session, code: .busy, retryAfterMilliseconds: 0, message: "")))
+        expect(waitToSend(.sessionOpen, &driver), after: 1, longest: .seconds(60))
+    }
+
     /// The agent counts failures of parts and of sessions separately.
     @Test func aDeferredPartDoesNotCountForItsSession() {
         var driver = patient()

@@ -355,4 +355,25 @@ import WireProtocol
         }
         #expect(failure.kind == .protocolViolation)
     }
+
+    /// The file is touched while its only part is read, so the part is read a second time. Its offer needs an MD5 as
+    /// before.
+    @Test func secondReadKeepsTheMD5() throws {
+        var driver = AgentDriver()
+        driver.submit(size: 900, saved: AgentDriver.saved(size: 900, stored: 0))
+        driver.welcome()
+        let asked = driver.frame(AgentDriver.opened(SessionID(high: 7, low: 7)))
+        #expect(Self.readsWithMD5(asked) == [true])
+        var touched = AgentDriver.stamp(size: 900)
+        touched.change = AgentTableTests.Event.stampTouched.change
+        let part = try #require(PartNumber(1))
+        let bytes: [UInt8] = [1, 2, 3]
+        let reading = PartReading.read(digest: ToyDigest.sha256(bytes), md5: ToyDigest.md5(bytes), stamp: touched)
+        let again = driver.change { $0.partRead(part, of: AgentDriver.upload, reading, now: $1) }
+        #expect(Self.readsWithMD5(again) == [true])
+    }
+
+    private static func readsWithMD5(_ actions: [AgentAction]) -> [Bool] {
+        actions.compactMap { if case .readPart(_, _, _, _, let withMD5, _) = $0 { withMD5 } else { nil } }
+    }
 }

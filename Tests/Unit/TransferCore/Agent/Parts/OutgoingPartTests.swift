@@ -109,4 +109,19 @@ import WireProtocol
         #expect(part.digestsToOffer(at: Self.now) == Self.digests)
         #expect(part.storeIsWell(now: Self.now) == false)
     }
+
+    /// Data that arrives for the first time ends the row of failures. What arrives again does not: a part that a
+    /// gateway takes and gives up again and again would then be sent without a pause.
+    @Test func dataThatArrivesForTheFirstTimeEndsTheRowOfFailures() {
+        var part = Self.sending()
+        part.failures = 5
+        #expect(part.arrived(upTo: 50) && part.failures == 0)
+        part.failures = 5
+        #expect(!part.arrived(upTo: 50) && part.failures == 5)
+        part.withdraw(notBefore: Self.now)
+        #expect(!part.arrived(upTo: 80) && part.failures == 5, "no offer is in use")
+        part.begin(OutgoingPart.Offer(OfferID(2), in: Self.place))
+        #expect(!part.arrived(upTo: 40) && part.failures == 5)
+        #expect(part.arrived(upTo: 51) && part.failures == 0)
+    }
 }

@@ -2,6 +2,7 @@ import Testing
 import TransferCommon
 import TransferCore
 import TransferCoreSupport
+import WireProtocol
 
 /// How many parts the agent sends at once, before and after a cut.
 @Suite struct SendWindowTests {
@@ -38,6 +39,38 @@ import TransferCoreSupport
         #expect(window.admits(part, beside: 9) && !window.admits(other, beside: 9))
         window.shrink()
         #expect(!window.admits(part, beside: 9))
+    }
+
+    /// What gateways said of the parts of one session says nothing of the parts of the next.
+    @Test func aNewSessionForgetsWhatGatewaysHold() throws {
+        let (part, other) = (try #require(part), try #require(PartNumber(8)))
+        var window = SendWindow()
+        window.shrink()
+        window.known = [part, other]
+        window.sessionBegins()
+        #expect(!window.admits(part, beside: 1) && window.partsMax == 1)
+    }
+
+    /// A gateway holds the beginning of part 1, so its data waits for the decision. When a new session begins, no
+    /// gateway holds bytes of it, and the agent sends data before the decision again.
+    @Test func dataGoesEarlyInANewSession() throws {
+        let part = try #require(PartNumber(1))
+        let partial = PartialPart(part: part, digest: ToyDigest.sha256([1]), offset: 10, limit: 20)
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))
+        driver.welcome()
+        driver.frame(
+            .resumeState(
+                ResumeState(
+                    phase: .ongoing, partBytes: 1_000, candidateParts: 0, partials: [partial], wanted: [],
+                    token: [4, 5])))
+        driver.frame(
+            .error(ErrorReport(scope: .session, code: .sessionLost, retryAfterMilliseconds: 0, message: "")))
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        #expect(driver.reads.first == part)
+        driver.read()
+        #expect(driver.chunks.first?.part == part)
     }
 
     /// Each connection carries only two and a half parts before it is cut, and the next one leads to another gateway,

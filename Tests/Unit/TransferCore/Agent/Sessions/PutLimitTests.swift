@@ -20,6 +20,7 @@ import TransferCore
     private static let events: [@Sendable (inout PutLimit) -> Void] = [
         { _ = $0.named(.seconds(30), now: now) }, { $0.otherVersionMayAppear() },
         { $0.otherVersionWasGivenUp(age: .seconds(5), now: now) },
+        { _ = $0.named(.seconds(30), now: now + .seconds(40)) },
     ]
 
     /// The transition table in the comment at the top of `PutLimit.swift` contains exactly the transitions that the
@@ -84,5 +85,39 @@ import TransferCore
         #expect(limit.ownVersion == .mayAppear)
         #expect(limit.named(.seconds(30), now: end) == .proceed)
         #expect(limit.ownVersion == .cannotAppear)
+    }
+
+    /// The wait ends with the session that begins after it. It says nothing of a COMPLETE that this session sends, so
+    /// the version may appear although a further session begins.
+    @Test func aWaitSaysNothingOfLaterRequests() {
+        var limit = PutLimit()
+        limit.otherVersionMayAppear()
+        let end = Self.now + .seconds(30)
+        #expect(limit.named(.seconds(30), now: Self.now) == .wait(until: end, rest: .seconds(30)))
+        #expect(limit.named(.seconds(30), now: Self.now + .seconds(10)) == .wait(until: end, rest: .seconds(20)))
+        #expect(limit.named(.seconds(30), now: end) == .proceed)
+        limit.completeSent()
+        #expect(limit.named(.seconds(30), now: end + .seconds(1)) == .proceed)
+        #expect(limit.ownVersion == .completeSent)
+    }
+
+    /// A refusal answers the last COMPLETE. If an earlier one was sent, its request may still take effect.
+    @Test func aRefusalConcernsOnlyTheLastComplete() {
+        var once = PutLimit()
+        once.completeSent()
+        once.completeRefused()
+        #expect(once.ownVersion == .cannotAppear)
+
+        var twice = PutLimit()
+        twice.completeSent()
+        twice.completeSent()
+        twice.completeRefused()
+        #expect(twice.ownVersion == .mayAppear)
+
+        var ofEarlierRun = PutLimit()
+        ofEarlierRun.ownVersionMayAppear()
+        ofEarlierRun.completeSent()
+        ofEarlierRun.completeRefused()
+        #expect(ofEarlierRun.ownVersion == .mayAppear)
     }
 }

@@ -60,7 +60,7 @@ import WireProtocol
     @Test func anUploadBeginsWithoutAnOutcome() {
         let lifecycle = UploadLifecycle()
         #expect(lifecycle.phase == .beginning && !lifecycle.phase.hasOutcome && !lifecycle.isDropping)
-        #expect(lifecycle.due(at: Self.now) == nil && !lifecycle.phase.awaitsAnswer && !lifecycle.isStranded)
+        #expect(lifecycle.due(at: Self.now) == nil && !lifecycle.isStranded)
     }
 
     @Test func whatFollowsADropIsTheOutcome() {

@@ -50,10 +50,56 @@ import WireProtocol
         #expect(writes(actions).contains(.mayStillAppear(Self.upload)))
     }
 
-    @Test func permanentRefusalIsRemembered() {
+    /// The code gives no outcome of COMPLETE: the object may appear or not.
+    @Test func endWithoutAnOutcomeIsRemembered() {
         var driver = completed()
-        let refusal = SessionRefused(code: .keyTaken, retryAfterMilliseconds: 0, message: "")
+        let refusal = SessionRefused(code: .superseded, retryAfterMilliseconds: 0, message: "")
         #expect(writes(driver.frame(.sessionRefused(refusal))).contains(.mayStillAppear(Self.upload)))
+    }
+
+    /// The store, or the gateway in its place, has refused the file: no request is left that could store it.
+    @Test(arguments: [ErrorCode.contentRefused, .keyTaken, .keyUnsupported], [true, false])
+    func refusalToStoreIsNotRemembered(code: ErrorCode, isOpened: Bool) {
+        var driver = completed()
+        if isOpened { driver.frame(AgentDriver.opened(driver.session)) }
+        let report = ErrorReport(scope: .session, code: code, retryAfterMilliseconds: 0, message: "")
+        let refused = SessionRefused(code: code, retryAfterMilliseconds: 0, message: "")
+        let written = writes(driver.frame(isOpened ? .error(report) : .sessionRefused(refused)))
+        #expect(written.contains { if case .finished = $0 { true } else { false } })
+        #expect(!written.contains(.mayStillAppear(Self.upload)))
+    }
+
+    @Test func takenKeyIsNotRemembered() {
+        var driver = completed()
+        let exists = SessionExists(size: 5, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)
+        let written = writes(driver.frame(.sessionExists(exists)))
+        #expect(written.contains { if case .finished = $0 { true } else { false } })
+        #expect(!written.contains(.mayStillAppear(Self.upload)))
+    }
+
+    /// The first COMPLETE was sent on a connection that was lost. The refusal of the second one says nothing of it.
+    @Test func refusalAfterALostCompleteIsRemembered() throws {
+        var driver = completed()
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(1))
+        driver.welcome()
+        driver.frame(AgentDriver.opened(driver.session))
+        let part = try #require(PartNumber(1))
+        driver.frame(.partDecision(PartDecision(part: part, decision: .send(offset: 0, limit: 200))))
+        var sent: [Frame] = []
+        while !driver.chunks.isEmpty { sent += frames(driver.chunkSent()) }
+        #expect(sent.contains { if case .complete = $0 { true } else { false } })
+        let report = ErrorReport(scope: .session, code: .contentRefused, retryAfterMilliseconds: 0, message: "")
+        #expect(writes(driver.frame(.error(report))).contains(.mayStillAppear(Self.upload)))
+    }
+
+    /// The store refuses a small file. Another file under its key begins at once.
+    @Test func refusedFileDelaysNoOther() {
+        let pair = Pair()
+        pair.store.faults = [.storeObject: [1: .fails(.refused(message: "no"))]]
+        let upload = pair.push(bytes: 200)
+        #expect(pair.expectFailed(upload)?.kind == .contentRefused)
+        #expect(pair.journal.rows[upload]?.withdrawn == nil)
     }
 
     @Test(arguments: ["not completed", "several parts", "stored"])

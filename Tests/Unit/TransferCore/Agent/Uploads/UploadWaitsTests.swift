@@ -36,6 +36,14 @@ import WireProtocol
         #expect(end <= Self.now + .seconds(1))
     }
 
+    /// A file of one part is stored only at its end, so data that arrives ends the row, too.
+    @Test func dataThatArrivesEndsTheRow() {
+        var (waits, clock) = (UploadWaits(), Self.clock)
+        for _ in 0..<5 { _ = waits.refused(Self.busy, listsParts: false, &clock) }
+        waits.partArrived()
+        #expect(waits.failures == 0 && waits.trouble == Self.busy.failure)
+    }
+
     @Test func theAgentWaitsAtLeastAsLongAsTheGatewayAdvises() {
         var (waits, clock) = (UploadWaits(), Self.clock)
         let refusal = GatewayRefusal(.busy, adviceMilliseconds: 40_000)

@@ -1,0 +1,38 @@
+import WireProtocol
+
+extension Frame {
+    /// Whether the frame, in answer to COMPLETE of a one-part file, says that the request of COMPLETE has stored
+    /// nothing and will store nothing: the store, or the gateway in its place, has refused the file. After other codes
+    /// the request may still be on its way to the store.
+    var refusesToStore: Bool {
+        switch self {
+        // The key holds another object, which the store or the gateway has found in place of the request.
+        case .sessionExists: true
+        case .sessionRefused(let refused): refused.code.refusesToStore
+        case .error(let report): report.code.refusesToStore
+        // The gateway began no request for the part, so it ignores COMPLETE (specification §9.2).
+        case .partDecision(let decision): decision.decision.voidsComplete
+        default: false
+        }
+    }
+}
+
+extension PartDecision.Decision {
+    fileprivate var voidsComplete: Bool {
+        switch self {
+        case .later, .no: true
+        case .send, .have: false
+        }
+    }
+}
+
+extension ErrorCode {
+    fileprivate var refusesToStore: Bool {
+        switch self {
+        case .storeRefuses, .storeFull, .bucketMissing, .contentRefused, .keyTaken, .keyUnsupported, .keyInvalid,
+            .sizeUnsupported, .partSizeUnsupported, .metadataInvalid:
+            true
+        default: false
+        }
+    }
+}
