@@ -44,8 +44,10 @@ package struct Gateway: Hashable {
     }
     /// Slots that carry a session or a PROVE, over all connections.
     package var slotsInUse: Int { transfers.slots.count }
-    /// Requests that the store has not answered.
+    /// Requests that the store has not answered, whether their calls have begun or wait.
     package var requestsUnderWay: Int { context.requestOwners.count }
+    /// Those of them whose calls have not begun.
+    package var requestsWaiting: Int { context.requestsWaiting }
     package var partsUnderWay: Int { transfers.sessions.partCount }
 
     /// When a stopping gateway closes its connections; `nil` while it serves.
@@ -105,6 +107,7 @@ package struct Gateway: Hashable {
             transfers.storeAnswered(request, answer, &context)
         case .tick: tick()
         case .drain(let duration): drain(within: duration)
+        case .finish: context.finish()
         }
         return .none
     }

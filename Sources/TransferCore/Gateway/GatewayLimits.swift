@@ -131,6 +131,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How long an agent is advised to wait if a budget is exhausted.
     package var laterAdvice = Duration.milliseconds(200)
 
+    /// How many calls of each class may be on their way to the store at once.
+    package var calls = StoreCallLimits()
+
     /// How many parts may be on their way to the store at once, and when an answer is too slow.
     package var store = StorePaceLimits()
 

@@ -11,14 +11,6 @@ struct GatewayTransfers: Hashable {
     var checks = ContentChecks()
     var progress = ProgressCheck()
 
-    /// The device for which a request was made; `nil` if its session is gone.
-    private func device(of owner: RequestOwner) -> SHA256Digest? {
-        switch owner {
-        case .session(let id): sessions[id]?.device.fingerprint
-        case .prove(_, let device), .readBack(let device), .renewal(_, let device): device
-        }
-    }
-
     // MARK: Connections
 
     /// Frees the slots of a connection that has ended.
@@ -29,7 +21,7 @@ struct GatewayTransfers: Hashable {
         for attachment in inUse {
             guard let session = slots[attachment]?.session else { continue }
             sessions[session]?.intake.connectionLost(id, &context)
-            tidy(session, context)
+            tidy(session, &context)
             slots.releaseList(at: attachment, &context)
         }
         slots.connectionLost(id)
@@ -90,12 +82,10 @@ struct GatewayTransfers: Hashable {
     mutating func storeAnswered(
         _ request: StoreRequestID, _ answer: StoreAnswer, _ context: inout GatewayContext
     ) {
-        let owner = context.ownerOfAnswered(request)
-        context.storeAnswered(request, answer, device: owner.flatMap(device))
-        guard let owner else { return }
+        guard let owner = context.answered(request, answer) else { return }
         let answer = answer.sanitised
         switch owner {
-        case .session(let id):
+        case .session(let id, _):
             if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) { break }
             deliver(answer, to: request, of: id, &context)
         case .prove(let attachment, _):
@@ -107,8 +97,8 @@ struct GatewayTransfers: Hashable {
             case .prove(let attachment, let result): endProve(at: attachment, result, &context)
             case nil: break
             }
-        case .renewal(let session, _):
-            context.renewalAnswered(session)
+        case .renewal(let session, let device):
+            context.renewalAnswered(session, of: device)
         }
         settle(&context)
     }
@@ -121,10 +111,10 @@ struct GatewayTransfers: Hashable {
         if let (adopted, moved) = sessions.adoptIfFound(by: id, &context) {
             for attachment in moved { slots[attachment]?.session = adopted }
             settle(&context)
-            tidy(adopted, context)
+            tidy(adopted, &context)
         }
         settle(&context)
-        tidy(id, context)
+        tidy(id, &context)
     }
 
     // MARK: After an event
@@ -142,7 +132,8 @@ struct GatewayTransfers: Hashable {
     }
 
     /// Called after each event that may have changed a session: forgets the session, or plans its next deadline.
-    mutating func tidy(_ id: SessionID, _ context: GatewayContext) {
+    mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
+        if let request = sessions[id]?.abandonedRequest, context.withdraw(request) { sessions[id]?.forget(&context) }
         sessions.tidy(id, context.limits, now: context.now)
     }
 
@@ -153,7 +144,7 @@ struct GatewayTransfers: Hashable {
         for wake in sessions.takeDue(now: context.now) where sessions.take(wake) {
             sessions[wake.session]?.tick(&context)
             settle(&context)
-            tidy(wake.session, context)
+            tidy(wake.session, &context)
         }
         context.tickBreaker()
         sessions.repeatSlowPart(&context)

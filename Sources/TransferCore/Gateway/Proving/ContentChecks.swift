@@ -63,7 +63,7 @@ struct ContentChecks: Hashable {
         guard let prove = proves.end(at: attachment) else { return false }
         switch prove.phase {
         case .lookingUp(let request):
-            context.actions.append(.cancel(request))
+            context.cancel(request)
         case .reading:
             let request = readBacks.remove(.prove(attachment), device: prove.device.fingerprint)
             if let request { context.actions.append(.cancel(request)) }

@@ -87,6 +87,7 @@ struct GatewaySession: Hashable {
 
     /// Called by the gateway for ABORT. The abort continues even if the agent's connection ends.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
+        if case .asking(_, let request) = phase { context.withdraw(request) }
         intake.receivedAbort(from: attachment, &context)
         if case .settled = phase { return apply(.finishAbort, &context) }
         if isOnePart, intake.parts.mayLand {
@@ -129,6 +130,12 @@ struct GatewaySession: Hashable {
             intake.giveUpParts(&context)
             apply(Completion(of: upload, list: list, complete: complete).ask(target), &context)
         }
+    }
+
+    /// Called by the gateway if the call that the opening session waits for never begins, because no slot waits for the
+    /// session any more.
+    mutating func forget(_ context: inout GatewayContext) {
+        apply(.forget, &context)
     }
 
     // MARK: Parts that do not move
@@ -226,7 +233,7 @@ struct GatewaySession: Hashable {
         switch leftover.answered(answer, mayLand: intake.parts.mayLand) {
         case .list:
             guard let upload = facts.upload else { return }
-            leftover.lists(context.request(.listParts(key: facts.key, upload: upload), for: id))
+            leftover.lists(request(.listParts(key: facts.key, upload: upload), &context))
         case .removeRecord: removeRecord(&context)
         case .nothing: break
         }
@@ -237,7 +244,7 @@ struct GatewaySession: Hashable {
     /// Carries out a step. No other method changes the phase.
     mutating func apply(_ step: SessionStep, _ context: inout GatewayContext) {
         switch step {
-        case .ask(let work, let question): phase = .asking(work, context.request(question, for: id))
+        case .ask(let work, let question): phase = .asking(work, request(question, &context))
         case .rest(let work): phase = .resting(work)
         case .open: open(&context)
         case .begin:
@@ -268,6 +275,7 @@ struct GatewaySession: Hashable {
             context.actions.append(.note(.lost(id, key: facts.key)))
             end(.refused(target, .lost), &context)
         case .refuse(let refusal): end(.refused(target, context.advised(refusal)), &context)
+        case .forget: phase = .ended
         case .finishAbort:
             // While a request that was given up has no answer, it may still store a part of the upload. The store's
             // cleaning then needs the record to find the part.
@@ -287,12 +295,16 @@ struct GatewaySession: Hashable {
         switch ending.remainder {
         case .nothing: break
         case .record: removeRecord(&context)
-        case .upload(let upload): leftover.drops(context.request(.abort(key: facts.key, upload: upload), for: id))
+        case .upload(let upload): leftover.drops(request(.abort(key: facts.key, upload: upload), &context))
         }
         if let note = ending.note { context.actions.append(.note(note)) }
     }
 
+    private func request(_ request: StoreRequest, _ context: inout GatewayContext) -> StoreRequestID {
+        context.request(request, for: .session(id, device: device.fingerprint))
+    }
+
     private func removeRecord(_ context: inout GatewayContext) {
-        context.removeRecord(of: id, key: facts.key)
+        context.removeRecord(of: id, device: device.fingerprint, key: facts.key)
     }
 }

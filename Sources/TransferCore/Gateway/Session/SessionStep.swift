@@ -38,6 +38,8 @@ package enum SessionStep: Hashable, Sendable {
     case lose
     /// End the session: it cannot continue.
     case refuse(SessionRefused)
+    /// End the session: no slot carries it, and it has changed nothing in the store.
+    case forget
     /// End the session: nothing of it is left in the store after ABORT.
     case finishAbort
 }

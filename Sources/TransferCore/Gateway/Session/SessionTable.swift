@@ -232,7 +232,7 @@ struct SessionTable: Hashable {
     /// Repeats a part whose request the store has not answered for too long.
     mutating func repeatSlowPart(_ context: inout GatewayContext) {
         guard let slow = context.pace.takeSlow(now: context.now),
-            case .session(let owner) = context.requestOwners[slow]
+            case .session(let owner, _) = context.requestOwners[slow]
         else { return }
         sessions[owner]?.repeatSlowPart(slow, &context)
         tidy(owner, context.limits, now: context.now)
