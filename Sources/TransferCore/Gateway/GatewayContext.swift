@@ -25,6 +25,9 @@ struct GatewayContext: Hashable {
     private(set) var flowOwners: [FlowID: FlowOwner] = [:]
     /// Changes of slots that sessions have requested, and that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
+    /// The sessions that no longer need the object that is read back for them. The gateway applies this after the
+    /// event.
+    var unneededReads: [ReadBackQueue.Reader] = []
     var renewals = RecordRenewals()
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
@@ -83,6 +86,13 @@ struct GatewayContext: Hashable {
         guard calls.leave(request) else { return false }
         requestOwners[request] = nil
         return true
+    }
+
+    /// A session no longer needs the answer to a request. If the store has answered already, and the answer is held
+    /// back until an object was read, the object need not be read.
+    mutating func leave(_ request: StoreRequestID, of session: SessionID) {
+        guard !withdraw(request), requestOwners[request] == nil else { return }
+        unneededReads.append(.session(session, look: request))
     }
 
     /// The answer to a request is no longer needed: its call never begins, or is cancelled.

@@ -86,16 +86,20 @@ struct GatewayTransfers: Hashable {
         let answer = answer.sanitised
         switch owner {
         case .session(let id, _):
-            if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) { break }
-            deliver(answer, to: request, of: id, &context)
+            if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) {
+                tidy(id, &context)
+            } else {
+                deliver(answer, to: request, of: id, &context)
+            }
         case .prove(let attachment, _):
             let result = checks.receivedLookUp(answer, to: request, at: attachment, &context)
             if let result { endProve(at: attachment, result, &context) }
         case .readBack:
-            switch checks.receivedObject(answer, to: request, &context) {
-            case .session(let id, let look, let answer): deliver(answer, to: look, of: id, &context)
-            case .prove(let attachment, let result): endProve(at: attachment, result, &context)
-            case nil: break
+            for result in checks.receivedObject(answer, to: request, &context) {
+                switch result {
+                case .session(let id, let look, let answer): deliver(answer, to: look, of: id, &context)
+                case .prove(let attachment, let result): endProve(at: attachment, result, &context)
+                }
             }
         case .renewal(let session, let device):
             context.renewalAnswered(session, of: device)
@@ -124,16 +128,19 @@ struct GatewayTransfers: Hashable {
     mutating func settle(_ context: inout GatewayContext) {
         for change in context.slotChanges { slots.apply(change, &context) }
         context.slotChanges = []
-        while let (id, look) = checks.beginReading(for: sessions, &context) {
-            deliver(.failed(.cancelled), to: look, of: id, &context)
-        }
+        for reader in context.unneededReads { checks.leave(reader, &context) }
+        context.unneededReads = []
+        checks.beginReading(&context)
         if context.reservations.state == .short { makeRoomForParts(&context) }
         context.reservations.madeRoom()
     }
 
     /// Called after each event that may have changed a session: forgets the session, or plans its next deadline.
     mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
-        if let request = sessions[id]?.abandonedRequest, context.withdraw(request) { sessions[id]?.forget(&context) }
+        if let request = sessions[id]?.abandonedRequest {
+            let wasReading = sessions[id]?.isOnePart == false && checks.leave(.session(id, look: request), &context)
+            if wasReading || context.withdraw(request) { sessions[id]?.forget(&context) }
+        }
         sessions.tidy(id, context.limits, now: context.now)
     }
 

@@ -51,7 +51,7 @@ extension GatewayContext {
 
     /// Frees the credit, the budget, the flow and the look of a part that was removed. No other method does.
     mutating func release(_ part: IncomingPart, of device: SHA256Digest) {
-        if let look = part.look { withdraw(look) }
+        if let look = part.look, let owner = flowOwners[part.flow] { leave(look, of: owner.session) }
         if part.isUndecided, let owner = part.owner {
             reservations.decided(on: owner.connection, received: part.received)
         }

@@ -87,7 +87,7 @@ struct GatewaySession: Hashable {
 
     /// Called by the gateway for ABORT. The abort continues even if the agent's connection ends.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
-        if case .asking(_, let request) = phase { context.withdraw(request) }
+        if case .asking(_, let request) = phase { context.leave(request, of: id) }
         intake.receivedAbort(from: attachment, &context)
         if case .settled = phase { return apply(.finishAbort, &context) }
         if isOnePart, intake.parts.mayLand {
