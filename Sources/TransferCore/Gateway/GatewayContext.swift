@@ -70,10 +70,11 @@ struct GatewayContext: Hashable {
 
     /// The store has answered a request. If other calls wait for the place of this one, the next of them begins.
     ///
+    /// - Parameter isDoubtful: whether a failure may mean only that the upload of a part is gone.
     /// - Returns: who gets the answer.
-    mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer) -> RequestOwner? {
+    mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer, isDoubtful: Bool) -> RequestOwner? {
         let owner = requestOwners.removeValue(forKey: request)
-        storeAnswered(request, answer, device: owner?.device)
+        storeAnswered(request, answer, device: owner?.device, isDoubtful: isDoubtful)
         if let callClass = calls.ended(request) { beginCalls(of: callClass) }
         return owner
     }

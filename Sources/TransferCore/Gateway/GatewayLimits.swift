@@ -24,7 +24,7 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Connections and sessions
 
-    /// A silent connection takes some 25 KiB.
+    /// Connections whose device has sent HELLO. A silent connection takes some 25 KiB.
     package var connectionsMax = 4_096
     package var connectionsPerDeviceMax = 16
     /// How long a connection may be silent. Agents send PING after a third of this time.

@@ -82,7 +82,8 @@ struct GatewayTransfers: Hashable {
     mutating func storeAnswered(
         _ request: StoreRequestID, _ answer: StoreAnswer, _ context: inout GatewayContext
     ) {
-        guard let owner = context.answered(request, answer) else { return }
+        let isDoubtful = isDoubtful(answer, to: request, context)
+        guard let owner = context.answered(request, answer, isDoubtful: isDoubtful) else { return }
         let answer = answer.sanitised
         switch owner {
         case .session(let id, _):
@@ -105,6 +106,13 @@ struct GatewayTransfers: Hashable {
             context.renewalAnswered(session, of: device)
         }
         settle(&context)
+    }
+
+    /// Whether an answer may show only that the upload of one session is gone, and not that the store fails.
+    private func isDoubtful(_ answer: StoreAnswer, to request: StoreRequestID, _ context: GatewayContext) -> Bool {
+        guard case .failed(let error) = answer, error.isLoss, case .session(let id, _) = context.requestOwners[request]
+        else { return false }
+        return sessions[id]?.isDoubtful(request) ?? false
     }
 
     /// Passes an answer of the store to a session.
@@ -139,7 +147,7 @@ struct GatewayTransfers: Hashable {
     mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
         if let request = sessions[id]?.abandonedRequest {
             let wasReading = sessions[id]?.isOnePart == false && checks.leave(.session(id, look: request), &context)
-            if wasReading || context.withdraw(request) { sessions[id]?.forget(&context) }
+            if wasReading || context.withdraw(request) { sessions[id]?.apply(.forget, &context) }
         }
         sessions.tidy(id, context.limits, now: context.now)
     }

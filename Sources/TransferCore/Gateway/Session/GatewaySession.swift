@@ -19,6 +19,8 @@ struct GatewaySession: Hashable {
     var target: SessionTarget
     private(set) var phase = SessionPhase.new
     var intake: SessionIntake
+    /// Whether failing parts mean that the upload is gone.
+    var doubt = UploadDoubt()
     /// Drops the upload of a session that has ended without using it.
     private(set) var leftover = LeftoverUpload()
 
@@ -123,7 +125,12 @@ struct GatewaySession: Hashable {
         case .refused(let objection): intake.close(attachment, with: .error(objection.asSessionError), &context)
         case .agreed(let list):
             intake.slots.expectOutcome(at: attachment, &context)
-            guard phase.isOpen else { return }  // The search for a lost upload brings the outcome.
+            if case .asking(.checking, let request) = phase {
+                // The completion begins with a list of its own, so it takes the place of this one.
+                context.leave(request, of: id)
+            } else if !phase.isOpen {
+                return  // The search for a lost upload brings the outcome.
+            }
             guard let upload = facts.upload else {
                 return apply(.refuse(.defect("the session has no upload")), &context)
             }
@@ -132,11 +139,8 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Called by the gateway if the call that the opening session waits for never begins, because no slot waits for the
-    /// session any more.
-    mutating func forget(_ context: inout GatewayContext) {
-        apply(.forget, &context)
-    }
+    /// Whether a failure of this call may concern only the session's upload, and not the store.
+    func isDoubtful(_ call: StoreRequestID) -> Bool { doubt.isDoubted && parts.number(ofCall: call) != nil }
 
     // MARK: Parts that do not move
 
@@ -182,7 +186,7 @@ struct GatewaySession: Hashable {
     ) {
         let step: SessionStep?
         if let number = parts.number(ofCall: request) {
-            step = intake.receivedPartAnswer(answer, part: number, &context)
+            step = receivedPartAnswer(answer, part: number, &context)
         } else if let digest = intake.parts.answeredGivenUp(request) {
             step = receivedGivenUpAnswer(answer, digest)
         } else if leftover.awaits(request) {
@@ -213,9 +217,19 @@ struct GatewaySession: Hashable {
         case .completing(var completion):
             if completion.step == .comparing, case .parts(let listing) = answer { intake.parts.compared(listing) }
             return completion.step(after: answer, &target, stored: intake.parts.stored, context.limits, now: now)
+        case .checking:
+            return doubt.step(after: answer, mayBeCompleting: intake.parts.mayBeWhole(listed: attached.listedMax))
         case .aborting(var abort):
             return abort.step(after: answer, target, mayLand: intake.parts.mayLand, now: now)
         }
+    }
+
+    private mutating func receivedPartAnswer(
+        _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
+    ) -> SessionStep? {
+        let step = intake.receivedPartAnswer(answer, part: number, &context)
+        guard doubt.answered(answer), step == nil, phase.isOpen, let upload = facts.upload else { return step }
+        return .ask(.checking, .listParts(key: facts.key, upload: upload))
     }
 
     /// The store has answered the call of a part that was given up.
@@ -252,6 +266,7 @@ struct GatewaySession: Hashable {
             open(&context)
         case .resume(let stored):
             intake.parts.listed(stored)
+            doubt.resumed()
             context.resumed(id, of: device, key: facts.key)
             open(&context)
         case .takeAgain(let owner):

@@ -12,8 +12,12 @@ package import WireProtocol
 ///     opening     a look finds another object; the store fails; another is adopted; no slot is left  ended
 ///     open        COMPLETE of several parts passes the checks                                        completing
 ///     open        the upload is unknown; a condition failed; a conflict                              searching
+///     open        three parts of a resumed session fail in a row                                     checking
 ///     open        the store has the object of a one-part file                                        settled
 ///     open        a look finds another object; a part cannot be stored                               ended
+///     checking    the store lists the upload, or fails                                               open
+///     checking    the store does not know the upload                                                 searching
+///     checking    COMPLETE of several parts passes the checks                                        completing
 ///     searching   nothing forbids the completion                                                     completing
 ///     searching   nothing forbids the one part, which the agent sends again                          open
 ///     searching   a look finds an object of this session                                             settled
@@ -28,8 +32,8 @@ package import WireProtocol
 ///     any         ABORT of a session with an upload                                                  aborting
 ///     aborting    the store lists no part; the store fails                                           ended
 ///
-/// - *Opening*, *searching*, *completing* and *aborting* are the cases of `SessionWork`. The phase is then `asking` or
-///   `resting`, and the table names it by its work.
+/// - *Opening*, *checking*, *searching*, *completing* and *aborting* are the cases of `SessionWork`. The phase is then
+///   `asking` or `resting`, and the table names it by its work.
 /// - *Another object* is one that the session may not replace, or that the agent compares with.
 /// - An ABORT that finds nothing to drop in the store ends the session at once.
 /// - After a while without a slot the gateway forgets a session that is open, settled or taken. It forgets an ended one

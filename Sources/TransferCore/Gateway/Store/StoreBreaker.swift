@@ -91,6 +91,8 @@ package struct StoreBreaker: Hashable, Sendable {
 
     private enum Word {
         case stored, alive, lost, nothing
+        /// A part is lost, and perhaps only because its upload is gone.
+        case doubtful
         case refused(Cause)
     }
 
@@ -210,13 +212,18 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// The store has answered a request, or the request was cancelled.
     ///
-    /// - Parameter device: the device that caused the request; `nil` if its session is gone.
+    /// - Parameters:
+    ///   - device: the device that caused the request; `nil` if no session waits for the answer any more.
+    ///   - isDoubtful: whether the request is for a part, and its failure may mean only that the upload of the part is
+    ///     gone (`UploadDoubt`). Such failures alone do not open a closed breaker.
     package mutating func answered(
-        _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, now: Instant
+        _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, isDoubtful: Bool = false, now: Instant
     ) -> Change? {
         let isPart = parts.remove(request) != nil
         let order = begun.removeValue(forKey: request) ?? 0
-        let word = Self.word(answer, isPart: isPart)
+        var word = Self.word(answer, isPart: isPart)
+        // While the breaker is open or tries a part, every lost part counts.
+        if case .lost = word, isDoubtful, isTrusting { word = .doubtful }
         switch state {
         case .closed:
             return weigh(word, of: order, device).flatMap { open($0, now: now) }
@@ -261,7 +268,7 @@ package struct StoreBreaker: Hashable, Sendable {
             if isSince { return openAgain(outage, .unavailable, now: now) }
         case .refused(let cause):
             if isSince { return openAgain(outage, cause, now: now) }
-        case .nothing:
+        case .nothing, .doubtful:
             break
         }
         return nil
@@ -285,7 +292,7 @@ package struct StoreBreaker: Hashable, Sendable {
             isSilent = false
         case .lost where !isPart:
             isSilent = true
-        case .alive, .lost, .refused, .nothing:
+        case .alive, .lost, .refused, .nothing, .doubtful:
             break  // This part is not the trial, or is no longer the trial.
         }
         return nil
@@ -358,6 +365,8 @@ package struct StoreBreaker: Hashable, Sendable {
         case .lost:
             evidence.lostCount += 1
             return evidence.lostCount >= limits.lostMax ? .unavailable : nil
+        case .doubtful:
+            evidence.lostCount = min(evidence.lostCount + 1, max(limits.lostMax - 1, 0))
         case .refused(let cause):
             evidence.lostCount = 0
             return weighRefusal(cause, of: order, device)
