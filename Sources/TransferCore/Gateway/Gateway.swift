@@ -20,6 +20,7 @@ package struct Gateway: Hashable {
     package private(set) var nextSiteKey: SHA256Digest?
 
     private static let fencedMessage = "a newer run of this device has taken over"
+    private static let fullMessage = "the gateway has as many connections as it may have"
 
     package init(limits: GatewayLimits, cryptography: any TransferCryptography, software: String) {
         self.context = GatewayContext(limits: limits, cryptography: cryptography)
@@ -136,8 +137,8 @@ package struct Gateway: Hashable {
         connections.check(at: context.now + limits.helloLimit)
         if drainDeadline != nil {
             end(id, .draining, GatewayContext.drainMessage)
-        } else if connections.count > context.limits.connectionsMax {
-            end(id, .tooManyConnections, "the gateway has as many connections as it may have")
+        } else if connections.count > limits.connectionsMax + limits.unauthenticatedPeersMax {
+            end(id, .tooManyConnections, Self.fullMessage)
         }
     }
 
@@ -269,6 +270,10 @@ package struct Gateway: Hashable {
         if drainDeadline != nil {
             context.devices.keep(hello.run, on: id, of: device.fingerprint)
             return end(id, .draining, GatewayContext.drainMessage)
+        }
+        // The check follows HELLO, because HELLO may fence the connections of the device that a cut has left.
+        guard context.devices.openCount < limits.connectionsMax else {
+            return end(id, .tooManyConnections, Self.fullMessage)
         }
         let siblings = context.devices.connectionCount(of: device.fingerprint)
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {

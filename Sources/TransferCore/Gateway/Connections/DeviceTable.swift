@@ -29,6 +29,8 @@ package struct DeviceTable: Hashable, Sendable {
     private var connections: [SHA256Digest: Set<ConnectionID>] = [:]
     private var runs: [SHA256Digest: Run] = [:]
     private var paces: [SHA256Digest: DevicePace] = [:]
+    /// The number of open connections of all devices.
+    package private(set) var openCount = 0
 
     /// A table without devices.
     package init() {}
@@ -79,11 +81,12 @@ package struct DeviceTable: Hashable, Sendable {
     /// A connection of the device is open.
     package mutating func opened(_ id: ConnectionID, of fingerprint: SHA256Digest) {
         connections[fingerprint, default: []].insert(id)
+        openCount += 1
     }
 
     /// A connection of the device is gone.
     package mutating func closed(_ id: ConnectionID, of fingerprint: SHA256Digest) {
-        connections[fingerprint]?.remove(id)
+        if connections[fingerprint]?.remove(id) != nil { openCount -= 1 }
         if connections[fingerprint]?.isEmpty == true { connections[fingerprint] = nil }
     }
 
