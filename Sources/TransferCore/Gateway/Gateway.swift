@@ -114,7 +114,7 @@ package struct Gateway: Hashable {
     }
 
     private mutating func devicesChanged(_ list: [AuthorisedDevice]) {
-        context.devices.replace(by: list)
+        context.devices.replace(by: list, now: context.now)
         for id in connections.ids {
             guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
             if context.devices[device.fingerprint] == nil {
@@ -280,7 +280,7 @@ package struct Gateway: Hashable {
             return end(id, .tooManyConnections, "the device has as many connections as it may have")
         }
         context.devices.keep(hello.run, on: id, of: device.fingerprint)
-        context.devices.opened(id, of: device.fingerprint)
+        context.devices.opened(id, of: device.fingerprint, now: context.now)
         let credit = reserveCredit(for: device)
         let capabilities = hello.capabilities.intersection(.lz4)
         connections[id]?.opened(by: device, capabilities: capabilities, creditBytes: credit)
