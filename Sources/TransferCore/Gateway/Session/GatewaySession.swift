@@ -59,6 +59,13 @@ struct GatewaySession: Hashable {
 
     // MARK: Slots
 
+    /// Called by the gateway if the line of the session's device on the list has changed. The connections of the device
+    /// have ended.
+    mutating func changeDevice(to device: AuthorisedDevice, _ context: inout GatewayContext) {
+        intake.changeDevice(to: device.fingerprint, &context)
+        target.changed(device)
+    }
+
     /// Called by the gateway when a slot begins to carry this session.
     mutating func attach(
         _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
