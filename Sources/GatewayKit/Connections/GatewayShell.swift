@@ -177,7 +177,9 @@ actor GatewayShell: MachineShell {
         stopTimer()
         let channels = state.frames.openChannels + state.frames.closingChannels
         for channel in channels { channel.close(promise: nil) }
-        // The answer of a cancelled call can make the machine begin another one, such as the removal of a record.
+        // No further call begins, so the calls that have begun are the last.
+        machine.handle(.finish, now: now)
+        perform()
         while !tasks.isEmpty {
             let rest = Array(tasks.values)
             for flow in flows.values { flow.drop() }

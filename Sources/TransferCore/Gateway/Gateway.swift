@@ -20,6 +20,7 @@ package struct Gateway: Hashable {
     package private(set) var nextSiteKey: SHA256Digest?
 
     private static let fencedMessage = "a newer run of this device has taken over"
+    private static let fullMessage = "the gateway has as many connections as it may have"
 
     package init(limits: GatewayLimits, cryptography: any TransferCryptography, software: String) {
         self.context = GatewayContext(limits: limits, cryptography: cryptography)
@@ -44,8 +45,10 @@ package struct Gateway: Hashable {
     }
     /// Slots that carry a session or a PROVE, over all connections.
     package var slotsInUse: Int { transfers.slots.count }
-    /// Requests that the store has not answered.
+    /// Requests that the store has not answered, whether their calls have begun or wait.
     package var requestsUnderWay: Int { context.requestOwners.count }
+    /// Those of them whose calls have not begun.
+    package var requestsWaiting: Int { context.requestsWaiting }
     package var partsUnderWay: Int { transfers.sessions.partCount }
 
     /// When a stopping gateway closes its connections; `nil` while it serves.
@@ -105,12 +108,13 @@ package struct Gateway: Hashable {
             transfers.storeAnswered(request, answer, &context)
         case .tick: tick()
         case .drain(let duration): drain(within: duration)
+        case .finish: context.finish()
         }
         return .none
     }
 
     private mutating func devicesChanged(_ list: [AuthorisedDevice]) {
-        context.devices.replace(by: list)
+        context.devices.replace(by: list, now: context.now)
         for id in connections.ids {
             guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
             if context.devices[device.fingerprint] == nil {
@@ -133,8 +137,8 @@ package struct Gateway: Hashable {
         connections.check(at: context.now + limits.helloLimit)
         if drainDeadline != nil {
             end(id, .draining, GatewayContext.drainMessage)
-        } else if connections.count > context.limits.connectionsMax {
-            end(id, .tooManyConnections, "the gateway has as many connections as it may have")
+        } else if connections.count > limits.connectionsMax + limits.unauthenticatedPeersMax {
+            end(id, .tooManyConnections, Self.fullMessage)
         }
     }
 
@@ -267,12 +271,16 @@ package struct Gateway: Hashable {
             context.devices.keep(hello.run, on: id, of: device.fingerprint)
             return end(id, .draining, GatewayContext.drainMessage)
         }
+        // The check follows HELLO, because HELLO may fence the connections of the device that a cut has left.
+        guard context.devices.openCount < limits.connectionsMax else {
+            return end(id, .tooManyConnections, Self.fullMessage)
+        }
         let siblings = context.devices.connectionCount(of: device.fingerprint)
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
             return end(id, .tooManyConnections, "the device has as many connections as it may have")
         }
         context.devices.keep(hello.run, on: id, of: device.fingerprint)
-        context.devices.opened(id, of: device.fingerprint)
+        context.devices.opened(id, of: device.fingerprint, now: context.now)
         let credit = reserveCredit(for: device)
         let capabilities = hello.capabilities.intersection(.lz4)
         connections[id]?.opened(by: device, capabilities: capabilities, creditBytes: credit)

@@ -9,6 +9,7 @@ struct GatewayContext: Hashable {
     var reservations: Reservations
     var pace: StorePace
     var breaker: StoreBreaker
+    private var calls: StoreCallQueue
     var now = Instant(nanoseconds: 0)
     /// The gateway's wall clock, in milliseconds since 1970. The machine writes it into tokens, receipts and reports,
     /// and decides nothing by it.
@@ -16,7 +17,7 @@ struct GatewayContext: Hashable {
     /// When a stopping gateway closes its connections; `nil` while it serves.
     var drainDeadline: Instant?
     var actions: [GatewayAction] = []
-    /// For each request to the store: who gets the answer.
+    /// For each request to the store, whether its call has begun or waits: who gets the answer.
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
     /// Slots whose opening frame asked for a receipt, until they are closed.
     var slotsWithReceipt: Set<Attachment> = []
@@ -24,6 +25,9 @@ struct GatewayContext: Hashable {
     private(set) var flowOwners: [FlowID: FlowOwner] = [:]
     /// Changes of slots that sessions have requested, and that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
+    /// The sessions that no longer need the object that is read back for them. The gateway applies this after the
+    /// event.
+    var unneededReads: [ReadBackQueue.Reader] = []
     var renewals = RecordRenewals()
     private var lastRequest: UInt64 = 0
     private var lastFlow: UInt64 = 0
@@ -36,6 +40,7 @@ struct GatewayContext: Hashable {
         self.reservations = Reservations(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
         self.breaker = StoreBreaker(limits: limits.breaker)
+        self.calls = StoreCallQueue(limits: limits.calls)
     }
 
     var cryptography: any TransferCryptography { library.value }
@@ -44,22 +49,71 @@ struct GatewayContext: Hashable {
         actions.append(.send(attachment.connection, attachment.slot, frame))
     }
 
-    mutating func request(_ request: StoreRequest, for session: SessionID) -> StoreRequestID {
-        self.request(request, for: .session(session))
-    }
+    // MARK: Requests to the store
 
+    /// Requests a call to the store. The call begins now, or when its turn comes (`StoreCallQueue`).
     mutating func request(_ request: StoreRequest, for owner: RequestOwner) -> StoreRequestID {
         lastRequest += 1
         let id = StoreRequestID(lastRequest)
         requestOwners[id] = owner
-        if !owner.isBackground { breaker.asked(id, now: now) }
-        actions.append(.store(id, request))
+        calls.add(request, id, of: owner.device)
+        beginCalls(of: request.callClass)
         return id
     }
 
-    mutating func ownerOfAnswered(_ request: StoreRequestID) -> RequestOwner? {
-        requestOwners.removeValue(forKey: request)
+    private mutating func beginCalls(of callClass: StoreCallClass) {
+        while let call = calls.next(of: callClass) {
+            if requestOwners[call.id]?.isBackground != true { breaker.asked(call.id, now: now) }
+            actions.append(.store(call.id, call.request))
+        }
     }
+
+    /// The store has answered a request. If other calls wait for the place of this one, the next of them begins.
+    ///
+    /// - Parameter isDoubtful: whether a failure may mean only that the upload of a part is gone.
+    /// - Returns: who gets the answer.
+    mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer, isDoubtful: Bool) -> RequestOwner? {
+        let owner = requestOwners.removeValue(forKey: request)
+        if owner?.isBackground != true {
+            storeAnswered(request, answer, device: owner?.device, isDoubtful: isDoubtful)
+        }
+        if let callClass = calls.ended(request) { beginCalls(of: callClass) }
+        return owner
+    }
+
+    /// The answer to a request is no longer needed: if its call has not begun, it never begins.
+    ///
+    /// - Returns: whether the call was waiting. The request then gets no answer.
+    @discardableResult
+    mutating func withdraw(_ request: StoreRequestID) -> Bool {
+        guard calls.leave(request) else { return false }
+        requestOwners[request] = nil
+        return true
+    }
+
+    /// A session no longer needs the answer to a request. If the store has answered already, and the answer is held
+    /// back until an object was read, the object need not be read.
+    mutating func leave(_ request: StoreRequestID, of session: SessionID) {
+        guard !withdraw(request), requestOwners[request] == nil else { return }
+        unneededReads.append(.session(session, look: request))
+    }
+
+    /// The answer to a request is no longer needed: its call never begins, or is cancelled.
+    mutating func cancel(_ request: StoreRequestID) {
+        if !withdraw(request) { actions.append(.cancel(request)) }
+    }
+
+    var requestsWaiting: Int { calls.waitingCount }
+
+    /// Whether the gateway may renew or remove a record although no session waits for the answer.
+    var hasRoomForRecords: Bool { calls.hasRoomForRecords }
+
+    /// The process ends: calls that wait never begin.
+    mutating func finish() {
+        calls.close()
+    }
+
+    // MARK: Flows
 
     mutating func openFlow(size: UInt64, holdsLast: Bool, for owner: FlowOwner) -> FlowID {
         lastFlow += 1
@@ -78,6 +132,8 @@ struct GatewayContext: Hashable {
         flowOwners[flow] = nil
         actions.append(.dropFlow(flow))
     }
+
+    // MARK: Devices
 
     /// The limits of a device. For a device that may no longer use the site: the site's limits.
     func limits(of device: SHA256Digest) -> GatewayLimits {
@@ -102,14 +158,14 @@ struct GatewayContext: Hashable {
     }
 }
 
-/// Who gets the answer to a request to the store.
+/// Who gets the answer to a request to the store, and the device that caused the request.
 enum RequestOwner: Hashable {
-    case session(SessionID)
-    /// The look-up of a PROVE, and the device that sent it.
+    case session(SessionID, device: SHA256Digest)
+    /// The look-up of a PROVE.
     case prove(Attachment, device: SHA256Digest)
-    /// An object is read back for a device; `ReadBackQueue` knows its reader.
+    /// An object is read back; `ReadBackQueue` knows its readers.
     case readBack(device: SHA256Digest)
-    /// The renewal of a session's record, and the device that has resumed the session.
+    /// The renewal of a session's record.
     case renewal(SessionID, device: SHA256Digest)
 
     /// Whether no agent waits for the answer. Such an answer says nothing about the store to the circuit breaker and to
@@ -119,6 +175,12 @@ enum RequestOwner: Hashable {
         switch self {
         case .renewal: true
         case .session, .prove, .readBack: false
+        }
+    }
+
+    var device: SHA256Digest {
+        switch self {
+        case .session(_, let device), .prove(_, let device), .readBack(let device), .renewal(_, let device): device
         }
     }
 }

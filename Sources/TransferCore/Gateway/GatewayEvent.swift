@@ -64,6 +64,9 @@ package enum GatewayEvent: Hashable, Sendable {
     /// The gateway stops: it sends GO AWAY, and finishes parts under way until the deadline. Safe to repeat; the first
     /// deadline counts.
     case drain(within: Duration)
+    /// The process ends. The gateway requests no further call to the store; the shell reports the answers of the calls
+    /// that have begun.
+    case finish
 }
 
 /// What the shell does right after an event, before it performs the actions. Three events have such a result, because

@@ -28,7 +28,7 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Connections and sessions
 
-    /// A silent connection takes some 25 KiB.
+    /// Connections whose device has sent HELLO. A silent connection takes some 25 KiB.
     package var connectionsMax = 4_096
     package var connectionsPerDeviceMax = 16
     /// How long a connection may be silent. Agents send PING after a third of this time.
@@ -135,6 +135,9 @@ package struct GatewayLimits: Hashable, Sendable {
     package var conditions = CheckedConditions.all
     /// How long an agent is advised to wait if a budget is exhausted.
     package var laterAdvice = Duration.milliseconds(200)
+
+    /// How many calls of each class may be on their way to the store at once.
+    package var calls = StoreCallLimits()
 
     /// How many parts may be on their way to the store at once, and when an answer is too slow.
     package var store = StorePaceLimits()

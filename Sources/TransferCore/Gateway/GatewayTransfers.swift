@@ -11,14 +11,6 @@ struct GatewayTransfers: Hashable {
     var checks = ContentChecks()
     var progress = ProgressCheck()
 
-    /// The device for which a request was made; `nil` if its session is gone.
-    private func device(of owner: RequestOwner) -> SHA256Digest? {
-        switch owner {
-        case .session(let id): sessions[id]?.device.fingerprint
-        case .prove(_, let device), .readBack(let device), .renewal(_, let device): device
-        }
-    }
-
     // MARK: Connections
 
     /// Frees the slots of a connection that has ended.
@@ -29,7 +21,7 @@ struct GatewayTransfers: Hashable {
         for attachment in inUse {
             guard let session = slots[attachment]?.session else { continue }
             sessions[session]?.intake.connectionLost(id, &context)
-            tidy(session, context)
+            tidy(session, &context)
             slots.releaseList(at: attachment, &context)
         }
         slots.connectionLost(id)
@@ -90,29 +82,37 @@ struct GatewayTransfers: Hashable {
     mutating func storeAnswered(
         _ request: StoreRequestID, _ answer: StoreAnswer, _ context: inout GatewayContext
     ) {
-        let owner = context.ownerOfAnswered(request)
-        if owner?.isBackground != true {
-            context.storeAnswered(request, answer, device: owner.flatMap(device))
-        }
-        guard let owner else { return }
+        let isDoubtful = isDoubtful(answer, to: request, context)
+        guard let owner = context.answered(request, answer, isDoubtful: isDoubtful) else { return }
         let answer = answer.sanitised
         switch owner {
-        case .session(let id):
-            if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) { break }
-            deliver(answer, to: request, of: id, &context)
+        case .session(let id, _):
+            if case .object(let object?) = answer, checks.holdsBack(object, to: request, of: sessions[id]) {
+                tidy(id, &context)
+            } else {
+                deliver(answer, to: request, of: id, &context)
+            }
         case .prove(let attachment, _):
             let result = checks.receivedLookUp(answer, to: request, at: attachment, &context)
             if let result { endProve(at: attachment, result, &context) }
         case .readBack:
-            switch checks.receivedObject(answer, to: request, &context) {
-            case .session(let id, let look, let answer): deliver(answer, to: look, of: id, &context)
-            case .prove(let attachment, let result): endProve(at: attachment, result, &context)
-            case nil: break
+            for result in checks.receivedObject(answer, to: request, &context) {
+                switch result {
+                case .session(let id, let look, let answer): deliver(answer, to: look, of: id, &context)
+                case .prove(let attachment, let result): endProve(at: attachment, result, &context)
+                }
             }
-        case .renewal(let session, _):
-            context.renewalAnswered(session)
+        case .renewal(let session, let device):
+            context.renewalAnswered(session, of: device)
         }
         settle(&context)
+    }
+
+    /// Whether an answer may show only that the upload of one session is gone, and not that the store fails.
+    private func isDoubtful(_ answer: StoreAnswer, to request: StoreRequestID, _ context: GatewayContext) -> Bool {
+        guard case .failed(let error) = answer, error.isLoss, case .session(let id, _) = context.requestOwners[request]
+        else { return false }
+        return sessions[id]?.isDoubtful(request) ?? false
     }
 
     /// Passes an answer of the store to a session.
@@ -123,10 +123,10 @@ struct GatewayTransfers: Hashable {
         if let (adopted, moved) = sessions.adoptIfFound(by: id, &context) {
             for attachment in moved { slots[attachment]?.session = adopted }
             settle(&context)
-            tidy(adopted, context)
+            tidy(adopted, &context)
         }
         settle(&context)
-        tidy(id, context)
+        tidy(id, &context)
     }
 
     // MARK: After an event
@@ -136,15 +136,19 @@ struct GatewayTransfers: Hashable {
     mutating func settle(_ context: inout GatewayContext) {
         for change in context.slotChanges { slots.apply(change, &context) }
         context.slotChanges = []
-        while let (id, look) = checks.beginReading(for: sessions, &context) {
-            deliver(.failed(.cancelled), to: look, of: id, &context)
-        }
+        for reader in context.unneededReads { checks.leave(reader, &context) }
+        context.unneededReads = []
+        checks.beginReading(&context)
         if context.reservations.state == .short { makeRoomForParts(&context) }
         context.reservations.madeRoom()
     }
 
     /// Called after each event that may have changed a session: forgets the session, or plans its next deadline.
-    mutating func tidy(_ id: SessionID, _ context: GatewayContext) {
+    mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
+        if let request = sessions[id]?.abandonedRequest {
+            let wasReading = sessions[id]?.isOnePart == false && checks.leave(.session(id, look: request), &context)
+            if wasReading || context.withdraw(request) { sessions[id]?.apply(.forget, &context) }
+        }
         sessions.tidy(id, context.limits, now: context.now)
     }
 
@@ -155,7 +159,7 @@ struct GatewayTransfers: Hashable {
         for wake in sessions.takeDue(now: context.now) where sessions.take(wake) {
             sessions[wake.session]?.tick(&context)
             settle(&context)
-            tidy(wake.session, context)
+            tidy(wake.session, &context)
         }
         context.tickBreaker()
         sessions.repeatSlowPart(&context)

@@ -56,7 +56,7 @@ struct GatewayCourse {
     var flows: [FlowID: Flow] = [:]
     /// Unanswered requests to the store, in order.
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
-    private var lastRequest = StoreRequestID(0)
+    private var begunRequests: Set<StoreRequestID> = []
     var tokens: [[UInt8]] = []
     /// The part plans that frames or tokens have named, by session.
     var plans: [SessionID: [PartPlan]] = [:]
@@ -89,7 +89,8 @@ struct GatewayCourse {
         try hold(machine.bytesReserved <= machine.limits.budgetBytes, "the budget is exceeded")
         try hold(machine.connectionCount <= living.count, "more connections than there are")
         try hold(machine.sessionCount <= machine.limits.sessionsMax, "\(machine.sessionCount) sessions")
-        try hold(machine.requestsUnderWay <= requests.count, "answers are awaited that will not come")
+        let begunCount = machine.requestsUnderWay - machine.requestsWaiting
+        try hold(begunCount <= requests.count, "answers are awaited that will not come")
         let slotsMax = living.count * Int(machine.limits.slotsMax)
         try hold(machine.slotsInUse <= slotsMax, "\(machine.slotsInUse) slots in use")
     }
@@ -105,9 +106,11 @@ struct GatewayCourse {
             try hold(living.contains(id), "a connection is closed that has ended")
             forget(id)
         case .store(let id, let request):
-            try hold(lastRequest < id, "a request's number is used again")
-            lastRequest = id
+            try hold(begunRequests.insert(id).inserted, "a request's number is used again")
             requests.append((id, request))
+            let bound = machine.limits.calls[request.callClass] ?? .max
+            let count = requests.count { $0.request.callClass == request.callClass }
+            try hold(count <= bound, "more than \(bound) calls of the class \(request.callClass) are under way")
             try noteKey(of: request)
         case .cancel(let id):
             try hold(requests.contains { $0.id == id }, "a request is cancelled that is not under way")

@@ -52,6 +52,9 @@ import WireProtocol
             "fruitless beginnings of a device a second: \(grouped(Int(limits.fruitlessBeginningsPerSecond)))",
             "objects read back at once, in all and of a device: "
                 + "\(limits.readBacksMax), \(limits.readBacksPerDeviceMax)",
+            "look-ups, lists, records, completions and aborts at the store at once: \(limits.calls.lookUps), "
+                + "\(limits.calls.lists), \(limits.calls.records), \(limits.calls.completions), "
+                + "\(limits.calls.aborts)",
             "PROVEs under way, in all and of a device: \(grouped(limits.provesMax)), \(limits.provesPerDeviceMax)",
             "devices whose newest REPORT is kept: \(grouped(limits.reportsMax))",
             "frames of a device at once: \(grouped(Int(limits.framesAtOnce)))",

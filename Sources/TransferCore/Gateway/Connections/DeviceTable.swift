@@ -29,6 +29,11 @@ package struct DeviceTable: Hashable, Sendable {
     private var connections: [SHA256Digest: Set<ConnectionID>] = [:]
     private var runs: [SHA256Digest: Run] = [:]
     private var paces: [SHA256Digest: DevicePace] = [:]
+    /// The number of rates at which the table looks for unused ones. It is twice the number of used ones, so that the
+    /// search is rare.
+    private var pacesToForgetAt = 64
+    /// The number of open connections of all devices.
+    package private(set) var openCount = 0
 
     /// A table without devices.
     package init() {}
@@ -39,11 +44,11 @@ package struct DeviceTable: Hashable, Sendable {
     // MARK: Devices
 
     /// The device list was read. Connections of devices that are gone stay until the gateway ends them.
-    package mutating func replace(by list: [AuthorisedDevice]) {
+    package mutating func replace(by list: [AuthorisedDevice], now: Instant) {
         devices = [:]
         for device in list { devices[device.fingerprint] = device }
         runs = runs.filter { devices[$0.key] != nil }
-        paces = paces.filter { devices[$0.key] != nil }
+        forgetUnusedPaces(now: now)
     }
 
     /// An authority vouches for a device.
@@ -77,17 +82,29 @@ package struct DeviceTable: Hashable, Sendable {
     }
 
     /// A connection of the device is open.
-    package mutating func opened(_ id: ConnectionID, of fingerprint: SHA256Digest) {
+    package mutating func opened(_ id: ConnectionID, of fingerprint: SHA256Digest, now: Instant) {
         connections[fingerprint, default: []].insert(id)
+        openCount += 1
+        if paces.count >= pacesToForgetAt { forgetUnusedPaces(now: now) }
     }
 
     /// A connection of the device is gone.
     package mutating func closed(_ id: ConnectionID, of fingerprint: SHA256Digest) {
-        connections[fingerprint]?.remove(id)
+        if connections[fingerprint]?.remove(id) != nil { openCount -= 1 }
         if connections[fingerprint]?.isEmpty == true { connections[fingerprint] = nil }
     }
 
     // MARK: Rates
+
+    /// How many rates the table keeps.
+    package var pacesCount: Int { paces.count }
+
+    /// Forgets the rates of devices that have not used any of them. To forget such a rate changes nothing; to forget
+    /// one that is used would let a device use it again by leaving the list, or by ending its last connection.
+    private mutating func forgetUnusedPaces(now: Instant) {
+        paces = paces.filter { !$0.value.isUnused(now: now) }
+        pacesToForgetAt = max(2 * paces.count, 64)
+    }
 
     /// Counts the beginning of a use of a slot: a SESSION OPEN, RESUME QUERY, ABORT or PROVE.
     ///
@@ -125,4 +142,6 @@ private struct DevicePace: Hashable {
             atOnce: limits.fruitlessBeginningsAtOnce, perSecond: limits.fruitlessBeginningsPerSecond)
         frames = Allowance(atOnce: limits.framesAtOnce, perSecond: limits.framesPerSecond)
     }
+
+    func isUnused(now: Instant) -> Bool { beginnings.isFull(now: now) && frames.isFull(now: now) }
 }

@@ -28,6 +28,7 @@ extension GatewaySession {
         of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
     ) {
         target.inherit(opening.target)
+        doubt.resumed()
         intake.adopt(opening.intake, listed: listed, target, &context)
         context.resumed(id, of: device, key: facts.key)
         apply(.open, &context)

@@ -95,6 +95,14 @@ package struct SessionOpening: Hashable, Sendable {
     /// Begins with a listing of the parts of the session's upload.
     package static func listing(upload: String) -> SessionOpening { SessionOpening(.listing(upload: upload)) }
 
+    /// Whether the store was asked to write something, if the question of this phase has not reached it yet.
+    package var hasWritten: Bool {
+        switch phase {
+        case .lookingUp, .findingRecords, .probing, .found, .recording, .listing: false
+        case .creating, .recordingUpload: true
+        }
+    }
+
     /// The request to the store in this phase.
     package func question(_ facts: SessionRecord, plan: PartPlan) -> StoreRequest {
         switch phase {

@@ -35,7 +35,7 @@ extension GatewayContext {
         let wanted = part.bytesNeeded(window: limits(of: device).partWindowBytes)
         guard reserve(wanted, device: device) else { return .later(.busy, after: limits.laterAdvice) }
         reservations.decided(on: owner.connection, received: part.received)
-        let call = request(target.storing(part), for: target.session)
+        let call = request(target.storing(part), for: .session(target.session, device: device))
         partBegan(call)
         return .granted(PartGrant(call: call, bytesReserved: wanted, bytesFirst: bytesFirst))
     }
@@ -49,8 +49,9 @@ extension GatewayContext {
         release(part, of: device)
     }
 
-    /// Frees the credit, the budget and the flow of a part that was removed. No other method does.
+    /// Frees the credit, the budget, the flow and the look of a part that was removed. No other method does.
     mutating func release(_ part: IncomingPart, of device: SHA256Digest) {
+        if let look = part.look, let owner = flowOwners[part.flow] { leave(look, of: owner.session) }
         if part.isUndecided, let owner = part.owner {
             reservations.decided(on: owner.connection, received: part.received)
         }

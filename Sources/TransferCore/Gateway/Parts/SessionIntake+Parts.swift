@@ -234,7 +234,7 @@ extension SessionIntake {
         switch parts.releaseIfComplete(target.writeGuard, context.limits.conditions.put) {
         case .wait: break
         case .release(let flow): context.actions.append(.releaseFlow(flow))
-        case .look: parts.looks(context.request(target.lookUp, for: target.session))
+        case .look: parts.looks(context.request(target.lookUp, for: .session(target.session, device: device)))
         }
     }
 

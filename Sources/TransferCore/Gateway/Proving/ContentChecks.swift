@@ -63,10 +63,9 @@ struct ContentChecks: Hashable {
         guard let prove = proves.end(at: attachment) else { return false }
         switch prove.phase {
         case .lookingUp(let request):
-            context.actions.append(.cancel(request))
+            context.cancel(request)
         case .reading:
-            let request = readBacks.remove(.prove(attachment), device: prove.device.fingerprint)
-            if let request { context.actions.append(.cancel(request)) }
+            leave(.prove(attachment), &context)
         }
         return true
     }
@@ -82,43 +81,42 @@ struct ContentChecks: Hashable {
         guard let session, session.awaitsLook(request), session.needsContent(of: object) else {
             return false
         }
+        let content = ReadBackQueue.Content(key: session.facts.key, object, partBytes: session.plan.partBytes)
         readBacks.add(
             ReadBackQueue.Reading(
-                reader: .session(session.id, look: request), device: session.device.fingerprint,
-                key: session.facts.key, size: object.size, partBytes: session.plan.partBytes))
+                reader: .session(session.id, look: request), device: session.device.fingerprint, content: content))
         return true
     }
 
-    /// Begins as many readings as allowed, and cancels each reading whose session or PROVE no longer waits for it.
+    /// Begins as many readings as allowed.
+    mutating func beginReading(_ context: inout GatewayContext) {
+        readBacks.begin(&context)
+    }
+
+    /// A session or a PROVE no longer needs the object that is read back for it. A reading without readers is
+    /// cancelled.
     ///
-    /// - Returns: a session that has stopped waiting before its reading began, and the look that is not answered. The
-    ///   caller answers it, because a session waits for the answer to each of its requests, and calls this method
-    ///   again. `nil` if no further reading can begin.
-    mutating func beginReading(
-        for sessions: SessionTable, _ context: inout GatewayContext
-    ) -> (session: SessionID, look: StoreRequestID)? {
-        while let reader = readBacks.begin(for: sessions, proves, &context) {
-            if case .session(let id, let look) = reader { return (id, look) }
-        }
-        return nil
+    /// - Returns: whether an object was to be read back for the reader.
+    @discardableResult
+    mutating func leave(_ reader: ReadBackQueue.Reader, _ context: inout GatewayContext) -> Bool {
+        let (wasThere, cancelled) = readBacks.leave(reader)
+        if let cancelled { context.cancel(cancelled) }
+        return wasThere
     }
 
     /// The store has read an object.
     ///
-    /// - Returns: `nil` if nothing waits for the object any more, or if its PROVE has not ended.
+    /// - Returns: for each session that waits for the object, and for each PROVE that has ended, what the gateway does.
     mutating func receivedObject(
         _ answer: StoreAnswer, to request: StoreRequestID, _ context: inout GatewayContext
-    ) -> OnRead? {
-        guard let ended = readBacks.ended(request) else { return nil }
-        context.reservations.release(ended.reserved, device: ended.device)
-        switch ended.claim {
-        case .awaited(.session(let id, let look)): return .session(id, look: look, answer)
-        // The store may have answered before the cancellation reached it. The answer to an abandoned reading is dropped
-        // in any case.
-        case .abandoned(.session(let id, let look)): return .session(id, look: look, .failed(.cancelled))
-        case .awaited(.prove(let attachment)), .abandoned(.prove(let attachment)):
-            return received(answer, at: attachment, &context).map { .prove(attachment, $0) }
-        case .unclaimed: return nil
+    ) -> [OnRead] {
+        guard let (reading, readers) = readBacks.ended(request) else { return [] }
+        context.reservations.release(reading.reserved, device: reading.device)
+        return readers.compactMap { reader in
+            switch reader {
+            case .session(let id, let look): .session(id, look: look, answer)
+            case .prove(let attachment): received(answer, at: attachment, &context).map { .prove(attachment, $0) }
+            }
         }
     }
 }

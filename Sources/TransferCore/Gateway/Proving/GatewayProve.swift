@@ -23,7 +23,7 @@ struct GatewayProve: Hashable {
     /// What the gateway does next.
     enum Step: Hashable {
         case answer(Outcome, ProvenObject?)
-        case readBack(size: UInt64)
+        case readBack(ObjectSummary)
     }
 
     enum Outcome: Hashable {
@@ -49,7 +49,7 @@ struct GatewayProve: Hashable {
         guard object.size == question.size else { return .answer(.different, shown) }
         if let agrees = agreement(with: object, rootDigest) { return .answer(agrees ? .proven : .different, shown) }
         guard question.readsBack, phase != .reading else { return .answer(.unknown, shown) }
-        return .readBack(size: object.size)
+        return .readBack(object)
     }
 
     /// Whether the evidence of an object agrees with the root digest; `nil` if the evidence does not show it.

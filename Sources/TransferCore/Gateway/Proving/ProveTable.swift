@@ -55,9 +55,6 @@ struct ProveTable: Hashable {
         proves[attachment]?.phase == .lookingUp(request)
     }
 
-    /// Whether a PROVE waits until its object has been read.
-    func awaitsReading(at attachment: Attachment) -> Bool { proves[attachment]?.phase == .reading }
-
     /// The store has looked up or read the object of a PROVE. Answers the PROVE if that shows enough.
     ///
     /// - Returns: `nil` if the slot carries no PROVE.
@@ -70,12 +67,12 @@ struct ProveTable: Hashable {
             return .refused(context.advised(answer.refusal(in: .session)))
         }
         switch prove.judge(object, rootDigest: context.cryptography.rootDigest) {
-        case .readBack(let size):
+        case .readBack(let object):
             proves[attachment]?.phase = .reading
+            let content = ReadBackQueue.Content(key: prove.key, object, partBytes: prove.question.partBytes)
             return .readBack(
                 ReadBackQueue.Reading(
-                    reader: .prove(attachment), device: prove.device.fingerprint, key: prove.key, size: size,
-                    partBytes: prove.question.partBytes))
+                    reader: .prove(attachment), device: prove.device.fingerprint, content: content))
         case .answer(let outcome, let object):
             remove(at: attachment)
             let frame = Frame.proven(Self.proven(outcome, object, for: prove, &context))

@@ -1,13 +1,21 @@
 import TransferCommon
 
-// Which objects are read back, and in which order (specification §9.6). The number of readings is bounded, in all and
-// for one device. Devices take turns; the device with the fewest readings comes first. The objects of one device are
-// read in the order in which they were requested.
-
-/// The objects that are being read back, and those that wait.
+/// The objects that are being read back, and those that wait (specification §9.6). The number of readings is bounded,
+/// in all and for one device, and devices take turns (`DeviceTurns`). Readers of the same object share one reading.
 ///
-/// The caller bounds the length of the queue: the numbers of sessions and PROVEs are bounded, and each of them waits
-/// for one object at a time.
+///     from     event                                                          to
+///     absent   a reader needs an object that nobody reads                     waiting
+///     absent   a reader needs an object that is being read                    reading
+///     waiting  its turn comes, and there is memory                            reading
+///     waiting  the reading begins for another reader of the object            reading
+///     waiting  the reader no longer needs the object                          absent
+///     reading  the store has answered; the reader no longer needs the object  absent
+///
+/// - The table is about one reader. A reading is cancelled when its last reader has gone. It counts against the bounds
+///   until the store has answered, also after the cancellation.
+/// - A reading counts against the bounds of the device whose turn it was, and holds memory of this device.
+/// - The caller bounds the number of readers: the numbers of sessions and PROVEs are bounded, and each of them waits
+///   for one object at a time.
 struct ReadBackQueue: Hashable {
     /// What needs the content of an object.
     enum Reader: Hashable {
@@ -16,145 +24,142 @@ struct ReadBackQueue: Hashable {
         case prove(Attachment)
     }
 
-    /// One object to be read.
+    /// The phases of a reader, as the table in the comment on `ReadBackQueue` lists them.
+    enum Phase: Hashable {
+        case waiting
+        case reading
+    }
+
+    /// What is read. Equal values have equal bytes, so one reading serves all readers with the same value.
+    struct Content: Hashable {
+        /// The whole key, prefix included.
+        var key: String
+        /// Size, ETag and version of the object, according to the look-up.
+        var size: UInt64
+        var etag: String
+        var version: String
+        /// Part size of the root digest.
+        var partBytes: UInt64
+
+        /// - Parameter object: the object that a look-up has found.
+        init(key: String, _ object: ObjectSummary, partBytes: UInt64) {
+            self.key = key
+            self.size = object.size
+            self.etag = object.etag
+            self.version = object.version
+            self.partBytes = partBytes
+        }
+
+        /// Whether the store tells one version of the object from another.
+        var isNamed: Bool { !etag.isEmpty || !version.isEmpty }
+    }
+
+    /// One object to be read for a reader.
     struct Reading: Hashable {
         var reader: Reader
         var device: SHA256Digest
-        /// The whole key, prefix included.
-        var key: String
-        /// Size of the object, according to the look-up.
-        var size: UInt64
-        /// Part size of the root digest.
-        var partBytes: UInt64
+        var content: Content
     }
 
     /// A reading that has begun.
     struct Running: Hashable {
-        fileprivate(set) var claim: Claim
+        fileprivate var subject: Subject
         var device: SHA256Digest
         /// The budget that the reading holds, in bytes.
         var reserved: UInt64
     }
 
-    /// Who needs the content of an object that is being read. A reading counts against the limits until the call to the
-    /// store has ended.
-    enum Claim: Hashable {
-        case awaited(Reader)
-        /// The reader no longer needs the content, and the call to the store was cancelled.
-        case abandoned(Reader)
-        /// The PROVE has ended, and the call to the store was cancelled.
-        case unclaimed
+    /// A reader's place in the order in which readers came.
+    private typealias Ticket = UInt64
 
-        var reader: Reader? {
-            switch self {
-            case .awaited(let reader), .abandoned(let reader): reader
-            case .unclaimed: nil
-            }
-        }
+    /// A content, with what tells readings apart that are not shared.
+    fileprivate struct Subject: Hashable {
+        var content: Content
+        /// The only reader, if the store does not name the version of the object.
+        var only: UInt64?
     }
 
-    private var waiting: [SHA256Digest: [Reading]] = [:]
-    /// Devices for which an object waits, in the order of their turns.
-    private var turns: [SHA256Digest] = []
+    private struct Wish: Hashable {
+        var subject: Subject
+        var device: SHA256Digest
+        var ticket: Ticket
+    }
+
+    private var wishes: [Reader: Wish] = [:]
+    private var readers: [Ticket: Reader] = [:]
+    /// The readers of each object.
+    private var tickets: [Subject: Set<Ticket>] = [:]
+    private var turns = DeviceTurns<Ticket>()
     private var running: [StoreRequestID: Running] = [:]
-    private var runningCounts = Tally<SHA256Digest>()
+    /// The readings that are not cancelled.
+    private var current: [Subject: StoreRequestID] = [:]
+    private var lastTicket: Ticket = 0
+
+    /// The phase of a reader; `nil` if it needs no object.
+    subscript(reader: Reader) -> Phase? {
+        wishes[reader].map { current[$0.subject] == nil ? .waiting : .reading }
+    }
 
     /// A PROVE needs the content of an object, or a session does.
     mutating func add(_ reading: Reading) {
-        if waiting[reading.device] == nil { turns.append(reading.device) }
-        waiting[reading.device, default: []].append(reading)
+        lastTicket += 1
+        let subject = Subject(content: reading.content, only: reading.content.isNamed ? nil : lastTicket)
+        wishes[reading.reader] = Wish(subject: subject, device: reading.device, ticket: lastTicket)
+        readers[lastTicket] = reading.reader
+        tickets[subject, default: []].insert(lastTicket)
+        if current[subject] == nil { turns.add(lastTicket, of: reading.device) }
     }
 
-    /// Begins as many readings as allowed, and cancels each reading whose session or PROVE no longer waits for it.
-    ///
-    /// - Returns: a reader that has stopped waiting before its reading began. The caller answers it, and calls this
-    ///   method again. `nil` if no further reading can begin.
-    mutating func begin(
-        for sessions: SessionTable, _ proves: ProveTable, _ context: inout GatewayContext
-    ) -> Reader? {
-        func isAwaited(_ reader: Reader) -> Bool {
-            switch reader {
-            case .session(let id, let look): sessions[id].map { $0.awaitsLook(look) && !$0.isLookAbandoned } ?? false
-            case .prove(let attachment): proves.awaitsReading(at: attachment)
-            }
-        }
-        for (request, reader) in awaited where !isAwaited(reader) {
-            running[request]?.claim = .abandoned(reader)
-            context.actions.append(.cancel(request))
-        }
-        while let reading = next(context.limits) {
-            guard isAwaited(reading.reader) else { return reading.reader }
-            let bytes = context.limits.readBackBytes
-            // If there is no memory now, the reading waits. Memory becomes free only when a part or a reading ends, and
-            // this method is called after each such event.
-            guard context.reserve(bytes, device: reading.device) else {
-                putBack(reading)
-                return nil
-            }
+    /// Begins as many readings as allowed.
+    mutating func begin(_ context: inout GatewayContext) {
+        let bounds = DeviceTurns<Ticket>.Bounds(
+            inAll: context.limits.readBacksMax, ofDevice: context.limits.readBacksPerDeviceMax)
+        let bytes = context.limits.readBackBytes
+        let (readers, wishes) = (readers, wishes)
+        func wish(_ ticket: Ticket) -> Wish? { readers[ticket].flatMap { wishes[$0] } }
+        // If there is no memory now, the reading waits. Memory becomes free only when a part or a reading ends, and
+        // this method is called after each such event.
+        while let ticket = turns.next(
+            bounds, if: { wish($0).map { context.reserve(bytes, device: $0.device) } ?? false })
+        {
+            guard let wish = wish(ticket) else { return }
+            let content = wish.subject.content
             let request = context.request(
-                .readObject(key: reading.key, size: reading.size, partBytes: reading.partBytes),
-                for: .readBack(device: reading.device))
-            running[request] = Running(
-                claim: .awaited(reading.reader), device: reading.device, reserved: bytes)
-            runningCounts.add(reading.device)
+                .readObject(key: content.key, size: content.size, partBytes: content.partBytes),
+                for: .readBack(device: wish.device))
+            running[request] = Running(subject: wish.subject, device: wish.device, reserved: bytes)
+            current[wish.subject] = request
+            for other in tickets[wish.subject] ?? [] { turns.leave(other) }
         }
-        return nil
     }
 
-    /// Takes the next object out of the queue; `nil` if none may be read now.
-    private mutating func next(_ limits: GatewayLimits) -> Reading? {
-        // Chooses, among the devices with the fewest readings, the one whose turn comes first.
-        let counts = turns.map { runningCounts[$0] }
-        guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
-            let turn = counts.firstIndex(of: fewest)
-        else { return nil }
-        let device = turns.remove(at: turn)
-        guard var readings = waiting.removeValue(forKey: device), !readings.isEmpty else { return nil }
-        let next = readings.removeFirst()
-        if !readings.isEmpty {
-            waiting[device] = readings
-            turns.append(device)
-        }
-        return next
-    }
-
-    /// Puts an object back to the front of its device's queue, because there is no memory for it.
-    private mutating func putBack(_ reading: Reading) {
-        turns.removeAll { $0 == reading.device }
-        turns.insert(reading.device, at: 0)
-        waiting[reading.device, default: []].insert(reading, at: 0)
-    }
-
-    /// The call to the store has ended.
-    mutating func ended(_ request: StoreRequestID) -> Running? {
-        guard let ended = running.removeValue(forKey: request) else { return nil }
-        runningCounts.remove(ended.device)
-        return ended
-    }
-
-    /// The running readings that are not abandoned, in order.
-    private var awaited: [(request: StoreRequestID, reader: Reader)] {
-        guard !running.isEmpty else { return [] }
-        return running.compactMap { request, reading in
-            if case .awaited(let reader) = reading.claim { (request, reader) } else { nil }
-        }.sorted { $0.request < $1.request }
-    }
-
-    /// A PROVE has ended, so its reading is removed from the queue, or is no longer needed.
+    /// The store has answered a reading.
     ///
-    /// - Returns: the call to the store to cancel, if the reading has begun.
-    mutating func remove(_ reader: Reader, device: SHA256Digest) -> StoreRequestID? {
-        if let request = running.first(where: { $0.value.claim.reader == reader })?.key {
-            running[request]?.claim = .unclaimed
-            return request
+    /// - Returns: the reading, and the readers that get the answer, in the order in which they came; `nil` if the
+    ///   request is no reading.
+    mutating func ended(_ request: StoreRequestID) -> (reading: Running, readers: [Reader])? {
+        guard let ended = running.removeValue(forKey: request) else { return nil }
+        turns.freePlace(of: ended.device)
+        guard current[ended.subject] == request else { return (ended, []) }
+        current[ended.subject] = nil
+        let served = (tickets.removeValue(forKey: ended.subject) ?? []).sorted().compactMap { readers[$0] }
+        for reader in served {
+            guard let wish = wishes.removeValue(forKey: reader) else { continue }
+            readers[wish.ticket] = nil
         }
-        guard var readings = waiting.removeValue(forKey: device) else { return nil }
-        readings.removeAll { $0.reader == reader }
-        if readings.isEmpty {
-            turns.removeAll { $0 == device }
-        } else {
-            waiting[device] = readings
-        }
-        return nil
+        return (ended, served)
+    }
+
+    /// A reader no longer needs its object.
+    ///
+    /// - Returns: whether it was waiting for one, and the call to the store to cancel, if the last reader has gone.
+    mutating func leave(_ reader: Reader) -> (wasThere: Bool, cancelled: StoreRequestID?) {
+        guard let wish = wishes.removeValue(forKey: reader) else { return (false, nil) }
+        readers[wish.ticket] = nil
+        turns.leave(wish.ticket)
+        tickets[wish.subject]?.remove(wish.ticket)
+        guard tickets[wish.subject]?.isEmpty != false else { return (true, nil) }
+        tickets[wish.subject] = nil
+        return (true, current.removeValue(forKey: wish.subject))
     }
 }

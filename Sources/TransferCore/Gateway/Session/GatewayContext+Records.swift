@@ -13,21 +13,22 @@ extension GatewayContext {
 
     /// Writes the record of a session again, unless that is under way.
     mutating func renewRecord(of session: SessionID, of device: AuthorisedDevice, key: String) {
-        guard renewals.begin(session) else { return }
+        guard hasRoomForRecords, renewals.begin(session) else { return }
         _ = request(
             .renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
     }
 
     /// The store has answered the renewal of a session's record. A failed renewal is not repeated; the record then
     /// stays as old as it was.
-    mutating func renewalAnswered(_ session: SessionID) {
+    mutating func renewalAnswered(_ session: SessionID, of device: SHA256Digest) {
         guard let key = renewals.answered(session) else { return }
-        removeRecord(of: session, key: key)
+        removeRecord(of: session, device: device, key: key)
     }
 
-    /// Removes the record of a session that is completed, aborted or lost.
-    mutating func removeRecord(of session: SessionID, key: String) {
-        guard renewals.remove(session, key: key) else { return }
-        _ = request(.removeRecord(key: key, session: session), for: session)
+    /// Removes the record of a session that is completed, aborted or lost. If too many calls for records wait, the
+    /// record is left to the store's cleaning.
+    mutating func removeRecord(of session: SessionID, device: SHA256Digest, key: String) {
+        guard renewals.remove(session, key: key), hasRoomForRecords else { return }
+        _ = request(.removeRecord(key: key, session: session), for: .session(session, device: device))
     }
 }

@@ -51,10 +51,12 @@ extension GatewaySession {
     /// Whether the session's next step depends on the bytes of the object that a look has found.
     func needsContent(of object: ObjectSummary) -> Bool { target.writeGuard.needsContent(of: object) }
 
-    /// Whether this session of several parts has only looked at the key so far, and no slot waits for it any more. No
-    /// agent will ask for such a session again, because agents open it anew under another id.
-    var isLookAbandoned: Bool {
-        guard case .asking(.opening(let opening), _) = phase, opening.phase == .lookingUp else { return false }
-        return attached.isEmpty && !isOnePart
+    /// The request whose answer is not needed any more: no slot waits for the opening session, and the session has not
+    /// changed anything in the store. If an agent asks for the session again, the session opens anew.
+    var abandonedRequest: StoreRequestID? {
+        guard case .asking(.opening(let opening), let request) = phase, !opening.hasWritten, attached.isEmpty else {
+            return nil
+        }
+        return request
     }
 }

@@ -19,6 +19,8 @@ struct GatewaySession: Hashable {
     var target: SessionTarget
     private(set) var phase = SessionPhase.new
     var intake: SessionIntake
+    /// Whether failing parts mean that the upload is gone.
+    var doubt = UploadDoubt()
     /// Drops the upload of a session that has ended without using it.
     private(set) var leftover = LeftoverUpload()
 
@@ -57,6 +59,13 @@ struct GatewaySession: Hashable {
 
     // MARK: Slots
 
+    /// Called by the gateway if the line of the session's device on the list has changed. The connections of the device
+    /// have ended.
+    mutating func changeDevice(to device: AuthorisedDevice, _ context: inout GatewayContext) {
+        intake.changeDevice(to: device.fingerprint, &context)
+        target.changed(device)
+    }
+
     /// Called by the gateway when a slot begins to carry this session.
     mutating func attach(
         _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
@@ -92,6 +101,7 @@ struct GatewaySession: Hashable {
 
     /// Called by the gateway for ABORT. The abort continues even if the agent's connection ends.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
+        if case .asking(_, let request) = phase { context.leave(request, of: id) }
         intake.receivedAbort(from: attachment, &context)
         if case .settled = phase { return apply(.finishAbort, &context) }
         if isOnePart, intake.parts.mayLand {
@@ -127,7 +137,12 @@ struct GatewaySession: Hashable {
         case .refused(let objection): intake.close(attachment, with: .error(objection.asSessionError), &context)
         case .agreed(let list):
             intake.slots.expectOutcome(at: attachment, &context)
-            guard phase.isOpen else { return }  // The search for a lost upload brings the outcome.
+            if case .asking(.checking, let request) = phase {
+                // The completion begins with a list of its own, so it takes the place of this one.
+                context.leave(request, of: id)
+            } else if !phase.isOpen {
+                return  // The search for a lost upload brings the outcome.
+            }
             guard let upload = facts.upload else {
                 return apply(.refuse(.defect("the session has no upload")), &context)
             }
@@ -135,6 +150,9 @@ struct GatewaySession: Hashable {
             apply(Completion(of: upload, list: list, complete: complete).ask(target), &context)
         }
     }
+
+    /// Whether a failure of this call may concern only the session's upload, and not the store.
+    func isDoubtful(_ call: StoreRequestID) -> Bool { doubt.isDoubted && parts.number(ofCall: call) != nil }
 
     // MARK: Parts that do not move
 
@@ -180,8 +198,8 @@ struct GatewaySession: Hashable {
     ) {
         let step: SessionStep?
         if let number = parts.number(ofCall: request) {
-            step = intake.receivedPartAnswer(answer, part: number, &context)
-        } else if let digest = intake.parts.answeredGivenUp(request) {
+            step = receivedPartAnswer(answer, part: number, &context)
+        } else if let digest = intake.parts.late.answered(request, answer) {
             step = receivedGivenUpAnswer(answer, digest)
         } else if leftover.awaits(request) {
             step = nil
@@ -211,9 +229,19 @@ struct GatewaySession: Hashable {
         case .completing(var completion):
             if completion.step == .comparing, case .parts(let listing) = answer { intake.parts.compared(listing) }
             return completion.step(after: answer, &target, stored: intake.parts.stored, context.limits, now: now)
+        case .checking:
+            return doubt.step(after: answer, mayBeCompleting: intake.parts.mayBeWhole(listed: attached.listedMax))
         case .aborting(var abort):
             return abort.step(after: answer, target, mayLand: intake.parts.mayLand, now: now)
         }
+    }
+
+    private mutating func receivedPartAnswer(
+        _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
+    ) -> SessionStep? {
+        let step = intake.receivedPartAnswer(answer, part: number, &context)
+        guard doubt.answered(answer), step == nil, phase.isOpen, let upload = facts.upload else { return step }
+        return .ask(.checking, .listParts(key: facts.key, upload: upload))
     }
 
     /// The store has answered the call of a part that was given up.
@@ -228,10 +256,10 @@ struct GatewaySession: Hashable {
     }
 
     private mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        switch leftover.answered(answer, mayLand: intake.parts.mayLand) {
+        switch leftover.answered(answer, mayLand: intake.parts.late.mayArrive) {
         case .list:
             guard let upload = facts.upload else { return }
-            leftover.lists(context.request(.listParts(key: facts.key, upload: upload), for: id))
+            leftover.lists(request(.listParts(key: facts.key, upload: upload), &context))
         case .removeRecord: removeRecord(&context)
         case .nothing: break
         }
@@ -242,7 +270,7 @@ struct GatewaySession: Hashable {
     /// Carries out a step. No other method changes the phase.
     mutating func apply(_ step: SessionStep, _ context: inout GatewayContext) {
         switch step {
-        case .ask(let work, let question): phase = .asking(work, context.request(question, for: id))
+        case .ask(let work, let question): phase = .asking(work, request(question, &context))
         case .rest(let work): phase = .resting(work)
         case .open: open(&context)
         case .begin:
@@ -250,6 +278,7 @@ struct GatewaySession: Hashable {
             open(&context)
         case .resume(let stored):
             intake.parts.listed(stored)
+            doubt.resumed()
             context.resumed(id, of: device, key: facts.key)
             open(&context)
         case .takeAgain(let owner):
@@ -273,10 +302,10 @@ struct GatewaySession: Hashable {
             context.actions.append(.note(.lost(id, key: facts.key)))
             end(.refused(target, .lost), &context)
         case .refuse(let refusal): end(.refused(target, context.advised(refusal)), &context)
+        case .forget: phase = .ended
         case .finishAbort:
-            // While a request that was given up has no answer, it may still store a part of the upload. The store's
-            // cleaning then needs the record to find the part.
-            if !isOnePart, !intake.parts.mayLand { removeRecord(&context) }
+            // A part may still arrive at the store. The store's cleaning then needs the record to find it.
+            if !isOnePart, !intake.parts.late.mayArrive { removeRecord(&context) }
             end(.aborted(target), &context)
         }
     }
@@ -292,12 +321,16 @@ struct GatewaySession: Hashable {
         switch ending.remainder {
         case .nothing: break
         case .record: removeRecord(&context)
-        case .upload(let upload): leftover.drops(context.request(.abort(key: facts.key, upload: upload), for: id))
+        case .upload(let upload): leftover.drops(request(.abort(key: facts.key, upload: upload), &context))
         }
         if let note = ending.note { context.actions.append(.note(note)) }
     }
 
+    private func request(_ request: StoreRequest, _ context: inout GatewayContext) -> StoreRequestID {
+        context.request(request, for: .session(id, device: device.fingerprint))
+    }
+
     private func removeRecord(_ context: inout GatewayContext) {
-        context.removeRecord(of: id, key: facts.key)
+        context.removeRecord(of: id, device: device.fingerprint, key: facts.key)
     }
 }

@@ -11,7 +11,7 @@ struct SessionIntake: Hashable {
     var slots = AttachedSlots()
     var parts: SessionParts
     /// The device to which the budget of the parts is charged.
-    let device: SHA256Digest
+    private(set) var device: SHA256Digest
 
     init(plan: PartPlan, device: SHA256Digest) {
         self.parts = SessionParts(plan: plan)
@@ -19,6 +19,14 @@ struct SessionIntake: Hashable {
     }
 
     // MARK: Slots
+
+    /// The device has another key now. It sends the parts again that the store has not taken, because their memory is
+    /// charged to the earlier key.
+    mutating func changeDevice(to device: SHA256Digest, _ context: inout GatewayContext) {
+        guard device != self.device else { return }
+        giveUpParts(&context)
+        self.device = device
+    }
 
     /// A connection is gone: the bytes of its parts stay for a while, so that the agent can continue the parts on its
     /// next connection.

@@ -3,33 +3,37 @@ package import WireProtocol
 
 /// What a session at one gateway does now.
 ///
-///     from        event                                                              to
-///     new         SESSION OPEN; RESUME QUERY                                         opening
-///     new         another session adopts this one                                    open
-///     opening     the store is ready for parts                                       open
-///     opening     the store does not know the upload                                 searching
-///     opening     a look finds an object of this session                             settled
-///     opening     a look finds another object; the store fails; another is adopted   ended
-///     open        COMPLETE of several parts passes the checks                        completing
-///     open        the upload is unknown; a condition failed; a conflict              searching
-///     open        the store has the object of a one-part file                        settled
-///     open        a look finds another object; a part cannot be stored               ended
-///     searching   nothing forbids the completion                                     completing
-///     searching   nothing forbids the one part, which the agent sends again          open
-///     searching   a look finds an object of this session                             settled
-///     searching   a look finds another object, and there is an upload                taken
-///     searching   nothing is found for long enough; the store fails                  ended
-///     completing  the store wants parts                                              open
-///     completing  the upload is unknown; a condition failed; a conflict              searching
-///     completing  the store has the object                                           settled
-///     completing  a look finds another object                                        taken
-///     completing  the store fails                                                    ended
-///     settled     ABORT                                                              ended
-///     any         ABORT of a session with an upload                                  aborting
-///     aborting    the store lists no part; the store fails                           ended
+///     from        event                                                                              to
+///     new         SESSION OPEN; RESUME QUERY                                                         opening
+///     new         another session adopts this one                                                    open
+///     opening     the store is ready for parts                                                       open
+///     opening     the store does not know the upload                                                 searching
+///     opening     a look finds an object of this session                                             settled
+///     opening     a look finds another object; the store fails; another is adopted; no slot is left  ended
+///     open        COMPLETE of several parts passes the checks                                        completing
+///     open        the upload is unknown; a condition failed; a conflict                              searching
+///     open        three parts of a resumed session fail in a row                                     checking
+///     open        the store has the object of a one-part file                                        settled
+///     open        a look finds another object; a part cannot be stored                               ended
+///     checking    the store lists the upload, or fails                                               open
+///     checking    the store does not know the upload                                                 searching
+///     checking    COMPLETE of several parts passes the checks                                        completing
+///     searching   nothing forbids the completion                                                     completing
+///     searching   nothing forbids the one part, which the agent sends again                          open
+///     searching   a look finds an object of this session                                             settled
+///     searching   a look finds another object, and there is an upload                                taken
+///     searching   nothing is found for long enough; the store fails                                  ended
+///     completing  the store wants parts                                                              open
+///     completing  the upload is unknown; a condition failed; a conflict                              searching
+///     completing  the store has the object                                                           settled
+///     completing  a look finds another object                                                        taken
+///     completing  the store fails                                                                    ended
+///     settled     ABORT                                                                              ended
+///     any         ABORT of a session with an upload                                                  aborting
+///     aborting    the store lists no part; the store fails                                           ended
 ///
-/// - *Opening*, *searching*, *completing* and *aborting* are the cases of `SessionWork`. The phase is then `asking` or
-///   `resting`, and the table names it by its work.
+/// - *Opening*, *checking*, *searching*, *completing* and *aborting* are the cases of `SessionWork`. The phase is then
+///   `asking` or `resting`, and the table names it by its work.
 /// - *Another object* is one that the session may not replace, or that the agent compares with.
 /// - An ABORT that finds nothing to drop in the store ends the session at once.
 /// - After a while without a slot the gateway forgets a session that is open, settled or taken. It forgets an ended one

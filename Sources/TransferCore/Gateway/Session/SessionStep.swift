@@ -38,6 +38,8 @@ package enum SessionStep: Hashable, Sendable {
     case lose
     /// End the session: it cannot continue.
     case refuse(SessionRefused)
+    /// End the session: no slot carries it, and it has changed nothing in the store.
+    case forget
     /// End the session: nothing of it is left in the store after ABORT.
     case finishAbort
 }
@@ -46,6 +48,8 @@ package enum SessionStep: Hashable, Sendable {
 /// asked.
 package enum SessionWork: Hashable, Sendable {
     case opening(SessionOpening)
+    /// The store lists the upload, because parts of it have failed in a row (`UploadDoubt`).
+    case checking
     case searching(SessionSearch)
     case completing(Completion)
     case aborting(UploadAbort)
@@ -53,7 +57,7 @@ package enum SessionWork: Hashable, Sendable {
     /// When `resumed` is due; `nil` if the work does not pause.
     package var nextDeadline: Instant? {
         switch self {
-        case .opening: nil
+        case .opening, .checking: nil
         case .searching(let search): search.looks.nextDeadline
         case .completing(let completion): completion.nextDeadline
         case .aborting(let abort): abort.nextDeadline
@@ -65,14 +69,14 @@ package enum SessionWork: Hashable, Sendable {
         switch self {
         case .completing: true
         case .searching(let search): if case .completion = search.retry { true } else { false }
-        case .opening, .aborting: false
+        case .opening, .checking, .aborting: false
         }
     }
 
     /// The pause of the work is over.
     package func resumed(_ target: SessionTarget, _ limits: GatewayLimits) -> SessionStep {
         switch self {
-        case .opening: .rest(self)
+        case .opening, .checking: .rest(self)
         case .searching(var search): search.resumed(target)
         case .completing(var completion): completion.resumed(target, limits)
         case .aborting(var abort): abort.resumed(target)

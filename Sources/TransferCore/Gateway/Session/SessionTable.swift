@@ -56,6 +56,7 @@ struct SessionTable: Hashable {
             guard known.device.name == device.name, known.facts.terms == facts.terms else {
                 return SessionRefused(.superseded, message: "the session has other terms, or is another device's")
             }
+            changeDevice(of: open.session, to: device, &context)
             return nil
         }
         if let refusal = context.breaker.openingRefusal(now: context.now) {
@@ -76,8 +77,13 @@ struct SessionTable: Hashable {
     /// Makes the session of a token, if the gateway does not know it.
     ///
     /// - Returns: whether the gateway has the session.
-    mutating func restore(_ token: SessionToken, of device: AuthorisedDevice, _ context: GatewayContext) -> Bool {
-        guard sessions[token.session] == nil else { return true }
+    mutating func restore(
+        _ token: SessionToken, of device: AuthorisedDevice, _ context: inout GatewayContext
+    ) -> Bool {
+        guard sessions[token.session] == nil else {
+            changeDevice(of: token.session, to: device, &context)
+            return true
+        }
         guard makeRoom(for: device, context),
             let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes)
         else { return false }
@@ -101,6 +107,16 @@ struct SessionTable: Hashable {
         case .open, .adopt: sessions[id]?.beginOpening(&context)
         case .resume: sessions[id]?.beginResuming(&context)
         }
+    }
+
+    /// A device uses a session that the gateway remembers. The line of the device on the list may have changed since.
+    private mutating func changeDevice(
+        of id: SessionID, to device: AuthorisedDevice, _ context: inout GatewayContext
+    ) {
+        guard let known = sessions[id]?.device, known != device else { return }
+        sessions[id]?.changeDevice(to: device, &context)
+        counts.remove(known.fingerprint)
+        counts.add(device.fingerprint)
     }
 
     private static func rule(for device: AuthorisedDevice, _ context: GatewayContext) -> OpeningRule {
@@ -232,7 +248,7 @@ struct SessionTable: Hashable {
     /// Repeats a part whose request the store has not answered for too long.
     mutating func repeatSlowPart(_ context: inout GatewayContext) {
         guard let slow = context.pace.takeSlow(now: context.now),
-            case .session(let owner) = context.requestOwners[slow]
+            case .session(let owner, _) = context.requestOwners[slow]
         else { return }
         sessions[owner]?.repeatSlowPart(slow, &context)
         tidy(owner, context.limits, now: context.now)

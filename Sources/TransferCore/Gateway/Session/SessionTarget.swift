@@ -4,7 +4,7 @@ package import WireProtocol
 /// What a session writes: whose file, under which key and terms, in which parts, to which upload, and which object
 /// under the key it may replace.
 package struct SessionTarget: Hashable, Sendable {
-    package let device: AuthorisedDevice
+    package private(set) var device: AuthorisedDevice
     package private(set) var facts: SessionRecord
     package let plan: PartPlan
     package private(set) var writeGuard: WriteGuard
@@ -24,6 +24,11 @@ package struct SessionTarget: Hashable, Sendable {
     package var isOnePart: Bool { plan.isOnePart }
 
     // MARK: Events
+
+    /// The line of the device on the list has changed.
+    package mutating func changed(_ device: AuthorisedDevice) {
+        self.device = device
+    }
 
     /// The store has created the upload of the session, or the session's record names it.
     package mutating func created(upload: String) {

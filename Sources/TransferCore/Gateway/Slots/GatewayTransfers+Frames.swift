@@ -45,7 +45,7 @@ extension GatewayTransfers {
         slots.attach(attachment, to: id, stage: question == .open ? .opening : .resuming)
         sessions.attach(attachment, to: id, asks: question, &context)
         settle(&context)
-        tidy(id, context)
+        tidy(id, &context)
     }
 
     private mutating func received(
@@ -97,7 +97,7 @@ extension GatewayTransfers {
         _ context: inout GatewayContext
     ) {
         let listed = slots[attachment]?.list.takeAnnounced() ?? []
-        guard sessions.restore(token, of: device, context) else {
+        guard sessions.restore(token, of: device, &context) else {
             return slots.refuse(.noRoom(context.limits), at: attachment, &context)
         }
         let question = AttachedSlot.Question.resume(listed: listed, asksForPartials: asksForPartials)
@@ -132,6 +132,8 @@ extension GatewayTransfers {
         guard let session = slots[attachment]?.session else { return nil }
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) { return violation }
         settle(&context)
+        // The session may have closed the slot. Otherwise nothing changes that `tidy` looks at.
+        if sessions[session]?.attached.isEmpty == true { tidy(session, &context) }
         return nil
     }
 
@@ -173,14 +175,14 @@ extension GatewayTransfers {
         let list = slots[attachment]?.list.takeWhole()
         sessions[session]?.receivedComplete(complete, list: list, from: attachment, &context)
         settle(&context)
-        tidy(session, context)
+        tidy(session, &context)
     }
 
     mutating func leaveSession(at attachment: Attachment, _ context: inout GatewayContext) {
         guard let session = slots[attachment]?.session else { return }
         sessions[session]?.intake.leave(attachment, &context)
         slots.close(attachment, &context)
-        tidy(session, context)
+        tidy(session, &context)
     }
 
     private mutating func received(
@@ -189,13 +191,13 @@ extension GatewayTransfers {
         guard slots.mayBegin(at: attachment, of: device, &context),
             let token = opened(abort.token, at: attachment, of: device, &context)
         else { return }
-        guard sessions.restore(token, of: device, context) else {
+        guard sessions.restore(token, of: device, &context) else {
             return slots.refuse(.noRoom(context.limits), at: attachment, &context)
         }
         slots[attachment] = SessionSlot(session: token.session, stage: .aborting)
         sessions[token.session]?.receivedAbort(from: attachment, &context)
         settle(&context)
-        tidy(token.session, context)
+        tidy(token.session, &context)
     }
 }
 

@@ -33,10 +33,14 @@ extension GatewayContext {
 
     /// The store has answered a request.
     ///
-    /// - Parameter device: the device that caused the request.
-    mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?) {
+    /// - Parameters:
+    ///   - device: the device that caused the request.
+    ///   - isDoubtful: whether a failure may mean only that the upload of a part is gone.
+    mutating func storeAnswered(
+        _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, isDoubtful: Bool
+    ) {
         pace.answered(request, answer, now: now)
-        note(breaker.answered(request, answer, device: device, now: now))
+        note(breaker.answered(request, answer, device: device, isDoubtful: isDoubtful, now: now))
     }
 
     mutating func tickBreaker() {

@@ -73,8 +73,8 @@ package struct StoreBreaker: Hashable, Sendable {
         package var wait: Duration
         /// End of the newest wait.
         package var trialAt: Instant
-        /// The first request that was sent after the wait; `nil` before.
-        var firstSince: StoreRequestID?
+        /// The place of the first request that was sent after the wait; `nil` before.
+        var firstSince: UInt64?
     }
 
     /// Evidence against the store since the last evidence for it.
@@ -82,14 +82,17 @@ package struct StoreBreaker: Hashable, Sendable {
         var lostCount = 0
         var refusalCount = 0
         var refusedDevices: Set<SHA256Digest> = []
-        /// The newest request at the time when a pause was last counted. Refusals of earlier requests do not count.
-        var flightEnd: StoreRequestID?
+        /// The place of the newest request at the time when a pause was last counted. Refusals of earlier requests do
+        /// not count.
+        var flightEnd: UInt64?
 
         var isEmpty: Bool { lostCount == 0 && refusalCount == 0 }
     }
 
     private enum Word {
         case stored, alive, lost, nothing
+        /// A part is lost, and perhaps only because its upload is gone.
+        case doubtful
         case refused(Cause)
     }
 
@@ -101,7 +104,9 @@ package struct StoreBreaker: Hashable, Sendable {
     private var isSilent = false
     /// All unanswered requests that carry a part.
     private var parts: Set<StoreRequestID> = []
-    private var newestRequest: StoreRequestID?
+    /// The place of each unanswered request in the order in which requests were sent.
+    private var begun: [StoreRequestID: UInt64] = [:]
+    private var lastOrder: UInt64 = 0
     /// Parts and sessions that were deferred since a part last began.
     private var deferredCount = 0
 
@@ -165,11 +170,12 @@ package struct StoreBreaker: Hashable, Sendable {
         return limits.spread * min(deferredCount, limits.spreadCountMax)
     }
 
-    /// A request of any kind was sent to the store. The numbers of requests ascend.
+    /// A request of any kind was sent to the store.
     package mutating func asked(_ request: StoreRequestID, now: Instant) {
-        newestRequest = request
+        lastOrder += 1
+        begun[request] = lastOrder
         guard case .open(var outage) = state, outage.trialAt <= now, outage.firstSince == nil else { return }
-        outage.firstSince = request
+        outage.firstSince = lastOrder
         state = .open(outage)
     }
 
@@ -206,22 +212,28 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// The store has answered a request, or the request was cancelled.
     ///
-    /// - Parameter device: the device that caused the request; `nil` if its session is gone.
+    /// - Parameters:
+    ///   - device: the device that caused the request; `nil` if no session waits for the answer any more.
+    ///   - isDoubtful: whether the request is for a part, and its failure may mean only that the upload of the part is
+    ///     gone (`UploadDoubt`). Such failures alone do not open a closed breaker.
     package mutating func answered(
-        _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, now: Instant
+        _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, isDoubtful: Bool = false, now: Instant
     ) -> Change? {
         let isPart = parts.remove(request) != nil
-        let word = Self.word(answer, isPart: isPart)
+        let order = begun.removeValue(forKey: request) ?? 0
+        var word = Self.word(answer, isPart: isPart)
+        // While the breaker is open or tries a part, every lost part counts.
+        if case .lost = word, isDoubtful, isTrusting { word = .doubtful }
         switch state {
         case .closed:
-            return weigh(word, of: request, device).flatMap { open($0, now: now) }
+            return weigh(word, of: order, device).flatMap { open($0, now: now) }
         case .open(let outage):
-            return answered(word, to: request, isPart: isPart, while: outage, now: now)
+            return answered(word, to: order, isPart: isPart, while: outage, now: now)
         case .trying(let outage, let trial, _):
             return answered(word, isPart: isPart, isTrial: trial == request, while: outage, now: now)
         case .rising(let outage, let partsMax, var parts, let closesAt):
             let isOwn = parts.remove(request) != nil
-            if let cause = weigh(word, of: request, device) { return openAgain(outage, cause, now: now) }
+            if let cause = weigh(word, of: order, device) { return openAgain(outage, cause, now: now) }
             guard isOwn, case .stored = word else {
                 state = .rising(outage, partsMax: partsMax, parts: parts, closesAt: closesAt)
                 return nil
@@ -239,11 +251,11 @@ package struct StoreBreaker: Hashable, Sendable {
     }
 
     private mutating func answered(
-        _ word: Word, to request: StoreRequestID, isPart: Bool, while outage: Outage, now: Instant
+        _ word: Word, to order: UInt64, isPart: Bool, while outage: Outage, now: Instant
     ) -> Change? {
         // A call that began after the wait tests the store as well as a part would, and costs no agent any bytes. So if
         // such a call fails, the breaker stays open for another wait.
-        let isSince = outage.firstSince.map { $0 <= request } ?? false
+        let isSince = outage.firstSince.map { $0 <= order } ?? false
         switch word {
         case .stored:
             endWait(outage, now: now)
@@ -256,7 +268,7 @@ package struct StoreBreaker: Hashable, Sendable {
             if isSince { return openAgain(outage, .unavailable, now: now) }
         case .refused(let cause):
             if isSince { return openAgain(outage, cause, now: now) }
-        case .nothing:
+        case .nothing, .doubtful:
             break
         }
         return nil
@@ -280,7 +292,7 @@ package struct StoreBreaker: Hashable, Sendable {
             isSilent = false
         case .lost where !isPart:
             isSilent = true
-        case .alive, .lost, .refused, .nothing:
+        case .alive, .lost, .refused, .nothing, .doubtful:
             break  // This part is not the trial, or is no longer the trial.
         }
         return nil
@@ -344,7 +356,7 @@ package struct StoreBreaker: Hashable, Sendable {
     }
 
     /// - Returns: why the breaker opens; `nil` if the evidence is not enough.
-    private mutating func weigh(_ word: Word, of request: StoreRequestID, _ device: SHA256Digest?) -> Cause? {
+    private mutating func weigh(_ word: Word, of order: UInt64, _ device: SHA256Digest?) -> Cause? {
         switch word {
         case .stored:
             evidence = Evidence()
@@ -353,9 +365,11 @@ package struct StoreBreaker: Hashable, Sendable {
         case .lost:
             evidence.lostCount += 1
             return evidence.lostCount >= limits.lostMax ? .unavailable : nil
+        case .doubtful:
+            evidence.lostCount = min(evidence.lostCount + 1, max(limits.lostMax - 1, 0))
         case .refused(let cause):
             evidence.lostCount = 0
-            return weighRefusal(cause, of: request, device)
+            return weighRefusal(cause, of: order, device)
         case .nothing:
             break
         }
@@ -363,11 +377,11 @@ package struct StoreBreaker: Hashable, Sendable {
     }
 
     private mutating func weighRefusal(
-        _ cause: Cause, of request: StoreRequestID, _ device: SHA256Digest?
+        _ cause: Cause, of order: UInt64, _ device: SHA256Digest?
     ) -> Cause? {
         if cause == .throttled {
-            if let flightEnd = evidence.flightEnd, request <= flightEnd { return nil }
-            evidence.flightEnd = newestRequest
+            if let flightEnd = evidence.flightEnd, order <= flightEnd { return nil }
+            evidence.flightEnd = lastOrder
         }
         evidence.refusalCount += 1
         if let device { evidence.refusedDevices.insert(device) }

@@ -44,6 +44,10 @@ extension StoreError {
         }
     }
 
+    /// Whether the store gave no answer, or one that reports a failure of the store, and asked for no pause. The
+    /// request may still take effect.
+    package var isLoss: Bool { reason == .outcomeUnknown || retryAfter == .zero }
+
     /// The refusal that names this failure to the agent.
     ///
     /// - Parameter scope: session or part. If the table of §12 does not allow the failure's code in this scope, the

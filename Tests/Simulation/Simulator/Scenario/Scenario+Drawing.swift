@@ -38,7 +38,19 @@ extension Scenario {
         scenario.drawRenewals(&renewals)
         var streams = Dice(seed: seed ^ 0xDD)
         scenario.drawStreams(&streams)
+        var calls = Dice(seed: seed ^ 0xEE)
+        scenario.drawCallLimits(&calls)
         return scenario
+    }
+
+    /// Gives some gateways so small bounds on calls to the store that calls wait.
+    private mutating func drawCallLimits(_ dice: inout Dice) {
+        guard dice.percent(30) else { return }
+        gatewayLimits.calls.lookUps = dice.pick([1, 2])
+        gatewayLimits.calls.lists = 1
+        gatewayLimits.calls.records = dice.pick([1, 2])
+        gatewayLimits.calls.completions = 1
+        gatewayLimits.calls.aborts = 1
     }
 
     /// Makes some users request signed receipts.

@@ -23,6 +23,8 @@ package final class GatewayHost {
     private var ends: [ConnectionID: End] = [:]
     private var flows: [FlowID: VirtualFlow] = [:]
     private var calls: [StoreRequestID: StoreCall] = [:]
+    /// The class of each call that the machine has requested and that is not answered.
+    private var callClasses: [StoreRequestID: StoreCallClass] = [:]
     private var lastConnection: UInt64 = 0
     private var timerAt: Instant?
     /// The number of the gateway's current process. The host ignores events that an earlier process has scheduled.
@@ -82,6 +84,7 @@ package final class GatewayHost {
         ends = [:]
         for id in calls.keys.sorted() { calls[id]?.cancel() }
         calls = [:]
+        callClasses = [:]
         flows = [:]
         timerAt = nil
         for wire in wires { wire.end(.cut) }
@@ -248,6 +251,12 @@ package final class GatewayHost {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         world.requests(request, at: self)
+        callClasses[id] = request.callClass
+        if let bound = machine.limits.calls[request.callClass],
+            callClasses.values.count(where: { $0 == request.callClass }) > bound
+        {
+            world.violation("more than \(bound) calls of the class \(request.callClass) are under way")
+        }
         let life = life
         var isTold = false
         guard let asked = tamperRequest?(request) ?? (tamperRequest == nil ? request : nil) else {
@@ -287,6 +296,7 @@ package final class GatewayHost {
     }
 
     private func tell(_ id: StoreRequestID, _ answer: StoreAnswer, _ request: StoreRequest) {
+        callClasses[id] = nil
         machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }

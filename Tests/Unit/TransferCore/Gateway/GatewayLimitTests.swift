@@ -69,12 +69,31 @@ import WireProtocol
         var driver = GatewayDriver {
             $0.connectionsMax = 3
             $0.connectionsPerDeviceMax = 2
+            $0.unauthenticatedPeersMax = 1
         }
         driver.connect()
         #expect(codes(driver.connect(driver.newConnection())) == [])
         #expect(codes(driver.connect(driver.newConnection())) == [.tooManyConnections])
-        driver.change { $0.accepted(ConnectionID(100), now: $1) }
-        #expect(codes(driver.change { $0.accepted(ConnectionID(101), now: $1) }) == [.tooManyConnections])
+        for id in [100, 101] as [UInt64] {
+            #expect(codes(driver.change { $0.accepted(ConnectionID(id), now: $1) }) == [])
+        }
+        #expect(codes(driver.change { $0.accepted(ConnectionID(102), now: $1) }) == [.tooManyConnections])
+    }
+
+    /// The gateway has as many connections as it may have, and some of them are those of a network that was cut. A
+    /// device that connects anew fences its own.
+    @Test func fullGatewayFencesTheConnectionsOfAnEarlierRun() {
+        var driver = GatewayDriver { $0.connectionsMax = 2 }
+        driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
+        driver.connect()
+        let old = driver.newConnection()
+        driver.connect(old)
+        #expect(
+            codes(driver.connect(driver.newConnection(), run: 3, of: GatewayDriver.otherDevice))
+                == [.tooManyConnections])
+        #expect(codes(driver.connect(driver.newConnection(), run: 2)) == [.fenced, .fenced])
+        #expect(codes(driver.connect(driver.newConnection(), run: 3, of: GatewayDriver.otherDevice)) == [])
+        #expect(driver.machine.connectionCount == 2)
     }
 
     // MARK: Sessions

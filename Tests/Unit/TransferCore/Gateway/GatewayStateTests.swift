@@ -35,6 +35,17 @@ import WireProtocol
         #expect(states.count == 4)
     }
 
+    /// The transition tables of the queues name every phase and no other.
+    @Test(
+        arguments: [
+            ("Store/DeviceTurns", ["absent", "waiting", "placed"]),
+            ("Proving/ReadBackQueue", ["absent", "waiting", "reading"]),
+        ] as [(String, Set<String>)])
+    func theTablesOfTheQueuesNameTheirPhases(file: String, phases: Set<String>) throws {
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/\(file).swift")
+        #expect(Set(rows.flatMap { [$0.from, $0.to] }) == phases)
+    }
+
     /// The transition table of PROVE names every phase and no other.
     @Test func theTableOfProveNamesItsPhases() throws {
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Proving/GatewayProve.swift")

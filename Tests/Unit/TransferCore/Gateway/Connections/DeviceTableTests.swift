@@ -1,6 +1,7 @@
 import Testing
 import TransferCommon
 import TransferCore
+import TransferCoreSupport
 import WireProtocol
 
 @Suite struct DeviceTableTests {
@@ -13,10 +14,10 @@ import WireProtocol
     /// A device table in which run 1 has connections 3 and 5.
     private static func table() -> DeviceTable {
         var table = DeviceTable()
-        table.replace(by: [device])
+        table.replace(by: [device], now: now)
         for id in [3, 5] as [UInt64] {
             table.keep(run(1), on: ConnectionID(id), of: fingerprint)
-            table.opened(ConnectionID(id), of: fingerprint)
+            table.opened(ConnectionID(id), of: fingerprint, now: now)
         }
         return table
     }
@@ -42,7 +43,9 @@ import WireProtocol
         for id in [3, 5] as [UInt64] { table.closed(ConnectionID(id), of: Self.fingerprint) }
         #expect(table.connectionCount(of: Self.fingerprint) == 0)
         #expect(table.judge(Self.run(2), on: ConnectionID(1), of: Self.fingerprint) == .fenced)
-        for removal in [{ $0.replace(by: []) }, { $0.remove(Self.fingerprint) }] as [(inout DeviceTable) -> Void] {
+        for removal in [{ $0.replace(by: [], now: Self.now) }, { $0.remove(Self.fingerprint) }]
+            as [(inout DeviceTable) -> Void]
+        {
             var removed = table
             removal(&removed)
             #expect(removed[Self.fingerprint] == nil)
@@ -61,5 +64,35 @@ import WireProtocol
         #expect(count() == .seconds(1))
         table.giveBackBeginning(of: Self.fingerprint)
         #expect(count() == nil)
+    }
+
+    /// A device that leaves the list and comes back has the same rate as before.
+    @Test func ratesOutliveTheDeviceList() {
+        var limits = GatewayDriver().machine.limits
+        limits.fruitlessBeginningsAtOnce = 1
+        limits.fruitlessBeginningsPerSecond = 1
+        var table = Self.table()
+        #expect(table.countBeginning(of: Self.fingerprint, limits, now: Self.now) == nil)
+        table.replace(by: [], now: Self.now)
+        #expect(table.countBeginning(of: Self.fingerprint, limits, now: Self.now) == .seconds(1))
+        #expect(table.pacesCount == 1)
+        table.replace(by: [], now: Self.now + .seconds(2))
+        #expect(table.pacesCount == 0, "nothing of the rate is used any more")
+    }
+
+    /// Any number of devices may come and leave, as an authority vouches for them.
+    @Test func unusedRatesAreForgotten() {
+        let limits = GatewayDriver().machine.limits
+        var table = DeviceTable()
+        for number in 0..<5_000 as Range<UInt64> {
+            let device = ToyDigest.sha256([UInt8(number & 255), UInt8(number >> 8)])
+            let now = Self.now + .seconds(Int(number))
+            table.add(AuthorisedDevice(name: "d\(number)", fingerprint: device, prefix: "d/"))
+            table.opened(ConnectionID(number), of: device, now: now)
+            #expect(table.countFrame(of: device, limits, now: now) == nil)
+            table.closed(ConnectionID(number), of: device)
+            table.remove(device)
+        }
+        #expect(table.pacesCount <= 64 && table.openCount == 0)
     }
 }

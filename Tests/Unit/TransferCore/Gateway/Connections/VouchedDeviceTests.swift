@@ -71,4 +71,41 @@ import WireProtocol
         #expect(!resumed.contains { if case .sessionRefused = $0 { true } else { false } }, "\(resumed)")
         #expect(driver.machine.sessionCount == 1)
     }
+    /// The operator changes the line of a device while it has a session. The session follows: COMPLETED names the key
+    /// below the new prefix, and no memory is charged to the earlier key.
+    @Test(arguments: [true, false])
+    func sessionFollowsTheLineOfItsDevice(hasNewKey: Bool) throws {
+        var changed = hasNewKey ? Self.renewed : GatewayDriver.device
+        changed.prefix = ""
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
+        driver.data(bytes: 200)
+        let token = try #require(driver.tokens.last)
+        driver.change { $0.devicesChanged([changed], now: $1) }
+        let (id, _) = connect(changed, &driver)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), from: id)
+        let old = driver.machine.use(of: GatewayDriver.device.fingerprint)
+        #expect(!hasNewKey || (old.sessions == 0 && old.bytesReserved == 0))
+        #expect(driver.machine.use(of: changed.fingerprint).sessions == 1)
+        let entries = GatewayDriver.entries(of: 2_500)
+        for page in PartList.pages(of: entries) { driver.frame(.partList(page), from: id) }
+        driver.frame(.complete(GatewayDriver.complete(2_500)), from: id)
+        var told: [Frame] = []
+        for _ in 1...6 {
+            let answer: StoreAnswer =
+                switch driver.requests.first?.request.kind {
+                case .listParts: .parts(entries)
+                case .lookUpObject: .object(nil)
+                case .complete: .objectStored(GatewayDriver.storedObject)
+                default: .failed(.cancelled)
+                }
+            told += frames(driver.answer(answer), to: id)
+        }
+        let locations = told.compactMap { if case .completed(let completed) = $0 { completed.location } else { nil } }
+        #expect(locations == ["site/file"])
+        driver.comeToRest()
+        #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
+    }
 }

@@ -127,6 +127,73 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0)
     }
 
+    // MARK: Shared reads
+
+    /// Objects of the same key are the same object only if size, ETag and version are equal, and the digest is computed
+    /// for the same part size.
+    @Test func readersOfOneObjectShareARead() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        for slot in 1...3 { driver.proveUnknown(slot: UInt16(slot), "file") }
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)), slot: Slot(4))
+        driver.answerLook(Self.nothingKnown)
+        driver.proveUnknown(slot: 5, "file", etag: "other")
+        #expect(driver.keysBeingRead == ["site/file", "site/file"])
+        let told = frames(driver.answer(.object(Self.read)))
+        #expect(told.count { if case .proven(.proven) = $0 { true } else { false } } == 3)
+        #expect(told.count { if case .sessionExists = $0 { true } else { false } } == 1)
+        #expect(driver.keysBeingRead.count == 1 && driver.machine.slotsInUse == 1)
+    }
+
+    /// A store that names neither ETag nor version cannot show that two looks have found the same bytes.
+    @Test func unnamedObjectsAreReadEach() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        for slot in 1...2 { driver.proveUnknown(slot: UInt16(slot), "file", etag: "") }
+        #expect(driver.keysBeingRead == ["site/file", "site/file"])
+    }
+
+    @Test func sharedReadEndsWithItsLastReader() {
+        var driver = GatewayDriver.reading { $0.readBacksPerDeviceMax = 1 }
+        driver.connect()
+        driver.proveUnknown(slot: 1, "file")
+        driver.proveUnknown(slot: 2, "file")
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)), slot: Slot(3))
+        driver.answerLook(Self.nothingKnown)
+        let reading = driver.requests[0].id
+        for slot in [1, 3] as [UInt16] {
+            #expect(!driver.frame(.sessionLeave(SessionLeave()), slot: Slot(slot)).contains(.cancel(reading)))
+        }
+        #expect(driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2)).contains(.cancel(reading)))
+        // The call has not ended yet, so it still counts. A new reader of the same object needs a read of its own.
+        driver.proveUnknown(slot: 4, "file")
+        #expect(driver.requests.count == 1)
+        driver.answer(.failed(.cancelled))
+        #expect(driver.keysBeingRead == ["site/file"] && driver.requests[0].id != reading)
+        driver.answer(.object(Self.read))
+        #expect(driver.machine.slotsInUse == 0 && driver.machine.bytesReserved == driver.creditReserved)
+    }
+
+    /// A reader whose object another device is having read needs no turn of its own.
+    @Test func readersOfSeveralDevicesShareARead() {
+        var driver = GatewayDriver.reading { $0.readBacksPerDeviceMax = 1 }
+        var other = GatewayDriver.otherDevice
+        other.prefix = GatewayDriver.device.prefix
+        driver.change { $0.devicesChanged([GatewayDriver.device, other], now: $1) }
+        driver.connect()
+        let second = driver.newConnection()
+        driver.connect(second, run: 2, of: other)
+        driver.proveUnknown(slot: 1, "first", from: second)
+        driver.proveUnknown(slot: 2, "file", from: second)
+        #expect(driver.keysBeingRead == ["site/first"])
+        driver.proveUnknown(slot: 1, "file")
+        #expect(driver.keysBeingRead == ["site/first", "site/file"])
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        driver.requests.swapAt(0, 1)
+        let told = frames(driver.answer(.object(Self.read)), to: second)
+        #expect(told.count { if case .proven = $0 { true } else { false } } == 1)
+    }
+
     private func unexpected(_ told: [Frame], sourceLocation: SourceLocation = #_sourceLocation) {
         Issue.record("\(told)", sourceLocation: sourceLocation)
     }
@@ -161,15 +228,23 @@ import WireProtocol
 extension GatewayDriver {
     /// Sends PROVE for an object without evidence, which the gateway therefore reads.
     fileprivate mutating func proveUnknown(
-        slot: UInt16, _ key: String, from id: ConnectionID = connection
+        slot: UInt16, _ key: String, etag: String = "e", from id: ConnectionID = connection
     ) {
         prove(key: key, readsBack: true, slot: Slot(slot), from: id)
+        answerLook(
+            ObjectSummary(size: 2_500, partBytes: 0, evidence: .none, etag: etag, version: "", session: nil))
+    }
+
+    /// Answers the newest look at a key.
+    fileprivate mutating func answerLook(_ object: ObjectSummary) {
         guard let look = requests.lastIndex(where: { $0.request.kind == .lookUpObject }) else { return }
         let asked = requests.remove(at: look)
         requests.insert(asked, at: 0)
-        answer(
-            .object(ObjectSummary(size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)))
+        answer(.object(object))
     }
+
+    /// The initial credit of the connection that the tests open.
+    fileprivate var creditReserved: UInt64 { UInt64(machine.limits.initialCreditBytes) }
 
     fileprivate var keysBeingRead: [String] {
         requests.compactMap { if case .readObject(let key, _, _) = $0.request { key } else { nil } }

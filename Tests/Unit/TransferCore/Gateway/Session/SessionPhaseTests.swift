@@ -17,7 +17,7 @@ import WireProtocol
         looks: ObjectSearch(cause: .conflict, patience: .zero, now: now), retry: .nothing, content: .none)
 
     private static let works: [SessionWork] = [
-        .opening(.lookingUp), .searching(search), .completing(completion), .aborting(.ofOnePart),
+        .opening(.lookingUp), .checking, .searching(search), .completing(completion), .aborting(.ofOnePart),
     ]
 
     private static func phases() throws -> [SessionPhase] {
@@ -44,6 +44,7 @@ import WireProtocol
     private static func name(of work: SessionWork) -> String {
         switch work {
         case .opening: "opening"
+        case .checking: "checking"
         case .searching: "searching"
         case .completing: "completing"
         case .aborting: "aborting"
@@ -53,7 +54,7 @@ import WireProtocol
     /// The transition table of the session names every phase and no other.
     @Test func theTableOfTheSessionNamesItsPhases() throws {
         let names = Set(try Self.phases().map(Self.name))
-        #expect(names.count == 9)
+        #expect(names.count == 10)
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Session/SessionPhase.swift")
         #expect(Set(rows).count == rows.count)
         #expect(Set(rows.flatMap { [$0.from, $0.to] }) == names.union(["any"]))

@@ -1,0 +1,145 @@
+import TransferCommon
+
+/// Elements that wait for one of a bounded number of places. Devices take turns, so that a device with many elements
+/// does not keep the element of another device waiting.
+///
+///     from     event                                             to
+///     absent   an element is added                               waiting
+///     waiting  a place is free, and the element's turn comes     placed
+///     waiting  the element leaves the queue                      absent
+///     placed   the place is free again                           absent
+///
+/// - The next element is one of the device with the fewest places. Among such devices, it is one of the device whose
+///   last turn is longest ago. The elements of one device follow each other in the order in which they were added.
+/// - Each element is added once, so it must differ from all earlier ones.
+/// - An element that leaves the queue from the middle stays in its device's lane until it reaches the front, or until
+///   the lane is compacted. In the same way `turns` keeps entries that no longer count. So each operation takes
+///   logarithmic time, however many elements and devices wait.
+struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
+    /// How many elements may have places at once.
+    struct Bounds: Hashable, Sendable {
+        var inAll: Int
+        var ofDevice = Int.max
+    }
+
+    /// When the next element of a device gets a place.
+    private struct Turn: Hashable, Comparable {
+        /// The number of places that the device has.
+        var places: Int
+        /// Ascends from turn to turn, so no two devices have the same.
+        var order: UInt64
+        var device: SHA256Digest
+
+        static func < (left: Turn, right: Turn) -> Bool { (left.places, left.order) < (right.places, right.order) }
+    }
+
+    /// The waiting elements of one device, in order.
+    private struct Lane: Hashable {
+        var turn: Turn
+        /// The elements from `start` on; those that have left the queue may still be among them.
+        var elements: [Element] = []
+        var start = 0
+        var waitingCount = 0
+    }
+
+    private var lanes: [SHA256Digest: Lane] = [:]
+    /// The turns of all lanes. An entry counts only if it equals the `turn` of its lane.
+    private var turns = Heap<Turn>()
+    /// The device of each waiting element.
+    private var waiting: [Element: SHA256Digest] = [:]
+    private var places = Tally<SHA256Digest>()
+    private var lastOrder: UInt64 = 0
+
+    var waitingCount: Int { waiting.count }
+    var placesCount: Int { places.total }
+
+    /// Adds an element behind the others of its device.
+    mutating func add(_ element: Element, of device: SHA256Digest) {
+        waiting[element] = device
+        if lanes[device] == nil { takeTurn(device) }
+        lanes[device]?.elements.append(element)
+        lanes[device]?.waitingCount += 1
+    }
+
+    /// Gives a place to the element whose turn it is.
+    ///
+    /// - Parameter mayBegin: whether the element can use a place now. If it cannot, no element gets a place: the turn
+    ///   stays with the element, so that it does not wait for ever behind elements that need less.
+    /// - Returns: `nil` if no element gets a place.
+    mutating func next(_ bounds: Bounds, if mayBegin: (Element) -> Bool = { _ in true }) -> Element? {
+        guard places.total < bounds.inAll, let turn = firstTurn(), turn.places < bounds.ofDevice,
+            let element = first(of: turn.device), mayBegin(element)
+        else { return nil }
+        places.add(turn.device)
+        lanes[turn.device]?.start += 1
+        removeWaiting(element, of: turn.device)
+        if lanes[turn.device] != nil { takeTurn(turn.device) }
+        return element
+    }
+
+    /// An element no longer needs a place.
+    ///
+    /// - Returns: whether the element was waiting.
+    @discardableResult
+    mutating func leave(_ element: Element) -> Bool {
+        guard let device = waiting[element] else { return false }
+        removeWaiting(element, of: device)
+        return true
+    }
+
+    /// A place of a device is free again.
+    mutating func freePlace(of device: SHA256Digest) {
+        places.remove(device)
+        guard var turn = lanes[device]?.turn else { return }
+        turn.places = places[device]
+        set(turn)
+    }
+
+    // MARK: Lanes
+
+    private mutating func first(of device: SHA256Digest) -> Element? {
+        while let lane = lanes[device], lane.start < lane.elements.count {
+            let element = lane.elements[lane.start]
+            if waiting[element] != nil { return element }
+            lanes[device]?.start += 1
+        }
+        return nil
+    }
+
+    private mutating func removeWaiting(_ element: Element, of device: SHA256Digest) {
+        waiting[element] = nil
+        guard var lane = lanes.removeValue(forKey: device), lane.waitingCount > 1 else { return }
+        lane.waitingCount -= 1
+        if lane.elements.count > 2 * lane.waitingCount + 16 {
+            lane.elements = lane.elements[lane.start...].filter { waiting[$0] != nil }
+            lane.start = 0
+        }
+        lanes[device] = lane
+    }
+
+    // MARK: Turns
+
+    /// The turn that comes next; `nil` if nothing waits.
+    private mutating func firstTurn() -> Turn? {
+        while let first = turns.first {
+            if lanes[first.device]?.turn == first { return first }
+            _ = turns.popFirst()
+        }
+        return nil
+    }
+
+    /// The device's next turn comes after those of the other devices with as many places.
+    private mutating func takeTurn(_ device: SHA256Digest) {
+        lastOrder += 1
+        set(Turn(places: places[device], order: lastOrder, device: device))
+    }
+
+    private mutating func set(_ turn: Turn) {
+        if lanes[turn.device] == nil { lanes[turn.device] = Lane(turn: turn) }
+        lanes[turn.device]?.turn = turn
+        turns.push(turn)
+        guard turns.count > 2 * lanes.count + 64 else { return }
+        turns = Heap()
+        for turn in lanes.values.map(\.turn).sorted() { turns.push(turn) }
+    }
+}

@@ -1,0 +1,102 @@
+package import TransferCommon
+
+/// The calls to the store that the gateway has requested, until the store has answered them. Each class of calls has a
+/// bound, and devices take turns in each class (`DeviceTurns`).
+///
+///     from     event                                                        to
+///     absent   a call is requested                                          waiting
+///     waiting  its turn comes                                               begun
+///     waiting  its session, slot or PROVE no longer needs the answer        absent
+///     waiting  the process ends                                             absent
+///     begun    the store has answered                                       absent
+///
+/// - A call whose class is bounded elsewhere begins at once. So does any other call while its class has room and no
+///   earlier call waits.
+/// - The number of waiting calls is bounded: a session and a PROVE wait for one call at a time, and their numbers are
+///   bounded. `waitingRecordsMax` bounds the calls for which no session waits.
+/// - Time limits of a call count from its beginning, because the shell learns of the call only then.
+package struct StoreCallQueue: Hashable, Sendable {
+    /// The phases of a call, as the table in the comment on `StoreCallQueue` lists them.
+    package enum Phase: Hashable, Sendable {
+        case waiting
+        case begun
+    }
+
+    /// A call that begins now.
+    package struct Call: Hashable, Sendable {
+        package let id: StoreRequestID
+        package let request: StoreRequest
+    }
+
+    private struct Entry: Hashable {
+        var request: StoreRequest
+        var device: SHA256Digest
+    }
+
+    private struct Begun: Hashable {
+        var callClass: StoreCallClass
+        var device: SHA256Digest
+    }
+
+    private let limits: StoreCallLimits
+    private var turns: [StoreCallClass: DeviceTurns<StoreRequestID>] = [:]
+    private var waiting: [StoreRequestID: Entry] = [:]
+    private var begun: [StoreRequestID: Begun] = [:]
+    /// Whether the process ends, so that no further call begins.
+    private var isClosed = false
+
+    package init(limits: StoreCallLimits) {
+        self.limits = limits
+    }
+
+    /// The phase of a call; `nil` if the queue does not have the call.
+    package subscript(id: StoreRequestID) -> Phase? {
+        if waiting[id] != nil { return .waiting }
+        return begun[id] == nil ? nil : .begun
+    }
+
+    package var waitingCount: Int { waiting.count }
+
+    /// Whether the gateway may request a call for a record although no session waits for its answer.
+    package var hasRoomForRecords: Bool { (turns[.record]?.waitingCount ?? 0) < limits.waitingRecordsMax }
+
+    /// A call is requested. The caller then begins the calls that `next` returns.
+    package mutating func add(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) {
+        waiting[id] = Entry(request: request, device: device)
+        turns[request.callClass, default: DeviceTurns()].add(id, of: device)
+    }
+
+    /// Takes the call of a class whose turn it is; `nil` if no call of the class may begin now.
+    package mutating func next(of callClass: StoreCallClass) -> Call? {
+        let bounds = DeviceTurns<StoreRequestID>.Bounds(inAll: limits[callClass] ?? .max)
+        guard !isClosed, let id = turns[callClass]?.next(bounds), let entry = waiting.removeValue(forKey: id) else {
+            return nil
+        }
+        begun[id] = Begun(callClass: callClass, device: entry.device)
+        return Call(id: id, request: entry.request)
+    }
+
+    /// The answer to a call is no longer needed.
+    ///
+    /// - Returns: whether the call was waiting. If it was, it never begins, and no answer follows.
+    package mutating func leave(_ id: StoreRequestID) -> Bool {
+        guard let entry = waiting.removeValue(forKey: id) else { return false }
+        turns[entry.request.callClass]?.leave(id)
+        return true
+    }
+
+    /// The store has answered a call.
+    ///
+    /// - Returns: the class, of which another call may begin now; `nil` if the call was not under way.
+    package mutating func ended(_ id: StoreRequestID) -> StoreCallClass? {
+        guard let call = begun.removeValue(forKey: id) else { return nil }
+        turns[call.callClass]?.freePlace(of: call.device)
+        return call.callClass
+    }
+
+    /// The process ends: no further call begins.
+    package mutating func close() {
+        isClosed = true
+        for id in waiting.keys { _ = leave(id) }
+    }
+}
