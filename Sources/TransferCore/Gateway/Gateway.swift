@@ -1,5 +1,5 @@
 package import TransferCommon
-import WireProtocol
+package import WireProtocol
 
 /// The gateway's machine: connections, devices, sessions and budgets, without sockets, files and clocks.
 ///
@@ -44,6 +44,10 @@ package struct Gateway: Hashable {
     }
     /// Slots that carry a session or a PROVE, over all connections.
     package var slotsInUse: Int { transfers.slots.count }
+    /// The entries of PART LIST that have arrived in a slot, until COMPLETE or the end of RESUME QUERY takes them.
+    package func entriesListed(at attachment: Attachment) -> [PartListEntry] {
+        transfers.slots[attachment]?.list.entries ?? []
+    }
     /// Requests that the store has not answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { transfers.sessions.partCount }
