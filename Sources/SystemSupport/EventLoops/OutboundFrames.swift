@@ -7,6 +7,8 @@ package import NIOCore
 package struct OutboundFrames<ID: Hashable & Sendable> {
     private var channels: [ID: any Channel] = [:]
     private var buffers: [ID: ByteBuffer] = [:]
+    /// The numbers to report once the waiting frames of a connection have been written.
+    private var reports: [ID: UInt64] = [:]
 
     package init() {}
 
@@ -19,6 +21,7 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
     package mutating func lost(_ id: ID) {
         channels[id] = nil
         buffers[id] = nil
+        reports[id] = nil
     }
 
     /// The channel of an open connection; `nil` once the connection is closed or lost.
@@ -35,8 +38,17 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         try buffers[id, default: ByteBuffer()].appendOrRestore(encode)
     }
 
+    /// Makes the write of the frames that wait for `id` report a number once the socket has taken the bytes. Numbers of
+    /// the same write are added. Does nothing if no frame waits.
+    package mutating func reportWritten(_ number: UInt64, to id: ID) {
+        guard buffers[id] != nil else { return }
+        reports[id, default: 0] += number
+    }
+
     /// A channel and the bytes to write to it.
-    package typealias Write = (channel: any Channel, bytes: ByteBuffer)
+    ///
+    /// - report: the number to report once the socket has taken the bytes; `nil` for no report.
+    package typealias Write = (id: ID, channel: any Channel, bytes: ByteBuffer, report: UInt64?)
 
     /// Removes and returns the waiting frames. The caller writes them after this method has returned, because writing
     /// may close a connection immediately, and the shell then changes this value.
@@ -44,9 +56,10 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         guard !buffers.isEmpty else { return [] }
         let writes: [Write] = buffers.compactMap { id, buffer in
             guard buffer.readableBytes > 0, let channel = channels[id] else { return nil }
-            return (channel, buffer)
+            return (id, channel, buffer, reports[id])
         }
         buffers.removeAll(keepingCapacity: true)
+        reports.removeAll(keepingCapacity: true)
         return writes
     }
 
@@ -54,7 +67,8 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
     /// then closes the channel.
     package mutating func takeLast(of id: ID) -> Write? {
         let bytes = buffers.removeValue(forKey: id) ?? ByteBuffer()
-        return channels.removeValue(forKey: id).map { ($0, bytes) }
+        reports[id] = nil
+        return channels.removeValue(forKey: id).map { (id, $0, bytes, nil) }
     }
 }
 

@@ -102,6 +102,7 @@ package struct Gateway: Hashable {
         case .data(let header, let slot, let id): return .data(receivedData(header, slot: slot, from: id))
         case .bytes(let count, let flow, let id):
             return .bytes(areWanted: receivedBytes(count, flow: flow, from: id))
+        case .written(let bytes, let id): transfers.written(bytes, on: id, &context)
         case .connectionLost(let id): connectionLost(id)
         case .consumed(let total, let flow): transfers.sessions.consumed(total, flow: flow, &context)
         case .storeAnswered(let request, let answer, let wallMilliseconds):

@@ -101,6 +101,7 @@ struct SlotTable: Hashable {
     /// Ends the session's use of a slot.
     mutating func close(_ attachment: Attachment, _ context: inout GatewayContext) {
         releaseList(at: attachment, &context)
+        context.endAnswer(at: attachment)
         context.slotsWithReceipt.remove(attachment)
         self[attachment] = nil
     }

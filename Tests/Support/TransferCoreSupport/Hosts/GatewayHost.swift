@@ -207,6 +207,12 @@ package final class GatewayHost {
         case .send(let id, let slot, let frame):
             if let fault = frame.faultOfRefusal { world.violation("the gateway sent \(fault)") }
             send(frame, slot: slot, to: id)
+        case .reportWritten(let id, let bytes):
+            world.schedule.after(.milliseconds(1)) { [weak self, life] in
+                guard let self, life == self.life else { return }
+                self.machine.handle(.written(bytes: bytes, on: id), now: self.now)
+                self.perform()
+            }
         case .close(let id):
             guard let end = ends.removeValue(forKey: id) else { return }
             end.wire.close(from: .toAgent)
