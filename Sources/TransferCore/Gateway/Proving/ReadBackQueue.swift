@@ -59,6 +59,9 @@ struct ReadBackQueue: Hashable {
     private var running: [StoreRequestID: Running] = [:]
     private var runningCounts = Tally<SHA256Digest>()
 
+    /// Bytes of the budget that the readings hold, for each reading's device.
+    var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] { running.values.map { ($0.device, $0.reserved) } }
+
     /// A PROVE needs the content of an object, or a session does.
     mutating func add(_ reading: Reading) {
         if waiting[reading.device] == nil { turns.append(reading.device) }

@@ -54,6 +54,13 @@ struct SlotTable: Hashable {
         }
     }
 
+    /// Bytes of the budget that the lists hold, for each connection's device.
+    var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
+        connections.values.map { connection in
+            (connection.device, connection.sessions.values.reduce(0) { $0 + $1.list.bytesReserved })
+        }
+    }
+
     // MARK: Connections
 
     mutating func opened(_ id: ConnectionID, by device: SHA256Digest) {

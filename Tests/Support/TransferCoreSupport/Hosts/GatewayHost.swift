@@ -200,6 +200,11 @@ package final class GatewayHost {
         arm()
         if bytesHeld > machine.bytesReserved { world.violation("more bytes are held than are reserved") }
         if machine.bytesReserved > machine.limits.budgetBytes { world.violation("the budget is exceeded") }
+        let owned = machine.bytesOwned
+        let isTrue = owned.allSatisfy { machine.use(of: $0.key).bytesReserved == $0.value }
+        if !isTrue || owned.values.reduce(0, +) != machine.bytesReserved {
+            world.violation("the owners hold other bytes than are reserved")
+        }
     }
 
     private func perform(_ action: GatewayAction) {
