@@ -199,6 +199,11 @@ actor GatewayShell: MachineShell {
 
     func framesWritten(bytes: UInt64) {}
 
+    func socketTook(_ number: UInt64, of id: ConnectionID) {
+        machine.handle(.written(bytes: number, on: id), now: now)
+        perform()
+    }
+
     func actionsPerformed() {
         if draining != nil, machine.isDrained { endDraining() }
     }
@@ -216,6 +221,8 @@ actor GatewayShell: MachineShell {
                 logger.error(
                     "Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
             }
+        case .reportWritten(let id, let bytes):
+            state.frames.reportWritten(bytes, to: id)
         case .close(let id):
             closeConnection(id)
         case .store(let id, let request):

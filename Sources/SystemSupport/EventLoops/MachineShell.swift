@@ -18,6 +18,9 @@ package protocol MachineShell: Actor {
     func perform(_ action: Action)
     /// Called after each round of writing frames, with the total number of their bytes.
     func framesWritten(bytes: UInt64)
+    /// Called when a socket has taken frames for which `OutboundFrames.reportWritten` has requested a report. Passes
+    /// the number to the machine and then calls `perform`.
+    func socketTook(_ number: UInt64, of id: ID)
     /// Called when all actions of the machine have been performed.
     func actionsPerformed()
 
@@ -38,6 +41,9 @@ package struct ShellState<ID: Hashable & Sendable> {
 
 extension MachineShell {
     package var now: Instant { state.clock.now }
+
+    /// A shell that requests no reports receives none.
+    package func socketTook(_ number: UInt64, of id: ID) {}
 
     /// Performs the machine's actions in order.
     ///
@@ -63,7 +69,16 @@ extension MachineShell {
         let writes = state.frames.takeWrites()
         guard !writes.isEmpty else { return }
         framesWritten(bytes: writes.reduce(0) { $0 + UInt64($1.bytes.readableBytes) })
-        for (channel, bytes) in writes { channel.writeAndFlush(bytes, promise: nil) }
+        for write in writes {
+            guard let number = write.report else {
+                write.channel.writeAndFlush(write.bytes, promise: nil)
+                continue
+            }
+            // A failed write needs no report: the connection then ends, and the machine learns of that.
+            write.channel.writeAndFlush(write.bytes).whenSuccess { [weak self, id = write.id] in
+                self?.assumeIsolated { $0.socketTook(number, of: id) }
+            }
+        }
     }
 
     /// Writes the waiting frames of one connection and then closes it.
@@ -71,9 +86,10 @@ extension MachineShell {
     /// Closes it also if the peer does not read the frames within 5 seconds: the machine has forgotten the
     /// connection, so no other limit ends it. TLS then still sends what waits while the peer reads.
     package func closeConnection(_ id: ID) {
-        guard let (channel, bytes) = state.frames.takeLast(of: id) else { return }
+        guard let last = state.frames.takeLast(of: id) else { return }
+        let channel = last.channel
         let limit = channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
-        channel.writeAndFlush(bytes).whenComplete { _ in
+        channel.writeAndFlush(last.bytes).whenComplete { _ in
             limit.cancel()
             channel.close(promise: nil)
         }

@@ -9,6 +9,8 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
     private var buffers: [ID: ByteBuffer] = [:]
     /// Channels of connections that the shell has closed, until they are lost.
     private var closing: [ID: any Channel] = [:]
+    /// The numbers to report once the waiting frames of a connection have been written.
+    private var reports: [ID: UInt64] = [:]
 
     package init() {}
 
@@ -22,6 +24,7 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         channels[id] = nil
         buffers[id] = nil
         closing[id] = nil
+        reports[id] = nil
     }
 
     /// The channel of an open connection; `nil` once the connection is closed or lost.
@@ -41,8 +44,17 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         try buffers[id, default: ByteBuffer()].appendOrRestore(encode)
     }
 
+    /// Makes the write of the frames that wait for `id` report a number once the socket has taken the bytes. Numbers of
+    /// the same write are added. Does nothing if no frame waits.
+    package mutating func reportWritten(_ number: UInt64, to id: ID) {
+        guard buffers[id] != nil else { return }
+        reports[id, default: 0] += number
+    }
+
     /// A channel and the bytes to write to it.
-    package typealias Write = (channel: any Channel, bytes: ByteBuffer)
+    ///
+    /// - report: the number to report once the socket has taken the bytes; `nil` for no report.
+    package typealias Write = (id: ID, channel: any Channel, bytes: ByteBuffer, report: UInt64?)
 
     /// Removes and returns the waiting frames. The caller writes them after this method has returned, because writing
     /// may close a connection immediately, and the shell then changes this value.
@@ -50,9 +62,10 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
         guard !buffers.isEmpty else { return [] }
         let writes: [Write] = buffers.compactMap { id, buffer in
             guard buffer.readableBytes > 0, let channel = channels[id] else { return nil }
-            return (channel, buffer)
+            return (id, channel, buffer, reports[id])
         }
         buffers.removeAll(keepingCapacity: true)
+        reports.removeAll(keepingCapacity: true)
         return writes
     }
 
@@ -60,9 +73,10 @@ package struct OutboundFrames<ID: Hashable & Sendable> {
     /// then closes the channel.
     package mutating func takeLast(of id: ID) -> Write? {
         let bytes = buffers.removeValue(forKey: id) ?? ByteBuffer()
+        reports[id] = nil
         guard let channel = channels.removeValue(forKey: id) else { return nil }
         closing[id] = channel
-        return (channel, bytes)
+        return (id, channel, bytes, nil)
     }
 }
 

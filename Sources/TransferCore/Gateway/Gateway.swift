@@ -1,5 +1,5 @@
 package import TransferCommon
-import WireProtocol
+package import WireProtocol
 
 /// The gateway's machine: connections, devices, sessions and budgets, without sockets, files and clocks.
 ///
@@ -45,6 +45,10 @@ package struct Gateway: Hashable {
     }
     /// Slots that carry a session or a PROVE, over all connections.
     package var slotsInUse: Int { transfers.slots.count }
+    /// The entries of PART LIST that have arrived in a slot, until COMPLETE or the end of RESUME QUERY takes them.
+    package func entriesListed(at attachment: Attachment) -> [PartListEntry] {
+        transfers.slots[attachment]?.list.entries ?? []
+    }
     /// Requests that the store has not answered, whether their calls have begun or wait.
     package var requestsUnderWay: Int { context.requestOwners.count }
     /// Those of them whose calls have not begun.
@@ -101,6 +105,7 @@ package struct Gateway: Hashable {
         case .data(let header, let slot, let id): return .data(receivedData(header, slot: slot, from: id))
         case .bytes(let count, let flow, let id):
             return .bytes(areWanted: receivedBytes(count, flow: flow, from: id))
+        case .written(let bytes, let id): transfers.written(bytes, on: id, &context)
         case .connectionLost(let id): connectionLost(id)
         case .consumed(let total, let flow): transfers.sessions.consumed(total, flow: flow, &context)
         case .storeAnswered(let request, let answer, let wallMilliseconds):

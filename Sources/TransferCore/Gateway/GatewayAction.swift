@@ -4,6 +4,9 @@ package import WireProtocol
 /// What the shell does for the machine. The shell performs actions in order.
 package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
+    /// When everything that was sent on the connection so far has been written to its socket, report the event
+    /// `written` with the same number. The shell may add the numbers of several such actions.
+    case reportWritten(ConnectionID, bytes: UInt64)
     /// Close the connection after everything sent has been flushed.
     case close(ConnectionID)
     /// Send a request to the store. The shell answers each request with exactly one event `storeAnswered`, even after a

@@ -21,6 +21,8 @@ struct GatewayContext: Hashable {
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
     /// Slots whose opening frame asked for a receipt, until they are closed.
     var slotsWithReceipt: Set<Attachment> = []
+    /// Lists of stored parts that wait to be sent.
+    var answers = AnswerQueue()
     /// The part that each flow carries.
     private(set) var flowOwners: [FlowID: FlowOwner] = [:]
     /// Changes of slots that sessions have requested, and that the gateway applies after the event.

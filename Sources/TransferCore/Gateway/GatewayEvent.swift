@@ -45,6 +45,8 @@ package enum GatewayEvent: Hashable, Sendable {
     case data(PartDataHeader, slot: Slot, from: ConnectionID)
     /// The shell is about to append plain bytes of an accepted chunk to their flow. The result is `OnEvent.bytes`.
     case bytes(UInt64, flow: FlowID, from: ConnectionID)
+    /// What was sent on a connection before the action `reportWritten` has been written to its socket.
+    case written(bytes: UInt64, on: ConnectionID)
     /// The connection is gone.
     case connectionLost(ConnectionID)
 

@@ -71,6 +71,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Plain bytes of a chunk, whether or not the chunk is compressed.
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
+    /// While more bytes of lists of stored parts wait to be written to a connection, the gateway sends no further page
+    /// there. A fast link takes as many bytes within a round trip of some milliseconds.
+    package var unwrittenBytesMax: UInt64 = 256 << 10
     /// Decisions that one slot holds until SESSION OPEN or RESUME QUERY is answered. No budget counts their memory, so
     /// this limit bounds it. An agent offers no more parts than this before the answer (specification §7.1).
     package var heldDecisionsMax = 64
@@ -160,6 +163,9 @@ package struct GatewayLimits: Hashable, Sendable {
 
     /// The budget that one read-back takes: the piece of the object that is being hashed.
     var readBackBytes: UInt64 { max(min(256 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1) }
+
+    /// Size of a page of stored parts. Small, so that the pages of many slots and connections fit into the budget.
+    var answerPageBytes: Int { Int(max(min(64 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1)) }
 
     /// The bounds on parts that WELCOME names. A session could never be completed if its part list took more than a
     /// quarter of a budget. So `partsMax` is at most the number of parts whose list fits, and the agent divides the

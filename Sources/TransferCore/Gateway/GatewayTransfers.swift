@@ -24,6 +24,7 @@ struct GatewayTransfers: Hashable {
             tidy(session, &context)
             slots.releaseList(at: attachment, &context)
         }
+        context.endAnswers(on: id)
         slots.connectionLost(id)
     }
 
@@ -129,6 +130,16 @@ struct GatewayTransfers: Hashable {
         tidy(id, &context)
     }
 
+    /// Pages were written to their connection.
+    mutating func written(_ bytes: UInt64, on id: ConnectionID, _ context: inout GatewayContext) {
+        context.pagesWritten(bytes, on: id) { stored(at: $0) }
+        settle(&context)
+    }
+
+    private func stored(at attachment: Attachment) -> StoredParts? {
+        slots[attachment].flatMap { sessions[$0.session]?.intake.parts.stored }
+    }
+
     // MARK: After an event
 
     /// Applies the changes of slots that sessions have requested during the event. Then begins to read objects back,
@@ -139,6 +150,7 @@ struct GatewayTransfers: Hashable {
         for reader in context.unneededReads { checks.leave(reader, &context) }
         context.unneededReads = []
         checks.beginReading(&context)
+        context.sendWaitingPages { stored(at: $0) }
         if context.reservations.state == .short { makeRoomForParts(&context) }
         context.reservations.madeRoom()
     }

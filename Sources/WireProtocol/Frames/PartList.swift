@@ -54,14 +54,21 @@ package struct PartList: Hashable, Sendable {
 
 extension PartListEntry {
     /// Length of the entry on a page in bytes: part, size, digestPresent, digest, and the ETag with its count.
-    fileprivate var bodyBytes: Int { 4 + 8 + 1 + SHA256Digest.byteCount + 2 + etag.utf8.count }
+    package var bodyBytes: Int { 4 + 8 + 1 + SHA256Digest.byteCount + 2 + etag.utf8.count }
+}
+
+extension PartList {
+    /// Length of the frame in bytes, header included.
+    package var frameBytes: Int {
+        entries.reduce(WireLimits.headerBytes + Self.countBytes) { $0 + $1.bodyBytes }
+    }
 }
 
 extension PartList: FrameBody {
     /// The header flag for `isLast`.
     static let lastFlag: UInt8 = 1 << 0
 
-    private static let countBytes = 2
+    fileprivate static let countBytes = 2
 
     static var type: FrameType { .partList }
 

@@ -173,6 +173,7 @@ import WireProtocol
                 .send(
                     GatewayDriver.connection, GatewayDriver.slot,
                     .partList(PartList(entries: [entries[2]], isLast: true))),
+                .reportWritten(GatewayDriver.connection, bytes: 63),
             ])
 
         // The offer's digest equals that of the candidate, so the gateway answers *have* and the agent sends no data.

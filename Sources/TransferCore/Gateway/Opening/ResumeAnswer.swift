@@ -3,8 +3,8 @@ package import WireProtocol
 
 /// The stored parts that the gateway names in a slot when a session continues there (specification §8.1, §8.3).
 package struct ResumeAnswer: Hashable, Sendable {
-    /// Parts that the store has and the agent has not listed, in order.
-    package let candidates: [PartListEntry]
+    /// Parts that the store has and the agent has not listed.
+    package let candidates: PartSet
     /// Parts that the agent has listed, but that the store holds with other content or another ETag, in order.
     package let wanted: [PartNumber]
 
@@ -13,10 +13,13 @@ package struct ResumeAnswer: Hashable, Sendable {
     ///   - joins: whether another slot of the run is open already. The agent then knows all stored parts whose digests
     ///     this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
     package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
-        let named = Set(listed.map(\.part))
-        candidates = stored.values
-            .filter { !named.contains($0.part) && (!joins || $0.digest == nil) }
-            .sorted { $0.part < $1.part }
+        var named = PartSet()
+        for entry in listed { named.insert(entry.part) }
+        var candidates = PartSet()
+        for entry in stored.values where !named.contains(entry.part) && (!joins || entry.digest == nil) {
+            candidates.insert(entry.part)
+        }
+        self.candidates = candidates
         wanted = listed.filter { entry in stored[entry.part].map { !$0.isSameAsStored(entry) } ?? false }
             .map(\.part).sorted()
     }
@@ -33,26 +36,22 @@ package struct ResumeAnswer: Hashable, Sendable {
         SessionOpened.Adoption(candidateParts: UInt32(clamping: candidates.count), partials: partials)
     }
 
-    /// The frames that answer an agent when its session is open.
+    /// The frame that answers an agent when its session is open. The list of the candidates follows it.
     ///
     /// - Parameter partials: parts of which this gateway holds the first bytes; empty unless the agent asks for them.
-    func frames(
+    func frame(
         to question: AttachedSlot.Question, of target: SessionTarget, partials: [PartialPart], token: [UInt8]
-    ) -> [Frame] {
+    ) -> Frame {
         let partBytes = target.plan.partBytes
         switch question {
         case .open:
-            return [.sessionOpened(SessionOpened(session: target.session, partBytes: partBytes, token: token))]
+            return .sessionOpened(SessionOpened(session: target.session, partBytes: partBytes, token: token))
         case .adopt:
             let opened = SessionOpened(
                 session: target.session, partBytes: partBytes, token: token, adoption: adoption(partials: partials))
-            return [.sessionOpened(opened)] + pages.map { .partList($0) }
+            return .sessionOpened(opened)
         case .resume:
-            let state = resumeState(partBytes: partBytes, partials: partials, token: token)
-            return [.resumeState(state)] + pages.map { .partList($0) }
+            return .resumeState(resumeState(partBytes: partBytes, partials: partials, token: token))
         }
     }
-
-    /// PART LIST pages with the candidates, to be sent after RESUME STATE or SESSION OPENED.
-    package var pages: [PartList] { candidates.isEmpty ? [] : PartList.pages(of: candidates) }
 }

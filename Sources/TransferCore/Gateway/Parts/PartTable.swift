@@ -18,6 +18,8 @@ package struct PartTable: Hashable, Sendable {
 
     package var count: Int { parts.count }
     package var isEmpty: Bool { parts.isEmpty }
+    /// Bytes of the budget that the parts hold.
+    package var bytesReserved: UInt64 { parts.values.reduce(0) { $0 + $1.bytesReserved } }
     /// The number of parts that calls to the store are taking.
     package var decidedCount: Int { parts.values.count { !$0.isUndecided } }
     /// Whether a call to the store is taking a part whose agent is connected.

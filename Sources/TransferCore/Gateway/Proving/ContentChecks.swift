@@ -22,6 +22,9 @@ struct ContentChecks: Hashable {
     private var proves = ProveTable()
     private var readBacks = ReadBackQueue()
 
+    /// Bytes of the budget that reading back holds, for each reading's device.
+    var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] { readBacks.bytesReserved }
+
     // MARK: PROVE
 
     /// PROVE has arrived.

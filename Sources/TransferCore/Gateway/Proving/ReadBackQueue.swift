@@ -100,6 +100,9 @@ struct ReadBackQueue: Hashable {
         wishes[reader].map { current[$0.subject] == nil ? .waiting : .reading }
     }
 
+    /// Bytes of the budget that the readings hold, for each reading's device.
+    var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] { running.values.map { ($0.device, $0.reserved) } }
+
     /// A PROVE needs the content of an object, or a session does.
     mutating func add(_ reading: Reading) {
         lastTicket += 1

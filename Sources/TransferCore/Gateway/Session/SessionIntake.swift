@@ -98,14 +98,20 @@ struct SessionIntake: Hashable {
             let refusal = SessionRefused.defect("the gateway cannot seal a token")
             return close(attachment, with: .sessionRefused(refusal), &context)
         }
-        let held = slots[attachment]?.answered() ?? []
-        context.slotChanges.append(.open(attachment))
         let joins =
             question.listed.isEmpty && !question.asksForPartials && slots.hasOpenSlot(besides: attachment)
-        let partials = question.asksForPartials ? namePartials(to: attachment, except: question.listed) : []
         let answer = ResumeAnswer(stored: parts.stored.entries, listed: question.listed, joins: joins)
-        for frame in answer.frames(to: question, of: target, partials: partials, token: token) {
-            context.send(frame, to: attachment)
+        let candidates = question == .open ? PartSet() : answer.candidates
+        guard context.beginAnswer(candidates, at: attachment, of: device) else {
+            return close(attachment, with: .sessionRefused(.noRoom(context.limits)), &context)
+        }
+        let held = slots[attachment]?.answered() ?? []
+        context.slotChanges.append(.open(attachment))
+        let partials = question.asksForPartials ? namePartials(to: attachment, except: question.listed) : []
+        context.send(answer.frame(to: question, of: target, partials: partials, token: token), to: attachment)
+        var isSent = true
+        while isSent, context.answers.nextSlot(on: attachment.connection, context.limits) == attachment {
+            isSent = context.sendPage(at: attachment) { parts.stored.entries[$0] }
         }
         for decision in held { context.send(.partDecision(decision), to: attachment) }
         if parts.table.isWanted(by: attachment) { slots.expectOutcome(at: attachment, &context) }

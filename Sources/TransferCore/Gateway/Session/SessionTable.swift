@@ -25,6 +25,11 @@ struct SessionTable: Hashable {
     /// Whether a stopping gateway waits for a session.
     var isBusy: Bool { sessions.values.contains { $0.isBusy } }
 
+    /// Bytes of the budget that sessions hold, for each session's device.
+    var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
+        sessions.values.map { session in (session.device.fingerprint, session.parts.bytesReserved) }
+    }
+
     func count(of device: SHA256Digest) -> Int { counts[device] }
 
     private mutating func add(_ session: GatewaySession) {

@@ -140,11 +140,9 @@ extension GatewayTransfers {
     private mutating func received(
         _ page: PartList, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> Violation? {
-        guard var slot = slots[attachment] else { return nil }
         // The parts of a one-part file are not listed (specification §9.2).
-        if slot.stage == .open, sessions[slot.session]?.isOnePart != false { return nil }
-        let result = slot.received(page, of: device.fingerprint, &context)
-        slots[attachment] = slot
+        if let slot = slots[attachment], slot.stage == .open, sessions[slot.session]?.isOnePart != false { return nil }
+        guard let result = slots[attachment]?.received(page, of: device.fingerprint, &context) else { return nil }
         if case .listed(let token, let asksForPartials) = result {
             resume(token, asksForPartials: asksForPartials, at: attachment, of: device, &context)
         }

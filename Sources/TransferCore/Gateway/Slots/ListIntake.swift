@@ -47,6 +47,8 @@ package struct ListIntake: Hashable, Sendable {
     package private(set) var phase = Phase.empty
     /// The entries that have arrived since the last query or COMPLETE.
     package private(set) var entries: [PartListEntry] = []
+    /// The budget that `entries` need. A running sum, because a list may arrive in as many pages as it has entries.
+    private var entriesBytes: UInt64 = 0
     /// Bytes of the budget that the list holds.
     package private(set) var bytesReserved: UInt64 = 0
     /// The number of entries at the end of the last window of progress.
@@ -84,11 +86,11 @@ package struct ListIntake: Hashable, Sendable {
             return .fits(excess: Self.bytes(of: page.entries) - Self.bytes(announced: count))
         case .empty, .partial, .whole:
             // A page after the last one begins the list anew.
-            let kept = phase == .whole ? [] : entries
+            let kept = phase == .whole ? (count: 0, bytes: 0) : (count: entries.count, bytes: entriesBytes)
             guard kept.count + page.entries.count <= Int(partsMax) else {
                 return .violation("PART LIST: more than \(partsMax) parts")
             }
-            let needed = Self.bytes(of: kept) + Self.bytes(of: page.entries)
+            let needed = kept.bytes + Self.bytes(of: page.entries)
             return .fits(excess: needed > bytesReserved ? needed - bytesReserved : 0)
         }
     }
@@ -97,8 +99,9 @@ package struct ListIntake: Hashable, Sendable {
     ///
     /// - Parameter bytes: the budget that was reserved for this page, in addition to `bytesReserved`.
     package mutating func append(_ page: PartList, reserved bytes: UInt64) {
-        if phase == .whole { entries = [] }
+        if phase == .whole { removeEntries() }
         entries += page.entries
+        entriesBytes += Self.bytes(of: page.entries)
         bytesReserved += bytes
         switch phase {
         case .announced(let missing):
@@ -137,8 +140,14 @@ package struct ListIntake: Hashable, Sendable {
     }
 
     private mutating func empty() {
-        entries = []
+        removeEntries()
         phase = .empty
+    }
+
+    private mutating func removeEntries() {
+        entries = []
+        entriesBytes = 0
+        mark = nil  // A new list that has as many entries as the old one has moved, too.
     }
 
     /// Whether the page's parts come after those of the pages before.

@@ -7,17 +7,13 @@ import WireProtocol
 /// The table also owns the lists of parts that arrive in the slots. It reserves the budget of a list, and frees it when
 /// the slot opens or closes.
 struct SlotTable: Hashable {
-    /// A slot has one use at a time.
-    private enum Use: Hashable {
-        case session(SessionSlot)
-        /// `ProveTable` has the PROVE.
-        case prove
-    }
-
+    /// The uses of the slots of one connection. A slot has one use at a time.
     private struct Connection: Hashable {
         /// Only the fingerprint, because each look at a slot copies this value.
         let device: SHA256Digest
-        var uses: [Slot: Use] = [:]
+        var sessions: [Slot: SessionSlot] = [:]
+        /// Slots that carry a PROVE. `ProveTable` has the PROVEs.
+        var proves: Set<Slot> = []
     }
 
     private var connections: [ConnectionID: Connection] = [:]
@@ -25,38 +21,43 @@ struct SlotTable: Hashable {
     // MARK: Read-outs
 
     /// Slots in use, over all connections.
-    var count: Int { connections.values.reduce(0) { $0 + $1.uses.count } }
+    var count: Int { connections.values.reduce(0) { $0 + $1.sessions.count + $1.proves.count } }
 
     /// The state of a slot by the names of specification §6.1.
     func state(of attachment: Attachment) -> SlotState {
-        switch connections[attachment.connection]?.uses[attachment.slot] {
-        case .session(let use): use.stage.state
-        case .prove: .proving
-        case nil: .closed
-        }
+        guard let connection = connections[attachment.connection] else { return .closed }
+        if let use = connection.sessions[attachment.slot] { return use.stage.state }
+        return connection.proves.contains(attachment.slot) ? .proving : .closed
     }
 
     /// The slots of a connection that are in use, in order.
     func inUse(on id: ConnectionID) -> [Attachment] {
-        guard let uses = connections[id]?.uses else { return [] }
-        return uses.keys.sorted { $0.value < $1.value }.map { Attachment(connection: id, slot: $0) }
+        guard let connection = connections[id] else { return [] }
+        return connection.proves.union(connection.sessions.keys).sorted { $0.value < $1.value }
+            .map { Attachment(connection: id, slot: $0) }
     }
 
     /// The device at the other end of an open connection.
     func device(on id: ConnectionID) -> SHA256Digest? { connections[id]?.device }
 
-    /// The session in a slot; `nil` if the slot is closed, carries a PROVE, or its connection is gone.
+    /// The session in a slot; `nil` if the slot is closed, carries a PROVE, or its connection is gone. The session can
+    /// be changed in place, so that a page of a list does not copy the pages before it.
     subscript(attachment: Attachment) -> SessionSlot? {
-        get {
-            guard case .session(let use) = connections[attachment.connection]?.uses[attachment.slot] else { return nil }
-            return use
-        }
-        set {
-            if let newValue {
-                connections[attachment.connection]?.uses[attachment.slot] = .session(newValue)
-            } else if self[attachment] != nil {
-                connections[attachment.connection]?.uses[attachment.slot] = nil
+        get { connections[attachment.connection]?.sessions[attachment.slot] }
+        _modify {
+            var none: SessionSlot?
+            guard let device = connections[attachment.connection]?.device else {
+                yield &none
+                return
             }
+            yield &connections[attachment.connection, default: Connection(device: device)].sessions[attachment.slot]
+        }
+    }
+
+    /// Bytes of the budget that the lists hold, for each connection's device.
+    var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
+        connections.values.map { connection in
+            (connection.device, connection.sessions.values.reduce(0) { $0 + $1.list.bytesReserved })
         }
     }
 
@@ -96,17 +97,18 @@ struct SlotTable: Hashable {
 
     /// The slot carries a PROVE from now on.
     mutating func beginProve(at attachment: Attachment) {
-        connections[attachment.connection]?.uses[attachment.slot] = .prove
+        connections[attachment.connection]?.proves.insert(attachment.slot)
     }
 
     /// The PROVE in the slot has ended.
     mutating func endProve(at attachment: Attachment) {
-        connections[attachment.connection]?.uses[attachment.slot] = nil
+        connections[attachment.connection]?.proves.remove(attachment.slot)
     }
 
     /// Ends the session's use of a slot.
     mutating func close(_ attachment: Attachment, _ context: inout GatewayContext) {
         releaseList(at: attachment, &context)
+        context.endAnswer(at: attachment)
         context.slotsWithReceipt.remove(attachment)
         self[attachment] = nil
     }
@@ -148,9 +150,9 @@ struct SlotTable: Hashable {
     /// after it, arrives in every window.
     mutating func measureLists() -> [ProgressCheck.HeldList] {
         connections.keys.sorted().flatMap { inUse(on: $0) }.compactMap { attachment in
-            guard var use = self[attachment], use.awaitsList else { return nil }
-            let hasMoved = use.list.hasMoved()
-            self[attachment] = use
+            guard self[attachment]?.awaitsList == true, let hasMoved = self[attachment]?.list.hasMoved() else {
+                return nil
+            }
             return ProgressCheck.HeldList(attachment: attachment, hasMoved: hasMoved)
         }
     }

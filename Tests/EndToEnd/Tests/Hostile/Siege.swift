@@ -58,12 +58,26 @@ struct Siege {
     /// - Parameter name: the name of the attack in the table of figures.
     static func lay(_ name: String, villains: Int = 1, _ attack: @escaping Attack) async throws {
         try await Site.with { site in
-            try await site.withGateway(["--budget", "\(budgetBytes >> 20)MiB"]) { gateway in
-                let honest = try await site.makeAgent("honest", port: gateway.port, prefix: "honest/")
+            try await lay(name, at: site) { port in
                 var known: [Villain] = []
-                for number in 0..<villains { known.append(try await Villain(number, at: gateway.port, of: site)) }
-                try await Siege(site: site, gateway: gateway, honest: honest).endure(name, known, attack)
+                for number in 0..<villains { known.append(try await Villain(number, at: port, of: site)) }
+                return known
+            } attack: {
+                try await attack($0)
             }
+        }
+    }
+
+    /// Attacks a new gateway of an existing site, while an honest agent uses it.
+    ///
+    /// - Parameter villains: gives the malicious devices, which connect to this port.
+    static func lay(
+        _ name: String, at site: Site, villains: (_ port: Int) async throws -> [Villain], attack: @escaping Attack
+    ) async throws {
+        try await site.withGateway(["--budget", "\(budgetBytes >> 20)MiB"]) { gateway in
+            let honest = try await site.makeAgent("honest", port: gateway.port, prefix: "honest/")
+            let known = try await villains(gateway.port)
+            try await Siege(site: site, gateway: gateway, honest: honest).endure(name, known, attack)
         }
     }
 
@@ -140,7 +154,7 @@ struct Villain: Sendable {
     let tls: TLSContext
     /// The same, with a time limit for the handshake that no test reaches.
     let patientTLS: TLSContext
-    let port: Int
+    private(set) var port: Int
     /// The number of the device's run. All its connections belong to one run, so none of them fences another.
     let run: UInt64
 
@@ -155,6 +169,13 @@ struct Villain: Sendable {
         self.tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([pin]))
         self.patientTLS = try TLSContext.agent(
             identity: identity, gateway: .pinnedKeys([pin]), limits: TLSLimits(handshake: .seconds(3_600)))
+    }
+
+    /// The same device, which connects to another gateway.
+    func moved(to port: Int) -> Villain {
+        var moved = self
+        moved.port = port
+        return moved
     }
 
     /// Connects and completes the TLS handshake.

@@ -114,6 +114,7 @@ extension Scenario {
         gatewayLimits.chunkBytesMax = UInt32(dice.pick([16, 40, 40, 200]))
         gatewayLimits.budgetBytes = UInt64(dice.pick([16_000, 64_000, 64_000]))
         gatewayLimits.budgetBytesPerDevice = UInt64(dice.pick([12_000, 16_000, 48_000]))
+        gatewayLimits.unwrittenBytesMax = 200
         gatewayLimits.heldPartBytesMax = 60
         gatewayLimits.slotsMax = UInt16(dice.pick([1, 2, 16, 16]))
         gatewayLimits.partsPerSessionMax = dice.pick([1, 2, 64, 64])

@@ -203,6 +203,11 @@ package final class GatewayHost {
         arm()
         if bytesHeld > machine.bytesReserved { world.violation("more bytes are held than are reserved") }
         if machine.bytesReserved > machine.limits.budgetBytes { world.violation("the budget is exceeded") }
+        let owned = machine.bytesOwned
+        let isTrue = owned.allSatisfy { machine.use(of: $0.key).bytesReserved == $0.value }
+        if !isTrue || owned.values.reduce(0, +) != machine.bytesReserved {
+            world.violation("the owners hold other bytes than are reserved")
+        }
     }
 
     private func perform(_ action: GatewayAction) {
@@ -210,6 +215,12 @@ package final class GatewayHost {
         case .send(let id, let slot, let frame):
             if let fault = frame.faultOfRefusal { world.violation("the gateway sent \(fault)") }
             send(frame, slot: slot, to: id)
+        case .reportWritten(let id, let bytes):
+            world.schedule.after(.milliseconds(1)) { [weak self, life] in
+                guard let self, life == self.life else { return }
+                self.machine.handle(.written(bytes: bytes, on: id), now: self.now)
+                self.perform()
+            }
         case .close(let id):
             guard let end = ends.removeValue(forKey: id) else { return }
             end.wire.close(from: .toAgent)

@@ -150,6 +150,19 @@ import TransferCommon
         #expect(frames.takeWrites().isEmpty)
     }
 
+    /// The reports of one round are added, and belong to the write of that round only.
+    @Test func writtenBytesAreReportedOnce() throws {
+        var frames = OutboundFrames<Int>()
+        frames.opened(1, EmbeddedChannel())
+        frames.reportWritten(5, to: 1)
+        try frames.append(to: 1) { $0.writeString("a") }
+        frames.reportWritten(7, to: 1)
+        frames.reportWritten(8, to: 1)
+        #expect(frames.takeWrites().map(\.report) == [15])
+        try frames.append(to: 1) { $0.writeString("b") }
+        #expect(frames.takeWrites().map(\.report) == [nil])
+    }
+
     @Test func aFrameThatCannotBeEncodedLeavesNothingBehind() throws {
         var frames = OutboundFrames<Int>()
         frames.opened(1, EmbeddedChannel())

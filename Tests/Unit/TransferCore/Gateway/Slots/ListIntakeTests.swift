@@ -108,4 +108,47 @@ import WireProtocol
         _ = Self.add(Self.page(0..<2, isLast: false), to: &intake)
         #expect(intake.hasMoved() && !intake.hasMoved())
     }
+
+    /// A list may arrive in as many pages as it has entries. The gateway then moves the entries only when their array
+    /// grows, which it does by doubling. If each page copied the entries before it, there would be 10,000 moves.
+    @Test(arguments: [true, false])
+    func listOfManyPagesIsNotCopiedForEachPage(isOfQuery: Bool) throws {
+        let count: UInt32 = 10_000
+        var driver = GatewayDriver {
+            $0.budgetBytes = 64 << 20
+            $0.budgetBytesPerDevice = 48 << 20
+        }
+        driver.connect()
+        if isOfQuery {
+            let token = GatewayDriver.token(size: UInt64(count) * 1_000)
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: count, token: token)))
+        } else {
+            driver.openParts(size: UInt64(count) * 1_000)
+        }
+        let place = Attachment(connection: GatewayDriver.connection, slot: GatewayDriver.slot)
+        var moves = 0
+        var storage: UnsafeRawPointer?
+        for value in 1..<count {
+            let entry = PartListEntry(
+                part: try #require(PartNumber(value)), size: 1_000, digest: ToyDigest.sha256([1]), etag: "e")
+            driver.frame(.partList(PartList(entries: [entry], isLast: false)))
+            let now = driver.machine.entriesListed(at: place).withUnsafeBytes { $0.baseAddress }
+            if now != storage { moves += 1 }
+            storage = now
+        }
+        #expect(driver.machine.entriesListed(at: place).count == Int(count) - 1)
+        #expect(moves < 50)
+        let listBytes = driver.machine.bytesReserved - UInt64(driver.machine.limits.initialCreditBytes)
+        #expect(listBytes == ListIntake.bytes(announced: isOfQuery ? count : count - 1))
+    }
+
+    /// The next list of a slot may have as many entries as the one before.
+    @Test func nextListMovesEvenIfItIsAsLong() {
+        var intake = Self.intake(Self.page(0..<2, isLast: true))
+        #expect(intake.hasMoved() && !intake.hasMoved())
+        _ = intake.takeWhole()
+        _ = Self.add(Self.page(0..<2, isLast: true), to: &intake)
+        let hasMoved = intake.hasMoved()
+        #expect(hasMoved)
+    }
 }

@@ -1,0 +1,20 @@
+package import TransferCommon
+
+// Who holds the reserved memory: a second count of what `Reservations` counts, for tests.
+
+extension Gateway {
+    /// The bytes that all owners of reserved memory hold by their own account, for each device that holds any: initial
+    /// credit, part lists, lists of stored parts, parts and read-backs. The sums equal what is reserved.
+    package var bytesOwned: [SHA256Digest: UInt64] {
+        var owned: [SHA256Digest: UInt64] = [:]
+        for id in connections.ids {
+            guard let connection = connections[id], let device = connection.device?.fingerprint else { continue }
+            owned[device, default: 0] += UInt64(connection.creditBytes)
+        }
+        let holdings =
+            transfers.slots.bytesReserved + context.answers.bytesReserved + transfers.sessions.bytesReserved
+            + transfers.checks.bytesReserved
+        for holding in holdings { owned[holding.device, default: 0] += holding.bytes }
+        return owned.filter { $0.value > 0 }
+    }
+}

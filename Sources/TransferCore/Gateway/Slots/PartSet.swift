@@ -1,0 +1,45 @@
+package import TransferCommon
+
+/// A set of part numbers, one bit for each number up to the highest one. It takes little more than a kilobyte for the
+/// longest list, so each of many slots can have its own.
+package struct PartSet: Hashable, Sendable {
+    private var words: [UInt64] = []
+    /// No word before this index has a bit.
+    private var start = 0
+    package private(set) var count = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { count == 0 }
+
+    /// The memory of the set.
+    package var memoryBytes: UInt64 { UInt64(64 + words.count * 8) }
+
+    package mutating func insert(_ part: PartNumber) {
+        let (index, bit) = Self.place(of: part)
+        if words.count <= index { words += repeatElement(0, count: index + 1 - words.count) }
+        guard words[index] & bit == 0 else { return }
+        words[index] |= bit
+        start = min(start, index)
+        count += 1
+    }
+
+    package func contains(_ part: PartNumber) -> Bool {
+        let (index, bit) = Self.place(of: part)
+        return index < words.count && words[index] & bit != 0
+    }
+
+    /// Removes and returns the lowest number; `nil` if the set is empty.
+    package mutating func removeFirst() -> PartNumber? {
+        while start < words.count, words[start] == 0 { start += 1 }
+        guard start < words.count else { return nil }
+        let bit = words[start].trailingZeroBitCount
+        words[start] &= words[start] - 1
+        count -= 1
+        return PartNumber(UInt32(start * 64 + bit))
+    }
+
+    private static func place(of part: PartNumber) -> (index: Int, bit: UInt64) {
+        (Int(part.value / 64), 1 << UInt64(part.value % 64))
+    }
+}

@@ -1,0 +1,44 @@
+import NIOCore
+import ScriptedS3
+import TestSupport
+import Testing
+import TransferCommon
+import WireProtocol
+
+extension EndToEndTests.HostileTests {
+    /// A device asks 1,000 times at once for the stored parts of an upload of 10,000 parts. Each answer has 0.8 MB.
+    /// Half of the connections never read their answers.
+    @Test func thousandQueriesForTenThousandParts() async throws {
+        try await Site.scripted(.minio) { site, s3 in
+            let session = SessionID(high: 0xBAD, low: 1)
+            let (villain, token) = try await site.withGateway { gateway in
+                let villain = try await Villain(0, at: gateway.port, of: site)
+                let client = try await villain.enter()
+                let token = try await client.open(session, size: 10_000 * HostileClient.partBytes)
+                await client.close()
+                return (villain, token)
+            }
+            // The gateway of the siege does not know the session, so it asks the store for these parts.
+            let upload = try #require(s3.uploads.first { $0.key.hasSuffix("villain-0/file") })
+            for number in 1...10_000 { s3.replacePart(number, ofUpload: upload.id, [1]) }
+            try await Siege.lay("1,000 queries for 10,000 parts", at: site) { port in
+                [villain.moved(to: port)]
+            } attack: { target in
+                let clients = try await target.villains[0].enterEverywhere()
+                for (index, client) in clients.enumerated() where index.isMultiple(of: 2) {
+                    try await client.channel.setOption(.autoRead, value: false).get()
+                }
+                let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: token))
+                for client in clients {
+                    var bytes = ByteBuffer()
+                    for slot in 1...63 as ClosedRange<UInt16> { try query.encode(slot: Slot(slot), into: &bytes) }
+                    client.say(bytes)
+                }
+                for (index, client) in clients.enumerated() where !index.isMultiple(of: 2) {
+                    try await client.answer("the first page") { if case .partList = $0 { () } else { nil } }
+                }
+                await target.hold(clients)
+            }
+        }
+    }
+}
