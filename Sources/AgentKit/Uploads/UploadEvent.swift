@@ -123,8 +123,8 @@ extension UploadFailure.Kind {
         case .missing, .unreadable: 66
         case .storeRefuses, .bucketMissing, .contentRefused: 69
         case .journalFull: 74
-        case .stillWritten, .tooManyOpenFiles, .gatewayAtWork, .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed,
-            .fenced, .stopped, .outcomeUnknown:
+        case .stillWritten, .tooManyOpenFiles, .gatewayAtWork, .unreachable, .storeUnavailable, .storeFull, .busy,
+            .gatewayFailed, .fenced, .stopped, .outcomeUnknown:
             75
         case .versionUnsupported, .protocolViolation: 76
         case .notAuthorised, .gatewayUntrusted: 77

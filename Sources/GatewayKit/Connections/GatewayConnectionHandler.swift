@@ -120,7 +120,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// Raises the limit on the bytes of one read. Called once the device is authenticated.
     private func readMoreAtOnce(_ channel: any Channel) {
-        let readBytes = shell.assumeIsolated { $0.readBytes }
+        let readBytes = shell.assumeIsolated { $0.machine.limits.readBytes }
         channel.setOption(.recvAllocator, value: BoundedReads(bytesMax: readBytes))
             .whenFailure { _ in channel.close(promise: nil) }
     }
@@ -169,7 +169,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             }
             let told = named(frame)
             shell.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
-            if unauthenticatedPeer != nil, shell.assumeIsolated({ $0.isOpen(id) }) {
+            if unauthenticatedPeer != nil, shell.assumeIsolated({ $0.machine.isOpen(id) }) {
                 leavePreAuthentication()
                 decoder.bodyBytesMax = nil
                 readMoreAtOnce(channel)

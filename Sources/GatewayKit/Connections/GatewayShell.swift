@@ -104,9 +104,6 @@ actor GatewayShell: MachineShell {
         perform()
     }
 
-    /// Whether the connection is open: the device is known and has been welcomed.
-    func isOpen(_ id: ConnectionID) -> Bool { machine.isOpen(id) }
-
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         machine.handle(.frame(frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds), now: now)
         perform()
@@ -117,9 +114,6 @@ actor GatewayShell: MachineShell {
     func heard(_ byteCount: Int, from id: ConnectionID) {
         machine.handle(.heard(bytes: UInt64(byteCount), from: id), now: now)
     }
-
-    /// Limit on the bytes of one read from the socket of an authenticated device.
-    var readBytes: Int { machine.limits.readBytes }
 
     /// - Returns: how long to pause reading from the connection; `nil` for no pause.
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.handle(.frameCounted(from: id), now: now).pause }
@@ -167,9 +161,7 @@ actor GatewayShell: MachineShell {
         timer.cancel()
     }
 
-    private func endDraining() {
-        draining.take()?.resume()
-    }
+    private func endDraining() { draining.take()?.resume() }
 
     /// Closes the remaining connections, cancels the calls to the store and waits until they have ended. A peer that
     /// reads slowly gets its last frames if it has read them at the end of the drain.
@@ -196,8 +188,6 @@ actor GatewayShell: MachineShell {
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
     func takeActions() -> [GatewayAction] { machine.takeActions() }
-
-    func framesWritten(bytes: UInt64) {}
 
     func socketTook(_ number: UInt64, of id: ConnectionID) {
         machine.handle(.written(bytes: number, on: id), now: now)

@@ -42,6 +42,9 @@ package struct ShellState<ID: Hashable & Sendable> {
 extension MachineShell {
     package var now: Instant { state.clock.now }
 
+    /// A shell that does not count its bytes ignores their number.
+    package func framesWritten(bytes: UInt64) {}
+
     /// A shell that requests no reports receives none.
     package func socketTook(_ number: UInt64, of id: ID) {}
 

@@ -6,8 +6,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// Handles SIGINT and SIGTERM. When a second signal arrives, of either kind, the process always ends, whatever its threads
-/// and event loops do: a blocked read or write, or a full thread pool, cannot prevent that.
+/// Handles SIGINT and SIGTERM. When a second signal arrives, of either kind, the process always ends, whatever its
+/// threads and event loops do: a blocked read or write, or a full thread pool, cannot prevent that.
 package enum StopSignals {
     /// Exit code of a process that a signal has ended.
     private static let exitCode: Int32 = 75

@@ -52,7 +52,7 @@ package struct Gateway: Hashable {
     /// Requests that the store has not answered, whether their calls have begun or wait.
     package var requestsUnderWay: Int { context.requestOwners.count }
     /// Those of them whose calls have not begun.
-    package var requestsWaiting: Int { context.requestsWaiting }
+    package var requestsWaiting: Int { context.calls.waitingCount }
     package var partsUnderWay: Int { transfers.sessions.partCount }
 
     /// When a stopping gateway closes its connections; `nil` while it serves.
@@ -113,7 +113,7 @@ package struct Gateway: Hashable {
             transfers.storeAnswered(request, answer, &context)
         case .tick: tick()
         case .drain(let duration): drain(within: duration)
-        case .finish: context.finish()
+        case .finish: context.calls.close()
         }
         return .none
     }

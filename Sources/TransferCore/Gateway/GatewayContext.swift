@@ -9,7 +9,7 @@ struct GatewayContext: Hashable {
     var reservations: Reservations
     var pace: StorePace
     var breaker: StoreBreaker
-    private var calls: StoreCallQueue
+    var calls: StoreCallQueue
     var now = Instant(nanoseconds: 0)
     /// The gateway's wall clock, in milliseconds since 1970. The machine writes it into tokens, receipts and reports,
     /// and decides nothing by it.
@@ -103,16 +103,6 @@ struct GatewayContext: Hashable {
     /// The answer to a request is no longer needed: its call never begins, or is cancelled.
     mutating func cancel(_ request: StoreRequestID) {
         if !withdraw(request) { actions.append(.cancel(request)) }
-    }
-
-    var requestsWaiting: Int { calls.waitingCount }
-
-    /// Whether the gateway may renew or remove a record although no session waits for the answer.
-    var hasRoomForRecords: Bool { calls.hasRoomForRecords }
-
-    /// The process ends: calls that wait never begin.
-    mutating func finish() {
-        calls.close()
     }
 
     // MARK: Flows

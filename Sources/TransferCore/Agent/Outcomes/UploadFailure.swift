@@ -33,9 +33,9 @@ package struct UploadFailure: Error, Hashable, Sendable {
     /// Whether the upload stays in the journal, so that a later run can continue it.
     package var isKept: Bool {
         switch kind {
-        case .changed, .wrongFile, .stillWritten, .tooManyOpenFiles, .missing, .unreadable, .gatewayAtWork, .unreachable,
-            .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped, .journalFull, .storeRefuses,
-            .bucketMissing, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
+        case .changed, .wrongFile, .stillWritten, .tooManyOpenFiles, .missing, .unreadable, .gatewayAtWork,
+            .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped, .journalFull,
+            .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
         case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid,
             .contentRefused, .incomplete, .sessionLost, .superseded:

@@ -112,8 +112,8 @@ extension Scheduler {
         }
     }
 
-    /// Lets an upload or a proof take every step that is possible. Then puts it into the queue for whatever its next step
-    /// needs: a slot, room for a part, or a moment to come.
+    /// Lets an upload or a proof take every step that is possible. Then puts it into the queue for whatever its next
+    /// step needs: a slot, room for a part, or a moment to come.
     mutating func runTurn(of id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
         guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
             let needs = uploads[id]?.doWhatItCan(&context) ?? runTurn(ofProof: id, &context)

@@ -13,7 +13,7 @@ extension GatewayContext {
 
     /// Writes the record of a session again, unless that is under way.
     mutating func renewRecord(of session: SessionID, of device: AuthorisedDevice, key: String) {
-        guard hasRoomForRecords, renewals.begin(session) else { return }
+        guard calls.hasRoomForRecords, renewals.begin(session) else { return }
         _ = request(
             .renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
     }
@@ -28,7 +28,7 @@ extension GatewayContext {
     /// Removes the record of a session that is completed, aborted or lost. If too many calls for records wait, the
     /// record is left to the store's cleaning.
     mutating func removeRecord(of session: SessionID, device: SHA256Digest, key: String) {
-        guard renewals.remove(session, key: key), hasRoomForRecords else { return }
+        guard renewals.remove(session, key: key), calls.hasRoomForRecords else { return }
         _ = request(.removeRecord(key: key, session: session), for: .session(session, device: device))
     }
 }

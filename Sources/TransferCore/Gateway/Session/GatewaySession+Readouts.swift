@@ -33,13 +33,7 @@ extension GatewaySession {
     var isAdoptable: Bool { phase.isOpen && attached.isEmpty }
 
     /// Whether a stopping gateway waits for the session.
-    var isBusy: Bool {
-        switch phase {
-        case .new, .ended, .settled, .taken: false
-        case .open: parts.isFed
-        case .asking, .resting: true
-        }
-    }
+    var isBusy: Bool { phase.isBusy(isFed: parts.isFed) }
 
     // MARK: Looks at the key
 

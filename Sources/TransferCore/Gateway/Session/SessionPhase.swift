@@ -81,6 +81,17 @@ package enum SessionPhase: Hashable, Sendable {
         return work.nextDeadline
     }
 
+    /// Whether a stopping gateway waits for a session in this phase.
+    ///
+    /// - Parameter isFed: whether an agent sends bytes of a part.
+    func isBusy(isFed: Bool) -> Bool {
+        switch self {
+        case .new, .ended, .settled, .taken: false
+        case .open: isFed
+        case .asking, .resting: true
+        }
+    }
+
     /// Whether the session has ended and is kept only for an agent that may ask again.
     package var isRemembered: Bool {
         switch self {
