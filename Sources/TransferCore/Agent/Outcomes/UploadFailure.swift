@@ -35,7 +35,8 @@ package struct UploadFailure: Error, Hashable, Sendable {
         switch kind {
         case .changed, .wrongFile, .stillWritten, .tooManyOpenFiles, .missing, .unreadable, .gatewayAtWork,
             .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped, .journalFull,
-            .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
+            .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation,
+            .outcomeUnknown:
             true
         case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid,
             .contentRefused, .incomplete, .sessionLost, .superseded:

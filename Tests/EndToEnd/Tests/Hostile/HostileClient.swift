@@ -15,6 +15,10 @@ struct HostileClient: Sendable {
         /// The first few frames; further frames are only counted.
         var frames: [Frame] = []
         var frameCount = 0
+        /// The token of each opened session.
+        var tokens: [[UInt8]] = []
+        /// Number of RESUME STATE frames.
+        var resumedCount = 0
         /// Whether the TLS handshake is complete, or the connection uses no TLS.
         var isReady = false
         var isOver = false
@@ -180,6 +184,13 @@ private final class Listener: ChannelInboundHandler {
         }
         heard.update { heard in
             heard.frameCount += frames.count
+            for frame in frames {
+                switch frame {
+                case .sessionOpened(let opened): heard.tokens.append(opened.token)
+                case .resumeState: heard.resumedCount += 1
+                default: break
+                }
+            }
             heard.frames += frames.prefix(max(Self.framesKept - heard.frames.count, 0))
         }
     }

@@ -38,10 +38,10 @@ struct Siege {
 
     typealias Attack = @Sendable (Target) async throws -> Void
 
-    private static let budgetBytes = 64 << 20
+    static let budgetBytes = 64 << 20
     /// How many bytes of memory a gateway may use beyond its budget. Once a gateway has served a file, it uses most of
     /// these bytes even when it is idle.
-    private static let allowanceBytes = 64 << 20
+    static let allowanceBytes = 64 << 20
     private static let fileBytes = 24 << 20
     /// How many connections may be without HELLO, and how many a device may have (specification §5.3).
     private static let peersMax = 1_024
