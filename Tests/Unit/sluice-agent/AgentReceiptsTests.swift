@@ -48,9 +48,9 @@ struct AgentReceiptsTests {
             ])
             let age = Duration.seconds(Date().timeIntervalSince1970 - 1_767_225_661)
             #expect(try sample.receipts.prune(olderThan: age + .seconds(60)) == "Removed 0 receipts and 0 proofs.")
-            #expect(try sample.receipts.list(key: nil) { _ in } == 2)
+            #expect(try sample.receipts.list(key: nil) { _ in } == (2, 0))
             #expect(try sample.receipts.prune(olderThan: age - .seconds(60)) == "Removed 2 receipts and 0 proofs.")
-            #expect(try sample.receipts.list(key: nil) { _ in } == 0)
+            #expect(try sample.receipts.list(key: nil) { _ in } == (0, 0))
         }
     }
 
