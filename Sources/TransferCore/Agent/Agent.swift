@@ -46,7 +46,7 @@ extension Agent {
     package var room: Int { max(context.limits.sessionsMax - scheduler.count, 0) }
 
     /// Whether the agent has no upload and no proof.
-    package var isIdle: Bool { scheduler.isEmpty }
+    package var isIdle: Bool { scheduler.count == 0 }
 
     /// How many parts count against `AgentLimits.concurrency`.
     package var partsUnderWay: Int { context.partsUnderWay }
@@ -372,7 +372,7 @@ extension Agent {
     /// After this moment without progress, the agent looks whether to give up.
     private var giveUpAt: Instant { max(context.progressAt + context.limits.retryFor, context.patientUntil) }
 
-    /// While the agent is patient, it looks again after this time. So it goes on for as long after a late answer.
+    /// While the agent is patient, it looks again after this time. So after a late answer it waits at most as long.
     private static let patienceStep = Duration.seconds(15)
 
     /// Ends the run after too long without progress, and not only the uploads that are under way. Otherwise each

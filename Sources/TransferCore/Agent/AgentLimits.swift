@@ -29,7 +29,7 @@ package struct AgentLimits: Hashable, Sendable {
     /// How long the agent waits for an answer, from the moment at which it became due, as long as the gateway answers
     /// PING. A gateway may look for an object or read one for minutes, and a store may join a large file for as long.
     package var answerFor = Duration.seconds(1_800)
-    /// After this time the user is told that an answer is awaited.
+    /// After this time the agent reports to the user that it waits for an answer.
     package var answerToldAfter = Duration.seconds(30)
     package var retry = RetryPolicy()
     /// How long a stopping agent waits for parts and completions that are under way.

@@ -88,8 +88,7 @@ package enum Canary: String, CaseIterable, Sendable {
             }
         case .writesNoRecord:
             gateway.tamperRequest = { request in
-                guard case .writeRecord = request else { return request }
-                return nil
+                if case .writeRecord = request { nil } else { request }
             }
         case .losesAnswers:
             gateway.tamperAnswer = { answer, request in

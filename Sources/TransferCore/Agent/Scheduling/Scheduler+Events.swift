@@ -105,9 +105,7 @@ extension Scheduler {
 
     /// A connection that was expected soon has failed. Every upload gets a turn, because the share of parts that was
     /// left for this connection goes to the others.
-    mutating func touchUploads() {
-        for upload in uploads.keys { touch(upload) }
-    }
+    mutating func touchUploads() { for upload in uploads.keys { touch(upload) } }
 
     /// Whether an answer is awaited on a connection, or a part is under way on it.
     func isWorking(on id: ConnectionID, _ context: AgentContext) -> Bool {
@@ -128,10 +126,13 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// Why the first upload or proof that waits for a reason of its own waits.
+    /// What the first upload or proof waits for that waits for a reason of its own. A refusal says more than an answer
+    /// that is awaited.
     func trouble(_ context: AgentContext) -> UploadFailure? {
-        uploadsInOrder.lazy.compactMap { uploads[$0]?.view.trouble(context) }.first
-            ?? proofsInOrder.lazy.compactMap { proofs[$0]?.trouble(context) }.first
+        let all =
+            uploadsInOrder.compactMap { uploads[$0]?.view.trouble(context) }
+            + proofsInOrder.compactMap { proofs[$0]?.trouble(context) }
+        return all.first { $0.kind != .gatewayAtWork } ?? all.first
     }
 
     /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.

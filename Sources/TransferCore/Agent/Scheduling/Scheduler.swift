@@ -20,8 +20,6 @@ struct Scheduler: Hashable {
 
     // MARK: Read-outs
 
-    var isEmpty: Bool { uploads.isEmpty && proofs.isEmpty }
-
     var count: Int { uploads.count + proofs.count }
 
     /// When the next upload is to have a turn.

@@ -114,8 +114,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Whether an id has to be chosen before the session is opened.
     package var needsChoice: Bool { id == nil || mayHaveLeftUpload }
 
-    /// Whether the session has an upload in the store that ABORT can drop. The token of a one-part file names no
-    /// upload.
+    /// Whether the session has an upload in the store that ABORT can drop. The token of a one-part file names none.
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
     /// The request that follows when the last connection is lost.
@@ -206,8 +205,7 @@ package struct UploadSession: Hashable, Sendable {
 
     /// The store lacks parts that were to be completed.
     ///
-    /// - Returns: whether the session can continue. If the store repeatedly lacks parts that it confirmed, the session
-    ///   counts as lost.
+    /// - Returns: whether the session can continue. If the store lacks confirmed parts again and again, it cannot.
     package mutating func wanted() -> Bool {
         wantedRounds += 1
         return wantedRounds <= Self.wantedRoundsMax

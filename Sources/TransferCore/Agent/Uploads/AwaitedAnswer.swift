@@ -60,12 +60,12 @@ package struct AwaitedAnswer: Hashable, Sendable {
         }
     }
 
-    /// When the user is to be told of the wait; `nil` if there is nothing to tell.
+    /// When to report the wait to the user; `nil` if there is nothing to report.
     package func tellsAt(_ wait: Duration) -> Instant? {
         if case .due(_, let since) = state { since + wait } else { nil }
     }
 
-    /// The user is told of the wait.
+    /// The agent reports the wait to the user.
     package mutating func told() {
         if case .due(let request, let since) = state { state = .told(request, since: since) }
     }

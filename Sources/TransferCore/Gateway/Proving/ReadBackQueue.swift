@@ -4,7 +4,7 @@ import TransferCommon
 /// in all and for one device, and devices take turns (`DeviceTurns`). Readers of the same object share one reading.
 ///
 ///     from     event                                                          to
-///     absent   a reader needs an object that nobody reads                     waiting
+///     absent   a reader needs an object that is not being read                waiting
 ///     absent   a reader needs an object that is being read                    reading
 ///     waiting  its turn comes, and there is memory                            reading
 ///     waiting  the reading begins for another reader of the object            reading

@@ -15,6 +15,7 @@ package struct PartSet: Hashable, Sendable {
     /// The memory of the set.
     package var memoryBytes: UInt64 { UInt64(64 + words.count * 8) }
 
+    /// Adds a number. Does nothing if the set has it.
     package mutating func insert(_ part: PartNumber) {
         let (index, bit) = Self.place(of: part)
         if words.count <= index { words += repeatElement(0, count: index + 1 - words.count) }
@@ -24,6 +25,7 @@ package struct PartSet: Hashable, Sendable {
         count += 1
     }
 
+    /// Whether the set has a number.
     package func contains(_ part: PartNumber) -> Bool {
         let (index, bit) = Self.place(of: part)
         return index < words.count && words[index] & bit != 0

@@ -64,7 +64,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     /// Gives a place to the element whose turn it is.
     ///
     /// - Parameter mayBegin: whether the element can use a place now. If it cannot, no element gets a place: the turn
-    ///   stays with the element, so that it does not wait for ever behind elements that need less.
+    ///   stays with the element. Otherwise elements that need less could overtake it without end.
     /// - Returns: `nil` if no element gets a place.
     mutating func next(_ bounds: Bounds, if mayBegin: (Element) -> Bool = { _ in true }) -> Element? {
         guard places.total < bounds.inAll, let turn = firstTurn(), turn.places < bounds.ofDevice,

@@ -85,7 +85,7 @@ import WireProtocol
         actions.count { $0 == .report(AgentDriver.upload, .waitingForAnswer) }
     }
 
-    /// The gateway answers PING, so it is at work. After half a minute the user is told, once.
+    /// The gateway answers PING, so it is at work. After half a minute the agent reports that to the user, once.
     @Test func completionOfTenMinutesIsAwaited() {
         var driver = AgentTableTests.driver(in: .completing)
         #expect(Self.reports(Self.wait(.seconds(29), &driver)) == 0)
@@ -127,7 +127,7 @@ import WireProtocol
         #expect(waited >= .seconds(1_790) && waited <= .seconds(1_801), "\(waited)")
     }
 
-    /// RESUME STATE is no progress, because nothing is stored by it. If it comes late, the agent still goes on.
+    /// RESUME STATE is no progress, because nothing is stored by it. If it comes late, the agent still continues.
     @Test func lateAnswerIsFollowed() throws {
         var driver = AgentTableTests.driver(in: .resuming)
         while !driver.reads.isEmpty { driver.read() }

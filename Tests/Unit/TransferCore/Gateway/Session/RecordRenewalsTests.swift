@@ -156,7 +156,8 @@ import WireProtocol
             $0.breaker.lostMax = 1
             $0.breaker.spread = .zero
         }
-        driver.frame(.partOffer(try #require(GatewayDriver.offer(3, of: 2_500))))
+        let other = SessionID(high: 9, low: 9)
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500, session: other)), slot: Slot(2))
         let lost = driver.answer(.failed(.unavailable(retryAfter: .zero)))
         #expect(Self.breakerNotes(lost) == 1)
         driver.change { $0.handle(.storeAnswered(renewal, .done, wallMilliseconds: 0), now: $1) }
