@@ -50,9 +50,16 @@ struct JournalTransaction {
             try execute(
                 sql: "INSERT OR REPLACE INTO site (id, store, device, prefix) VALUES (0, ?, ?, ?)",
                 arguments: [Data(site.store.bytes), site.device, site.prefix])
+        case .doubted(let key):
+            try doubt(key)
         case .receipt(let receipt):
             try SignedReceipts.keep(receipt, database)
         }
+    }
+
+    /// The stamp of the file that was stored under a key no longer shows that the key holds this file.
+    private func doubt(_ key: String) throws {
+        try execute(sql: "UPDATE receipts SET stamp_counts = 0 WHERE key = ?", arguments: [key])
     }
 
     private func execute(sql: String, arguments: StatementArguments) throws {
@@ -80,6 +87,8 @@ struct JournalTransaction {
         // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store. So
         // the row of that version is not needed any more.
         try execute(sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
+        // The upload may replace the object even if the agent never learns of that, or drops the upload later.
+        try doubt(subject.key)
         try execute(
             sql: """
                 INSERT OR REPLACE INTO numbers (id, last)

@@ -84,7 +84,7 @@ private struct Draws {
 
     mutating func write() -> JournalWrite {
         let id = UploadID(Int64(number(1...3)))
-        switch number(0...12) {
+        switch number(0...13) {
         case 0, 1: return .began(id, saved())
         case 2: return .token(id, generator.bytes(number(0...40)))
         case 3, 4, 5, 6: return entry().map { .stored(id, $0) } ?? .dropping(id)
@@ -93,6 +93,7 @@ private struct Draws {
         case 9: return .lost(id, losses: number(0...3))
         case 10: return .dropping(id)
         case 11: return .mayStillAppear(id)
+        case 12: return .doubted(key: "key-\(id.value)")
         default: return .finished(id, outcome())
         }
     }

@@ -20,6 +20,9 @@ package enum JournalWrite: Hashable, Sendable {
     case finished(UploadID, UploadOutcome)
     /// This device's objects lie at another place than the journal says.
     case site(DeviceSite)
+    /// A gateway has answered that the key holds no object or another one. So the stamp of the file that was stored
+    /// there no longer shows that the file need not be sent.
+    case doubted(key: String)
     /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.
     case receipt(StoredReceipt)
 }

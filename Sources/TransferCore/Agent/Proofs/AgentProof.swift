@@ -278,6 +278,7 @@ struct AgentProof: Hashable {
         phase = .ended
         switch purpose {
         case .question:
+            if outcome.isOtherThanFile { context.journal(.doubted(key: request.key)) }
             context.actions.append(.answered(request.id, outcome))
         case .receipt(var receipt, let wasThere, let progress, let upload):
             if let upload, outcome.isOtherThanFile {

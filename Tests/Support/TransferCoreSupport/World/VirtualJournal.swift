@@ -67,6 +67,7 @@ package final class VirtualJournal {
             rows[id]?.saved = saved
             rows[id]?.parts = [:]
             rows[id]?.withdrawn = nil
+            rows[id]?.proof?.stampCounts = false
         case .token(let id, let token): rows[id]?.saved?.token = token
         case .stored(let id, let entry):
             guard rows[id]?.saved != nil else { return }
@@ -91,6 +92,7 @@ package final class VirtualJournal {
             rows[id]?.parts = [:]
             rows[id]?.isDropping = false
         case .site(let site): self.site = site
+        case .doubted(let key): for id in rows.keys where rows[id]?.key == key { rows[id]?.proof?.stampCounts = false }
         case .receipt(let receipt): receipts.append(receipt)
         }
     }

@@ -77,7 +77,8 @@ import WireProtocol
         #expect(Self.ask(&driver) == [.connect(ConnectionID(1))])
         let prove = Prove(size: Self.size, partBytes: 1_000, root: Self.root, key: "file", readsBack: false)
         #expect(Self.connect(&driver) == [.send(ConnectionID(1), Slot(1), .prove(prove))])
-        #expect(driver.frame(.proven(.absent)) == [.answered(Self.id, .absent)])
+        let doubt = AgentAction.journal(JournalSequence(1), .doubted(key: "file"))
+        #expect(driver.frame(.proven(.absent)) == [doubt, .answered(Self.id, .absent)])
         #expect(driver.machine.isIdle && driver.machine.slotsInUse == 0)
     }
 
@@ -129,8 +130,11 @@ import WireProtocol
         ]
         for (proven, outcome) in answers {
             var driver = Self.driver()
-            driver.frame(.proven(proven))
+            let actions = driver.frame(.proven(proven))
             #expect(driver.answers == [outcome])
+            // If the key holds no object or another one, the next push must not skip the file by its stamp.
+            let isDoubted = actions.contains { if case .journal(_, .doubted(key: "file")) = $0 { true } else { false } }
+            #expect(isDoubted == (outcome == .absent || outcome == .different(size: 9)))
         }
     }
 
@@ -266,7 +270,8 @@ import WireProtocol
         let actions = driver.change {
             $0.receivedFrame(.proven(.absent), slot: Slot(1), from: first, now: $1)
         }
-        #expect(actions == [.answered(Self.id, .absent), .close(first)])
+        let doubt = AgentAction.journal(JournalSequence(1), .doubted(key: "file"))
+        #expect(actions == [doubt, .answered(Self.id, .absent), .close(first)])
     }
 
     @Test func aStopAnswersAtOnce() {
