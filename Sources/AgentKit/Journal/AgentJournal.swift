@@ -71,7 +71,7 @@ package enum AgentJournal {
     /// Closes a journal that the holder of the home's lock has opened, and marks it as intact.
     ///
     /// - Parameter failed: whether an access to the journal has failed. It then gets no mark, and the next run examines
-    ///   it.
+    ///   it. The mark of the run before is gone since `open`.
     package static func close(_ journal: Journal, of home: AgentHome, failed: Bool) throws {
         try journal.close()
         if !failed { JournalMark(of: home).set() }
@@ -79,8 +79,10 @@ package enum AgentJournal {
 
     private static func openOrSetAside(_ home: AgentHome, isOwner: Bool, logger: Logger) throws -> Journal {
         do {
+            let mark = JournalMark(of: home)
             // While another process works in the home, that process has examined the journal.
-            let isIntact = JournalMark(of: home).holds || (!isOwner && home.isBusy)
+            let isIntact = mark.holds || (!isOwner && home.isBusy)
+            if isOwner { mark.remove() }
             return try Journal.open(home.journalPath, isIntact: isIntact)
         } catch let error as DatabaseError where damage.contains(error.resultCode) {
             // Add a random suffix to the name: two journals may be renamed within the same second.

@@ -89,7 +89,7 @@ package struct Journal: Sendable {
     }
 
     /// Closes the file. The journal must not be used afterwards.
-    func close() throws {
+    package func close() throws {
         try reader.close()
         try queue.close()
     }

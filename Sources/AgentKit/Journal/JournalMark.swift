@@ -11,7 +11,8 @@ import SystemSupport
 ///
 /// The mark is a file beside the journal with the stamp of the journal's file. It holds only for this stamp, and not
 /// while SQLite has a log that it has not copied into the file. A killed process and a power failure leave such a log.
-/// So a mark needs no removal before the journal is written.
+/// A process that holds the home's lock removes the mark when it opens the journal. So if it fails to read the journal,
+/// and therefore writes nothing, the next process examines the journal.
 package struct JournalMark {
     private let journalPath: String
     private var path: String { journalPath + ".closed" }
@@ -35,6 +36,12 @@ package struct JournalMark {
         guard let stamp = stamp() else { return }
         // try?: without the mark, the next run examines the journal, which only takes longer.
         try? AtomicFile.write(stamp, to: path, mode: .ownerOnly)
+    }
+
+    /// Removes the mark, so that the next process examines the journal unless this one closes it in order.
+    package func remove() {
+        // A mark that cannot be removed holds until the journal is written, as it did before.
+        unlink(path)
     }
 
     /// The stamp of the journal's file; `nil` if the file is missing or incomplete.

@@ -11,6 +11,7 @@ package final class UploadControl: Sendable {
         var isStopped = false
         var isStoppedAtOnce = false
         var ending: UploadFailure?
+        var hasJournalFailed = false
     }
 
     private let state = Mutex(State())
@@ -22,6 +23,9 @@ package final class UploadControl: Sendable {
 
     /// Why the run has ended before all work was done; `nil` if it has not, or if a task has stopped it.
     var ending: UploadFailure? { state.withLock { $0.ending } }
+
+    /// Whether an access to the journal has failed, even if a task had stopped the run before.
+    var hasJournalFailed: Bool { state.withLock { $0.hasJournalFailed } }
 
     /// Whether the run was stopped without a grace period.
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
@@ -39,6 +43,7 @@ package final class UploadControl: Sendable {
     /// The run ends for this reason: all further work would fail for the same reason. A later reason does not count.
     func end(_ failure: UploadFailure) {
         state.withLock { state in
+            if failure.kind == .journalFull { state.hasJournalFailed = true }
             if !state.isStopped, state.ending == nil { state.ending = failure }
         }
     }

@@ -160,7 +160,9 @@ package struct Uploader: Sendable {
         var finished = summary
         finished.ending = control.ending.map(explained)
         finished.wireBytes = await shell.wireBytes
-        finished.unfinished = await close(journal, on: threads, after: finished)
+        let hasFailed =
+            control.hasJournalFailed || summary.failures.contains { $0.failure.kind == .journalFull }
+        finished.unfinished = await close(journal, on: threads, failed: hasFailed)
         control.detach()
         await shell.finish()
         try await threads.shutdownGracefully()
@@ -173,9 +175,7 @@ package struct Uploader: Sendable {
     ///
     /// - Returns: the number of unfinished uploads; 0 if the journal cannot be read. An earlier write has then failed
     ///   for the same reason and was reported.
-    private func close(_ journal: Journal, on threads: NIOThreadPool, after summary: RunSummary) async -> Int {
-        let hasFailed =
-            summary.ending?.kind == .journalFull || summary.failures.contains { $0.failure.kind == .journalFull }
+    private func close(_ journal: Journal, on threads: NIOThreadPool, failed hasFailed: Bool) async -> Int {
         do {
             return try await threads.runIfActive { [home] in
                 let count = try journal.unfinishedCount()

@@ -43,6 +43,18 @@ import TransferCore
         }
     }
 
+    /// A run that fails before it has written anything leaves the file of the journal as it was.
+    @Test func openedJournalHasNoMark() async throws {
+        try await withHome { home in
+            try use(home)
+            // Commands that only read leave the mark.
+            try AgentJournal.open(home, logger: Self.logger).close()
+            #expect(JournalMark(of: home).holds)
+            try AgentJournal.open(home, isOwner: true, logger: Self.logger).close()
+            #expect(!JournalMark(of: home).holds)
+        }
+    }
+
     /// A process that was killed leaves a log of SQLite beside the file, although the file itself is unchanged.
     @Test func journalOfKilledProcessIsNotIntact() async throws {
         try await withHome { home in
