@@ -372,7 +372,8 @@ extension Agent {
     /// After this moment without progress, the agent looks whether to give up.
     private var giveUpAt: Instant { max(context.progressAt + context.limits.retryFor, context.patientUntil) }
 
-    /// While the agent is patient, it looks again after this time. So after a late answer it waits at most as long.
+    /// A request that has been unanswered for less than this shows little: uploads that wait and try again nearly
+    /// always have one. So the agent looks again after this time.
     private static let patienceStep = Duration.seconds(15)
 
     /// Ends the run after too long without progress, and not only the uploads that are under way. Otherwise each
@@ -381,7 +382,10 @@ extension Agent {
         guard !isIdle, giveUpAt <= context.now else { return }
         if let dueSince = scheduler.answerDueSince(context) {
             let end = context.endOfPatience(dueSince: dueSince)
-            context.patientUntil = min(end, context.now + Self.patienceStep)
+            // After a late answer, and after a cut, an upload has as long to make progress as without that wait.
+            let isYoung = context.now.since(dueSince) < Self.patienceStep
+            let step = isYoung ? Self.patienceStep : max(Self.patienceStep, context.limits.retryFor)
+            context.patientUntil = min(end, context.now + step)
             if context.now < end { return }
         }
         guard !scheduler.isBusy(context) else {

@@ -140,7 +140,8 @@ package struct AgentConnection: Hashable, Sendable {
 
     /// Whether the connection is open and its gateway answers.
     package func isHeard(now: Instant) -> Bool {
-        if case .open(let open) = phase { open.liveness.isHeard(idleLimit: open.idleLimit, now: now) } else { false }
+        // A connection that the gateway has asked the agent to leave still brings the answers that it owes.
+        opened.map { $0.liveness.isHeard(idleLimit: $0.idleLimit, now: now) } ?? false
     }
 
     /// Whether the agent is connecting and the attempt before did not fail, so that the connection is likely to be open

@@ -82,6 +82,7 @@ extension Scheduler {
     mutating func removeIfEnded(proof id: UploadID, _ context: inout AgentContext) {
         guard let proof = proofs[id], proof.phase == .ended else { return }
         proofs[id] = nil
+        if context.toldOfWait == id { context.toldOfWait = nil }
         if let upload = proof.next { add(upload, refusal: context.phase.refusal, &context) }
     }
 }

@@ -139,6 +139,17 @@ import WireProtocol
         #expect(driver.outcomes == [] && !driver.chunks.isEmpty)
     }
 
+    /// The answer comes after ten minutes and asks the agent to try again. The upload then has the usual time for that.
+    @Test func lateRefusalLeavesTheUsualTime() {
+        var driver = AgentTableTests.driver(in: .resuming)
+        while !driver.reads.isEmpty { driver.read() }
+        _ = Self.wait(.seconds(600), &driver)
+        driver.frame(
+            .sessionRefused(SessionRefused(code: .storeUnavailable, retryAfterMilliseconds: 60_000, message: "")))
+        _ = Self.wait(.seconds(200), &driver)
+        #expect(driver.outcomes == [] && driver.machine.verdict == nil)
+    }
+
     /// The gateway has the last part, and the store is slow to take it.
     @Test func confirmationOfAPartIsAwaited() throws {
         var driver = AgentDriver()
