@@ -21,13 +21,13 @@ extension UploadFeeder {
         }
     }
 
-    /// - Returns: the number of questions submitted to the shell.
+    /// - Parameter count: the number of questions submitted to the shell. It is correct also if this method throws.
     func check(
-        _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: EventBuffer
-    ) async throws -> Int {
+        _ choice: FileChoice, _ options: CheckOptions, count: inout Int, notBegun: inout NotBegun,
+        _ events: EventBuffer
+    ) async throws {
         let walk = SharedWalk(choice.batches(home: home), control: control)
         let clock = try await threads.runIfActive { [path = home.clockPath] in FileClock(path: path) }
-        var count = 0
         let time = MonotonicClock()
         var wait = DescriptorWait(patience: configuration.limits.retryFor)
         // Files that could not be opened for want of a descriptor.
@@ -64,17 +64,16 @@ extension UploadFeeder {
                     events.add([.checked(checked)])
                 case .ready(let source, let seen):
                     wait.wasOpened()
-                    count += 1
-                    let id = UploadID(Int64(count))
+                    let id = UploadID(Int64(count + questions.count + 1))
                     events.add([.asked(id, path: file.path, key: file.key, bytes: seen.stamp.size)])
                     questions.append((Self.request(id, file.key, seen, record.proof, options), source))
                 }
             }
+            count += questions.count
             await shell.prove(questions)
         }
         if isStopped { notBegun = try await threads.runIfActive { walk.countRest() } }
         notBegun.count += unopened.count
-        return count
     }
 
     private static func look(at file: FileBatches.Candidate, _ clock: FileClock) -> Look {

@@ -66,7 +66,7 @@ package struct UploadFeeder {
                     count += await submission.takeUp(id, at: path, abort: false)
                 }
             case .check(let choice, let options):
-                count = try await check(choice, options, notBegun: &notBegun, events)
+                try await check(choice, options, count: &count, notBegun: &notBegun, events)
             }
         } catch {
             events.add([.refused(path: "", key: "", JournalWriter.failure(error))])
