@@ -77,11 +77,16 @@ package struct AgentHome: Sendable {
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
             try writeMore()
             try AtomicFile.writeNew(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
+            beginToWatchClock()
             return identity.fingerprint
         } catch {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
         }
     }
+
+    /// Takes the first reading of the clock. The stamps of files count only some time after it. So if the first push
+    /// follows two seconds later, the second one need not read the files again.
+    private func beginToWatchClock() { _ = FileClock(path: clockPath) }
 
     /// Makes a home for an invited device, or completes a home that an earlier attempt began for the same gateway.
     /// Keeps an existing private key, because the gateway may already have the device's key on its list. Accepts
@@ -91,6 +96,7 @@ package struct AgentHome: Sendable {
     ) throws(AgentHomeError) {
         do {
             try OwnFolder.makeOrCheck(path)
+            beginToWatchClock()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
                 // Remove the files of an attempt that stopped before it wrote the key, which is written last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
@@ -210,7 +216,7 @@ package struct AgentHome: Sendable {
     /// Whether another process holds the lock now.
     package var isBusy: Bool {
         do {
-            _ = try lock()
+            _ = try lock(patience: 1)
             return false
         } catch {
             return error.kind == .busy
@@ -241,11 +247,19 @@ package struct AgentHome: Sendable {
 
     /// Takes the lock of the home.
     ///
+    /// - Parameter patience: how often to try, at intervals of 20 milliseconds.
     /// - Throws: `busy` if another process holds the lock.
-    package func lock() throws(AgentHomeError) -> Lock {
+    package func lock(patience: Int = 10) throws(AgentHomeError) -> Lock {
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw unusable(errno, lockPath) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        var attempts = 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            attempts += 1
+            if attempts < patience {
+                // A command that only reads holds the lock for a moment, to find out whether an agent is at work.
+                usleep(20_000)
+                continue
+            }
             close(descriptor)
             throw AgentHomeError(
                 .busy, "another sluice-agent is at work in \(path); wait for it, or give this one a home of its own")
