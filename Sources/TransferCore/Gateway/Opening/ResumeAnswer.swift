@@ -13,8 +13,9 @@ package struct ResumeAnswer: Hashable, Sendable {
     ///   - joins: whether another slot of the run is open already. The agent then knows all stored parts whose digests
     ///     this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
     package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
+        // The agent may list any number. Only stored parts enter the set, because it is as large as its highest number.
         var named = PartSet()
-        for entry in listed { named.insert(entry.part) }
+        for entry in listed where stored[entry.part] != nil { named.insert(entry.part) }
         var candidates = PartSet()
         for entry in stored.values where !named.contains(entry.part) && (!joins || entry.digest == nil) {
             candidates.insert(entry.part)

@@ -7,7 +7,8 @@ import WireProtocol
 
 extension EndToEndTests.HostileTests {
     /// A device asks 1,000 times at once for the stored parts of an upload of 10,000 parts. Each answer has 0.8 MB.
-    /// Half of the connections never read their answers.
+    /// Half of the connections never read their answers. On each connection one query lists a part with the highest
+    /// number that the protocol has, which no upload has.
     @Test func thousandQueriesForTenThousandParts() async throws {
         try await Site.scripted(.minio) { site, s3 in
             let session = SessionID(high: 0xBAD, low: 1)
@@ -29,9 +30,17 @@ extension EndToEndTests.HostileTests {
                     try await client.channel.setOption(.autoRead, value: false).get()
                 }
                 let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: token))
+                let highest = try #require(PartNumber(.max))
+                let listing = [
+                    Frame.resumeQuery(ResumeQuery(listedParts: 1, token: token)),
+                    .partList(
+                        PartList(
+                            entries: [PartListEntry(part: highest, size: 1, digest: nil, etag: "e")], isLast: true)),
+                ]
                 for client in clients {
                     var bytes = ByteBuffer()
                     for slot in 1...63 as ClosedRange<UInt16> { try query.encode(slot: Slot(slot), into: &bytes) }
+                    for frame in listing { try frame.encode(slot: Slot(64), into: &bytes) }
                     client.say(bytes)
                 }
                 for (index, client) in clients.enumerated() where !index.isMultiple(of: 2) {
