@@ -39,9 +39,13 @@ package struct Reservations: Hashable, Sendable {
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
         // If the device has reached its own limit, evicting parts of other devices would not help it.
-        let isWithinOwn = bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
-        if isWithinOwn, budget.isShort(of: bytes) { state = .short }
+        if isWithinOwnLimit(bytes, device: device, deviceMax: deviceMax), budget.isShort(of: bytes) { state = .short }
         return false
+    }
+
+    /// Whether a device may hold that many more bytes, as far as its own limit is concerned.
+    package func isWithinOwnLimit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
+        bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
     }
 
     /// Reserves the initial credit of a connection, completely or not at all. Initial credit leaves half of the whole

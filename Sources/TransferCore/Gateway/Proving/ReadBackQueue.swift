@@ -122,9 +122,14 @@ struct ReadBackQueue: Hashable {
         func wish(_ ticket: Ticket) -> Wish? { readers[ticket].flatMap { wishes[$0] } }
         // If there is no memory now, the reading waits. Memory becomes free only when a part or a reading ends, and
         // this method is called after each such event.
-        while let ticket = turns.next(
-            bounds, if: { wish($0).map { context.reserve(bytes, device: $0.device) } ?? false })
-        {
+        func attempt(_ ticket: Ticket) -> DeviceTurns<Ticket>.Attempt {
+            guard let device = wish(ticket)?.device else { return .lacksOfAll }
+            if context.reserve(bytes, device: device) { return .begins }
+            let deviceMax = context.limits(of: device).budgetBytesPerDevice
+            return context.reservations.isWithinOwnLimit(bytes, device: device, deviceMax: deviceMax)
+                ? .lacksOfAll : .lacksOfDevice
+        }
+        while let ticket = turns.next(bounds, attempt: attempt) {
             guard let wish = wish(ticket) else { return }
             let content = wish.subject.content
             let request = context.request(

@@ -61,20 +61,39 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         lanes[device]?.waitingCount += 1
     }
 
+    /// Whether an element can use a place now.
+    enum Attempt {
+        case begins
+        /// It lacks what only its device lacks, so the next device has its turn now. This device keeps its turn.
+        case lacksOfDevice
+        /// It lacks what all devices share. No element gets a place: otherwise elements that need less could overtake
+        /// this one without end.
+        case lacksOfAll
+    }
+
     /// Gives a place to the element whose turn it is.
     ///
-    /// - Parameter mayBegin: whether the element can use a place now. If it cannot, no element gets a place: the turn
-    ///   stays with the element. Otherwise elements that need less could overtake it without end.
     /// - Returns: `nil` if no element gets a place.
-    mutating func next(_ bounds: Bounds, if mayBegin: (Element) -> Bool = { _ in true }) -> Element? {
-        guard places.total < bounds.inAll, let turn = firstTurn(), turn.places < bounds.ofDevice,
-            let element = first(of: turn.device), mayBegin(element)
-        else { return nil }
-        places.add(turn.device)
-        lanes[turn.device]?.start += 1
-        removeWaiting(element, of: turn.device)
-        if lanes[turn.device] != nil { takeTurn(turn.device) }
-        return element
+    mutating func next(_ bounds: Bounds, attempt: (Element) -> Attempt = { _ in .begins }) -> Element? {
+        var passedOver: [Turn] = []
+        defer { for turn in passedOver { turns.push(turn) } }
+        while places.total < bounds.inAll, let turn = firstTurn(), turn.places < bounds.ofDevice,
+            let element = first(of: turn.device)
+        {
+            switch attempt(element) {
+            case .begins: break
+            case .lacksOfAll: return nil
+            case .lacksOfDevice:
+                if let turn = turns.popFirst() { passedOver.append(turn) }
+                continue
+            }
+            places.add(turn.device)
+            lanes[turn.device]?.start += 1
+            removeWaiting(element, of: turn.device)
+            if lanes[turn.device] != nil { takeTurn(turn.device) }
+            return element
+        }
+        return nil
     }
 
     /// An element no longer needs a place.

@@ -223,6 +223,29 @@ import WireProtocol
         for slot in lists { driver.frame(.sessionLeave(SessionLeave()), slot: slot) }
         #expect(driver.keysBeingRead == ["site/file-1"])
     }
+
+    /// A device holds as much memory as it may, so its object waits. Objects of other devices do not wait behind it.
+    @Test func deviceAtItsLimitHoldsUpNoOther() throws {
+        var driver = GatewayDriver.reading {
+            $0.initialCreditBytes = 0
+            $0.budgetBytes = 128_000
+            $0.budgetBytesPerDevice = 32_000
+            $0.windowBytes = 16_000
+        }
+        let other = AuthorisedDevice(name: "other", fingerprint: ToyDigest.sha256([9]), prefix: "other/")
+        driver.machine.devicesChanged([Pair.device, other], now: driver.now)
+        driver.connect()
+        for slot in 9...12 {
+            let query = ResumeQuery(listedParts: 40, token: GatewayDriver.token())
+            driver.frame(.resumeQuery(query), slot: Slot(UInt16(slot)))
+        }
+        driver.proveUnknown(slot: 1, "file-1")
+        #expect(driver.keysBeingRead.isEmpty)
+        let id = driver.newConnection()
+        driver.connect(id, of: other)
+        driver.proveUnknown(slot: 1, "file-2", from: id)
+        #expect(driver.keysBeingRead == ["other/file-2"])
+    }
 }
 
 extension GatewayDriver {
