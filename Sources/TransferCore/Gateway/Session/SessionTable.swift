@@ -198,6 +198,8 @@ struct SessionTable: Hashable {
             let compares = session.target.writeGuard.compares
             add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
         }
+        // The known session may be of an older key of the device.
+        changeDevice(of: adopted, to: session.device, &context)
         sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
         return (adopted, session.attached.attachments)
     }
