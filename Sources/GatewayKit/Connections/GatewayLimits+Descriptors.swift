@@ -8,11 +8,14 @@ extension GatewayLimits {
     package mutating func fit(descriptors limit: Int) {
         // The system's libraries, the home and the store's own files need some 20 descriptors.
         let free = max(limit - 24, 4)
-        let connections = min(connectionsMax, free - free / 4)
-        guard connections < connectionsMax else { return }
+        let forPeers = free - free / 4
+        guard connectionsMax + unauthenticatedPeersMax + peersBeforeProxyHeaderMax > forPeers else { return }
+        // As usual: each of the two groups of unauthenticated peers has a quarter of the connections, and one address a
+        // quarter of that. So all together have three halves of the connections.
+        let connections = min(connectionsMax, max(forPeers * 2 / 3, 1))
         connectionsMax = connections
-        // As usual: unauthenticated peers have a quarter of the connections, and one address a quarter of that.
         unauthenticatedPeersMax = min(unauthenticatedPeersMax, max(connections / 4, 1))
+        peersBeforeProxyHeaderMax = min(peersBeforeProxyHeaderMax, max(connections / 4, 1))
         unauthenticatedPeersPerAddressMax = min(unauthenticatedPeersPerAddressMax, max(connections / 16, 1))
     }
 }

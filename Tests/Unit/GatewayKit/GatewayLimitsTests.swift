@@ -33,10 +33,11 @@ import TransferCore
         var limits = usual
         limits.fit(descriptors: 1 << 20)
         #expect(limits == usual)
-        for count in DescriptorLimit.fewest...5_000 {
+        for count in DescriptorLimit.fewest...9_000 {
             limits = usual
             limits.fit(descriptors: count)
-            #expect(limits.connectionsMax >= 1 && limits.connectionsMax + 24 < count)
+            let all = limits.connectionsMax + limits.unauthenticatedPeersMax + limits.peersBeforeProxyHeaderMax
+            #expect(limits.connectionsMax >= 1 && all <= (count - 24) * 3 / 4 + 2)
             #expect(limits.unauthenticatedPeersPerAddressMax >= 1)
             #expect(limits.unauthenticatedPeersPerAddressMax <= limits.unauthenticatedPeersMax)
             #expect(limits.unauthenticatedPeersMax <= limits.connectionsMax)
