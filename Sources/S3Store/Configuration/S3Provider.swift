@@ -33,6 +33,13 @@ package struct S3Provider: Hashable, Sendable {
         package static let ignored = Conditions(ifAbsent: .ignored, ifMatch: .ignored)
         package static let refused = Conditions(ifAbsent: .refused, ifMatch: .refused)
 
+        /// What the gateway assumes if the store did not answer when it was asked. A kind of store that is known to
+        /// honour the conditions gets their headers, but the gateway does not rely on them.
+        var unconfirmed: Conditions {
+            func unconfirmed(_ known: Condition) -> Condition { known == .honoured ? .ignored : .refused }
+            return Conditions(ifAbsent: unconfirmed(ifAbsent), ifMatch: unconfirmed(ifMatch))
+        }
+
         /// The header that expresses a condition. `nil` if there is no condition, or if the store refuses requests with
         /// this header.
         func header(_ condition: PutCondition) -> (name: String, value: String)? {

@@ -150,13 +150,13 @@ package struct CredentialLease: Sendable {
         switch (state, refusal) {
         case (.trusted, .possible):
             state = .doubted(held)
-        case (.doubted, .certain):
+        case (.trusted, .certain), (.doubted, .certain):
             // The pause may have begun because the source was asked for a mere doubt, before the store named the
             // credentials as the reason. End that pause, so that the source is asked again. After a failure of the
             // source the pause stays.
             if failure == nil { nextAttempt = nil }
             state = .refused(held)
-        case (.trusted, .certain), (.doubted, .possible), (.untried, _):
+        case (.doubted, .possible), (.untried, _):
             state = .refused(held)
         case (.refused, _), (.empty, _):
             break

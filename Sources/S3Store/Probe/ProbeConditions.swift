@@ -33,8 +33,11 @@ struct ProbeConditions {
     /// Whether the store checks the condition `ifAbsent` at the end of the body; `false` if two attempts have not shown
     /// it.
     private func isCheckedAtTheEnd() async -> Bool {
-        for _ in 1...2 {
-            if let isSeen = await probe.seesObjectThatComesDuringBody() { return isSeen }
+        for attempt in 1...2 {
+            // Another key for each attempt: an object that the first attempt has left would refuse the second.
+            if let isSeen = await probe.seesObjectThatComesDuringBody(at: "\(probe.key)-late-\(attempt)") {
+                return isSeen
+            }
         }
         return false
     }

@@ -13,10 +13,10 @@ extension StoreProbe {
     /// Writes an object under the condition that the key has none. While its body is being sent, writes another object
     /// under the same key.
     ///
+    /// - Parameter late: a whole key in the folder of the probes, under which nothing has been written before.
     /// - Returns: whether the condition protects the second object: the store refuses the first write, or it delays the
     ///   second write until the first is done. `nil` if the first write failed for a reason that may pass.
-    func seesObjectThatComesDuringBody() async -> Bool? {
-        let late = "\(key)-late"
+    func seesObjectThatComesDuringBody(at late: String) async -> Bool? {
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
         // try?: the library has just computed the probe's other digests. If it fails here, the result is unclear.
         guard let digests = try? Self.digests(first, last) else { return false }

@@ -250,11 +250,12 @@ struct StoreProbe {
     private mutating func tryConditions() async throws(StoreError) {
         let conditions = ProbeConditions(probe: self)
         // A request with a condition may be one that the store cannot carry out. So if the store did not answer, the
-        // gateway sends no condition.
-        findings.provider.completeConditions =
-            try await answer(of: .completeCondition, otherwise: .refused, conditions.ofCompletion)
-        findings.provider.putConditions =
-            try await answer(of: .putCondition, otherwise: .refused, conditions.ofPut)
+        // gateway sends a condition only to a kind of store that is known to honour it, and does not rely on it.
+        let known = findings.provider
+        findings.provider.completeConditions = try await answer(
+            of: .completeCondition, otherwise: known.completeConditions.unconfirmed, conditions.ofCompletion)
+        findings.provider.putConditions = try await answer(
+            of: .putCondition, otherwise: known.putConditions.unconfirmed, conditions.ofPut)
         findings.provider.checksDeleteCondition =
             try await answer(of: .deleteCondition, otherwise: false, conditions.isHonouredByDeletion)
     }

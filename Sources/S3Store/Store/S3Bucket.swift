@@ -70,8 +70,10 @@ struct S3Bucket: Sendable {
             let summary = try S3ObjectHeaders(headers: response.headers).summary(from: provider)
             return ObjectReader(summary: summary, bytes: S3ObjectBytes(body: response.body, size: summary.size))
         } catch {
-            // Reading a version needs a right of its own, so a refusal of that says nothing about the key.
-            guard error.isNotFound() || (version.isEmpty && hides(error)) else { throw error }
+            if error.isNotFound() { return nil }
+            // Reading a version needs a right of its own, so a refusal of that says nothing about the key. Reading the
+            // present object may need one, too: if HEAD finds an object, the store does not hide an absent key here.
+            guard version.isEmpty, hides(error), try await head(at: key) == nil else { throw error }
             return nil
         }
     }

@@ -141,6 +141,13 @@ import TransferCommon
         _ = lease.refused(credentials("1"), .certain)
         #expect(lease.mayAskSource(at: instant))
 
+        // A later request was accepted, and then the operator replaced the credentials.
+        _ = lease.refused(credentials("1"), .possible)
+        lease.received(credentials("1"), now: Self.start, at: instant, jitter: 1)
+        lease.accepted(credentials("1"))
+        _ = lease.refused(credentials("1"), .certain)
+        #expect(lease.mayAskSource(at: instant))
+
         var failing = self.lease(credentials("1"))
         failing.failed(StoreError(.unavailable), at: instant, jitter: 1)
         _ = failing.refused(credentials("1"), .certain)

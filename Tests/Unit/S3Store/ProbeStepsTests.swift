@@ -151,7 +151,17 @@ import TransferCommon
         .deleteObject,
     ])
     func optionalStepWithoutAnswerIsAWarning(step: ProbeFindings.Step) async throws {
-        var rules = S3Rules.aws
+        // To a kind of store that is known to honour conditions, the gateway sends them even without an answer. So the
+        // store whose conditions fail must be of another kind.
+        let isUnknownKind = [.completeCondition, .putCondition].contains(step)
+        var rules = S3Rules(name: isUnknownKind ? "generic" : "aws") { rules in
+            rules.keepsSHA256 = true
+            rules.checksObjectSize = true
+            rules.remembersCompletions = true
+            rules.conditionalPut = .honoured
+            rules.conditionalComplete = .honoured
+            rules.conditionalDelete = .honoured
+        }
         switch step {
         case .wrongDigest: rules.failsOnWrongDigests = true
         case .completeCondition: rules.conditionalComplete = .failing
@@ -178,6 +188,19 @@ import TransferCommon
         }
         let warning = "The store did not answer \(step.rawValue) ("
         #expect(record.lines.contains { $0.hasPrefix("warning") && $0.contains(warning) }, "\(record.lines)")
+    }
+
+    /// The kind of store is known to honour conditions. It does not answer the question about them at start, so the
+    /// gateway sends the conditions and does not rely on them.
+    @Test func conditionsOfAKnownKindAreSentWithoutAnAnswer() async throws {
+        var rules = S3Rules.aws
+        rules.conditionalPut = .failing
+        try await ScriptedS3.withServer(rules) { s3 in
+            try await withStore(on: s3, { $0.retries.delayFirst = .milliseconds(1) }) { store in
+                #expect(store.provider.putConditions == .ignored)
+                #expect(store.provider.completeConditions == .honoured)
+            }
+        }
     }
 
     /// The gateway may not delete its own objects. It starts nevertheless. It overwrites the records of finished
