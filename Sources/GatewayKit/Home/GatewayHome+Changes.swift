@@ -132,8 +132,8 @@ extension GatewayHome {
         return code
     }
 
-    /// Adds an invited device to the device list, then removes the invitation. A crash between the two steps leaves an
-    /// invitation that no other device can use, because its name is on the list already.
+    /// Adds an invited device to the device list, then removes the invitation. A crash between the two steps leaves the
+    /// invitation. No other device can use it, because the name in it is on the list already.
     ///
     /// Blocks while another process holds the lock of the lists.
     /// - Parameter voided: called with the error if the device is on the list but its invitation cannot be removed.

@@ -204,7 +204,8 @@ package struct CredentialLease: Sendable {
         }
     }
 
-    /// - Returns: whether the store had refused or doubted the credentials before these, or has not judged them.
+    /// - Returns: whether the store had not judged the previous credentials, or a refusal had made them doubtful or
+    ///   refused.
     private mutating func take(_ new: Held) -> Bool {
         switch state {
         case .doubted(let old) where old.credentials.isSame(as: new.credentials):

@@ -7,7 +7,7 @@ final class ClosePromises {
     private var output: EventLoopPromise<Void>?
     private var channel: EventLoopPromise<Void>?
 
-    /// Keeps the promise of `close(mode: .output)`.
+    /// Stores the promise of `close(mode: .output)`, to be fulfilled later.
     func waitForOutput(_ promise: EventLoopPromise<Void>?) {
         output = promise
     }

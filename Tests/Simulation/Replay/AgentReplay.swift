@@ -84,8 +84,8 @@ final class AgentReplay {
     let signed = SignedStatements()
     /// Connections that received GO AWAY.
     private var dismissed: Set<Int> = []
-    /// For each part whose first content the gateway rejects in the conversation: the wrong digest that the agent's
-    /// first read of the part returns.
+    /// The parts that the gateway rejects in the conversation when they are first sent. The agent's first read of such
+    /// a part returns this wrong digest.
     private var wrongDigests: [PartNumber: SHA256Digest] = [:]
     var position = 0
     var violations: [String] = []

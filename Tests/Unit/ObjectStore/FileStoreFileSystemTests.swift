@@ -121,8 +121,8 @@ import TransferCommon
         }
     }
 
-    /// Ignoring the case of names is an attribute of a single folder, and another program may have made a folder that
-    /// has it.
+    /// Each folder has its own setting for whether names ignore case. Another program may have made a folder in which
+    /// they do.
     @Test func refusesKeysInAFolderThatFoldsCase() async throws {
         try await withTestDirectory { directory in
             let folded = directory.path("Cam")

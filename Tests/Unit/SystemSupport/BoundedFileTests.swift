@@ -70,7 +70,7 @@ import Testing
                     try write("list", to: path)
                     try setMode(0o644, of: path)
                     try #require(chown(path, uid_t(owner), 0) == 0)
-                    // An administrator works in the homes of services.
+                    // Root reads files of other users, because an administrator works in the homes of services.
                     _ = try BoundedFile.read(path, bytesMax: 4, access: .ownerWrites)
                 }
                 try #require(seteuid(65_534) == 0)

@@ -1,6 +1,6 @@
 package import WireProtocol
 
-// The failure of an upload that a code of the gateway ends.
+// Which failure an upload reports when the gateway ends it with an error code.
 
 extension UploadFailure {
     /// The failure for a code of session or part scope.

@@ -7,7 +7,7 @@ import WireProtocol
 /// upload takes every step that is possible, and is then queued under what it waits for.
 struct Scheduler: Hashable {
     var uploads: [UploadID: AgentUpload] = [:]
-    /// A number names an upload or a proof, never both: an upload that ended without its receipt becomes a proof.
+    /// An upload that ended without its receipt becomes a proof and keeps its number. No number is in both tables.
     var proofs: [UploadID: AgentProof] = [:]
     private var queue = ReadyQueue()
     private(set) var pacer: ChunkPacer

@@ -83,7 +83,7 @@ package struct UploadSession: Hashable, Sendable {
         }
     }
 
-    /// Whether the object under the key was compared.
+    /// Whether the object under the key was compared with the file, whatever the result.
     private var isCompared: Bool {
         if case .compared = target { true } else { false }
     }

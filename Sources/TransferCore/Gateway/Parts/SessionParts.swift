@@ -29,8 +29,9 @@ package struct SessionParts: Hashable, Sendable {
         ///
         /// - voidsComplete: whether a COMPLETE that has arrived becomes void.
         case continues(PartDecision.Decision, voidsComplete: Bool)
-        /// Take up or refuse the offer. COMPLETE, if it has arrived, is void, and the offered part that the new offer
-        /// replaces was given up.
+        /// Take up or refuse the offer. A COMPLETE that has arrived is void.
+        ///
+        /// - replaced: the part of an earlier offer, which was given up; `nil` if there was none.
         case isNew(replaced: IncomingPart?)
     }
 

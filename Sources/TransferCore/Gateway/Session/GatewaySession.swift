@@ -21,7 +21,7 @@ struct GatewaySession: Hashable {
     var intake: SessionIntake
     /// Whether failing parts mean that the upload is gone.
     var doubt = UploadDoubt()
-    /// Drops the upload of a session that has ended without using it.
+    /// Drops the upload in the store if the session ends without using the upload.
     private(set) var leftover = LeftoverUpload()
 
     var id: SessionID { target.session }

@@ -35,8 +35,8 @@ import WireProtocol
         #expect(answer.wanted == [Self.entries[1].part])
     }
 
-    /// A run that joins its session in another slot already knows all stored parts whose digests the gateway knows. So
-    /// the gateway names only the parts without a digest, so that the agent offers them with an MD5.
+    /// When a run joins its session in a further slot, it has already learned of all stored parts whose digests are
+    /// known. The gateway therefore names only the parts without a digest, and the agent offers these with an MD5.
     @Test func aJoiningSlotLearnsOnlyOfPartsWithoutADigest() {
         var stored = Self.stored
         stored[Self.entries[2].part] = Self.entry(2, digest: nil)

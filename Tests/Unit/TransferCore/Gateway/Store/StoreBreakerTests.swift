@@ -204,7 +204,7 @@ import WireProtocol
         #expect(bench.deferral == nil)
     }
 
-    /// A store that was full and is down now counts as silent, whatever it answered while it was full.
+    /// A store that was full and has since gone down counts as silent, whatever it answered while it was full.
     @Test func fullStoreThatGoesDownIsTriedWhenItAnswersAgain() {
         var bench = opened(by: Self.full)
         bench.call(Self.alive)
