@@ -19,7 +19,6 @@ extension SessionParts {
     }
 
     private mutating func result(of answer: StoreAnswer, to part: IncomingPart, listed: Int) -> OnAnswer {
-        late.ended(answer)
         let offer = part.offer
         let content = ContentEvidence.wholeDigest(offer.digest)
         switch answer {
@@ -53,6 +52,13 @@ extension SessionParts {
             cause, isPatient: true, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest))
     }
 
+    /// The store has answered a request.
+    ///
+    /// - Returns: the digest of the part, if the request was the call of a part that was given up.
+    package mutating func answeredGivenUp(_ request: StoreRequestID) -> SHA256Digest? {
+        givenUp.isEmpty ? nil : givenUp.removeValue(forKey: request)
+    }
+
     // MARK: Giving up
 
     /// Removes a part before the store has answered its call.
@@ -60,7 +66,7 @@ extension SessionParts {
     /// - Returns: the part, whose call the caller cancels.
     package mutating func giveUp(_ number: PartNumber) -> IncomingPart? {
         guard let part = table[number] else { return nil }
-        if let call = part.sending?.call { late.gaveUp(call, digest: part.offer.digest) }
+        if let call = part.sending?.call { givenUp[call] = part.offer.digest }
         table[number] = nil
         return part
     }

@@ -94,8 +94,9 @@ package struct SessionParts: Hashable, Sendable {
     package internal(set) var stored = StoredParts()
     /// What the offers say of a stream's length.
     package private(set) var extent = StreamExtent()
-    /// The calls that may still store a part that was given up.
-    package var late = LateParts()
+    /// The calls of parts that were given up, with the digest of the part that each carries. A call may take effect
+    /// until the store has answered it.
+    var givenUp: [StoreRequestID: SHA256Digest] = [:]
 
     /// A session without parts.
     package init(plan: PartPlan) {
@@ -109,7 +110,7 @@ package struct SessionParts: Hashable, Sendable {
     package var isEmpty: Bool { table.isEmpty }
     var isOnePart: Bool { plan.isOnePart }
     /// Whether a call that was given up may still take effect.
-    package var mayLand: Bool { late.mayLand }
+    package var mayLand: Bool { !givenUp.isEmpty }
 
     /// Whether this gateway knows of every part, so that another gateway may be completing the upload.
     ///

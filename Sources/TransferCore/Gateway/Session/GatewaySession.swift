@@ -199,7 +199,7 @@ struct GatewaySession: Hashable {
         let step: SessionStep?
         if let number = parts.number(ofCall: request) {
             step = receivedPartAnswer(answer, part: number, &context)
-        } else if let digest = intake.parts.late.answered(request, answer) {
+        } else if let digest = intake.parts.answeredGivenUp(request) {
             step = receivedGivenUpAnswer(answer, digest)
         } else if leftover.awaits(request) {
             step = nil
@@ -256,7 +256,7 @@ struct GatewaySession: Hashable {
     }
 
     private mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        switch leftover.answered(answer, mayLand: intake.parts.late.mayArrive) {
+        switch leftover.answered(answer, mayLand: intake.parts.mayLand) {
         case .list:
             guard let upload = facts.upload else { return }
             leftover.lists(request(.listParts(key: facts.key, upload: upload), &context))
@@ -304,8 +304,9 @@ struct GatewaySession: Hashable {
         case .refuse(let refusal): end(.refused(target, context.advised(refusal)), &context)
         case .forget: phase = .ended
         case .finishAbort:
-            // A part may still arrive at the store. The store's cleaning then needs the record to find it.
-            if !isOnePart, !intake.parts.late.mayArrive { removeRecord(&context) }
+            // While a request that was given up has no answer, it may still store a part of the upload. The store's
+            // cleaning then needs the record to find the part.
+            if !isOnePart, !intake.parts.mayLand { removeRecord(&context) }
             end(.aborted(target), &context)
         }
     }

@@ -52,8 +52,7 @@ import WireProtocol
             { if $0.isEmpty, !$0.mayLand { $0.listed(GatewayDriver.entries(of: 2_500)) } },
             { _ = $0.receivedAnswer(.partStored(etag: "e"), part: number, listed: 0) },
             { _ = $0.receivedAnswer(.failed(.outcomeUnknown), part: number, listed: 0) },
-            { _ = $0.giveUp(number) }, { _ = $0.late.answered(Self.call, .failed(.cancelled)) },
-            { $0.wanted([number]) },
+            { _ = $0.giveUp(number) }, { _ = $0.answeredGivenUp(Self.call) }, { $0.wanted([number]) },
         ]
         var changes: Set<TransitionTable.Row> = []
         for parts in [try Self.empty(), try Self.offered(), try Self.offered(isDecided: true), givenUp, stored] {
@@ -218,8 +217,8 @@ import WireProtocol
         var parts = try Self.offered(isDecided: true)
         let part = try #require(parts.giveUp(try Self.number()))
         #expect(parts.giveUpAll() == [] && parts.mayLand)
-        #expect(parts.late.answered(StoreRequestID(1), .done) == nil)
-        #expect(parts.late.answered(Self.call, .failed(.cancelled)) == part.offer.digest)
+        #expect(parts.answeredGivenUp(StoreRequestID(1)) == nil)
+        #expect(parts.answeredGivenUp(Self.call) == part.offer.digest)
         #expect(!parts.mayLand)
     }
 }
