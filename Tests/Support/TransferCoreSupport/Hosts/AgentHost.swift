@@ -28,6 +28,8 @@ package final class AgentHost {
     unowned let world: any HostWorld
     private var ends: [ConnectionID: End] = [:]
     private var lostConnectionAt: Instant?
+    /// The connections as they were when the agent ended its run, before it closed them.
+    private var atEnd: (ends: [ConnectionID: End], lostConnectionAt: Instant?, now: Instant)?
     /// Where each part under way begins in its file, and its bytes if they are kept in memory.
     var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     var reads: [PartKey: Int] = [:]
@@ -73,8 +75,10 @@ package final class AgentHost {
     package var heldParts: Int { held.count }
 
     /// Whether the agent is connected and has lost no connection for this time, and each connection has been open for
-    /// as long and has brought a frame in the second half of the time.
+    /// as long and has brought a frame in the second half of the time. For a run that the agent has ended: whether that
+    /// was so at its end.
     package func isWellConnected(for age: Duration) -> Bool {
+        let (ends, lostConnectionAt, now) = atEnd ?? (ends, lostConnectionAt, now)
         let areAlive = ends.values.allSatisfy { end in
             guard let openedAt = end.openedAt, let heardAt = end.heardAt else { return false }
             return openedAt + age <= now && heardAt + age / 2 > now
@@ -125,6 +129,7 @@ package final class AgentHost {
     }
 
     private func forget() {
+        atEnd = nil
         ends = [:]
         held = [:]
         reads = [:]
@@ -209,6 +214,7 @@ package final class AgentHost {
             ends[chunk.connection]?.chunks.append(chunk)
             pump(chunk.connection)
         case .close(let id):
+            if machine.verdict != nil, atEnd == nil { atEnd = (ends, lostConnectionAt, now) }
             lostConnectionAt = now
             ends.removeValue(forKey: id)?.wire?.close(from: .toGateway)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
