@@ -29,9 +29,8 @@ package struct SessionParts: Hashable, Sendable {
         ///
         /// - voidsComplete: whether a COMPLETE that has arrived becomes void.
         case continues(PartDecision.Decision, voidsComplete: Bool)
-        /// Take up or refuse the offer. A COMPLETE that has arrived is void.
-        ///
-        /// - replaced: the part of an earlier offer, which was given up; `nil` if there was none.
+        /// Take up or refuse the offer. A COMPLETE that has arrived is void. `replaced` is the part of an earlier
+        /// offer, which was given up.
         case isNew(replaced: IncomingPart?)
     }
 
