@@ -142,7 +142,7 @@ extension GatewayTransfers {
     ) -> Violation? {
         // The parts of a one-part file are not listed (specification §9.2).
         if let slot = slots[attachment], slot.stage == .open, sessions[slot.session]?.isOnePart != false { return nil }
-        guard let result = slots[attachment]?.received(page, of: device.fingerprint, &context) else { return nil }
+        guard let result = slots.received(page, at: attachment, of: device.fingerprint, &context) else { return nil }
         if case .listed(let token, let asksForPartials) = result {
             resume(token, asksForPartials: asksForPartials, at: attachment, of: device, &context)
         }

@@ -40,18 +40,10 @@ struct SlotTable: Hashable {
     /// The device at the other end of an open connection.
     func device(on id: ConnectionID) -> SHA256Digest? { connections[id]?.device }
 
-    /// The session in a slot; `nil` if the slot is closed, carries a PROVE, or its connection is gone. The session can
-    /// be changed in place, so that a page of a list does not copy the pages before it.
+    /// The session in a slot; `nil` if the slot is closed, carries a PROVE, or its connection is gone.
     subscript(attachment: Attachment) -> SessionSlot? {
         get { connections[attachment.connection]?.sessions[attachment.slot] }
-        _modify {
-            var none: SessionSlot?
-            guard let device = connections[attachment.connection]?.device else {
-                yield &none
-                return
-            }
-            yield &connections[attachment.connection, default: Connection(device: device)].sessions[attachment.slot]
-        }
+        set { connections[attachment.connection]?.sessions[attachment.slot] = newValue }
     }
 
     /// Bytes of the budget that the lists hold, for each connection's device.
@@ -137,6 +129,15 @@ struct SlotTable: Hashable {
     }
 
     // MARK: Lists
+
+    /// A page of PART LIST has arrived. Changes the slot in place, because the subscript would copy all pages before.
+    ///
+    /// - Returns: `nil` if the slot carries no session.
+    mutating func received(
+        _ page: PartList, at attachment: Attachment, of device: SHA256Digest, _ context: inout GatewayContext
+    ) -> SessionSlot.OnList? {
+        connections[attachment.connection]?.sessions[attachment.slot]?.received(page, of: device, &context)
+    }
 
     /// Frees the budget of the list in a slot.
     mutating func releaseList(at attachment: Attachment, _ context: inout GatewayContext) {
