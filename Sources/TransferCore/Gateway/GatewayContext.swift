@@ -58,16 +58,17 @@ struct GatewayContext: Hashable {
         lastRequest += 1
         let id = StoreRequestID(lastRequest)
         requestOwners[id] = owner
-        calls.add(request, id, of: owner.device)
-        beginCalls(of: request.callClass)
+        if calls.begins(request, id, of: owner.device) {
+            begun(id, request)
+        } else {
+            calls.add(request, id, of: owner.device)
+        }
         return id
     }
 
-    private mutating func beginCalls(of callClass: StoreCallClass) {
-        while let call = calls.next(of: callClass) {
-            if requestOwners[call.id]?.isBackground != true { breaker.asked(call.id, now: now) }
-            actions.append(.store(call.id, call.request))
-        }
+    private mutating func begun(_ id: StoreRequestID, _ request: StoreRequest) {
+        if requestOwners[id]?.isBackground != true { breaker.asked(id, now: now) }
+        actions.append(.store(id, request))
     }
 
     /// The store has answered a request. If other calls wait for the place of this one, the next of them begins.
@@ -79,7 +80,9 @@ struct GatewayContext: Hashable {
         if owner?.isBackground != true {
             storeAnswered(request, answer, device: owner?.device, isDoubtful: isDoubtful)
         }
-        if let callClass = calls.ended(request) { beginCalls(of: callClass) }
+        if let callClass = calls.ended(request) {
+            while let call = calls.next(of: callClass) { begun(call.id, call.request) }
+        }
         return owner
     }
 

@@ -14,8 +14,7 @@ extension GatewayContext {
     /// Writes the record of a session again, unless that is under way.
     mutating func renewRecord(of session: SessionID, of device: AuthorisedDevice, key: String) {
         guard calls.hasRoomForRecords, renewals.begin(session) else { return }
-        _ = request(
-            .renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
+        _ = request(.renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
     }
 
     /// The store has answered the renewal of a session's record. A failed renewal is not repeated; the record then

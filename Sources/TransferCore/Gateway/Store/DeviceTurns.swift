@@ -51,7 +51,14 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     private var lastOrder: UInt64 = 0
 
     var waitingCount: Int { waiting.count }
-    var placesCount: Int { places.total }
+
+    /// Takes a place for an element of a device, if nothing waits and a place is free. So as long as places are free,
+    /// elements need no lane.
+    mutating func takePlace(_ bounds: Bounds, of device: SHA256Digest) -> Bool {
+        guard waiting.isEmpty, places.total < bounds.inAll, places[device] < bounds.ofDevice else { return false }
+        places.add(device)
+        return true
+    }
 
     /// Adds an element behind the others of its device.
     mutating func add(_ element: Element, of device: SHA256Digest) {

@@ -4,6 +4,7 @@ package import TransferCommon
 /// bound, and devices take turns in each class (`DeviceTurns`).
 ///
 ///     from     event                                                        to
+///     absent   a call is requested, no other waits, and a place is free     begun
 ///     absent   a call is requested                                          waiting
 ///     waiting  its turn comes                                               begun
 ///     waiting  its session, slot or PROVE no longer needs the answer        absent
@@ -60,7 +61,17 @@ package struct StoreCallQueue: Hashable, Sendable {
     /// Whether the gateway may request a call for a record although no session waits for its answer.
     package var hasRoomForRecords: Bool { (turns[.record]?.waitingCount ?? 0) < limits.waitingRecordsMax }
 
-    /// A call is requested. The caller then begins the calls that `next` returns.
+    /// A call is requested.
+    ///
+    /// - Returns: whether it begins at once, because no call of its class waits and a place is free.
+    package mutating func begins(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) -> Bool {
+        let (callClass, bounds) = (request.callClass, bounds(of: request.callClass))
+        guard !isClosed, turns[callClass, default: DeviceTurns()].takePlace(bounds, of: device) else { return false }
+        begun[id] = Begun(callClass: callClass, device: device)
+        return true
+    }
+
+    /// A call that does not begin at once waits. Later the caller begins the calls that `next` returns.
     package mutating func add(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) {
         waiting[id] = Entry(request: request, device: device)
         turns[request.callClass, default: DeviceTurns()].add(id, of: device)
@@ -68,12 +79,16 @@ package struct StoreCallQueue: Hashable, Sendable {
 
     /// Takes the call of a class whose turn it is; `nil` if no call of the class may begin now.
     package mutating func next(of callClass: StoreCallClass) -> Call? {
-        let bounds = DeviceTurns<StoreRequestID>.Bounds(inAll: limits[callClass] ?? .max)
+        let bounds = bounds(of: callClass)
         guard !isClosed, let id = turns[callClass]?.next(bounds), let entry = waiting.removeValue(forKey: id) else {
             return nil
         }
         begun[id] = Begun(callClass: callClass, device: entry.device)
         return Call(id: id, request: entry.request)
+    }
+
+    private func bounds(of callClass: StoreCallClass) -> DeviceTurns<StoreRequestID>.Bounds {
+        .init(inAll: limits[callClass] ?? .max)
     }
 
     /// The answer to a call is no longer needed.

@@ -36,13 +36,14 @@ import WireProtocol
         func name(_ queue: StoreCallQueue) -> String { queue[StoreRequestID(1)].map { "\($0)" } ?? "absent" }
         let events: [(inout StoreCallQueue) -> Void] = [
             { if $0[StoreRequestID(1)] == nil { $0.add(Self.list, StoreRequestID(1), of: Self.device) } },
+            { if $0[StoreRequestID(1)] == nil { _ = $0.begins(Self.list, StoreRequestID(1), of: Self.device) } },
             { _ = $0.next(of: .list) }, { _ = $0.leave(StoreRequestID(1)) }, { $0.close() },
             { _ = $0.ended(StoreRequestID(1)) },
         ]
         var waiting = Self.queue()
         events[0](&waiting)
         var begun = waiting
-        events[1](&begun)
+        events[2](&begun)
         var changes: Set<TransitionTable.Row> = []
         for queue in [Self.queue(), waiting, begun] {
             for event in events {
@@ -62,6 +63,22 @@ import WireProtocol
         #expect(queue.ended(StoreRequestID(0)) == .list)
         #expect(Self.begin(&queue) == [2])
         #expect(queue.ended(StoreRequestID(7)) == nil, "an unknown call frees nothing")
+    }
+
+    /// A call that begins at once takes a place like any other, and overtakes none that waits.
+    @Test func callBeginsAtOnceIfNoneWaitsAndAPlaceIsFree() {
+        var queue = Self.queue(lists: 1)
+        func begins(_ id: UInt64) -> Bool { queue.begins(Self.list, StoreRequestID(id), of: Self.device(1)) }
+        #expect(begins(1) && !begins(2))
+        queue.add(Self.list, StoreRequestID(3), of: Self.device(2))
+        #expect(Self.begin(&queue) == [])
+        #expect(queue.ended(StoreRequestID(1)) == .list)
+        #expect(!begins(4), "another call waits")
+        #expect(Self.begin(&queue) == [3])
+        #expect(queue.ended(StoreRequestID(3)) == .list)
+        #expect(begins(5))
+        queue.close()
+        #expect(queue.ended(StoreRequestID(5)) == .list && !begins(6))
     }
 
     /// Each class has room of its own, and parts and read-backs begin at once.
