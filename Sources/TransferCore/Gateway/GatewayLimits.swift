@@ -162,10 +162,15 @@ package struct GatewayLimits: Hashable, Sendable {
     var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
 
     /// The budget that one read-back takes: the piece of the object that is being hashed.
-    var readBackBytes: UInt64 { max(min(256 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1) }
+    var readBackBytes: UInt64 { shareOfBudget(atMost: 256 << 10) }
 
     /// Size of a page of stored parts. Small, so that the pages of many slots and connections fit into the budget.
-    var answerPageBytes: Int { Int(max(min(64 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1)) }
+    var answerPageBytes: Int { Int(shareOfBudget(atMost: 64 << 10)) }
+
+    /// A sixteenth of the smaller budget at most, so that several such pieces fit.
+    private func shareOfBudget(atMost bytes: UInt64) -> UInt64 {
+        max(min(bytes, budgetBytes / 16, budgetBytesPerDevice / 16), 1)
+    }
 
     /// The bounds on parts that WELCOME names. A session could never be completed if its part list took more than a
     /// quarter of a budget. So `partsMax` is at most the number of parts whose list fits, and the agent divides the

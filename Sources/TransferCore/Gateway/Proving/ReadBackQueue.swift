@@ -115,6 +115,7 @@ struct ReadBackQueue: Hashable {
 
     /// Begins as many readings as allowed.
     mutating func begin(_ context: inout GatewayContext) {
+        guard turns.waitingCount > 0 else { return }
         let bounds = DeviceTurns<Ticket>.Bounds(
             inAll: context.limits.readBacksMax, ofDevice: context.limits.readBacksPerDeviceMax)
         let bytes = context.limits.readBackBytes
