@@ -174,13 +174,17 @@ package struct Journal: Sendable {
     }
 
     /// The records of several keys in the same order, read in one transaction.
-    package func records(ofKeys keys: [String]) throws -> [KeyRecord] {
+    ///
+    /// - Parameter withReceipts: whether to read the signed receipts, too, which takes another query for each file.
+    package func records(ofKeys keys: [String], withReceipts: Bool) throws -> [KeyRecord] {
         try reader.read { [now = clock()] database in
-            try keys.map { try Self.record(database, ofKey: $0, now: now) }
+            try keys.map { try Self.record(database, ofKey: $0, withReceipt: withReceipts, now: now) }
         }
     }
 
-    private static func record(_ database: Database, ofKey key: String, now: BootMoment) throws -> KeyRecord {
+    private static func record(
+        _ database: Database, ofKey key: String, withReceipt: Bool = true, now: BootMoment
+    ) throws -> KeyRecord {
         // For a new file, the usual case, this one statement finds no row and no further query follows.
         let found = try GRDB.Row.fetchOne(
             database,
@@ -195,7 +199,7 @@ package struct Journal: Sendable {
         return KeyRecord(
             unfinished: try found.value("is_unfinished") ? rows(database, "WHERE key = ?", [key]).first : nil,
             hasReceipt: try found.value("has_receipt"), proof: proof,
-            signedReceipt: try proof.flatMap { try SignedReceipts.newest(of: $0, database) },
+            signedReceipt: withReceipt ? try proof.flatMap { try SignedReceipts.newest(of: $0, database) } : nil,
             withdrawn: try found.value("is_withdrawn") ? withdrawn(database, ofKey: key, now: now) : nil)
     }
 

@@ -54,17 +54,19 @@ package struct SignedReceipts: Sendable {
         return receipts
     }
 
+    /// The columns that `receipt` reads.
+    private static let columns = "statement, signature, public_key, certificates"
+
     /// Calls `body` with each receipt, ordered by key and then oldest first. Reads the rows one by one, so memory never
     /// holds all receipts.
     ///
     /// - Parameter key: full key, including the prefix; `nil` for the receipts of all keys.
     package func forEachReceipt(ofKey key: String? = nil, _ body: (StoredReceipt) throws -> Void) throws {
-        let columns = "statement, signature, public_key, certificates"
         try reader.read { database in
             let rows = try GRDB.Row.fetchCursor(
                 database,
                 Journal.request(
-                    "SELECT \(columns) FROM signed_receipts WHERE ?1 IS NULL OR key = ?1 ORDER BY key, made, id",
+                    "SELECT \(Self.columns) FROM signed_receipts WHERE ?1 IS NULL OR key = ?1 ORDER BY key, made, id",
                     [key], for: GRDB.Row.self))
             while let row = try rows.next() { try body(Self.receipt(row)) }
         }
@@ -74,7 +76,7 @@ package struct SignedReceipts: Sendable {
     static func newest(of proof: StoredProof, _ database: Database) throws -> StoredReceipt? {
         guard let key = proof.wholeKey, let store = proof.store else { return nil }
         let sql = """
-            SELECT statement, signature, public_key, certificates FROM signed_receipts WHERE key = ? AND store = ?
+            SELECT \(columns) FROM signed_receipts WHERE key = ? AND store = ?
                 ORDER BY made DESC, id DESC LIMIT 1
             """
         let row = try GRDB.Row.fetchOne(

@@ -215,8 +215,10 @@ struct FilePush {
             submission.events.add(homes.map { .note(key: $0.candidate.path, UploadFeeder.homeNote) })
         }
         let files = batch.filter { $0.candidate.finding != .home }
+        let withReceipts = submission.configuration.wantsReceipts
         return try await submission.threads.runIfActive { [journal = submission.journal, clock] in
-            zip(files, try journal.records(ofKeys: files.map(\.candidate.key))).map { subject, record in
+            let records = try journal.records(ofKeys: files.map(\.candidate.key), withReceipts: withReceipts)
+            return zip(files, records).map { subject, record in
                 let file = Result { () throws(UploadFailure) in
                     let source = try subject.candidate.finding.open()
                     return (source: source, seen: try source.look(clock: clock))

@@ -52,7 +52,9 @@ extension UploadFeeder {
                 unopened.removeFirst(files.count)
             }
             let looks = try await threads.runIfActive { files.map { Self.look(at: $0, clock) } }
-            let records = try await threads.runIfActive { [journal] in try journal.records(ofKeys: files.map(\.key)) }
+            let records = try await threads.runIfActive { [journal] in
+                try journal.records(ofKeys: files.map(\.key), withReceipts: false)
+            }
             var questions: [AgentShell.Question] = []
             for (file, (look, record)) in zip(files, zip(looks, records)) {
                 if look.lacksDescriptor, wait.wasRefused(now: time.now) {
