@@ -117,7 +117,7 @@ package final class CheckReport: Sendable {
             state.states[kind].map { "\($0) \(kind.words)" }
         }
         if state.failed > 0 { parts.append("\(state.failed) failed") }
-        let files = "\(state.files) file\(state.files == 1 ? "" : "s")"
+        let files = counted(state.files, "file")
         return parts.isEmpty ? files : "\(files): \(parts.joined(separator: ", "))"
     }
 

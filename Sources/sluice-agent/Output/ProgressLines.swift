@@ -272,7 +272,7 @@ package final class ProgressLines: Sendable {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
             let unchanged = summary.unchanged > 0 ? ", \(summary.unchanged) unchanged" : ""
             lines.append(
-                "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed\(unchanged); "
+                "\(counted(summary.files, "file")), \(summary.failures.count) failed\(unchanged); "
                     + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
                     + "\(Self.size(summary.bytesResumed)) were stored before; \(Self.time(summary.seconds)), "
                     + "\(Self.size(UInt64(rate)))/s")
@@ -294,7 +294,7 @@ package final class ProgressLines: Sendable {
 
     /// The line for files that ended with the run, after the one whose line has given the reason.
     private static func others(_ count: Int) -> String {
-        "\(count) other file\(count == 1 ? "" : "s"), for the same reason"
+        "\(counted(count, "other file")), for the same reason"
     }
 
     /// Bytes per second since the last line; `nil` if it is too early for another line.
