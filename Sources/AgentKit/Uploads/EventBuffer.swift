@@ -29,9 +29,8 @@ package final class EventBuffer: Sendable {
     package func next() async -> [ShellEvent] {
         while true {
             let (events, feeders) = state.withLock { state in
-                let events = state.queue.takeAll()
-                defer { if !events.isEmpty { state.feeders = [] } }
-                return (events, events.isEmpty ? [] : state.feeders)
+                defer { state.feeders = [] }
+                return (state.queue.takeAll(), state.feeders)
             }
             for feeder in feeders { feeder.resume() }
             guard events.isEmpty else { return events }
@@ -68,7 +67,7 @@ package struct EventQueue {
     }
 
     private struct Key: Hashable {
-        var upload: UInt64
+        var upload: UploadID
         var kind: Kind
     }
 
@@ -103,8 +102,8 @@ package struct EventQueue {
     private static func key(of event: ShellEvent) -> Key? {
         guard case .report(let id, let report, _) = event else { return nil }
         switch report {
-        case .partProgress: return Key(upload: UInt64(bitPattern: id.value), kind: .progress)
-        case .waiting: return Key(upload: UInt64(bitPattern: id.value), kind: .waiting)
+        case .partProgress: return Key(upload: id, kind: .progress)
+        case .waiting: return Key(upload: id, kind: .waiting)
         default: return nil
         }
     }

@@ -18,9 +18,7 @@ struct UnauthenticatedPeers {
     mutating func connected(
         _ channel: any Channel, from address: SocketAddress?
     ) -> (newcomer: PreAuthenticationLimiter.Peer, leaving: (any Channel)?) {
-        let (newcomer, leaving) = limiter.enter(PreAuthenticationLimiter.address(of: address))
-        channels[newcomer] = channel
-        return (newcomer, leaving.flatMap { channels.removeValue(forKey: $0) })
+        keep(channel, as: limiter.enter(PreAuthenticationLimiter.address(of: address)))
     }
 
     /// Registers a connection from a balancer, whose PROXY header has not arrived.
@@ -29,9 +27,15 @@ struct UnauthenticatedPeers {
     mutating func awaitsProxyHeader(
         _ channel: any Channel
     ) -> (newcomer: PreAuthenticationLimiter.Peer, leaving: (any Channel)?) {
-        let (newcomer, leaving) = limiter.enterBeforeProxyHeader()
-        channels[newcomer] = channel
-        return (newcomer, leaving.flatMap { channels.removeValue(forKey: $0) })
+        keep(channel, as: limiter.enterBeforeProxyHeader())
+    }
+
+    private mutating func keep(
+        _ channel: any Channel,
+        as entry: (newcomer: PreAuthenticationLimiter.Peer, leaving: PreAuthenticationLimiter.Peer?)
+    ) -> (newcomer: PreAuthenticationLimiter.Peer, leaving: (any Channel)?) {
+        channels[entry.newcomer] = channel
+        return (entry.newcomer, entry.leaving.flatMap { channels.removeValue(forKey: $0) })
     }
 
     /// Unregisters a connection that has ended, said HELLO, or got its PROXY header.

@@ -39,16 +39,8 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
                 now = try await cleaner.store.currentTime()
                 clock = .told(now)
             }
-            while let name = try await nextName(actor) {
-                if let entry = try await entry(name, now: now) { return entry }
-            }
-            return nil
-        }
-
-        /// The name of the next record that is not empty.
-        private mutating func nextName(_ actor: isolated (any Actor)?) async throws(StoreError) -> String? {
             while let record = try await listed.next(isolation: actor) {
-                if !record.isEmptied { return record.name }
+                if !record.isEmptied, let entry = try await entry(record.name, now: now) { return entry }
             }
             return nil
         }

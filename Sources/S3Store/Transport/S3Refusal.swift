@@ -117,12 +117,11 @@ extension S3Refusal {
         }
     }
 
-    /// The sentence of the error that this refusal causes.
+    /// The sentence of the error that this refusal causes; `nil` if the sentence of its reason is enough.
     ///
     /// - Parameter meaning: what the client takes the refusal for.
-    func sentence(for meaning: S3Meaning) -> String {
-        let special = meaning.remedy == .otherClock ? Self.clockSentence : specialSentence ?? bareSentence
-        return StoreError(meaning.reason, special).sentence
+    func sentence(for meaning: S3Meaning) -> String? {
+        meaning.remedy == .otherClock ? Self.clockSentence : specialSentence ?? bareSentence
     }
 
     /// Whether the error code says that the credentials are the reason. A refusal without a code, or because of a wrong

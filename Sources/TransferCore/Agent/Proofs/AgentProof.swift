@@ -28,7 +28,7 @@ struct AgentProof: Hashable {
         case question
         /// An upload has ended as stored, without the receipt that its user wants. If the object is not there any more,
         /// the upload begins that compares or sends the file.
-        case receipt(UploadReceipt, wasThere: Bool, UploadProgress, else: UploadRequest? = nil)
+        case receipt(UploadReceipt, wasThere: Bool, UploadProgress, else: UploadRequest?)
     }
 
     enum Phase: Hashable {
