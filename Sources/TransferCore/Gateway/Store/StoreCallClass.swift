@@ -3,7 +3,7 @@ import WireProtocol
 
 /// The classes of calls to the store. Each class has a bound of its own, so that many calls of one class keep no call
 /// of another class waiting.
-package enum StoreCallClass: Hashable, Sendable {
+package enum StoreCallClass: Int, CaseIterable, Hashable, Sendable {
     case lookUp
     case list
     /// A session's record is searched, written or removed, or its upload is begun.

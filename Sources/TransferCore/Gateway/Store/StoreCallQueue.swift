@@ -40,7 +40,8 @@ package struct StoreCallQueue: Hashable, Sendable {
     }
 
     private let limits: StoreCallLimits
-    private var turns: [StoreCallClass: DeviceTurns<StoreRequestID>] = [:]
+    /// The calls of each class, at the place of the class's raw value. A dictionary would take memory for each change.
+    private var turns = [DeviceTurns<StoreRequestID>](repeating: .init(), count: StoreCallClass.allCases.count)
     private var waiting: [StoreRequestID: Entry] = [:]
     private var begun: [StoreRequestID: Begun] = [:]
     /// Whether the process ends, so that no further call begins.
@@ -59,14 +60,16 @@ package struct StoreCallQueue: Hashable, Sendable {
     package var waitingCount: Int { waiting.count }
 
     /// Whether the gateway may request a call for a record although no session waits for its answer.
-    package var hasRoomForRecords: Bool { (turns[.record]?.waitingCount ?? 0) < limits.waitingRecordsMax }
+    package var hasRoomForRecords: Bool {
+        turns[StoreCallClass.record.rawValue].waitingCount < limits.waitingRecordsMax
+    }
 
     /// A call is requested.
     ///
     /// - Returns: whether it begins at once, because no call of its class waits and a place is free.
     package mutating func begins(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) -> Bool {
         let (callClass, bounds) = (request.callClass, bounds(of: request.callClass))
-        guard !isClosed, turns[callClass, default: DeviceTurns()].takePlace(bounds, of: device) else { return false }
+        guard !isClosed, turns[callClass.rawValue].takePlace(bounds, of: device) else { return false }
         begun[id] = Begun(callClass: callClass, device: device)
         return true
     }
@@ -74,13 +77,14 @@ package struct StoreCallQueue: Hashable, Sendable {
     /// A call that does not begin at once waits. Later the caller begins the calls that `next` returns.
     package mutating func add(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) {
         waiting[id] = Entry(request: request, device: device)
-        turns[request.callClass, default: DeviceTurns()].add(id, of: device)
+        turns[request.callClass.rawValue].add(id, of: device)
     }
 
     /// Takes the call of a class whose turn it is; `nil` if no call of the class may begin now.
     package mutating func next(of callClass: StoreCallClass) -> Call? {
         let bounds = bounds(of: callClass)
-        guard !isClosed, let id = turns[callClass]?.next(bounds), let entry = waiting.removeValue(forKey: id) else {
+        guard !isClosed, let id = turns[callClass.rawValue].next(bounds), let entry = waiting.removeValue(forKey: id)
+        else {
             return nil
         }
         begun[id] = Begun(callClass: callClass, device: entry.device)
@@ -96,7 +100,7 @@ package struct StoreCallQueue: Hashable, Sendable {
     /// - Returns: whether the call was waiting. If it was, it never begins, and no answer follows.
     package mutating func leave(_ id: StoreRequestID) -> Bool {
         guard let entry = waiting.removeValue(forKey: id) else { return false }
-        turns[entry.request.callClass]?.leave(id)
+        turns[entry.request.callClass.rawValue].leave(id)
         return true
     }
 
@@ -105,7 +109,7 @@ package struct StoreCallQueue: Hashable, Sendable {
     /// - Returns: the class, of which another call may begin now; `nil` if the call was not under way.
     package mutating func ended(_ id: StoreRequestID) -> StoreCallClass? {
         guard let call = begun.removeValue(forKey: id) else { return nil }
-        turns[call.callClass]?.freePlace(of: call.device)
+        turns[call.callClass.rawValue].freePlace(of: call.device)
         return call.callClass
     }
 
