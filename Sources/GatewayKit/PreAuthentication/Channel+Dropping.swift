@@ -14,7 +14,7 @@ extension Channel {
 
 extension [any Channel] {
     /// Waits until channels that are closing have closed. Drops those that are open at the end of the limit, but not
-    /// before a peer that reads has had time to answer the goodbye of TLS.
+    /// before a peer that reads has had time to answer TLS's close_notify.
     func waitForEnd(within limit: Duration, on eventLoop: any EventLoop) async {
         let timer = eventLoop.scheduleTask(in: Swift.max(TimeAmount(limit), TLSLimits().closing)) {
             for channel in self { channel.drop() }

@@ -125,8 +125,8 @@ package struct AgentReceipts: Sendable {
         return "\(String(decoding: segment, as: UTF8.self))-\(digits)\(ReceiptFile.nameExtension)"
     }
 
-    /// Whether a byte is allowed in a file name: a letter, a digit, a full stop or a hyphen. The name never consists of
-    /// full stops only, because the digits follow.
+    /// Whether a byte is allowed in a file name: a letter, a digit, a full stop or a hyphen. Every name has
+    /// digits, so none consists of full stops only.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

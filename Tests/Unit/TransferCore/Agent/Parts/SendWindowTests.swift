@@ -51,8 +51,8 @@ import WireProtocol
         #expect(!window.admits(part, beside: 1) && window.partsMax == 1)
     }
 
-    /// A gateway holds the beginning of part 1, so its data waits for the decision. When a new session begins, no
-    /// gateway holds bytes of it, and the agent sends data before the decision again.
+    /// A gateway holds the beginning of part 1, so its data waits for the decision. No gateway holds bytes of
+    /// a session that begins, so there the agent again sends data before the decision.
     @Test func dataGoesEarlyInANewSession() throws {
         let part = try #require(PartNumber(1))
         let partial = PartialPart(part: part, digest: ToyDigest.sha256([1]), offset: 10, limit: 20)
