@@ -51,7 +51,7 @@ package struct Gateway: Hashable {
     }
     /// Requests that the store has not answered, whether their calls have begun or wait.
     package var requestsUnderWay: Int { context.requestOwners.count }
-    /// Those of them whose calls have not begun.
+    /// Requests to the store whose calls have not begun.
     package var requestsWaiting: Int { context.calls.waitingCount }
     package var partsUnderWay: Int { transfers.sessions.partCount }
 
@@ -168,7 +168,7 @@ package struct Gateway: Hashable {
     private mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
         let id = attachment.connection
         guard attachment.slot.value <= context.limits.slotsMax else {
-            // An ERROR is never answered with an ERROR.
+            // The gateway never answers an ERROR with an ERROR.
             if case .error = frame { return }
             return end(id, .badSlot, "slot \(attachment.slot), at most \(context.limits.slotsMax)")
         }
@@ -276,7 +276,7 @@ package struct Gateway: Hashable {
             context.devices.keep(hello.run, on: id, of: device.fingerprint)
             return end(id, .draining, GatewayContext.drainMessage)
         }
-        // The check follows HELLO, because HELLO may fence the connections of the device that a cut has left.
+        // HELLO may have fenced connections that a cut has left open, so count the open connections only now.
         guard context.devices.openCount < limits.connectionsMax else {
             return end(id, .tooManyConnections, Self.fullMessage)
         }

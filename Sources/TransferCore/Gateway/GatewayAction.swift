@@ -5,7 +5,8 @@ package import WireProtocol
 package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
     /// When everything that was sent on the connection so far has been written to its socket, report the event
-    /// `written` with the same number. The shell may add the numbers of several such actions.
+    /// `written` with the same number. The shell may combine several such actions into one event with the sum of their
+    /// numbers.
     case reportWritten(ConnectionID, bytes: UInt64)
     /// Close the connection after everything sent has been flushed.
     case close(ConnectionID)
@@ -13,8 +14,8 @@ package enum GatewayAction: Hashable, Sendable {
     /// cancellation.
     case store(StoreRequestID, StoreRequest)
     case cancel(StoreRequestID)
-    /// Make a flow for the bytes of a part, which follow. If `holdsLast`, the store gets the last bytes only after
-    /// `releaseFlow`.
+    /// Make a flow for the bytes of a part that arrive from now on. If `holdsLast`, the store gets the last bytes only
+    /// after `releaseFlow`.
     case openFlow(FlowID, size: UInt64, holdsLast: Bool)
     case releaseFlow(FlowID)
     /// End the flow; a call to the store that reads from the flow fails.

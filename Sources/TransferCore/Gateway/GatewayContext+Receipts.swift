@@ -20,8 +20,8 @@ extension GatewayContext {
     /// which is logged. The caller then answers without a receipt, because the object is stored in any case.
     ///
     /// Signing takes some 60 µs of CPU with an Ed25519 key and 30 µs with a P-256 key (measured with `openssl speed`),
-    /// far less time than the request to the store before it takes. So the machine signs at once instead of waiting for
-    /// a thread.
+    /// far less time than the preceding request to the store. So the machine signs at once instead of waiting for a
+    /// thread.
     ///
     /// - Parameter key: the whole key, prefix included.
     mutating func receipt(for object: ProvenObject, key: String, device: AuthorisedDevice) -> ReceiptSignature? {

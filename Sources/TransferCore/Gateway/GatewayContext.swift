@@ -17,7 +17,7 @@ struct GatewayContext: Hashable {
     /// When a stopping gateway closes its connections; `nil` while it serves.
     var drainDeadline: Instant?
     var actions: [GatewayAction] = []
-    /// For each request to the store, whether its call has begun or waits: who gets the answer.
+    /// Who gets the answer to each request to the store. A request is listed even if its call has not begun.
     private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
     /// Slots whose opening frame asked for a receipt, until they are closed.
     var slotsWithReceipt: Set<Attachment> = []
@@ -25,10 +25,9 @@ struct GatewayContext: Hashable {
     var answers = AnswerQueue()
     /// The part that each flow carries.
     private(set) var flowOwners: [FlowID: FlowOwner] = [:]
-    /// Changes of slots that sessions have requested, and that the gateway applies after the event.
+    /// Changes of slots that sessions have requested. `GatewayTransfers.settle` applies them after the event.
     var slotChanges: [SlotChange] = []
-    /// The sessions that no longer need the object that is read back for them. The gateway applies this after the
-    /// event.
+    /// Sessions that no longer need an object to be read back. `GatewayTransfers.settle` applies this after the event.
     var unneededReads: [ReadBackQueue.Reader] = []
     var renewals = RecordRenewals()
     private var lastRequest: UInt64 = 0
@@ -86,7 +85,7 @@ struct GatewayContext: Hashable {
         return owner
     }
 
-    /// The answer to a request is no longer needed: if its call has not begun, it never begins.
+    /// Withdraws a request whose answer is no longer needed: if its call has not begun, it never begins.
     ///
     /// - Returns: whether the call was waiting. The request then gets no answer.
     @discardableResult
@@ -96,14 +95,14 @@ struct GatewayContext: Hashable {
         return true
     }
 
-    /// A session no longer needs the answer to a request. If the store has answered already, and the answer is held
-    /// back until an object was read, the object need not be read.
+    /// Withdraws a request whose answer a session no longer needs. The store may have answered already, and the gateway
+    /// may hold the answer back until it has read the object. Then the object need not be read.
     mutating func leave(_ request: StoreRequestID, of session: SessionID) {
         guard !withdraw(request), requestOwners[request] == nil else { return }
         unneededReads.append(.session(session, look: request))
     }
 
-    /// The answer to a request is no longer needed: its call never begins, or is cancelled.
+    /// Ends a request whose answer is no longer needed: its call never begins, or is cancelled.
     mutating func cancel(_ request: StoreRequestID) {
         if !withdraw(request) { actions.append(.cancel(request)) }
     }
@@ -163,9 +162,8 @@ enum RequestOwner: Hashable {
     /// The renewal of a session's record.
     case renewal(SessionID, device: SHA256Digest)
 
-    /// Whether no agent waits for the answer. Such an answer says nothing about the store to the circuit breaker and to
-    /// the pace: a failure of background work must not hold up parts, and its success does not show that the store
-    /// takes parts.
+    /// Whether no agent waits for the answer. The circuit breaker and the pace ignore such an answer: a failure of
+    /// background work must not hold up parts, and its success does not show that the store takes parts.
     var isBackground: Bool {
         switch self {
         case .renewal: true

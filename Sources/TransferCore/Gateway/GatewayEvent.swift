@@ -8,13 +8,13 @@ package enum GatewayEvent: Hashable, Sendable {
     /// The shell has read the device list, at start or after a change. Connections of removed devices end. Connections
     /// of changed devices end, too, and the agents of these devices connect again.
     case devicesChanged([AuthorisedDevice])
-    /// An authority vouches for a device that no list names. The shell reports this before HELLO of each connection of
-    /// the device. The new values replace what the gateway knew of the device.
+    /// A certificate authority vouches for a device that no list names. The shell reports this before HELLO of each
+    /// connection of the device. The new values replace what the gateway knew of the device.
     case deviceVouchedFor(AuthorisedDevice)
-    /// The last connection of a device that an authority vouched for is gone.
+    /// The last connection of a device that a certificate authority vouched for is gone.
     case deviceLeft(SHA256Digest)
-    /// The gateway proves another key in handshakes from now on. On every open connection WELCOME has named the earlier
-    /// key, so all connections end. Agents connect again at once and resume their sessions.
+    /// The gateway proves another key in handshakes from now on. The WELCOME of each open connection has named the
+    /// earlier key, so the gateway ends all connections. Agents connect again at once and resume their sessions.
     case siteKeyChanged
     /// The site's next key was announced, or the announcement was withdrawn (`nil`). WELCOME names this key to agents.
     case nextSiteKeyChanged(SHA256Digest?)
@@ -45,7 +45,8 @@ package enum GatewayEvent: Hashable, Sendable {
     case data(PartDataHeader, slot: Slot, from: ConnectionID)
     /// The shell is about to append plain bytes of an accepted chunk to their flow. The result is `OnEvent.bytes`.
     case bytes(UInt64, flow: FlowID, from: ConnectionID)
-    /// What was sent on a connection before the action `reportWritten` has been written to its socket.
+    /// Answers the action `reportWritten`: everything that was sent on the connection before that action has been
+    /// written to the socket.
     case written(bytes: UInt64, on: ConnectionID)
     /// The connection is gone.
     case connectionLost(ConnectionID)
@@ -54,7 +55,7 @@ package enum GatewayEvent: Hashable, Sendable {
 
     /// The call to the store has taken bytes of a flow; `total` counts from the beginning of the flow.
     case consumed(total: UInt64, flow: FlowID)
-    /// The store has answered. Every request is answered once, also after a cancellation.
+    /// The store has answered. The shell answers every request once, even after a cancellation.
     ///
     /// - wallMilliseconds: the gateway's clock, milliseconds since 1970.
     case storeAnswered(StoreRequestID, StoreAnswer, wallMilliseconds: Int64)

@@ -50,9 +50,9 @@ package struct GatewayLimits: Hashable, Sendable {
     /// and resumes 256 sessions each time.
     package var fruitlessBeginningsAtOnce: UInt64 = 2_048
     package var fruitlessBeginningsPerSecond: UInt64 = 100
-    /// Frames of a device: burst, and rate per second. Frames beyond the rate are read later. A small file takes four
-    /// frames, so this is some 5,000 files a second; data at full speed comes in chunks of 256 KiB. A frame costs some
-    /// microseconds.
+    /// Frames of a device: burst, and rate per second. The gateway reads frames beyond the rate later. A small file
+    /// takes four frames, so the rate allows some 5,000 small files a second. A large file takes only one frame for
+    /// each chunk of 256 KiB. A frame costs the gateway some microseconds.
     package var framesAtOnce: UInt64 = 10_000
     package var framesPerSecond: UInt64 = 20_000
     /// The shortest pause in reading. It keeps the number of timers small: without it, every frame beyond the rate
@@ -71,15 +71,16 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Plain bytes of a chunk, whether or not the chunk is compressed.
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
-    /// While more bytes of lists of stored parts wait to be written to a connection, the gateway sends no further page
-    /// there. A fast link takes as many bytes within a round trip of some milliseconds.
+    /// How many bytes of lists of stored parts may wait to be written to a connection. Above this number, the gateway
+    /// sends no further page on the connection. A fast link takes as many bytes within a round trip of some
+    /// milliseconds.
     package var unwrittenBytesMax: UInt64 = 256 << 10
     /// Decisions that one slot holds until SESSION OPEN or RESUME QUERY is answered. No budget counts their memory, so
     /// this limit bounds it. An agent offers no more parts than this before the answer (specification §7.1).
     package var heldDecisionsMax = 64
-    /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session: it asks
-    /// the store for the upload of each. If the gateway cannot remove the records of ended sessions, any number of
-    /// records may name the same file.
+    /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session. Each try
+    /// costs a request to the store. Without this limit the number of tries would have no bound, because records of
+    /// ended sessions stay in the store if the gateway cannot remove them.
     package var probesMax = 16
     /// The store gets a part up to this size as a whole, so the part may stay in memory until the store has answered.
     /// The gateway evicts such a part if nothing of it arrives in a window of progress. 0: the store gets every part as
@@ -92,8 +93,8 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Progress of what holds memory
 
-    /// The length of a window of progress. At its end, the gateway evicts each part or list that only its agent could
-    /// have moved, and that has not moved during the whole window. On a slow link the parts take turns, so none is
+    /// The length of a window of progress. At its end, the gateway evicts each part or list that waits for nothing but
+    /// its agent and took in almost nothing during the whole window. On a slow link the parts take turns, so none is
     /// evicted if the connection brought `progressBytesMin` for each part and list that it holds. A link of 2 KB/s is
     /// enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
@@ -123,8 +124,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How long after the end of its connection a one-part file may still appear in the store (specification §9.2).
     /// This is longer than the minute after which the gateway stops waiting for the store's answer.
     package var putLimit = Duration.seconds(75)
-    /// How many times the gateway asks the store before a session counts as lost, and the first pause between two
-    /// questions. Each pause is longer than the one before by the length of the first.
+    /// How many times the gateway looks up the key before a session counts as lost, and the first pause between two
+    /// look-ups. Each pause is longer than the one before by the length of the first.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
     /// How long the store may take to complete an upload, during which the upload may be invisible. If a session had
@@ -133,8 +134,8 @@ package struct GatewayLimits: Hashable, Sendable {
     package var completionTimeMax = Duration.zero
     /// How many times one completion is tried before the gateway tells the agent that the store is unavailable.
     package var completionAttempts = 4
-    /// Which write conditions the store checks itself. Before a write with another condition the gateway looks up the
-    /// key.
+    /// Which write conditions the store checks itself. Before a write with a condition that the store does not check,
+    /// the gateway looks up the key.
     package var conditions = CheckedConditions.all
     /// How long an agent is advised to wait if a budget is exhausted.
     package var laterAdvice = Duration.milliseconds(200)
@@ -161,13 +162,14 @@ package struct GatewayLimits: Hashable, Sendable {
     /// part.
     var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
 
-    /// The budget that one read-back takes: the piece of the object that is being hashed.
+    /// How many bytes one read-back reserves in the budget: enough for the piece of the object that is being hashed.
     var readBackBytes: UInt64 { shareOfBudget(atMost: 256 << 10) }
 
-    /// Size of a page of stored parts. Small, so that the pages of many slots and connections fit into the budget.
+    /// Size of a page of the list of stored parts. Small, so that the pages of many slots and connections fit into the
+    /// budget.
     var answerPageBytes: Int { Int(shareOfBudget(atMost: 64 << 10)) }
 
-    /// A sixteenth of the smaller budget at most, so that several such pieces fit.
+    /// `bytes`, but at most a sixteenth of the smaller budget, so that several pieces of this size fit into it.
     private func shareOfBudget(atMost bytes: UInt64) -> UInt64 {
         max(min(bytes, budgetBytes / 16, budgetBytesPerDevice / 16), 1)
     }

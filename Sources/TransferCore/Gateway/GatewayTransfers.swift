@@ -28,7 +28,7 @@ struct GatewayTransfers: Hashable {
         slots.connectionLost(id)
     }
 
-    /// The slot of a PROVE is left, or its connection has ended.
+    /// Drops the PROVE of a slot that the agent has left, or whose connection has ended.
     private mutating func leaveProve(at attachment: Attachment, _ context: inout GatewayContext) {
         if checks.endProve(at: attachment, &context) { slots.endProve(at: attachment) }
     }
@@ -41,7 +41,7 @@ struct GatewayTransfers: Hashable {
     mutating func received(
         _ frame: Frame, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> Violation? {
-        // A second HELLO, or a frame that only gateways send.
+        // The frame is a second HELLO, or one that only gateways send.
         guard let kind = SlotState.Frame(frame) else {
             return Violation(code: .unexpectedFrame, message: "\(frame.type) has no meaning now")
         }
@@ -130,7 +130,7 @@ struct GatewayTransfers: Hashable {
         tidy(id, &context)
     }
 
-    /// Pages were written to their connection.
+    /// Sends further pages of lists of stored parts, because earlier ones have been written to the socket.
     mutating func written(_ bytes: UInt64, on id: ConnectionID, _ context: inout GatewayContext) {
         context.pagesWritten(bytes, on: id) { stored(at: $0) }
         settle(&context)
@@ -142,8 +142,8 @@ struct GatewayTransfers: Hashable {
 
     // MARK: After an event
 
-    /// Applies the changes of slots that sessions have requested during the event. Then begins to read objects back,
-    /// and evicts a slow part if another part needs its memory.
+    /// Performs what sessions have left for the end of the event: applies their changes of slots, begins to read
+    /// objects back, and sends waiting pages. If the budget is too full for a part, also evicts a slow part.
     mutating func settle(_ context: inout GatewayContext) {
         for change in context.slotChanges { slots.apply(change, &context) }
         context.slotChanges = []

@@ -1,8 +1,8 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Checks whether COMPLETE agrees with the numbers of the session, with its list of parts or its one part, and with the
-/// root digest (specification §9.1). Each check returns the refusal to send; `nil` if COMPLETE passes.
+/// Checks COMPLETE (specification §9.1): its numbers against those of the session, and its root digest against the
+/// digests of the parts. Each check returns the refusal to send; `nil` if COMPLETE passes.
 package struct CompleteRule {
     private let plan: PartPlan
     private let extent: StreamExtent
@@ -18,7 +18,7 @@ package struct CompleteRule {
         objectionToNumbers(of: complete).map { SessionRefused(.listInvalid, message: $0) }
     }
 
-    /// The judgement of the list that precedes COMPLETE of several parts.
+    /// Whether the list of parts that precedes COMPLETE is accepted.
     package enum OnList: Hashable, Sendable {
         case agreed([PartListEntry])
         case refused(SessionRefused)
@@ -70,7 +70,7 @@ package struct CompleteRule {
         return nil
     }
 
-    /// Checks the part of a one-part file.
+    /// Checks that the one part of a file has arrived completely, and that its digest gives the root digest.
     package func objection(
         to part: IncomingPart, of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> SessionRefused? {

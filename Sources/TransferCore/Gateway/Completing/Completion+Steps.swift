@@ -4,13 +4,13 @@ import WireProtocol
 // What a session does after each answer while it completes its upload (specification §9.1).
 
 extension Completion {
-    /// Asks the store the question of the step.
+    /// Asks the store the question of the current step.
     package func ask(_ target: SessionTarget) -> SessionStep {
         let question = question(key: target.key, plan: target.plan, condition: target.writeGuard.putCondition)
         return .ask(.completing(self), question)
     }
 
-    /// The store has answered the question.
+    /// Judges the store's answer to the question of the current step, and returns what the session does next.
     ///
     /// - Parameter stored: the session's parts in the store.
     package mutating func step(

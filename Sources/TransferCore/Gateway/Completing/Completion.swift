@@ -24,10 +24,11 @@ package import WireProtocol
 ///     pausing     the pause is over before a look, or a look is needed        looking
 ///     pausing     the pause is over before a completion                       completing
 ///
-/// - `wanted`, `searching`, `stored` and `failed` are no phases: the session continues with them.
+/// - `wanted`, `searching`, `stored` and `failed` are no phases: each ends the completion, and the session does the
+///   rest.
 /// - Exactly the ETags that the agent listed are completed, whatever else the store lists.
 /// - An unknown upload or a failed condition may come from an earlier attempt of this session whose answer was lost. So
-///   neither is judged here; a search for the object follows.
+///   the completion judges neither, and the session searches for the object.
 package struct Completion: Hashable, Sendable {
     /// One step of the completion: one question to the store.
     package enum Step: Hashable, Sendable {
@@ -50,7 +51,7 @@ package struct Completion: Hashable, Sendable {
     package enum OnAnswer: Hashable, Sendable {
         /// Call `prepare`, and then complete the upload or look up the key.
         case prepare
-        /// Judge the object under the key, if any. If it does not end the session, call `completes`.
+        /// Judge the object under the key, if any. If the judgement does not end the session, call `completes`.
         case found(ObjectSummary?)
         /// Look up the key.
         case look
@@ -68,12 +69,12 @@ package struct Completion: Hashable, Sendable {
     package let list: [PartListEntry]
     package let complete: Complete
     package private(set) var phase = Phase.asking(.comparing)
-    /// The number of times that the store was asked to complete the upload, plus the failures of the steps before.
+    /// How many times the store was asked to complete the upload, plus how many times another step failed.
     private var attempts = 0
     /// Parts that the agent lists and the store's listing lacks. The listing may lag, or the parts may be gone.
     private var unlisted: [PartNumber] = []
 
-    /// The session has asked the store for its list of parts.
+    /// Begins with the step `comparing`: the session has asked the store to list the parts of the upload.
     package init(of upload: String, list: [PartListEntry], complete: Complete) {
         self.upload = upload
         self.list = list
@@ -83,7 +84,7 @@ package struct Completion: Hashable, Sendable {
     /// Evidence of the content of the completed object.
     package var content: ContentEvidence { .root(complete.root) }
 
-    /// The step whose question the session has asked the store or, while pausing, asks again after the pause.
+    /// The step that is under way or, while pausing, is repeated after the pause.
     package var step: Step {
         switch phase {
         case .asking(let step), .pausing(let step, _): step
@@ -144,10 +145,10 @@ package struct Completion: Hashable, Sendable {
         return .pause
     }
 
-    /// Begins the step that precedes the completion: a look at the key, if one is needed.
+    /// Begins a look at the key or, if no look is needed, the completion itself.
     ///
     /// - Parameter mustLook: whether the session looks up the key before it completes the upload.
-    /// - Returns: whether the session may ask the store; `false` after `attemptsMax` attempts.
+    /// - Returns: whether the session may ask the store; `false` if a completion was tried `attemptsMax` times already.
     package mutating func prepare(mustLook: Bool, attemptsMax: Int) -> Bool {
         guard mustLook else { return completes(attemptsMax: attemptsMax) }
         phase = .asking(.looking)

@@ -9,7 +9,7 @@ extension UploadAbort {
         return .ask(.aborting(self), question)
     }
 
-    /// The store has answered the question.
+    /// Judges the store's answer to the question of the phase, and returns what the session does next.
     ///
     /// - Parameter mayLand: whether a request that was given up has no answer yet.
     package mutating func step(

@@ -56,7 +56,8 @@ package struct UploadAbort: Hashable, Sendable {
         self.init(.asking(upload: upload))
     }
 
-    /// The session has no upload, and waits for the answers to requests that were given up.
+    /// The abort of a one-part file, which has no upload: the session only waits for the answers to requests that were
+    /// given up.
     package static var ofOnePart: UploadAbort { UploadAbort(.awaitingGivenUp) }
 
     /// The request to the store in this phase; `nil` if the phase has none.
@@ -99,7 +100,7 @@ package struct UploadAbort: Hashable, Sendable {
         return .pause
     }
 
-    /// A request that was given up is answered.
+    /// Called after the store has answered a request that was given up.
     ///
     /// - Parameter mayLand: whether another such request has no answer yet.
     /// - Returns: whether the abort of a one-part file is finished.

@@ -2,8 +2,8 @@ import TransferCommon
 
 /// The connections of the gateway, and when one of them has something to do.
 ///
-/// `checkAt` is the earliest deadline of any connection. Bytes that arrive move the deadline of their connection only
-/// to a later time, so `checkAt` need not change then: `tick` finds nothing to do and computes `checkAt` anew.
+/// `checkAt` is the earliest deadline of any connection. Arriving bytes only postpone the deadline of their connection,
+/// so `checkAt` stays as it is. `tick` then comes early, finds nothing to do, and computes `checkAt` anew.
 struct ConnectionTable: Hashable {
     /// A connection with something to do.
     struct Due: Hashable {
@@ -14,7 +14,8 @@ struct ConnectionTable: Hashable {
     private var connections: [ConnectionID: GatewayConnection] = [:]
     private var checkAt: Instant?
 
-    /// Only `add` and `remove` add or remove connections; through the subscript a connection changes itself.
+    /// The connection with this number, which the caller may change in place. Only `add` and `remove` add or remove
+    /// connections.
     subscript(id: ConnectionID) -> GatewayConnection? {
         get { connections[id] }
         _modify { yield &connections[id] }

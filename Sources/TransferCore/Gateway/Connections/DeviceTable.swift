@@ -14,7 +14,7 @@ package struct DeviceTable: Hashable, Sendable {
         case current
         /// The run fences these connections of older runs.
         case fences([ConnectionID])
-        /// A newer run has connected.
+        /// A newer run has connected, so this run is fenced.
         case fenced
     }
 
@@ -29,8 +29,8 @@ package struct DeviceTable: Hashable, Sendable {
     private var connections: [SHA256Digest: Set<ConnectionID>] = [:]
     private var runs: [SHA256Digest: Run] = [:]
     private var paces: [SHA256Digest: DevicePace] = [:]
-    /// The number of rates at which the table looks for unused ones. It is twice the number of used ones, so that the
-    /// search is rare.
+    /// When the table keeps this many rates, it searches for unused ones and forgets them. The number is twice that of
+    /// the rates in use, so that the search is rare.
     private var pacesToForgetAt = 64
     /// The number of open connections of all devices.
     package private(set) var openCount = 0
@@ -43,7 +43,8 @@ package struct DeviceTable: Hashable, Sendable {
 
     // MARK: Devices
 
-    /// The device list was read. Connections of devices that are gone stay until the gateway ends them.
+    /// Takes the device list that the shell has read. Connections of devices that are no longer on it stay until the
+    /// gateway ends them.
     package mutating func replace(by list: [AuthorisedDevice], now: Instant) {
         devices = [:]
         for device in list { devices[device.fingerprint] = device }
@@ -51,15 +52,15 @@ package struct DeviceTable: Hashable, Sendable {
         forgetUnusedPaces(now: now)
     }
 
-    /// An authority vouches for a device.
+    /// Adds a device that a certificate authority vouches for.
     package mutating func add(_ device: AuthorisedDevice) {
         devices[device.fingerprint] = device
     }
 
-    /// The last connection of a device that an authority vouched for is gone.
+    /// Removes a device that a certificate authority vouched for, after its last connection has ended.
     package mutating func remove(_ fingerprint: SHA256Digest) {
         devices[fingerprint] = nil
-        // No connection is left that an older run could use.
+        // No older run has a connection left, so no run need be remembered as the current one.
         runs[fingerprint] = nil
     }
 
@@ -75,8 +76,8 @@ package struct DeviceTable: Hashable, Sendable {
         return .fences((connections[fingerprint] ?? []).sorted())
     }
 
-    /// The run is current from now on. The gateway calls this even if it refuses the connection because it is stopping:
-    /// the older run is fenced, and its late frames are ignored.
+    /// Makes the run the current one. The gateway calls this even if it is stopping and refuses the connection, so that
+    /// the older run is fenced and its late frames are ignored.
     package mutating func keep(_ run: RunID, on id: ConnectionID, of fingerprint: SHA256Digest) {
         if runs[fingerprint]?.id != run { runs[fingerprint] = Run(id: run, first: id) }
     }
@@ -99,8 +100,8 @@ package struct DeviceTable: Hashable, Sendable {
     /// How many rates the table keeps.
     package var pacesCount: Int { paces.count }
 
-    /// Forgets the rates of devices that have not used any of them. To forget such a rate changes nothing; to forget
-    /// one that is used would let a device use it again by leaving the list, or by ending its last connection.
+    /// Forgets the rates that their devices have not used. A used rate is kept even if its device leaves the list or
+    /// ends its last connection. Otherwise the device could return and use the whole rate at once again.
     private mutating func forgetUnusedPaces(now: Instant) {
         paces = paces.filter { !$0.value.isUnused(now: now) }
         pacesToForgetAt = max(2 * paces.count, 64)
@@ -115,7 +116,8 @@ package struct DeviceTable: Hashable, Sendable {
         paces[fingerprint, default: DevicePace(limits)].beginnings.take(now: now)
     }
 
-    /// Gives a beginning back to the rate of the device, because the use of the slot has shown the agent an object.
+    /// Takes back the count of one beginning: the use of the slot has shown the agent an object, so it was not
+    /// fruitless.
     package mutating func giveBackBeginning(of fingerprint: SHA256Digest) {
         paces[fingerprint]?.beginnings.giveBack()
     }

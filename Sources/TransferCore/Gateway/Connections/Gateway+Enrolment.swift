@@ -24,7 +24,7 @@ extension Gateway {
         context.actions.append(.enrol(id, fingerprint: enrol.fingerprint, enrol.secret))
     }
 
-    /// The shell has looked up the invitation. Ignored if the connection has ended meanwhile.
+    /// Answers the peer after the look-up of its invitation. Does nothing if the connection has ended meanwhile.
     mutating func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
         guard case .enrolling = connections[id]?.phase else { return }
         switch outcome {

@@ -1,10 +1,10 @@
 package import TransferCommon
 
-// Who holds the reserved memory: a second count of what `Reservations` counts, for tests.
+// A second count of the reserved memory, which tests compare with that of `Reservations`.
 
 extension Gateway {
-    /// The bytes that all owners of reserved memory hold by their own account, for each device that holds any: initial
-    /// credit, part lists, lists of stored parts, parts and read-backs. The sums equal what is reserved.
+    /// For each device, the reserved bytes that their owners count: initial credit, part lists, lists of stored parts,
+    /// parts and read-backs. The sums equal what `Reservations` has reserved.
     package var bytesOwned: [SHA256Digest: UInt64] {
         var owned: [SHA256Digest: UInt64] = [:]
         for id in connections.ids {

@@ -38,7 +38,7 @@ package struct GatewayConnection: Hashable {
     /// Whether the peer still answers. Notes every arrival from the beginning of the connection, but judges the peer
     /// only while the connection is open.
     private var liveness: PeerLiveness
-    /// Bytes that have arrived since the end of the last window of progress.
+    /// Bytes that have arrived since the end of the last window of progress (`ProgressCheck`).
     private var heardBytes: UInt64 = 0
 
     /// A connection that the shell has just accepted.
@@ -82,7 +82,8 @@ package struct GatewayConnection: Hashable {
         return heardBytes
     }
 
-    /// Judges the header of PART DATA by what the connection has agreed on. The slot and its session judge the rest.
+    /// Checks the header of PART DATA against the limits and capabilities of the connection. The slot and its session
+    /// check the rest.
     func judge(_ header: PartDataHeader, slot: Slot, _ limits: GatewayLimits) -> Violation? {
         guard case .open = phase else {
             return Violation(code: .unexpectedFrame, message: "PART DATA before WELCOME")
@@ -103,7 +104,7 @@ package struct GatewayConnection: Hashable {
 
     // MARK: Time
 
-    /// Called at `nextDeadline`, or at any time.
+    /// Checks the deadline or the liveness of the peer. Called at `nextDeadline`, or at any time.
     package mutating func tick(idleLimit: Duration, now: Instant) -> OnTick {
         switch phase {
         case .silent(let deadline), .enrolling(let deadline):

@@ -6,14 +6,15 @@ import WireProtocol
 // everything that the agent has sent ahead.
 
 extension GatewaySession {
-    /// The unfinished session that this opening one has found, and the parts that the store has of it.
+    /// The unfinished session that this one has found while it opens, with its stored parts; `nil` if none is found.
     var found: (record: SessionRecord, listed: [PartListEntry])? {
         guard case .resting(.opening(let opening)) = phase, case .found(let candidate, let listed, _) = opening.phase
         else { return nil }
         return (candidate.record, listed)
     }
 
-    /// Called by the gateway if the unfinished session that was found is in use by now, so that it cannot be adopted.
+    /// Called by the gateway if the session that was found has come into use: continues with the next candidate, if
+    /// any.
     mutating func passOver(_ context: inout GatewayContext) {
         guard case .resting(.opening(var opening)) = phase else { return }
         opening.passOver()

@@ -1,16 +1,16 @@
 import TransferCommon
 import WireProtocol
 
-/// What SESSION OPEN and a session token must agree with before the gateway attaches a slot to a session
-/// (specification §6.2, §6.3, §11).
+/// Checks SESSION OPEN and session tokens, before the gateway attaches a slot to a session (specification §6.2, §6.3,
+/// §11).
 struct OpeningRule {
-    /// The judgement of SESSION OPEN.
+    /// Whether SESSION OPEN is accepted.
     enum OnOpen {
         case agreed(SessionRecord, PartPlan)
         case refused(SessionRefused)
     }
 
-    /// The judgement of a token.
+    /// Whether a token is accepted.
     enum OnToken {
         case agreed(SessionToken)
         case refused(SessionRefused)
@@ -46,9 +46,10 @@ struct OpeningRule {
         return .agreed(facts, plan)
     }
 
-    /// Reads an opened token, and compares it with the device that sent it.
+    /// Reads a token that was unsealed, and checks whether the session belongs to the device that sent the token.
     ///
-    /// - Parameter owner: gives the name of the device that owns a session; `nil` if this gateway does not know it.
+    /// - Parameter owner: gives the name of the device that owns a session; `nil` if this gateway does not know the
+    ///   session.
     func judge(_ opening: TokenOpening, owner: (SessionID) -> String?) -> OnToken {
         switch opening {
         case .opened(let plain):

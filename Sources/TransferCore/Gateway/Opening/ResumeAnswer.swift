@@ -10,10 +10,12 @@ package struct ResumeAnswer: Hashable, Sendable {
 
     /// - Parameters:
     ///   - listed: the parts that the agent has listed as stored.
-    ///   - joins: whether another slot of the run is open already. The agent then knows all stored parts whose digests
-    ///     this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
+    ///   - joins: whether another slot of the run is open already. The agent then knows every stored part whose digest
+    ///     this gateway knows. So the gateway names only stored parts without a digest, and the agent offers these with
+    ///     an MD5.
     package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
-        // The agent may list any number. Only stored parts enter the set, because it is as large as its highest number.
+        // An agent may list any part number, and a `PartSet` takes memory up to its highest number. So only stored
+        // parts enter the set.
         var named = PartSet()
         for entry in listed where stored[entry.part] != nil { named.insert(entry.part) }
         var candidates = PartSet()
@@ -32,7 +34,7 @@ package struct ResumeAnswer: Hashable, Sendable {
             partials: partials, wanted: wanted, token: token)
     }
 
-    /// The part of SESSION OPENED that stands for RESUME STATE after an adoption.
+    /// The field of SESSION OPENED that an agent gets in place of RESUME STATE after an adoption.
     package func adoption(partials: [PartialPart]) -> SessionOpened.Adoption {
         SessionOpened.Adoption(candidateParts: UInt32(clamping: candidates.count), partials: partials)
     }

@@ -25,7 +25,7 @@ extension SessionOpening {
         .ask(.opening(self), question(target.facts, plan: target.plan))
     }
 
-    /// The store has answered the question.
+    /// Judges the store's answer to the question of the phase, and returns what the session does next.
     package mutating func step(
         after answer: StoreAnswer, _ target: inout SessionTarget, _ surroundings: Surroundings, probesMax: Int
     ) -> SessionStep {
@@ -64,7 +64,7 @@ extension SessionOpening {
         } else if surroundings.areAllOpening {
             probe(target.candidates(among: records, except: surroundings.busy, probesMax: probesMax))
         } else {
-            // A slot resumes exactly this session, so no other session may take its place.
+            // In one of the slots the agent resumes this very session, so no other session may be adopted in its place.
             probe([])
         }
         return ask(target)

@@ -95,7 +95,8 @@ package struct SessionOpening: Hashable, Sendable {
     /// Begins with a listing of the parts of the session's upload.
     package static func listing(upload: String) -> SessionOpening { SessionOpening(.listing(upload: upload)) }
 
-    /// Whether the store was asked to write something, if the question of this phase has not reached it yet.
+    /// Whether an earlier phase of this opening has written to the store. The question of the current phase does not
+    /// count, because its call may not have begun.
     package var hasWritten: Bool {
         switch phase {
         case .lookingUp, .findingRecords, .probing, .found, .recording, .listing: false
@@ -140,7 +141,7 @@ package struct SessionOpening: Hashable, Sendable {
         }
     }
 
-    /// The object under the key, if any, does not end the session.
+    /// Continues after the look at the key, because the object there, if any, does not end the session.
     ///
     /// - Returns: whether the session has to ask `question` now; `false` if the session is open.
     package mutating func proceed(isOnePart: Bool) -> Bool {
@@ -148,14 +149,14 @@ package struct SessionOpening: Hashable, Sendable {
         return !isOnePart
     }
 
-    /// A record of exactly this session was found. The store lists the parts of its upload next.
+    /// Continues the session by its own record: the store lists the parts of its upload next.
     package mutating func resume(upload: String) {
         phase = .listing(upload: upload)
     }
 
-    /// The store is asked for the upload of each candidate in turn, beginning with the first one. If there is no
-    /// candidate, the session begins an upload of its own. A candidate whose upload is gone is passed over; its record
-    /// does no harm.
+    /// Asks the store for the upload of each candidate in turn, beginning with the first one. If there is no candidate,
+    /// the session begins an upload of its own. A candidate whose upload is gone is passed over; its record does no
+    /// harm.
     package mutating func probe(_ candidates: [Candidate]) {
         guard let first = candidates.first else {
             phase = .recording
@@ -164,7 +165,8 @@ package struct SessionOpening: Hashable, Sendable {
         phase = .probing(first, left: Array(candidates.dropFirst()))
     }
 
-    /// The session that was found is in use at this gateway by now. The next candidate, if any, takes its place.
+    /// Passes over the session that was found, because it has come into use at this gateway. The next candidate, if
+    /// any, takes its place.
     package mutating func passOver() {
         guard case .found(_, _, let left) = phase else { return }
         probe(left)

@@ -36,7 +36,7 @@ package struct UploadDoubt: Hashable, Sendable {
         if case .doubted = phase { true } else { false }
     }
 
-    /// The session is resumed or adopted: another process has begun its upload.
+    /// Begins to doubt the upload, because another process has begun it: the session is resumed or adopted.
     package mutating func resumed() {
         phase = .doubted(failures: 0)
     }
@@ -56,7 +56,7 @@ package struct UploadDoubt: Hashable, Sendable {
         return false
     }
 
-    /// The store has answered the list.
+    /// Judges the store's answer to the listing of the upload.
     ///
     /// - Parameter mayBeCompleting: whether another gateway may be completing the upload.
     package mutating func step(after answer: StoreAnswer, mayBeCompleting: Bool) -> SessionStep {

@@ -24,7 +24,7 @@ extension GatewayContext {
         case later(ErrorCode, after: Duration)
     }
 
-    /// Asks the circuit breaker, the pace and the budget for a part. If all agree, the call to the store begins.
+    /// Asks the circuit breaker, the pace and the budget for a part. If all agree, requests the call to the store.
     mutating func grant(_ part: IncomingPart, owner: Attachment, of target: SessionTarget) -> OnGrant {
         var bytesFirst = UInt64.max
         switch partAdmission() {

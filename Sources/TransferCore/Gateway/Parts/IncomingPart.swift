@@ -89,7 +89,7 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// What the session does after the store has taken bytes.
     package struct OnConsumed: Hashable, Sendable {
-        /// The call whose last byte the store has taken.
+        /// The call of the part, if the store has taken the part's last byte; otherwise `nil`.
         package var handedOver: StoreRequestID?
         /// How many bytes of the budget the part no longer needs.
         package var bytesReleased: UInt64 = 0
@@ -206,8 +206,9 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// The owner's connection is lost.
     ///
-    /// - Returns: the call that gets no more bytes for now; `nil` if the session has to drop the part. A one-part file
-    ///   that was released must not appear long after its agent has gone (specification §9.2).
+    /// - Returns: the call that gets no more bytes for now. `nil` if the session has to drop the part: an undecided
+    ///   part, or a one-part file whose last bytes were released. Such a file must not appear long after its agent has
+    ///   gone (specification §9.2).
     package mutating func connectionLost(now: Instant) -> StoreRequestID? {
         guard case .sending(var sending) = phase, tail != .released else { return nil }
         sending.holder = .orphaned(since: now)
@@ -292,7 +293,8 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: The tail
 
-    /// The look at the key that is under way, and after which the tail may be released.
+    /// The look at the key that the last bytes wait for, or waited for until COMPLETE became void; `nil` if no look is
+    /// under way.
     package var look: StoreRequestID? {
         switch tail {
         case .looking(let look), .lookingInVain(let look): look

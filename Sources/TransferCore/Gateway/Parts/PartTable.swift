@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// The parts of a session that were offered and are not answered. They can be found by number, call or look, as events
-/// name them.
+/// The offered parts of a session, until the store has answered or the gateway gives them up. Events name a part by its
+/// number, its call or its look, and the table finds the part by each of them.
 package struct PartTable: Hashable, Sendable {
     private var parts: [PartNumber: IncomingPart] = [:]
 
@@ -30,17 +30,17 @@ package struct PartTable: Hashable, Sendable {
         parts.filter { condition($0.value) }.keys.sorted()
     }
 
-    /// The part that this call to the store is taking.
+    /// The part whose bytes this call to the store is taking; `nil` if there is none.
     package func number(ofCall request: StoreRequestID) -> PartNumber? {
         parts.first { $0.value.sending?.call == request }?.key
     }
 
-    /// The part whose last bytes wait for a look at the key.
+    /// The part whose last bytes wait for this look at the key; `nil` if there is none.
     package func number(ofLook request: StoreRequestID) -> PartNumber? {
         parts.first { $0.value.look == request }?.key
     }
 
-    /// Whether the slot sends a part that is not decided yet, although its COMPLETE has passed the checks.
+    /// Whether COMPLETE in this slot has passed the checks while its part is not decided yet.
     package func isWanted(by attachment: Attachment) -> Bool {
         parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
     }
@@ -55,7 +55,7 @@ package struct PartTable: Hashable, Sendable {
         numbers { part in part.nextDeadline(grace: grace).map { $0 <= now } ?? false }
     }
 
-    /// Measures the parts that only their agents can move, at the end of a window of progress.
+    /// Measures the parts that wait for nothing but their agents, at the end of a window of progress.
     ///
     /// - Parameter heldBytesMax: the store gets a part up to this size as a whole; 0 if it gets every part as a stream.
     package mutating func measure(

@@ -8,8 +8,8 @@ import WireProtocol
 ///     watching  a window has passed                              watching
 ///     watching  a connection is accepted while there is none     watching
 ///
-/// - A part or list counts only while nothing but its agent can move it. The gateway measures all of them at the end of
-///   a window and evicts the stagnant ones.
+/// - The gateway measures only parts and lists that wait for nothing but their agents. At the end of a window it evicts
+///   the stagnant ones, which took in almost nothing.
 /// - On a slow link parts take turns. So no part or list counts as stagnant if its connection brought
 ///   `progressBytesMin` for each part and list that the connection holds.
 /// - A part that the gateway holds until it is whole occupies a place among the requests to the store. So such a part

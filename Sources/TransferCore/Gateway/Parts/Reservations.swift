@@ -43,13 +43,13 @@ package struct Reservations: Hashable, Sendable {
         return false
     }
 
-    /// Whether a device may hold that many more bytes, as far as its own limit is concerned.
+    /// Whether the device's own limit leaves room for that many more bytes.
     package func isWithinOwnLimit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
     }
 
-    /// Reserves the initial credit of a connection, completely or not at all. Initial credit leaves half of the whole
-    /// budget, and half of the device's, free.
+    /// Reserves the initial credit of a connection, completely or not at all. Refuses it if more than half of the whole
+    /// budget, or of the device's, would then be reserved.
     package mutating func reserveCredit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         guard budget.bytesReserved + bytes <= budget.bytesMax / 2,
             budget.bytesReserved(device: device) + bytes <= deviceMax / 2
@@ -69,7 +69,7 @@ package struct Reservations: Hashable, Sendable {
 
     // MARK: Undecided parts
 
-    /// Bytes that a connection has sent of undecided parts.
+    /// How many bytes of undecided parts a connection has sent.
     package func undecidedBytes(on id: ConnectionID) -> UInt64 { undecidedBytes[id] ?? 0 }
 
     /// How many parts of a connection wait for a decision.

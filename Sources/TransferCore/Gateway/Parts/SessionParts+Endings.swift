@@ -34,7 +34,8 @@ extension SessionParts {
             let isPatient = mayBeWhole(listed: listed)
             return .step(.search(.uploadUnknown, isPatient: isPatient, retry: .nothing, content: .none))
         case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
-            // The object may be the session's own: an earlier request may have made it, and the answer may be lost.
+            // The object may be the session's own: an earlier request may have made it, and the answer may have been
+            // lost.
             return .step(searchForOnePart(part, .conditionFailed))
         case .failed(.conflict) where isOnePart:
             return .step(searchForOnePart(part, .conflict))
@@ -52,9 +53,9 @@ extension SessionParts {
             cause, isPatient: true, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest))
     }
 
-    /// The store has answered a request.
+    /// If the request was the call of a part that was given up, forgets the call, because the store has answered it.
     ///
-    /// - Returns: the digest of the part, if the request was the call of a part that was given up.
+    /// - Returns: the digest of the part; `nil` if the request was no such call.
     package mutating func answeredGivenUp(_ request: StoreRequestID) -> SHA256Digest? {
         givenUp.isEmpty ? nil : givenUp.removeValue(forKey: request)
     }
@@ -108,7 +109,7 @@ extension SessionParts {
         stored.compared(listing)
     }
 
-    /// The store holds these parts with other content or another ETag, or does not hold them.
+    /// Removes stored parts that the store holds with other content or another ETag, or does not hold any more.
     package mutating func wanted(_ numbers: [PartNumber]) {
         stored.wanted(numbers)
     }
@@ -146,7 +147,7 @@ extension SessionParts {
         table[number]?.looks(look)
     }
 
-    /// The look has found that the key may be written.
+    /// Releases the last bytes, because the look has found that the key may be written.
     ///
     /// - Returns: the flow to release; `nil` if COMPLETE became void meanwhile.
     package mutating func looked(_ number: PartNumber) -> FlowID? {

@@ -88,7 +88,7 @@ package struct SessionParts: Hashable, Sendable {
     }
 
     let plan: PartPlan
-    /// The parts that were offered and are not answered.
+    /// The offered parts, until the store has answered or the gateway gives them up.
     package internal(set) var table = PartTable()
     package internal(set) var stored = StoredParts()
     /// What the offers say of a stream's length.
@@ -111,7 +111,7 @@ package struct SessionParts: Hashable, Sendable {
     /// Whether a call that was given up may still take effect.
     package var mayLand: Bool { !givenUp.isEmpty }
 
-    /// Whether this gateway knows of every part, so that another gateway may be completing the upload.
+    /// Whether the session may have all its parts. If so, another gateway may be completing the upload.
     ///
     /// - Parameter listed: the number of parts that an agent has listed when it resumed. An agent that may have sent
     ///   COMPLETE lists all parts (specification §9.1).
@@ -154,12 +154,12 @@ package struct SessionParts: Hashable, Sendable {
         isOnePart ? nil : stored.form(of: offer)
     }
 
-    /// The offer is taken up: a flow takes the bytes of the part from now on.
+    /// Takes up an offer: a flow takes the bytes of the part from now on.
     package mutating func add(_ offer: PartOffer, from owner: Attachment, flow: FlowID) {
         table[offer.part] = IncomingPart(offer: offer, owner: owner, flow: flow, holdsTail: isOnePart)
     }
 
-    /// The part is decided *send*.
+    /// Decides *send* for a part.
     ///
     /// - Parameters:
     ///   - grant: the call to the store, and the reserved bytes.
@@ -185,7 +185,7 @@ package struct SessionParts: Hashable, Sendable {
         .send(offset: table[number]?.received ?? 0, limit: table[number]?.limit ?? 0)
     }
 
-    /// Names the parts that have bytes at this gateway and that no connection sends. To name a part is to decide
+    /// Names the parts of which the gateway holds bytes while no connection sends them. To name a part is to decide
     /// *send*: the part belongs to this slot from then on, and its budget stays reserved.
     ///
     /// - Parameter listed: parts that the agent lists as stored. The agent would send no bytes of these parts.
@@ -203,10 +203,9 @@ package struct SessionParts: Hashable, Sendable {
         return partials
     }
 
-    /// Takes over a part of the opening session whose slots this session takes over. The agent offered the part before
-    /// the answer to SESSION OPEN. If this session has bytes of the same part with the same digest, it keeps the part
-    /// of which more bytes have arrived. A chunk that is still arriving counts completely, because the agent will not
-    /// send it again.
+    /// Decides about a part that the agent has offered to the opening session, whose slots this session takes over. If
+    /// this session has received bytes of the same part with the same digest, the part with more bytes stays. A chunk
+    /// of the offered part that is still arriving counts completely, because the agent will not send it again.
     package mutating func adopt(_ offered: IncomingPart, by owner: Attachment, partsMax: Int) -> OnAdoption {
         let number = offered.offer.part
         if let own = table[number], own.isSame(as: offered.offer), own.received >= offered.reach {

@@ -36,15 +36,15 @@ package struct StoredParts: Hashable, Sendable {
     }
 
     /// The store has listed the parts of a session that is adopted. An entry that this gateway has already is kept,
-    /// because the store's list may lack its digest.
+    /// because the store's list may lack the digest of the part.
     package mutating func adopted(_ listing: [PartListEntry], plan: PartPlan) {
         for entry in listing where entries[entry.part] == nil && plan.bytes(of: entry.part) != nil {
             entries[entry.part] = entry
         }
     }
 
-    /// The store has listed the parts before a completion. If the store lists a part without a digest, and under
-    /// another ETag than before, the part has been replaced, and its digest is unknown.
+    /// Updates the evidence by the store's list of parts. If the list names a part without a digest, and under another
+    /// ETag than before, the part has been replaced. Then the evidence of its digest is dropped.
     package mutating func compared(_ listing: [PartListEntry]) {
         for entry in listing {
             if entry.digest != nil {
@@ -55,7 +55,7 @@ package struct StoredParts: Hashable, Sendable {
         }
     }
 
-    /// The store holds these parts with other content or another ETag, or does not hold them.
+    /// Removes these parts, because the store holds them with other content or another ETag, or does not hold them.
     package mutating func wanted(_ parts: [PartNumber]) {
         for part in parts { entries[part] = nil }
     }

@@ -22,7 +22,7 @@ struct ContentChecks: Hashable {
     private var proves = ProveTable()
     private var readBacks = ReadBackQueue()
 
-    /// Bytes of the budget that reading back holds, for each reading's device.
+    /// For each reading, its device and the bytes of the budget that the reading holds.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] { readBacks.bytesReserved }
 
     // MARK: PROVE
@@ -75,9 +75,9 @@ struct ContentChecks: Hashable {
 
     // MARK: Reading back
 
-    /// A look of a session has found an object. Holds back the answer until the object has been read, if the session
-    /// needs the content and the store keeps no digest. The number of sessions is bounded, and therefore also the
-    /// number of objects that wait to be read for sessions.
+    /// Called when a session's look at the key has found an object. If the session needs the content and the store
+    /// keeps no digest, the gateway holds the answer back until it has read the object. Each session waits for one
+    /// object at most, so the bound on sessions also bounds the number of these objects.
     ///
     /// - Returns: whether the answer is held back.
     mutating func holdsBack(_ object: ObjectSummary, to request: StoreRequestID, of session: GatewaySession?) -> Bool {

@@ -55,9 +55,9 @@ struct ProveTable: Hashable {
         proves[attachment]?.phase == .lookingUp(request)
     }
 
-    /// The store has looked up or read the object of a PROVE. Answers the PROVE if that shows enough.
+    /// Answers or refuses a PROVE after the store has looked up or read its object, or has the object read back.
     ///
-    /// - Returns: `nil` if the slot carries no PROVE.
+    /// - Returns: what the gateway does; `nil` if the slot carries no PROVE.
     mutating func received(
         _ answer: StoreAnswer, at attachment: Attachment, _ context: inout GatewayContext
     ) -> OnAnswer? {

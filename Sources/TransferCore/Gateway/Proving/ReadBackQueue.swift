@@ -30,7 +30,7 @@ struct ReadBackQueue: Hashable {
         case reading
     }
 
-    /// What is read. Equal values have equal bytes, so one reading serves all readers with the same value.
+    /// What is read. Equal values with an ETag or a version have equal bytes, so one reading serves all their readers.
     struct Content: Hashable {
         /// The whole key, prefix included.
         var key: String
@@ -38,7 +38,7 @@ struct ReadBackQueue: Hashable {
         var size: UInt64
         var etag: String
         var version: String
-        /// Part size of the root digest.
+        /// The part size for which the reading computes the root digest.
         var partBytes: UInt64
 
         /// - Parameter object: the object that a look-up has found.
@@ -50,7 +50,8 @@ struct ReadBackQueue: Hashable {
             self.partBytes = partBytes
         }
 
-        /// Whether the store tells one version of the object from another.
+        /// Whether the look-up has given an ETag or a version, which tells the object from a later one under the same
+        /// key.
         var isNamed: Bool { !etag.isEmpty || !version.isEmpty }
     }
 
@@ -72,10 +73,10 @@ struct ReadBackQueue: Hashable {
     /// A reader's place in the order in which readers came.
     private typealias Ticket = UInt64
 
-    /// A content, with what tells readings apart that are not shared.
+    /// What one reading is about. Readers with the same subject share one reading.
     fileprivate struct Subject: Hashable {
         var content: Content
-        /// The only reader, if the store does not name the version of the object.
+        /// The ticket of the only reader, if the content has neither ETag nor version; otherwise `nil`.
         var only: UInt64?
     }
 
@@ -87,7 +88,7 @@ struct ReadBackQueue: Hashable {
 
     private var wishes: [Reader: Wish] = [:]
     private var readers: [Ticket: Reader] = [:]
-    /// The readers of each object.
+    /// The tickets of the readers of each subject.
     private var tickets: [Subject: Set<Ticket>] = [:]
     private var turns = DeviceTurns<Ticket>()
     private var running: [StoreRequestID: Running] = [:]
@@ -100,10 +101,10 @@ struct ReadBackQueue: Hashable {
         wishes[reader].map { current[$0.subject] == nil ? .waiting : .reading }
     }
 
-    /// Bytes of the budget that the readings hold, for each reading's device.
+    /// For each reading, its device and the bytes of the budget that the reading holds.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] { running.values.map { ($0.device, $0.reserved) } }
 
-    /// A PROVE needs the content of an object, or a session does.
+    /// Adds a reader: a PROVE or a session that needs the content of an object.
     mutating func add(_ reading: Reading) {
         lastTicket += 1
         let subject = Subject(content: reading.content, only: reading.content.isNamed ? nil : lastTicket)
@@ -159,9 +160,10 @@ struct ReadBackQueue: Hashable {
         return (ended, served)
     }
 
-    /// A reader no longer needs its object.
+    /// Removes a reader that no longer needs its object.
     ///
-    /// - Returns: whether it was waiting for one, and the call to the store to cancel, if the last reader has gone.
+    /// - Returns: whether the reader was in the queue, and the call to the store to cancel, if the last reader has
+    ///   gone.
     mutating func leave(_ reader: Reader) -> (wasThere: Bool, cancelled: StoreRequestID?) {
         guard let wish = wishes.removeValue(forKey: reader) else { return (false, nil) }
         readers[wish.ticket] = nil

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// The age of a session's record shows the store's cleaning that the session is alive. `RecordRenewals` decides in which
-// order a record is renewed and removed.
+// The store's cleaning takes a session for alive while its record is young. `RecordRenewals` decides in which order a
+// record is renewed and removed.
 
 extension GatewayContext {
     /// A session is resumed or adopted: its parts may all be old, so its record is renewed.
@@ -11,7 +11,7 @@ extension GatewayContext {
         renewRecord(of: session, of: device, key: key)
     }
 
-    /// Writes the record of a session again, unless that is under way.
+    /// Writes the record of a session again, unless a renewal is under way or too many calls for records wait.
     mutating func renewRecord(of session: SessionID, of device: AuthorisedDevice, key: String) {
         guard calls.hasRoomForRecords, renewals.begin(session) else { return }
         _ = request(.renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))

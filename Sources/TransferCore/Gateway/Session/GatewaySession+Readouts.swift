@@ -45,8 +45,8 @@ extension GatewaySession {
     /// Whether the session's next step depends on the bytes of the object that a look has found.
     func needsContent(of object: ObjectSummary) -> Bool { target.writeGuard.needsContent(of: object) }
 
-    /// The request whose answer is not needed any more: no slot waits for the opening session, and the session has not
-    /// changed anything in the store. If an agent asks for the session again, the session opens anew.
+    /// The request whose answer is not needed, because no slot waits for the opening session, and the session has
+    /// changed nothing in the store; otherwise `nil`. If an agent asks for the session again, it opens anew.
     var abandonedRequest: StoreRequestID? {
         guard case .asking(.opening(let opening), let request) = phase, !opening.hasWritten, attached.isEmpty else {
             return nil

@@ -5,12 +5,11 @@ import WireProtocol
 ///
 /// The machines of a session decide the details. `SessionIntake` handles the slots and the parts. The machines in
 /// `SessionWork` decide what the store is asked while the session takes no parts. `SessionTarget` knows what may be
-/// written. They return each change of the session as a `SessionStep`, and `apply` is the only place that changes the
-/// phase.
+/// written. All these machines return each change of the session as a `SessionStep`, and `apply` is the only place that
+/// changes the phase.
 ///
-/// - The gateway reports a part as *stored* only after the store's own answer, and never revokes that by itself:
-///   `StoredParts` loses a part only if the store turns out to hold other content or another ETag, or not to hold the
-///   part.
+/// - The gateway reports a part as *stored* only after the store's own answer. `StoredParts` loses such a part only if
+///   the store turns out to hold other content or another ETag, or not to hold the part.
 /// - The session completes exactly the ETags that the agent listed, and only if they make one whole file.
 /// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
 /// - Every byte that the agent may send is reserved in the budget before the agent learns of it.
@@ -31,7 +30,7 @@ struct GatewaySession: Hashable {
     var isOnePart: Bool { target.isOnePart }
     /// The slots that carry the session.
     var attached: AttachedSlots { intake.slots }
-    /// The parts that were offered and are not answered.
+    /// The offered parts, until the store has answered or the gateway gives them up.
     var parts: PartTable { intake.parts.table }
 
     init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
@@ -74,8 +73,8 @@ struct GatewaySession: Hashable {
         intake.slots.attach(AttachedSlot(attachment, asks: question))
         switch phase {
         case .open:
-            // The agent has returned. It may have stored no part for long before it left, and the store's cleaning
-            // counts a session that is resumed as young.
+            // The agent has returned, perhaps long after it stored its last part. The renewed record shows the store's
+            // cleaning that the session is alive.
             if hadNoSlot, !isOnePart { context.renewRecord(of: id, of: device, key: facts.key) }
             intake.answerNowOpen(attachment, target, &context)
         case .settled(let completed, let isVerified):
@@ -138,7 +137,7 @@ struct GatewaySession: Hashable {
         case .agreed(let list):
             intake.slots.expectOutcome(at: attachment, &context)
             if case .asking(.checking, let request) = phase {
-                // The completion begins with a list of its own, so it takes the place of this one.
+                // The completion begins by listing the upload anew, so the answer under way is not needed.
                 context.leave(request, of: id)
             } else if !phase.isOpen {
                 return  // The search for a lost upload brings the outcome.
@@ -181,7 +180,7 @@ struct GatewaySession: Hashable {
         return earlier(earlier(parts.nextDeadline(grace: limits.partGrace), forgottenAt), phase.pauseEnd)
     }
 
-    /// Called by the gateway when `nextDeadline` has passed.
+    /// Gives up orphaned parts that are due, and continues the work after its pause. Called at `nextDeadline`.
     mutating func tick(_ context: inout GatewayContext) {
         intake.giveUpDueParts(&context)
         guard let pauseEnd = phase.pauseEnd, pauseEnd <= context.now, let work = phase.work else { return }
@@ -288,8 +287,7 @@ struct GatewaySession: Hashable {
             phase = .open
             intake.want(numbers, target, &context)
         case .search(let cause, let isPatient, let retry, let content):
-            // Only decided parts are dropped. Undecided offers stay until the search ends, which decides them or
-            // closes their slots.
+            // Only decided parts are dropped. After the search the gateway decides the others, or closes their slots.
             intake.giveUpParts(where: { !$0.isUndecided }, &context)
             let patience = isPatient ? context.limits.completionTimeMax : .zero
             let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)

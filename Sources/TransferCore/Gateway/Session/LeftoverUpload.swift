@@ -30,7 +30,7 @@ package struct LeftoverUpload: Hashable, Sendable {
 
     package private(set) var phase = Phase.idle
 
-    /// A session that has not ended.
+    /// The state before the session has ended.
     package init() {}
 
     package var isIdle: Bool { phase == .idle }

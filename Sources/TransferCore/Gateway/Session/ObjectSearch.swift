@@ -9,8 +9,8 @@ package import TransferCommon
 ///     looking  nothing of the session after all looks and the patience            lost
 ///     pausing  the pause is over                                                  looking
 ///
-/// - `writeAgain` and `lost` are no phases: the session continues with them. A look that finds the session's object, or
-///   one that the session may not replace, ends the search too.
+/// - `writeAgain` and `lost` are no phases: each ends the search, and the session does the rest. A look that finds the
+///   session's object, or an object that the session may not replace, also ends the search.
 /// - Only this type applies the limits of looks and of patience, so that no caller can forget them.
 package struct ObjectSearch: Hashable, Sendable {
     /// The store's answer to the write.
@@ -18,8 +18,8 @@ package struct ObjectSearch: Hashable, Sendable {
         /// The store does not know the upload. Another gateway may be completing the upload, and the store may hide the
         /// upload until then.
         case uploadUnknown
-        /// The write condition did not hold: the key held an object, or another object than the condition named, or
-        /// none any more.
+        /// The write condition did not hold: the key held an object although it had to be free, or another object than
+        /// the condition named, or none any more.
         case conditionFailed
         /// Another request for the key was under way at the same time, perhaps one of this session. If the key holds
         /// nothing after some looks, the session sends the same request again. If the other request has completed the
@@ -59,7 +59,7 @@ package struct ObjectSearch: Hashable, Sendable {
         self.patientUntil = cause == .uploadUnknown ? now + patience : now
     }
 
-    /// The key holds no object, or an object of another session that this session may replace.
+    /// Decides what follows a look that found no object, or an object of another session that this session may replace.
     ///
     /// - Parameters:
     ///   - looksMin: the number of looks before the search may end, even if `patience` is over.

@@ -1,9 +1,9 @@
 package import TransferCommon
 package import WireProtocol
 
-/// How a session ends: what its slots are answered, what the session is afterwards, and what it leaves in the store.
+/// How a session ends: the answer to its slots, its phase afterwards, and what it leaves in the store.
 package struct SessionEnding: Hashable, Sendable {
-    /// What every slot is answered.
+    /// The answer that every slot gets.
     package enum Answer: Hashable, Sendable {
         /// - isVerified: whether the evidence of the object is verified, so that the gateway may sign it.
         case completed(Completed, isVerified: Bool)
@@ -26,8 +26,8 @@ package struct SessionEnding: Hashable, Sendable {
         }
     }
 
-    /// What the session leaves in the store. The gateway removes it after the slots are answered. If the removal fails,
-    /// the store's cleaning finds it.
+    /// What the session leaves in the store. The gateway removes this after it has answered the slots. If the removal
+    /// fails, the store's cleaning removes it later.
     package enum Remainder: Hashable, Sendable {
         case nothing
         /// The session's record.
@@ -46,7 +46,7 @@ package struct SessionEnding: Hashable, Sendable {
         self.note = note
     }
 
-    /// The store has the object.
+    /// The ending of a session whose object the store has.
     ///
     /// - Parameters:
     ///   - bytes: the size of the object.
@@ -66,7 +66,8 @@ package struct SessionEnding: Hashable, Sendable {
             note: .completed(target.session, key: target.key, bytes: bytes))
     }
 
-    /// The key holds an object that the session may not replace, or that the agent compares with the file first.
+    /// The ending of a session because the key holds an object that the session may not replace, or that the agent
+    /// compares with the file first.
     package static func taken(_ target: SessionTarget, _ object: ObjectSummary) -> SessionEnding {
         let exists = SessionExists(
             size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
@@ -77,18 +78,19 @@ package struct SessionEnding: Hashable, Sendable {
             note: isCompared ? nil : .failed(target.session, key: target.key, .keyTaken))
     }
 
-    /// The session cannot continue. Its upload and its record stay for the agent, or for the store's cleaning.
+    /// The ending of a session that cannot continue. Its upload and its record stay for the agent, or for the store's
+    /// cleaning.
     package static func refused(_ target: SessionTarget, _ refusal: SessionRefused) -> SessionEnding {
         SessionEnding(.refused(refusal), .nothing, note: .failed(target.session, key: target.key, refusal.code))
     }
 
-    /// Nothing of the session is left in the store after ABORT.
+    /// The ending of a session after ABORT, when nothing of the session is left in the store.
     package static func aborted(_ target: SessionTarget) -> SessionEnding {
         SessionEnding(.aborted, .nothing, note: .aborted(target.session, key: target.key))
     }
 
-    /// What the session is afterwards. If nothing of the session is left in the store, the gateway remembers only a
-    /// session that has its object.
+    /// The phase after the ending. The gateway remembers a session that has its object, and a session whose upload it
+    /// still has to drop. It forgets every other session at once.
     package var phase: SessionPhase {
         switch (answer, remainder) {
         case (.completed(let completed, let isVerified), _): .settled(completed, isVerified: isVerified)

@@ -5,8 +5,8 @@ import WireProtocol
 /// them.
 ///
 /// `AttachedSlots` and `SessionParts` decide. This type joins both: it sends what they return, and obtains memory,
-/// flows and calls to the store for parts. It does not know the session's phase. What concerns the whole session it
-/// returns as a `SessionStep`, and `GatewaySession` applies the step.
+/// flows and calls to the store for parts. It does not know the session's phase. It returns everything that concerns
+/// the whole session as a `SessionStep`, which `GatewaySession` applies.
 struct SessionIntake: Hashable {
     var slots = AttachedSlots()
     var parts: SessionParts
@@ -20,16 +20,16 @@ struct SessionIntake: Hashable {
 
     // MARK: Slots
 
-    /// The device has another key now. It sends the parts again that the store has not taken, because their memory is
-    /// charged to the earlier key.
+    /// Charges the session to the new key of the device. Gives up the parts that the store has not taken, because their
+    /// memory is charged to the earlier key. The agent sends these parts again.
     mutating func changeDevice(to device: SHA256Digest, _ context: inout GatewayContext) {
         guard device != self.device else { return }
         giveUpParts(&context)
         self.device = device
     }
 
-    /// A connection is gone: the bytes of its parts stay for a while, so that the agent can continue the parts on its
-    /// next connection.
+    /// Called when a connection is lost. The bytes of its parts stay for a while, so that the agent can continue the
+    /// parts on its next connection.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         slots.connectionLost(connection, now: context.now)
         for lost in parts.connectionLost(connection, now: context.now) {
@@ -74,7 +74,7 @@ struct SessionIntake: Hashable {
         slots.attach(AttachedSlot(aborting: attachment))
     }
 
-    /// A slot resumes while the session is completing.
+    /// Answers a slot that resumes while the session is completing. The slot then waits for the outcome.
     mutating func joinCompletion(_ attachment: Attachment, _ target: SessionTarget, _ context: inout GatewayContext) {
         context.send(.resumeState(target.resumeState(.completing)), to: attachment)
         context.slotChanges.append(.open(attachment))  // The gateway then releases the list of RESUME QUERY.
@@ -121,12 +121,12 @@ struct SessionIntake: Hashable {
         to attachment: Attachment, except listed: [PartListEntry]
     ) -> [PartialPart] {
         let partials = parts.namePartials(to: attachment, except: Set(listed.map(\.part)))
-        // COMPLETE of a one-part file may also refer to a named part.
+        // COMPLETE of a one-part file may refer to a part that was named instead of offered.
         for partial in partials { slots[attachment]?.offered(partial.part) }
         return partials
     }
 
-    /// The store wants parts again: the slots that were completing are open again.
+    /// Asks the agent to send parts again, and opens the slots that were completing.
     mutating func want(_ numbers: [PartNumber], _ target: SessionTarget, _ context: inout GatewayContext) {
         parts.wanted(numbers)
         slots.want(numbers, &context)

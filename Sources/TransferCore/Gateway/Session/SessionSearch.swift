@@ -14,8 +14,8 @@ package struct SessionSearch: Hashable, Sendable {
 
     package private(set) var looks: ObjectSearch
     package let retry: Retry
-    /// Evidence of the content of the session's object, if its completion was under way. Then an object with this
-    /// content counts as the session's, too.
+    /// Evidence of the content that the session's object would have; `.none` if no completion was under way. If an
+    /// object under the key has this content, it counts as the session's own.
     private let content: ContentEvidence
 
     package init(looks: ObjectSearch, retry: Retry, content: ContentEvidence) {
@@ -35,7 +35,7 @@ package struct SessionSearch: Hashable, Sendable {
         return ask(target)
     }
 
-    /// The store has looked up the key.
+    /// Judges the store's answer to the look at the key, and returns what the session does next.
     package mutating func step(
         after answer: StoreAnswer, _ target: inout SessionTarget, _ limits: GatewayLimits, now: Instant
     ) -> SessionStep {

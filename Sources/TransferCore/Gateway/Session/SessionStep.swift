@@ -23,7 +23,7 @@ package enum SessionStep: Hashable, Sendable {
     /// Look for the session's object.
     ///
     /// - isPatient: whether another gateway may be completing the upload.
-    /// - content: evidence of the content of the session's object, if its completion was under way.
+    /// - content: evidence of the content that the session's object would have; `.none` if no completion was under way.
     case search(ObjectSearch.Cause, isPatient: Bool, retry: SessionSearch.Retry, content: ContentEvidence)
     /// End the session: the store has its object.
     ///
@@ -73,7 +73,7 @@ package enum SessionWork: Hashable, Sendable {
         }
     }
 
-    /// The pause of the work is over.
+    /// Continues the work after its pause.
     package func resumed(_ target: SessionTarget, _ limits: GatewayLimits) -> SessionStep {
         switch self {
         case .opening, .checking: .rest(self)

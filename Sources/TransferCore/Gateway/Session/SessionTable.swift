@@ -5,27 +5,28 @@ import WireProtocol
 ///
 /// - A session that has ended is remembered for a while, for an agent that has not received the answer. If room is
 ///   needed for new sessions, the oldest remembered ones are forgotten: the store still has the object.
-/// - Wakes are never removed from the queue before they are due. A wake does not count if it differs from `planned`,
-///   because an earlier wake was planned for the session or the session has ended.
+/// - A wake stays in the queue until it is due. It then counts only if it equals the session's entry in `planned`: the
+///   table may have planned an earlier wake since, or the session may have ended.
 struct SessionTable: Hashable {
     private var sessions: [SessionID: GatewaySession] = [:]
     private var counts = Tally<SHA256Digest>()
     private var wakes = Heap<SessionWake>()
     private var planned: [SessionID: Instant] = [:]
 
-    /// Only methods of the table add or remove sessions; through the subscript a session changes itself.
+    /// The session with this id, which the caller may change in place. Only methods of the table add or remove
+    /// sessions.
     subscript(id: SessionID) -> GatewaySession? {
         get { sessions[id] }
         _modify { yield &sessions[id] }
     }
 
     var count: Int { sessions.count }
-    /// The parts of all sessions that were offered and are not answered.
+    /// The number of offered parts of all sessions that the store has not answered and the gateway has not given up.
     var partCount: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
     /// Whether a stopping gateway waits for a session.
     var isBusy: Bool { sessions.values.contains { $0.isBusy } }
 
-    /// Bytes of the budget that sessions hold, for each session's device.
+    /// For each session, its device and the bytes of the budget that its parts hold.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
         sessions.values.map { session in (session.device.fingerprint, session.parts.bytesReserved) }
     }
@@ -73,7 +74,7 @@ struct SessionTable: Hashable {
         return nil
     }
 
-    /// Opens a token, and judges whether the device may use its session.
+    /// Unseals a token, and judges whether the device may use the session of the token.
     func judge(token sealed: [UInt8], of device: AuthorisedDevice, _ context: GatewayContext) -> OpeningRule.OnToken {
         let opening = context.cryptography.open(token: sealed)
         return Self.rule(for: device, context).judge(opening) { sessions[$0]?.device.name }
@@ -114,7 +115,7 @@ struct SessionTable: Hashable {
         }
     }
 
-    /// A device uses a session that the gateway remembers. The line of the device on the list may have changed since.
+    /// Gives a remembered session the current line of its device, which may have changed on the list.
     private mutating func changeDevice(
         of id: SessionID, to device: AuthorisedDevice, _ context: inout GatewayContext
     ) {
@@ -198,7 +199,7 @@ struct SessionTable: Hashable {
             let compares = session.target.writeGuard.compares
             add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
         }
-        // The known session may be of an older key of the device.
+        // The known session may have begun under an earlier key of the device.
         changeDevice(of: adopted, to: session.device, &context)
         sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
         return (adopted, session.attached.attachments)

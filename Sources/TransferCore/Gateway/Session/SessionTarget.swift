@@ -40,8 +40,8 @@ package struct SessionTarget: Hashable, Sendable {
         writeGuard.inherit(other.writeGuard)
     }
 
-    /// The store has looked up the key. The session ends if the object is its own, if the session must not replace the
-    /// object, or if the agent compares the file with the object before it sends anything.
+    /// Judges what a look at the key has found. The session ends if the object is its own, if the session must not
+    /// replace the object, or if the agent compares the file with the object before it sends anything.
     ///
     /// - Parameters:
     ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
@@ -92,8 +92,9 @@ package struct SessionTarget: Hashable, Sendable {
 
     /// Whether the session of a record has equal terms, so that it may take the place of this one.
     private func isAdoptable(_ record: SessionRecord) -> Bool {
-        // A record may outlast its session if removing it failed. A damaged record names no plan: the gateway would
-        // refuse its token, and the agent would be offered the session again and again.
+        // A record may outlast its session, because removing the record may fail. A damaged record gives no part plan.
+        // If such a session were adopted, the gateway would later refuse its token, and would then offer the agent the
+        // same session again.
         record.hasPlan && record.session != session && record.session != writeGuard.objectSession
             && record.isSameUpload(as: facts)
     }

@@ -50,7 +50,7 @@ package struct SessionToken: Hashable, Sendable {
         return bytes.count + Self.sealingBytes <= Self.sealedBytesMax ? bytes : nil
     }
 
-    /// Every count fits its field, because metadata is limited (§6.6).
+    /// The metadata as the token encodes them. Every count fits its field, because metadata is limited (§6.6).
     private var encodedMetadata: [UInt8] {
         let metadata = terms.metadata
         var bytes = [UInt8(metadata.contentType.utf8.count)] + metadata.contentType.utf8
@@ -149,7 +149,8 @@ private struct TokenReader {
 }
 
 extension TokenReader {
-    /// Gives `nil` even if only a rule for metadata is broken, because no gateway seals such metadata.
+    /// Reads metadata. Gives `nil` if the bytes are cut short, and also if the metadata breaks a rule of its own,
+    /// because no gateway seals such metadata.
     fileprivate mutating func metadata() -> SessionMetadata? {
         guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }
         var pairs: [MetadataPair] = []

@@ -31,7 +31,7 @@ package struct WriteGuard: Hashable, Sendable {
         /// - leavesUpload: whether another upload may have made the object, so that the session's own upload may be
         ///   left in the store.
         case own(leavesUpload: Bool)
-        /// The session may not replace the object, or the agent compares with it first.
+        /// The session may not replace the object, or the agent compares the file with the object first.
         case exists
         /// Nothing under the key prevents the session from writing.
         case free
@@ -55,7 +55,7 @@ package struct WriteGuard: Hashable, Sendable {
 
     // MARK: Looks
 
-    /// The store has looked up the key.
+    /// Judges what a look at the key has found.
     ///
     /// - Parameters:
     ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
@@ -108,7 +108,8 @@ package struct WriteGuard: Hashable, Sendable {
             case (.wholeDigest(let there), .wholeDigest(let own)): there == own
             default: nil
             }
-        // An agent with the same identity may have completed this very session with other content.
+        // The session id alone is not enough: an agent with the same identity may have completed this session with
+        // other content.
         guard isSameContent != false else { return false }
         return object.session.map { $0 == session } ?? (isSameContent == true)
     }

@@ -76,7 +76,7 @@ struct AnswerQueue: Hashable {
     /// The device that pays for the lists of a connection.
     func device(on id: ConnectionID) -> SHA256Digest? { outlets[id]?.device }
 
-    /// Bytes of the budget that the lists hold, for each device.
+    /// For each connection, its device and the bytes of the budget that its lists hold.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
         outlets.values.map { outlet in
             (outlet.device, outlet.rests.reduce(outlet.unwrittenBytes) { $0 + $1.bytesReserved })
@@ -85,13 +85,14 @@ struct AnswerQueue: Hashable {
 
     // MARK: Events
 
-    /// A list begins in a slot. Its memory (`PartSet.memoryBytes`) is reserved.
+    /// Adds the list that follows in a slot. The caller has reserved the list's memory (`PartSet.memoryBytes`).
     mutating func begin(_ parts: PartSet, at attachment: Attachment, device: SHA256Digest) {
         let rest = Rest(slot: attachment.slot, parts: parts, bytesReserved: parts.memoryBytes)
         outlets[attachment.connection, default: Outlet(device: device)].rests.append(rest)
     }
 
-    /// A page was sent, and its bytes are reserved. The slot's next turn comes after the other slots.
+    /// Called after a page was sent, for which the caller has reserved the bytes. The slot's next turn comes after
+    /// those of the connection's other slots.
     ///
     /// - Returns: how many bytes of the budget the caller frees, because the list has ended.
     mutating func sent(_ page: Page, at attachment: Attachment) -> UInt64 {
@@ -106,7 +107,9 @@ struct AnswerQueue: Hashable {
         return 0
     }
 
-    /// The budget has no room for the next page of a connection, which has this size.
+    /// Lets a connection wait until the budget has room for its next page.
+    ///
+    /// - Parameter bytes: the size of this page.
     mutating func waitsForRoom(_ bytes: UInt64, on id: ConnectionID) {
         guard let outlet = outlets[id] else { return }
         if outlet.awaitedBytes == nil { waiting.append(id) }

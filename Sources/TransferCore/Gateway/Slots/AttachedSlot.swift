@@ -93,7 +93,7 @@ package struct AttachedSlot: Hashable, Sendable {
 
     // MARK: Events
 
-    /// The session is open.
+    /// Opens the slot, because the session is open and the agent gets its answer.
     ///
     /// - Returns: the decisions that follow the answer, in order.
     package mutating func answered() -> [PartDecision] {

@@ -4,7 +4,7 @@ import WireProtocol
 // The lists of stored parts that follow RESUME STATE and SESSION OPENED: `AnswerQueue` decides when a page is sent.
 
 extension GatewayContext {
-    /// A list of stored parts follows in a slot.
+    /// Adds a list of stored parts, which follows the answer in a slot.
     ///
     /// - Returns: whether the budget has room for the list.
     mutating func beginAnswer(_ parts: PartSet, at attachment: Attachment, of device: SHA256Digest) -> Bool {
@@ -45,7 +45,7 @@ extension GatewayContext {
         reservations.release(answers.connectionLost(id), device: device)
     }
 
-    /// Pages were written to their connection: the next ones follow.
+    /// Sends the next pages, because earlier pages were written to the connection.
     ///
     /// - Parameter stored: gives the stored parts of the session in a slot.
     mutating func pagesWritten(_ bytes: UInt64, on id: ConnectionID, stored: (Attachment) -> StoredParts?) {
@@ -71,7 +71,8 @@ extension GatewayContext {
     mutating func sendWaitingPages(stored: (Attachment) -> StoredParts?) {
         for (id, bytes) in answers.takeWaiting(AnswerQueue.waitingTriedMax) {
             guard let device = answers.device(on: id) else { continue }
-            // Asks for the room before the page is made again, because making a page takes far longer.
+            // Reserve the room before the page is made again: making a page takes far longer than finding that there is
+            // no room.
             guard reserve(bytes, device: device) else {
                 answers.waitsForRoom(bytes, on: id)
                 continue

@@ -4,7 +4,7 @@ import WireProtocol
 // How the gateway handles the frames in the slots of an open connection (specification §6).
 
 extension GatewayTransfers {
-    /// `SlotState` has decided that the gateway acts on the frame.
+    /// Acts on a frame. `SlotState` has found that the slot's state allows the frame.
     ///
     /// - Returns: the violation that ends the connection, or `nil`.
     mutating func act(
@@ -79,7 +79,7 @@ extension GatewayTransfers {
         return nil
     }
 
-    /// Opens and judges a token; refuses the slot if the token does not pass.
+    /// Unseals and judges a token; refuses the slot if the token does not pass.
     private mutating func opened(
         _ sealed: [UInt8], at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionToken? {
@@ -91,7 +91,7 @@ extension GatewayTransfers {
         }
     }
 
-    /// RESUME QUERY and all pages of its list have arrived.
+    /// Resumes a session, after RESUME QUERY and all pages of its list have arrived.
     private mutating func resume(
         _ token: SessionToken, asksForPartials: Bool, at attachment: Attachment, of device: AuthorisedDevice,
         _ context: inout GatewayContext
@@ -116,7 +116,7 @@ extension GatewayTransfers {
         }
     }
 
-    /// A PROVE has ended with an answer. Closes its slot.
+    /// Closes the slot of a PROVE that has ended with an answer.
     mutating func endProve(
         at attachment: Attachment, _ result: ContentChecks.OnProve, _ context: inout GatewayContext
     ) {
@@ -132,7 +132,7 @@ extension GatewayTransfers {
         guard let session = slots[attachment]?.session else { return nil }
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) { return violation }
         settle(&context)
-        // The session may have closed the slot. Otherwise nothing changes that `tidy` looks at.
+        // The session may have closed its last slot. Only then can the offer have changed what `tidy` looks at.
         if sessions[session]?.attached.isEmpty == true { tidy(session, &context) }
         return nil
     }

@@ -33,7 +33,7 @@ package struct ListIntake: Hashable, Sendable {
 
     /// What the gateway does with a page.
     package enum OnPage: Hashable, Sendable {
-        /// Reserve the bytes, then `append` the page.
+        /// Reserve `excess` further bytes of the budget, then `append` the page.
         case fits(excess: UInt64)
         /// End the connection; the text says what is wrong with the page.
         case violation(String)
@@ -47,7 +47,8 @@ package struct ListIntake: Hashable, Sendable {
     package private(set) var phase = Phase.empty
     /// The entries that have arrived since the last query or COMPLETE.
     package private(set) var entries: [PartListEntry] = []
-    /// The budget that `entries` need. A running sum, because a list may arrive in as many pages as it has entries.
+    /// The budget that `entries` need. A running sum, because a list may arrive in thousands of pages, and each of them
+    /// would otherwise count all entries again.
     private var entriesBytes: UInt64 = 0
     /// Bytes of the budget that the list holds.
     package private(set) var bytesReserved: UInt64 = 0
@@ -116,7 +117,7 @@ package struct ListIntake: Hashable, Sendable {
         return entries
     }
 
-    /// COMPLETE has arrived.
+    /// Takes the list for COMPLETE, which has arrived.
     ///
     /// - Returns: the list; `nil` if its last page is missing.
     package mutating func takeWhole() -> [PartListEntry]? {
@@ -124,7 +125,7 @@ package struct ListIntake: Hashable, Sendable {
         return phase == .whole ? entries : nil
     }
 
-    /// The slot opens or closes.
+    /// Empties the list when its slot opens or closes.
     ///
     /// - Returns: how many bytes of the budget the caller has to free.
     package mutating func release() -> UInt64 {

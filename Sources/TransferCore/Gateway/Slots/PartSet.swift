@@ -4,7 +4,7 @@ package import TransferCommon
 /// longest list, so each of many slots can have its own.
 package struct PartSet: Hashable, Sendable {
     private var words: [UInt64] = []
-    /// No word before this index has a bit.
+    /// All words before this index are zero.
     private var start = 0
     package private(set) var count = 0
 

@@ -46,7 +46,7 @@ struct SlotTable: Hashable {
         set { connections[attachment.connection]?.sessions[attachment.slot] = newValue }
     }
 
-    /// Bytes of the budget that the lists hold, for each connection's device.
+    /// For each connection, its device and the bytes of the budget that its lists hold.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
         connections.values.map { connection in
             (connection.device, connection.sessions.values.reduce(0) { $0 + $1.list.bytesReserved })
@@ -130,7 +130,8 @@ struct SlotTable: Hashable {
 
     // MARK: Lists
 
-    /// A page of PART LIST has arrived. Changes the slot in place, because the subscript would copy all pages before.
+    /// Gives a slot a page of PART LIST that has arrived. Changes the slot in place, because the subscript would copy
+    /// all earlier pages.
     ///
     /// - Returns: `nil` if the slot carries no session.
     mutating func received(

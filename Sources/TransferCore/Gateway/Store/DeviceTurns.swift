@@ -22,7 +22,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         var ofDevice = Int.max
     }
 
-    /// When the next element of a device gets a place.
+    /// When a device has its turn: the device with the lowest value is next.
     private struct Turn: Hashable, Comparable {
         /// The number of places that the device has.
         var places: Int
@@ -71,10 +71,11 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     /// Whether an element can use a place now.
     enum Attempt {
         case begins
-        /// It lacks what only its device lacks, so the next device has its turn now. This device keeps its turn.
+        /// The element lacks something that only its device lacks. The next device has its turn now, and this device
+        /// keeps its own turn.
         case lacksOfDevice
-        /// It lacks what all devices share. No element gets a place: otherwise elements that need less could overtake
-        /// this one without end.
+        /// The element lacks something that all devices share. No element gets a place: otherwise elements that need
+        /// less could overtake this one without end.
         case lacksOfAll
     }
 
@@ -154,7 +155,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         return nil
     }
 
-    /// The device's next turn comes after those of the other devices with as many places.
+    /// Puts the device's next turn after those of the other devices with as many places.
     private mutating func takeTurn(_ device: SHA256Digest) {
         lastOrder += 1
         set(Turn(places: places[device], order: lastOrder, device: device))

@@ -99,8 +99,8 @@ package struct StoreBreaker: Hashable, Sendable {
     private let limits: StoreBreakerLimits
     package private(set) var state = State.closed
     private var evidence = Evidence()
-    /// Whether the store seems silent. Only calls that carry no part show that: since the breaker opened, none of them
-    /// was answered, or the newest of them was *lost*.
+    /// Whether the store seems silent, judged by the calls without a part since the breaker opened: the store has
+    /// answered none of them, or the newest was *lost*.
     private var isSilent = false
     /// All unanswered requests that carry a part.
     private var parts: Set<StoreRequestID> = []
@@ -222,7 +222,7 @@ package struct StoreBreaker: Hashable, Sendable {
         let isPart = parts.remove(request) != nil
         let order = begun.removeValue(forKey: request) ?? 0
         var word = Self.word(answer, isPart: isPart)
-        // While the breaker is open or tries a part, every lost part counts.
+        // While the breaker is open or tries a part, a lost part counts even if its upload may be gone.
         if case .lost = word, isDoubtful, isTrusting { word = .doubtful }
         switch state {
         case .closed:
@@ -349,7 +349,7 @@ package struct StoreBreaker: Hashable, Sendable {
             case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .objectGone, .conflict,
                 .keyUnsupported, .tooLarge, .unsupported:
                 return .alive
-            // The gateway itself may have found the wrong digest, without an answer of the store.
+            // The store may have given no answer at all: the gateway itself may have found the wrong digest.
             case .digestMismatch, .sizeMismatch, .bodyFailed, .cancelled: return .nothing
             }
         }

@@ -42,8 +42,8 @@ package struct StoreCallLimits: Hashable, Sendable {
     /// The store may work for minutes on one completion.
     package var completions = 32
     package var aborts = 16
-    /// How many calls for records may wait. Beyond this number the gateway neither renews nor removes records, as no
-    /// session waits for these calls; the store's cleaning removes the records instead.
+    /// How many calls for records may wait. Beyond this number the gateway neither renews nor removes records. No
+    /// session waits for these calls, and the store's cleaning removes the records later.
     package var waitingRecordsMax = 32_768
 
     package init() {}

@@ -40,7 +40,8 @@ package struct StoreCallQueue: Hashable, Sendable {
     }
 
     private let limits: StoreCallLimits
-    /// The calls of each class, at the place of the class's raw value. A dictionary would take memory for each change.
+    /// The calls of each class, at the place of the class's raw value. An array, because each change in a dictionary
+    /// would allocate memory.
     private var turns = [DeviceTurns<StoreRequestID>](repeating: .init(), count: StoreCallClass.allCases.count)
     private var waiting: [StoreRequestID: Entry] = [:]
     private var begun: [StoreRequestID: Begun] = [:]
@@ -59,14 +60,15 @@ package struct StoreCallQueue: Hashable, Sendable {
 
     package var waitingCount: Int { waiting.count }
 
-    /// Whether the gateway may request a call for a record although no session waits for its answer.
+    /// Whether the gateway may request a call for a record if no session waits for the answer.
     package var hasRoomForRecords: Bool {
         turns[StoreCallClass.record.rawValue].waitingCount < limits.waitingRecordsMax
     }
 
-    /// A call is requested.
+    /// Decides whether a requested call begins at once.
     ///
-    /// - Returns: whether it begins at once, because no call of its class waits and a place is free.
+    /// - Returns: whether the call begins, because no call of its class waits and a place is free. Otherwise the caller
+    ///   `add`s it.
     package mutating func begins(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) -> Bool {
         let (callClass, bounds) = (request.callClass, bounds(of: request.callClass))
         guard !isClosed, turns[callClass.rawValue].takePlace(bounds, of: device) else { return false }
@@ -74,7 +76,7 @@ package struct StoreCallQueue: Hashable, Sendable {
         return true
     }
 
-    /// A call that does not begin at once waits. Later the caller begins the calls that `next` returns.
+    /// Lets a call wait. The caller begins it later, when `next` returns it.
     package mutating func add(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) {
         waiting[id] = Entry(request: request, device: device)
         turns[request.callClass.rawValue].add(id, of: device)

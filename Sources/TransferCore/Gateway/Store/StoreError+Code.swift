@@ -1,7 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-// The errors of a store, as the machines match and judge them.
+// The failures of a store: short names by which the machines match them, and what the gateway answers an agent to each.
 
 extension StoreError {
     package static let uploadUnknown = StoreError(.uploadUnknown)
@@ -31,8 +31,8 @@ extension StoreError {
     /// - Parameter message: the reason, in words for a person.
     package static func refused(message: String) -> StoreError { StoreError(.unsupported, message) }
 
-    /// The pause that the store asks for, if it is busy or unreachable and the request itself may be right; zero if it
-    /// asks for none. `nil` after any other failure.
+    /// If the store is busy or unreachable, and the request itself may be right: the pause that the store asks for, or
+    /// zero if it asks for none. `nil` after any other failure.
     package var retryAfter: Duration? {
         switch reason {
         // A damaged answer may come from a proxy instead of the store, so the request is worth repeating.
