@@ -5,8 +5,8 @@ package struct PlaintextAddressError: Error, Equatable, CustomStringConvertible 
     /// The address that the system has bound.
     package let address: String
 
-    /// - Parameter bound: the address of the listening socket. A name such as `localhost` may lead to any address, so
-    ///   the text of the setting does not decide.
+    /// - Parameter bound: the address of the listening socket. The text of the setting does not count, because a name
+    ///   such as `localhost` may lead to any address.
     /// - Returns: `nil` if only this machine can reach the address.
     package init?(bound: String?) {
         let address = bound ?? "an unknown address"

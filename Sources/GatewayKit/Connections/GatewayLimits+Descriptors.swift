@@ -10,8 +10,9 @@ extension GatewayLimits {
         let free = max(limit - 24, 4)
         let forPeers = free - free / 4
         guard connectionsMax + unauthenticatedPeersMax + peersBeforeProxyHeaderMax > forPeers else { return }
-        // As usual: each of the two groups of unauthenticated peers has a quarter of the connections, and one address a
-        // quarter of that. So all together have three halves of the connections.
+        // Keep the ratios of the usual limits: each of the two groups of unauthenticated peers may have a quarter as
+        // many connections as the devices, and one address a quarter of that. All groups together then have one and a
+        // half times the connections of the devices.
         let connections = min(connectionsMax, max(forPeers * 2 / 3, 1))
         connectionsMax = connections
         unauthenticatedPeersMax = min(unauthenticatedPeersMax, max(connections / 4, 1))

@@ -1,6 +1,7 @@
 package import TransferCore
 
-/// A line of the device list that applies to all certificates with one name, signed by the site's authority.
+/// A line of the device list about a certificate name. It applies to all certificates of the site's authority with this
+/// name.
 ///
 /// Such a line has the word `certificate` or `revoked` where other lines have a fingerprint. An older gateway that does
 /// not support certificates cannot parse these words and therefore refuses the whole list, instead of ignoring a

@@ -24,7 +24,8 @@ package struct DeviceList: Equatable, Sendable {
     package private(set) var devices: [AuthorisedDevice] = []
 
     /// Names of the devices whose line has a fingerprint and states no prefix, so that they have the prefix `NAME/`. In
-    /// earlier versions such a line meant any key. A list that a command has written names every prefix.
+    /// earlier versions such a line allowed any key. In a list that a command has written, every line states its
+    /// prefix.
     package private(set) var namesOfAssumedPrefix: [String] = []
 
     /// Lines about names in certificates.

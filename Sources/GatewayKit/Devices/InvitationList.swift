@@ -19,7 +19,7 @@ package struct InvitationList: Equatable, Sendable {
 
     package private(set) var invitations: [Invitation] = []
     /// Names of the invitations whose line states no prefix, so that the device gets the prefix `NAME/`. In earlier
-    /// versions such a line meant any key.
+    /// versions such a line allowed any key.
     package private(set) var namesOfAssumedPrefix: [String] = []
 
     package static let fileBytesMax = 1 << 20

@@ -52,8 +52,8 @@ extension GatewayHome {
     ///
     /// A *revoked* line takes the place of the device's line, even if `hasAuthority` is false: if some gateway of the
     /// site accepts certificates, it could otherwise accept a certificate with the device's name.
-    /// - Parameter hasAuthority: whether the operator has named an authority for the site. Then a name without a line
-    ///   gets a *revoked* line, too. It also gets one if the list contains certificate rules.
+    /// - Parameter hasAuthority: whether the operator has named an authority for the site. If so, or if the list
+    ///   contains certificate rules, even a name without a line gets a *revoked* line.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.

@@ -11,8 +11,8 @@ package final class PeerAddress {
     /// The address of the peer, under which the connection is counted and logged.
     func address(of channel: any Channel) -> SocketAddress? { told ?? channel.remoteAddress }
 
-    /// Whether the peer is a process of this machine, as far as TCP shows it. An address that a PROXY header has told
-    /// proves nothing about that: any peer behind a balancer could have one.
+    /// Whether the peer is a process of this machine, as far as TCP shows it. An address in a PROXY header proves
+    /// nothing about that: any peer behind a balancer could have a loopback address there.
     package func isOfThisMachine(on channel: any Channel) -> Bool {
         guard told == nil else { return false }
         return channel.remoteAddress?.ipAddress.map(LoopbackAddress.isLoopback(address:)) ?? true

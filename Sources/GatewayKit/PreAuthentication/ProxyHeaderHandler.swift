@@ -140,7 +140,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         }
     }
 
-    /// The connection waits for its header no more.
+    /// Cancels the deadline for the header, and removes the connection from those that wait for one.
     private func endWaiting() {
         deadline?.cancel()
         guard let entry else { return }

@@ -91,7 +91,7 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
         leave()
     }
 
-    /// It is the peer's turn.
+    /// Lets the peer begin its handshake, because its turn has come.
     private func begin(_ context: ChannelHandlerContext) {
         guard case .queued(_, let bytes) = state else { return }
         state = .open
@@ -106,7 +106,7 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
         context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
     }
 
-    /// The connection has ended.
+    /// Leaves the queue, because the connection has ended.
     private func leave() {
         guard case .queued(let ticket, _) = state else { return }
         state = .open

@@ -9,7 +9,7 @@ package import TransferCommon
 ///
 /// - Every failure is written, but not more than 20 at once and then one a second, because a store that is down fails
 ///   each request. The next written line has the number of those that were not written.
-/// - The end of a series is written only if the series has a written line.
+/// - When requests succeed again, a line says so only if at least one of the failures before is in the log.
 package struct StoreHealth: Sendable {
     /// The state of one kind of request, as the table in the comment on `StoreHealth` lists it.
     package enum State: Hashable, Sendable {

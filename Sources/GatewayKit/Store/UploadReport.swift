@@ -21,7 +21,8 @@ package struct UploadReport {
 
     private var failures: String { failureCount == 0 ? "" : ", \(failureCount) failed" }
 
-    /// - Parameter error: the answer of the store. Without one, repeating the command does not help: the code is 1.
+    /// - Parameter error: the error of the store, which gives the exit code; `nil` if repeating the command does not
+    ///   help. The exit code is then 1.
     private mutating func failed(_ sentence: String, _ error: StoreError?) {
         failureCount += 1
         codes.insert(error.flatMap { GatewayFailure($0)?.exitCode } ?? 1)
