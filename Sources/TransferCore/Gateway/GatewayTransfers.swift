@@ -35,7 +35,7 @@ struct GatewayTransfers: Hashable {
 
     // MARK: Frames and data
 
-    /// A frame has arrived in a slot of an open connection.
+    /// Handles a frame that has arrived in a slot of an open connection.
     ///
     /// - Returns: the violation that ends the connection, or `nil`.
     mutating func received(
@@ -61,7 +61,7 @@ struct GatewayTransfers: Hashable {
         }
     }
 
-    /// The header of PART DATA has arrived in a slot of an open connection.
+    /// Judges the header of PART DATA that has arrived in a slot of an open connection.
     mutating func receivedData(
         _ header: PartDataHeader, at attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
     ) -> Result<OnPartData, Violation> {
@@ -166,7 +166,7 @@ struct GatewayTransfers: Hashable {
 
     // MARK: Time
 
-    /// Called at `Gateway.nextDeadline`, or at any time.
+    /// Wakes the sessions that are due, ticks the circuit breaker, and repeats a part for which the store is slow.
     mutating func tick(_ context: inout GatewayContext) {
         for wake in sessions.takeDue(now: context.now) where sessions.take(wake) {
             sessions[wake.session]?.tick(&context)

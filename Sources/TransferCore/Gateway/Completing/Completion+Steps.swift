@@ -38,7 +38,7 @@ extension Completion {
         }
     }
 
-    /// The pause before the next step is over.
+    /// Repeats the step after the pause. A completion is prepared again.
     package mutating func resumed(_ target: SessionTarget, _ limits: GatewayLimits) -> SessionStep {
         resumed()
         return step == .completing ? prepare(target, limits) : ask(target)

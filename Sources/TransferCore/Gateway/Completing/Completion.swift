@@ -109,7 +109,7 @@ package struct Completion: Hashable, Sendable {
         return until
     }
 
-    /// The store has answered the question of `step`.
+    /// Judges the store's answer to the question of `step`.
     package mutating func answered(_ answer: StoreAnswer, attemptsMax: Int, now: Instant) -> OnAnswer {
         switch (step, answer) {
         case (.comparing, .parts(let listing)):
@@ -175,8 +175,8 @@ package struct Completion: Hashable, Sendable {
         for entry in listing { listed[entry.part] = entry }
         let overwritten = list.filter { entry in
             guard let known = listed[entry.part] else { return false }
-            // Only a digest in the store's own listing was checked by the store; a digest from elsewhere may be an
-            // agent's claim.
+            // Compare digests only if the store's listing names one. The store itself has checked such a digest; a
+            // digest from elsewhere may be an agent's claim.
             let isOfOtherContent = known.digest != nil && known.digest != entry.digest
             return isOfOtherContent || !known.isSameAsStored(entry)
         }

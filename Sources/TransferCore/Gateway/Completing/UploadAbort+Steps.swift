@@ -23,7 +23,7 @@ extension UploadAbort {
         }
     }
 
-    /// The pause before the next attempt is over.
+    /// Repeats the abort after the pause.
     package mutating func resumed(_ target: SessionTarget) -> SessionStep {
         resumed()
         return ask(target)

@@ -51,7 +51,7 @@ package struct UploadAbort: Hashable, Sendable {
         self.phase = phase
     }
 
-    /// The session asks the store to drop its upload.
+    /// Begins with the phase `asking`: the session asks the store to drop its upload.
     package init(of upload: String) {
         self.init(.asking(upload: upload))
     }
@@ -69,7 +69,7 @@ package struct UploadAbort: Hashable, Sendable {
         }
     }
 
-    /// The store has answered `question`. An answer in another phase changes nothing.
+    /// Judges the store's answer to `question`. An answer in a phase without a question changes nothing.
     ///
     /// - Parameter mayLand: whether a request that was given up has no answer yet.
     package mutating func answered(_ answer: StoreAnswer, mayLand: Bool, now: Instant) -> OnAnswer {

@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// A device that may use this site: named by the device list, or by an authority.
+/// A device that may use this site, because the device list or a certificate authority names it.
 package struct AuthorisedDevice: Hashable, Sendable {
     /// The device's name. Sessions belong to the device with this name, so no two devices have the same name at a time.
     package var name: String

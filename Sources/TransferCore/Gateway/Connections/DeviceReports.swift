@@ -42,7 +42,7 @@ struct DeviceReports: Hashable {
         }
     }
 
-    /// - Returns: all reports, the newest first, if one has changed since the last call.
+    /// - Returns: all reports, the newest first; `nil` if no report has changed since the last call.
     mutating func takeChanged() -> [DeviceReport]? {
         guard haveChanged else { return nil }
         haveChanged = false

@@ -82,14 +82,14 @@ package struct DeviceTable: Hashable, Sendable {
         if runs[fingerprint]?.id != run { runs[fingerprint] = Run(id: run, first: id) }
     }
 
-    /// A connection of the device is open.
+    /// Adds a connection of the device, which is open now.
     package mutating func opened(_ id: ConnectionID, of fingerprint: SHA256Digest, now: Instant) {
         connections[fingerprint, default: []].insert(id)
         openCount += 1
         if paces.count >= pacesToForgetAt { forgetUnusedPaces(now: now) }
     }
 
-    /// A connection of the device is gone.
+    /// Removes a connection of the device, which has ended.
     package mutating func closed(_ id: ConnectionID, of fingerprint: SHA256Digest) {
         if connections[fingerprint]?.remove(id) != nil { openCount -= 1 }
         if connections[fingerprint]?.isEmpty == true { connections[fingerprint] = nil }

@@ -55,7 +55,7 @@ package struct GatewayConnection: Hashable {
 
     // MARK: Events
 
-    /// HELLO is accepted.
+    /// Opens the connection, because HELLO is accepted.
     package mutating func opened(
         by device: AuthorisedDevice, capabilities: Capabilities, creditBytes: UInt32
     ) {
@@ -64,12 +64,12 @@ package struct GatewayConnection: Hashable {
         self.creditBytes = creditBytes
     }
 
-    /// ENROL has arrived.
+    /// Keeps the peer waiting until the shell has looked up the invitation in ENROL.
     package mutating func enrols(until deadline: Instant) {
         phase = .enrolling(deadline: deadline)
     }
 
-    /// Bytes have arrived, of any kind.
+    /// Notes that bytes of any kind have arrived, so the peer is alive.
     package mutating func heard(bytes: UInt64 = 0, now: Instant) {
         liveness.heard(now: now)
         heardBytes &+= bytes

@@ -117,7 +117,7 @@ package struct SessionOpening: Hashable, Sendable {
         }
     }
 
-    /// The store has answered `question`.
+    /// Judges the store's answer to `question`.
     package mutating func answered(_ answer: StoreAnswer) -> OnAnswer {
         switch (phase, answer) {
         case (.lookingUp, .object(let object)): return .judge(object)

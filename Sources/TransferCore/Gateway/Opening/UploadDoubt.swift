@@ -41,7 +41,7 @@ package struct UploadDoubt: Hashable, Sendable {
         phase = .doubted(failures: 0)
     }
 
-    /// The store has answered the call of a part.
+    /// Counts how many parts fail in a row, by the store's answer to the call of a part.
     ///
     /// - Returns: whether the gateway lists the upload now.
     package mutating func answered(_ answer: StoreAnswer) -> Bool {

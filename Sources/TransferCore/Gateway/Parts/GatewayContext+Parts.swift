@@ -40,7 +40,7 @@ extension GatewayContext {
         return .granted(PartGrant(call: call, bytesReserved: wanted, bytesFirst: bytesFirst))
     }
 
-    /// A part was given up. Its flow ends, and so does the call to the store that reads from the flow.
+    /// Ends the flow of a part that was given up, and the call to the store that reads from the flow.
     mutating func giveUp(_ part: IncomingPart, of device: SHA256Digest) {
         if let call = part.sending?.call {
             actions.append(.cancel(call))

@@ -168,7 +168,7 @@ package struct IncomingPart: Hashable, Sendable {
     /// The budget that the part needs, to be reserved before `decided`.
     package func bytesNeeded(window: UInt64) -> UInt64 { max(min(offer.size, window), received) }
 
-    /// The part is decided *send*, and a call to the store takes its bytes from now on.
+    /// Decides *send*: a call to the store takes the part's bytes from now on.
     ///
     /// - Parameters:
     ///   - bytes: the number of bytes that were reserved.
@@ -183,7 +183,7 @@ package struct IncomingPart: Hashable, Sendable {
                 call: call, condition: condition, holder: .slot(owner), limit: limit, bytesReserved: bytes, mark: nil))
     }
 
-    /// The part continues in another slot of the same or of a newer connection.
+    /// Continues the part in another slot, of the same connection or of a newer one.
     package mutating func takenOver(by owner: Attachment) {
         switch phase {
         case .waiting: phase = .waiting(owner: owner)
@@ -194,7 +194,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The gateway names the part as a partial. That counts as the decision *send*.
+    /// Names the part as a partial, which counts as the decision *send*.
     package mutating func named(to owner: Attachment) {
         takenOver(by: owner)
         guard case .sending(var sending) = phase else { return }
@@ -204,7 +204,7 @@ package struct IncomingPart: Hashable, Sendable {
         phase = .sending(sending)
     }
 
-    /// The owner's connection is lost.
+    /// Orphans the part, if it may stay, because the owner's connection is lost.
     ///
     /// - Returns: the call that gets no more bytes for now. `nil` if the session has to drop the part: an undecided
     ///   part, or a one-part file whose last bytes were released. Such a file must not appear long after its agent has
@@ -219,7 +219,7 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: Data
 
-    /// The header of PART DATA from the owner has arrived.
+    /// Judges the header of PART DATA, which the owner has sent.
     ///
     /// - Parameters:
     ///   - creditBytes: the initial credit of the connection.
@@ -251,7 +251,7 @@ package struct IncomingPart: Hashable, Sendable {
         return .accept(skip: received - header.offset)
     }
 
-    /// Plain bytes of an accepted chunk go to the flow.
+    /// Counts plain bytes of an accepted chunk, which go to the flow.
     ///
     /// - Returns: whether the bytes fit; `false` if the part has been offered anew while the chunk was arriving.
     package mutating func receivedBytes(_ count: UInt64) -> Bool {
@@ -264,7 +264,8 @@ package struct IncomingPart: Hashable, Sendable {
         return true
     }
 
-    /// The store has taken bytes; `total` counts from the beginning of the flow.
+    /// Releases budget and raises the limit after the store has taken bytes; `total` counts from the beginning of the
+    /// flow.
     ///
     /// - Parameters:
     ///   - heldBytesMax: a part up to this size stays in memory until the store has answered.
@@ -302,7 +303,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// COMPLETE of the owner has passed the checks.
+    /// Notes that COMPLETE of the owner has passed the checks.
     package mutating func completed() {
         switch tail {
         case .held: tail = .wanted
@@ -311,7 +312,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// COMPLETE is void. If the tail was released already, nothing changes, because a release cannot be taken back.
+    /// Makes COMPLETE void. If the tail was released already, nothing changes, because a release cannot be taken back.
     package mutating func completionVoided() {
         switch tail {
         case .wanted: tail = .held
@@ -320,12 +321,13 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The store is looking up the key; the tail may be released only after that.
+    /// Lets the tail wait for a look at the key, which the store has been asked for.
     package mutating func looks(_ look: StoreRequestID) {
         if tail == .wanted { tail = .looking(look) }
     }
 
-    /// The look has found that the key may be written: the tail is released, unless COMPLETE became void meanwhile.
+    /// Releases the tail, because the look has found that the key may be written, unless COMPLETE became void
+    /// meanwhile.
     package mutating func looked() {
         switch tail {
         case .looking: tail = .released
@@ -334,7 +336,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The tail is released without a look at the key.
+    /// Releases the tail without a look at the key.
     package mutating func released() {
         if tail == .wanted { tail = .released }
     }

@@ -108,7 +108,7 @@ package struct ProgressCheck: Hashable, Sendable {
     /// The gateway has accepted no connection yet.
     package init() {}
 
-    /// A connection is accepted while there is no other.
+    /// Begins the first window, because a connection is accepted while there is no other.
     package mutating func began(_ limits: Limits, now: Instant) {
         phase = .watching(nextAt: now + limits.window)
     }
@@ -119,7 +119,7 @@ package struct ProgressCheck: Hashable, Sendable {
         return nextAt
     }
 
-    /// A window has passed.
+    /// Finds the parts and lists without progress at the end of a window, and begins the next window.
     ///
     /// - Parameter heardBytes: bytes that arrived on each connection during the window.
     /// - Returns: the parts and lists without progress, in the order of `parts` and `lists`.

@@ -62,7 +62,7 @@ package struct Reservations: Hashable, Sendable {
         budget.release(bytes, device: device)
     }
 
-    /// The gateway has evicted a slow part, or found none to evict.
+    /// Ends the shortage, because the gateway has evicted a slow part, or found none to evict.
     package mutating func madeRoom() {
         state = .enough
     }
@@ -75,17 +75,17 @@ package struct Reservations: Hashable, Sendable {
     /// How many parts of a connection wait for a decision.
     package func undecidedParts(on id: ConnectionID) -> Int { undecidedParts[id] }
 
-    /// A part is offered, and waits for its decision.
+    /// Counts an offered part, which waits for its decision.
     package mutating func offered(on id: ConnectionID) {
         undecidedParts.add(id)
     }
 
-    /// Bytes of an undecided part have arrived.
+    /// Counts bytes of an undecided part that have arrived.
     package mutating func receivedUndecided(_ bytes: UInt64, on id: ConnectionID) {
         undecidedBytes[id, default: 0] += bytes
     }
 
-    /// An undecided part was decided or dropped.
+    /// Stops counting a part as undecided, because it was decided or dropped.
     ///
     /// - Parameter bytes: the number of bytes of the part that have arrived.
     package mutating func decided(on id: ConnectionID, received bytes: UInt64) {
@@ -94,7 +94,7 @@ package struct Reservations: Hashable, Sendable {
         undecidedBytes[id] = held > bytes ? held - bytes : nil
     }
 
-    /// The connection is gone.
+    /// Forgets the undecided bytes of a connection that has ended.
     package mutating func closed(_ id: ConnectionID) {
         undecidedBytes[id] = nil
     }

@@ -6,7 +6,7 @@ import WireProtocol
 extension SessionIntake {
     // MARK: Offers
 
-    /// PART OFFER has arrived in a slot that is opening, resuming, open or completing.
+    /// Judges PART OFFER in a slot that is opening, resuming, open or completing.
     ///
     /// - Parameter isOpen: whether the session is open, so that the part can be decided now.
     /// - Returns: the violation that ends the connection, or `nil`.
@@ -90,7 +90,7 @@ extension SessionIntake {
 
     // MARK: Data
 
-    /// Plain bytes of an accepted chunk are about to go to the flow of a part.
+    /// Counts plain bytes of an accepted chunk, which are about to go to the flow of a part.
     ///
     /// - Returns: whether the bytes may be appended.
     mutating func receivedBytes(
@@ -106,7 +106,7 @@ extension SessionIntake {
         return true
     }
 
-    /// The call to the store has taken bytes of the flow of a part.
+    /// Releases budget and raises the agent's limit, because the call to the store has taken bytes of a part's flow.
     mutating func consumed(_ total: UInt64, of number: PartNumber, flow: FlowID, _ context: inout GatewayContext) {
         let window = context.limits(of: device).partWindowBytes
         let result = parts.consumed(
@@ -119,7 +119,7 @@ extension SessionIntake {
 
     // MARK: The store's answers
 
-    /// The store has answered the call of a part.
+    /// Removes a part whose call the store has answered, and reports the outcome to the agent.
     ///
     /// - Returns: what the whole session does; `nil` if the answer concerns only the part.
     mutating func receivedPartAnswer(
@@ -137,7 +137,9 @@ extension SessionIntake {
         return nil
     }
 
-    /// The store has looked up the key, right before the last bytes of a one-part file are released.
+    /// Judges the look at the key that precedes the release of a one-part file's last bytes.
+    ///
+    /// - Returns: the step that ends the session; `nil` if the session stays open.
     mutating func receivedLook(
         _ answer: StoreAnswer, part number: PartNumber, _ target: inout SessionTarget, _ context: inout GatewayContext
     ) -> SessionStep? {
@@ -205,8 +207,8 @@ extension SessionIntake {
 
     // MARK: A file of one part
 
-    /// COMPLETE of a one-part file has arrived (specification §9.2). One request to the store carries the file, and its
-    /// last bytes are held back until COMPLETE.
+    /// Checks COMPLETE of a one-part file, and releases the file's last bytes if the part is decided (specification
+    /// §9.2). One request to the store carries the file, and the last bytes are held back until COMPLETE.
     ///
     /// - Parameter isOpen: whether the session is open.
     mutating func receivedCompleteOfOnePart(
@@ -238,7 +240,7 @@ extension SessionIntake {
         }
     }
 
-    /// COMPLETE is void, because the part was deferred or dropped, or has failed. The agent sends another one.
+    /// Makes COMPLETE void, because the part was deferred or dropped, or has failed. The agent sends another COMPLETE.
     private mutating func voidComplete(_ context: inout GatewayContext) {
         guard parts.isOnePart else { return }
         parts.voidComplete()

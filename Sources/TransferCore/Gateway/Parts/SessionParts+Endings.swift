@@ -6,7 +6,7 @@ package import WireProtocol
 extension SessionParts {
     // MARK: The store's answers
 
-    /// The store has answered the call of a part. Removes the part.
+    /// Removes a part, because the store has answered its call.
     ///
     /// - Parameter listed: the number of parts that an agent has listed when it resumed.
     /// - Returns: the removed part, and what the session does.
@@ -78,7 +78,7 @@ extension SessionParts {
         return table.numbers(where: condition).compactMap { giveUp($0) }
     }
 
-    /// A connection is lost. The bytes of its decided parts stay for a while.
+    /// Orphans the parts of a lost connection that may stay for a while, and gives up its other parts.
     package mutating func connectionLost(_ connection: ConnectionID, now: Instant) -> [OnConnectionLost] {
         guard !table.isEmpty else { return [] }
         return table.numbers(where: { $0.owner?.connection == connection }).compactMap { number in
@@ -87,24 +87,24 @@ extension SessionParts {
         }
     }
 
-    /// The session has ended, and needs the stored parts no longer.
+    /// Forgets the stored parts, which an ended session no longer needs.
     package mutating func forgetStored() {
         stored = StoredParts()
     }
 
     // MARK: Stored parts
 
-    /// The store has listed the parts of a session that resumes.
+    /// Takes over the store's list of the parts, because the session resumes.
     package mutating func listed(_ listing: [PartListEntry]) {
         stored.listed(listing, plan: plan)
     }
 
-    /// The store has listed the parts of a session that is adopted.
+    /// Takes over the store's list of the parts, because the session is adopted.
     package mutating func adopted(_ listing: [PartListEntry]) {
         stored.adopted(listing, plan: plan)
     }
 
-    /// The store has listed the parts before a completion.
+    /// Updates the evidence by the list of parts that the store gives before a completion.
     package mutating func compared(_ listing: [PartListEntry]) {
         stored.compared(listing)
     }
@@ -116,12 +116,12 @@ extension SessionParts {
 
     // MARK: The last bytes of a one-part file
 
-    /// COMPLETE of the owner has passed the checks.
+    /// Notes that COMPLETE of the owner has passed the checks.
     package mutating func completed(_ number: PartNumber) {
         table[number]?.completed()
     }
 
-    /// COMPLETE is void, because the part is offered again, was deferred or dropped, or has failed.
+    /// Makes COMPLETE void, because the part is offered again, was deferred or dropped, or has failed.
     package mutating func voidComplete() {
         guard isOnePart, let number = PartNumber(1) else { return }
         table[number]?.completionVoided()
@@ -141,7 +141,7 @@ extension SessionParts {
         return .release(part.flow)
     }
 
-    /// The store is asked to look up the key before the last bytes are released.
+    /// Lets the last bytes wait for a look at the key, which the store has been asked for.
     package mutating func looks(_ look: StoreRequestID) {
         guard let number = PartNumber(1) else { return }
         table[number]?.looks(look)

@@ -122,7 +122,7 @@ package struct SessionParts: Hashable, Sendable {
 
     // MARK: Offers
 
-    /// PART OFFER has arrived.
+    /// Judges PART OFFER, and continues the part in this slot if the offer repeats a decided part.
     ///
     /// - Parameter rule: the bounds on parts that WELCOME has named to the device.
     package mutating func receivedOffer(_ offer: PartOffer, from owner: Attachment, rule: PartRule) -> OnOffer {
@@ -173,7 +173,7 @@ package struct SessionParts: Hashable, Sendable {
         return sendDecision(of: number)
     }
 
-    /// The part continues in another slot, after the bytes that have arrived.
+    /// Continues a part in another slot, after the bytes that have arrived.
     ///
     /// - Returns: the decision to send.
     package mutating func takeOver(_ number: PartNumber, by owner: Attachment) -> PartDecision.Decision {
@@ -219,7 +219,7 @@ package struct SessionParts: Hashable, Sendable {
 
     // MARK: Data
 
-    /// The header of PART DATA has arrived.
+    /// Judges the header of PART DATA.
     ///
     /// - Parameters:
     ///   - creditBytes: the initial credit of the connection.
@@ -237,7 +237,7 @@ package struct SessionParts: Hashable, Sendable {
         }
     }
 
-    /// Plain bytes of an accepted chunk are about to go to their flow.
+    /// Counts plain bytes of an accepted chunk, which are about to go to their flow.
     package mutating func receivedBytes(
         _ count: UInt64, of number: PartNumber, flow: FlowID, connection: ConnectionID
     ) -> OnBytes {
@@ -249,7 +249,7 @@ package struct SessionParts: Hashable, Sendable {
         return part.isWhole ? .whole(part.receivedFrame, owner) : .counted
     }
 
-    /// The call to the store has taken bytes of a flow; `total` counts from the beginning of the flow.
+    /// Counts the bytes of a flow that the call to the store has taken; `total` counts from the beginning of the flow.
     ///
     /// - Parameters:
     ///   - heldBytesMax: a part up to this size stays in memory until the store has answered.

@@ -23,20 +23,20 @@ package struct StoredParts: Hashable, Sendable {
     /// A session of which no part is stored.
     package init() {}
 
-    /// The store has confirmed a part that this gateway received.
+    /// Keeps a part that this gateway received and the store has confirmed.
     package mutating func confirmed(_ entry: PartListEntry) {
         entries[entry.part] = entry
         evidence[entry.part] = entry
     }
 
-    /// The store has listed the parts of a session that resumes.
+    /// Keeps the parts that the store lists, because the session resumes.
     package mutating func listed(_ listing: [PartListEntry], plan: PartPlan) {
         for entry in listing where plan.bytes(of: entry.part) != nil { entries[entry.part] = entry }
         compared(listing)
     }
 
-    /// The store has listed the parts of a session that is adopted. An entry that this gateway has already is kept,
-    /// because the store's list may lack the digest of the part.
+    /// Keeps the parts that the store lists, because the session is adopted. An entry that this gateway has already is
+    /// kept, because the store's list may lack the digest of the part.
     package mutating func adopted(_ listing: [PartListEntry], plan: PartPlan) {
         for entry in listing where entries[entry.part] == nil && plan.bytes(of: entry.part) != nil {
             entries[entry.part] = entry

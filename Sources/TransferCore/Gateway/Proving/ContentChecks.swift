@@ -27,7 +27,7 @@ struct ContentChecks: Hashable {
 
     // MARK: PROVE
 
-    /// PROVE has arrived.
+    /// Begins a PROVE that has arrived.
     ///
     /// - Returns: the refusal; `nil` if the slot carries the PROVE from now on.
     mutating func received(
@@ -36,9 +36,9 @@ struct ContentChecks: Hashable {
         proves.received(prove, at: attachment, of: device, &context)
     }
 
-    /// The store has looked up the object of a PROVE.
+    /// Judges the store's answer to the look-up of a PROVE.
     ///
-    /// - Returns: `nil` unless the PROVE has ended.
+    /// - Returns: how the PROVE has ended; `nil` if it has not ended, or if no PROVE waits for this answer.
     mutating func receivedLookUp(
         _ answer: StoreAnswer, to request: StoreRequestID, at attachment: Attachment, _ context: inout GatewayContext
     ) -> OnProve? {
@@ -59,7 +59,8 @@ struct ContentChecks: Hashable {
         }
     }
 
-    /// The slot is left or its connection has ended: no answer is sent, and the request to the store is cancelled.
+    /// Drops a PROVE whose slot is left or whose connection has ended. The gateway sends no answer, and cancels the
+    /// request to the store.
     ///
     /// - Returns: whether the slot carried a PROVE.
     mutating func endProve(at attachment: Attachment, _ context: inout GatewayContext) -> Bool {
@@ -96,8 +97,8 @@ struct ContentChecks: Hashable {
         readBacks.begin(&context)
     }
 
-    /// A session or a PROVE no longer needs the object that is read back for it. A reading without readers is
-    /// cancelled.
+    /// Removes a session or a PROVE that no longer needs the object that is read back for it. If no other reader needs
+    /// the object, the reading is cancelled.
     ///
     /// - Returns: whether an object was to be read back for the reader.
     @discardableResult
@@ -107,7 +108,7 @@ struct ContentChecks: Hashable {
         return wasThere
     }
 
-    /// The store has read an object.
+    /// Gives an object that the store has read to all readers that wait for it.
     ///
     /// - Returns: for each session that waits for the object, and for each PROVE that has ended, what the gateway does.
     mutating func receivedObject(

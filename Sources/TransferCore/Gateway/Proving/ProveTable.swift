@@ -17,7 +17,7 @@ struct ProveTable: Hashable {
     private var proves: [Attachment: GatewayProve] = [:]
     private var counts = Tally<SHA256Digest>()
 
-    /// PROVE has arrived. Asks the store what the key holds.
+    /// Begins a PROVE that has arrived: asks the store what the key holds.
     ///
     /// - Returns: the refusal; `nil` if the slot carries the PROVE from now on.
     mutating func received(
@@ -96,7 +96,7 @@ struct ProveTable: Hashable {
         }
     }
 
-    /// The agent has left the slot, or the connection has ended: no answer is sent.
+    /// Removes a PROVE without an answer, because the agent has left the slot, or the connection has ended.
     ///
     /// - Returns: the PROVE as it was; `nil` if the slot carries none.
     mutating func end(at attachment: Attachment) -> GatewayProve? { remove(at: attachment) }

@@ -143,7 +143,7 @@ struct ReadBackQueue: Hashable {
         }
     }
 
-    /// The store has answered a reading.
+    /// Ends a reading that the store has answered.
     ///
     /// - Returns: the reading, and the readers that get the answer, in the order in which they came; `nil` if the
     ///   request is no reading.

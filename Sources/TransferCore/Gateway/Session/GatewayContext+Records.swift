@@ -5,7 +5,7 @@ import WireProtocol
 // record is renewed and removed.
 
 extension GatewayContext {
-    /// A session is resumed or adopted: its parts may all be old, so its record is renewed.
+    /// Renews the record of a session that is resumed or adopted, because all its parts may be old.
     mutating func resumed(_ session: SessionID, of device: AuthorisedDevice, key: String) {
         actions.append(.note(.resumed(session, device: device.name, key: key)))
         renewRecord(of: session, of: device, key: key)
@@ -17,8 +17,8 @@ extension GatewayContext {
         _ = request(.renewRecord(key: key, session: session), for: .renewal(session, device: device.fingerprint))
     }
 
-    /// The store has answered the renewal of a session's record. A failed renewal is not repeated; the record then
-    /// stays as old as it was.
+    /// Removes the record of a session now, if the removal has waited until the store answered the renewal. A failed
+    /// renewal is not repeated; the record then stays as old as it was.
     mutating func renewalAnswered(_ session: SessionID, of device: SHA256Digest) {
         guard let key = renewals.answered(session) else { return }
         removeRecord(of: session, device: device, key: key)

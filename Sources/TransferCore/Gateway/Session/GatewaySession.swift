@@ -243,7 +243,7 @@ struct GatewaySession: Hashable {
         return .ask(.checking, .listParts(key: facts.key, upload: upload))
     }
 
-    /// The store has answered the call of a part that was given up.
+    /// Judges the store's late answer to the call of a part that was given up.
     private func receivedGivenUpAnswer(_ answer: StoreAnswer, _ digest: SHA256Digest) -> SessionStep? {
         if case .objectStored(let object) = answer, phase.isOpen {
             // The call has taken effect after all: the object holds this session's bytes.

@@ -43,17 +43,17 @@ package struct LeftoverUpload: Hashable, Sendable {
         }
     }
 
-    /// The store is asked to drop the upload.
+    /// Waits for the store's answer to the request that drops the upload.
     package mutating func drops(_ request: StoreRequestID) {
         phase = .dropping(request)
     }
 
-    /// The store is asked for the parts that are left of the upload.
+    /// Waits for the store's answer to the request that lists what is left of the upload.
     package mutating func lists(_ request: StoreRequestID) {
         phase = .listing(request)
     }
 
-    /// The store has answered the request.
+    /// Judges the store's answer to the request.
     ///
     /// - Parameter mayLand: whether a request that was given up has no answer yet, so that it may still store a part.
     package mutating func answered(_ answer: StoreAnswer, mayLand: Bool) -> OnAnswer {

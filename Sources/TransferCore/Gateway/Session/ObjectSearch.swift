@@ -50,7 +50,7 @@ package struct ObjectSearch: Hashable, Sendable {
     /// Until this moment, another gateway's request may still make the session's object.
     private let patientUntil: Instant
 
-    /// The session has asked the store for the first look.
+    /// Begins with the first look, for which the session has asked the store.
     ///
     /// - Parameter patience: how long another gateway may take to complete the upload. It is used only if `cause` is
     ///   `uploadUnknown`.

@@ -27,7 +27,8 @@ package struct RecordRenewals: Hashable, Sendable {
     /// The renewal of a session's record; `nil` if the session is idle.
     package subscript(session: SessionID) -> Phase? { phases[session] }
 
-    /// A session is resumed or adopted, or its agent returns to a gateway that still knows the session.
+    /// Begins a renewal, because a session is resumed or adopted, or its agent returns to a gateway that still knows
+    /// it.
     ///
     /// - Returns: whether the gateway requests a renewal; `false` if one is under way.
     package mutating func begin(_ session: SessionID) -> Bool {
@@ -36,7 +37,7 @@ package struct RecordRenewals: Hashable, Sendable {
         return true
     }
 
-    /// The record of a session is to be removed.
+    /// Decides when the record of a session is removed.
     ///
     /// - Returns: whether the gateway requests the removal now; `false` if it waits for a renewal.
     package mutating func remove(_ session: SessionID, key: String) -> Bool {
@@ -45,9 +46,9 @@ package struct RecordRenewals: Hashable, Sendable {
         return false
     }
 
-    /// The store has answered a renewal.
+    /// Ends a renewal that the store has answered.
     ///
-    /// - Returns: the key of the record to remove now, if its removal has waited.
+    /// - Returns: the key of the record to remove now; `nil` if no removal has waited for the renewal.
     package mutating func answered(_ session: SessionID) -> String? {
         guard case .superseded(let key) = phases.removeValue(forKey: session) else { return nil }
         return key

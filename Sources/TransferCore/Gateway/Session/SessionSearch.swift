@@ -29,7 +29,7 @@ package struct SessionSearch: Hashable, Sendable {
         .ask(.searching(self), target.lookUp)
     }
 
-    /// The pause before the next look is over.
+    /// Looks up the key again, after the pause.
     package mutating func resumed(_ target: SessionTarget) -> SessionStep {
         looks.resumed()
         return ask(target)

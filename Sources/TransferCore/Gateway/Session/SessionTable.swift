@@ -46,7 +46,7 @@ struct SessionTable: Hashable {
 
     // MARK: Beginning
 
-    /// SESSION OPEN has arrived. Makes the session, if the gateway does not know it.
+    /// Judges SESSION OPEN, and makes the session if the gateway does not know it.
     ///
     /// - Returns: the refusal; `nil` if a slot may be attached to the session.
     mutating func open(
@@ -207,7 +207,7 @@ struct SessionTable: Hashable {
 
     // MARK: Flows
 
-    /// Bytes of a chunk have arrived on an open connection.
+    /// Counts bytes of a chunk that have arrived on an open connection.
     ///
     /// - Returns: whether they may be appended to their flow.
     mutating func receivedBytes(
@@ -218,7 +218,7 @@ struct SessionTable: Hashable {
             .receivedBytes(count, of: owner.part, flow: flow, connection: id, &context) ?? false
     }
 
-    /// The call to the store has taken bytes of a flow.
+    /// Reports to the session of a flow that the call to the store has taken bytes of the flow.
     mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
         guard let owner = context.flowOwners[flow] else { return }
         sessions[owner.session]?.intake.consumed(total, of: owner.part, flow: flow, &context)

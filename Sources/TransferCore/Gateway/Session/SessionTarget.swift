@@ -25,17 +25,17 @@ package struct SessionTarget: Hashable, Sendable {
 
     // MARK: Events
 
-    /// The line of the device on the list has changed.
+    /// Takes over the changed line of the device on the list.
     package mutating func changed(_ device: AuthorisedDevice) {
         self.device = device
     }
 
-    /// The store has created the upload of the session, or the session's record names it.
+    /// Keeps the id of the session's upload, which the store has created or the session's record names.
     package mutating func created(upload: String) {
         facts.upload = upload
     }
 
-    /// This session takes over the slots of an opening session, and what that session has seen under the same key.
+    /// Takes over what an opening session has seen under the same key, because this session takes over its slots.
     package mutating func inherit(_ other: SessionTarget) {
         writeGuard.inherit(other.writeGuard)
     }

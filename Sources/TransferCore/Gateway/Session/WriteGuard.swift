@@ -74,7 +74,7 @@ package struct WriteGuard: Hashable, Sendable {
         return mayReplace(object) && !isCompared ? .free : .exists
     }
 
-    /// This session takes over the slots of an opening session, and what that session has seen under the same key.
+    /// Takes over what an opening session has seen under the same key, because this session takes over its slots.
     package mutating func inherit(_ other: WriteGuard) {
         view = other.view
     }

@@ -116,7 +116,7 @@ struct AnswerQueue: Hashable {
         outlets[id]?.awaitedBytes = bytes
     }
 
-    /// Bytes of pages were written to a connection.
+    /// Counts bytes of pages that were written to a connection.
     ///
     /// - Returns: how many bytes of the budget the caller frees.
     mutating func written(_ bytes: UInt64, on id: ConnectionID) -> UInt64 {
@@ -127,7 +127,7 @@ struct AnswerQueue: Hashable {
         return freed
     }
 
-    /// The slot is closed or left: the rest of its list is not sent.
+    /// Drops the rest of the list in a slot that is closed or left.
     ///
     /// - Returns: how many bytes of the budget the caller frees.
     mutating func closed(_ attachment: Attachment) -> UInt64 {
@@ -139,7 +139,7 @@ struct AnswerQueue: Hashable {
         return rest.bytesReserved
     }
 
-    /// The connection has ended.
+    /// Drops the lists of a connection that has ended.
     ///
     /// - Returns: how many bytes of the budget the caller frees.
     mutating func connectionLost(_ id: ConnectionID) -> UInt64 {

@@ -102,18 +102,18 @@ package struct AttachedSlot: Hashable, Sendable {
         return held.sorted { $0.key < $1.key }.map { PartDecision(part: $0.key, decision: $0.value) }
     }
 
-    /// An unfinished session takes over the slot from the session that was opening in it.
+    /// Changes the answer that the slot waits for, because an unfinished session takes the slot over.
     package mutating func turnedToAdopted() {
         guard case .unanswered(_, let held) = phase else { return }
         phase = .unanswered(.adopt, held: held)
     }
 
-    /// The slot waits for the outcome of COMPLETE.
+    /// Lets the slot wait for the outcome of COMPLETE.
     package mutating func completes() {
         phase = .completing
     }
 
-    /// COMPLETE is void, or PARTS WANTED is sent.
+    /// Opens the slot if it was completing, because COMPLETE is void or PARTS WANTED is sent.
     ///
     /// - Returns: whether the slot was completing, and is open now.
     package mutating func reopens() -> Bool {
@@ -122,8 +122,8 @@ package struct AttachedSlot: Hashable, Sendable {
         return true
     }
 
-    /// A part is offered in the slot, or named there as a partial. If a decision on an earlier offer of the part is
-    /// still held, that decision becomes void.
+    /// Notes that a part is offered in the slot, or named there as a partial. If a decision on an earlier offer of the
+    /// part is still held, that decision becomes void.
     package mutating func offered(_ part: PartNumber) {
         hasOffered = true
         guard case .unanswered(let question, var held) = phase else { return }

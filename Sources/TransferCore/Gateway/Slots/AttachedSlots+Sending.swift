@@ -11,7 +11,7 @@ extension AttachedSlots {
         context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))
     }
 
-    /// The slot waits for the outcome of COMPLETE from now on.
+    /// Lets a slot wait for the outcome of COMPLETE.
     mutating func expectOutcome(at attachment: Attachment, _ context: inout GatewayContext) {
         guard self[attachment] != nil else { return }
         self[attachment]?.completes()
@@ -40,12 +40,12 @@ extension AttachedSlots {
         context.send(.error(report), to: owner)
     }
 
-    /// COMPLETE of a one-part file is void: the slots that were completing are open again.
+    /// Opens the slots that were completing, because COMPLETE of a one-part file is void.
     mutating func reopen(_ context: inout GatewayContext) {
         for attachment in reopen() { context.slotChanges.append(.open(attachment)) }
     }
 
-    /// The store wants parts again: the slots that were completing are open again.
+    /// Opens the slots that were completing, and sends PARTS WANTED in each of them.
     mutating func want(_ numbers: [PartNumber], _ context: inout GatewayContext) {
         for attachment in reopen() {
             context.slotChanges.append(.open(attachment))

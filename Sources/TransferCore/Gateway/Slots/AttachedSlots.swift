@@ -47,14 +47,14 @@ package struct AttachedSlots: Hashable, Sendable {
 
     // MARK: Events
 
-    /// A slot begins to carry the session. It replaces an earlier use of the same slot.
+    /// Adds a slot that begins to carry the session. It replaces an earlier use of the same slot.
     package mutating func attach(_ slot: AttachedSlot) {
         slots.removeAll { $0.attachment == slot.attachment }
         slots.append(slot)
         detachedAt = nil
     }
 
-    /// This session is adopted. It takes over the slots of `other`, the session that an agent asked to open.
+    /// Takes over the slots of `other`, the session that an agent asked to open, because this session is adopted.
     package mutating func takeOver(_ other: AttachedSlots) {
         detachedAt = nil
         for var slot in other.slots {
@@ -63,26 +63,26 @@ package struct AttachedSlots: Hashable, Sendable {
         }
     }
 
-    /// A slot is closed or left.
+    /// Removes a slot that is closed or left.
     package mutating func detach(_ attachment: Attachment, now: Instant) {
         slots.removeAll { $0.attachment == attachment }
         if slots.isEmpty { detachedAt = now }
     }
 
-    /// A connection is lost.
+    /// Removes the slots of a lost connection.
     package mutating func connectionLost(_ connection: ConnectionID, now: Instant) {
         slots.removeAll { $0.attachment.connection == connection }
         if slots.isEmpty, detachedAt == nil { detachedAt = now }
     }
 
-    /// The session has ended, and every slot is answered.
+    /// Notes the time at which the session has ended and every slot is answered.
     package mutating func ended(now: Instant) {
         detachedAt = now
     }
 
-    /// COMPLETE is void, or PARTS WANTED is sent.
+    /// Opens the slots that were completing, because COMPLETE is void or PARTS WANTED is sent.
     ///
-    /// - Returns: the slots that were completing, and are open now.
+    /// - Returns: these slots.
     package mutating func reopen() -> [Attachment] {
         slots.indices.compactMap { slots[$0].reopens() ? slots[$0].attachment : nil }
     }

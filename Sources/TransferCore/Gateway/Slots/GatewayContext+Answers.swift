@@ -33,13 +33,13 @@ extension GatewayContext {
         return true
     }
 
-    /// The slot is closed or left: the rest of its list is not sent.
+    /// Drops the rest of the list in a slot that is closed or left.
     mutating func endAnswer(at attachment: Attachment) {
         guard let device = answers.device(on: attachment.connection) else { return }
         reservations.release(answers.closed(attachment), device: device)
     }
 
-    /// The connection has ended.
+    /// Drops the lists of a connection that has ended.
     mutating func endAnswers(on id: ConnectionID) {
         guard let device = answers.device(on: id) else { return }
         reservations.release(answers.connectionLost(id), device: device)

@@ -50,7 +50,7 @@ struct SessionSlot: Hashable {
         return stage == .open && !list.entries.isEmpty
     }
 
-    /// A page of PART LIST has arrived in a session of several parts. Reserves the budget for it.
+    /// Reserves the budget for a page of PART LIST, and keeps the page. The session has several parts.
     mutating func received(_ page: PartList, of device: SHA256Digest, _ context: inout GatewayContext) -> OnList {
         switch list.judge(page, partsMax: context.limits(of: device).grantedParts.partsMax) {
         case .violation(let message):
@@ -91,10 +91,10 @@ struct SessionSlot: Hashable {
 }
 
 extension SessionRefused {
-    /// The gateway has no room for a session or a list.
+    /// The refusal for want of room for a session or a list. The agent tries again after a short wait.
     static func noRoom(_ limits: GatewayLimits) -> SessionRefused { busy("the gateway has no room for it now", limits) }
 
-    /// The agent tries again after a short wait.
+    /// A refusal after which the agent tries again, after a short wait.
     static func busy(_ message: String, _ limits: GatewayLimits) -> SessionRefused {
         SessionRefused(.busy, retryAfter: limits.laterAdvice, message: message)
     }

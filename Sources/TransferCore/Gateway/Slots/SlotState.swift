@@ -44,8 +44,8 @@ package enum SlotState: String, CaseIterable, Sendable {
         case begin
         /// The gateway acts on the frame.
         case take
-        /// If the session is open, the gateway acts on the frame at once. Otherwise it keeps the frame until the
-        /// session is open.
+        /// If the session is open, the gateway acts on the frame at once. Otherwise the gateway keeps the frame until
+        /// the session is open.
         case hold
         /// The gateway checks the frame now, and acts on it as soon as the session is open.
         case judge

@@ -20,7 +20,7 @@ struct SlotTable: Hashable {
 
     // MARK: Read-outs
 
-    /// Slots in use, over all connections.
+    /// The number of slots in use, over all connections.
     var count: Int { connections.values.reduce(0) { $0 + $1.sessions.count + $1.proves.count } }
 
     /// The state of a slot by the names of specification §6.1.
@@ -78,7 +78,7 @@ struct SlotTable: Hashable {
         return false
     }
 
-    /// The slot carries a session from now on. The session has not answered the agent yet.
+    /// Makes the slot carry a session, which has not answered the agent yet.
     mutating func attach(_ attachment: Attachment, to session: SessionID, stage: SessionSlot.Stage) {
         if self[attachment]?.session == session {
             self[attachment]?.stage = stage
@@ -87,12 +87,12 @@ struct SlotTable: Hashable {
         }
     }
 
-    /// The slot carries a PROVE from now on.
+    /// Makes the slot carry a PROVE.
     mutating func beginProve(at attachment: Attachment) {
         connections[attachment.connection]?.proves.insert(attachment.slot)
     }
 
-    /// The PROVE in the slot has ended.
+    /// Closes the slot of a PROVE that has ended.
     mutating func endProve(at attachment: Attachment) {
         connections[attachment.connection]?.proves.remove(attachment.slot)
     }

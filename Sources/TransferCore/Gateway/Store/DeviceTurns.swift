@@ -104,7 +104,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         return nil
     }
 
-    /// An element no longer needs a place.
+    /// Removes an element that no longer needs a place.
     ///
     /// - Returns: whether the element was waiting.
     @discardableResult
@@ -114,7 +114,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         return true
     }
 
-    /// A place of a device is free again.
+    /// Frees a place of a device.
     mutating func freePlace(of device: SHA256Digest) {
         places.remove(device)
         guard var turn = lanes[device]?.turn else { return }
