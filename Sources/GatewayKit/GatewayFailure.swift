@@ -51,7 +51,7 @@ package struct GatewayFailure: Equatable, Sendable {
     private init(_ error: StoreError) {
         let told = error.fullSentence
         if let advice = error.advice {
-            // A name that cannot be resolved now may be known later.
+            // 75 for a name that cannot be resolved: the next attempt may succeed.
             self.init(advice == .name ? 75 : 69, "\(told) \(Self.told(advice))")
             return
         }

@@ -5,8 +5,8 @@ package import NIOCore
 /// of a descriptor.
 ///
 /// The peer keeps waiting in the queue of the system, so the listener stays readable. Without the pause, the event loop
-/// would try again and again and serve its connections slowly. A handler that only delays reads, as NIO has one, does
-/// not help: after the error the channel stays registered for reading.
+/// would try again and again and serve its connections slowly. NIO's `AcceptBackoffHandler` does not help, because it
+/// only delays reads: after the error the channel stays registered for reading.
 package final class AcceptPause: ChannelInboundHandler {
     package typealias InboundIn = any Channel
     package typealias InboundOut = any Channel

@@ -1,8 +1,8 @@
 import TransferCore
 
 extension GatewayLimits {
-    /// Lowers the numbers of connections, so that the store still has descriptors for its files and requests when the
-    /// gateway has as many connections as it may have.
+    /// Lowers the limits on connections, so that descriptors for the store's files and requests remain even when all
+    /// allowed connections are open.
     ///
     /// - Parameter limit: how many descriptors the process may have; at least `DescriptorLimit.fewest`.
     package mutating func fit(descriptors limit: Int) {

@@ -25,8 +25,8 @@ extension GatewayShell {
         logger.notice("The site's next key", metadata: ["fingerprint": "\(text)"])
     }
 
-    /// Uses the certificates `newest` for new connections. If the previous certificates had another key, the gateway
-    /// ends the connections on which it has proved that key.
+    /// Uses the certificates `newest` for new connections. If their key differs from the previous one, the gateway ends
+    /// the connections on which it has proved the previous key.
     ///
     /// - Parameter replaceSigner: makes the new key sign receipts. Called when new connections begin to prove this key.
     func show(_ newest: ShownIdentity.Shown, in shown: ShownIdentity, replaceSigner: @Sendable () -> Void) {

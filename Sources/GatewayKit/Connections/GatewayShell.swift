@@ -163,8 +163,8 @@ actor GatewayShell: MachineShell {
 
     private func endDraining() { draining.take()?.resume() }
 
-    /// Closes the remaining connections, cancels the calls to the store and waits until they have ended. A peer that
-    /// reads slowly gets its last frames if it has read them at the end of the drain.
+    /// Closes the remaining connections, cancels the calls to the store, and waits for the end of both. A slow peer has
+    /// until the drain deadline to read its last frames.
     func finish() async {
         stopTimer()
         let channels = state.frames.openChannels + state.frames.closingChannels

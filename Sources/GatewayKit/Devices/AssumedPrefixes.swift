@@ -2,9 +2,9 @@ import Logging
 
 /// Tells the operator which devices have the prefix `NAME/` only because their line states none.
 ///
-/// In earlier versions a line without a prefix allowed any key, and commands wrote such lines. So an upgrade takes keys
-/// from these devices, and the gateway says so at start. It says so again only when a changed file has such lines of
-/// other devices.
+/// In earlier versions a line without a prefix allowed any key, and commands wrote such lines. So after an upgrade
+/// these devices may write fewer keys, and the gateway says so at start. It says so again only when a changed file has
+/// such lines of other devices.
 package struct AssumedPrefixes: Sendable {
     /// Names in one message. A list may have many thousands of devices.
     private static let namesMax = 20

@@ -21,7 +21,8 @@ struct CertifiedDevices {
     mutating func listChanged(_ list: DeviceList) -> [AuthorisedDevice] {
         self.list = list
         let connected = connectionCounts.keys.sorted().compactMap { device(named: $0) }
-        // Do not copy a long list on the event loop for nothing.
+        // If no certified device is connected, return the list itself: copying a long list would hold up the event
+        // loop.
         return connected.isEmpty ? list.devices : list.devices + connected
     }
 

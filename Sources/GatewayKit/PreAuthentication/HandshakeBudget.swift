@@ -75,7 +75,7 @@ package struct HandshakeBudget: Sendable {
     /// How many addresses the budget keeps.
     package var addressCount: Int { addresses.count }
 
-    /// A peer asks for a handshake.
+    /// Decides whether a peer begins its handshake at once or waits.
     ///
     /// - Parameters:
     ///   - address: the text under which the peers of one owner count (`PreAuthenticationLimiter.address`).
@@ -98,7 +98,7 @@ package struct HandshakeBudget: Sendable {
         return .wait(Ticket(number: lastNumber, address: key))
     }
 
-    /// A peer that waited is gone. Safe to repeat, also for a peer that has begun.
+    /// Removes a waiting peer that is gone. Safe to repeat, also for a peer that has begun.
     package mutating func left(_ ticket: Ticket) {
         guard let index = addresses[ticket.address]?.queue.firstIndex(of: ticket.number) else { return }
         addresses[ticket.address]?.queue.remove(at: index)
@@ -106,7 +106,7 @@ package struct HandshakeBudget: Sendable {
         if turns.isEmpty { nextDeadline = nil }
     }
 
-    /// The peers that may begin now, in order. Addresses take turns.
+    /// Takes the peers that may begin now, in order. Addresses take turns.
     package mutating func takeDue(now: Instant) -> [Ticket] {
         var due: [Ticket] = []
         var wait: Duration?

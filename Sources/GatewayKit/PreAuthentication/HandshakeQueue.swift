@@ -25,7 +25,7 @@ actor HandshakeQueue {
         self.eventLoop = eventLoop
     }
 
-    /// A peer has sent the beginning of a handshake.
+    /// Decides whether a peer that has sent the beginning of a handshake may continue, or waits.
     ///
     /// - Parameter isOfThisMachine: whether the peer is a process of the gateway's own machine.
     func arrived(from address: SocketAddress?, isOfThisMachine: Bool) -> OnArrival {
@@ -40,7 +40,7 @@ actor HandshakeQueue {
         return .wait(ticket, promise.futureResult)
     }
 
-    /// A peer that waited is gone. Safe to repeat.
+    /// Removes a waiting peer that is gone. Safe to repeat.
     func left(_ ticket: HandshakeBudget.Ticket) {
         budget.left(ticket)
         waiting.removeValue(forKey: ticket)?.fail(ChannelError.ioOnClosedChannel)

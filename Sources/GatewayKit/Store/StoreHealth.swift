@@ -35,7 +35,7 @@ package struct StoreHealth: Sendable {
     /// The state of one kind of request, which `kind` names.
     package func state(of kind: String) -> State { states[kind] ?? .working }
 
-    /// A request of this kind failed.
+    /// Counts a failed request of this kind, and decides whether the log gets a line about it.
     package mutating func failed(_ kind: String, now: Instant) -> OnFailure {
         let (count, wasWritten) =
             switch state(of: kind) {
@@ -52,7 +52,7 @@ package struct StoreHealth: Sendable {
         return .write(unwrittenBefore: unwrittenCount)
     }
 
-    /// A request of this kind succeeded.
+    /// Ends the series of failures of this kind, because a request succeeded.
     ///
     /// - Returns: the number of failures since the last success, if a line has to say that requests succeed again;
     ///   otherwise `nil`.
