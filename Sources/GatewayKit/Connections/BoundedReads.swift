@@ -3,9 +3,9 @@ import NIOCore
 /// Limits the bytes of one read from a socket. The length of the buffer cannot serve as this limit, because the
 /// allocator rounds it up to a power of two.
 ///
-/// TLS delivers the bytes of one read together with the rest of an earlier record. While both together fit into one
-/// buffer of the usual length, TLS delivers one full piece. More bytes would go into a second buffer that is mostly
-/// empty, and a receiver that keeps the bytes would keep that memory, too.
+/// TLS delivers the bytes of one read together with the rest of an earlier record. If both fit into one buffer of the
+/// usual length, TLS delivers one full piece. Otherwise the excess goes into a second buffer that is mostly empty, and
+/// a receiver that keeps the few bytes keeps the whole buffer.
 struct BoundedReads: RecvByteBufferAllocator {
     let bytesMax: Int
 

@@ -47,7 +47,7 @@ extension StoreError {
     fileprivate var isFailureOfStore: Bool {
         switch reason {
         case .bucketMissing, .denied, .full, .unavailable, .throttled, .outcomeUnknown, .damaged: true
-        // If the store gave no answer (`detail`), the gateway itself refused a key or a size that a device chose.
+        // `detail` is `nil` if the gateway itself, not the store, refused a key or a size that a device chose.
         case .unsupported, .tooLarge, .keyUnsupported: detail != nil
         case .uploadUnknown, .digestMismatch, .sizeMismatch, .partsInvalid, .keyTaken, .objectGone, .conflict,
             .bodyFailed, .completionInProgress, .cancelled:

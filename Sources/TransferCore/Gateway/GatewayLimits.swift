@@ -174,9 +174,9 @@ package struct GatewayLimits: Hashable, Sendable {
         max(min(bytes, budgetBytes / 16, budgetBytesPerDevice / 16), 1)
     }
 
-    /// The bounds on parts that WELCOME names. A session could never be completed if its part list took more than a
-    /// quarter of a budget. So `partsMax` is at most the number of parts whose list fits, and the agent divides the
-    /// file into larger parts.
+    /// The bounds on parts that WELCOME names. A session can be completed only if the budget has room for its part
+    /// list. So `partsMax` is at most the number of parts whose list fits into a quarter of each budget, and the agent
+    /// divides the file into larger parts.
     var grantedParts: PartRule {
         var rule = parts
         let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / ListIntake.entryBytes

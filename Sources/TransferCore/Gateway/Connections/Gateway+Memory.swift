@@ -3,8 +3,8 @@ package import TransferCommon
 // A second count of the reserved memory, which tests compare with that of `Reservations`.
 
 extension Gateway {
-    /// For each device, the reserved bytes that their owners count: initial credit, part lists, lists of stored parts,
-    /// parts and read-backs. The sums equal what `Reservations` has reserved.
+    /// The reserved bytes of each device, added up from all that holds them: initial credit, part lists, lists of
+    /// stored parts, parts and read-backs. The sums equal what `Reservations` has reserved.
     package var bytesOwned: [SHA256Digest: UInt64] {
         var owned: [SHA256Digest: UInt64] = [:]
         for id in connections.ids {

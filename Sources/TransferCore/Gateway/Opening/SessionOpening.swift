@@ -12,11 +12,11 @@ package import WireProtocol
 ///     findingRecords   a record of a session to adopt                             probing
 ///     findingRecords   the store fails                                            failed
 ///     probing          the store lists the upload of that session                 found
-///     probing          the store does not know it, and there is a further one     probing
-///     probing          the store does not know it, and there is no further one    recording
+///     probing          the store does not know the upload; another session is leftprobing
+///     probing          the store does not know the upload; no session is left     recording
 ///     probing          the store fails                                            failed
-///     found            the session is in use by now, and there is a further one   probing
-///     found            the session is in use by now, and there is no further one  recording
+///     found            the session has come into use; another is left             probing
+///     found            the session has come into use; no session is left          recording
 ///     recording        the record is written                                      creating
 ///     recording        the store fails                                            failed
 ///     creating         the upload is created                                      recordingUpload

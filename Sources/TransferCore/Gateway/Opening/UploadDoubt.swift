@@ -6,7 +6,7 @@ import TransferCommon
 ///
 ///     from       event                                             to
 ///     none       the session is resumed or adopted                 doubted
-///     doubted    a part is stored; a part fails, not yet in a row  doubted
+///     doubted    a part is stored; fewer than three fail in a row  doubted
 ///     doubted    three parts fail in a row: the upload is listed   doubted
 ///     doubted    the store lists the upload                        confirmed
 ///     confirmed  a part is stored                                  doubted

@@ -8,7 +8,7 @@ package import WireProtocol
 ///     waiting   any other decision; its agent leaves; its connection is lost    dropped
 ///     sending   the same part is offered again, or named as a partial           sending
 ///     sending   its connection is lost                                          orphaned
-///     sending   its connection is lost after the release                        dropped
+///     sending   its connection is lost after its tail was released              dropped
 ///     sending   the store answers; its agent leaves; it is evicted              dropped
 ///     orphaned  the same part is offered again, or named as a partial           sending
 ///     orphaned  the store answers; the grace is over                            dropped
@@ -52,7 +52,7 @@ package struct IncomingPart: Hashable, Sendable {
     ///     from           event                                        to
     ///     held           COMPLETE of the owner passes the checks      wanted
     ///     wanted         COMPLETE becomes void                        held
-    ///     wanted         the store looks up the key before            looking
+    ///     wanted         a look at the key is needed first            looking
     ///     wanted         no look is needed                            released
     ///     looking        COMPLETE becomes void                        lookingInVain
     ///     looking        the key may be written                       released

@@ -3,10 +3,10 @@ package import TransferCommon
 /// Looking for a session's object after the store's answer to a write left open what the key holds.
 ///
 ///     from     event                                                              to
-///     looking  the key holds nothing of the session: first looks, or patience     pausing
-///     looking  the key holds nothing of the session, and a condition had failed   writeAgain
-///     looking  nothing of the session after all looks; the cause is a conflict    writeAgain
-///     looking  nothing of the session after all looks and the patience            lost
+///     looking  nothing of the session is found; looks or patience are left        pausing
+///     looking  nothing of the session is found; a condition had failed            writeAgain
+///     looking  nothing of the session is found by all looks after a conflict      writeAgain
+///     looking  nothing of the session is found; neither looks nor patience is leftlost
 ///     pausing  the pause is over                                                  looking
 ///
 /// - `writeAgain` and `lost` are no phases: each ends the search, and the session does the rest. A look that finds the

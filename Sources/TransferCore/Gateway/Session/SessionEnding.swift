@@ -5,7 +5,7 @@ package import WireProtocol
 package struct SessionEnding: Hashable, Sendable {
     /// The answer that every slot gets.
     package enum Answer: Hashable, Sendable {
-        /// - isVerified: whether the evidence of the object is verified, so that the gateway may sign it.
+        /// - isVerified: whether the object's evidence is verified, so that the gateway may state it in a receipt.
         case completed(Completed, isVerified: Bool)
         case exists(SessionExists)
         case refused(SessionRefused)

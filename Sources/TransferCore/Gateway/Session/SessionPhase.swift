@@ -50,7 +50,7 @@ package enum SessionPhase: Hashable, Sendable {
     case open
     /// The store has the object. The gateway remembers the answer for a while, for an agent that has not received it.
     ///
-    /// - isVerified: whether the evidence of the object is verified, so that the gateway may sign it.
+    /// - isVerified: whether the object's evidence is verified, so that the gateway may state it in a receipt.
     case settled(Completed, isVerified: Bool)
     /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
     /// answer for a while.

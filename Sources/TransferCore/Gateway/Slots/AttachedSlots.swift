@@ -82,7 +82,7 @@ package struct AttachedSlots: Hashable, Sendable {
 
     /// Opens the slots that were completing, because COMPLETE is void or PARTS WANTED is sent.
     ///
-    /// - Returns: these slots.
+    /// - Returns: the slots that this call has opened.
     package mutating func reopen() -> [Attachment] {
         slots.indices.compactMap { slots[$0].reopens() ? slots[$0].attachment : nil }
     }

@@ -12,7 +12,7 @@ import WireProtocol
 ///     closed  answers lost in a row; refusals in a row         open
 ///     open    the wait is over, and a part begins              trying, with that part as the trial
 ///     open    a call that began after the wait fails           open, for twice as long
-///     open    a part is stored, or a lost store answers again  open, with its wait over
+///     open    a part is stored, or a silent store answers      open, with its wait over
 ///     trying  a part is stored, or a lost store answers        rising
 ///     trying  the trial fails                                  open, for twice as long
 ///     trying  the trial ends without evidence either way       open, with its wait over
@@ -73,7 +73,7 @@ package struct StoreBreaker: Hashable, Sendable {
         package var wait: Duration
         /// End of the newest wait.
         package var trialAt: Instant
-        /// The place of the first request that was sent after the wait; `nil` before.
+        /// The place of the first request after the wait, in the order in which requests were sent; `nil` before it.
         var firstSince: UInt64?
     }
 
@@ -170,7 +170,7 @@ package struct StoreBreaker: Hashable, Sendable {
         return limits.spread * min(deferredCount, limits.spreadCountMax)
     }
 
-    /// A request of any kind was sent to the store.
+    /// Notes the place of a request of any kind that was sent to the store.
     package mutating func asked(_ request: StoreRequestID, now: Instant) {
         lastOrder += 1
         begun[request] = lastOrder
@@ -179,7 +179,8 @@ package struct StoreBreaker: Hashable, Sendable {
         state = .open(outage)
     }
 
-    /// A request that carries an admitted part was sent to the store.
+    /// Notes that a request with an admitted part was sent to the store. If the breaker is not closed, this may be the
+    /// trial.
     package mutating func began(_ request: StoreRequestID, now: Instant) {
         deferredCount = 0
         parts.insert(request)
@@ -194,8 +195,8 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// A part was given up, or its connection is lost. The breaker no longer waits for the result of the part's
-    /// request.
+    /// Called when a part was given up or its connection is lost: the breaker no longer waits for the result of the
+    /// part's request.
     package mutating func abandoned(_ request: StoreRequestID, now: Instant) {
         switch state {
         case .trying(let outage, request, _):

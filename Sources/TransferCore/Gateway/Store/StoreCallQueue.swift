@@ -60,7 +60,8 @@ package struct StoreCallQueue: Hashable, Sendable {
 
     package var waitingCount: Int { waiting.count }
 
-    /// Whether the gateway may request a call for a record if no session waits for the answer.
+    /// Whether the gateway may request a further call for a record for which no session waits. It may not if too many
+    /// such calls wait already.
     package var hasRoomForRecords: Bool {
         turns[StoreCallClass.record.rawValue].waitingCount < limits.waitingRecordsMax
     }

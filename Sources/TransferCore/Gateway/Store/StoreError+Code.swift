@@ -44,8 +44,8 @@ extension StoreError {
         }
     }
 
-    /// Whether the store gave no answer, or one that reports a failure of the store, and asked for no pause. The
-    /// request may still take effect.
+    /// Whether the store gave no answer, or reported a failure of its own without asking for a pause. The request may
+    /// still take effect.
     package var isLoss: Bool { reason == .outcomeUnknown || retryAfter == .zero }
 
     /// The refusal that names this failure to the agent.
