@@ -13,13 +13,13 @@ package struct Agent: Hashable {
     private let identity: AgentIdentity
     private var pins: SitePins
 
-    /// The context has the phase, because uploads need it too.
+    /// The phase of the run. The context keeps it, because uploads read it, too.
     var phase: AgentPhase {
         get { context.phase }
         set { context.phase = newValue }
     }
 
-    /// - Parameter site: where this device's objects lie, according to the journal; `nil` if the journal does not know.
+    /// - Parameter site: this device's store and key prefix, if the journal knows them.
     package init(
         limits: AgentLimits, identity: AgentIdentity, cryptography: any AgentCryptography,
         generator: any RandomNumberGenerator & Hashable & Sendable, site: DeviceSite? = nil, now: Instant
@@ -42,7 +42,7 @@ extension Agent {
         return context.actions
     }
 
-    /// How many more uploads the agent can take up. Further uploads wait in the journal.
+    /// How many more uploads and proofs the agent can take up. The shell submits further ones when others have ended.
     package var room: Int { max(context.limits.sessionsMax - scheduler.count, 0) }
 
     /// Whether the agent has no upload and no proof.
@@ -151,7 +151,7 @@ extension Agent {
 
     private mutating func submit(_ request: UploadRequest) -> AfterEvent {
         if case .journalLost(let failure) = phase {
-            // Nothing can be recorded any more, not even the failure.
+            // The journal cannot be written any more, so the failure is reported without a record.
             let figures = UploadProgress(size: request.stamp?.size ?? 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
             context.actions.append(.finish(request.id, .failed(failure), figures))
             return .rest
@@ -224,8 +224,8 @@ extension Agent {
     private mutating func rejected(_ failure: UploadFailure, by id: ConnectionID) -> AfterEvent {
         guard let connection = context.connections[id] else { return .rest }
         close(id)
-        // On an open connection the cause is damaged bytes, which a new connection does not have. Before WELCOME, every
-        // further connection would be rejected, too.
+        // After WELCOME the cause is damaged bytes, so a new connection may work. Before WELCOME, a gateway would
+        // reject every further connection, too.
         if connection.welcome == nil { end(failure) }
         return .proceed
     }
@@ -280,7 +280,7 @@ extension Agent {
         scheduler.touchAll()
     }
 
-    /// The gateway broke the protocol: no further connection would help.
+    /// Ends the run, because the gateway broke the protocol and would do so on a further connection, too.
     private mutating func violated(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
         refuse(id, code, message)
         end(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
@@ -348,9 +348,10 @@ extension Agent {
     ///
     /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection, so for a
     /// while (`GatewayLimits.partGrace`) it keeps the bytes that it has received, and the next run continues after the
-    /// last of them. A stop therefore keeps all that a crash would keep.
+    /// last of them. So a run that is stopped loses no more than a run that crashes.
     ///
-    /// - Parameter hidesTroubles: whether an upload that waits for a reason of its own ends with `failure`, too.
+    /// - Parameter hidesTroubles: whether every upload ends with `failure`. Otherwise an upload that already waits
+    ///   after another failure ends with that one.
     private mutating func end(_ failure: UploadFailure, hidesTroubles: Bool = true) {
         guard verdict == nil else { return }
         phase = .ended(failure)
@@ -369,20 +370,21 @@ extension Agent {
         for id in context.connections.removeAll() { context.actions.append(.close(id)) }
     }
 
-    /// After this moment without progress, the agent looks whether to give up.
+    /// If the agent makes no progress until this moment, it checks then whether to give up.
     private var giveUpAt: Instant { max(context.progressAt + context.limits.retryFor, context.patientUntil) }
 
-    /// A request that has been unanswered for less than this shows little: uploads that wait and try again nearly
-    /// always have one. So the agent looks again after this time.
+    /// An unanswered request that is younger than this does not show that a gateway works on it: uploads that try again
+    /// and again nearly always have a young request. So the agent checks again after this time.
     private static let patienceStep = Duration.seconds(15)
 
-    /// Ends the run after too long without progress, and not only the uploads that are under way. Otherwise each
-    /// further group of uploads would be tried for as long again, and a run with many files would take hours to end.
+    /// Ends the whole run after too long without progress. If only the uploads under way ended, each further group of
+    /// uploads would be tried for as long again, and a run with many files would take hours to end.
     private mutating func giveUpIfStalled() {
         guard !isIdle, giveUpAt <= context.now else { return }
         if let dueSince = scheduler.answerDueSince(context) {
             let end = context.endOfPatience(dueSince: dueSince)
-            // After a late answer, and after a cut, an upload has as long to make progress as without that wait.
+            // After an old request, the run gets `retryFor` more, so that the upload has time for progress after a late
+            // answer or a lost connection.
             let isYoung = context.now.since(dueSince) < Self.patienceStep
             let step = isYoung ? Self.patienceStep : max(Self.patienceStep, context.limits.retryFor)
             context.patientUntil = min(end, context.now + step)

@@ -7,8 +7,9 @@ package enum AgentAction: Hashable, Sendable {
     /// by `connected`, `connectionLost` or `rejected`.
     case connect(ConnectionID, interface: String? = nil)
     case send(ConnectionID, Slot, Frame)
-    /// Read the bytes if the shell does not hold them, compress them if it pays, and send them as one PART DATA frame.
-    /// Chunks of one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or `chunkFailed`.
+    /// Read the bytes if the shell does not hold them, compress them if that makes them smaller, and send them as one
+    /// PART DATA frame. Chunks of one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or
+    /// `chunkFailed`.
     case sendChunk(Chunk)
     case close(ConnectionID)
     /// Read and hash a part. Answered by `partRead`. With `keep`, the shell should keep the bytes in memory, because
@@ -43,9 +44,9 @@ package enum AgentReport: Hashable, Sendable {
     /// The upload sends nothing for this duration, because an earlier version of the file may still appear under the
     /// key.
     case waitingForEarlierVersion(Duration)
-    /// A connected gateway has not answered for a while. This concerns all uploads that wait for it.
+    /// A connected gateway has not answered for a while. One report stands for all uploads that wait for an answer.
     case waitingForAnswer
-    /// The upload waits because of this code, and tries again.
+    /// A gateway has refused a request or a part with this code. The upload waits, and then tries again.
     case waiting(ErrorCode, message: String)
     /// The gateway sent a receipt that is not kept.
     case receiptRefused(ReceiptRefusal)

@@ -3,8 +3,8 @@ import TransferCommon
 // Waiting for answers of gateways (specification §5.4).
 
 extension AgentContext {
-    /// Notes what a gateway owes to an upload or a proof, and reports a long wait. The report stands for all uploads:
-    /// the next one follows only after the answer has come.
+    /// Notes what a gateway owes to an upload or a proof, and reports a long wait. One report stands for all uploads:
+    /// the agent reports another wait only after this answer has come.
     ///
     /// - Parameter connections: those on which the answer may come.
     mutating func note(
@@ -30,10 +30,11 @@ extension AgentContext {
             in: &exchange.waits.answer)
     }
 
-    /// Until when the agent is patient with a gateway that owes an answer.
+    /// The moment until which the agent waits for a gateway that owes an answer: `answerFor` after the answer became
+    /// due, and at most `answerFor` after the run would otherwise have ended. Each new connection makes the answer due
+    /// anew, so without the second bound the wait would never end if connections break again and again.
     ///
-    /// - Parameter dueSince: since when a gateway that answers PING has owed it. Connections that break again and again
-    ///   make it due anew each time, so the patience also ends that long after the run would have been given up.
+    /// - Parameter dueSince: when the answer became due. The gateway that owes it answers PING.
     func endOfPatience(dueSince: Instant) -> Instant {
         min(dueSince, progressAt + limits.retryFor) + limits.answerFor
     }

@@ -77,7 +77,8 @@ extension AgentContext {
     /// Whether a gateway that is connected now signs receipts.
     var isReceiptToBeHad: Bool { connections.values.contains { $0.welcome?.receiptKey.isEmpty == false } }
 
-    /// A gateway has said where this device's objects lie. The journal records it if it has changed.
+    /// Takes note of the store, the name and the key prefix that a gateway states for this device. The journal records
+    /// them if they have changed.
     mutating func learn(_ site: DeviceSite) {
         guard self.site != site else { return }
         self.site = site

@@ -13,7 +13,8 @@ struct AgentContext: Hashable {
     var progressAt: Instant
     /// While a gateway owes an answer, the agent does not give up before this moment.
     var patientUntil = Instant(nanoseconds: 0)
-    /// The upload or proof whose wait for an answer has been reported, while it waits.
+    /// The upload or proof whose wait for an answer has been reported; `nil` if that wait is over, or if none was
+    /// reported.
     var toldOfWait: UploadID?
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
@@ -21,7 +22,7 @@ struct AgentContext: Hashable {
     var store = StoreTrust()
     /// Parts are taken up and offered only while this is `running`.
     var phase = AgentPhase.running
-    /// Where this device's objects lie, according to the journal; `nil` if the journal does not know.
+    /// This device's store and key prefix, according to the journal; `nil` if the journal does not know.
     var site: DeviceSite?
     /// Whether the user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false

@@ -11,7 +11,7 @@ package struct AgentLimits: Hashable, Sendable {
     package var connections = 1
     /// Network interfaces that connections are bound to (`InterfacePlan`); empty to follow the system's routes.
     package var interfaces: [String] = []
-    /// Sessions at once; beyond that, files wait in the journal.
+    /// Sessions at once. The shell submits further files when other uploads have ended.
     package var sessionsMax = 256
     /// Maximum number of bytes that were passed to a connection and that its socket has not taken yet.
     package var queuedBytesMax: UInt64 = 1 << 20
@@ -23,18 +23,19 @@ package struct AgentLimits: Hashable, Sendable {
     package var smallPartBytes: UInt64 = 256 << 10
     /// Bytes a second on the wire, over all connections; `nil` for no limit.
     package var bytesPerSecond: UInt64?
-    /// How long the run goes without progress before it ends, whatever number of files it still has to take up. The
-    /// agent keeps all state for the next run.
+    /// After this time without progress the run ends, even if the agent has not taken up all files. The agent keeps all
+    /// state for the next run.
     package var retryFor = Duration.seconds(300)
-    /// How long the agent waits for an answer, from the moment at which it became due, as long as the gateway answers
-    /// PING. A gateway may look for an object or read one for minutes, and a store may join a large file for as long.
+    /// How long the agent waits for an answer after it became due, as long as the gateway answers PING. A gateway may
+    /// need minutes to look for an object or to read one, and a store may need minutes to join the parts of a large
+    /// file.
     package var answerFor = Duration.seconds(1_800)
     /// After this time the agent reports to the user that it waits for an answer.
     package var answerToldAfter = Duration.seconds(30)
     package var retry = RetryPolicy()
     /// How long a stopping agent waits for parts and completions that are under way.
     package var stopGrace = Duration.seconds(3)
-    /// How long the agent waits for a connection to be established, and then once more as long for WELCOME.
+    /// How long the agent waits for a connection to be established. It then waits equally long for WELCOME.
     package var connectLimit = Duration.seconds(20)
     /// When this many sessions of one file were lost, the agent reports the loss instead of beginning another session.
     package var lossesMax = 2

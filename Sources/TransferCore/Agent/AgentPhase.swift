@@ -27,7 +27,7 @@ package enum AgentPhase: Hashable, Sendable {
         }
     }
 
-    /// Why an upload that is submitted now cannot begin.
+    /// Why an upload that is submitted now cannot begin; `nil` if it can.
     package var refusal: UploadFailure? {
         if case .stopping = self { .interrupted } else { verdict }
     }

@@ -42,7 +42,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     // MARK: Events
 
-    /// There is work for a connection.
+    /// Begins to connect if the wait is over. The agent calls this when there is work for a connection.
     ///
     /// - Returns: whether the shell is to connect now.
     package mutating func connectIfDue(within limit: Duration, now: Instant) -> Bool {
@@ -106,7 +106,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     // MARK: Read-outs
 
-    /// The interface that this connection occupies when `InterfacePlan` chooses the interface of the next connection.
+    /// The interface for which `InterfacePlan` counts this connection; `nil` if it does not count the connection.
     var interfaceInUse: String? {
         switch phase {
         case .connecting, .greeting, .open: interface
@@ -140,7 +140,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     /// Whether the connection is open and its gateway answers.
     package func isHeard(now: Instant) -> Bool {
-        // A connection that the gateway has asked the agent to leave still brings the answers that it owes.
+        // After GO AWAY, the gateway still sends the answers that it owes on this connection.
         opened.map { $0.liveness.isHeard(idleLimit: $0.idleLimit, now: now) } ?? false
     }
 

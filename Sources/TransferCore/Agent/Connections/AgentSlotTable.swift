@@ -19,9 +19,10 @@ package struct AgentSlotTable: Hashable, Sendable {
     package enum State: Hashable, Sendable {
         case free
         case used(UploadID)
-        /// Frames that arrive in the slot were sent before the gateway had read SESSION LEAVE.
+        /// SESSION LEAVE was sent. Until SESSION LEFT arrives, the agent ignores all frames in the slot: the gateway
+        /// sent them before it had read SESSION LEAVE.
         case left
-        /// The gateway will discard the chunks that are still queued.
+        /// The slot is closed, but the socket has not taken all of its chunks. The gateway will discard them.
         case draining
     }
 
@@ -79,7 +80,7 @@ package struct AgentSlotTable: Hashable, Sendable {
         end(slot, hasChunks: hasChunks)
     }
 
-    /// SESSION LEAVE is sent in the slot.
+    /// Notes that SESSION LEAVE is sent in the slot.
     package mutating func leave(_ slot: Slot) {
         guard case .used = states[slot] else { return }
         usedCount -= 1

@@ -31,7 +31,7 @@ package struct OpenConnection: Hashable, Sendable {
     /// The frame that closes the slot has been read.
     mutating func closed(_ slot: Slot) { slots.closed(slot, hasChunks: chunks.contains(slot)) }
 
-    /// SESSION LEAVE is sent in the slot.
+    /// Notes that SESSION LEAVE is sent in the slot.
     mutating func leave(_ slot: Slot, of upload: UploadID) {
         turns.removeAll(of: upload)
         slots.leave(slot)

@@ -54,7 +54,7 @@ package struct PartTurns: Hashable, Sendable {
         UInt64(initialCredit) > undecidedBytes ? UInt64(initialCredit) - undecidedBytes : 0
     }
 
-    /// Bytes of an undecided part are sent.
+    /// Counts bytes of an undecided part against the initial credit, because they are sent.
     package mutating func spendCredit(_ bytes: UInt64) { undecidedBytes += bytes }
 
     /// Bytes no longer count against the initial credit, because the gateway has decided on their part, or the part is

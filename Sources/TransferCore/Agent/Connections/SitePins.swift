@@ -7,8 +7,8 @@ import WireProtocol
 /// One list is written at a time, because an earlier list must not overwrite a later one. HELLO names only durable
 /// pins, because the operator of the site relies on them.
 package struct SitePins: Hashable, Sendable {
-    /// The durable pins, in the order in which they were added. Empty for an agent that pins nothing, because it
-    /// follows an authority or uses plain TCP; such an agent never adds a pin.
+    /// The durable pins, in the order in which they were added. Empty for an agent that trusts a certificate authority
+    /// instead, or that uses plain TCP. Such an agent never adds a pin.
     package private(set) var durable: [SHA256Digest]
     /// The list that is being written.
     private var beingWritten: [SHA256Digest]?
@@ -34,8 +34,8 @@ package struct SitePins: Hashable, Sendable {
         guard !durable.isEmpty, !durable.contains(key), beingWritten?.contains(key) != true else { return nil }
         guard beingWritten == nil else {
             let wish = Wish(key: key, proved: proved)
-            // A gateway announces one key at a time. One that announces more than `pinsMax` keys meanwhile is faulty or
-            // malicious, and the agent ignores the rest.
+            // A gateway announces one key at a time. If more than `pinsMax` keys arrive while one list is being
+            // written, a gateway is faulty or malicious, so the agent ignores the rest.
             if !waiting.contains(wish), waiting.count < WireLimits.pinsMax { waiting.append(wish) }
             return nil
         }

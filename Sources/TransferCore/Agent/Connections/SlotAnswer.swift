@@ -80,7 +80,8 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
         case (.sessionOpened, _), (.resumeOngoing, _), (.resumeCompleting, _): .ignore
         case (.partsWanted, .completing): .open
         case (.partsWanted, _): .ignore
-        // A gateway that can hold no more offers defers an offer before it has opened the session.
+        // PART DECISION may arrive before the session is open: a gateway that can hold no more offers defers an offer
+        // at once.
         case (.partDecision, .opening), (.partDecision, .resuming), (.partDecision, .open),
             (.partDecision, .completing):
             .take

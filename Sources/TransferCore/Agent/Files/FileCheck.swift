@@ -3,21 +3,16 @@ package import TransferCommon
 // Decides whether the store holds exactly the content of a file, according to the journal or to a gateway.
 //
 // Invariants
-// - *Proven* means: the journal's proof names the store in use and the file's key there, and the file is still the one
-//   that was read: its content is the same or, if stamps tell versions apart, its stamp.
+// - A proof in the journal makes a file *proven* only if the proof names the store in use and the file's key there, and
+//   the file has not changed since: its content is the same, or its stamp is, where stamps tell versions apart.
 // - A file whose state is *unknown* counts neither as *proven* nor as *not sent*.
 //
-//   in this order                                          is
-//   a process writes the file                              stillWritten
-//   no proof, nothing was stored                           notSent
-//   no proof of a file, something was stored               unknown
-//   the proof names no store, or the agent knows no store  unknown
-//   the proof is of another store                          otherStore
-//   the proof is of another key, by the present prefix     otherKey
-//   the file has another size                              changed
-//   the digest of what was stored is unknown               unknown
-//   the stamp counts, may be used, and is the proof's      proven
-//   else, after the file was read                          proven, changed
+//   in this order                                          is a process writes the file
+// stillWritten no proof, nothing was stored                           notSent no proof of a file, something was stored
+// unknown the proof names no store, or the agent knows no store  unknown the proof is of another store
+// otherStore the proof is of another key, by the present prefix     otherKey the file has another size
+// changed the digest of what was stored is unknown               unknown the stamp counts, may be used, and is the
+// proof's      proven else, after the file was read                          proven, changed
 package enum FileCheck {
     /// The result of a check. Programs read the raw values.
     package enum State: String, CaseIterable, Sendable {
@@ -78,7 +73,7 @@ package enum FileCheck {
     ///
     /// - Parameters:
     ///   - key: the file's key, without the device's prefix.
-    ///   - site: where the device's objects lie now; `nil` if no gateway has said it yet.
+    ///   - site: the device's store and key prefix now; `nil` if no gateway has said it yet.
     ///   - trustsStamp: whether a file with the proof's stamp counts as proven without being read, if stamps tell
     ///     versions apart.
     package static func begin(
@@ -148,7 +143,8 @@ package enum FileCheck {
             : Finding(.notSent, "nothing was stored under its key")
     }
 
-    /// - Returns: `nil` if the proof is of the store in use and of the present key.
+    /// The finding for a proof that names another store or another key than the present ones, or that names none; `nil`
+    /// if it names the present ones.
     private static func otherPlace(than site: DeviceSite?, key: String, _ proof: StoredProof) -> Finding? {
         guard let store = proof.store, let wholeKey = proof.wholeKey, let site else {
             return Finding(.unknown, "the journal does not say in which store it is; \(remoteAdvice)")

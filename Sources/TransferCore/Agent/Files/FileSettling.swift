@@ -28,7 +28,7 @@ package struct FileSettling: Hashable, Sendable {
 
     /// The answer of the system to the request for a read lease (fcntl F_SETLEASE).
     package enum Lease: Hashable, Sendable {
-        /// No process of this machine has the file open for writing, or mapped.
+        /// No process of this computer has the file open for writing, or mapped.
         case granted
         /// A process has the file open for writing, or mapped.
         case refused
@@ -36,14 +36,14 @@ package struct FileSettling: Hashable, Sendable {
         case unavailable
     }
 
-    /// How far a file system shows writes.
+    /// Whether a file system shows every write in the stamp, and who may write to it.
     package enum FileSystem: Hashable, Sendable {
-        /// Every write shows in the stamp, and every writer is a process of this machine.
+        /// Every write shows in the stamp, and every writer is a process of this computer.
         case stamping
-        /// Every writer is a process of this machine, and a write need not show in the stamp: FAT, exFAT, tmpfs.
+        /// Every writer is a process of this computer, but a write need not show in the stamp: FAT, exFAT, tmpfs.
         case local
-        /// Another computer may write a file, and the kernel of this one does not notice it: network file systems,
-        /// FUSE, and file systems of unknown type.
+        /// Another computer may write a file without the notice of this computer's kernel: network file systems, FUSE,
+        /// and file systems of unknown type.
         case shared
     }
 

@@ -36,8 +36,8 @@ package struct FileStamp: Hashable, Sendable {
         return same == self ? .touched : .changed
     }
 
-    /// The difference between two runs. The file may have been copied or restored meanwhile. So if the size is the
-    /// same, digests decide, whatever else differs.
+    /// The difference from a stamp that a later run has taken. Between runs the file may have been copied or restored.
+    /// So if the size is the same, digests decide, whatever else differs.
     package func difference(betweenRuns later: FileStamp) -> Difference {
         guard self != later else { return .none }
         return size == later.size ? .touched : .changed

@@ -21,14 +21,14 @@ package enum FileVersion: Hashable, Sendable {
         if case .touched = self { true } else { false }
     }
 
-    /// The file has this stamp now, and its content is the same.
+    /// Replaces the stamp of the file, because the content is the same.
     package mutating func restamp(_ stamp: FileStamp) {
         self = isTouched ? .touched(stamp) : .recorded(stamp)
     }
 
-    /// The file was touched after the session began.
+    /// Notes that the file was touched after the session began.
     package mutating func touch() { self = .touched(stamp) }
 
-    /// The journal gets the present stamp, or the earlier one does not matter any more.
+    /// The journal gets the present stamp, or no longer needs it.
     package mutating func settle() { self = .recorded(stamp) }
 }

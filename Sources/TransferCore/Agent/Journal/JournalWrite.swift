@@ -18,9 +18,9 @@ package enum JournalWrite: Hashable, Sendable {
     /// store.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
-    /// This device's objects lie at another place than the journal says.
+    /// A gateway names another store, device name or key prefix for this device than the journal has.
     case site(DeviceSite)
-    /// A gateway has answered that the key holds no object or another one. So the stamp of the file that was stored
+    /// A gateway has answered that the key holds no object, or another object. So the stamp of the file that was stored
     /// there no longer shows that the file need not be sent.
     case doubted(key: String)
     /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.

@@ -35,7 +35,7 @@ package struct StoredProof: Hashable, Sendable {
 package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
     /// The agent gave up the upload of this version at least this long ago. Time that the journal cannot measure, such
-    /// as the time before a restart of the machine, is not counted.
+    /// as the time before a restart of the computer, is not counted.
     package var age: Duration
 
     package init(stamp: FileStamp, age: Duration) {

@@ -50,11 +50,11 @@ package struct UploadFailure: Error, Hashable, Sendable {
 extension UploadFailure {
     /// A read found another stamp than the one with which the upload began.
     package static let changedWhileRead = UploadFailure(.changed, "the file changed while it was being read")
-    /// The file ended before the part that was read.
+    /// The file ended before the end of the part that was being read.
     package static let cutShortWhileRead = UploadFailure(.changed, "the file was cut short while it was being read")
     /// The file has another stamp or other content than when its stored parts were read.
     package static let changedWhileSent = UploadFailure(.changed, "the file changed while it was being sent")
-    /// The file ended before the chunk that was to be sent.
+    /// The file ended before the end of the chunk that was to be sent.
     package static let cutShortWhileSent = UploadFailure(.changed, "the file was cut short while it was being sent")
     /// The user has stopped the run.
     package static let interrupted = UploadFailure(.stopped, "interrupted")
@@ -74,8 +74,8 @@ package enum UploadOutcome: Hashable, Sendable {
     case dropped
     case failed(UploadFailure)
 
-    /// Whether this outcome deletes the upload's row in the journal even if the outcome of the session's last request
-    /// is unknown.
+    /// Whether this outcome deletes the upload's row in the journal even if the agent does not know whether the
+    /// session's last request took effect.
     var forgetsUnknownOutcome: Bool {
         switch self {
         case .stored: false

@@ -22,14 +22,14 @@ package struct AgentStoredParts: Hashable, Sendable {
     /// The digests that are known, in the order of their part numbers.
     package var digests: [SHA256Digest] { list.compactMap(\.digest) }
 
-    /// The store has the part. The entry replaces an earlier one of the part.
+    /// Adds a part that the store has. The entry replaces an earlier one of the part.
     package mutating func keep(_ entry: PartListEntry) {
         remove(entry.part)
         entries[entry.part] = entry
         bytes &+= entry.size
     }
 
-    /// The store lacks the part.
+    /// Removes a part that the store lacks.
     ///
     /// - Returns: the entry of the part, if it counted as stored.
     @discardableResult
@@ -39,6 +39,6 @@ package struct AgentStoredParts: Hashable, Sendable {
         return entry
     }
 
-    /// No part counts as stored any more.
+    /// Removes all parts.
     package mutating func removeAll() { self = AgentStoredParts() }
 }

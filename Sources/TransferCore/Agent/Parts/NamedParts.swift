@@ -4,9 +4,9 @@ import WireProtocol
 /// Parts that a gateway has named without an offer: partials, of which the gateway holds the beginning, and candidates,
 /// which the store has (specification §8.1).
 ///
-/// A named part counts only if its digest equals the digest that the agent computes. The agent has to read the part for
-/// that; until then the part is kept here. A partial belongs to the slot in which it was named, and is forgotten with
-/// the slot. A candidate is valid for as long as the session.
+/// The agent relies on a named part only if its digest equals the digest that the agent computes. For that, the agent
+/// has to read the part; until then the part is kept here. A partial belongs to the slot in which it was named, and is
+/// forgotten with the slot. A candidate is valid for as long as the session.
 struct NamedParts: Hashable, Sendable {
     struct Named: Hashable, Sendable {
         enum Standing: Hashable, Sendable {
@@ -38,9 +38,8 @@ struct NamedParts: Hashable, Sendable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// RESUME QUERY has been answered. Each query asks for partials until one is answered, because a query that was
-    /// refused, or whose connection was lost, has brought no partials. Only a query by which the session joins a
-    /// further connection never asks for them.
+    /// RESUME QUERY has been answered, and the gateway has named its partials. Until the first answer, each query asks
+    /// for partials. Only a query by which the session joins a further connection never asks for them.
     mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {

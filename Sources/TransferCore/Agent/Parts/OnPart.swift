@@ -1,14 +1,14 @@
 package import TransferCommon
 package import WireProtocol
 
-/// What follows for a part from an event. `PartTransfer` decides, and `AgentUpload` applies it.
+/// What an event means for a part. `PartTransfer` returns this result, and `AgentUpload` applies it.
 package enum OnPart: Hashable, Sendable {
     case nothing
     /// Data of the part may be sent on this connection, or the socket has the whole part.
     ///
     /// - earlyBytes: bytes that no longer count against the initial credit of the connection.
     case credit(OutgoingPart.OnCredit, on: ConnectionID, earlyBytes: UInt64)
-    /// A gateway has received more of the part than in any attempt before. Then the same as `credit`.
+    /// The same as `credit`; in addition, a gateway has received more of the part than in any attempt before.
     case arrived(OutgoingPart.OnCredit, on: ConnectionID)
     /// The part is offered as soon as the window admits it.
     ///
@@ -32,7 +32,8 @@ package enum OnPart: Hashable, Sendable {
 
 /// What an event of the session changes in the parts.
 package enum SessionChange: Hashable, Sendable {
-    /// A session of an earlier run is continued. The journal names these parts as stored.
+    /// A session of an earlier run is continued. The journal names these parts as stored. `isQueried`: whether the
+    /// agent resumes the session by RESUME QUERY instead of opening it again.
     case restored([PartListEntry], isQueried: Bool)
     /// The stored parts are of the file as it is now: they count as resumed.
     case accepted

@@ -41,7 +41,7 @@ package struct OutgoingPart: Hashable, Sendable {
         case sent(Digests, Offer)
     }
 
-    /// One use of a slot for the part.
+    /// One offer of the part in a slot, or the continuation of the part in the slot in which a gateway has named it.
     package struct Offer: Hashable, Sendable {
         /// What the gateway has said about the offer.
         enum Credit: Hashable, Sendable {
@@ -109,8 +109,8 @@ package struct OutgoingPart: Hashable, Sendable {
     package private(set) var reached: ByteOffset = 0
     /// Highest offset below which a gateway has received all bytes, in any attempt.
     private var arrived: ByteOffset = 0
-    /// Failures of this part, for the back-off, since the store last took any part of the session, or since a gateway
-    /// last received more of this part than in any attempt before.
+    /// Failures of this part, for the back-off. The count starts again at 0 when the store takes any part of the
+    /// session, and when a gateway receives more of this part than in any attempt before.
     package var failures = 0
     /// Whether the part was deferred, or the gateway received other bytes of it than the agent hashed. If so, the data
     /// of the next offer waits for the decision.
@@ -210,7 +210,7 @@ extension OutgoingPart {
 
     /// Bytes have been passed to the shell.
     ///
-    /// - Returns: whether no byte is left.
+    /// - Returns: whether the whole part has been passed to the shell.
     package mutating func handed(_ bytes: UInt64) -> Bool {
         guard case .sending(let digests, var offer) = state else { return true }
         offer.handed += bytes
@@ -265,7 +265,7 @@ extension OutgoingPart {
 
     /// The gateway has received the bytes below an offset.
     ///
-    /// - Returns: whether no gateway has received so much of the part before.
+    /// - Returns: whether that is more of the part than any gateway had received before.
     package mutating func arrived(upTo end: ByteOffset) -> Bool {
         guard offer != nil, end > arrived else { return false }
         arrived = end
@@ -282,7 +282,7 @@ extension OutgoingPart {
         return bytes
     }
 
-    /// The offer has ended, and the part is not stored: it is to be offered again.
+    /// Ends the offer of a part that is not stored. The agent offers the part again at `moment` or later.
     package mutating func withdraw(notBefore moment: Instant, waitsForStore: Bool = false) {
         switch state {
         case .sending(let digests, _), .sent(let digests, _):

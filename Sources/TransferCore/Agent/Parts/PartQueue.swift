@@ -38,8 +38,8 @@ package struct PartQueue: Hashable, Sendable {
     /// Takes the next part.
     ///
     /// - Parameters:
-    ///   - isReading: whether a part of the upload is being read. A stream is read in order, and only what has been
-    ///     read tells whether more follows.
+    ///   - isReading: whether a part of the upload is being read. A stream is read in order, and only a finished read
+    ///     shows whether more follows.
     ///   - isTaken: whether a part is stored or under way.
     package mutating func next(in plan: PartPlan, isReading: Bool, isTaken: (PartNumber) -> Bool) -> PartNumber? {
         while !preferred.isEmpty {

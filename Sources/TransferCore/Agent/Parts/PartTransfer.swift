@@ -3,9 +3,9 @@ import WireProtocol
 
 /// The transfer of the parts of one upload: what each reading, decision, credit and confirmation leads to.
 ///
-/// `UploadParts` has the parts with their states. This type judges what the shell and the gateways say of a part, has
-/// parts read and chunks sent, and releases what a part holds: its turns, its credit, its room and its bytes. What
-/// concerns the session as well is returned, and `AgentUpload` applies it.
+/// `UploadParts` has the parts with their states. This type judges the reports of the shell and of gateways about a
+/// part, and requests reads and chunks. It releases what a part holds: its turns, its credit, its room and its bytes.
+/// It returns what concerns the session, too, and `AgentUpload` applies that.
 struct PartTransfer: Hashable {
     let id: UploadID
     var parts = UploadParts()
@@ -85,7 +85,8 @@ extension PartTransfer {
         return mismatches + 1
     }
 
-    /// The part has been taken up again.
+    /// Restores the number of mismatches of a part that has been taken up again, and makes its data wait for the
+    /// decision.
     mutating func readsAgain(_ number: PartNumber, mismatches: Int) {
         parts[number]?.mismatches = mismatches
         parts[number]?.wasDeferred = true
@@ -223,9 +224,9 @@ extension PartTransfer {
         -> OnPart
     {
         if parts[number]?.place == place { return refused(number, refusal, isStream: isStream) }
-        // The part is not offered in this slot now. Either the gateway had named the part in this slot and has now
-        // evicted it: then the agent offers the part after reading it. Or the report concerns an earlier offer, and
-        // nothing follows.
+        // The agent has no offer of the part in this slot. Either the gateway had named the part in this slot and has
+        // now evicted it: then the agent offers the part after reading it. Or the report concerns an earlier offer, and
+        // the agent ignores it.
         guard parts.evicted(number, at: place) else { return .nothing }
         switch FailureRule.reaction(to: refusal.code, in: .part) {
         case .report, .stop: return .end(refusal.failure)
@@ -239,7 +240,7 @@ extension PartTransfer {
         return switch FailureRule.reaction(to: refusal.code, in: .part) {
         case .readAgain where part.mismatches + 1 < Self.mismatchesMax: .readAgain
         case .readAgain: .end(refusal.failure)
-        // A stream cannot be read again, so its session cannot be used any more.
+        // No later run can read the stream again, so the upload drops the session of a stream.
         case .report, .stop: isStream ? .abandon(refusal.failure) : .end(refusal.failure)
         case .tryAgain, .reconnect, .beginAnew: .defer(refusal)
         }
@@ -266,14 +267,15 @@ extension PartTransfer {
         return (sequence, stored.othersAreWell)
     }
 
-    /// The part is to be offered again, but not before `moment`.
+    /// Ends the offer of a part. The agent offers the part again at `moment` or later.
     mutating func withdraw(
         _ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false, _ context: inout AgentContext
     ) {
         release(parts.withdraw(number, notBefore: moment, waitsForStore: waitsForStore), number, &context)
     }
 
-    /// Parts whose slot or connection is lost keep the bytes that were read, and wait to be offered in another slot.
+    /// Ends the offers of parts whose slot or connection is lost. The parts keep the bytes that were read, and wait for
+    /// another slot.
     ///
     /// - Parameter connection: the connection of the parts; `nil` for all parts.
     mutating func interrupt(on connection: ConnectionID? = nil, _ context: inout AgentContext) {
@@ -285,7 +287,7 @@ extension PartTransfer {
         }
     }
 
-    /// The slots on a connection are gone.
+    /// The connection is lost, and its slots are gone.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         parts.forgetSlots { $0.connection == connection }
         if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }

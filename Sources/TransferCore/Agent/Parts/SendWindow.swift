@@ -19,7 +19,7 @@ package struct SendWindow: Hashable, Sendable {
     }
 
     private var state = State.unbounded
-    /// Parts of which the gateway holds bytes, as it has said. The window does not bound them, because little of their
+    /// Parts of which a gateway has said that it holds bytes. The window does not bound them, because little of their
     /// data is left to send.
     package var known: Set<PartNumber> = []
 

@@ -15,7 +15,7 @@ extension UploadParts {
 
     var sendingCount: Int { underWay.values.count(where: \.isSending) }
 
-    /// A part is offered in a slot.
+    /// Offers a part in a slot.
     mutating func offer(_ number: PartNumber, _ id: OfferID, in place: Attachment, of plan: PartPlan?) -> PartOffer? {
         guard let part = underWay[number], case .ready(let digests, _, _) = part.state else { return nil }
         underWay[number]?.begin(OutgoingPart.Offer(id, in: place))
@@ -55,9 +55,9 @@ extension UploadParts {
         return mayGoEarly && mayGoUndecided(number, part) ? .undecided(part.bytesToHand) : .nothing
     }
 
-    /// Whether bytes of a part may be sent before the gateway has decided. Not if the part was deferred once, because
-    /// it may be deferred again. Not if bytes of the part were sent before, because the gateway may still hold them;
-    /// its decision says from which byte the data continues.
+    /// Whether bytes of a part may be sent before the gateway has decided. A part that was deferred waits for the
+    /// decision, because it may be deferred again. A part of which bytes were sent before waits, too: the gateway may
+    /// still hold them, and its decision says from which byte the data continues.
     private func mayGoUndecided(_ number: PartNumber, _ part: OutgoingPart) -> Bool {
         !part.wasDeferred && part.reached == 0 && !window.known.contains(number) && named.isComplete
             && !named.wereHeld.contains(number)
@@ -87,7 +87,8 @@ extension UploadParts {
 
     /// RECEIVED has come in a slot.
     ///
-    /// - Returns: what the higher limit leads to, and whether no gateway has received so much of the part before.
+    /// - Returns: what the higher limit leads to, and whether the gateway has received more of the part than any
+    ///   gateway before.
     mutating func received(
         _ received: Received, at place: Attachment
     ) -> (credit: OutgoingPart.OnCredit, isProgress: Bool) {
@@ -116,7 +117,7 @@ extension UploadParts {
         var earlyBytes: UInt64
     }
 
-    /// The early bytes of a part no longer count against the initial credit.
+    /// The bytes of a part that were sent before the decision no longer count against the initial credit.
     mutating func takeEarlyBytes(_ number: PartNumber) -> OnWithdrawn? {
         guard let place = underWay[number]?.place, let bytes = underWay[number]?.takeEarlyBytes() else { return nil }
         return OnWithdrawn(place: place, earlyBytes: bytes)
@@ -131,7 +132,7 @@ extension UploadParts {
         return underWay[number]?.failures
     }
 
-    /// The offer of a part has ended, and the part is not stored: it is to be offered again.
+    /// Ends the offer of a part that is not stored. The agent offers the part again at `moment` or later.
     mutating func withdraw(_ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false) -> OnWithdrawn?
     {
         let withdrawn = takeEarlyBytes(number)

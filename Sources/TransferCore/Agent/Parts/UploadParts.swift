@@ -92,7 +92,7 @@ struct UploadParts: Hashable, Sendable {
 
     // MARK: The session
 
-    /// A session of an earlier run is continued.
+    /// Takes over the parts that an earlier run has stored, because its session is continued.
     mutating func restore(_ entries: [PartListEntry], isQueried: Bool) {
         for entry in entries { stored.keep(entry) }
         named = NamedParts(ofEarlierRun: isQueried)
@@ -123,7 +123,7 @@ struct UploadParts: Hashable, Sendable {
     /// The gateway has announced candidates in a slot.
     mutating func expectList(of count: UInt32, in place: Attachment) { named.expectList(of: count, in: place) }
 
-    /// Slots are closed or left.
+    /// Forgets what gateways have named in slots that are closed or left.
     mutating func forgetSlots(where isGone: (Attachment) -> Bool) { named.forgetSlots(where: isGone) }
 
     /// A connection was lost while a part was being sent on it.
@@ -188,7 +188,7 @@ struct UploadParts: Hashable, Sendable {
         var bytes: UInt64 = 0
     }
 
-    /// The store turned out to lack parts.
+    /// Parts that the store turned out to lack count as stored no longer. The agent sends them again.
     mutating func sendAgain(_ wanted: [PartNumber]) -> OnWanted {
         var result = OnWanted(numbers: wanted.filter { stored[$0] != nil })
         for number in result.numbers {

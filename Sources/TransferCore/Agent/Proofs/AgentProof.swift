@@ -17,17 +17,18 @@ import WireProtocol
 ///     any        the run ends                                           ended
 ///
 /// Invariants:
-/// - The question is about what was read: the digest is of the file with the stamp that the request names.
+/// - PROVE asks about exactly the version of the file that the request names: the digest is of the file with that
+///   stamp.
 /// - A receipt that is kept is durable in the journal before the outcome is reported.
-/// - A question can be asked again: it costs the gateway at most one look-up, or a read of the object if the user
+/// - PROVE can be repeated without harm: it costs the gateway at most one look-up, or a read of the object if the user
 ///   allows it.
 struct AgentProof: Hashable {
     /// What the answer is for.
     enum Purpose: Hashable {
         /// A user has asked, and the answer is the outcome.
         case question
-        /// An upload has ended as stored, without the receipt that its user wants. If the object is not there any more,
-        /// the upload begins that compares or sends the file.
+        /// An upload has ended as stored, without the receipt that its user wants. If the key does not hold the object
+        /// any more, the upload in `else` begins, which compares or sends the file.
         case receipt(UploadReceipt, wasThere: Bool, UploadProgress, else: UploadRequest?)
     }
 
@@ -46,7 +47,7 @@ struct AgentProof: Hashable {
     private(set) var phase: Phase
     private var partBytes: UInt64?
     private var root: SHA256Digest?
-    /// How many attempts a gateway has answered with a code.
+    /// How many attempts a gateway has answered with an error code.
     private var failures = 0
     /// The upload that begins when the proof has ended, because the key does not hold the file.
     private(set) var next: UploadRequest?
@@ -54,7 +55,7 @@ struct AgentProof: Hashable {
     private(set) var trouble: UploadFailure?
     private var answer = AwaitedAnswer()
 
-    /// How many refusals of gateways end the proof if only a receipt depends on it.
+    /// After this many refusals by gateways, the proof ends if only a receipt depends on it.
     private static let refusalsOfReceiptMax = 3
 
     init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {
@@ -81,7 +82,8 @@ struct AgentProof: Hashable {
         context.connections.isHeard(connections, now: context.now) ? answer.dueSince : nil
     }
 
-    /// What the proof waits for: an answer that a gateway owes it, or else the end of a wait for a reason of its own.
+    /// The failure to report if the agent gives up now: that a gateway owes an answer, or else the reason for the last
+    /// wait of the proof; `nil` if there is neither.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         answerDueSince(context) == nil ? trouble : .gatewayAtWork(isKept: false)
     }
@@ -255,7 +257,7 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// If the run has ended, its connections end with it, and SESSION LEAVE is not needed.
+    /// Sends SESSION LEAVE, unless the run has ended: then the agent's connections end, too.
     private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
         if context.phase.verdict != nil { return }
         context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }

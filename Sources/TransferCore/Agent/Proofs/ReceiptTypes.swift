@@ -3,7 +3,8 @@ package import WireProtocol
 
 // What an agent has to know about gateways to keep the receipts that they sign (specification §9.5).
 
-/// Where this device's objects lie, as WELCOME says. All gateways of a site say the same.
+/// The store, the name and the key prefix of this device, as WELCOME states them. All gateways of a site state the
+/// same.
 package struct DeviceSite: Hashable, Sendable {
     package var store: StoreIdentity
     /// The device's name at the gateways.
@@ -28,7 +29,7 @@ package struct DeviceSite: Hashable, Sendable {
 }
 
 extension Welcome {
-    /// Where the device's objects lie, according to this gateway.
+    /// The device's store, name and key prefix, according to this gateway.
     package var site: DeviceSite { DeviceSite(store: storeIdentity, device: deviceName, prefix: prefix) }
 }
 

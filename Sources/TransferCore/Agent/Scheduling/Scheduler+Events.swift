@@ -9,7 +9,7 @@ extension Scheduler {
         touch(id)
     }
 
-    /// What the agent does with a frame in a slot depends on the slot's state (specification §6.1).
+    /// The state of a slot, on which the agent's reaction to a frame depends (specification §6.1).
     func slotState(at place: Attachment, _ context: AgentContext) -> AgentSlotState {
         switch context.connections.state(of: place) {
         case .left: .leaving
@@ -127,8 +127,8 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// What the first upload or proof waits for that waits for a reason of its own. A refusal says more than an answer
-    /// that is awaited.
+    /// The failure to report if the agent gives up now: that of the first upload or proof that has one. A refusal by a
+    /// gateway comes before an answer that a gateway owes, because a refusal says more.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         let all =
             uploadsInOrder.compactMap { uploads[$0]?.view.trouble(context) }
@@ -138,8 +138,8 @@ extension Scheduler {
 
     /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.
     ///
-    /// - Parameter hidesTroubles: whether all end with this failure. Otherwise an upload or proof that waits for a
-    ///   reason of its own ends with that reason.
+    /// - Parameter hidesTroubles: whether all end with this failure. Otherwise an upload or proof that already waits
+    ///   after another failure ends with that one.
     mutating func giveUp(_ failure: UploadFailure, hidesTroubles: Bool, _ context: inout AgentContext) {
         for id in uploadsInOrder {
             let trouble = hidesTroubles ? nil : uploads[id]?.view.trouble(context)

@@ -7,7 +7,7 @@ import WireProtocol
 /// upload takes every step that is possible, and is then queued under what it waits for.
 struct Scheduler: Hashable {
     var uploads: [UploadID: AgentUpload] = [:]
-    /// An upload that ended without its receipt becomes a proof and keeps its number. No number is in both tables.
+    /// An upload that ended without its receipt becomes a proof and keeps its id. No id is in both tables.
     var proofs: [UploadID: AgentProof] = [:]
     private var queue = ReadyQueue()
     private(set) var pacer: ChunkPacer
@@ -25,7 +25,7 @@ struct Scheduler: Hashable {
     /// When the next upload is to have a turn.
     var nextWake: Instant? { queue.nextWake }
 
-    /// Since when the newest answer has been due that a gateway owes and may still give.
+    /// The latest moment at which an answer became due that a gateway owes and may still give; `nil` if none is owed.
     func answerDueSince(_ context: AgentContext) -> Instant? {
         (uploads.values.lazy.compactMap { $0.view.answerDueSince(context) }
             + proofs.values.lazy.compactMap { $0.answerDueSince(context) }).max()

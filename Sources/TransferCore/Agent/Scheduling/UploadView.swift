@@ -23,7 +23,7 @@ struct UploadView {
         exchange.lifecycle.links.awaitsAnswer(on: connection) || transfer.parts.isUnderWay(on: connection)
     }
 
-    /// Since when an answer has been due that a gateway owes; `nil` if none is, or if no gateway of the session answers
+    /// When the answer became due that a gateway owes; `nil` if none is owed, or if no gateway of the session answers
     /// PING.
     func answerDueSince(_ context: AgentContext) -> Instant? {
         guard let since = exchange.waits.answer.dueSince,
@@ -32,7 +32,8 @@ struct UploadView {
         return since
     }
 
-    /// What the upload waits for: an answer that a gateway owes it, or else the end of a wait for a reason of its own.
+    /// The failure to report if the agent gives up now: that a gateway owes an answer, or else the reason for the last
+    /// wait of the upload; `nil` if there is neither.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         answerDueSince(context) == nil ? exchange.waits.trouble : .gatewayAtWork(isKept: progress.isResumable)
     }

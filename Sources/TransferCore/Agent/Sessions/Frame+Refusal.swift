@@ -1,12 +1,12 @@
 import WireProtocol
 
 extension Frame {
-    /// Whether the frame, in answer to COMPLETE of a one-part file, says that the request of COMPLETE has stored
-    /// nothing and will store nothing: the store, or the gateway in its place, has refused the file. After other codes
-    /// the request may still be on its way to the store.
+    /// Whether the frame, in answer to COMPLETE of a one-part file, says that this COMPLETE stores nothing, now or
+    /// later: the store has refused the file, or the gateway has refused it without asking the store. After any other
+    /// answer, the gateway's request may still be on its way to the store.
     var refusesToStore: Bool {
         switch self {
-        // The key holds another object, which the store or the gateway has found in place of the request.
+        // The store or the gateway has found another object under the key, so COMPLETE has stored nothing.
         case .sessionExists: true
         case .sessionRefused(let refused): refused.code.refusesToStore
         case .error(let report): report.code.refusesToStore

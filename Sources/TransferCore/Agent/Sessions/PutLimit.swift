@@ -39,8 +39,8 @@ package struct PutLimit: Hashable, Sendable {
         case cannotAppear
         /// COMPLETE of the one-part file was sent once, and its outcome is unknown.
         case completeSent
-        /// COMPLETE of the one-part file may have been sent several times, or by an earlier run. An answer says
-        /// nothing of the outcome of the earlier ones.
+        /// COMPLETE of the one-part file may have been sent several times, or by an earlier run. The answer to the last
+        /// COMPLETE says nothing of the outcome of earlier ones.
         case mayAppear
     }
 
@@ -54,12 +54,12 @@ package struct PutLimit: Hashable, Sendable {
         if case .waiting(let end) = state { end > now } else { false }
     }
 
-    /// An earlier run may have sent COMPLETE of the one-part file.
+    /// Notes that an earlier run may have sent COMPLETE of the one-part file.
     package mutating func ownVersionMayAppear() {
         ownVersion = .mayAppear
     }
 
-    /// COMPLETE of the one-part file is sent.
+    /// Notes that COMPLETE of the one-part file is sent.
     package mutating func completeSent() {
         ownVersion = ownVersion == .cannotAppear ? .completeSent : .mayAppear
     }
@@ -69,7 +69,7 @@ package struct PutLimit: Hashable, Sendable {
         if ownVersion == .completeSent { ownVersion = .cannotAppear }
     }
 
-    /// A session of another version has ended, and its object may still appear.
+    /// Notes that the session of another version has ended, and that its object may still appear.
     package mutating func otherVersionMayAppear() {
         state = .due
     }
@@ -89,8 +89,8 @@ package struct PutLimit: Hashable, Sendable {
         case .waiting(let end) where end > now:
             return .wait(until: end, rest: end.since(now))
         case .waiting:
-            // The upload begins its session only after the wait, so an earlier request of this version is too old to
-            // take effect, too. This wait says nothing of the requests that follow.
+            // The wait was as long as the put limit, so no earlier request for this version can take effect any more.
+            // This wait does not cover requests of the session that begins now.
             ownVersion = .cannotAppear
             state = .none
             return .proceed

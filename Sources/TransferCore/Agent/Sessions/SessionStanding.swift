@@ -51,7 +51,7 @@ extension SessionStanding {
         }
     }
 
-    /// SESSION OPEN is sent to a gateway.
+    /// Notes that SESSION OPEN is sent to a gateway.
     package mutating func opens() {
         if case .chosen(let id) = self { self = .opened(id, token: []) }
     }
@@ -65,9 +65,9 @@ extension SessionStanding {
         }
     }
 
-    /// COMPLETE of several parts is sent.
+    /// Notes that COMPLETE of several parts is sent.
     ///
-    /// - Returns: whether it is certainly the first one of the session.
+    /// - Returns: whether this COMPLETE is certainly the first of the session.
     package mutating func completes() -> Bool {
         guard case .opened(let id, let token) = self else { return false }
         self = .completed(id, token: token)

@@ -117,7 +117,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Whether the session has an upload in the store that ABORT can drop. The token of a one-part file names none.
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
-    /// The request that follows when the last connection is lost.
+    /// The request that the upload repeats after the last connection of its session was lost.
     package var requestToRepeat: PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
     /// How the file differs from the version that the session uploads. For a session that replaces the beginning of a
@@ -146,10 +146,10 @@ package struct UploadSession: Hashable, Sendable {
 
     // MARK: Changes
 
-    /// The file has this stamp now, and its content is the same.
+    /// Replaces the stamp of the file, because the content is the same.
     package mutating func restamped(_ stamp: FileStamp) { file?.restamp(stamp) }
 
-    /// A new session begins, with the file as it was submitted.
+    /// Takes the stamp of the request, because a new session begins with the file as it was submitted.
     package mutating func takeSubmittedStamp() {
         if let stamp = request.stamp { file?.restamp(stamp) }
     }
@@ -157,7 +157,7 @@ package struct UploadSession: Hashable, Sendable {
     /// The end of the stream has been read.
     package mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
 
-    /// The session is dropped, and the next one uploads the file as it is now.
+    /// Resets the state, because the session is dropped. The next session uploads the file as it is now.
     package mutating func startOver() {
         file?.settle()
         wantedRounds = 0
@@ -170,10 +170,10 @@ package struct UploadSession: Hashable, Sendable {
         target = .compared(exists.session.map { .matches($0) } ?? policy.condition)
     }
 
-    /// Another version of a one-part file may still appear.
+    /// Notes that another version of a one-part file may still appear.
     package mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
 
-    /// SESSION OPEN is sent to a gateway.
+    /// Notes that SESSION OPEN is sent to a gateway.
     package mutating func told() { standing.opens() }
 
     /// A gateway has given a token.
@@ -195,7 +195,7 @@ package struct UploadSession: Hashable, Sendable {
         standing = .completed(opened.session, token: opened.token)
     }
 
-    /// COMPLETE of a one-part file is sent.
+    /// Notes that COMPLETE of a one-part file is sent.
     package mutating func completesOnePart() { putLimit.completeSent() }
 
     /// A frame has come in the slot in which COMPLETE was sent.
@@ -205,7 +205,7 @@ package struct UploadSession: Hashable, Sendable {
 
     /// The store lacks parts that were to be completed.
     ///
-    /// - Returns: whether the session can continue. If the store lacks confirmed parts again and again, it cannot.
+    /// - Returns: whether the session can continue. It cannot if the store has lacked confirmed parts too often.
     package mutating func wanted() -> Bool {
         wantedRounds += 1
         return wantedRounds <= Self.wantedRoundsMax
@@ -375,7 +375,7 @@ extension UploadSession {
             asksForReceipt: request.wantsReceipt)
     }
 
-    /// COMPLETE of several parts is sent.
+    /// Makes COMPLETE for a session of several parts, and notes that it is sent.
     package mutating func complete(_ entries: [PartListEntry], root: SHA256Digest) -> Complete {
         Complete(
             root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
@@ -386,7 +386,7 @@ extension UploadSession {
 // MARK: - The object
 
 extension UploadSession {
-    /// What the object under the key is compared with; `nil` if no comparison with the file's content could decide.
+    /// The comparison of the file with the object; `nil` if no comparison with the file's content could decide.
     package func comparison(with exists: SessionExists) -> ObjectComparison? {
         guard let fileBytes else { return nil }
         let file = ObjectComparison.File(

@@ -40,7 +40,8 @@ extension AgentUpload {
             let receipt = UploadReceipt(ofUnchanged: proof, by: request, at: exchange.site)
             end(.stored(receipt, wasThere: true), &context)
         case .end(let outcome):
-            // An outcome is progress of the run, also if the file is not stored: the gateway answers, and work is done.
+            // An outcome counts as progress of the run even if the file is not stored, because the gateway answers and
+            // work is done.
             context.progressAt = context.now
             end(outcome, &context)
         case .report(let outcome): context.report(outcome, of: exchange.session, view.progress)
@@ -102,8 +103,8 @@ extension AgentUpload {
     }
 
     /// Ends the upload and keeps all its state for the next run, while the agent's connections end, too. No SESSION
-    /// LEAVE is sent, because the gateway would then drop the bytes that it has received. After a lost connection it
-    /// keeps them for a while.
+    /// LEAVE is sent, because the gateway would then drop the bytes that it has received. After a lost connection the
+    /// gateway keeps them for a while.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         guard !phase.hasOutcome else { return }
         exchange.lifecycle.closedAll()

@@ -4,7 +4,7 @@ import WireProtocol
 /// The upload of one file, from its submission to its outcome. It may need several sessions and connections.
 ///
 /// `SessionExchange` decides what follows from the answers of gateways and from the file as a whole, and returns it as
-/// effects. `PartTransfer` has the parts read, offered and sent, and returns what concerns the session as well.
+/// effects. `PartTransfer` requests reads of parts, offers and sends them, and returns what concerns the session, too.
 /// `AgentUpload` passes the events to the two and applies their results (`apply`).
 ///
 /// Invariants:
@@ -42,7 +42,8 @@ struct AgentUpload: Hashable {
 extension AgentUpload {
     /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
-        // What is owed now may be answered or given up by the steps below, which then make the next request.
+        // Noted before the steps and after them. If an answer has come and the steps then send the same kind of
+        // request, its answer is due from now on.
         context.noteAnswer(owedTo: &exchange, transfer.parts)
         while runPendingRequest(&context) {}
         joinConnections(&context)
@@ -82,7 +83,7 @@ extension AgentUpload {
         }
     }
 
-    /// Ends the upload's wait for the store, or that of some of its parts.
+    /// Ends the upload's wait for the store, or the waits of some of its parts.
     ///
     /// - Returns: how many waits were ended.
     mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
@@ -97,7 +98,7 @@ extension AgentUpload {
 // MARK: - Events
 
 extension AgentUpload {
-    /// The agent calls this once, unless the upload ends at once.
+    /// Begins the upload. An upload that ends as soon as it is submitted never begins.
     mutating func begin(_ context: inout AgentContext) { apply(exchange.begin(now: context.now), &context) }
 
     /// The user drops the upload while it is under way.

@@ -13,7 +13,7 @@ package import TransferCommon
 /// A gateway may need minutes for an answer, while the store joins a large file or the gateway reads an object back. As
 /// long as it answers PING, the agent waits for `AgentLimits.answerFor` instead of `AgentLimits.retryFor`.
 package struct AwaitedAnswer: Hashable, Sendable {
-    /// What has not been answered.
+    /// What a gateway has not answered.
     package enum Request: Hashable, Sendable {
         case open, resume, complete, abort, prove
         /// The gateway has a whole part, and has not said that the part is stored.
@@ -42,11 +42,11 @@ package struct AwaitedAnswer: Hashable, Sendable {
         }
     }
 
-    /// The request that waits for its answer now; `nil` if none does.
+    /// Notes which request waits for its answer now; `nil` if none does.
     ///
     /// - Parameters:
-    ///   - progressAt: when the agent last made progress. While parts are sent one behind the other, an answer is due
-    ///     at any time, so the wait for the store's confirmation of a part begins anew with each progress.
+    ///   - progressAt: when the agent last made progress. While parts are sent one after the other, some part nearly
+    ///     always waits for its confirmation. So the wait for a confirmation counts anew from each progress.
     package mutating func awaits(_ request: Request?, progressAt: Instant, now: Instant) {
         guard let request else {
             state = .none

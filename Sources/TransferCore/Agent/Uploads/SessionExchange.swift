@@ -32,7 +32,7 @@ package struct SessionExchange: Hashable, Sendable {
 // MARK: - Beginning
 
 extension SessionExchange {
-    /// The upload begins. This happens once, unless the upload ends at once.
+    /// Begins the upload. An upload that ends as soon as it is submitted never begins.
     package mutating func begin(now: Instant) -> [UploadEffect] {
         switch session.begin(now: now) {
         case .open: [.ask(.open)]
@@ -76,7 +76,7 @@ extension SessionExchange {
         return [.forgetParts, .parts(.startedOver), .ask(.open)]
     }
 
-    /// Everything that was begun in the store has been dropped.
+    /// Ends the upload or begins anew, because everything that was begun in the store has been dropped.
     private mutating func dropped() -> [UploadEffect] {
         lifecycle.after.outcome.map { [.end($0)] } ?? startOver()
     }
@@ -104,7 +104,7 @@ extension SessionExchange {
 
 extension SessionExchange {
     /// Chooses the part size as soon as a gateway has named its limits in WELCOME. A file that is unchanged since it
-    /// was stored there needs none.
+    /// was stored in this gateway's store needs no session.
     mutating func choose(by welcome: Welcome, now: Instant) -> [UploadEffect]? {
         if !session.isRecorded, let proof = session.request.proofIfUnchanged(at: welcome.site) {
             site = welcome.site
@@ -315,10 +315,10 @@ extension SessionExchange {
         }
     }
 
-    /// One of several slots of the session is closed: a query by which the session was to join a connection was
-    /// refused, or one gateway has lost the session. The session continues in the other slots, and only the answer in
-    /// the last slot counts (specification §8.2). Such a query lists no parts. So if its slot was the last one, the
-    /// agent resumes the session with a query that lists the stored parts.
+    /// A slot of the session is closed, although other slots may carry the session: either a gateway refused the query
+    /// by which the session was to join a connection, or one of several gateways has lost the session. Only the answer
+    /// in the last slot counts (specification §8.2). A query to join lists no parts. So if its slot was the last one,
+    /// the agent resumes the session with a query that lists the stored parts.
     private mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) -> [UploadEffect] {
         waits.lostSlot(adviceMilliseconds: adviceMilliseconds, &clock)
         if lifecycle.links.isEmpty { return [.askAgain(at: waits.joinsAt)] }

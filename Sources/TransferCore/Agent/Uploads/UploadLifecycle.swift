@@ -64,7 +64,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         if case .waiting(let request, let until) = phase, until <= now { request } else { nil }
     }
 
-    /// The request that follows when the last connection is lost.
+    /// The request that the upload repeats after the last connection of its session was lost.
     func requestToRepeat(of session: UploadSession) -> PendingRequest {
         phase == .aborting ? .abort : session.requestToRepeat
     }
@@ -78,7 +78,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .recording(sequence, then: request)
     }
 
-    /// The request is sent in a slot.
+    /// Notes that the request is sent in a slot.
     mutating func asked(_ request: PendingRequest, in place: Attachment) {
         switch request {
         case .open:
@@ -93,7 +93,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// RESUME QUERY is sent in one more slot of a session that is being transferred.
+    /// Notes that RESUME QUERY is sent in one more slot of a session that is being transferred.
     mutating func joined(_ place: Attachment) { links.add(place, .resuming) }
 
     // MARK: Transferring
@@ -133,9 +133,9 @@ package struct UploadLifecycle: Hashable, Sendable {
         return transferAgain()
     }
 
-    /// No slot waits for the outcome of COMPLETE any more.
+    /// Returns from *completing* to *transferring*, because no slot waits for the outcome of COMPLETE any more.
     ///
-    /// - Returns: whether a slot waited before.
+    /// - Returns: whether the upload was completing.
     mutating func transferAgain() -> Bool {
         guard phase == .completing else { return false }
         phase = .transferring
@@ -144,13 +144,14 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     mutating func compare(_ comparison: ObjectComparison) { phase = .comparing(comparison) }
 
-    /// COMPLETE of several parts is sent in a slot.
+    /// Notes that COMPLETE of several parts is sent in a slot.
     mutating func completes(in place: Attachment) {
         links.set(.completing, at: place)
         phase = .completing
     }
 
-    /// COMPLETE of a one-part file is sent in a slot. If SESSION OPENED has not been read, the phase stays `opening`.
+    /// Notes that COMPLETE of a one-part file is sent in a slot. If SESSION OPENED has not been read, the phase stays
+    /// `opening`.
     mutating func completesOnePart(in place: Attachment) {
         links.set(.completing, at: place)
         if phase == .transferring { phase = .completing }
@@ -182,7 +183,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// The file was touched. Only the digests of its stored parts show whether it has the same content.
+    /// Begins to verify a file that was touched: only the digests of its stored parts show whether it has the same
+    /// content.
     ///
     /// - Parameter parts: the stored parts.
     mutating func verify(
@@ -246,8 +248,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase == .transferring || mayOfferEarly(session, limits)
     }
 
-    /// Whether data may be sent before a decision. Not for a one-part file that an earlier run began: the gateway may
-    /// hold its first bytes, and its decision says from which byte the data continues.
+    /// Whether data may be sent before a decision. Data of a one-part file that an earlier run began waits for the
+    /// decision: the gateway may hold the first bytes, and the decision says from which byte the data continues.
     func maySendEarly(_ session: UploadSession) -> Bool {
         phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
     }
@@ -342,8 +344,8 @@ package struct UploadLifecycle: Hashable, Sendable {
     mutating func drop(then after: After, _ session: UploadSession) -> [UploadEffect] {
         drop(after)
         let effects: [UploadEffect] = [.forgetParts, .journal(.dropping(session.request.id))]
-        // While SESSION OPEN of several parts is not answered, ABORT has to wait: the answer brings the token that it
-        // needs.
+        // While SESSION OPEN of several parts is not answered, ABORT has to wait, because the answer brings the token
+        // that ABORT names.
         if phase == .opening, session.isMultipart { return effects }
         if session.token.isEmpty { return effects + [.end(after.outcome ?? .dropped)] }
         return effects + [.leave, .ask(.abort)]
@@ -352,7 +354,7 @@ package struct UploadLifecycle: Hashable, Sendable {
     /// From now on the upload only drops what was begun: the user drops it, or its source cannot be read to its end.
     package mutating func drop(_ after: After) { self.after = after }
 
-    /// The outcome is being written to the journal.
+    /// Ends the upload with an outcome that is being written to the journal.
     mutating func end(_ outcome: UploadOutcome, recordedBy sequence: JournalSequence) {
         phase = .ending(sequence, outcome)
     }

@@ -91,13 +91,16 @@ package struct UploadRequest: Hashable, Sendable {
 }
 
 extension UploadRequest {
-    /// The proof that the store has the file already, as long as nothing of this upload was begun; `nil` if the file is
-    /// to be compared or sent.
+    /// The proof by which the upload ends at once, because the store has the file already; `nil` if the upload has to
+    /// compare or send the file.
     ///
-    /// With the policy *fail* the upload has to meet the object. A withdrawn version of the file may still replace the
-    /// object. A receipt that the user wants and that is missing needs the root digest, so that a gateway can be asked.
+    /// Some uploads cannot end by the proof:
+    /// - An upload of an earlier run has begun already.
+    /// - With the policy *fail*, the upload has to fail because of the object.
+    /// - A withdrawn version of the file may still replace the object.
+    /// - The user wants a receipt that is missing, and the proof has no root digest with which to ask a gateway for it.
     ///
-    /// - Parameter site: where the device's objects lie, according to the gateway that the agent is connected to.
+    /// - Parameter site: the device's store and key prefix, according to the gateway that the agent is connected to.
     func proofIfUnchanged(at site: DeviceSite) -> StoredProof? {
         guard isUnchanged, purpose == .push, policy != .fail, saved == nil, withdrawn == nil, !isStream, let proof,
             proof.size == stamp?.size, proof.store == site.store,
@@ -107,7 +110,7 @@ extension UploadRequest {
         return proof
     }
 
-    /// The same upload, which compares or sends the file.
+    /// The same request without the shortcut for an unchanged file: the upload compares or sends the file.
     var readingFile: UploadRequest {
         var request = self
         request.isUnchanged = false

@@ -82,13 +82,13 @@ package struct UploadWaits: Hashable, Sendable {
 
     // MARK: Progress
 
-    /// A gateway has received more of a part than in any attempt before.
+    /// Counts failures from 0 again, because a gateway has received more of a part than in any attempt before.
     package mutating func partArrived() { failures = 0 }
 
     /// A part is stored.
     ///
-    /// - Parameter othersAreWell: whether no other part is deferred. While one is, the reason of the last wait is kept,
-    ///   in case the agent gives up.
+    /// - Parameter othersAreWell: whether no other part is deferred. While another part is deferred, the reason for the
+    ///   last wait is kept, in case the agent gives up.
     package mutating func partStored(othersAreWell: Bool) {
         failures = 0
         if othersAreWell { trouble = nil }
