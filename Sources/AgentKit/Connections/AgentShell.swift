@@ -16,7 +16,8 @@ actor AgentShell: MachineShell {
         var dialer: GatewayDialer
         /// The TLS context of the first connections.
         var tls: PinnedTLS
-        /// Whether to keep the gateway's certificates with its receipts, for verifiers that trust an authority.
+        /// Whether to keep the gateway's certificates with its receipts, for verifiers that trust a certificate
+        /// authority.
         var keepsCertificates: Bool
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger parts are read from the file twice.

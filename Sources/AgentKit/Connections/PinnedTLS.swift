@@ -24,7 +24,7 @@ struct PinKeeper: Sendable {
 struct PinnedTLS: Sendable {
     /// `nil` for plain TCP.
     private(set) var context: TLSContext?
-    /// `nil` if an authority identifies the gateway, and on plain TCP.
+    /// `nil` if a certificate authority identifies the gateway, and on plain TCP, because no key is pinned then.
     private let keeper: PinKeeper?
     /// Completes when the current write of pins has succeeded or failed; `nil` if none runs.
     private(set) var writing: EventLoopFuture<Void>?
@@ -48,7 +48,7 @@ struct PinnedTLS: Sendable {
         return kept
     }
 
-    /// The write of pins has ended.
+    /// Takes the result of the write that `keep` began.
     ///
     /// - Returns: whether the pins are durable.
     mutating func ended(_ result: Result<TLSContext, any Error>, logger: Logger) -> Bool {

@@ -1,19 +1,19 @@
 package import TransferCommon
 import TransferCore
 
-/// How many files and connections a run may have open, so that it does not need more descriptors than its process may
+/// How many files and connections a run may have open without exceeding the number of descriptors that its process may
 /// have.
 ///
 /// Each upload has one open file, and each connection one socket. The walk has one open directory for each level. A
 /// part of the descriptors is reserved for the journal, event loops, standard streams and short-lived files.
 package struct DescriptorPlan: Equatable, Sendable {
-    /// Descriptors for everything but connections, files of uploads and directories. A run needs some 24; the others
-    /// are for files that are open for a moment, and for what the process itself has open.
+    /// Descriptors for everything but connections, files of uploads and directories. A run needs about 24 of them. The
+    /// rest is for files that are open only briefly, and for descriptors that the process has for other purposes.
     private static let reserved = 32
 
     /// Highest number of connections at once.
     package let connectionsMax: Int
-    /// Highest number of uploads at once, each with an open file. Files are examined before they become uploads; those
+    /// Highest number of uploads at once, each with an open file. Files that are examined before their upload begins
     /// count, too.
     package let filesMax: Int
 
@@ -34,8 +34,8 @@ package struct DescriptorPlan: Equatable, Sendable {
 
 /// Decides how long a run waits for a free descriptor after a file or directory could not be opened for want of one.
 ///
-/// Usually an upload of the run ends soon and frees its descriptor. If other programs or the application use up the
-/// descriptors, it may take long.
+/// Usually an upload of the run ends soon and frees its descriptor. But if other programs or the application use up the
+/// descriptors, the wait may be long.
 package struct DescriptorWait: Sendable {
     /// Time between two attempts to open files.
     static let pause = Duration.milliseconds(100)

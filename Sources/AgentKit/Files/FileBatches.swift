@@ -22,7 +22,8 @@ package struct FileBatches: Sendable {
     /// Some candidates of the walk.
     struct Batch: Sendable {
         var candidates: [Candidate]
-        /// Whether the walk cannot enter a directory now. The same directory is tried again in the next batch.
+        /// Whether the batch ended because there was no descriptor for a directory. The next batch tries this directory
+        /// again.
         var lacksDescriptor: Bool
     }
 

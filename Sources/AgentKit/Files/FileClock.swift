@@ -10,8 +10,8 @@ import WireProtocol
     import Glibc
 #endif
 
-/// Reads the device's clock, from which files get their change times. Gives a time only if that clock is known to have
-/// run steadily.
+/// Reads the device's clock, from which files get their change times. Gives a time only if that clock is known not to
+/// have been set since the agent's first reading.
 ///
 /// Users and time servers may set the device's clock, so a file that was written a second ago may have last year's
 /// date. The clock that counts the time since boot is never set. The system adjusts the speed of both clocks together,

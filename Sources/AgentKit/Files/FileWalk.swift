@@ -9,9 +9,9 @@ import WireProtocol
     import Glibc
 #endif
 
-/// The files below the paths that a push names, in a fixed order. The walk holds some names of one directory for each
-/// level, not of the whole tree. It reads the names of a large directory in several runs, and sorts each run. Copies of
-/// a walk share the position in such a directory, so only one of them may be used.
+/// The files below the paths that a push names, in a fixed order. At each level of the tree the walk holds names of one
+/// directory, at most `namesMax`. If a directory has more names, the walk reads and sorts them in several steps. Copies
+/// of a walk share the position in such a directory, so only one of the copies may be used.
 ///
 /// A path of a file yields that file under its own name. A path of a directory yields every regular file below it that
 /// passes the filter, hidden files included, under the path relative to the directory. The walk does not follow

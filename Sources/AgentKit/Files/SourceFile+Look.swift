@@ -58,8 +58,8 @@ extension SourceFile {
 
     private func fileSystem() -> FileSettling.FileSystem {
         var type: UInt64 = 0
-        // If the type of the file system is unknown, trust its change times as little as those of a network file
-        // system.
+        // If the type of the file system is unknown, treat it like a network file system, whose change times are not
+        // trusted.
         guard SystemCalls.fileSystemType(descriptor, &type) == 0 else { return .shared }
         if Self.stampingFileSystems.contains(type) { return .stamping }
         return Self.localFileSystems.contains(type) ? .local : .shared

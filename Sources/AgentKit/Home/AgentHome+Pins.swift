@@ -12,7 +12,7 @@ import WireProtocol
 extension AgentHome {
     /// The pinned keys, and the problem if their file could not be read.
     package struct Pins {
-        /// At most `WireLimits.pinsMax` keys, oldest first. Empty if an authority identifies the gateway.
+        /// At most `WireLimits.pinsMax` keys, oldest first. Empty if a certificate authority identifies the gateway.
         package var keys: [Fingerprint]
         /// Message for the user; `nil` if there is no problem.
         package var problem: String?

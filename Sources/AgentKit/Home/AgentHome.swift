@@ -40,7 +40,7 @@ package struct AgentHome: Sendable {
         try create(name: name, keyType: keyType, configuration: ["gateway": gateway, "pin": pin.description])
     }
 
-    /// Makes a home that trusts an authority to identify the gateway. Never overwrites an existing file.
+    /// Makes a home that trusts a certificate authority to identify the gateway. Never overwrites an existing file.
     ///
     /// - Parameters:
     ///   - name: name in the device's certificate.
@@ -54,7 +54,7 @@ package struct AgentHome: Sendable {
         let authority = try readAuthority(authorityPath)
         let configuration = ["gateway": gateway, "ca": Self.authorityFileName, "gateway-name": gatewayName]
         return try create(name: name, keyType: keyType, configuration: configuration) { () throws(FileError) in
-            // Write the authority before the configuration that names it.
+            // Write the authority's file before the configuration that names it.
             try AtomicFile.writeNew(authority, to: path + "/" + Self.authorityFileName, mode: .ownerWritesAllRead)
         }
     }
@@ -84,8 +84,8 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// Takes the first reading of the clock. The stamps of files count only some time after it. So if the first push
-    /// follows two seconds later, the second one need not read the files again.
+    /// Takes the first reading of the clock now, because a file's stamp counts only if two seconds have passed since
+    /// this reading. If the first push begins later than that, the second push need not read the same files again.
     private func beginToWatchClock() { _ = FileClock(path: clockPath) }
 
     /// Makes a home for an invited device, or completes a home that an earlier attempt began for the same gateway.
@@ -155,7 +155,7 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// The pinned fingerprint in the configuration; `nil` if an authority identifies the gateway.
+    /// The pinned fingerprint in the configuration; `nil` if a certificate authority identifies the gateway.
     func configuredPin() throws(AgentHomeError) -> Fingerprint? {
         let configuration = try configuration()
         return configuration["ca"] == nil ? try pin(configuration) : nil
@@ -256,7 +256,8 @@ package struct AgentHome: Sendable {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             attempts += 1
             if attempts < patience {
-                // A command that only reads holds the lock for a moment, to find out whether an agent is at work.
+                // Try again: a command that only reads may hold the lock for a moment, to find out whether an agent is
+                // at work.
                 usleep(20_000)
                 continue
             }

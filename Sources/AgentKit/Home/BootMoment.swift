@@ -9,7 +9,7 @@ import SystemSupport
 #endif
 
 /// A point in time on a clock that cannot be set. The clock counts milliseconds since boot, including the time in which
-/// the machine sleeps.
+/// the computer sleeps.
 package struct BootMoment: Equatable, Sendable {
     /// Identifies the boot.
     package var boot: String

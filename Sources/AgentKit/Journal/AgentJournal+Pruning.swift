@@ -20,8 +20,8 @@ extension AgentJournal {
     /// A proof of a key with an unfinished upload is kept, because the upload may be allowed to replace that object.
     ///
     /// The device's clock is not trusted: if it is ahead of the newest receipt, ages count from that receipt. Without
-    /// this rule, a clock that has jumped ahead would remove everything. A proof of the time before the clock was set
-    /// has no age, and is kept.
+    /// this rule, a clock that has jumped ahead would remove everything. A proof with an earlier time than
+    /// `firstPlausible` has no age, and is kept.
     ///
     /// - Parameter age: what is older than this is removed. Receipts have the gateway's time, proofs the device's.
     /// - Throws: `AgentHomeError` also if another process works in the home.

@@ -70,8 +70,8 @@ package enum AgentJournal {
 
     /// Closes a journal that the holder of the home's lock has opened, and marks it as intact.
     ///
-    /// - Parameter failed: whether an access to the journal has failed. It then gets no mark, and the next run examines
-    ///   it. The mark of the run before is gone since `open`.
+    /// - Parameter failed: whether an access to the journal has failed. The journal then gets no mark, and the next run
+    ///   examines it. `open` has removed the mark of the previous run.
     package static func close(_ journal: Journal, of home: AgentHome, failed: Bool) throws {
         try journal.close()
         if !failed { JournalMark(of: home).set() }
@@ -80,7 +80,7 @@ package enum AgentJournal {
     private static func openOrSetAside(_ home: AgentHome, isOwner: Bool, logger: Logger) throws -> Journal {
         do {
             let mark = JournalMark(of: home)
-            // While another process works in the home, that process has examined the journal.
+            // A process that works in the home has examined the journal already, so this process need not.
             let isIntact = mark.holds || (!isOwner && home.isBusy)
             if isOwner { mark.remove() }
             return try Journal.open(home.journalPath, isIntact: isIntact)

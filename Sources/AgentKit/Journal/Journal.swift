@@ -125,7 +125,7 @@ package struct Journal: Sendable {
     ///
     /// - Parameters:
     ///   - nowMilliseconds: current time in milliseconds since 1970.
-    ///   - subject: returns the values of an upload that the machine does not know; `nil` for an unknown upload.
+    ///   - subject: returns what only the shell knows of an upload, such as its path; `nil` for an unknown upload.
     package func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
         try queue.write { database in
             let transaction = JournalTransaction(database: database, nowMilliseconds: nowMilliseconds, clock: clock)

@@ -9,10 +9,10 @@ import SystemSupport
 /// Says that the journal's file is as an agent left it when it closed the journal. The next run then need not read the
 /// whole file, which takes long if there are many receipts.
 ///
-/// The mark is a file beside the journal with the stamp of the journal's file. It holds only for this stamp, and not
-/// while SQLite has a log that it has not copied into the file. A killed process and a power failure leave such a log.
-/// A process that holds the home's lock removes the mark when it opens the journal. So if it fails to read the journal,
-/// and therefore writes nothing, the next process examines the journal.
+/// The mark is a file beside the journal with the stamp of the journal's file. It holds only while the journal's file
+/// has this stamp and SQLite's write-ahead log is empty. A killed process and a power failure leave content in the log.
+/// A process that holds the home's lock removes the mark when it opens the journal. So if this process fails to read
+/// the journal, and therefore writes nothing, the next process examines the journal.
 package struct JournalMark {
     private let journalPath: String
     private var path: String { journalPath + ".closed" }
@@ -40,7 +40,7 @@ package struct JournalMark {
 
     /// Removes the mark, so that the next process examines the journal unless this one closes it in order.
     package func remove() {
-        // A mark that cannot be removed holds until the journal is written, as it did before.
+        // Ignore a failure: the first write to the journal changes the stamp, and the mark then no longer holds.
         unlink(path)
     }
 

@@ -14,7 +14,7 @@ struct JournalTransaction {
 
     /// Applies one change.
     ///
-    /// - Parameter subject: returns the values of an upload that the machine does not know; `nil` for an unknown
+    /// - Parameter subject: returns what only the shell knows of an upload, such as its path; `nil` for an unknown
     ///   upload.
     func apply(_ write: JournalWrite, subject: (UploadID) -> Journal.Subject?) throws {
         switch write {
@@ -87,7 +87,8 @@ struct JournalTransaction {
         // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store. So
         // the row of that version is not needed any more.
         try execute(sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
-        // The upload may replace the object even if the agent never learns of that, or drops the upload later.
+        // The object may be replaced by this upload, even if the agent never learns of that or later drops the upload.
+        // So the stamp of the earlier file no longer shows what the key holds.
         try doubt(subject.key)
         try execute(
             sql: """

@@ -27,7 +27,7 @@ final class JournalWriter: Sendable {
         (wakes, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Registers an upload's path, key and other values that the machine does not know. Call before the upload's first
+    /// Registers what the machine does not know of an upload, such as its path and key. Call before the upload's first
     /// write.
     func register(_ id: UploadID, _ subject: Journal.Subject) {
         state.withLock { $0.subjects[id] = subject }

@@ -86,7 +86,7 @@ package struct SignedReceipts: Sendable {
             let statement = try receipt.content()
             return statement.size == proof.size && statement.etag.hasSameBytes(as: proof.etag) ? receipt : nil
         } catch {
-            // Another program has written the row: its receipt counts as missing.
+            // Another program has written this row, so the receipt counts as missing.
             return nil
         }
     }

@@ -58,7 +58,7 @@ package final class EventBuffer: Sendable {
 
 /// A queue of events that merges repeated ones of an upload when it has become long.
 package struct EventQueue {
-    /// Beyond this number of events the queue merges, and feeders should wait.
+    /// Above this number of events the queue merges repeated events, and feeders should wait.
     package static let usualCount = 1_024
 
     /// Events of an upload of which only the newest counts.
@@ -72,7 +72,7 @@ package struct EventQueue {
     }
 
     private var events: [ShellEvent] = []
-    /// Positions of the events that a newer one may replace.
+    /// Positions of the events that newer ones may replace.
     private var places: [Key: Int] = [:]
 
     package init() {}
@@ -93,7 +93,7 @@ package struct EventQueue {
         }
     }
 
-    /// Takes all events in order; an event that has replaced another has its place.
+    /// Takes all events in order. A newer event that replaced an older one stands at the older one's position.
     package mutating func takeAll() -> [ShellEvent] {
         defer { (events, places) = ([], [:]) }
         return events

@@ -133,8 +133,8 @@ struct FilePush {
         return Array(unopened.prefix(count))
     }
 
-    /// The next files of the walk. If it cannot enter a directory for want of a descriptor, it refuses the directory
-    /// only after the run has waited for its whole patience.
+    /// The next files of the walk. If there is no descriptor for a directory, the walk refuses the directory only after
+    /// the run has waited as long as `DescriptorWait` allows.
     private mutating func found(atMost count: Int) async throws -> FileBatches.Batch {
         func next(waits: Bool) async throws -> FileBatches.Batch {
             try await submission.threads.runIfActive { [walk] in walk.next(atMost: count, waitsForDescriptor: waits) }
@@ -175,7 +175,8 @@ struct FilePush {
         }
     }
 
-    /// The journal cannot be read, so each further file would fail for the same reason: the run takes up no more.
+    /// The journal cannot be read, so each further file would fail for the same reason. The run takes up no further
+    /// files.
     private mutating func journalFailed(_ error: any Error, leaving count: Int) {
         let failure = JournalWriter.failure(error)
         control.end(failure)

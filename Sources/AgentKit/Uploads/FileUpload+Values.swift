@@ -62,7 +62,8 @@ extension FileUpload {
 
     /// What to do if the key has an object already.
     public enum ExistingObject: Sendable {
-        /// Succeeds if the content is the same, fails otherwise.
+        /// Succeeds if the content is the same. Replaces an object that this device stored from the same file before
+        /// the file grew. Fails otherwise.
         case verify
         /// Succeeds if the content is the same, replaces the object otherwise.
         case replace

@@ -188,7 +188,8 @@ package struct Uploader: Sendable {
         }
     }
 
-    /// The keys that the gateway may prove; empty for plain TCP, where a gateway proves no key.
+    /// The pinned keys that the gateway may prove. Empty on plain TCP, and if a certificate authority identifies the
+    /// gateway.
     private func pinsToGoBy() throws(AgentHomeError) -> [Fingerprint] {
         guard !configuration.isPlaintext else { return [] }
         let pins = try home.pins()
