@@ -81,7 +81,7 @@ struct Init: AsyncParsableCommand {
     private var usualName: String { "sluice-agent" }
 
     /// Reads the invitation code from the argument; if the argument is `-`, from standard input. While the program
-    /// runs, other users of the machine can see its arguments, but not its standard input.
+    /// runs, other users of the computer can see its arguments, but not its standard input.
     private func code(_ argument: String) throws -> InvitationCode {
         let text = argument == "-" ? readLine() ?? "" : argument
         guard let code = InvitationCode(text: text) else {

@@ -42,8 +42,8 @@ package final class ProgressLines: Sendable {
         var ending = RunEnding()
     }
 
-    /// Why the run has ended before all its work was done, and how often the text says so: once, and not for each file
-    /// that ends with the run.
+    /// Why the run has ended before all its work was done. The text gives this reason once, and not for each file that
+    /// ends with the run.
     private struct RunEnding {
         var reason: UploadFailure?
         private var isTold = false
@@ -119,7 +119,8 @@ package final class ProgressLines: Sendable {
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            // Print these lines even in this style: otherwise the output would not explain the exit code.
+            // Print these lines even if only failures are printed: otherwise the output would not explain the exit
+            // code.
             let untoldCount = state.withLock { $0.ending.untoldCount }
             if untoldCount > 0 { output(Self.line(Self.others(untoldCount))) }
             if !summary.notBegun.isNothing { output(Self.line(summary.notBegun.sentence(summary.ending))) }
@@ -240,7 +241,7 @@ package final class ProgressLines: Sendable {
         return lines.map(line)
     }
 
-    /// The text as one line. Keys, paths and messages come from elsewhere.
+    /// The text as one line. Makes control characters visible, because keys, paths and messages are foreign text.
     private static func line(_ text: String) -> String { text.withVisibleControls + "\n" }
 
     private func observeFailure(_ event: UploadEvent) {
