@@ -1,6 +1,6 @@
 /// Which network interface a connection uses, if the user names interfaces.
 ///
-/// By the system's routes alone, all connections would use the same interface, even if the machine has several. A
+/// By the system's routes alone, all connections would use the same interface, even if the computer has several. A
 /// connection keeps its interface. If the interface fails, its connections end, and those of other interfaces continue.
 package enum InterfacePlan {
     /// The interface of the next connection.

@@ -6,7 +6,7 @@ import TransferCommon
 package struct PartTurns: Hashable, Sendable {
     /// Parts with data that may be sent now, the next one first.
     package private(set) var sending: [UploadPart] = []
-    /// Undecided parts that wait until other parts return initial credit, first one first.
+    /// Undecided parts that wait until other parts return initial credit, in the order in which they began to wait.
     package private(set) var awaitingCredit: [UploadPart] = []
     /// Plain bytes of undecided parts that count against the initial credit: they were sent before the gateway's
     /// decision.

@@ -35,7 +35,7 @@ package struct SitePins: Hashable, Sendable {
         guard beingWritten == nil else {
             let wish = Wish(key: key, proved: proved)
             // A gateway announces one key at a time. If more than `pinsMax` keys arrive while one list is being
-            // written, a gateway is faulty or malicious, so the agent ignores the rest.
+            // written, the gateway is faulty or malicious, so the agent ignores the rest.
             if !waiting.contains(wish), waiting.count < WireLimits.pinsMax { waiting.append(wish) }
             return nil
         }

@@ -73,7 +73,7 @@ package enum FileCheck {
     ///
     /// - Parameters:
     ///   - key: the file's key, without the device's prefix.
-    ///   - site: the device's store and key prefix now; `nil` if no gateway has said it yet.
+    ///   - site: the device's store and key prefix now; `nil` if no gateway has stated them yet.
     ///   - trustsStamp: whether a file with the proof's stamp counts as proven without being read, if stamps tell
     ///     versions apart.
     package static func begin(

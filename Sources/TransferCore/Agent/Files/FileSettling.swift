@@ -42,8 +42,8 @@ package struct FileSettling: Hashable, Sendable {
         case stamping
         /// Every writer is a process of this computer, but a write need not show in the stamp: FAT, exFAT, tmpfs.
         case local
-        /// Another computer may write a file without the notice of this computer's kernel: network file systems, FUSE,
-        /// and file systems of unknown type.
+        /// Another computer may write a file, and the kernel of this computer does not notice that: network file
+        /// systems, FUSE, and file systems of unknown type.
         case shared
     }
 

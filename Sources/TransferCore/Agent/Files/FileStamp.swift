@@ -18,7 +18,7 @@ package struct FileStamp: Hashable, Sendable {
         self.change = change
     }
 
-    /// How a later look at the file differs.
+    /// How the file differs at a later look.
     package enum Difference: Hashable, Sendable {
         case none
         /// The size is the same; only digests can show whether the bytes are the same.

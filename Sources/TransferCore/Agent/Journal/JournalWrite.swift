@@ -10,12 +10,12 @@ package enum JournalWrite: Hashable, Sendable {
     /// Parts that the store turned out to lack.
     case unstored(UploadID, [PartNumber])
     case restamped(UploadID, FileStamp)
-    /// The session cannot be used any more, and a new session for the file begins (specification §8.5).
+    /// Counts a lost session. It cannot be used any more, and a new session for the file begins (specification §8.5).
     case lost(UploadID, losses: Int)
     /// The upload is to be dropped: by this run, or by the next one if this run ends first.
     case dropping(UploadID)
-    /// The upload's row is about to be deleted, but the version of the file that the row names may still appear in the
-    /// store.
+    /// Keeps the version of the file that the upload's row names. The row is about to be deleted, but this version may
+    /// still appear in the store.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
     /// A gateway names another store, device name or key prefix for this device than the journal has.

@@ -16,7 +16,7 @@ package struct UploadReceipt: Hashable, Sendable {
     package var stamp: FileStamp?
     /// Whether the stamp distinguishes the file from every later version.
     package var stampCounts = false
-    /// Where the object lies, according to the gateway that reported it.
+    /// The device's store and key prefix, according to the gateway that reported the object.
     package var site: DeviceSite?
     /// Whether the file was neither read nor compared, because its stamp is that of the journal's proof. The journal
     /// keeps that proof, which has more than this receipt.

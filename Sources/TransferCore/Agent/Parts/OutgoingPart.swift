@@ -60,7 +60,7 @@ package struct OutgoingPart: Hashable, Sendable {
         fileprivate(set) var taken: ByteOffset
         fileprivate(set) var credit: Credit
 
-        /// The part was offered.
+        /// An offer that the agent has made.
         package init(_ id: OfferID, in place: Attachment) {
             self.id = id
             self.place = place
@@ -69,7 +69,8 @@ package struct OutgoingPart: Hashable, Sendable {
             self.credit = .undecided(sentEarly: 0)
         }
 
-        /// The gateway has named the part in the slot: the gateway holds the part's bytes below an offset.
+        /// The continuation of a part that the gateway has named in the slot, because it holds the part's bytes below
+        /// an offset.
         init(_ id: OfferID, in place: Attachment, from start: ByteOffset, limit: ByteOffset) {
             self.id = id
             self.place = place
@@ -164,7 +165,7 @@ extension OutgoingPart {
     /// Whether a decision is due on the part in this slot.
     func isUndecided(in place: Attachment) -> Bool { offer.map { $0.place == place && $0.isUndecided } ?? false }
 
-    /// The digests of a part that may be offered now.
+    /// The digests of a part that may be offered now; `nil` if the part may not be offered now.
     package func digestsToOffer(at now: Instant) -> Digests? {
         if case .ready(let digests, let notBefore, _) = state, notBefore <= now { digests } else { nil }
     }
@@ -255,7 +256,7 @@ extension OutgoingPart {
         return offer.handed < size ? .send : .nothing
     }
 
-    /// The gateway allows more bytes.
+    /// Raises the limit, because the gateway allows more bytes.
     package mutating func raised(to limit: ByteOffset) -> OnCredit {
         guard case .decided(let before)? = offer?.credit else { return .nothing }
         change { offer, size in offer.credit = .decided(limit: max(before, min(limit, size))) }

@@ -287,7 +287,8 @@ extension PartTransfer {
         }
     }
 
-    /// The connection is lost, and its slots are gone.
+    /// Ends the offers on a connection that is lost, with its slots. If data was under way on it, fewer parts are sent
+    /// at once from now on.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         parts.forgetSlots { $0.connection == connection }
         if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }

@@ -35,16 +35,16 @@ package struct SendWindow: Hashable, Sendable {
         known.contains(number) || partsMax.map { sending < $0 } ?? true
     }
 
-    /// A connection was lost while a part was being sent on it.
+    /// Bounds the upload to one part at once, because a connection was lost while a part was being sent on it.
     package mutating func shrink() {
         state = .bounded(partsMax: 1, storedCount: 0)
         known = []
     }
 
-    /// Another session begins, of which no gateway holds bytes.
+    /// Forgets the known parts: another session begins, and no gateway holds bytes of it.
     package mutating func sessionBegins() { known = [] }
 
-    /// A part was stored.
+    /// Counts a stored part, and raises the bound when enough parts are stored.
     ///
     /// - Parameter roomMax: the concurrency of the agent.
     package mutating func grow(roomMax: Int) {

@@ -110,7 +110,7 @@ extension UploadParts {
 
     // MARK: The end of an offer, and of a part
 
-    /// What is released with an offer.
+    /// What the end of an offer releases.
     struct OnWithdrawn: Hashable {
         var place: Attachment
         /// Bytes that no longer count against the initial credit.
@@ -140,7 +140,7 @@ extension UploadParts {
         return withdrawn
     }
 
-    /// What is released with a part.
+    /// What the removal of a part releases.
     struct OnRemoved: Hashable {
         var offer: OnWithdrawn?
         var isCounted: Bool

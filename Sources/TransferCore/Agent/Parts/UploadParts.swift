@@ -126,7 +126,7 @@ struct UploadParts: Hashable, Sendable {
     /// Forgets what gateways have named in slots that are closed or left.
     mutating func forgetSlots(where isGone: (Attachment) -> Bool) { named.forgetSlots(where: isGone) }
 
-    /// A connection was lost while a part was being sent on it.
+    /// Bounds the upload to one part at once, because a connection was lost while a part was being sent on it.
     mutating func shrinkWindow() { window.shrink() }
 
     // MARK: Taking up

@@ -77,7 +77,7 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Since when the gateway to which PROVE was sent has owed the answer; `nil` if it does not answer PING.
+    /// When the answer to PROVE became due; `nil` if none is owed, or if the gateway does not answer PING.
     func answerDueSince(_ context: AgentContext) -> Instant? {
         context.connections.isHeard(connections, now: context.now) ? answer.dueSince : nil
     }
@@ -117,7 +117,7 @@ struct AgentProof: Hashable {
         context.note(on.isEmpty ? nil : .prove, on: on, of: request.id, in: &answer)
     }
 
-    /// Sends PROVE, or has the file read, if either is due.
+    /// Sends PROVE, or requests a read of the file, if either is due.
     private mutating func ask(_ context: inout AgentContext) -> UploadNeeds {
         var needs = UploadNeeds()
         guard case .waiting(let until) = phase else { return needs }
@@ -141,8 +141,8 @@ struct AgentProof: Hashable {
         return needs
     }
 
-    /// Has the file read as soon as the part size is known. If the request names no part size, the agent uses the one
-    /// that a connected gateway would choose.
+    /// Requests a read of the file as soon as the part size is known. If the request names no part size, the agent uses
+    /// the one that a connected gateway would choose.
     private mutating func hash(_ context: inout AgentContext) {
         if partBytes == nil {
             guard let connection = context.connections.leastUsed(),

@@ -34,7 +34,7 @@ package struct OfferPlacement: Hashable, Sendable {
         self.share = coming > 0 ? (concurrency + all - 1) / all : nil
     }
 
-    /// A placement while no further connection is expected, so that no share is kept for one.
+    /// A placement without shares, because no further connection is expected.
     package init() {
         self.share = nil
     }

@@ -170,7 +170,7 @@ extension Scheduler {
         giveUpProofs(failure, &context)
     }
 
-    /// The agent is stopping: parts that cannot be sent within the grace are withheld.
+    /// Gives up parts that cannot be sent within the grace, because the agent is stopping.
     mutating func withholdParts(_ failure: UploadFailure, _ context: inout AgentContext) {
         let parts = partsWithinGrace(context)
         for id in uploadsInOrder { uploads[id]?.transfer.withhold(except: parts[id] ?? [], &context) }

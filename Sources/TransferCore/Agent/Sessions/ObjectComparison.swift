@@ -45,7 +45,7 @@ package struct ObjectComparison: Hashable, Sendable {
         package var policy: ExistingKeyPolicy
         /// What the journal knows of the object that was last stored under the key.
         package var proof: StoredProof?
-        /// The session of the journal's row when this run began.
+        /// The session that the journal's row named when this run began.
         package var earlierSession: EarlierSession?
 
         package init(
@@ -59,8 +59,8 @@ package struct ObjectComparison: Hashable, Sendable {
             self.earlierSession = earlierSession
         }
 
-        /// Whether this agent wrote the object, or found the object to be its file, and the file has not been replaced
-        /// since: its inode is the same.
+        /// Whether the object comes from the same file: the file's inode is unchanged since this agent wrote the
+        /// object, or found that the object equals the file.
         fileprivate func isOwn(_ exists: SessionExists) -> Bool {
             guard let session = exists.session else { return false }
             if let proof, proof.session == session { return proof.size == exists.size && proof.stamp.inode == inode }

@@ -33,7 +33,8 @@ package struct PutLimit: Hashable, Sendable {
         case wait(until: Instant, rest: Duration)
     }
 
-    /// Whether an object of this version of the file may appear that no gateway has confirmed.
+    /// Whether an object with this version of the file may still appear under the key, without a confirmation by a
+    /// gateway.
     package enum OwnVersion: Hashable, Sendable {
         /// No request for the version was sent, the store has refused it, or the put limit has passed since.
         case cannotAppear

@@ -165,7 +165,7 @@ package struct UploadSession: Hashable, Sendable {
         plan = nil
     }
 
-    /// The next session replaces exactly this object, if the store tells which session made the object.
+    /// The next session may replace only this object or, if the object's session is unknown, what the policy allows.
     package mutating func replace(_ exists: SessionExists) {
         target = .compared(exists.session.map { .matches($0) } ?? policy.condition)
     }
@@ -287,7 +287,7 @@ extension UploadSession {
                 + "prove its content"
             return .end(.failed(UploadFailure(.wrongFile, message)), stored: stored)
         case .touched where isOnePart:
-            // Nothing shows whether the content is the same, and the old content may be stored now or later.
+            // Nothing shows whether the content is the same, and the earlier content may be stored or may still appear.
             return .leave(isOtherVersion: true)
         case .touched:
             guard let stamp else { return .otherVersion(stored: stored) }
@@ -334,7 +334,7 @@ extension UploadSession {
         return .record(stamp, partBytes: partBytes)
     }
 
-    /// The session gets its id, and is opened once the journal has it.
+    /// Gives the session its id. The agent opens the session once the journal has it.
     ///
     /// - Returns: the journal's row.
     package mutating func record(_ id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
@@ -367,7 +367,7 @@ extension UploadSession {
     /// RESUME QUERY.
     ///
     /// - Parameters:
-    ///   - listing: the stored parts that PART LIST names behind the query.
+    ///   - listing: the stored parts that PART LIST names after the query.
     ///   - asksForPartials: whether the gateway is to name the parts of which it holds bytes.
     package func resumeQuery(listing entries: [PartListEntry], asksForPartials: Bool) -> ResumeQuery {
         ResumeQuery(

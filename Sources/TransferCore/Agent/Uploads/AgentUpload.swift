@@ -42,8 +42,8 @@ struct AgentUpload: Hashable {
 extension AgentUpload {
     /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
-        // Noted before the steps and after them. If an answer has come and the steps then send the same kind of
-        // request, its answer is due from now on.
+        // Note the owed answer before the steps and again after them. If an answer has come and the steps then send the
+        // same kind of request, the next answer is due from now on.
         context.noteAnswer(owedTo: &exchange, transfer.parts)
         while runPendingRequest(&context) {}
         joinConnections(&context)

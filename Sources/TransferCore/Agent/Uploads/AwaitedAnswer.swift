@@ -34,7 +34,7 @@ package struct AwaitedAnswer: Hashable, Sendable {
 
     package init() {}
 
-    /// Since when the answer has been due; `nil` if none is.
+    /// When the answer became due; `nil` if none is owed.
     package var dueSince: Instant? {
         switch state {
         case .none: nil

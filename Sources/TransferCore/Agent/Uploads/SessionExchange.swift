@@ -11,9 +11,10 @@ package struct SessionExchange: Hashable, Sendable {
     var session: UploadSession
     var lifecycle = UploadLifecycle()
     var waits = UploadWaits()
-    /// Where the object lies, according to the gateway that reported it.
+    /// The device's store and key prefix, according to the gateway that reported the object.
     var site: DeviceSite?
-    /// The last journal entry of a part or of an adopted session that is not durable yet. COMPLETE waits for it.
+    /// The last journal entry, of a part or of an adopted session, that is not durable yet. COMPLETE waits for this
+    /// entry.
     var unsavedEntry: JournalSequence?
     private let lossesMax: Int
 
@@ -120,7 +121,7 @@ extension SessionExchange {
         }
     }
 
-    /// A slot has been taken for the request that is due.
+    /// Sends the request that is due in the slot that has been taken for it.
     ///
     /// - Parameters:
     ///   - stored: the parts that RESUME QUERY lists.
@@ -142,13 +143,13 @@ extension SessionExchange {
         }
     }
 
-    /// A slot has been taken on a further connection.
+    /// Sends RESUME QUERY in a slot that has been taken on a further connection.
     mutating func join(in place: Attachment) -> [UploadEffect] {
         lifecycle.joined(place)
         return [send(.resumeQuery(session.resumeQuery(listing: [], asksForPartials: false)), to: place)]
     }
 
-    /// Every part is stored, and the file is the version with which the session began.
+    /// Completes the session: every part is stored, and the file is the version with which the session began.
     package mutating func complete(_ stored: AgentStoredParts, root: SHA256Digest?) -> [UploadEffect] {
         guard let place = lifecycle.links.firstOpen else { return [.ask(lifecycle.requestToRepeat(of: session))] }
         guard let root else {
@@ -169,7 +170,7 @@ extension SessionExchange {
         PartList.pages(of: entries).map { send(.partList($0), to: place) }
     }
 
-    /// The socket has the last byte of a one-part file: COMPLETE is sent at once.
+    /// Notes that COMPLETE of a one-part file is sent, as soon as the socket has the last byte of the file.
     mutating func completesOnePart(in place: Attachment) {
         lifecycle.completesOnePart(in: place)
         session.completesOnePart()

@@ -335,7 +335,8 @@ package struct UploadLifecycle: Hashable, Sendable {
     mutating func dropNow(_ session: UploadSession) -> [UploadEffect] {
         guard !isDropping, !phase.hasOutcome else { return [] }
         guard phase == .aborting else { return drop(then: .end, session) }
-        // An older version is being dropped already; now no new version follows.
+        // The upload is already dropping an older version. When that is done, the upload now ends instead of sending
+        // the new one.
         drop(.end)
         return [.journal(.dropping(session.request.id))]
     }
