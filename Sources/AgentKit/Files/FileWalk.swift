@@ -10,8 +10,8 @@ import WireProtocol
 #endif
 
 /// The files below the paths that a push names, in a fixed order. At each level of the tree the walk holds names of one
-/// directory, at most `namesMax`. If a directory has more names, the walk reads and sorts them in several steps. Copies
-/// of a walk share the position in such a directory, so only one of the copies may be used.
+/// directory, at most `namesMax`. It reads and sorts the names of a larger directory in several steps. Copies of a walk
+/// share the position in such a directory, so only one of the copies may be used.
 ///
 /// A path of a file yields that file under its own name. A path of a directory yields every regular file below it that
 /// passes the filter, hidden files included, under the path relative to the directory. The walk does not follow
@@ -93,7 +93,8 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
             guard let found else { continue }
             guard waitsForDescriptor, found.failure?.kind == .tooManyOpenFiles else { return found }
             lacksDescriptor = true
-            // Nothing was put on the stack: the directory could be neither opened nor listed.
+            // The directory could be neither opened nor listed, so nothing of it is on the stack. Put it back, to try
+            // again.
             pending.append(next)
             return nil
         }
@@ -258,13 +259,13 @@ private final class WalkedDirectory: Sendable {
         return withPath(name) { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 ? status : nil
     }
 
-    /// Opens the directory for a listing, which needs a descriptor of its own because it closes its descriptor.
+    /// Opens the directory a second time for a listing, because a listing closes its descriptor.
     fileprivate func openForListing() -> Int32 { openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
 }
 
-/// The names in a directory, which are read in runs.
+/// The names in a directory, which are read in several steps.
 private final class DirectoryListing: Sendable {
-    /// Some names, except `.` and `..`.
+    /// The names that one step has read, except `.` and `..`.
     struct Run {
         var names: [[UInt8]] = []
         /// Whether no names follow.
@@ -274,9 +275,10 @@ private final class DirectoryListing: Sendable {
     }
 
     private struct State {
-        /// `nil` after the last name. A directory that is read completely in one run needs no descriptor afterwards.
+        /// `nil` after the last name. A directory whose names are read in one step therefore needs no descriptor
+        /// afterwards.
         var stream: OpaquePointer?
-        /// The names of an interrupted run.
+        /// The names that an interrupted step has read.
         var names: [[UInt8]] = []
     }
 
@@ -299,7 +301,7 @@ private final class DirectoryListing: Sendable {
         state.withLock { if let stream = $0.stream { closedir(stream) } }
     }
 
-    /// The next run of names, or none if the run is interrupted. The next call then completes the run.
+    /// Reads the next names. Returns none if the step is interrupted; the next call then completes the step.
     func next(atMost count: Int, unless isInterrupted: () -> Bool) -> Run {
         state.withLock { state in
             guard let stream = state.stream else { return Run(isLast: true) }

@@ -44,7 +44,7 @@ package struct JournalMark {
         unlink(path)
     }
 
-    /// The stamp of the journal's file; `nil` if the file is missing or incomplete.
+    /// The stamp of the journal's file; `nil` if the file is missing, or if SQLite's write-ahead log is not empty.
     private func stamp() -> [UInt8]? {
         var status = stat()
         guard stat(journalPath + "-wal", &status) != 0 || status.st_size == 0, stat(journalPath, &status) == 0 else {

@@ -56,12 +56,12 @@ package final class EventBuffer: Sendable {
     }
 }
 
-/// A queue of events that merges repeated ones of an upload when it has become long.
+/// A queue of events. When the queue is long, it merges repeated events of an upload.
 package struct EventQueue {
     /// Above this number of events the queue merges repeated events, and feeders should wait.
     package static let usualCount = 1_024
 
-    /// Events of an upload of which only the newest counts.
+    /// Kinds of events of which only the newest of an upload counts.
     private enum Kind: Hashable {
         case progress, waiting
     }

@@ -40,7 +40,8 @@ package final class UploadControl: Sendable {
         if isStoppedAtOnce { await shell.stop() }
     }
 
-    /// The run ends for this reason: all further work would fail for the same reason. A later reason does not count.
+    /// Ends the run for this reason, because all further work would fail for the same reason. Only the first reason
+    /// counts.
     func end(_ failure: UploadFailure) {
         state.withLock { state in
             if failure.kind == .journalFull { state.hasJournalFailed = true }

@@ -77,8 +77,8 @@ package struct Uploader: Sendable {
     /// How often a run checks whether another process has marked an upload to be dropped.
     private static let markInterval = Duration.milliseconds(500)
 
-    /// At the end of a run the agent waits for the gateway to close TLS. The limit is short, so that a dead link does
-    /// not delay the end of the command.
+    /// At the end of a run the agent waits for the gateway's `close_notify`. The limit is short, so that a dead link
+    /// does not delay the end of the command.
     private static let tlsLimits: TLSLimits = {
         var limits = TLSLimits()
         limits.closing = .seconds(1)
