@@ -293,7 +293,7 @@ package final class ProgressLines: Sendable {
         return lines.map(line)
     }
 
-    /// The line for files that ended with the run, after the one whose line has given the reason.
+    /// One line for all files that ended with the run, except the first, whose own line gives the reason.
     private static func others(_ count: Int) -> String {
         "\(counted(count, "other file")), for the same reason"
     }
