@@ -346,9 +346,9 @@ extension Agent {
 
     /// Ends the run: every upload ends, and its state is kept for the next run.
     ///
-    /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection, so for a
-    /// while (`GatewayLimits.partGrace`) it keeps the bytes that it has received, and the next run continues after the
-    /// last of them. So a run that is stopped loses no more than a run that crashes.
+    /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection. So for a
+    /// while (`GatewayLimits.partGrace`) the gateway keeps the bytes that it has received, and the next run continues
+    /// after them. So a run that is stopped loses no more than a run that crashes.
     ///
     /// - Parameter hidesTroubles: whether every upload ends with `failure`. Otherwise an upload that already waits
     ///   after another failure ends with that one.

@@ -3,9 +3,8 @@ package import WireProtocol
 
 /// Everything that can happen to an agent (`Agent.handle`).
 ///
-/// An event may arrive late. If it names a connection, an upload or a part that the machine no longer knows, the
-/// machine ignores the event, because the event was already on its way when the machine dropped the connection, upload
-/// or part.
+/// An event may arrive after the machine has dropped the connection, the upload or the part that the event names. The
+/// machine ignores such an event.
 package enum AgentEvent: Hashable, Sendable {
     // MARK: From the user
 

@@ -12,8 +12,8 @@ package import WireProtocol
 ///     left      SESSION LEFT is read, chunks are queued                      draining
 ///     draining  the last queued chunk is taken, or will never be sent        free
 ///
-/// Frames overtake queued chunks. A slot is therefore free only when none of its chunks is queued: otherwise the
-/// gateway would take a chunk of an earlier use for one of a later use.
+/// Frames overtake queued chunks. A slot is therefore free only when none of its chunks is queued. Otherwise the
+/// gateway would take a chunk from an earlier use of the slot for one from a later use.
 package struct AgentSlotTable: Hashable, Sendable {
     /// The states of one slot, as the table in the comment on `AgentSlotTable` lists them.
     package enum State: Hashable, Sendable {

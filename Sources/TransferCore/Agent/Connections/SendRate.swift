@@ -24,8 +24,8 @@ package struct SendRate: Hashable, Sendable {
         measuredSince = now
     }
 
-    /// Plain bytes that one chunk should carry: at most about what the link carries in one second, and with a limited
-    /// rate at most what the rate allows in a twentieth of a second. A control frame overtakes queued chunks, but not a
+    /// Plain bytes that one chunk should carry: at most about what the link carries in one second. With a limited rate,
+    /// at most what the rate allows in a twentieth of a second. A control frame overtakes queued chunks, but not a
     /// chunk of which the socket has already taken bytes. With chunks of this size, a control frame waits for about a
     /// second at most.
     ///

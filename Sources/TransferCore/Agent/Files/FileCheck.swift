@@ -3,8 +3,8 @@ package import TransferCommon
 // Decides whether the store holds exactly the content of a file, according to the journal or to a gateway.
 //
 // Invariants
-// - A proof in the journal makes a file *proven* only if the proof names the store in use and the file's key there, and
-//   the file has not changed since: its content is the same, or its stamp is, where stamps tell versions apart.
+// - A proof in the journal makes a file *proven* only if it names the store in use and the file's key there. In
+//   addition, the file must be unchanged: its content is the same or, where stamps tell versions apart, its stamp is.
 // - A file whose state is *unknown* counts neither as *proven* nor as *not sent*.
 //
 //   in this order                                          is a process writes the file

@@ -10,7 +10,7 @@ package enum JournalWrite: Hashable, Sendable {
     /// Parts that the store turned out to lack.
     case unstored(UploadID, [PartNumber])
     case restamped(UploadID, FileStamp)
-    /// Counts a lost session. It cannot be used any more, and a new session for the file begins (specification §8.5).
+    /// Counts a lost session, which cannot be used any more. A new session for the file begins (specification §8.5).
     case lost(UploadID, losses: Int)
     /// The upload is to be dropped: by this run, or by the next one if this run ends first.
     case dropping(UploadID)

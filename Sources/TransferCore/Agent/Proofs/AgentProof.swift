@@ -67,8 +67,8 @@ struct AgentProof: Hashable {
         self.root = request.root
     }
 
-    /// Whether the proof waits for work whose progress no frame shows, so that the agent must not give up for lack of
-    /// progress: the shell reads the file, or the gateway reads the object because the user allowed it.
+    /// Whether the proof waits for work whose progress no frame shows: the shell reads the file, or the gateway reads
+    /// the object because the user allowed it. During this work the agent must not give up for lack of progress.
     func isPatient(_ context: AgentContext) -> Bool {
         switch phase {
         case .hashing: true

@@ -4,8 +4,8 @@ import WireProtocol
 /// the fewest parts of the upload. If several connections send equally few, the parts of all uploads count.
 ///
 /// While other connections are being established or are joining the session, a share of the parts is kept for each of
-/// them. A part stays on the connection on which it was offered, and large parts may take minutes; without the shares,
-/// the first connection would send them all while the others are idle.
+/// them. A part stays on the connection on which it was offered, and large parts may take minutes. Without the shares,
+/// the first connection would send all parts while the others are idle.
 package struct OfferPlacement: Hashable, Sendable {
     /// A slot that may carry the part.
     package struct Candidate: Hashable, Sendable {

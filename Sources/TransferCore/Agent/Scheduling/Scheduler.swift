@@ -31,9 +31,9 @@ struct Scheduler: Hashable {
             + proofs.values.lazy.compactMap { $0.answerDueSince(context) }).max()
     }
 
-    /// Whether the agent must not give up although no frame shows progress: the shell reads for an upload or a proof, a
-    /// gateway reads an object for a proof, or an upload waits for the put limit, which may be longer than
-    /// `AgentLimits.retryFor`.
+    /// Whether work is under way whose progress no frame shows, so that the agent must not give up. The shell reads for
+    /// an upload or a proof, a gateway reads an object for a proof, or an upload waits for the put limit, which may be
+    /// longer than `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.view.isBusy(at: context.now) } || proofs.values.contains { $0.isPatient(context) }
     }

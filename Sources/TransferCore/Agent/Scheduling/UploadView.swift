@@ -38,8 +38,8 @@ struct UploadView {
         answerDueSince(context) == nil ? exchange.waits.trouble : .gatewayAtWork(isKept: progress.isResumable)
     }
 
-    /// Whether the agent must not give up for lack of progress: the shell is reading the file, whose progress no event
-    /// shows, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
+    /// Whether the agent must not give up for lack of progress. Either the shell is reading the file, whose progress no
+    /// event shows, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
     func isBusy(at now: Instant) -> Bool {
         exchange.phase.isReading ?? transfer.parts.isReading || exchange.session.putLimit.isWaiting(at: now)
     }

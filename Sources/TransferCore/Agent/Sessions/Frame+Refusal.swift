@@ -1,9 +1,9 @@
 import WireProtocol
 
 extension Frame {
-    /// Whether the frame, in answer to COMPLETE of a one-part file, says that this COMPLETE stores nothing, now or
-    /// later: the store has refused the file, or the gateway has refused it without asking the store. After any other
-    /// answer, the gateway's request may still be on its way to the store.
+    /// Whether the frame, an answer to COMPLETE of a one-part file, says that this COMPLETE stores nothing, now or
+    /// later. In that case the store has refused the file, or the gateway has refused it without asking the store.
+    /// After any other answer, the gateway's request may still be on its way to the store.
     var refusesToStore: Bool {
         switch self {
         // The store or the gateway has found another object under the key, so COMPLETE has stored nothing.

@@ -36,8 +36,8 @@ extension Completed {
         for session: UploadSession, root: SHA256Digest?, whole: SHA256Digest?, isAnswer: Bool
     ) -> OnCompleted {
         guard size == session.fileBytes else { return .otherSize }
-        // The object as SESSION EXISTS would name it, for a comparison: the session was completed, perhaps with other
-        // content than the file's, and cannot be used again.
+        // The object as SESSION EXISTS would name it, for a comparison. The session was completed, perhaps with other
+        // content than the file's, so the agent cannot use the session again.
         let exists = SessionExists(
             size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version, session: session.id)
         let hasPartSize = partBytes == session.plan?.partBytes

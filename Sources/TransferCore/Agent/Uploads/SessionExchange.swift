@@ -249,8 +249,8 @@ extension SessionExchange {
         ]
     }
 
-    /// A gateway has opened or resumed the session. A later run opens the session of a one-part file again by its id
-    /// and needs no token, so the token of such a session is not written to the journal.
+    /// A gateway has opened or resumed the session. A later run opens the session of a one-part file again by its id.
+    /// It needs no token, so the journal gets no token of such a session.
     private mutating func isKnown(by token: [UInt8], _ effects: inout [UploadEffect]) {
         if !token.isEmpty {
             session.takeToken(token)

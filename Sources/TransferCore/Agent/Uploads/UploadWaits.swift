@@ -4,9 +4,9 @@ import WireProtocol
 /// The waits of one upload after failures: when the request is sent again, and when further connections join.
 ///
 /// Each consecutive failure makes the next wait longer (specification §5.4). The count starts again when a part is
-/// stored, and when a gateway receives data that no gateway had before: a file of one part has no stored part until it
-/// has been sent completely. `AgentClock` draws the random length of a wait. This type decides which failures count and
-/// when the wait ends.
+/// stored. It also starts again when a gateway receives data that no gateway had before, because a file of one part has
+/// no stored part until it has been sent completely. `AgentClock` draws the random length of a wait. This type decides
+/// which failures count and when the wait ends.
 package struct UploadWaits: Hashable, Sendable {
     /// Requests that failed since the last progress.
     package private(set) var failures = 0
