@@ -8,9 +8,9 @@ import TransferCommon
 
 /// Location of a file: a path that the user named, or a path below a directory that the user named.
 ///
-/// Symbolic links in the path that the user named are followed. Links below a named directory are not: another user
-/// could replace a file or directory by a link after the walk has found it, and the agent would then send a file that
-/// the user never chose.
+/// Symbolic links in the path that the user named are followed. Links below a named directory are not followed: after
+/// the walk has found a file or directory, another user could replace it by a link. The agent would then send a file
+/// that the user never chose.
 package struct FileLocation: Equatable, Sendable {
     /// The path as the user named it.
     package var root: String

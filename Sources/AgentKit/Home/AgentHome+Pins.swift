@@ -18,7 +18,7 @@ extension AgentHome {
         package var problem: String?
     }
 
-    /// Content of the pin file. The file is valid only while the configuration still has the pin `configured`: a user
+    /// Content of the pin file. The file is valid only while the configuration still has the pin `configured`. A user
     /// who puts another pin into the configuration no longer trusts the keys that the agent learned under the earlier
     /// pin.
     private struct PinFile: Codable {
