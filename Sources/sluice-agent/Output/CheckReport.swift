@@ -33,9 +33,13 @@ package final class CheckReport: Sendable {
         self.output = output
     }
 
-    /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption; the code of the reason
-    /// if the run ended before it had examined all files. Otherwise, if all files that are not proven have the same
-    /// code (`CheckedFile.exitCode`), this code; if their codes differ, 1.
+    /// The exit code, by the first case that applies:
+    /// - The code of the reason if the run ended before it had examined all files.
+    /// - 75 after an interruption.
+    /// - 66 if there is no file.
+    /// - 0 if every file is proven.
+    /// - The code (`CheckedFile.exitCode`) that all files that are not proven have in common, if there is one;
+    ///   otherwise 1.
     package var exitCode: Int32 {
         state.withLock { state in
             if let ending = state.ending { return ending.kind.exitCode }
