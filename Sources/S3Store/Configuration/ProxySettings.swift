@@ -2,8 +2,8 @@ import AsyncHTTPClient
 import FoundationEssentials
 import TransferCommon
 
-/// The HTTP proxies that the environment names for requests to stores and to the security token service:
-/// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case, which takes precedence as in curl.
+/// The HTTP proxies that the environment names for requests to stores and to the security token service: `HTTPS_PROXY`,
+/// `HTTP_PROXY` and `NO_PROXY`, or the same names in lower case, which take precedence as in curl.
 ///
 /// The proxy is asked for a tunnel (CONNECT) for every scheme, so it sees the bytes of requests over HTTPS only in
 /// encrypted form. Requests to this machine use no proxy, and neither do those to metadata services and container
@@ -29,7 +29,7 @@ package struct ProxySettings: Sendable {
         case all
         /// The host itself and all hosts in its domain.
         case domain(String, port: Int?)
-        /// IPv4 addresses that have the same leading bits.
+        /// All IPv4 addresses whose first `bits` bits are those of the number.
         case network(UInt32, bits: Int)
     }
 

@@ -8,8 +8,8 @@ package enum S3Checksum: Hashable, Sendable {
     case sha256
     /// `x-amz-checksum-sha256`, and `x-amz-sdk-checksum-algorithm`, which some stores look for instead.
     case sha256Named
-    /// `Content-MD5`. A large body has it only if the agent has sent the MD5, because the header is sent before the
-    /// bytes.
+    /// `Content-MD5`. The header is sent before the body, and the gateway cannot hash a large body before it sends it.
+    /// So a large body has the header only if the agent has sent the MD5.
     case md5
 
     /// Whether the write carries the SHA-256 in one of S3's checksum headers.

@@ -8,8 +8,8 @@ extension S3Configuration {
     private static let identityPurpose = "sluice store v1"
 
     /// The identity depends on the endpoint with its path, on the bucket and on the prefix. For AWS, whose endpoint
-    /// follows from the region, it depends on the region in the settings. If the store later names another region, the
-    /// identity stays the same.
+    /// follows from the region, the identity also depends on the region in the settings. If the store later names
+    /// another region, the identity stays the same.
     package var identity: StoreIdentity {
         get throws(StoreError) {
             let address = endpoint.origin(region: region) + endpoint.path

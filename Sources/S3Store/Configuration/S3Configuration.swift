@@ -93,8 +93,8 @@ package struct S3RetryPolicy: Hashable, Sendable {
     /// Upper bound of the random delay before the second attempt. The bound doubles before each further attempt, up to
     /// `delayMax`.
     package var delayFirst = Duration.milliseconds(200)
-    /// Highest upper bound of a delay. If a store asks for a longer pause, the client does not repeat the request; it
-    /// throws the error, and its caller waits.
+    /// Largest value of that upper bound. If a store asks for a longer pause than this, the client does not repeat the
+    /// request. It throws the error, and its caller waits.
     package var delayMax = Duration.seconds(3)
     /// Budget for repetitions. All calls of a store share it.
     var budget = S3RetryBudget()

@@ -33,8 +33,9 @@ package struct S3Provider: Hashable, Sendable {
         package static let ignored = Conditions(ifAbsent: .ignored, ifMatch: .ignored)
         package static let refused = Conditions(ifAbsent: .refused, ifMatch: .refused)
 
-        /// What the gateway assumes if the store did not answer when it was asked. A kind of store that is known to
-        /// honour the conditions gets their headers, but the gateway does not rely on them.
+        /// What the gateway assumes if the store did not answer the probe's questions about conditions. The gateway
+        /// sends a condition only if this kind of store is known to honour it, and even then does not rely on the
+        /// store's check.
         var unconfirmed: Conditions {
             func unconfirmed(_ known: Condition) -> Condition { known == .honoured ? .ignored : .refused }
             return Conditions(ifAbsent: unconfirmed(ifAbsent), ifMatch: unconfirmed(ifMatch))
@@ -188,7 +189,7 @@ extension S3Provider {
         $0.partsMax = 1000
     }
 
-    /// OpenStack Swift's S3 interface. 1,000 is the usual limit, and an operator can set another.
+    /// OpenStack Swift's S3 interface. Its usual limit is 1,000 parts; an operator of Swift can set another.
     package static let swift = S3Provider(name: "swift") {
         $0.partsMax = 1000
     }
@@ -220,9 +221,9 @@ extension S3Provider {
 }
 
 extension S3Provider {
-    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. Somewhere on the way
-    /// altered bytes must be noticed: the store checks the digest, the store returns the MD5 of the bytes that it
-    /// received, or the connection protects the bytes. If none of these is so, the store must not be used.
+    /// The reason why this kind of store must not be used at an endpoint; `nil` if it may be used. Bytes that are
+    /// altered on the way to the store must be noticed. For that, the store checks the digest, or it returns the MD5 of
+    /// the bytes that it received, or the connection protects the bytes. A store without any of these must not be used.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

@@ -48,8 +48,7 @@ struct CredentialHTTP: Sendable {
         settings.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         let result = await Self.exchange(request, client, within: timeLimit)
-        // try?: if `shutdown` fails, a connection may stay open. It ends by itself, because its answer was read or
-        // abandoned.
+        // try?: if `shutdown` fails, a connection may stay open. Its answer was read or abandoned, so it ends anyway.
         try? await client.shutdown()
         do {
             return try result.get()
@@ -86,7 +85,7 @@ struct CredentialHTTP: Sendable {
             // Limit the time of the whole exchange here. The time limits of the HTTP client start again with each piece
             // of an answer.
             group.addTask {
-                // try?: a cancelled sleep ends early, and the request ends with it.
+                // try?: if the sleep is cancelled, the request has ended or its caller was cancelled.
                 try? await Task.sleep(for: limit)
                 return .failure(TimedOut())
             }

@@ -112,7 +112,7 @@ final class CredentialKeeper: Sendable {
     }
 
     /// Logs that the store refuses the credentials and that there are no others. A refusal without an error code is not
-    /// certain, and one missing permission causes many of them, so it is not logged here.
+    /// logged here: it may have another reason, and one missing permission causes many such refusals.
     private func warn(_ refusal: CredentialLease.Refusal) {
         guard refusal == .certain, state.withLock({ $0.mayWarn() }) else { return }
         logger.warning("The store refuses the gateway's credentials")

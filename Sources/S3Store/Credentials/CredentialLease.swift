@@ -22,8 +22,9 @@ package import TransferCommon
 /// - In *refused* all requests wait for the source, but only until it answers or fails. After a failure, requests use
 ///   the refused credentials, and the store judges them again: one wrong refusal must not stop a gateway whose source
 ///   is away.
-/// - Some sources issue new credentials each time, and the store may refuse them all. So each question that a refusal
-///   caused has a pause after it. The pauses grow until the store accepts a request.
+/// - Some sources issue new credentials each time, and the store may refuse them all. So after a refusal has made the
+///   gateway ask the source, the gateway does not ask it again for a while. These pauses grow until the store accepts a
+///   request.
 /// - Expired credentials are not tried while the source is away, because the store refuses them for certain.
 package struct CredentialLease: Sendable {
     /// What a request has to do to get credentials.
@@ -130,8 +131,8 @@ package struct CredentialLease: Sendable {
         return .useAndRenew(held.credentials)
     }
 
-    /// Whether the source may be asked now. The source has a pause after a failure, and after a question that a refusal
-    /// caused.
+    /// Whether the source may be asked now. For a while after the source failed, and after the gateway asked it because
+    /// of a refusal, the gateway does not ask it.
     package func mayAskSource(at instant: ContinuousClock.Instant) -> Bool {
         nextAttempt.map { instant >= $0 } ?? true
     }
@@ -151,9 +152,9 @@ package struct CredentialLease: Sendable {
         case (.trusted, .possible):
             state = .doubted(held)
         case (.trusted, .certain), (.doubted, .certain):
-            // The pause may have begun because the source was asked for a mere doubt, before the store named the
-            // credentials as the reason. End that pause, so that the source is asked again. After a failure of the
-            // source the pause stays.
+            // A pause may have begun in the state *doubted*, when the refusal might still have had another reason. Now
+            // the reason is certain: end the pause, so that the source is asked at once. A pause after a failure of the
+            // source stays.
             if failure == nil { nextAttempt = nil }
             state = .refused(held)
         case (.doubted, .possible), (.untried, _):
@@ -204,8 +205,8 @@ package struct CredentialLease: Sendable {
         }
     }
 
-    /// - Returns: whether the store had not judged the previous credentials, or a refusal had made them doubtful or
-    ///   refused.
+    /// - Returns: whether the store has accepted no request since it refused one. If so, the new credentials may be
+    ///   wrong, too.
     private mutating func take(_ new: Held) -> Bool {
         switch state {
         case .doubted(let old) where old.credentials.isSame(as: new.credentials):

@@ -25,8 +25,8 @@ package struct S3Credentials: Hashable, Sendable {
             && sessionToken == other.sessionToken
     }
 
-    /// Whether an HTTP header may carry all the characters. This is checked first, because the HTTP client's own error
-    /// for such a request quotes the header, and with it the secret.
+    /// Whether an HTTP header may carry all characters of the credentials. The caller checks this first, because the
+    /// HTTP client's error for an invalid header quotes the header, and with it the secret.
     var isPrintable: Bool {
         [accessKeyID, secretAccessKey, sessionToken ?? ""].allSatisfy { text in
             text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
@@ -45,9 +45,9 @@ extension String {
     /// The text with an ellipsis in place of each occurrence of a secret. Compares bytes, because a combining mark
     /// behind the secret would change its last character.
     package func hiding(_ secret: some StringProtocol) -> String {
-        // A shorter text cannot contain the secret, so do not search it. For each new file the store refuses to return
-        // the object's headers (404), without a message and with a short request id. Without this check the searches
-        // in these two texts would cost each new file some 50 allocations.
+        // A shorter text cannot contain the secret, so do not search it. For each new file the store answers 404 to the
+        // look-up of the key, without a message and with a short request id. Searching these two texts would cost about
+        // 50 allocations.
         guard !secret.isEmpty, utf8.count >= secret.utf8.count else { return self }
         var bytes: [UInt8] = []
         var rest = utf8[...]

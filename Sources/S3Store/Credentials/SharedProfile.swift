@@ -12,7 +12,7 @@ package struct SharedProfile: Sendable {
     private let credentialsPath: String?
     private let configurationPath: String?
     private let name: String
-    /// Whether the operator named the profile. If so, it is an error if the profile does not exist.
+    /// Whether the operator named the profile. A named profile that does not exist is an error.
     private let isChosen: Bool
 
     package init(environment: AWSEnvironment) {

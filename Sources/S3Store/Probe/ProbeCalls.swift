@@ -3,8 +3,8 @@ import TransferCommon
 /// Sends the requests of the probe, and repeats those that fail for a reason that may pass.
 ///
 /// The client repeats only requests that are safe to repeat for any caller. The probe may repeat all its requests,
-/// because they concern its own object and its own uploads: a request that has an effect twice leaves at most an upload
-/// that the next cleaning removes.
+/// because they concern its own object and its own uploads. If the store executes a request twice, at most an upload is
+/// left, which the next cleaning removes.
 struct ProbeCalls {
     let retries: S3RetryPolicy
 
@@ -52,8 +52,8 @@ struct ProbeCalls {
 }
 
 extension StoreError {
-    /// Whether the store has refused the request because of what it asks for. Another error may be gone when the
-    /// request is repeated, or concerns all requests: wrong credentials, a missing bucket.
+    /// Whether the store refuses this kind of request. `false` for an error that may be gone at the next attempt, and
+    /// for an error that concerns all requests, such as wrong credentials or a missing bucket.
     var isRefusal: Bool {
         guard let refusal = cause as? S3Refusal, !isRetryable, reason != .bucketMissing else { return false }
         let isOfCredentials = reason == .denied && !["", "AccessDenied"].contains(refusal.code)
@@ -64,7 +64,8 @@ extension StoreError {
     var mayPass: Bool {
         switch reason {
         case .unavailable, .throttled: true
-        // Without a cause, the store has answered with success and left something out.
+        // Without a cause, the store has answered with success, but its answer is incomplete. Do not repeat such a
+        // request.
         case .outcomeUnknown: cause != nil
         default: false
         }

@@ -88,9 +88,9 @@ struct ProbeConditions {
         return try await sees(.ifMatch(etag: etag)) == .ignored ? .honoured : .refused
     }
 
-    /// Sends a request with a condition. Returns `.honoured` if the store refuses the request because the key has an
-    /// object, `.ignored` if it accepts the request, and `.refused` if it refuses the request for any other reason: it
-    /// accepts the same request without a condition.
+    /// Sends a request with a condition. The store is known to accept the same request without a condition. Returns
+    /// `.honoured` if the store refuses the request because of the key's object, `.ignored` if it accepts the request,
+    /// and `.refused` if it refuses the request for any other reason.
     private func condition(
         _ call: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> S3Provider.Condition {

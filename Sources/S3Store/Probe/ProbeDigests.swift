@@ -5,11 +5,12 @@ import TransferCommon
 struct ProbeDigests {
     let probe: StoreProbe
 
-    /// Uploads a part with a wrong digest, and completes the upload. If the store accepts the part, the stored byte is
-    /// right and only the announced digest was wrong. Then the upload is completed with that part, because some stores
-    /// accept a part number only once.
+    /// Uploads a part with a wrong digest, and completes the upload. If the store accepts that part, completes the
+    /// upload with it: some stores accept a part number only once. The stored byte is right, because only the announced
+    /// digest was wrong.
     ///
-    /// - Returns: whether the store has refused the wrong digest, or why it did not answer; and the ETag of the part.
+    /// - Returns: whether the store has refused the wrong digest, or the error if it did not answer; and the ETag of
+    ///   the part in the completed upload.
     func completeUpload() async throws(StoreError) -> (Result<Bool, StoreError>, etag: String) {
         let upload = try await probe.uploads.create(at: probe.key, metadata: probe.metadata).id
         do throws(StoreError) {

@@ -85,11 +85,12 @@ package struct ProbeFindings {
 
     /// Notes the failure of a step that no upload needs.
     mutating func note(_ error: StoreError, of step: Step) {
-        // An answer of another kind than was asked for shows that the store does not know the question.
+        // `.damaged` means that the store answered something else than it was asked. So the store does not know this
+        // call.
         if error.isRefusal || error.reason == .damaged { refused[step] = error } else { unanswered[step] = error }
     }
 
-    /// The reason why the store must not be used; `nil` if no needed step was refused so far.
+    /// The reason why the store must not be used; `nil` if the store has refused no needed step so far.
     package var objection: StoreError? {
         guard let step = Self.needed.first(where: { refused[$0] != nil }), let error = refused[step] else { return nil }
         let sentence =
@@ -136,7 +137,7 @@ package struct ProbeFindings {
         }
     }
 
-    /// What the gateway does as long as it does not know the answer to an optional step.
+    /// What the operator has to expect if an optional step got no answer. Warnings contain this sentence.
     private static func consequence(of step: Step) -> String {
         switch step {
         case .listUploads: "An upload whose gateway ended at its very beginning may stay until a rule removes it."

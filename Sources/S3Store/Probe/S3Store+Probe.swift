@@ -41,7 +41,7 @@ extension S3Store {
 
     /// Removes the probe's object, with its versions if the gateway may do so.
     ///
-    /// - Returns: the findings of the probe, and whether the gateway may delete its own objects.
+    /// - Returns: the findings of the probe, with the results of the deletions added.
     private func removing(_ probe: StoreProbe) async -> ProbeFindings {
         var findings = probe.findings
         if findings.keepsVersions {

@@ -49,8 +49,8 @@ extension StoreProbe {
         return isSafe
     }
 
-    /// The bucket as this part of the probe uses it. It does not compare ETags with MD5s, because a difference would
-    /// make it read the object back. If the bucket keeps versions, a deletion also tries to remove the versions.
+    /// The bucket for these two writes. It does not compare ETags with MD5s, because after a difference it would read
+    /// the object back. If the bucket keeps versions, a deletion also tries to remove the versions.
     private var plainBucket: S3Bucket {
         var bucket = bucket
         bucket.provider.tellsPartMD5 = false

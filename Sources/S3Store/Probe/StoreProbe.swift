@@ -47,8 +47,7 @@ struct StoreProbe {
 
     /// Sends the requests. Ends early if a step that uploads need is refused.
     ///
-    /// - Throws: errors of steps that uploads need, and that say nothing of the store's properties, for example that it
-    ///   is not available.
+    /// - Throws: the error of a needed step if it is not a refusal, for example that the store is not available.
     mutating func run() async throws(StoreError) {
         try await tryUpload()
         try await tryOwnObjects()
@@ -88,7 +87,7 @@ struct StoreProbe {
             break
         }
         guard let upload else { return }
-        // A store that does not accept this checksum keeps none, so no later request asks for it.
+        // A store that does not accept a SHA-256 keeps none, so no later request asks for one.
         if !findings.provider.partChecksum.isSHA256 { findings.provider.keepsSHA256 = false }
         noteRule(of: upload)
         try await tryHighestPart(upload.id)
@@ -98,15 +97,16 @@ struct StoreProbe {
         let aborted = try await calls.refusal(of: .abortUpload) { () async throws(StoreError) in
             try await uploads.abort(at: key, upload: upload.id)
         }
-        // An abort whose answer was lost is repeated, and the store then has no such upload any more.
+        // If the answer to the abort was lost, the abort is repeated, and the store then has no such upload. That is no
+        // refusal.
         findings.refused[.abortUpload] = aborted?.reason == .uploadUnknown ? nil : aborted
     }
 
     /// Uploads a part with the highest number of the table. If the store refuses it, tries lower numbers that stores
     /// are known to have as their limit.
     ///
-    /// The part is too large to be sent in one piece. Some stores compute the ETag of such a part in another way than
-    /// the ETag of a small part, so this part, too, shows whether ETags are MD5s.
+    /// The part is too large to be sent in one piece. Some stores give a small part its MD5 as ETag, but not a part of
+    /// this size. So the probe compares this part's ETag with the MD5.
     private mutating func tryHighestPart(_ upload: String) async throws(StoreError) {
         let highest = table.provider.partsMax
         let bytes = ByteBuffer(repeating: 0x2E, count: Self.largeBytes)
@@ -249,8 +249,8 @@ struct StoreProbe {
 
     private mutating func tryConditions() async throws(StoreError) {
         let conditions = ProbeConditions(probe: self)
-        // A request with a condition may be one that the store cannot carry out. So if the store did not answer, the
-        // gateway sends a condition only to a kind of store that is known to honour it, and does not rely on it.
+        // Some stores cannot carry out a request with a condition. So if the store did not answer, the gateway sends a
+        // condition only if this kind of store is known to honour it, and does not rely on the store's check.
         let known = findings.provider
         findings.provider.completeConditions = try await answer(
             of: .completeCondition, otherwise: known.completeConditions.unconfirmed, conditions.ofCompletion)
@@ -263,8 +263,8 @@ struct StoreProbe {
     /// Asks a question that no upload needs.
     ///
     /// - Parameters:
-    ///   - step: the step, which the findings note if the store does not answer.
-    ///   - otherwise: the answer that is assumed then.
+    ///   - step: the step that is noted in the findings if the store does not answer.
+    ///   - otherwise: the answer to assume in that case.
     private mutating func answer<Value>(
         of step: ProbeFindings.Step, otherwise: Value, _ question: () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
@@ -323,7 +323,7 @@ struct StoreProbe {
         do {
             try await uploads.abort(at: key, upload: upload)
         } catch {
-            // `removeProbes` or the store's own rule for old uploads removes it.
+            // `removeProbes` or the store's own rule for old uploads removes the upload later.
             table.logger.trace("A probe was not aborted", metadata: ["store.error": "\(error.shortDescription)"])
         }
     }

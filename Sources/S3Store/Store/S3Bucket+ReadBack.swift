@@ -25,9 +25,9 @@ extension S3Bucket {
         StoreError(.digestMismatch, "The store received other bytes than the gateway sent.")
     }
 
-    /// Reads back an object whose ETag is not the MD5 of the sent bytes. Deletes the object if it has other bytes, and
-    /// if the request can name exactly this object. Usually the agent uploads the file again and replaces the object.
-    /// If the agent does not, an object that is not deleted has metadata with a wrong digest.
+    /// Reads back an object whose ETag is not the MD5 of the sent bytes. If it has other bytes, deletes it, provided
+    /// that the request can name exactly this object. Otherwise the object stays, with a wrong digest in its metadata,
+    /// until the agent uploads the file again.
     ///
     /// - Parameter key: the whole key in the bucket.
     /// - Throws: `.digestMismatch` unless the object has the sent bytes.

@@ -14,10 +14,10 @@ extension S3Bucket {
         do {
             if try await deleteVersions(key: key) { return }
         } catch {
-            // A version may be retained for some time. Then only the present object is deleted.
+            // A retention (Object Lock) may protect a version from deletion. Then only delete the present object.
             guard error.isRefusal else { throw error }
         }
-        // Where a bucket keeps versions, deleting a missing object adds a delete marker.
+        // Do not delete a missing object: where a bucket keeps versions, that would add a delete marker.
         if try await head(at: key) != nil { try await deletePresent(key: key) }
     }
 
@@ -40,10 +40,10 @@ extension S3Bucket {
 
     /// Deletes all versions of an object and its delete markers. The success of a request does not show that a version
     /// is gone: a store that does not know the parameter `versionId` deletes the present object instead, which adds a
-    /// delete marker. So the answer must not name another version, and the versions are listed again.
+    /// delete marker. So this method compares the version that the answer names, and lists the versions again.
     ///
-    /// - Returns: whether the store had listed versions of the object and now lists none; `false` also if the store did
-    ///   not delete a version that the gateway has named.
+    /// - Returns: `true` if the store listed versions at first and now lists none; `false` if it listed none from the
+    ///   beginning, or if it did not delete a version that a request named.
     /// - Throws: an error if the store does not list the versions, or refuses to delete one of them.
     func deleteVersions(key: String) async throws(StoreError) -> Bool {
         var deleted: Set<String> = []
@@ -89,8 +89,8 @@ extension S3Bucket {
         }
     }
 
-    /// The rule with the shortest time, of the rules that apply to at least some of the keys. It counts if any rule
-    /// applies to all keys, or if its time is shorter than that of the gateways; otherwise the result is `.none`.
+    /// The shortest time of the rules that apply to at least some of the keys. If no rule applies to all keys, a time
+    /// counts only if it is shorter than the time after which gateways remove uploads; otherwise the result is `.none`.
     static func uploadRule(
         _ rules: [S3Documents.Lifecycle.AbortRule], prefix: String
     ) -> ProbeFindings.UploadRule {

@@ -10,7 +10,7 @@ import TransferCommon
 struct S3Bucket: Sendable {
     let client: S3Client
     var provider: S3Provider
-    /// Whether the gateway checks the digest of each body itself. It need not if the store does.
+    /// Whether the gateway checks the digest of each body itself; `false` if the store checks it.
     let verifiesBodies: Bool
     let logger: Logger
 
@@ -71,17 +71,15 @@ struct S3Bucket: Sendable {
             return ObjectReader(summary: summary, bytes: S3ObjectBytes(body: response.body, size: summary.size))
         } catch {
             if error.isNotFound() { return nil }
-            // Reading a version needs a right of its own, so a refusal of that says nothing about the key. Reading the
-            // present object may need one, too: if HEAD finds an object, the store does not hide an absent key here.
+            // A 403 for a version says nothing about the key, because reading versions needs a right of its own.
+            // Reading the present object may need a further right, too. So the key counts as absent only if HEAD finds
+            // no object.
             guard version.isEmpty, hides(error), try await head(at: key) == nil else { throw error }
             return nil
         }
     }
 
-    /// Whether the error is the answer of a store that hides absent keys to a request for such a key.
-    ///
-    /// - Parameter afterHead: whether the answer is to HEAD and therefore has only a status. To other requests, a 403
-    ///   without an error code may come from a proxy and does not count.
+    /// Whether the error means that the key has no object: it is a 403 of a store that hides absent keys.
     func hides(_ error: StoreError, afterHead: Bool = false) -> Bool {
         guard provider.hidesAbsentKeys, error.reason == .denied, let refusal = error.cause as? S3Refusal,
             refusal.status == 403

@@ -25,8 +25,8 @@ struct S3ObjectHeaders {
     /// The evidence with a SHA-256 that the store itself has checked; `nil` if the store keeps none.
     ///
     /// - Returns: the evidence, and whether it is verified. The part size of a root digest comes from metadata that
-    ///   another writer may have set wrongly. So the digest is verified only if an object of this size has as many
-    ///   parts as the store itself counted.
+    ///   another writer may have set wrongly. So the digest counts as verified only if the object's size and that part
+    ///   size give the number of parts that the store itself counted.
     private func checkedEvidence(
         size: UInt64, _ metadata: ObjectMetadata?, _ provider: S3Provider
     ) -> (evidence: ContentEvidence, isVerified: Bool)? {

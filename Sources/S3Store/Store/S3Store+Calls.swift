@@ -113,8 +113,8 @@ extension S3Store {
         try await records.names(prefix: prefix, after: after)
     }
 
-    /// The store's time, which every answer names. If the store refuses the first small request, or its answer names no
-    /// time, the method sends another one.
+    /// The store's time, from the answer to a small request. If the store refuses that request, or the answer names no
+    /// time, the method sends a request of another kind. `nil` if this answer names no time, either.
     package func currentTime() async throws(StoreError) -> Date? {
         do {
             if let date = try await time(of: S3Request(.HEAD, key: nil)) { return date }

@@ -28,8 +28,8 @@ extension S3Uploads {
         guard let document = S3Documents.Completed(reading: response.body) else {
             throw StoreError(.outcomeUnknown, "The store's answer does not say whether the upload is complete.")
         }
-        // Ceph leaves the ETag in the answer's document empty if no earlier request has completed the upload. Take the
-        // ETag of the header then.
+        // If this request is the first to complete the upload, Ceph leaves the ETag in the answer's document empty.
+        // Take the ETag of the header then.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag") ?? ""
         return StoredObject(
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256), etag: etag,

@@ -42,7 +42,8 @@ struct S3Uploads: Sendable {
         let body = try await bucket.withMD5(body, for: form)
         request.headers += S3ObjectHeaders.fields(of: form, digest: body.digest, md5: body.md5)
         let answer = try await bucket.send(request, body: body, verifies: verifies)
-        // The part is not an object yet, and the agent sends it again under the same number.
+        // The damaged part needs no removal: it is not an object, and the agent replaces it when it sends the part
+        // again.
         guard !answer.hasOtherMD5 else { throw S3Bucket.otherBytes }
         guard let etag = answer.response.headers.value("etag") else {
             throw StoreError(.unavailable, "The store took a part and did not return its ETag.")

@@ -37,7 +37,7 @@ struct S3AttemptFailure: Error {
             let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
             self.init(error: damaged, remedy: .none, isUndone: isUndone)
         } else if let error = S3CertificateError(error) {
-            // No request was sent, and a certificate does not change within seconds.
+            // No request was sent. Do not try again: a certificate does not change within seconds.
             let unproved = StoreError(.unavailable, error.sentence, cause: error)
             self.init(error: unproved, remedy: .none, isUndone: true)
         } else {
@@ -51,9 +51,8 @@ struct S3AttemptFailure: Error {
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
-    /// The form of this failure for a request that may have sent bytes of its body. The client cannot repeat such a
-    /// request itself. If the credentials were renewed, the error becomes `.unavailable`, because the next call may
-    /// succeed.
+    /// This failure, changed so that the client does not repeat the request: bytes of the body may have been sent. If
+    /// the credentials were renewed, the error becomes `.unavailable`, because the next call may succeed.
     var afterBody: S3AttemptFailure {
         let isRenewed = remedy == .newCredentials
         let told = isRenewed ? StoreError(.unavailable, error.sentence, cause: error.cause) : error

@@ -8,8 +8,8 @@ import TransferCommon
 
 extension S3Client {
     /// Sends a complete part or object. The client repeats the request only if it is idempotent and no connection could
-    /// be made, so that no byte was sent. In other cases the store may have executed the first attempt, and the caller
-    /// may have ended the upload meanwhile.
+    /// be made, so that no byte was sent. In other cases the store may have executed the first attempt, so the client
+    /// throws the error and the caller decides.
     ///
     /// - Parameters:
     ///   - digest: the announced digest, which the store checks.

@@ -119,7 +119,7 @@ extension S3Refusal {
 
     /// The sentence of the error that this refusal causes; `nil` if the sentence of its reason is enough.
     ///
-    /// - Parameter meaning: what the client takes the refusal for.
+    /// - Parameter meaning: how the client has interpreted the refusal.
     func sentence(for meaning: S3Meaning) -> String? {
         meaning.remedy == .otherClock ? Self.clockSentence : specialSentence ?? bareSentence
     }
@@ -133,13 +133,14 @@ extension S3Refusal {
     /// Whether the answer is a redirect. The client does not follow it, and uses only the region that the answer names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
-    /// The sentence for a refusal that says more than its reason; `nil` for other refusals.
+    /// The sentence for a refusal whose status or error code says more than the reason of the `StoreError`; `nil` for
+    /// other refusals.
     private var specialSentence: String? {
         if isRedirect {
             return "The store redirects requests to another address, and the gateway follows no redirects."
         }
         return switch code {
-        // Without an error code the answer is not from the store itself.
+        // Without an error code the answer may be that of a proxy.
         case "" where status == 413: "The store, or a proxy before it, does not accept a request of this size."
         case "EntityTooSmall": "The store does not accept parts of this small size."
         case "NoSuchBucket": Self.bucketSentence
@@ -212,8 +213,7 @@ extension S3Refusal {
     static let meanings: [String: S3Meaning] = [
         "NoSuchBucket": S3Meaning(.bucketMissing),
         "NoSuchUpload": S3Meaning(.uploadUnknown),
-        // Some stores use this code for a missing upload. Requests that look for an object handle the code before they
-        // get here.
+        // Some stores use this code for a missing upload. Requests for an object handle this code themselves.
         "NoSuchKey": S3Meaning(.uploadUnknown),
 
         "AccessDenied": S3Meaning(.denied),

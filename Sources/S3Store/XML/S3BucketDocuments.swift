@@ -3,8 +3,8 @@ import WireProtocol
 // The answers to questions about versions and rules of a bucket.
 
 extension S3Documents {
-    /// The answer to ListObjectVersions. Some stores ignore the question and list objects instead; such an answer says
-    /// nothing of versions.
+    /// The answer to ListObjectVersions. Some stores ignore the parameter of this call and list objects instead. For
+    /// such an answer `init` returns `nil`.
     package struct Versions: S3Document {
         struct Version: Equatable {
             let key: String
@@ -26,8 +26,8 @@ extension S3Documents {
         }
     }
 
-    /// The answer to GetBucketLifecycleConfiguration. Some stores ignore the question and list objects instead; such an
-    /// answer has no rule.
+    /// The answer to GetBucketLifecycleConfiguration. Some stores ignore the parameter of this call and list objects
+    /// instead. For such an answer `init` returns `nil`.
     package struct Lifecycle: S3Document {
         /// A rule that aborts unfinished uploads.
         struct AbortRule: Equatable {

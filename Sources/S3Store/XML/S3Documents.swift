@@ -4,9 +4,9 @@ import WireProtocol
 /// The XML answers of stores, with only the fields that Sluice reads. Every field is an optional text: if a store
 /// writes a number or a Boolean in an unusual form, the rest of the answer stays readable.
 ///
-/// Stores disagree about the names of root elements. So a document counts as an answer of its kind if its root has the
-/// usual name, or if it has one of the fields of this kind. Any other document may come from a proxy: its page must not
-/// pass for an empty list. `Error` is always a failure.
+/// Stores disagree about the names of root elements. So a document counts as the expected answer if its root has the
+/// usual name or one of the usual fields. Any other document may be the page of a proxy, which must not pass for an
+/// empty list. A document `Error` is always a failure.
 package enum S3Documents {
     /// The answer to CreateMultipartUpload.
     package struct Created: S3Document {

@@ -9,13 +9,13 @@
 /// not need: namespaces, the characters of names, and attributes beyond their quotes. Source of the grammar:
 /// "Extensible Markup Language (XML) 1.0", fifth edition.
 package struct XMLReader {
-    /// What a document may hold at most.
+    /// The size limits of a document.
     package struct Limits: Sendable {
-        /// Elements inside one another, with the root. The answers of S3 have five.
+        /// Maximum depth of nested elements, including the root. S3's answers have a depth of five.
         package var depth = 32
-        /// Elements of the whole document. A page of 1,000 parts has about 10,000.
+        /// Maximum number of elements in a document. A page of 1,000 parts has about 10,000.
         package var elements = 100_000
-        /// UTF-8 bytes of one element's text.
+        /// Maximum length of one element's text, in UTF-8 bytes.
         package var textBytes = 64 << 10
 
         package init() {}
