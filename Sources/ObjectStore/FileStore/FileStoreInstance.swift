@@ -86,7 +86,8 @@ final class FileStoreInstance: Sendable {
             } catch let error as FileError where error.code == ENOENT {
                 continue  // Another gateway has removed the folder first.
             } catch let error as FileError where error.code == EACCES || error.code == EPERM {
-                // A command that root has run has left this folder. It does no harm: root's next command removes it.
+                // A command that root has run has left this folder, and this user may not remove it. The folder does no
+                // harm: root's next command removes it.
                 logger.notice(
                     "Could not remove the staging files of a program that has ended",
                     metadata: ["store.instance": "\(other)", "error.code": "\(error.code ?? 0)"])

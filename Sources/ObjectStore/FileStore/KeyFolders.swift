@@ -170,7 +170,7 @@ private struct FolderPlace: Hashable, Sendable {
     var name: [UInt8]
 }
 
-/// Remembers folders whose names are durable, so that not every object has to sync all folders above it.
+/// Remembers folders whose names are durable, so that a write does not sync all folders above the object each time.
 ///
 /// An entry contains the folder's identity. If another folder gets the name later, the entry does not apply to it.
 private final class DurableFolders: Sendable {

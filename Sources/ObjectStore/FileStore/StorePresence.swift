@@ -7,7 +7,8 @@ struct StorePresence: Sendable {
 
     let layout: FileStoreLayout
     let files: FileSystem
-    /// The status of `.sluice/uploads` when the store was opened. If it changes, the disk was unmounted.
+    /// The status of `.sluice/uploads` when the store was opened. If the path later leads to another folder, the disk
+    /// was unmounted.
     let uploadsFolder: FileStatus
 
     /// Call this before reporting an object or upload as absent.

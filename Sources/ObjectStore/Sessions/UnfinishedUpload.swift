@@ -30,8 +30,8 @@ package enum UnfinishedEntry: Sendable {
     case upload(UnfinishedUpload, age: Duration?)
     /// The record of this name cannot be read.
     ///
-    /// - error: the answer of the store; `nil` if the store gave the record, but it is damaged or a later version of
-    ///   Sluice wrote it.
+    /// - error: the store's error; `nil` if the store returned the record's bytes, but they are damaged or of a later
+    ///   version of Sluice.
     case unreadable(name: String, StoreError?)
     /// The store failed to answer about this session's upload.
     case failed(SessionRecord, StoreError)
@@ -47,7 +47,7 @@ package enum CleaningEvent: Sendable {
     /// The record of this name cannot be read. The cleaner keeps it, because a later version of Sluice may have written
     /// it.
     ///
-    /// - error: the answer of the store; `nil` if the store gave the record.
+    /// - error: the store's error; `nil` if the store returned the record's bytes.
     case unreadable(name: String, StoreError?)
     /// What interrupted start-up tests of the store have left behind could not be removed.
     case probesFailed(StoreError)

@@ -45,8 +45,8 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
             return nil
         }
 
-        /// The session of a record; `nil` if the record has been removed meanwhile. A record or an upload that cannot
-        /// be read must not hide the other ones.
+        /// The entry for a record; `nil` if the record has been removed meanwhile. If the record or its upload cannot
+        /// be read, the entry says so, and the iteration continues with the other records.
         private func entry(_ name: String, now: Date?) async throws(StoreError) -> UnfinishedEntry? {
             let read: SessionRecordEntry?
             do {
