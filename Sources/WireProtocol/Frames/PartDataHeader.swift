@@ -7,8 +7,8 @@ package struct PartDataHeader: Hashable, Sendable {
     package let part: PartNumber
     /// Position of the chunk's first plain byte within the part. `offset` plus `plainBytes` is below 2⁶⁴.
     package let offset: ByteOffset
-    /// Length of the chunk in plain (uncompressed) bytes, 1 to 262,144. This type does not check the lower limit that
-    /// WELCOME may set.
+    /// Length of the chunk in plain (uncompressed) bytes, 1 to 262,144. WELCOME may set a smaller maximum, which this
+    /// type does not check.
     package let plainBytes: UInt32
     /// Whether the payload is an LZ4 block.
     package let isCompressed: Bool
