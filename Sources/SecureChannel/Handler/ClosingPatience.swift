@@ -6,15 +6,16 @@ package struct ClosingPatience: Equatable, Sendable {
     private var unsentByteCount: Int
     private var periodsLeft: Int
 
-    /// The connection begins to close.
+    /// - Parameter unsentByteCount: number of bytes that wait to be sent when the connection begins to close.
     package init(unsentByteCount: Int, _ limits: TLSLimits) {
         self.unsentByteCount = unsentByteCount
         self.periodsLeft = limits.closingPeriodsMax
     }
 
-    /// A period has passed.
+    /// Called at the end of each period.
     ///
-    /// - Returns: whether the connection may stay open for another one: the socket has taken bytes.
+    /// - Returns: whether the connection may stay open for another period: the socket has taken bytes in this one, and
+    ///   it was not the last.
     package mutating func periodPassed(unsentByteCount: Int) -> Bool {
         periodsLeft -= 1
         guard periodsLeft > 0, unsentByteCount < self.unsentByteCount else { return false }

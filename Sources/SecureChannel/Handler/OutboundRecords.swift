@@ -27,7 +27,8 @@ struct OutboundRecords {
     /// Number of plain bytes of all writes in the queue, flushed or not.
     var queuedByteCount: Int { queue.byteCount }
 
-    /// Number of bytes that wait here or in the channel. The channel leaves out what it has sent of a long write.
+    /// Number of bytes that wait here or in the channel. If the socket has taken a part of a long write, the channel no
+    /// longer counts that part.
     func unsentByteCount(in channel: any Channel) -> Int {
         // try?: a channel that does not know this option does not show what waits in it.
         let buffered = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0

@@ -1,7 +1,8 @@
 package import NIOCore
 
-/// An outbound user event that makes `TLSHandler` close the channel at once, in every phase: without a goodbye, and
-/// without waiting for bytes or for the peer. For peers to which the caller owes nothing.
+/// An outbound user event that makes `TLSHandler` close the channel at once, in every phase. The handler sends no
+/// `close_notify`, and waits neither for unsent bytes nor for the peer. The caller uses the event for peers that need
+/// not receive anything more.
 package struct TLSDrop: Sendable {
     package init() {}
 }
@@ -76,7 +77,7 @@ extension TLSHandler {
         }
     }
 
-    /// Handles the peer's goodbye, after which the peer sends no more bytes.
+    /// Handles the peer's `close_notify`, after which the peer sends no more bytes.
     func receivedCloseNotify(_ context: ChannelHandlerContext) {
         switch state.receivedGoodbye() {
         case .nothing:
@@ -97,7 +98,7 @@ extension TLSHandler {
         if state.beginClosing() { sayGoodbye(context) }
     }
 
-    /// Sends all flushed plain text and then the goodbye, and waits for the peer's goodbye.
+    /// Sends all flushed plain text and then `close_notify`, and waits for the peer's `close_notify`.
     private func sayGoodbye(_ context: ChannelHandlerContext) {
         for promise in records.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
         ClosingPatience(unsentByteCount: records.unsentByteCount(in: context.channel), limits).watch(self, context)
@@ -107,7 +108,7 @@ extension TLSHandler {
         if case .closing = state.phase { context.read() }
     }
 
-    /// Sends the goodbye if it is due. The goodbye has to wait until all flushed plain text has been encrypted.
+    /// Sends our `close_notify` if it is due. It has to wait until all flushed plain text has been encrypted.
     func sendCloseNotifyIfDue(_ context: ChannelHandlerContext) {
         guard state.isGoodbyeDue, !records.hasFlushed else { return }
         state.goodbyeSent()

@@ -30,8 +30,9 @@ extension TLSHandler {
             deliver(context, isForced: false)
             completeBurst(context)
         }
-        // Read even if bytes have been delivered meanwhile and no handler waits for more: with `autoRead` the channel
-        // asks again only after it has read. Bytes that arrive now wait until the next handlers ask for them.
+        // Read from the socket even if the handlers have just got bytes and wait for no more: with `autoRead` the
+        // channel asks for the next read only after a read has completed. Bytes that arrive now wait in this handler
+        // until the next handlers ask for them.
         context.read()
     }
 
@@ -45,8 +46,7 @@ extension TLSHandler {
         case .open:
             deliver(context, isForced: true)
             completeBurst(context)
-            // If the peer has said goodbye, the end of the channel is no error. Without a goodbye, bytes may be
-            // missing.
+            // If the peer has sent `close_notify`, the end of the channel is no error. Otherwise bytes may be missing.
             if case .open(.open, _) = state.phase { fail(context, TLSError(.truncated)) }
         case .closing, .failed:
             closeNow(context)

@@ -34,7 +34,7 @@ extension TLSHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Encrypts and sends flushed plain text while the channel is writable, and then the goodbye if it is due.
+    /// Encrypts and sends flushed plain text while the channel is writable, and then sends `close_notify` if it is due.
     func encrypt(_ context: ChannelHandlerContext, isFlushing: Bool = true) {
         // Sending may change the channel's writability, which calls this function again while it is running.
         guard !isEncrypting else { return }

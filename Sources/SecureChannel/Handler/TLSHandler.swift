@@ -5,15 +5,15 @@ package import NIOCore
 ///
 /// - **Reading** follows demand. The handler decrypts only when the next handlers have asked to read. Without such
 ///   demand it reads nothing from the socket, except during the handshake and while a closing connection waits for the
-///   peer's goodbye. No more than the bytes of two reads of the socket ever wait for demand. A handler that turns
-///   `autoRead` on has to call `read()` as well, because the channel does not report the change as demand.
+///   peer's `close_notify`. No more than the bytes of two reads of the socket ever wait for demand. A handler that
+///   turns `autoRead` on has to call `read()` as well, because the channel does not report the change as demand.
 /// - **Writing** follows writability. Flushed plain text is encrypted while the channel is writable, in slices of
 ///   `OutboundRecords.sliceRecordCount` records. So however much is written at once, the encrypted bytes that are not
 ///   sent exceed the channel's high-water mark by at most one slice.
-/// - **Closing** sends a goodbye (`close_notify`) after everything that was flushed, and waits for the peer's goodbye.
-///   If the connection ends without the peer's goodbye, the error is `TLSError.Code.truncated`. `close(mode: .output)`
-///   ends one direction only. A peer's goodbye closes the channel. If the channel allows remote half-closure, the
-///   goodbye fires `ChannelEvent.inputClosed` instead.
+/// - **Closing** sends `close_notify` after everything that was flushed, and waits for the peer's `close_notify`. If
+///   the connection ends without it, the error is `TLSError.Code.truncated`. `close(mode: .output)` ends one direction
+///   only. When the peer's `close_notify` arrives, the handler closes the channel. If the channel allows remote
+///   half-closure, the handler fires `ChannelEvent.inputClosed` instead.
 /// - **Failing** fires one `TLSError`, sends the peer an alert, and closes the channel.
 ///
 /// `TLSState` decides which phase follows which. This class owns what a state machine without I/O cannot own: OpenSSL's

@@ -51,24 +51,24 @@ package struct TLSState: Hashable, Sendable {
     /// The direction from the peer to us.
     package enum Input: Hashable, Sendable {
         case open
-        /// The peer has said goodbye (`close_notify`).
+        /// The peer has sent `close_notify`.
         case ended
     }
 
     /// The direction from us to the peer.
     package enum Output: Hashable, Sendable {
         case open
-        /// `close(mode: .output)` was called. The goodbye follows after the handshake and after the flushed bytes.
+        /// `close(mode: .output)` was called. `close_notify` follows after the handshake and after the flushed bytes.
         case ending(Goodbye)
     }
 
-    /// How far the sending of our goodbye (`close_notify`) has progressed.
+    /// How far the sending of our `close_notify` has progressed.
     package enum Goodbye: Hashable, Sendable {
-        /// The goodbye still has to be sent, after the last flushed byte.
+        /// `close_notify` still has to be sent, after the last flushed byte.
         case due
-        /// The goodbye has been written to the channel. Nothing can be encrypted any more.
+        /// `close_notify` has been written to the channel. Nothing can be encrypted any more.
         case sent
-        /// The operating system has accepted the goodbye.
+        /// The operating system has accepted `close_notify`.
         case taken
     }
 
@@ -153,7 +153,7 @@ extension TLSState {
 extension TLSState {
     /// What the handler has to do after a call of `close(mode: .output)`.
     package enum OnCloseOutput: Hashable, Sendable {
-        /// Send the goodbye after the flushed bytes.
+        /// Send `close_notify` after the flushed bytes.
         case sayGoodbye
         /// Fail the call: our direction has ended already.
         case refuse
@@ -171,7 +171,7 @@ extension TLSState {
         case passOn
     }
 
-    /// What the handler has to do after the peer's goodbye.
+    /// What the handler has to do after the peer's `close_notify`.
     package enum OnPeerGoodbye: Hashable, Sendable {
         /// Report the end of the peer's direction to the next handlers.
         case inputEnded
@@ -210,9 +210,7 @@ extension TLSState {
         }
     }
 
-    /// Begins to close an open connection. If our goodbye has not been said yet, it is now due.
-    ///
-    /// - Returns: whether the connection was open, so that it is closing now.
+    /// Begins to close an open connection. If our `close_notify` has not been sent yet, it is now due.
     package mutating func beginClosing() -> Bool {
         guard case .open(let input, let output) = phase else { return false }
         switch output {
@@ -230,7 +228,7 @@ extension TLSState {
         }
     }
 
-    /// Whether our goodbye has to be sent as soon as all flushed bytes have been sent.
+    /// Whether our `close_notify` has to be sent as soon as all flushed bytes have been sent.
     package var isGoodbyeDue: Bool {
         switch phase {
         case .open(_, .ending(.due)), .closing(_, .due): true
@@ -238,7 +236,7 @@ extension TLSState {
         }
     }
 
-    /// Called when our goodbye has been written to the channel.
+    /// Called when our `close_notify` has been written to the channel.
     package mutating func goodbyeSent() {
         switch phase {
         case .open(let input, .ending(.due)): phase = .open(input, .ending(.sent))
@@ -247,7 +245,7 @@ extension TLSState {
         }
     }
 
-    /// Called when the operating system has accepted our goodbye, or the channel has failed to write it.
+    /// Called when the operating system has accepted our `close_notify`, or the channel has failed to write it.
     package mutating func goodbyeTaken() {
         switch phase {
         case .open(let input, .ending(.sent)): phase = .open(input, .ending(.taken))
@@ -256,7 +254,7 @@ extension TLSState {
         }
     }
 
-    /// Called when the peer's goodbye has arrived.
+    /// Called when the peer's `close_notify` has arrived.
     package mutating func receivedGoodbye() -> OnPeerGoodbye {
         switch phase {
         case .open(.open, let output):
@@ -273,7 +271,7 @@ extension TLSState {
         }
     }
 
-    /// Whether the connection is still in the phase `open` although both sides have said goodbye.
+    /// Whether the connection is still in the phase `open` although both sides have sent `close_notify`.
     package var haveBothEnded: Bool {
         switch phase {
         case .open(.ended, .ending(.sent)), .open(.ended, .ending(.taken)): true
@@ -343,8 +341,8 @@ extension TLSState {
 
     /// Called when the handler has delivered all bytes that had arrived.
     ///
-    /// - Returns: whether the peer's bytes are truncated: they ended without a goodbye, and nothing else had ended the
-    ///   connection before.
+    /// - Returns: whether the peer's bytes are truncated: they ended without `close_notify`, and the connection had
+    ///   neither failed nor been closed before.
     package mutating func finishDraining() -> Bool {
         guard phase == .draining else { return false }
         phase = .drained

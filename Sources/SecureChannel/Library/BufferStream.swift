@@ -63,7 +63,7 @@ struct BufferStream: ~Copyable {
         }
     }
 
-    /// Removes and returns everything that OpenSSL has written since the last call; `nil` if that is nothing.
+    /// Removes and returns everything that OpenSSL has written since the last call; `nil` if it has written nothing.
     func takeOutbound() -> ByteBuffer? {
         guard buffers.pointee.outbound.readableBytes > 0 else { return nil }
         let bytes = buffers.pointee.outbound

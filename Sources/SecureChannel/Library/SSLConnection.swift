@@ -19,7 +19,7 @@ struct SSLConnection: ~Copyable {
     enum OnRead {
         case bufferIsFull
         case wantsMore
-        /// The peer has sent its goodbye (`close_notify`).
+        /// The peer has sent `close_notify`.
         case closed
         case failed(TLSError)
     }
@@ -146,11 +146,11 @@ struct SSLConnection: ~Copyable {
         return wantsMore(after: result) ? .wantsMore : .failed(failure())
     }
 
-    /// Writes the goodbye to the stream. Nothing can be written after it. To be called once, after the handshake, and
-    /// only if nothing has failed.
+    /// Writes `close_notify` to the stream. Nothing can be written after it. To be called once, after the handshake,
+    /// and only if nothing has failed.
     func sendCloseNotify() {
         OpenSSLErrorQueue.clear()
-        // Ignore the result: it only says whether the peer's goodbye has arrived, and `read` finds that out.
+        // Ignore the result: it only says whether the peer's `close_notify` has arrived, and `read` finds that out.
         _ = SSL_shutdown(connection)
         OpenSSLErrorQueue.clear()
     }

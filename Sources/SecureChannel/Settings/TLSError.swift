@@ -28,8 +28,7 @@ package struct TLSError: Error, Hashable {
         /// The connection ended before the handshake did.
         case handshakeInterrupted
         case handshakeTimedOut
-        /// The connection ended without the peer's goodbye (`close_notify`), so the last bytes of the peer may be
-        /// missing.
+        /// The connection ended without the peer's `close_notify`, so the last bytes of the peer may be missing.
         case truncated
         /// More than `TLSLimits.pendingBytesMax` bytes were written before the handshake was complete.
         case tooMuchPending

@@ -9,8 +9,9 @@ package struct TLSLimits: Sendable {
     /// `close_notify` does not arrive. After this time the channel is closed even if bytes are unsent.
     package var closing = TimeAmount.seconds(5)
 
-    /// How often `closing` may pass with progress before the channel is closed all the same. So a peer that reads
-    /// slowly but steadily gets what was sent before `close`, and no peer keeps a closing connection open without end.
+    /// Maximum number of `closing` periods before the channel is closed, even with progress in each. So a peer that
+    /// reads slowly but steadily gets what was sent before `close`, but cannot keep a closing connection open without
+    /// end.
     package var closingPeriodsMax = 5
 
     /// Time for which a failed connection stays open for reading. In this time the peer can read the alert; closing at
