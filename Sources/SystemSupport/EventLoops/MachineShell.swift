@@ -86,8 +86,9 @@ extension MachineShell {
 
     /// Writes the waiting frames of one connection and then closes it.
     ///
-    /// Closes it also if the peer does not read the frames within 5 seconds: the machine has forgotten the
-    /// connection, so no other limit ends it. TLS then still sends what waits while the peer reads.
+    /// If the peer does not read the frames within 5 seconds, closes the connection all the same: the machine has
+    /// forgotten the connection, so no other time limit ends it. During the close, TLS still sends the waiting bytes
+    /// while the peer reads.
     package func closeConnection(_ id: ID) {
         guard let last = state.frames.takeLast(of: id) else { return }
         let channel = last.channel

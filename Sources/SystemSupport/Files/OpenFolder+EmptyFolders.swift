@@ -40,8 +40,8 @@ extension OpenFolder {
         }
     }
 
-    /// The folder with this name and all folders in it, each as names that lead there from this folder. A folder comes
-    /// before those in it.
+    /// The folder with this name and all folders below it. Each is given by the list of names that leads to it from
+    /// this folder. A folder comes before the folders in it.
     ///
     /// - Returns: `nil` if one of them contains anything but folders.
     private func emptyFolders(in name: String) throws -> [[String]]? {

@@ -10,10 +10,10 @@ package enum OwnFolder {
 
     /// Makes a folder that only its owner may enter, and the missing folders above it.
     ///
-    /// An existing folder that is open to others is closed to them if it is empty. If it has content, it is left as it
-    /// is and refused, because its owner may have given others access on purpose. A folder in which every user may make
-    /// files, such as `/tmp`, is refused, too. Root may use the folders of other users, because an administrator makes
-    /// the homes of services.
+    /// If an existing folder is open to others and empty, this method takes their permissions away. If the folder has
+    /// content, the method changes nothing and throws, because the owner may have given others access on purpose. It
+    /// also throws for a folder in which every user may make files, such as `/tmp`. Root may use the folders of other
+    /// users, because an administrator makes the homes of services.
     package static func makeOrCheck(_ path: String, _ files: FileSystem = FileSystem()) throws {
         try make(path, files)
         let folder = OpenFolder(try files.openFolder(path))

@@ -63,7 +63,7 @@ package final class OutputWriter: Sendable {
         if isJSON { json(text) } else { line(text) }
     }
 
-    /// Writes text as it is. The caller has made foreign text visible.
+    /// Writes text as it is. The caller has already made control characters in foreign text visible.
     package func raw(_ text: String) {
         let bytes = Array(text.utf8)
         start()

@@ -10,7 +10,7 @@ package struct StopCourse: Equatable, Sendable {
     package enum Step: Equatable, Sendable {
         case stop
         case stopAtOnce
-        /// Performed in the signal handler itself, so that no thread is needed for it.
+        /// End the process. The signal handler itself does this, so that no thread is needed.
         case exit
     }
 
