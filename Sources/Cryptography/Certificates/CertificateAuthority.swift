@@ -8,9 +8,9 @@ package final class CertificateAuthority: Sendable {
     /// Maximum length of a file of authorities. A longer file is refused.
     package static let fileBytesMax = 1 << 20
 
-    /// - Parameter path: a file with certificates in PEM, all of them of authorities. A file with a certificate that
-    ///   may not sign other certificates is refused: such a certificate vouches for no key but its own, and a single
-    ///   key is trusted by a pin instead.
+    /// - Parameter path: a file with certificates in PEM, all of them of authorities. The method throws if one of them
+    ///   may not sign other certificates: such a certificate certifies only its own key, and an operator who trusts a
+    ///   single key pins it instead.
     package static func load(from path: String) throws(CertificateAuthorityError) -> CertificateAuthority {
         let pem: [UInt8]
         do {

@@ -45,8 +45,7 @@ extension SHA256Digest {
 package enum RootDigest {
     /// SHA-256 over the concatenated 32-byte digests of a file's parts. It depends on the part size.
     ///
-    /// An empty file has one empty part. An empty list is not the list of any file; for it the result is the digest of
-    /// no bytes.
+    /// An empty file has one empty part. For an empty list, which no file has, the result is the digest of no bytes.
     /// - Parameter partDigests: the digests of all parts, in the order of the part numbers.
     package static func of(_ partDigests: [SHA256Digest]) throws(CryptographyError) -> SHA256Digest {
         var hasher = try SHA256Hasher()

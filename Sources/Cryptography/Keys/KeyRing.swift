@@ -91,7 +91,7 @@ package struct KeyRing: Sendable {
     /// Makes the next ring: the oldest opening key now seals, the keys that sealed are retired, and a new opening key
     /// is added.
     ///
-    /// If a ring has no opening key, it only gets one, and its sealing key stays.
+    /// If this ring has no opening key, the method only adds one, and the sealing key stays.
     /// - Throws: `tooManyKeys` if an operator first has to remove retired keys from the file.
     package func rotated() throws(KeyRingError) -> KeyRing {
         try rotated(adding: try Self.makeKey(.opening))
