@@ -62,8 +62,8 @@ extension AgentReplay {
     /// Compares the agent's lines with what the agent has sent, and delivers the gateway's lines, until none of the
     /// remaining lines can be handled.
     ///
-    /// - Parameter mayWait: whether the next line is an answer for which the agent may wait before it sends its other
-    ///   frames.
+    /// - Parameter mayWait: whether the line after these lines is an answer for which the agent may wait. If so, the
+    ///   method does not wait for frames that the agent has not sent yet.
     func take(_ bag: inout PartLines, mayWait: Bool) throws {
         settle()
         while true {
@@ -166,8 +166,8 @@ extension AgentReplay {
         }.first
     }
 
-    /// Removes a line's bytes from the data that the agent has sent since its last offer. The agent may have cut the
-    /// data into other chunks than the line.
+    /// Removes a line's bytes from the data that the agent has sent since it last offered the part. The agent may have
+    /// cut the data into other chunks than the line.
     private func takeData(_ header: PartDataHeader, at place: PartPlace) throws -> Bool {
         let end = header.offset + UInt64(header.plainBytes)
         var reached = header.offset
@@ -194,7 +194,7 @@ extension AgentReplay {
         sent.connection == place.slot.connection && sent.slot == place.slot.slot && sent.part == place.part
     }
 
-    /// Checks that the lines account for all data that the agent has sent since its last offer of a part.
+    /// Checks that the lines account for all data that the agent has sent since it last offered the part.
     func expectNoMoreData(at place: PartPlace) throws {
         guard let rest = sent.first(where: { isAbout(place, $0) }), case .data = rest.what else { return }
         throw failure("no line has what the agent sent: \(rest.what) of part \(place.part)")
@@ -223,8 +223,8 @@ extension Conversation {
 }
 
 extension Frame {
-    /// The offer, without its MD5 if the offer in the conversation's line has none. An MD5 is optional, so it must not
-    /// count as a difference.
+    /// The offer, without its MD5 if the offer in the conversation's line has none. An MD5 is optional, so an offer
+    /// with an MD5 equals the same offer without one.
     fileprivate func without(md5Unless line: Frame) -> Frame {
         guard case .partOffer(let offer) = self, case .partOffer(let expected) = line, expected.md5 == nil else {
             return self

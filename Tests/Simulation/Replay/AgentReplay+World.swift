@@ -7,7 +7,7 @@ extension AgentReplay: HostWorld {
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {
         guard let number = numbers[agent.number]?[id] else { return }
         if case .ping(let ping) = frame {
-            // The agent may send PING at any time.
+            // The agent may send PING at any time, so no line has it. Answer it here.
             var buffer = ByteBuffer()
             do {
                 try Frame.pong(Pong(nonce: ping.nonce)).encode(slot: .connection, into: &buffer)
@@ -45,7 +45,8 @@ extension AgentReplay: HostWorld {
         // In some conversations no line begins a use of a slot, so the agent must not begin one either. The agent
         // begins nothing before its journal has committed, so the replay makes the commit very slow.
         case .committing where script.isIdle: .seconds(3_600)
-        // The agent joins a session on another connection only if the link is slow.
+        // The agent joins a session on another connection only if the link is slow. So the link is slow if the
+        // conversation has several connections open at once.
         case .sending where script.connectionsMax > 1: .milliseconds(100)
         default: .microseconds(10)
         }

@@ -314,8 +314,8 @@ final class AgentReplay {
         SlotPlace(connection: place.connection, slot: slots[place] ?? place.slot)
     }
 
-    /// Checks that the agent sent nothing too early in this slot. The agent may send COMPLETE of a one-part file before
-    /// the answer.
+    /// Checks that the agent sent nothing too early in this slot. Only COMPLETE may come before the answer to SESSION
+    /// OPEN or RESUME QUERY, for a one-part file.
     private func expectNothingEarly(at place: SlotPlace) throws {
         let early = sent.first { sent in
             guard sent.connection == place.connection, sent.slot == place.slot, let frame = sent.frame else {

@@ -169,7 +169,8 @@ package enum Canary: String, CaseIterable, Sendable {
         case .callsChangedFileStored:
             agent.tamperEvidence = { $0 }
         case .missesListsOfStreams:
-            // Lists of files stay whole: an agent that waits for one never ends the file, which other checks detect.
+            // Spare agents that also upload files. A file whose list never ends does not end either, which other checks
+            // would detect.
             guard simulation.scenario.jobs.allSatisfy({ $0.agent != agent.number || $0.isStream }) else { return }
             agent.tamperInbound = { frame in
                 guard case .partList = frame else { return frame }

@@ -59,8 +59,8 @@ final class Monitor {
     var partsWereDenied = false
     /// Parts that an agent's journal holds as stored, by agent.
     private var known: [Int: Set<JobPart>] = [:]
-    /// Parts that a gateway wants again, by agent. A journal write that was already under way may still record such a
-    /// part as stored; it does not make the part known.
+    /// Parts that a gateway wants again, by agent. If a journal write that was already under way records such a part as
+    /// stored, the part is not added to `known`.
     private var wanted: [Int: Set<PartNumber>] = [:]
     /// Sessions that each agent has adopted.
     private var adopted: [Int: Set<SessionID>] = [:]
@@ -89,7 +89,7 @@ final class Monitor {
             connections[key, default: ConnectionView()].device = hello.fingerprint
             connections[key]?.run = hello.run
             // A run becomes the current run of its device if the gateway accepted the run's connection after the first
-            // connection of the run before.
+            // connection of the present current run.
             let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
             let current = currentRuns[device]
             if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }

@@ -80,7 +80,8 @@ extension Simulation {
     /// a store writes the object whatever happens to the key meanwhile, and no client can prevent that.
     var landsUnchecked: Bool { scenario.hasSlowCompletion && !scenario.nature.conditions.complete.ifAbsent }
 
-    /// Called after an abort of an upload whose completion the store had answered with a conflict.
+    /// Checks that an upload is not aborted while it is being completed. Called after an abort of an upload whose
+    /// completion the store had answered with a conflict.
     func checkAborted(_ request: StoreRequest) {
         guard case .complete(let key, let upload, _, _, _) = request, let session = monitor.session(ofUpload: upload),
             !monitor.abortedByAgents.contains(session)

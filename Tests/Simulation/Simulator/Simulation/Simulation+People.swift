@@ -117,7 +117,7 @@ extension Simulation {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
         case .gatewayAtWork:
-            // Every simulated call of a store ends long before the agent's patience.
+            // Every simulated call to a store ends long before an agent reports that a gateway owes it an answer.
             violation("job \(number): a gateway owes an answer for ever")
         case .stillWritten, .tooManyOpenFiles, .incomplete:
             violation("job \(number): \(failure.kind), which the machine does not say of a file")
