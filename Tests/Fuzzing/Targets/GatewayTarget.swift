@@ -122,7 +122,7 @@ struct GatewayCourse {
         case .dropFlow(let id):
             try hold(flows.removeValue(forKey: id) != nil, "a flow is dropped that is not there")
         case .reportWritten:
-            // The test reports no write, so the gateway sends few pages of stored parts.
+            // The test never reports that a socket has taken frames, so the gateway sends few pages of stored parts.
             break
         case .enrol:
             // The test does not answer the enrolment. The connection ends when its deadline passes.
