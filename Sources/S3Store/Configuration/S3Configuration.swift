@@ -76,11 +76,10 @@ package struct S3Timeouts: Hashable, Sendable {
     package var connect = Duration.seconds(10)
     /// Time limit from the end of a request to the beginning of its answer, and between two pieces of an answer.
     package var answer = Duration.seconds(60)
-    /// The time limit that replaces `answer` while the store completes an upload. A store joins the parts before it
-    /// sends the first byte of its answer.
+    /// The time limit that replaces `answer` in CompleteMultipartUpload. A store may join all parts before it sends the
+    /// first byte of its answer, which can take minutes.
     package var completion = Duration.seconds(600)
-    /// Time limit between two pieces of a request's body, both when the gateway has no bytes to send and when the store
-    /// accepts none. Many stores end a request after about 20 seconds without a byte.
+    /// Longest pause within a request's body, whether the gateway has no bytes to send or the store accepts none.
     package var bodyPause = Duration.seconds(60)
 
     package init() {}

@@ -143,7 +143,8 @@ package struct S3Endpoint: Hashable, Sendable {
     }
 
     /// Parses what follows the host and the port. The path may have only characters that are the same in encoded form,
-    /// and no segment that a server would remove: the store has to compute the signature over exactly this path.
+    /// and no segment that a server would remove, such as `..`. Otherwise a store could compute the signature over
+    /// another path.
     private static func path(in text: Substring) throws(S3ConfigurationError) -> String {
         let path = text.hasSuffix("/") ? text.dropLast() : text
         guard !path.isEmpty else { return "" }

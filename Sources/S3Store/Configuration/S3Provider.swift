@@ -93,7 +93,7 @@ package struct S3Provider: Hashable, Sendable {
     package var keepsMetadata = false
     /// Whether the store answers a part with an ETag that is the part's MD5.
     package var tellsPartMD5 = false
-    /// Whether a multipart object's ETag is the MD5 of its parts' MD5s, and never changes.
+    /// Whether a multipart object's ETag is the MD5 of its parts' MD5s, for as long as the object exists.
     package var keepsCompositeMD5 = false
     /// Whether the store answers 403 to HEAD and GET of a key without an object. S3 does so if the gateway may not list
     /// the bucket.

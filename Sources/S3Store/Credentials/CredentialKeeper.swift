@@ -50,7 +50,8 @@ final class CredentialKeeper: Sendable {
             do {
                 return try await renewal.value.get()
             } catch {
-                // The source failed. Credentials that the store has refused may still be right for this request.
+                // The source failed. If there are credentials that the store has refused, use them: the refusal may
+                // have had another reason.
                 guard case .use(let credentials) = advise().advice else { throw error }
                 return credentials
             }

@@ -55,7 +55,7 @@ package struct CredentialLease: Sendable {
     package enum Refusal: CaseIterable, Hashable, Sendable {
         /// The error code names the credentials: they have expired, or the store does not know them.
         case certain
-        /// The refusal has no error code, as every answer to HEAD, or it says only that the signature is wrong.
+        /// The refusal has no error code, like every answer to HEAD, or it says only that the signature is wrong.
         case possible
     }
 
@@ -196,8 +196,8 @@ package struct CredentialLease: Sendable {
         failure = nil
         let isDisputed = take(held)
         if isDisputed || lifetime.map({ $0 <= 0 }) ?? false {
-            // A refusal caused the question, or the credentials have expired: wait before asking the source again.
-            // Otherwise each request would ask it.
+            // The gateway asked because of a refusal, or the new credentials have already expired. Wait before asking
+            // the source again; otherwise each request would ask it.
             postpone(from: instant, jitter: jitter)
         } else {
             vainAttempts = 0

@@ -71,8 +71,8 @@ extension StoreError {
         }
     }
 
-    /// Whether the error only shows that the store did not answer a question. Other errors concern all requests, or are
-    /// a refusal, which is an answer.
+    /// Whether the store has left the probe's question open: it did not answer, or its answer cannot be read. `false`
+    /// for a refusal, which is an answer, and for an error that concerns all requests.
     var leavesQuestionOpen: Bool {
         switch reason {
         case .unavailable, .throttled, .outcomeUnknown, .damaged: true

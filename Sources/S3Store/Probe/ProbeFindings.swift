@@ -3,7 +3,8 @@ package import TransferCommon
 /// What the requests of a probe have shown. Derives from it the properties of the store, a reason not to use the store,
 /// or warnings. Sends nothing itself.
 ///
-/// A step that fails for a reason that may pass is repeated. A needed step that still has no answer ends the start.
+/// A step that fails for a reason that may pass is repeated. If a needed step still has no answer then, the gateway
+/// does not start.
 ///
 /// | step                                 | if the store refuses it                     | if it does not answer       |
 /// |--------------------------------------|---------------------------------------------|-----------------------------|
@@ -23,7 +24,7 @@ package import TransferCommon
 /// | delete an object                     | a warning                                   | a warning                   |
 /// | list and delete its versions         | a warning if the bucket keeps versions      | a warning                   |
 package struct ProbeFindings {
-    /// A request of the probe, by the name of S3's call and by the right that it needs.
+    /// A kind of request that the probe sends. The raw value begins with the name of S3's call.
     package enum Step: String {
         case createUpload = "CreateMultipartUpload"
         case uploadPart = "UploadPart"

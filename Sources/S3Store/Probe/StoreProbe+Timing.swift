@@ -18,7 +18,8 @@ extension StoreProbe {
     ///   second write until the first is done. `nil` if the first write failed for a reason that may pass.
     func seesObjectThatComesDuringBody(at late: String) async -> Bool? {
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
-        // try?: the library has just computed the probe's other digests. If it fails here, the result is unclear.
+        // try?: the library has just computed the probe's other digests. If it fails here, assume that the condition
+        // protects nothing.
         guard let digests = try? Self.digests(first, last) else { return false }
         let (bucket, metadata) = (plainBucket, metadata)
         let rival = Rival()

@@ -166,8 +166,8 @@ struct StoreProbe {
             _ = try await bucket.head(at: key)
         }
         guard findings.refused[.headObject] == nil else { return }
-        // The probe's own object is visible. So a 403 for a key without an object is not about the right to read
-        // objects.
+        // HEAD has just found the probe's own object, so the gateway may read objects. A 403 for a key without an
+        // object therefore means that the store hides absent keys.
         let missing = try await calls.refusal(of: .headObject) { () async throws(StoreError) in
             _ = try await bucket.head(at: "\(key)-absent")
         }

@@ -3,8 +3,8 @@ import ObjectStore
 import TransferCommon
 import WireProtocol
 
-// A bucket that keeps versions keeps every deleted object. The gateway's own objects below `.sluice/` would fill it
-// with versions that no program needs, so the gateway deletes their versions where it may.
+// A bucket that keeps versions keeps every deleted object. The gateway's own objects below `.sluice/` would fill the
+// bucket with versions that no program needs, so the gateway deletes their versions where it may.
 
 extension S3Bucket {
     /// Deletes an object that belongs to the gateways and not to a device, with all its versions if the gateway may do

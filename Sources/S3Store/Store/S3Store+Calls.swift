@@ -119,7 +119,7 @@ extension S3Store {
         do {
             if let date = try await time(of: S3Request(.HEAD, key: nil)) { return date }
         } catch {
-            // The gateway may have the right to list its own folder and no right to ask for the bucket.
+            // The gateway may have the right to list its own folder but no right to send HEAD for the bucket.
             guard error.reason == .denied || error.reason == .unsupported else { throw error }
         }
         var request = S3Request(.GET, key: nil)

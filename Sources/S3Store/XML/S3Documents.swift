@@ -116,8 +116,8 @@ package enum S3Documents {
         let message: String?
         let region: String?
 
-        /// - Returns: `nil` if the bytes are not a complete error document. Some services put the error into another
-        ///   element.
+        /// - Returns: `nil` if the bytes are not a complete error document. Some services put the element `Error` into
+        ///   an element `ErrorResponse`.
         package init?(reading bytes: [UInt8]) {
             guard let root = S3XML.root(of: bytes) else { return nil }
             let error = root.name == "Error" ? root : root.name == "ErrorResponse" ? root.child("Error") : nil
