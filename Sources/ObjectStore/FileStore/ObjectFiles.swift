@@ -226,8 +226,8 @@ struct ObjectFiles: Sendable {
     /// of them replaces the object between the comparison with the condition and the rename. Keys with the same
     /// description folder share one lock.
     ///
-    /// The holder makes only a few system calls and never syncs. If the wait is long, the process that holds the lock
-    /// was stopped.
+    /// The holder makes only a few system calls and never syncs. So a long wait means that the process that holds the
+    /// lock was stopped.
     private func lockName(of key: FileStoreKey) throws -> OpenFile {
         var folder = try files.openFolder(layout.descriptionFolder(of: key))
         for _ in 1...Self.lockAttemptsMax {
@@ -265,7 +265,8 @@ private struct PlacedFile: ~Copyable {
 }
 
 /// The replaced object, kept open until its description is removed. If it were closed before, a new file could get its
-/// inode number, and the removal would hit the description of the new file, which has the same path.
+/// inode number. The removal would then hit the description of that new file, because both descriptions have the same
+/// path.
 private final class ReplacedFile: Sendable {
     let inode: UInt64
     private let file: OpenFile

@@ -46,7 +46,7 @@ struct RecordFiles: Sendable {
         }
     }
 
-    /// Removes a record durably. If another gateway has removed the record already, makes this removal durable.
+    /// Removes a record durably. If another gateway has removed the record already, makes that earlier removal durable.
     func remove(_ name: String) throws {
         do {
             try files.removeFile(layout.record(name))

@@ -53,7 +53,7 @@ struct StoreDirectory: Sendable {
                     .damaged, "The folder .sluice in the store's directory, or one in it, is not a folder.")
             }
         }
-        // A store that was made by hand or with other permissions may be open to others.
+        // `.sluice` may have been made by hand or with other permissions, so take the permissions of other users away.
         try OwnFolder.closeToOthers(layout.ownFolder, files)
         try files.syncFolder(layout.ownFolder)
         try files.syncFolder(path)

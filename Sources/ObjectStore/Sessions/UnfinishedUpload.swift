@@ -53,7 +53,7 @@ package enum CleaningEvent: Sendable {
     case probesFailed(StoreError)
 }
 
-/// The sums of one `UploadCleaner.clean`. It has no list of the sessions, because there may be very many.
+/// The sums of one `UploadCleaner.clean`. The report does not list the sessions, because there may be very many.
 package struct CleaningReport: Hashable, Sendable {
     /// Number of removed sessions.
     package var removedCount = 0
