@@ -1,8 +1,8 @@
 import TransferCommon
 
 /// The reason why bytes are not a valid frame, or why a value cannot be encoded as one. Each error ends the connection;
-/// the ERROR frame contains `code`, and the other values are for the log. Whether a valid frame is allowed in the
-/// present state of a connection is decided elsewhere.
+/// the ERROR frame contains `code`, and the other values are for the log. The machines decide whether the state of a
+/// connection allows a valid frame.
 package enum WireError: Error, Equatable, Sendable {
     /// The body is longer than the maximum of its type, or than the lower maximum that the receiver has set for now
     /// (§5).
