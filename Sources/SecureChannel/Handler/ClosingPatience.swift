@@ -23,7 +23,7 @@ package struct ClosingPatience: Equatable, Sendable {
         return true
     }
 
-    /// Closes the connection of a handler at the end of the first period without progress.
+    /// Closes the handler's connection at the end of the first period without progress, or of the last period.
     func watch(_ handler: TLSHandler, _ context: ChannelHandlerContext) {
         handler.timer.start(handler.limits.closing, context) {
             var next = self

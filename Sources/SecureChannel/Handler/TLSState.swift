@@ -30,7 +30,7 @@
 /// - `draining` and `drained` last no longer than one call of `channelInactive`. The next handlers still receive the
 ///   bytes that have arrived before, but nothing can be sent.
 package struct TLSState: Hashable, Sendable {
-    /// The phases of the table above. Each owns the data that exists only in it.
+    /// The phases of the table above. Each phase has the data that exists only in that phase.
     package enum Phase: Hashable, Sendable {
         /// The channel is not active yet. Writes wait.
         case idle(Output)
