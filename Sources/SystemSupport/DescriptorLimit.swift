@@ -5,8 +5,8 @@ package enum DescriptorLimit {
     /// Fewest descriptors with which the programs work. With fewer, libraries that they use end the process.
     package static let fewest = 40
 
-    /// The usual limit of a process. Programs that use `select` fail with a higher one, so a program that starts others
-    /// must not raise its limit further: they inherit it.
+    /// The usual limit of a process. A child process inherits the limit, and programs that use `select` fail with a
+    /// higher one. So a program that starts others must not raise its limit further.
     package static let usual = 1_024
 
     /// The present limit.

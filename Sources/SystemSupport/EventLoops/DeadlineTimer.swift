@@ -38,8 +38,9 @@ package struct DeadlineTimer {
         cancel()
         // For a deadline more than a day away, the timer fires after a day and is then set again.
         let delay = min(max(deadline.since(now), Self.delayMin), .seconds(86_400))
-        // For a deadline that has passed, the state holds the deadline and not the time at which the timer fires.
-        // Otherwise each event would set the timer again, and a busy shell would never see it fire.
+        // If the deadline has passed, the state holds the deadline and not the time at which the timer fires, which is
+        // later. Otherwise the timer would seem late to each event, and a busy shell would set it again and again
+        // without ever seeing it fire.
         state = .armed(at: min(deadline, now + delay), eventLoop.scheduleTask(in: TimeAmount(delay), fire))
     }
 

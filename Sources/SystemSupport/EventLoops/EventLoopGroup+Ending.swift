@@ -10,8 +10,8 @@ extension MultiThreadedEventLoopGroup {
     /// Shuts the loops down, and keeps the group in memory until `endedMax` later groups have ended.
     ///
     /// A thread that submits a job first adds it to the loop's queue and then wakes the loop. If this job is the last
-    /// one, the group may be shut down in between. If the loop were freed by then, the process would trap when the
-    /// thread wakes it. In a program, which has one group, the group is therefore never freed.
+    /// one, the group may be shut down before the thread wakes the loop. If the loop had been freed by then, the
+    /// process would trap. In a program, which has one group, the group is therefore never freed.
     package func end() async throws {
         try await shutdownGracefully()
         let released = Self.ended.withLock { ended in

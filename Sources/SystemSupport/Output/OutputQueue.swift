@@ -6,7 +6,7 @@
 /// | `add`             | text is queued if it fits in `bytesMax`; else the caller waits, or the text is lost |
 /// | `addOrOmit`       | a line of the log is queued if it fits; else it is counted                        |
 /// | `take`            | all queued text is under way, followed by a line with the count of omitted lines  |
-/// | `wrote`           | bytes under way have left                                                         |
+/// | `wrote`           | the system has accepted bytes that were under way                                 |
 /// | `failed`, passing | text under way is lost, for example because a disk is full; later text is tried   |
 /// | `failed`, lasting | the reader is gone or the descriptor closed: all text, now and later, is lost     |
 package struct OutputQueue: Equatable {
@@ -78,7 +78,7 @@ package struct OutputQueue: Equatable {
             omittedLines = 0
         }
         guard !queued.isEmpty else { return nil }
-        // Close a line of which only a part was written, so that the next line is complete.
+        // If the last line was written only in part, end it first, so that the next text begins a new line.
         if isWithinLine, loss != nil { queued.insert(UInt8(ascii: "\n"), at: 0) }
         let batch = queued
         queued = []
