@@ -1,4 +1,4 @@
-/// The rule for keys that a device may request (specification §6.2). Allowed are the keys that every store can hold
+/// The rule for keys that a device may request (specification §6.2). The rule allows all keys that every store can hold
 /// (`ObjectKey`), except keys that a proxy in front of a store could change into another key.
 package enum KeyRule {
     package static let keyBytesMax = ObjectKey.byteCountMax

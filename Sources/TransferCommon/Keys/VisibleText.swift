@@ -15,8 +15,8 @@ extension StringProtocol {
     }
 
     /// The JSON text with control characters, and all others that `withVisibleControls` replaces, written as `\uXXXX`.
-    /// In a JSON document they stand only in strings, where this escape means the same character. So a program reads
-    /// the same values, and a terminal shows no control character.
+    /// In a JSON document such characters stand only in strings, where this escape means the same character. So a
+    /// program reads the same values, and a terminal shows no control character.
     package var withEscapedControls: String {
         var escaped = String.UnicodeScalarView()
         for scalar in unicodeScalars {

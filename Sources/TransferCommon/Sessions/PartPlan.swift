@@ -75,7 +75,7 @@ package struct PartRule: Hashable, Sendable {
         /// The user's part size `wish` is outside the bounds.
         case partSizeOutOfBounds(wish: UInt64)
         /// With the user's part size `wish`, the file would have too many parts. `needed` is the smallest part size
-        /// with which it would not.
+        /// that gives few enough parts.
         case partSizeTooSmall(wish: UInt64, needed: UInt64)
         /// The file is too large for every allowed part size. The largest allowed file has `most` bytes.
         case fileTooLarge(most: UInt64)
