@@ -12,7 +12,7 @@ import WireProtocol
 ///
 /// The replay takes adjacent lines about different parts in any order, so the agent may handle as many parts at once as
 /// it likes. If the agent sends an offer that no line contains, the replay does not answer it. Frames that an agent may
-/// send ahead of an answer may also come after it.
+/// send ahead of an answer may also come after the answer.
 final class AgentReplay {
     struct Sent {
         enum What {

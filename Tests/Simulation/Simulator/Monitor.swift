@@ -89,7 +89,7 @@ final class Monitor {
             connections[key, default: ConnectionView()].device = hello.fingerprint
             connections[key]?.run = hello.run
             // A run becomes the current run of its device if the gateway accepted the run's connection after the first
-            // connection of the present current run.
+            // connection of the run that was current so far.
             let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
             let current = currentRuns[device]
             if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }
