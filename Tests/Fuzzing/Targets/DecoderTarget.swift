@@ -2,8 +2,9 @@ import NIOCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The frame decoder. The first byte of the input selects the receiving end and whether a lower maximum length
-    /// applies. The second byte selects how the bytes are cut into pieces. The rest is the byte stream.
+    /// The frame decoder. The first byte of the input selects the receiving end, and whether bodies may only have the
+    /// length that is allowed before HELLO. The second byte selects how the bytes are cut into pieces. The rest is the
+    /// byte stream.
     package static let decoder = FuzzTarget(name: "decoder", inputBytesMax: 4_096) { input in
         guard input.count > 2 else { return }
         let receiver: Role = input[0] & 1 == 0 ? .gateway : .agent

@@ -41,7 +41,7 @@ extension FuzzTarget {
     }
 }
 
-/// Checks that a prefix is valid exactly if it is a valid key followed by a slash. Both are compared as bytes.
+/// Checks that a prefix is valid exactly if it is a valid key followed by a slash. The check works on bytes.
 private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
     guard !prefix.isEmpty else { return }
     var isKey = false
