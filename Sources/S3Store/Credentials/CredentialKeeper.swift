@@ -126,8 +126,8 @@ final class CredentialKeeper: Sendable {
         _ = await renewal?.value
     }
 
-    /// Returns the running renewal, or starts one. The renewal is an unstructured task: it serves all requests that
-    /// arrive while it runs, so it must continue even if the request that started it is cancelled or does not wait.
+    /// Returns the running renewal, or starts one. The renewal is an unstructured task, because it serves all requests
+    /// that arrive while it runs. It continues even if the request that started it is cancelled or does not wait.
     private func pending(_ state: inout State) -> Renewal {
         if let renewal = state.renewal { return renewal }
         let old = state.lease.credentials

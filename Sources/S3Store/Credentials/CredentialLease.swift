@@ -2,8 +2,8 @@ package import FoundationEssentials
 package import TransferCommon
 
 /// Decides when to use the credentials and when to ask their source for new ones. It is a state machine without I/O.
-/// The caller passes two times: the time of the store's clock decides whether credentials have expired, and the time of
-/// a monotonic clock decides when the source may be asked again.
+/// The caller passes two times. The time of the store's clock decides whether credentials have expired. The time of a
+/// monotonic clock decides when the source may be asked again.
 ///
 ///     from     event                                                       to
 ///     empty    the source returns credentials                              trusted

@@ -7,8 +7,8 @@ extension S3Store {
     /// Probes the store's behaviour with small objects below `.sluice/probe/`, and then removes the objects.
     ///
     /// The probe does not rely on documentation. A store counts as one that checks digests only if it refuses a request
-    /// with a wrong digest, and as one that checks a condition only if it refuses a request whose condition is not
-    /// fulfilled.
+    /// with a wrong digest. It counts as one that checks a condition only if it refuses a request whose condition is
+    /// not fulfilled.
     /// - Returns: the provider's properties; the probed ones have the values that the probe observed.
     /// - Throws: errors that would make uploads fail.
     package func probe() async throws(StoreError) -> S3Provider {

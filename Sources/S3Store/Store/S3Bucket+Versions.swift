@@ -39,7 +39,7 @@ extension S3Bucket {
     }
 
     /// Deletes all versions of an object and its delete markers. The success of a request does not show that a version
-    /// is gone: a store that does not know the parameter `versionId` deletes the present object instead, which adds a
+    /// is gone. A store that does not know the parameter `versionId` deletes the present object instead, which adds a
     /// delete marker. So this method compares the version that the answer names, and lists the versions again.
     ///
     /// - Returns: `true` if the store listed versions at first and now lists none; `false` if it listed none from the

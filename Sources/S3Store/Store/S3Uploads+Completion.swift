@@ -36,8 +36,8 @@ extension S3Uploads {
             version: S3ObjectHeaders(headers: response.headers).version)
     }
 
-    /// Checks what can be checked without asking the store: that the parts are numbered from 1 without a gap, that all
-    /// except the last have one size, and that their sizes add up to `size`.
+    /// Checks, without asking the store, that the parts are numbered from 1 without a gap, that all except the last
+    /// have one size, and that their sizes add up to `size`.
     static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {
@@ -68,8 +68,8 @@ extension S3Uploads {
         return text + "</CompleteMultipartUpload>"
     }
 
-    /// The evidence in the store's answer to the completion. An MD5 counts only if the store also keeps metadata:
-    /// without the part size in the metadata, a later look at the object could not show the same evidence.
+    /// The evidence in the store's answer to the completion. An MD5 counts only if the store also keeps metadata.
+    /// Otherwise a later look-up of the object finds no part size, and the MD5 is no evidence without it.
     private func evidence(of parts: [CompletedPart], etag: String, checksum: String?) -> ContentEvidence {
         if bucket.provider.keepsSHA256, let checksum, let (root, _) = S3Digests.compositeSHA256(checksum) {
             return .root(root)

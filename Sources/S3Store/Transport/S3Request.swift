@@ -11,7 +11,7 @@ struct S3Request: Sendable {
     /// Headers of this request, in addition to the headers that every request has.
     var headers: [(name: String, value: String)] = []
     /// Whether the request is safe to repeat. If it is not, the client repeats it only when the store certainly has not
-    /// executed it; when the store may have executed it, the client throws `.outcomeUnknown`.
+    /// executed it. When the store may have executed it, the client throws `.outcomeUnknown`.
     var isIdempotent = true
     /// Whether the answer may take minutes.
     var isSlow = false
