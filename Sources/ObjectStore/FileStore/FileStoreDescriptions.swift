@@ -5,9 +5,9 @@ import TransferCommon
 /// What FileStore knows about an object besides its bytes. It is kept in a separate file, because the object's file
 /// must contain the object's bytes and nothing else.
 ///
-/// A description identifies the described file by inode, generation, size and modification time. Whatever a crash
-/// leaves behind, a description is therefore true, or it matches no file and has no effect: an object that replaces
-/// another has another inode, and an overwritten file has another modification time.
+/// A description identifies the described file by inode, generation, size and modification time. An object that
+/// replaces another one has another inode, and an overwritten file has another modification time. So whatever a crash
+/// leaves behind, a description is true, or it matches no file and has no effect.
 struct ObjectDescription: Codable {
     static let currentVersion = 1
 

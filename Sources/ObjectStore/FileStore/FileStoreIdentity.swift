@@ -13,8 +13,8 @@ import WireProtocol
 /// gateway that opens the directory generates them, and they never change.
 ///
 /// The file is one line: a word for its format, the identity's 64 digits, and the first 16 digits of the identity's
-/// SHA-256, which show damage. A gateway refuses to open a store with a damaged file and does not replace it: with a
-/// new identity, all proofs and receipts for objects in the store would name a store that no longer exists.
+/// SHA-256, which show damage. A gateway refuses to open a store with a damaged file. It does not replace the file:
+/// with a new identity, all proofs and receipts for objects in the store would name a store that no longer exists.
 ///
 /// | step                         | left behind by a crash                                               |
 /// |------------------------------|----------------------------------------------------------------------|

@@ -128,8 +128,8 @@ struct ObjectFiles: Sendable {
         try files.syncFolder(folder)
     }
 
-    /// Throws if the condition is not fulfilled now, so that a write fails before its bytes arrive and not only in
-    /// `publish`. `publish` checks the condition again.
+    /// Throws if the condition is not fulfilled now. A write then fails before its bytes arrive. `publish` checks the
+    /// condition again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
         guard let parent = try folders.openParent(of: key) else {
             if case .ifMatch = condition { throw StoreError(.objectGone) }

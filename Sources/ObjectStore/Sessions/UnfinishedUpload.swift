@@ -25,8 +25,8 @@ package struct UnfinishedUpload: Hashable, Sendable {
 
 /// One entry of a list of unfinished uploads.
 package enum UnfinishedEntry: Sendable {
-    /// An unfinished session, with the time since its newest part was stored or its record was written, by the store's
-    /// clock; `nil` if the store does not report it.
+    /// An unfinished session. `age` is the time since its newest part was stored or its record was written, by the
+    /// store's clock; `nil` if the store does not report it.
     case upload(UnfinishedUpload, age: Duration?)
     /// The record of this name cannot be read.
     ///

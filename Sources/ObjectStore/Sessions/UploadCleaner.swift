@@ -6,10 +6,10 @@ import WireProtocol
 /// Lists and removes abandoned multipart uploads.
 ///
 /// The cleaner starts from session records and store probes, so that it does not touch uploads of other programs. It
-/// keeps active sessions: the age of an upload is the age of its newest part, and the age of a record is the time since
-/// its last write, both by the store's clock. If the store does not report one of these times, the age of the session
-/// is unknown, and the cleaner keeps the session. Several cleaners may run at once: for each of them it is no error if
-/// another one has removed an upload first.
+/// keeps active sessions. The age of an upload is the age of its newest part, and the age of a record is the time since
+/// its last write. Both ages are by the store's clock. If the store does not report one of these times, the age of the
+/// session is unknown, and the cleaner keeps the session. Several cleaners may run at once: for each of them it is no
+/// error if another one has removed an upload first.
 ///
 /// What a crash leaves behind, and when a cleaner removes it:
 ///
