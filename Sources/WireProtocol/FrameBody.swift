@@ -132,7 +132,8 @@ struct BodyReader {
     }
 
     /// Reads the extension fields up to the end of the body. Version 1 defines no extension fields, so every such field
-    /// is unknown: this method skips a field that is marked as optional and throws for one that is marked as required.
+    /// is unknown. This method skips a field that is marked as optional, and throws for a field that is marked as
+    /// required.
     mutating func skipExtensionFields() throws(WireError) {
         var fieldCount = 0
         while rest.readableBytes > 0 {

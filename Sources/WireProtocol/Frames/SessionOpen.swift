@@ -5,8 +5,8 @@ package struct SessionOpen: Hashable, Sendable {
     package let session: SessionID
     /// The metadata that the agent offers. It has not been checked; `terms` applies the rules of §6.6 to it.
     package let metadata: OfferedMetadata
-    /// Whether the agent can compare an object with its file. If so, and the key has an object of the file's size, the
-    /// gateway answers with SESSION EXISTS, even if the terms allow the session to replace that object.
+    /// Whether the agent can compare an object with its file. If it can, and the key has an object of the file's size,
+    /// the gateway answers with SESSION EXISTS. It does so even if the terms allow the session to replace that object.
     package let compares: Bool
     /// Whether the agent asks for a receipt in COMPLETED (§9.5).
     package let asksForReceipt: Bool
