@@ -10,7 +10,7 @@
 ///     answeredAndWanted  bytes are delivered        answered
 ///     answeredAndWanted  the burst is complete      wanted
 ///
-/// This state is not part of a connection's phase, because it must survive a change of phase: if the connection fails
+/// This state is not part of a connection's phase, because it must survive a change of phase. If the connection fails
 /// in the middle of a burst, `channelReadComplete` still follows.
 package enum ReadDemand: Hashable, Sendable {
     case none

@@ -11,8 +11,8 @@ package enum PinnedChain {
     /// because each certificate except the first costs one signature check. A gateway never presents a longer chain.
     package static let certificatesMax = 8
 
-    /// Whether the certificates lead to a pinned key: one of them, after the first, has a pinned key, and each
-    /// certificate before that one is signed by the key of the next certificate.
+    /// Whether the certificates lead to a pinned key. They do if one of them, after the first, has a pinned key, and
+    /// each certificate before that one is signed by the key of the next certificate.
     ///
     /// - Parameters:
     ///   - certificate: the gateway's own certificate.
