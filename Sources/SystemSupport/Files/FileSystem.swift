@@ -25,9 +25,9 @@ package struct FileSystemAnswers: Sendable {
 
 /// Calls on files and folders by path. Every call blocks, so it must not be made on an event loop.
 ///
-/// This type adds three things to the system calls: it repeats calls that a signal interrupts, its errors name the
-/// call, and tests can use `intercept` to record calls or to make one fail. If an attacker may replace a folder of the
-/// path by a symbolic link between two calls, use `OpenFolder` instead.
+/// This type adds three things to the system calls. It repeats calls that a signal interrupts. Its errors name the
+/// call. Tests can use `intercept` to record calls or to make one fail. If an attacker may replace a folder of the path
+/// by a symbolic link between two calls, use `OpenFolder` instead.
 package struct FileSystem: Sendable {
     /// Called before each system call. If it returns another number than 0, the call is not made and fails with this
     /// number as its `errno`.

@@ -128,8 +128,8 @@ package struct OpenFile: ~Copyable, Sendable {
         try fileSystem.perform(FileCall(.setOwner, path)) { fchown(descriptor, owner, group) }
     }
 
-    /// If root has made the file, makes the owner of its folder the owner of the file, so that the service to which the
-    /// folder belongs can use the file.
+    /// If root has made the file, gives the file to the owner of its folder, so that the service to which the folder
+    /// belongs can use the file.
     func giveToOwner(of folder: FileStatus) throws(FileError) {
         guard geteuid() == 0, folder.owner != (try status()).owner else { return }
         try setOwner(folder.owner, group: folder.group)

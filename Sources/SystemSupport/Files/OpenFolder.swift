@@ -216,7 +216,8 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// Whether the folder treats two names as equal if they differ only in case or in Unicode normalisation.
     ///
     /// On ext4, F2FS and tmpfs this is an attribute of each folder. A file system that treats such names as equal in
-    /// every folder does not have the attribute; FileStore finds that out when it opens, by creating two names.
+    /// every folder does not have the attribute. FileStore recognises such a file system when it opens, by creating two
+    /// names.
     package func foldsCase() throws(FileError) -> Bool {
         let flags: UInt32
         do {

@@ -7,7 +7,7 @@ import Synchronization
 #endif
 
 /// Handles SIGINT and SIGTERM. When a second signal arrives, of either kind, the process always ends, whatever its
-/// threads and event loops do: a blocked read or write, or a full thread pool, cannot prevent that.
+/// threads and event loops do. A blocked read or write, or a full thread pool, cannot prevent that.
 package enum StopSignals {
     /// Exit code of a process that a signal has ended.
     private static let exitCode: Int32 = 75
