@@ -81,9 +81,9 @@ package struct PartRule: Hashable, Sendable {
         case fileTooLarge(most: UInt64)
     }
 
-    /// Chooses the part size for a file: the user's choice, or else the default. If the file would have more than
-    /// `partsMax` parts of the default size, chooses the smallest size in whole MiB that gives at most `partsMax`
-    /// parts, or `partBytesMax` if that is smaller.
+    /// Chooses the part size for a file: the user's choice, or else the default. If the default would give more than
+    /// `partsMax` parts, chooses the smallest size in whole MiB that gives at most `partsMax` parts, but no more than
+    /// `partBytesMax`.
     ///
     /// - Parameters:
     ///   - fileBytes: size of the file; `nil` for a stream. A stream gets the user's size or the default, and can have
