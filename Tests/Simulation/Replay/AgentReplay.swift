@@ -334,8 +334,8 @@ final class AgentReplay {
         }
     }
 
-    /// The agent's frame with the session ids of the lines in place of those that the agent has chosen, so that the
-    /// frame can be compared with a line.
+    /// The agent's frame, with the session ids that the lines use instead of the agent's. So the frame can be compared
+    /// with a line.
     private func translated(_ frame: Frame, line: Frame) throws -> Frame {
         guard case .sessionOpen(let open) = frame, case .sessionOpen(let expected) = line else { return frame }
         let known = sessions.first { $0.value == expected.session }?.key
