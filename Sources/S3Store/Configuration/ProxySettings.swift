@@ -9,7 +9,7 @@ import TransferCommon
 /// encrypted form. Requests to this machine use no proxy, and neither do those to metadata services and container
 /// endpoints, because a proxy on another machine cannot reach them.
 package struct ProxySettings: Sendable {
-    /// One proxy.
+    /// The address of one proxy, and the login for it.
     package struct Proxy: Hashable, Sendable {
         package var host: String
         package var port: Int

@@ -19,9 +19,9 @@ package struct S3Provider: Hashable, Sendable {
     /// What a store does with each of the two conditions in one kind of request: in PutObject, or in
     /// CompleteMultipartUpload.
     package struct Conditions: Hashable, Sendable {
-        /// The condition `If-None-Match: *`.
+        /// What the store does with `If-None-Match: *`.
         package var ifAbsent: Condition
-        /// The condition `If-Match` with an ETag.
+        /// What the store does with `If-Match` and an ETag.
         package var ifMatch: Condition
 
         package init(ifAbsent: Condition, ifMatch: Condition) {

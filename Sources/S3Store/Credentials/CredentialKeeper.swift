@@ -14,7 +14,7 @@ final class CredentialKeeper: Sendable {
         var lease = CredentialLease()
         var renewal: Renewal?
         var lastWarning: ContinuousClock.Instant?
-        /// Whether the log says that the store refuses the credentials.
+        /// Whether the log already says that the store refuses the credentials.
         var isWarned = false
 
         /// Whether a line of the log may say that the store refuses the credentials. If a store refuses and accepts

@@ -69,7 +69,7 @@ package struct ProbeFindings {
     package var refused: [Step: StoreError] = [:]
     /// The steps that the store has not answered, although they were repeated. No upload needs their answers.
     package var unanswered: [Step: StoreError] = [:]
-    /// The highest part number of the table, if the store has refused it.
+    /// The highest part number of the table, if the store has refused it; otherwise `nil`.
     package var refusedPartNumber: UInt32?
     /// Whether the bucket gives each object a version id.
     package var keepsVersions = false

@@ -187,8 +187,8 @@ struct StoreProbe {
         }
     }
 
-    /// Puts the probe's object without a condition. Only if the store accepts this request does a later refusal of the
-    /// same request with a condition show that the condition was the reason.
+    /// Puts the probe's object without a condition. If the store accepts this and later refuses the same request with a
+    /// condition, the condition is the reason.
     private mutating func tryPut() async throws(StoreError) {
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
             findings.provider.putChecksum = form

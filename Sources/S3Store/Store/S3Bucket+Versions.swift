@@ -61,7 +61,7 @@ extension S3Bucket {
         return false
     }
 
-    /// Maximum number of pages of one object's versions that are deleted at a time.
+    /// Maximum number of pages of versions that one call deletes.
     private static let versionPagesMax = 10
 
     /// The first page of the versions of keys that begin with this key. The versions of the key itself come first.

@@ -127,7 +127,7 @@ private struct TimeScanner {
         return count > 0
     }
 
-    /// Reads the digits at the beginning of the rest, as many as the range allows; `nil` if there are fewer.
+    /// Reads the digits at the beginning of the rest, as many as the range allows; `nil` if there are too few.
     mutating func number(digits: ClosedRange<Int>) -> Int64? {
         let text = rest.prefix(digits.upperBound).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         guard text.count >= digits.lowerBound else { return nil }

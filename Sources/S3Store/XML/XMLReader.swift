@@ -9,7 +9,7 @@
 /// not need: namespaces, the characters of names, and attributes beyond their quotes. Source of the grammar:
 /// "Extensible Markup Language (XML) 1.0", fifth edition.
 package struct XMLReader {
-    /// The size limits of a document.
+    /// The limits of a document's size and depth.
     package struct Limits: Sendable {
         /// Maximum depth of nested elements, including the root. S3's answers have a depth of five.
         package var depth = 32
