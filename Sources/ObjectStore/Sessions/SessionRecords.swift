@@ -79,7 +79,7 @@ package struct SessionRecords: Sendable {
         SessionRecordSequence(records: self, prefix: "")
     }
 
-    /// All records as the store lists them, with the empty ones.
+    /// All records as the store lists them, including the empty ones that `remove` leaves.
     var listed: ListedRecordSequence {
         ListedRecordSequence(store: store, prefix: "")
     }
