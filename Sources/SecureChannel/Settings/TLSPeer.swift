@@ -18,9 +18,8 @@ package struct TLSPeer: Hashable, Sendable {
 /// The user inbound event that the TLS handler fires when the handshake is complete, before it passes on any bytes.
 ///
 /// On a gateway it means that the device has proved its key and that `accepts` has accepted the device. On an agent it
-/// means only that the gateway has proved its key. Only when the gateway's first bytes arrive is it known that the
-/// gateway accepts the agent: in TLS 1.3 the client finishes the handshake before the server verifies the client's
-/// certificate.
+/// means only that the gateway has proved its key. The agent knows that the gateway accepts it when the gateway's first
+/// bytes arrive. In TLS 1.3 the client finishes the handshake before the server verifies the client's certificate.
 package struct TLSHandshakeCompleted: Hashable, Sendable {
     package let peer: TLSPeer
 
