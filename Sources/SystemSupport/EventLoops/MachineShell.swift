@@ -42,10 +42,10 @@ package struct ShellState<ID: Hashable & Sendable> {
 extension MachineShell {
     package var now: Instant { state.clock.now }
 
-    /// A shell that does not count its bytes ignores their number.
+    /// Does nothing. The default is for shells that do not count their bytes.
     package func framesWritten(bytes: UInt64) {}
 
-    /// A shell that requests no reports receives none.
+    /// Does nothing. The default is for shells that request no reports.
     package func socketTook(_ number: UInt64, of id: ID) {}
 
     /// Performs the machine's actions in order.
