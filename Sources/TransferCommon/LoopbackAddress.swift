@@ -41,7 +41,8 @@ package enum LoopbackAddress {
     private static func ipv6(_ text: String) -> [UInt16]? {
         let fields = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         guard (3...9).contains(fields.count) else { return nil }
-        // An empty field stands for omitted zeros. At an end of the text the double colon makes two empty fields.
+        // An empty field stands for omitted zeros. A double colon at the beginning or end of the text makes two empty
+        // fields, so remove one.
         var parts = fields.map { String(decoding: $0, as: UTF8.self) }
         if parts.first == "", parts[1] == "" { parts.removeFirst() }
         if parts.last == "", parts[parts.count - 2] == "" { parts.removeLast() }

@@ -26,7 +26,7 @@ package struct SessionTerms: Hashable, Sendable {
     /// The source file's modification time, as the device reports it.
     package var modification: ModificationTime
     package var condition: WriteCondition
-    /// Metadata that the store keeps with the object for its readers.
+    /// Metadata that the store keeps with the object, for readers of the object.
     package var metadata: SessionMetadata
 
     package init(
