@@ -262,6 +262,6 @@ extension Frame {
     /// Whether the frame begins a use of a slot.
     var beginsUse: Bool { [.sessionOpen, .resumeQuery, .abort, .prove].contains(type) }
 
-    /// Whether the frame closes its slot at the agent, whatever the slot's state is.
+    /// Whether the frame closes an open slot at the agent.
     var closesSlot: Bool { SlotAnswer(self)?.effect(in: .open) == .close }
 }

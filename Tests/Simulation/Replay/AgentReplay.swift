@@ -163,7 +163,7 @@ final class AgentReplay {
         }
     }
 
-    /// Runs all events that need no time.
+    /// Runs the schedule for a millisecond, so that the machine handles everything that has arrived.
     func settle() {
         schedule.run(for: .milliseconds(1))
     }
@@ -314,8 +314,8 @@ final class AgentReplay {
         SlotPlace(connection: place.connection, slot: slots[place] ?? place.slot)
     }
 
-    /// Checks that the agent sent nothing too early in this slot. Only COMPLETE may come before the answer to SESSION
-    /// OPEN or RESUME QUERY, for a one-part file.
+    /// Checks that the agent sent no frame about the session too early in this slot. COMPLETE of a one-part file may
+    /// come before the answer to the frame that opened the slot.
     private func expectNothingEarly(at place: SlotPlace) throws {
         let early = sent.first { sent in
             guard sent.connection == place.connection, sent.slot == place.slot, let frame = sent.frame else {

@@ -26,7 +26,7 @@ final class GatewayReplay: HostWorld {
         var part: PartNumber
     }
 
-    /// What the agent has sent about a part since its last offer.
+    /// What the agent has sent of a part since it last offered the part.
     private struct Offered {
         var size: UInt64
         var end: UInt64 = 0
@@ -157,7 +157,7 @@ final class GatewayReplay: HostWorld {
         }
     }
 
-    /// Runs all events that need no time.
+    /// Runs the schedule for a millisecond, so that the machine handles everything that has arrived.
     private func settle() {
         schedule.run(for: .milliseconds(1))
     }

@@ -43,7 +43,7 @@ extension Scenario {
         return scenario
     }
 
-    /// Gives some gateways so small bounds on calls to the store that calls wait.
+    /// In some scenarios, allows the gateways so few concurrent calls to the store that calls have to wait.
     private mutating func drawCallLimits(_ dice: inout Dice) {
         guard dice.percent(30) else { return }
         gatewayLimits.calls.lookUps = dice.pick([1, 2])

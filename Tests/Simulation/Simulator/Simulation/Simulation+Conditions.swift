@@ -53,7 +53,7 @@ extension Simulation {
         }
     }
 
-    /// Called when an object has replaced another.
+    /// Checks that an object was allowed to replace another one. Called after the replacement.
     func checkReplacement(
         of replaced: VirtualStore.Object, putAt: Instant, by object: VirtualStore.Object, key: String
     ) {
