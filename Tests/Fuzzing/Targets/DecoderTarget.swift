@@ -94,7 +94,7 @@ private struct DecoderRun {
         try expect(decoder.bufferedBytes < heldMax, "\(decoder.bufferedBytes) bytes are held")
     }
 
-    /// Joins payload bytes, because the cuts between them do not matter.
+    /// Records the next result. Joins adjacent pieces of a payload, because it does not matter where they are cut.
     private mutating func note(_ next: Inbound) throws(FuzzFinding) {
         switch next {
         case .frame:
