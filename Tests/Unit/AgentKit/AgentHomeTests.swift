@@ -30,7 +30,8 @@ import TransferCommon
         }
     }
 
-    /// A user who may change the configuration decides to which gateway the agent sends files.
+    /// The configuration names the gateway to which the agent sends files. So the agent refuses a configuration that
+    /// other users may change.
     @Test func configurationThatOthersMayChangeIsNotRead() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))

@@ -12,7 +12,8 @@ import TransferCommon
         #expect(plan.filesMax == files)
     }
 
-    /// The usual limit does not slow down an agent, which has 256 uploads at most.
+    /// An agent has at most 256 uploads. Under the usual limit of descriptors, all of them may have their files open at
+    /// once.
     @Test func usualLimitIsEnough() {
         #expect(DescriptorPlan(limit: DescriptorLimit.usual).filesMax >= 256)
     }
@@ -21,7 +22,8 @@ import TransferCommon
         for limit in DescriptorLimit.fewest...2_000 {
             let plan = DescriptorPlan(limit: limit)
             #expect(plan.connectionsMax >= 1 && plan.filesMax >= 1)
-            // Files of uploads and as many directories of the walk, connections, and what a run always has open.
+            // A run opens at most `filesMax` files of uploads, as many directories of the walk, its connections, and 24
+            // other descriptors.
             #expect(2 * plan.filesMax + plan.connectionsMax + 24 <= limit)
         }
     }
@@ -41,7 +43,7 @@ import TransferCommon
         #expect(wait.isWaiting)
         wait.wasOpened()
         #expect(!wait.isWaiting)
-        // The patience counts anew after a file could be opened.
+        // After a file could be opened, the next wait may last the whole patience again.
         answers = [11, 20].map { wait.wasRefused(now: start + .seconds($0)) }
         #expect(answers == [true, true])
     }

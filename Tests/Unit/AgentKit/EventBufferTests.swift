@@ -30,7 +30,7 @@ import TransferCore
         #expect(queue.isEmpty && queue.takeAll().isEmpty)
     }
 
-    /// Of an upload that reports more and more progress, the queue keeps the newest.
+    /// If an upload reports progress again and again, the queue keeps only its newest report.
     @Test func longQueueKeepsNewestProgress() throws {
         var queue = EventQueue()
         for sent in 1...1_000_000 {

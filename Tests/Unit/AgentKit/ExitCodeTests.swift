@@ -6,7 +6,7 @@ import WireProtocol
 /// Tests of the exit codes for error codes of a gateway.
 @Suite struct ExitCodeTests {
     /// The column *agent* of the table of codes (specification §12) names the exit code or says that the agent retries.
-    /// If the agent retries, the exit code is the one with which it gives up.
+    /// If the agent retries, the test expects the exit code with which the agent gives up in the end.
     @Test(arguments: FailureRule.all) func exitCodesMatchSpecification(rule: FailureRule) {
         let told = rule.exitCode ?? rule.reaction.exitCodeInTheEnd ?? UploadFailure.Kind.unreachable.exitCode
         for scope in rule.scopes {

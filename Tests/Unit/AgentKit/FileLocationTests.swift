@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import TransferCore
 
-/// Tests of where a file of the journal is opened again.
+/// Tests of how an agent opens a file again from its path in the journal.
 @Suite struct FileLocationTests {
     struct Case: Sendable {
         let path: String
@@ -17,7 +17,8 @@ import TransferCore
         Case(path: "/a/b", root: "/", expected: FileLocation(root: "/", below: "a/b")),
         // The user named the file itself.
         Case(path: "/a/b", root: "/a/b", expected: FileLocation(root: "/a/b")),
-        // A row of an older journal, and one whose root was changed.
+        // The row of an older journal has no root. In the second row another program has changed the root, so that the
+        // root does not contain the path.
         Case(path: "/a/b", root: "", expected: FileLocation(root: "/", below: "a/b")),
         Case(path: "/ab/c", root: "/a", expected: FileLocation(root: "/", below: "ab/c")),
         Case(path: "-", root: "-", expected: FileLocation(root: "-")),
@@ -27,8 +28,8 @@ import TransferCore
         #expect(FileLocation(path: sample.path, namedAs: sample.root) == sample.expected)
     }
 
-    /// The user may have named a directory by a link. A link below it is not followed. Where the named path is unknown,
-    /// no link is followed.
+    /// The path that the user named may contain a symbolic link, and the agent follows it. It follows no link below
+    /// that path. If the journal does not have the named path, the agent follows no link at all.
     @Test func linkIsFollowedOnlyInTheNamedPath() async throws {
         try await withTree(["real/folder/file"]) { root in
             // The path of the temporary directory may have links itself.

@@ -34,8 +34,8 @@ struct FileWalkTests {
         }
     }
 
-    /// Of a directory with many names the walk holds only some at once. It finds each file once, also if it is
-    /// interrupted again and again.
+    /// The walk keeps only some names of a large directory in memory at once. It finds each file exactly once, even if
+    /// it is interrupted again and again.
     @Test(arguments: [1, 3, 20, 100], [false, true])
     func largeDirectoryIsReadInRuns(namesMax: Int, isInterrupted: Bool) async throws {
         let names = (0..<20).map { "file-\($0)" } + (0..<3).map { "folder/\($0)" }
@@ -62,7 +62,8 @@ struct FileWalkTests {
         }
     }
 
-    /// A directory that cannot be opened for want of a descriptor is tried again, and no file is left out.
+    /// If the process has no free descriptor for a directory, the walk tries the directory again and leaves out no
+    /// file.
     @Test func waitsForDescriptor() async {
         await #expect(processExitsWith: .success) {
             try await withTree(["a/b/1", "a/b/2", "c"]) { root in

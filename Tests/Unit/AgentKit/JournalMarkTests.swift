@@ -7,7 +7,8 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// Tests of when a journal is examined as it is opened.
+/// Tests of the mark that a run leaves beside the journal when it closes the journal. Without the mark, the next run
+/// examines the whole journal for damage.
 @Suite struct JournalMarkTests {
     private static let logger = Logger(label: "test")
 
@@ -43,11 +44,12 @@ import TransferCore
         }
     }
 
-    /// A run that fails before it has written anything leaves the file of the journal as it was.
+    /// A run that fails before it writes anything does not change the journal's file, so the old mark would still
+    /// match. Therefore a run removes the mark as soon as it opens the journal.
     @Test func openedJournalHasNoMark() async throws {
         try await withHome { home in
             try use(home)
-            // Commands that only read leave the mark.
+            // Commands that only read the journal keep the mark.
             try AgentJournal.open(home, logger: Self.logger).close()
             #expect(JournalMark(of: home).holds)
             try AgentJournal.open(home, isOwner: true, logger: Self.logger).close()
@@ -68,7 +70,8 @@ import TransferCore
         }
     }
 
-    /// Another program may have written values of a wrong type into a closed journal.
+    /// Another program may have written values of a wrong type into a closed journal. Its file then no longer matches
+    /// the mark, so the next run examines it and sets it aside.
     @Test func changedJournalIsExamined() async throws {
         try await withHome { home in
             try use(home)

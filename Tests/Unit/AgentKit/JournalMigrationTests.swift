@@ -199,8 +199,8 @@ struct JournalMigrationTests {
         }
     }
 
-    /// The journal measures by the time since boot, which no user can set, how long ago a version was withdrawn. After
-    /// a reboot the age starts again at zero.
+    /// The journal measures the age of a withdrawn version by the time since boot, which no user can set. After a
+    /// reboot the age starts again at zero.
     @Test func withdrawnVersionAgesByUptime() async throws {
         try await withPath { path in
             func open(_ boot: String, _ milliseconds: Int64) throws -> Journal {

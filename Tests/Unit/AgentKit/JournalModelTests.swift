@@ -107,7 +107,7 @@ private struct Draws {
     private mutating func metadata() -> SessionMetadata {
         let pairs = (0..<number(0...2)).map { MetadataPair(name: "name-\($0)", value: "a=\(number(0...9))") }
         let type = number(0...1) == 0 ? "" : "video/mp4"
-        // The drawn pairs are always valid.
+        // The drawn pairs are always valid, so the fallback is never used.
         return (try? SessionMetadata(chosen: pairs, contentType: type)) ?? .none
     }
 

@@ -73,7 +73,8 @@ struct JournalReceiptTests {
         }
     }
 
-    /// A push of an unchanged file changes no row: the journal has more of the object than the receipt.
+    /// A push of an unchanged file changes no row, because the existing rows say more about the object than the result
+    /// of this push.
     @Test func unchangedFileKeepsItsRows() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)
@@ -99,7 +100,7 @@ struct JournalReceiptTests {
             }
             #expect(try journal.record(ofKey: "file") == before)
             #expect(try journal.finishedMilliseconds(key: "file") == 1)
-            // The receipt of another object of the key is not the one of this proof.
+            // The key now holds another object. The signed receipt of the old object does not belong to the new proof.
             stored.isUnchanged = false
             (stored.etag, stored.stamp, stored.signed) = ("another", before.proof?.stamp, .missing)
             try journal.apply([.finished(UploadID(3), .stored(stored, wasThere: true))], nowMilliseconds: 3) { _ in

@@ -133,7 +133,8 @@ import WireProtocol
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// The content of the clock's file, as a run wrote it `secondsAgo` seconds ago.
+    /// The content of the clock's file, as a run wrote it `secondsAgo` seconds ago. Since then the clock was set by
+    /// `step` nanoseconds.
     private func kept(secondsAgo: Int64, setBy step: Int64 = 0, boot: String? = nil) throws -> String {
         let name = try String(contentsOfFile: Self.boot, encoding: .utf8)
         let age = nanoseconds(CLOCK_BOOTTIME)

@@ -54,7 +54,8 @@ import WireProtocol
         }
     }
 
-    /// Commands with which `openssl` makes a key of a supported type.
+    /// Sluice loads keys that `openssl` has made. Each case is an `openssl` command and the type of the key that it
+    /// makes.
     @Test(arguments: [
         (["genpkey", "-algorithm", "ED25519"], KeyType.ed25519),
         (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], .p256),

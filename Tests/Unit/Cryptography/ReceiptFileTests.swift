@@ -17,7 +17,7 @@ import WireProtocol
         try ReceiptFile.read(Array(text.utf8))
     }
 
-    /// The first invalid line of a file of receipts; `nil` if the text is valid.
+    /// The number of the first invalid line of a file of receipts; `nil` if the text is valid.
     private func lineOfRefusal(_ text: String) -> Int? {
         do throws(ReceiptFileError) {
             _ = try read(text)

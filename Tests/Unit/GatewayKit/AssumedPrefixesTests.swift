@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 import TransferCore
 
-/// What the gateway says about devices whose lines state no prefix.
+/// Tests of the warning about devices whose line in the device list states no prefix. The gateway gives such a device
+/// the prefix `NAME/`, and earlier versions let it write any key.
 @Suite(.timeLimit(.minutes(5)))
 struct AssumedPrefixesTests {
     private static let fingerprint = "sha256:" + String(repeating: "1", count: 64)
@@ -29,7 +30,8 @@ struct AssumedPrefixesTests {
         #expect(message.contains(" cam19 and 980 more. ") && !message.contains("cam20"))
     }
 
-    /// Only lines with a fingerprint changed their meaning. A line that a command has written states the prefix.
+    /// The warning names only lines with a fingerprint and without a prefix, because only their meaning has changed.
+    /// When a command writes the list again, it states every prefix.
     @Test func linesThatStateAPrefixAreNotNamed() throws {
         let text = """
             old \(Self.fingerprint) sessions=5
@@ -57,7 +59,7 @@ struct AssumedPrefixesTests {
         #expect(list.namesOfAssumedPrefix == [])
     }
 
-    /// The gateway says it at start, and again after a change of the list that concerns it.
+    /// The gateway logs the warning at start, and again after a change of the list that adds a device without a prefix.
     @Test func gatewaySaysItAtStartAndAtAChange() async throws {
         try await withTemporaryDirectory { directory in
             let site = InProcessSite(directory: directory)

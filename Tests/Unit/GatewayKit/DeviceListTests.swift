@@ -37,8 +37,8 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/", "yard/"])
     }
 
-    /// A line without a prefix does not let a device write the keys of other devices. Only an empty prefix lets it
-    /// write any key. A person has to write this prefix, and it stays visible when the list is written again.
+    /// A device whose line states no prefix may write only below its own name. Only an empty prefix, which a person has
+    /// to state, lets a device write any key. When the list is written again, every prefix is stated.
     @Test func deviceWritesBelowItsNameUnlessItsLineSaysOtherwise() throws {
         let text =
             "cam sha256:\(Self.one)\nship sha256:\(Self.two) prefix=\nyard certificate\ngate certificate prefix=\n"

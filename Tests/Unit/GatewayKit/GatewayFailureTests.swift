@@ -9,7 +9,7 @@ import TransferCommon
         let detail = "HeadBucket: 403 AccessDenied: no, request r"
     }
 
-    /// What the store answered stands in parentheses behind the sentence, and the advice follows.
+    /// The message consists of a sentence, the store's answer in parentheses, and advice.
     @Test(arguments: [
         (StoreError.Reason.denied, 69, "The store refuses the gateway", "Check the credentials"),
         (.bucketMissing, 69, "The store's directory or bucket is missing", "Create it"),

@@ -72,7 +72,7 @@ struct GatewayHomeTests {
         }
     }
 
-    /// A list that is longer than the limit is not read at every handshake, either.
+    /// A device list that is longer than the limit is read only once, not at every handshake.
     @Test func listThatIsTooLongIsReadOnce() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.path(percentEncoded: false))

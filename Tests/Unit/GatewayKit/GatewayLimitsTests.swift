@@ -24,8 +24,8 @@ import TransferCore
         }
     }
 
-    /// A gateway whose process may have few descriptors keeps some of them for its store, and so it still stores files
-    /// when it has as many connections as it may have.
+    /// If the process may have few descriptors, the gateway admits fewer connections. The other descriptors remain for
+    /// the store, so a gateway with all its connections can still store files.
     @Test func fewDescriptorsMeanFewConnections() {
         let usual = GatewayLimits(
             parts: PartRule(
@@ -44,8 +44,8 @@ import TransferCore
         }
     }
 
-    /// A listener that cannot accept a connection for want of a descriptor pauses, and then accepts again. Without the
-    /// pause its event loop would be busy with nothing else.
+    /// If the process has no free descriptor for a new connection, the listener pauses and then accepts again. Without
+    /// the pause, the event loop would do nothing but fail to accept.
     @Test func listenerPausesWithoutDescriptor() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let listener = try await ServerBootstrap(group: group)

@@ -199,7 +199,7 @@ struct InvitationTests {
             #expect(throws: GatewayHomeError.self) { try home.revokeDevice(name: "cam") }
             #expect(try home.devices().devices == [])
             #expect(try home.deviceLines().contains("not an invitation"))
-            // The command prints the devices all the same, and then ends with this error.
+            // The command that lists the devices prints them all the same, and then ends with this error.
             var failures: [GatewayHomeError] = []
             _ = try home.deviceLines { failures.append($0) }
             #expect(failures.count == 1)

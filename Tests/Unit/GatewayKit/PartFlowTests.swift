@@ -28,8 +28,8 @@ struct PartFlowTests {
         #expect(consumed.current.last == 6)
     }
 
-    /// Memory for small chunks must stay close to the number of their bytes, although each chunk has a buffer of its
-    /// own or is a slice of a large one.
+    /// A flow of small chunks must not hold much more memory than the chunks have bytes. This must be true even if each
+    /// chunk has a buffer of its own or is a slice of a large one.
     @Test(arguments: [1, 100, 10_000, 200_000])
     func smallPiecesWeighLittle(chunkBytes: Int) async throws {
         let size = min(400_000, 4_000 * chunkBytes)

@@ -109,8 +109,8 @@ import WireProtocol
         }
     }
 
-    /// Every gateway of a site needs both files of the new key, the certificate and the private key. Then it performs
-    /// the same switch.
+    /// A second gateway that has both files of the new key, the certificate and the private key, performs the same
+    /// switch as the first gateway.
     @Test func otherHomeSwitchesWithTheSameFiles() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")

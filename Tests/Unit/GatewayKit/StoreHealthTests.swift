@@ -32,7 +32,7 @@ import TransferCommon
         #expect(next == .write(unwrittenBefore: 0))
     }
 
-    /// A series of failures that left no line in the log ends without a line, too.
+    /// If no failure of a series became a line of the log, the end of the series becomes none either.
     @Test func unwrittenSeriesEndsUnwritten() {
         var health = StoreHealth()
         for _ in 1...20 { _ = health.failed("store_part", now: start) }

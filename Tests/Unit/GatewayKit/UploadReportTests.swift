@@ -18,7 +18,7 @@ import WireProtocol
         var advice: [String]
     }
 
-    /// Runs `body` with a store with three unfinished uploads without parts, of the keys `a`, `b` and `c`.
+    /// Runs `body` with a store that has three unfinished uploads without parts, under the keys `a`, `b` and `c`.
     private func withUploads(_ body: (FailingStore) async throws -> Void) async throws {
         try await withTemporaryDirectory { directory in
             let files = try await FileStore.open(
@@ -73,7 +73,7 @@ import WireProtocol
         }
     }
 
-    /// An upload that cannot be aborted is named, and the others are removed.
+    /// The command names an upload that it cannot abort, and removes the others.
     @Test func failedAbortIsNamed() async throws {
         try await withUploads { store in
             var failing = store
@@ -88,7 +88,7 @@ import WireProtocol
         }
     }
 
-    /// Failures with one exit code have this code together, and failures with several codes have 1.
+    /// If all failures have the same exit code, the command returns this code. Otherwise it returns 1.
     @Test func failuresOfSeveralKindsHaveCode1() async throws {
         try await withUploads { store in
             var failing = store
@@ -101,7 +101,8 @@ import WireProtocol
         }
     }
 
-    /// A record that cannot be deleted stays, and so the command has failed with its session.
+    /// The store cannot delete the record of an aborted upload. The command then counts the session as failed, not as
+    /// removed.
     @Test func failedDeletionIsNamed() async throws {
         try await withUploads { store in
             var failing = store
@@ -112,7 +113,7 @@ import WireProtocol
         }
     }
 
-    /// A record that the store does not return hides no other one.
+    /// If the store does not return one record, the commands name it and still handle all other records.
     @Test func recordThatCannotBeReadIsNamed() async throws {
         try await withUploads { store in
             var failing = store
@@ -181,9 +182,9 @@ import WireProtocol
 /// A store of which some calls fail.
 private struct FailingStore: ForwardingStore {
     let base: FileStore
-    /// Why aborts of the uploads of these keys fail.
+    /// For each of these keys, the reason with which every abort of an upload fails.
     var abortFailures: [String: StoreError.Reason] = [:]
-    /// Why lists of the parts of these keys fail.
+    /// For each of these keys, the reason with which every list of parts fails.
     var listFailures: [String: StoreError.Reason] = [:]
     var recordDeletionFailure: StoreError.Reason?
     /// Name of the record that cannot be read now.

@@ -30,20 +30,20 @@ final class Counter: Sendable {
 
 /// A store with properties of S3 that a directory does not have.
 struct AlteredStore: ForwardingStore {
-    /// Where a store may leave out dates.
+    /// The answers in which a store may leave out dates.
     enum Undated: Hashable, Sendable {
         case list, record, parts, clock
     }
 
     let base: FileStore
     var undated: Set<Undated> = []
-    /// Whether the store permits to delete records.
+    /// Whether the store lets the gateway delete records.
     var mayDeleteRecords = true
     /// How many records were read.
     let reads = Counter(0)
     /// How many attempts were made to delete a record.
     let deletions = Counter(0)
-    /// Whether lists of uploads name their sessions.
+    /// Whether a list of uploads names the session of each upload.
     var tellsSessions = true
     /// How many aborts have no effect, as if parts that were in flight had arrived after them.
     var vainAborts = Counter(0)

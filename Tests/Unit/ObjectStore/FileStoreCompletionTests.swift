@@ -132,8 +132,8 @@ import WireProtocol
         }
     }
 
-    /// A crash interrupts the clean-up after a completion that an earlier crash had interrupted. Afterwards either the
-    /// upload or the object exists.
+    /// A first crash interrupts a completion. A second crash interrupts the clean-up of that completion, at each change
+    /// of the disk in turn. Afterwards either the upload or the object exists.
     @Test func undoOrderSurvivesACrash() async throws {
         var crashes = 0
         var isFinished = false

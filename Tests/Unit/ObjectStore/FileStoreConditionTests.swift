@@ -40,7 +40,8 @@ import WireProtocol
         }
     }
 
-    /// Another program wrote the object, so FileStore has no description of it.
+    /// FileStore has no description of a file that another program wrote. It still replaces the file only if the file
+    /// is the one that the condition names.
     @Test func replacesAnotherProgramsFileOnlyUnchanged() async throws {
         try await withTestStore { store, directory in
             try directory.write([1, 2, 3], to: "a")

@@ -70,7 +70,7 @@ import TransferCommon
         }
     }
 
-    /// Uses a real overlay, if the tests may mount one.
+    /// FileStore refuses a volatile overlay and works on any other. The test uses a real overlay, if it may mount one.
     @Test(arguments: [true, false])
     func checksOnlyItsOwnOverlay(_ isVolatile: Bool) async throws {
         try await withTestDirectory { outer in

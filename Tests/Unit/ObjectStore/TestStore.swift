@@ -75,7 +75,7 @@ struct TestDirectory: Sendable {
         FileManager.default.fileExists(atPath: path(relative))
     }
 
-    /// Sets the modification times of all files below a folder to this long ago.
+    /// Dates all files below a folder `seconds` back, as if they were last modified at that time.
     func age(_ folder: String, by seconds: TimeInterval) throws {
         for file in try files(below: folder) {
             try FileManager.default.setAttributes(

@@ -154,8 +154,8 @@ import TransferCommon
         #expect(!failing.mayAskSource(at: instant))
     }
 
-    /// A source issues new credentials each time, and the store refuses them all. The pauses between the questions
-    /// grow. After the store has accepted a request, they begin anew.
+    /// A source issues new credentials each time, and the store refuses them all. The lease waits longer and longer
+    /// before it asks the source again. After the store has accepted a request, the waits begin at zero again.
     @Test func pausesGrowWhileTheStoreRefusesNewCredentials() {
         var lease = lease(credentials("1"))
         var pauses: [Int] = []

@@ -62,7 +62,8 @@ import WireProtocol
         #expect(try await detail(.answer(status: 404)) { _ = try await $0.object(key: "k") } == "HeadBucket: 404")
     }
 
-    /// A refusal without a reason names what the operator can look at: which of it is wrong, the status does not tell.
+    /// The store refuses without a reason, and the status alone does not show what is wrong. So the error names
+    /// everything that the operator should check.
     @Test(arguments: [
         (400, "HeadObject", ["endpoint", "region", "session token"]),
         (401, "HeadObject", ["access key", "bucket", "s3:GetObject"]),
@@ -79,8 +80,8 @@ import WireProtocol
         for word in words { #expect(failure.sentence.contains(word), "\(failure.sentence)") }
     }
 
-    /// A bare 403 whose date is far from that of the request is about the clock. The client corrects its clock once,
-    /// and this store then has another date.
+    /// The store answers 403 without a code, and its `Date` is far from the client's time. The client corrects its
+    /// clock once and repeats the request. The second answer has yet another date, so the error names the clock.
     @Test func refusalBecauseOfTheClockNamesTheClock() async throws {
         let dates = Mutex(["Thu, 01 Jan 2099 00:00:00 GMT", "Thu, 01 Jan 2015 00:00:00 GMT"][...])
         let script: ScriptedServer.Script = { _ in
@@ -184,8 +185,8 @@ import WireProtocol
 
     // MARK: Meanings
 
-    /// OpenStack Swift refuses a body beyond its quota with the code of a body that is too large. A proxy refuses a
-    /// large body without any code.
+    /// OpenStack Swift uses the code `EntityTooLarge` also for a body that exceeds a quota, which means that the store
+    /// is full. A proxy refuses a large body without any code.
     @Test(arguments: [
         (400, error("EntityTooLarge", "Upload exceeds quota."), StoreError.Reason.full),
         (413, error("EntityTooLarge", "Upload exceeds Quota."), .full),
@@ -214,7 +215,7 @@ import WireProtocol
         }
     }
 
-    /// No request was sent, so the outcome of a request that is not idempotent is known, too.
+    /// The client has sent no request, so it knows the outcome even of a request that is not idempotent.
     @Test func refusedConnectionIsNamed() async throws {
         let port = try await Self.unusedPort()
         let failure = try await failure(at: "http://127.0.0.1:\(port)", .path) {

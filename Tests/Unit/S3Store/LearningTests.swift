@@ -160,7 +160,8 @@ import WireProtocol
         }
     }
 
-    /// A refused HEAD has no body: AWS answers an expired token with a bare 400.
+    /// A refused HEAD has no body, so the client sees no error code: AWS answers an expired token with a bare 400. The
+    /// client therefore renews its credentials once after any of these statuses.
     @Test(arguments: [400, 401, 403])
     func aRefusedHeadRenewsCredentialsOnce(status: Int) async throws {
         let source = NumberedCredentials()

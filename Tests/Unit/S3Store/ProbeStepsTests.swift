@@ -41,8 +41,9 @@ import TransferCommon
             .listParts, status: 501, code: "NotImplemented", reason: .unsupported, naming: "ListParts")
     }
 
-    /// The store answers 403 for a missing key, as S3 does if the gateway may not list the bucket. The probe's own
-    /// object is visible, so the answer means that there is no object.
+    /// The store answers 403 for a missing key, as S3 does if the gateway may not list the bucket. HEAD of the probe's
+    /// own object succeeds, so the gateway has the right to read. It therefore takes 403 to mean that the object is
+    /// missing.
     @Test func forbiddenMissingKeyIsAbsent() async throws {
         try await ScriptedS3.withServer(.generic) { s3 in
             s3.inject(.refuse(status: 403, code: ""), into: .headObject, times: .max) { $0.key.hasSuffix("absent") }
@@ -54,8 +55,9 @@ import TransferCommon
         }
     }
 
-    /// The same store answers 403 to GET of a missing key, too: of an object, and of a session record. Without the
-    /// proof of the probe, or with another error code, such an answer is a refusal.
+    /// Such a store also answers 403 to GET of a missing object or session record. The gateway takes this for a missing
+    /// key only if the probe has shown this behaviour and the code is `AccessDenied`. Otherwise it takes 403 for a
+    /// refusal.
     @Test func forbiddenMissingKeyIsAbsentWhenItIsRead() async throws {
         let isMissing: @Sendable (S3Call) -> Bool = { $0.key.hasSuffix("absent") }
         for (isProved, code) in [
@@ -110,7 +112,8 @@ import TransferCommon
         }
     }
 
-    /// The kind of store keeps checksums, and this one refuses their headers: at CreateMultipartUpload, before a part.
+    /// Stores of this kind usually keep checksums, but this store refuses the headers of checksums. The probe finds
+    /// that out, so the gateway leaves them out already at CreateMultipartUpload.
     @Test func uploadBeginsWithoutTheChecksumThatTheStoreRefuses() async throws {
         var rules = S3Rules.aws
         rules.keepsSHA256 = false
@@ -151,8 +154,8 @@ import TransferCommon
         .deleteObject,
     ])
     func optionalStepWithoutAnswerIsAWarning(step: ProbeFindings.Step) async throws {
-        // To a kind of store that is known to honour conditions, the gateway sends them even without an answer. So the
-        // store whose conditions fail must be of another kind.
+        // To a store of the kind *aws* the gateway sends conditions even if the probe got no answer about them. So the
+        // steps about these conditions are tested with the kind *generic*.
         let isUnknownKind = [.completeCondition, .putCondition].contains(step)
         var rules = S3Rules(name: isUnknownKind ? "generic" : "aws") { rules in
             rules.keepsSHA256 = true
@@ -190,8 +193,8 @@ import TransferCommon
         #expect(record.lines.contains { $0.hasPrefix("warning") && $0.contains(warning) }, "\(record.lines)")
     }
 
-    /// The kind of store is known to honour conditions. It does not answer the question about them at start, so the
-    /// gateway sends the conditions and does not rely on them.
+    /// Stores of this kind are known to honour conditions, but this store does not answer the probe's question about
+    /// them. The gateway sends conditions, but does not rely on them.
     @Test func conditionsOfAKnownKindAreSentWithoutAnAnswer() async throws {
         var rules = S3Rules.aws
         rules.conditionalPut = .failing

@@ -125,8 +125,8 @@ import TransferCommon
         }
     }
 
-    /// The request for the credentials of a web identity uses the proxy, too. The server behind it does not speak TLS,
-    /// so the request ends there.
+    /// The request for the credentials of a web identity uses the proxy, too. The server behind the proxy does not
+    /// speak TLS, so the request fails after the proxy has received it.
     @Test func tokenServiceUsesTheProxy() async throws {
         try await ScriptedServer.withServer({ _ in Self.page }) { server in
             try await ForwardProxy.withProxy(upstreamPort: try port(server)) { proxy in

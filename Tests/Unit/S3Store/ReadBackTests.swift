@@ -56,7 +56,8 @@ import TransferCommon
         }
     }
 
-    /// A part with other bytes is not an object. The agent sends it again, and nothing is deleted.
+    /// If a stored part has other bytes than those that were sent, the client refuses the part and deletes nothing,
+    /// because a part is not an object yet. The agent then sends the part again.
     @Test func partWithOtherBytesIsRefused() async throws {
         try await withStore(of: .gcs) { store, s3 in
             let one = try #require(PartNumber(1))

@@ -70,7 +70,8 @@ import Testing
         #expect(conversation.error?.code == .refusedByPeer(.noApplicationProtocol), "\(program.transcript)")
     }
 
-    /// `openssl s_server` cannot verify a device's certificate. With this flag it refuses the connection.
+    /// `openssl s_server` cannot verify a device's certificate. With `-verify_return_error` it therefore refuses the
+    /// connection.
     @Test func aServerThatDoesNotKnowTheDeviceRefuses() async throws {
         let (conversation, program) = try await connect(Self.proper + ["-verify_return_error", "-rev"]) { _ in }
         guard case .refusedByPeer(let alert) = conversation.error?.code else {

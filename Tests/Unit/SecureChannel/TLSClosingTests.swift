@@ -24,7 +24,7 @@ import Testing
         try closed.wait()
     }
 
-    /// A dropped connection ends at once: it waits neither for the peer's goodbye nor for the end of a close that has
+    /// A dropped connection ends at once. It does not wait for the peer's close_notify, not even if a close has already
     /// begun.
     @Test(arguments: ["before the handshake", "during the handshake", "open", "closing"])
     func droppedConnectionDoesNotWait(phase: String) throws {

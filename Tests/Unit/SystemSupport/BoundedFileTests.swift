@@ -39,7 +39,8 @@ import Testing
         }
     }
 
-    /// A user who may write a device list decides which devices the gateway accepts.
+    /// A user who may write a device list decides which devices the gateway accepts. So a file is refused if other
+    /// users than its owner may write it.
     @Test(arguments: [
         (0o600, true), (0o640, true), (0o644, true), (0o444, true), (0o620, false), (0o602, false), (0o664, false),
         (0o666, false), (0o777, false),

@@ -41,7 +41,8 @@ import Testing
         }
     }
 
-    /// The owner may have given others access to the files on purpose.
+    /// The owner may have given other users access to the files on purpose. So a folder with files is refused, and its
+    /// permissions are not changed.
     @Test func folderWithFilesIsRefusedAndNotChanged() async throws {
         try await withTemporaryDirectory { directory in
             try write("x", to: directory.file("file"))

@@ -6,7 +6,8 @@ import TransferCommon
 @Suite struct HandshakeBudgetTests {
     private static func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 0) + .milliseconds(milliseconds) }
 
-    /// Two handshakes at once and 10 a second for one address; four at once and 20 a second in all.
+    /// One address may begin two handshakes at once and 10 a second. All addresses together may begin four at once and
+    /// 20 a second.
     private static func makeBudget() -> HandshakeBudget {
         HandshakeBudget(.init(atOnce: 4, perSecond: 20, perAddressAtOnce: 2, perAddressPerSecond: 10))
     }

@@ -28,8 +28,8 @@ import TransferCore
         #expect(limiter.count == 4)
     }
 
-    /// If an address has only one connection, the limiter admits it, and closes connections of the address that has the
-    /// most. It keeps the single connection until every address has only one.
+    /// A full limiter admits the first connection of an address. To make room, it closes a connection of the address
+    /// that has the most. It closes no single connection of an address as long as another address has more than one.
     @Test func busiestAddressMakesRoom() {
         var limiter = makeLimiter(12, perAddress: 8)
         let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }
@@ -39,7 +39,7 @@ import TransferCore
             #expect(leaving == crowd[number])
             #expect(limiter.count == 12)
         }
-        // An address that has the most connections gets no more: each new one replaces an older one of the same
+        // The address with the most connections cannot get more: each new one replaces an older one of the same
         // address.
         for _ in 0..<100 {
             let leaving = limiter.enter("crowd").leaving
@@ -58,8 +58,9 @@ import TransferCore
         #expect(limiter.count == 0)
     }
 
-    /// The oldest of the connections that wait for a PROXY header makes room for a new one. They displace no connection
-    /// whose peer is known, and the other way round.
+    /// Connections that wait for a PROXY header have a limit of their own. At that limit, a new connection replaces the
+    /// oldest one that waits, and no connection whose peer is known. A connection with a known peer replaces none that
+    /// waits.
     @Test func connectionsBeforeTheirProxyHeaderHaveTheirOwnLimit() {
         var limiter = makeLimiter(2, perAddress: 2, beforeProxyHeader: 3)
         let known = [limiter.enter("a").newcomer, limiter.enter("b").newcomer]
@@ -86,7 +87,8 @@ import TransferCore
         #expect(limiter.countBeforeProxyHeader == 0 && limiter.count == 0)
     }
 
-    /// A host with one IPv6 address usually has the whole /64 network, which is 2⁶⁴ addresses.
+    /// A host with one IPv6 address usually has the whole /64 network, which is 2⁶⁴ addresses. So the limiter counts a
+    /// /64 network as one address.
     @Test(arguments: [
         ("192.0.2.1", "192.0.2.1", true), ("192.0.2.1", "192.0.2.2", false),
         ("::ffff:192.0.2.1", "192.0.2.1", true), ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),

@@ -76,7 +76,8 @@ import TransferCore
         _ = try connection.channel.finish()
     }
 
-    /// A header from any other address would let a peer choose its address. It is passed on, and TLS refuses it.
+    /// The handler reads a header only from a balancer: otherwise any peer could claim any address. Bytes from another
+    /// address pass unchanged, and TLS refuses a header among them.
     @Test func otherAddressesHaveNoHeader() throws {
         let connection = try Connection(from: "192.0.2.9")
         #expect(connection.recorder.events == ["active"])
@@ -132,8 +133,8 @@ import TransferCore
         _ = try connection.channel.finish()
     }
 
-    /// The limits of one address do not hold for processes of the gateway's own machine. A header that tells a loopback
-    /// address must not make a peer one of them.
+    /// The limits for each address do not apply to processes of the gateway's own machine. A header that names a
+    /// loopback address must not free a peer from these limits.
     @Test(arguments: [[192, 0, 2, 1], [127, 0, 0, 1]] as [[UInt8]])
     func headerDoesNotPlaceAPeerOnThisMachine(told: [UInt8]) throws {
         let connection = try Connection(from: "10.0.0.1")

@@ -74,7 +74,8 @@ import TransferCommon
         #expect(bench.advance(to: 101) == 1)
     }
 
-    /// A busy shell sets the timer after each event, more often than once in a millisecond.
+    /// A busy shell sets the timer again after each event, more often than once in a millisecond. A passed deadline
+    /// must fire all the same.
     @Test func eventsDoNotPostponeAPassedDeadline() {
         let bench = Bench()
         _ = bench.advance(to: 100)

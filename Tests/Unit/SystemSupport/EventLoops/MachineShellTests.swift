@@ -150,7 +150,7 @@ import TransferCommon
         #expect(frames.takeWrites().isEmpty)
     }
 
-    /// The reports of one round are added, and belong to the write of that round only.
+    /// The write of a round carries the sum of the reports of that round, and no report of an earlier round.
     @Test func writtenBytesAreReportedOnce() throws {
         var frames = OutboundFrames<Int>()
         frames.opened(1, EmbeddedChannel())

@@ -41,7 +41,7 @@ import Testing
     }
 
     private static let moment = Duration.milliseconds(200)
-    /// More than a pipe holds.
+    /// A line that does not fit in the buffer of a pipe.
     private static let longLine = String(repeating: "x", count: 300_000)
 
     @Test func foreignTextIsMadeVisible() throws {

@@ -10,7 +10,8 @@ import Testing
     func everySignalGoesFurther(hasSummary: Bool, steps: [StopCourse.Step]) {
         let course = StopCourse(hasSummary: hasSummary)
         #expect((1...4).map(course.step) == steps)
-        // From this signal on, the signal handler itself ends the process and does not ask for the step.
+        // At the signal with this number, the signal handler itself ends the process and does not ask `StopCourse` for
+        // a step.
         #expect(steps.firstIndex(of: .exit).map { $0 + 1 } == course.lastNumber)
     }
 

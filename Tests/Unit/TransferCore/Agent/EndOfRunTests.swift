@@ -56,7 +56,7 @@ import WireProtocol
         #expect(driver.machine.nextDeadline == nil && driver.connections.isEmpty)
     }
 
-    /// The run ends for the reason for which its uploads wait, and not because the gateway could not be reached.
+    /// The message names the reason for which the uploads wait, and not that the gateway could not be reached.
     @Test func theReasonIsThatOfTheUploadsThatWait() {
         var driver = Self.opening()
         driver.frame(.sessionRefused(SessionRefused(code: .storeFull, retryAfterMilliseconds: 200_000, message: "")))
@@ -67,7 +67,8 @@ import WireProtocol
         #expect(driver.outcomes.count == 2)
     }
 
-    /// A gateway that refuses file after file is at work: only a run that gets no outcome ends.
+    /// A refused file is an outcome, and each outcome counts as progress. The run ends only if it has no outcome for
+    /// `retryFor`.
     @Test func everyOutcomeIsProgress() {
         var driver = Self.opening()
         Self.wait(.seconds(90), &driver)
@@ -80,8 +81,8 @@ import WireProtocol
         #expect(driver.machine.verdict?.kind == .gatewayAtWork)
     }
 
-    /// What the agent has sent of a part is worth more than a free slot: without SESSION LEAVE, the gateway keeps the
-    /// received bytes for a while.
+    /// The run ends without SESSION LEAVE. The gateway then keeps the received bytes of unfinished parts for a while,
+    /// so a later run need not send them again.
     @Test func theRunEndsWithoutLeavingItsSessions() {
         var driver = Self.opening()
         Self.wait(Self.retryFor - .seconds(5), &driver)

@@ -80,8 +80,8 @@ import WireProtocol
         #expect(codes(driver.change { $0.accepted(ConnectionID(102), now: $1) }) == [.tooManyConnections])
     }
 
-    /// The gateway has as many connections as it may have, and some of them are those of a network that was cut. A
-    /// device that connects anew fences its own.
+    /// The gateway has as many connections as it may have. Some of them are connections of a device whose network was
+    /// cut. When this device connects with a newer run, the gateway fences them and admits the new connection.
     @Test func fullGatewayFencesTheConnectionsOfAnEarlierRun() {
         var driver = GatewayDriver { $0.connectionsMax = 2 }
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }

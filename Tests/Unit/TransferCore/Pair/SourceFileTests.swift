@@ -34,7 +34,7 @@ import WireProtocol
             file.rewrite(file.bytes.map { $0 ^ 1 })
             pair.run()
             if case .stored = pair.agent.outcomes[upload], size == 900 {
-                // The agent had read the whole file before the change, so that version is stored.
+                // The agent had read the whole file before the change, so the store has the old content.
                 #expect(pair.store.object("site/file")?.bytes == file.bytes.map { $0 ^ 1 })
                 continue
             }

@@ -54,8 +54,8 @@ import WireProtocol
         }
     }
 
-    /// The store needs longer to join the parts than the agent goes without progress otherwise. The gateway answers
-    /// PING meanwhile, so the agent waits, and reports that once.
+    /// The store needs ten minutes to join the parts, longer than the agent usually waits without progress. Meanwhile
+    /// the gateway answers PING, so the agent waits, and reports once that it waits.
     @Test(arguments: [900, 5_000])
     func slowCompletionIsAwaited(size: Int) {
         let pair = Pair()

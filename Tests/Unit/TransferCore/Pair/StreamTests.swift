@@ -160,8 +160,9 @@ import WireProtocol
         #expect(pair.store.partsStoredAgain == [])
     }
 
-    /// A list names parts of a stream without an offer. A part under way that has the listed digest is stored. A part
-    /// that is not under way cannot be read next, because a stream is read in order.
+    /// The gateway lists parts of a stream that the agent has not offered again. The agent counts a listed part as
+    /// stored if it is under way and has the listed digest. It ignores other listed parts: it cannot read them next,
+    /// because a stream is read in order.
     @Test(arguments: [true, false])
     func listedPartsOfAStreamAreMatchedWithThoseUnderWay(isSame: Bool) throws {
         var driver = Self.driver()

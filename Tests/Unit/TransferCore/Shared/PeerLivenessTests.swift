@@ -68,7 +68,8 @@ import TransferCore
         #expect(liveness.tick(idleLimit: Self.limit, now: Self.at(85)) == .close)
     }
 
-    /// The rest of half the limit is left for the answer to PING.
+    /// PING is sent after a third of the idle limit. If nothing has arrived within half of the limit, the peer does not
+    /// count as heard.
     @Test func peerThatDoesNotAnswerPingIsNotHeard() {
         var liveness = PeerLiveness(now: Self.at(0))
         #expect(liveness.isHeard(idleLimit: Self.limit, now: Self.at(20)))

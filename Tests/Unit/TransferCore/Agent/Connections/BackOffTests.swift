@@ -191,8 +191,9 @@ import WireProtocol
         expect(waitToSend(.partOffer, &driver), after: 1, longest: .seconds(60))
     }
 
-    /// A file of one part is stored only at its end. Data that arrives at a gateway for the first time resets its
-    /// counts, so one more failure does not make the agent wait for a minute.
+    /// No part of a one-part file is stored before the file ends. So the agent sets its counts of failures to zero as
+    /// soon as new data of the part arrives at a gateway. One more failure then does not make the agent wait for a
+    /// minute.
     @Test func arrivingDataResetsTheCountsOfAOnePartFile() throws {
         var driver = patient()
         driver.submit(size: 900)

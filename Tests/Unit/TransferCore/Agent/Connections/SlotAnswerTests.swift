@@ -93,7 +93,8 @@ import WireProtocol
         }
     }
 
-    /// A part error arrives before SESSION OPENED. It does not affect the agent's offer, which the gateway still holds.
+    /// A part error arrives before SESSION OPENED. The agent ignores it, because the gateway still holds the agent's
+    /// offer.
     @Test func aReportAheadOfItsSessionIsIgnored() throws {
         var driver = AgentTableTests.driver(in: .openingEarly)
         let part = try #require(PartNumber(1))

@@ -356,8 +356,8 @@ import WireProtocol
         #expect(failure.kind == .protocolViolation)
     }
 
-    /// The file is touched while its only part is read, so the part is read a second time. Its offer needs an MD5 as
-    /// before.
+    /// The file is touched while the agent reads its only part, so the agent reads the part a second time. Both reads
+    /// must compute the MD5 for the offer.
     @Test func secondReadKeepsTheMD5() throws {
         var driver = AgentDriver()
         driver.submit(size: 900, saved: AgentDriver.saved(size: 900, stored: 0))

@@ -110,8 +110,8 @@ import WireProtocol
         #expect(part.storeIsWell(now: Self.now) == false)
     }
 
-    /// Data that arrives for the first time ends the row of failures. What arrives again does not: a part that a
-    /// gateway takes and gives up again and again would then be sent without a pause.
+    /// Data that arrives for the first time sets the count of failures to zero. Repeated data does not: otherwise the
+    /// agent would send a part without a pause if a gateway accepts and drops it again and again.
     @Test func dataThatArrivesForTheFirstTimeEndsTheRowOfFailures() {
         var part = Self.sending()
         part.failures = 5

@@ -41,7 +41,7 @@ import WireProtocol
         #expect(!window.admits(part, beside: 9))
     }
 
-    /// What gateways said of the parts of one session says nothing of the parts of the next.
+    /// When a new session begins, the agent forgets what gateways hold of the parts of the earlier session.
     @Test func aNewSessionForgetsWhatGatewaysHold() throws {
         let (part, other) = (try #require(part), try #require(PartNumber(8)))
         var window = SendWindow()
@@ -51,8 +51,8 @@ import WireProtocol
         #expect(!window.admits(part, beside: 1) && window.partsMax == 1)
     }
 
-    /// A gateway holds the beginning of part 1, so its data waits for the decision. No gateway holds bytes of
-    /// a session that begins, so there the agent again sends data before the decision.
+    /// In the lost session a gateway holds the beginning of part 1, so the agent waits for a decision before it sends
+    /// data of the part. In the new session no gateway holds any bytes, so the agent sends data before the decision.
     @Test func dataGoesEarlyInANewSession() throws {
         let part = try #require(PartNumber(1))
         let partial = PartialPart(part: part, digest: ToyDigest.sha256([1]), offset: 10, limit: 20)

@@ -87,8 +87,8 @@ import TransferCore
         #expect(limit.ownVersion == .cannotAppear)
     }
 
-    /// The wait ends with the session that begins after it. It says nothing of a COMPLETE that this session sends, so
-    /// the version may appear although a further session begins.
+    /// The wait covers only requests from before it. The new session sends a COMPLETE, whose outcome is unknown. When a
+    /// further session begins, the version of that COMPLETE may still appear.
     @Test func aWaitSaysNothingOfLaterRequests() {
         var limit = PutLimit()
         limit.otherVersionMayAppear()
@@ -101,7 +101,7 @@ import TransferCore
         #expect(limit.ownVersion == .completeSent)
     }
 
-    /// A refusal answers the last COMPLETE. If an earlier one was sent, its request may still take effect.
+    /// A refusal answers the last COMPLETE only. The request of an earlier COMPLETE may still take effect.
     @Test func aRefusalConcernsOnlyTheLastComplete() {
         var once = PutLimit()
         once.completeSent()

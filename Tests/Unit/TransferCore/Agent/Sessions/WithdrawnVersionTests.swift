@@ -77,7 +77,8 @@ import WireProtocol
         #expect(!written.contains(.mayStillAppear(Self.upload)))
     }
 
-    /// The first COMPLETE was sent on a connection that was lost. The refusal of the second one says nothing of it.
+    /// The first COMPLETE was sent on a connection that was lost. The refusal of the second COMPLETE does not show the
+    /// outcome of the first.
     @Test func refusalAfterALostCompleteIsRemembered() throws {
         var driver = completed()
         _ = driver.connectionLost()

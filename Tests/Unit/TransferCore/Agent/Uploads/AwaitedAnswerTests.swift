@@ -53,7 +53,8 @@ import WireProtocol
         #expect(answer.dueSince == Self.now + .seconds(9))
     }
 
-    /// While parts are sent one behind the other, one of them always waits for the store.
+    /// While the agent sends one part after another, it always awaits the answer about some part. So the wait is
+    /// counted from the last progress, not from the first of these parts.
     @Test func progressBeginsTheWaitForAPartAnew() {
         var answer = AwaitedAnswer()
         answer.awaits(.part, progressAt: Self.now, now: Self.now)
@@ -100,7 +101,7 @@ import WireProtocol
         }
     }
 
-    /// A gateway that does not answer PING counts as away, whatever it owes.
+    /// A gateway that does not answer PING counts as away, whichever other answer it owes.
     @Test func silentGatewayIsGivenUpAfterTheUsualTime() throws {
         var driver = AgentTableTests.driver(in: .completing)
         let began = driver.now

@@ -113,7 +113,7 @@ import WireProtocol
         #expect(driver.slots.isEmpty)
     }
 
-    /// The gateway is asked by PROVE with the digest of the proof, so that the file is not read.
+    /// A driver that asks the gateway by PROVE. It takes the digest from the proof and does not read the file.
     private static func proving() throws -> AgentDriver {
         let (driver, actions) = driver(receiptKey: AgentProofTests.siteKey, request { $0.wantsReceipt = true })
         let proofs = frames(actions).compactMap { if case .prove(let prove) = $0 { prove } else { nil } }

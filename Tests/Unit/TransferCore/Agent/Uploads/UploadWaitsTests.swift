@@ -36,7 +36,8 @@ import WireProtocol
         #expect(end <= Self.now + .seconds(1))
     }
 
-    /// A file of one part is stored only at its end, so data that arrives ends the row, too.
+    /// No part of a one-part file is stored before the file ends. So data that arrives at the gateway already sets the
+    /// count of failures to zero.
     @Test func dataThatArrivesEndsTheRow() {
         var (waits, clock) = (UploadWaits(), Self.clock)
         for _ in 0..<5 { _ = waits.refused(Self.busy, listsParts: false, &clock) }
@@ -53,8 +54,8 @@ import WireProtocol
         #expect(waits.joinsAt == Self.now + .seconds(50) && waits.failures == 2)
     }
 
-    /// The gateway knows when the store may be well again, so its advice bounds the wait. A query with a list of parts
-    /// is long and is repeated less often.
+    /// The gateway knows when it will try the store again, so the agent's own back-off stays short. A query with a list
+    /// of parts is long, so its back-off grows as usual.
     @Test func onlyAShortRequestIsRepeatedAsTheGatewayAdvises() {
         let refusal = GatewayRefusal(.storeUnavailable, adviceMilliseconds: 100)
         for listsParts in [false, true] {

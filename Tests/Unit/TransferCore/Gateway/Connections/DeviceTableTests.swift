@@ -80,7 +80,8 @@ import WireProtocol
         #expect(table.pacesCount == 0, "nothing of the rate is used any more")
     }
 
-    /// Any number of devices may come and leave, as an authority vouches for them.
+    /// If an authority vouches for devices, any number of them may come and leave. So the table forgets the rates of
+    /// devices that have left.
     @Test func unusedRatesAreForgotten() {
         let limits = GatewayDriver().machine.limits
         var table = DeviceTable()

@@ -50,14 +50,15 @@ import WireProtocol
         #expect(fail(5, &doubt) == [false, false, false, false, false])
         doubt.resumed()
         #expect(fail(3, &doubt) == [false, false, true])
-        // A stored part, and an answer that is no loss, begin and do not continue the row.
+        // A stored part ends the row of losses. Another failure, such as a full store, neither ends nor lengthens it.
         _ = doubt.answered(Self.lost)
         _ = doubt.answered(.partStored(etag: "e"))
         #expect(fail(2, &doubt) == [false, false])
         let isListed = doubt.answered(.failed(.full))
         #expect(!isListed)
         #expect(fail(1, &doubt) == [true])
-        // The store lists the upload: failures are those of the store, until it stores a part again.
+        // The store lists the upload, so the upload exists. Until a part is stored again, failures count against the
+        // store and lead to no further list.
         let step = doubt.step(after: .parts([]), mayBeCompleting: false)
         #expect(step == .open)
         #expect(fail(3, &doubt) == [false, false, false])
@@ -92,8 +93,8 @@ import WireProtocol
         decisions(actions).contains { if case .send = $0 { true } else { false } }
     }
 
-    /// The store answers each part of an upload that is gone as if it were unavailable. That harms no other device, and
-    /// the agent learns that its upload is gone.
+    /// The upload of one device is gone, and the store answers each of its parts with *unavailable*. The gateway still
+    /// takes parts of other devices, and reports to the agent that its upload is gone.
     @Test func goneUploadHarmsNoOtherDevice() throws {
         var driver = try doubting()
         let told = driver.frame(.partOffer(try offer(4)))
@@ -123,7 +124,7 @@ import WireProtocol
         var driver = try doubting()
         driver.frame(.partOffer(try offer(4)))
         #expect(isSend(driver.answer(.parts([]))))
-        // From now on a failing part is the store's failure.
+        // From now on the gateway counts a failing part against the store.
         for part in 5...6 as ClosedRange<UInt32> { driver.frame(.partOffer(try offer(part))) }
         var notes: [GatewayNote] = []
         for _ in 4...6 {
@@ -132,7 +133,7 @@ import WireProtocol
         #expect(notes == [.storeUnavailable(.unavailable)])
     }
 
-    /// The store answers the list no better than the parts: it is the store that fails.
+    /// The store fails to answer the list, too. So the gateway concludes that the store is down, and opens the breaker.
     @Test func unansweredListOpensTheBreaker() throws {
         var driver = try doubting()
         #expect(driver.answer(Self.lost).contains(.note(.storeUnavailable(.unavailable))))

@@ -92,8 +92,8 @@ import WireProtocol
         #expect(try Self.data(150, 900, to: &part) == .violation(.creditExceeded, "the part has 1000 bytes"))
     }
 
-    /// The gateway first grants few bytes for a part that it sends cautiously to a store. The agent may already have
-    /// sent more within the initial credit, before it read the decision. The gateway accepts those bytes too.
+    /// While the gateway doubts the store, it first grants only few bytes of a part. The agent may already have sent
+    /// more within the initial credit, before it read the decision. The gateway accepts those bytes too.
     @Test func initialCreditCountsBeyondACautiousLimit() throws {
         var part = try Self.sending(bytesFirst: 10)
         #expect(part.limit == 10)

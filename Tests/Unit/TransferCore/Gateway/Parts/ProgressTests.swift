@@ -121,7 +121,8 @@ import WireProtocol
         }
     }
 
-    /// An empty file waits for nothing but COMPLETE. A store that gets every part as a stream loses nothing by waiting.
+    /// An empty file waits for nothing but COMPLETE. Meanwhile it occupies a place among the requests to the store only
+    /// if the store gets parts as a whole. Only then the gateway evicts it.
     @Test(arguments: [(0, []), (1, [.partInterrupted])] as [(UInt64, [ErrorCode])])
     func emptyPartIsEvictedOnlyIfTheStoreGetsPartsAsAWhole(heldPartBytesMax: UInt64, codes: [ErrorCode]) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }

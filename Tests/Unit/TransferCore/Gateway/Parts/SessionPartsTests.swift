@@ -167,7 +167,9 @@ import WireProtocol
         #expect(parts.storedForm(of: offer) == nil)
     }
 
-    /// Another gateway can be completing the upload only if every part is stored, is being received, or is listed.
+    /// The store does not know the upload. If every part is stored, is being received, or is listed, another gateway
+    /// may be completing the upload, so the session searches for the object patiently. Otherwise no gateway can be
+    /// completing it.
     @Test func unknownUploadIsSearchedForPatientlyIfAllPartsAreKnown() throws {
         let number = try Self.number()
         for (listed, isPatient) in [(0, false), (3, true)] {
@@ -179,7 +181,8 @@ import WireProtocol
         }
     }
 
-    /// What a failed call means depends on whether the file has one part or several.
+    /// Whether a failed call ends the session or only the part depends on the failure, and on whether the file has one
+    /// part.
     @Test func failuresConcernThePartOrTheSession() throws {
         let number = try Self.number()
         for (size, failure, isOfSession) in [

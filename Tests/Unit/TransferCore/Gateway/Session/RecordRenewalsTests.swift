@@ -129,7 +129,8 @@ import WireProtocol
         }
     }
 
-    /// The breaker of this gateway opens at the first failure that counts.
+    /// A failed renewal does not count against the store. To show this, the test lets the breaker open at the first
+    /// failure that counts.
     @Test(arguments: failures)
     func failedRenewalDoesNotHoldUpParts(answer: StoreAnswer) throws {
         var (driver, renewal) = try Self.resumed(storedParts: 2) {
@@ -139,7 +140,7 @@ import WireProtocol
         }
         let told = driver.change { $0.handle(.storeAnswered(renewal, answer, wallMilliseconds: 0), now: $1) }
         #expect(Self.breakerNotes(told) == 0)
-        // The part gets its whole window at once: the gateway has no doubts about the store.
+        // The gateway does not doubt the store, so it grants the part its whole window at once.
         let offer = try #require(GatewayDriver.offer(3, of: 2_500))
         let decided = frames(driver.frame(.partOffer(offer)))
         guard case .partDecision(let decision)? = decided.first, case .send(offset: 0, let limit) = decision.decision

@@ -69,7 +69,8 @@ import WireProtocol
         }
     }
 
-    /// Only a phase that rests can pause, and it pauses only while the work in it pauses, such as a search.
+    /// A session pauses only between two requests to the store, and only if its work asks for a pause, as a search
+    /// does.
     @Test func onlyRestingPhasesPause() throws {
         for phase in try Self.phases() { #expect(phase.pauseEnd == nil) }
         var search = Self.search

@@ -95,8 +95,8 @@ import WireProtocol
 
     // MARK: Resuming
 
-    /// The session token carries the write condition. So a resumed upload of a one-part file replaces no foreign object
-    /// either.
+    /// The session token carries the write condition. So a resumed upload of a one-part file keeps to its condition and
+    /// replaces no foreign object.
     @Test func resumedOnePartFileMeetsAForeignObject() {
         var driver = GatewayDriver()
         driver.connect()

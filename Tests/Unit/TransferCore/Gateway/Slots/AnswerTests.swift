@@ -51,7 +51,7 @@ import WireProtocol
         }
     }
 
-    /// Reports everything as written, and returns what the gateway then does.
+    /// Reports that `bytes` have been written to the socket, and returns what the gateway then does.
     private static func write(
         _ bytes: UInt64, _ driver: inout GatewayDriver, on id: ConnectionID = GatewayDriver.connection
     ) -> [GatewayAction] {

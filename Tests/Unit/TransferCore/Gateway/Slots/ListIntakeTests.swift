@@ -142,7 +142,7 @@ import WireProtocol
         #expect(listBytes == ListIntake.bytes(announced: isOfQuery ? count : count - 1))
     }
 
-    /// The next list of a slot may have as many entries as the one before.
+    /// A new list counts as progress even if it has exactly as many entries as the list before it.
     @Test func nextListMovesEvenIfItIsAsLong() {
         var intake = Self.intake(Self.page(0..<2, isLast: true))
         #expect(intake.hasMoved() && !intake.hasMoved())

@@ -66,7 +66,8 @@ import WireProtocol
         #expect(driver.machine.requestsUnderWay == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// A slot that is left takes its waiting list along, and a list that has begun is answered as before.
+    /// When the agent leaves a slot, the gateway drops the slot's list if the call has not begun. A call that has begun
+    /// continues, and its answer lets the next call begin.
     @Test func waitingCallLeavesWithItsSlot() {
         var driver = GatewayDriver { $0.calls.lists = 1 }
         driver.connect()
@@ -80,7 +81,8 @@ import WireProtocol
         #expect(Self.keys(driver.answer(.parts([]))) == ["site/f3"])
     }
 
-    /// ABORT takes the place of the question that the session waits for.
+    /// The session waits for a list that has not begun. ABORT arrives: the gateway drops the list and aborts the upload
+    /// at once.
     @Test func abortTakesThePlaceOfAWaitingCall() {
         var driver = GatewayDriver { $0.calls.lists = 1 }
         driver.connect()
@@ -105,7 +107,8 @@ import WireProtocol
         #expect(cancelled.contains(.cancel(driver.requests[0].id)))
     }
 
-    /// A session that has written its record continues to open without its slot, so that its upload can be found.
+    /// The slot of a session is lost after its record was written. The session still creates its upload and writes the
+    /// upload's id into the record, so that the cleaner can find the upload.
     @Test func sessionThatHasWrittenGoesOn() {
         var driver = GatewayDriver { $0.calls.records = 1 }
         driver.connect()
@@ -126,7 +129,7 @@ import WireProtocol
         #expect(driver.requests.map(\.request.kind) == [.writeRecord])
     }
 
-    /// When the process ends, waiting calls never begin, and the answers of the others begin no further call.
+    /// When the process ends, waiting calls never begin, not even when the store answers the calls that have begun.
     @Test func nothingBeginsAtTheEndOfTheProcess() {
         var driver = GatewayDriver { $0.calls.lists = 1 }
         driver.connect()
