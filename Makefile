@@ -51,7 +51,7 @@ deps-system:
 deps-tools: deps-system
 	@Tests/Tools/deps tools
 
-# Builds only the two programs. A plain `swift build` would also build the tests and their tools, which are half of it.
+# Builds only the two programs. A plain `swift build` would also build the tests and their tools, which is twice the work.
 build: deps-system
 	swift build $(SWIFT_FLAGS) --product sluice-agent
 	swift build $(SWIFT_FLAGS) --product sluice-gateway
@@ -68,8 +68,8 @@ format:
 check: deps lint
 	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"
 
-# Some tests have time limits that other tests must not exceed by slowing them down, so they run alone: the end-to-end
-# tests, and the tests whose names contain `Relay`. Each Relay test runs a gateway, an agent and a store in one process.
+# Some tests would exceed their time limits if other tests ran beside them, so they run alone: the end-to-end tests, and
+# the tests whose names contain `Relay`. Each Relay test runs a gateway, an agent and a store in one process.
 test: check
 	swift test $(TEST_FLAGS) --filter "$(SLOW_TESTS)"
 	Tests/Tools/end-to-end "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

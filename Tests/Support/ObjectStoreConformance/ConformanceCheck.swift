@@ -55,13 +55,13 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case keysCannotNest
     /// Like `keysCannotNest`, but the store lets an upload to the other key begin, and refuses only its completion.
     case nestedUploadsRefusedLate
-    /// Of two keys such as `a` and `a/b` only one can exist; the store answers the other with an internal error, so the
-    /// client cannot know the reason.
+    /// Of two keys such as `a` and `a/b` only one can exist; the store answers a write to the other with an internal
+    /// error, so the client cannot know the reason.
     case nestedKeysFail
     /// The store keeps a body whose digest differs from the offered one. `StoreLimits.checksPartDigests` is then false.
     case digestsUnchecked
-    /// An object that the store refuses because of its digest damages the one that it would have replaced: reading that
-    /// one breaks off.
+    /// If the store refuses an object because of its digest, it damages the existing object under the key: a client
+    /// that reads the existing object gets only some of its bytes.
     case refusedPutsDamageObjects
     /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` must show this.
     case putIgnoresIfAbsent

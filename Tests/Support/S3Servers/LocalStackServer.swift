@@ -27,8 +27,8 @@ package enum LocalStackServer {
         }
     }
 
-    /// Two things no setting of LocalStack changes: its objects are in one folder for all servers of a machine, and it
-    /// listens on all addresses of the machine. So this program changes both before it starts LocalStack.
+    /// LocalStack keeps the objects of all servers of a machine in one folder, and listens on all addresses of the
+    /// machine. No setting changes either, so this program changes both before it starts LocalStack.
     private static let launcher = """
         import functools, sys
         from localstack.runtime.main import main

@@ -32,7 +32,8 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var wantsAllParts = false
     /// Whether the store refuses a body that differs from `x-amz-content-sha256`.
     package var checksContentSHA256 = true
-    /// Whether the store answers such a body with an internal error instead of a refusal.
+    /// Whether the store answers a body that differs from `x-amz-content-sha256` with an internal error instead of a
+    /// refusal.
     package var failsOnWrongDigests = false
     /// Whether the store keeps `x-amz-checksum-sha256` of parts. If an upload declares the checksum, the store also
     /// keeps the composite checksum of the object.

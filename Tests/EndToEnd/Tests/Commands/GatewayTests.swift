@@ -152,7 +152,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A damaged record does not keep the commands from the other uploads, and shows in their exit code.
+        /// The commands continue with the other uploads after a damaged record. Their exit code shows that they could
+        /// not read it.
         @Test func uploadsCommandsEndWithTheCodeOfAFailure() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, try site.makeLargeFile())

@@ -7,8 +7,8 @@ extension EndToEndTests {
     /// Tests that the second SIGINT or SIGTERM ends both programs at once, whatever blocks them.
     @Suite
     struct StopTests {
-        /// Shorter than the time after which a program by itself stops waiting for a reader of its output, or for a
-        /// gateway.
+        /// The time within which a stopped program must end. It is shorter than the time after which a program gives up
+        /// by itself if a reader of its output, or a gateway, does nothing.
         private static let atOnce = Duration.milliseconds(4_500)
 
         /// Sends two signals, and expects that the program ends at once.
@@ -42,7 +42,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The thread that reads the stream is stuck, because no process writes into the pipe.
+        /// The thread that reads the stream is stuck, because no process writes into the pipe. The agent must end all
+        /// the same.
         @Test func blockedReadDoesNotKeepTheAgent() async throws {
             try await Site.serving { site, agent in
                 let pipe = Site.quoted(site.path("silent"))
@@ -57,7 +58,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The drain waits for an agent whose connection is stalled, with a limit that is longer than this test.
+        /// A connection is stalled, so the drain waits for its agent, for longer than this test may last. The second
+        /// signal must end the gateway all the same.
         @Test func drainDoesNotKeepTheGateway() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--drain-limit", "5min"]) { gateway in

@@ -26,11 +26,13 @@ extension EndToEndTests {
             }
         }
 
-        /// The stamp and the proof of the journal are enough, until the file is touched or the user wants it read.
+        /// The agent skips a file whose stamp equals that of the proof in its journal. It reads the file only if the
+        /// file was touched, or if the user asks for it with `--checksum`.
         @Test func unchangedFilesAreNotReadAgain() async throws {
             try await Site.serving { site, agent in
                 for name in ["a", "b", "c"] { _ = try site.makeFile("tree/\(name)", bytes: 2 * Self.partBytes) }
-                // A stamp tells versions apart only if it was two seconds old when the file was read.
+                // If a file is read less than two seconds after its last change, its stamp proves nothing. So wait
+                // before the push.
                 let made = ContinuousClock.now
                 try await withDeadline(Site.deadline, "the stamps of the files to count") {
                     while ContinuousClock.now - made < .seconds(3) {
@@ -52,7 +54,8 @@ extension EndToEndTests {
                 let touched = try await agent.run(push, exits: 1)
                 #expect(touched.outcomes.sorted() == ["keyTaken", "there", "there"])
                 #expect(try touched.summary.unchanged == 2)
-                // The condition *fail* is about the object, so the object has to be met.
+                // With `--if-exists fail` the agent asks the gateway about each object, so it must not skip unchanged
+                // files.
                 let failed = try await agent.run(push + ["--if-exists", "fail"], exits: 1)
                 #expect(failed.outcomes == ["keyTaken", "keyTaken", "keyTaken"])
             }

@@ -54,7 +54,8 @@ extension EndToEndTests {
                 let push = ["push", path, "--settle", "500ms"]
                 var outcomes: [String] = []
                 try await withProgram(program, arguments) { running in
-                    // The file looks complete until the writer has opened it, and the agent may store it.
+                    // Until the writer has opened the file, the file looks complete, and the agent would be right to
+                    // store it. So wait.
                     try await running.waitForLine { $0 == "open" }
                     while running.exitStatus == nil {
                         let run = try await agent.start(push) { agent in

@@ -152,7 +152,7 @@ struct Villain: Sendable {
     let name: String
     let fingerprint: Fingerprint
     let tls: TLSContext
-    /// The same, with a time limit for the handshake that no test reaches.
+    /// Like `tls`, but with a time limit for the handshake that no test reaches.
     let patientTLS: TLSContext
     private(set) var port: Int
     /// The number of the device's run. All its connections belong to one run, so none of them fences another.

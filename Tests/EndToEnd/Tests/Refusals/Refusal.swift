@@ -91,8 +91,8 @@ extension AgentHandle {
         try refusal.expect(read.lines[0].text, sourceLocation: sourceLocation)
     }
 
-    /// Runs a push that ends before it has taken up all its files. Expects that the outcomes and the files that were
-    /// not begun are all files, and that the number of outcomes with this failure is bounded.
+    /// Runs a push that ends before it has taken up all its files. Expects that each file has an outcome or counts as
+    /// not begun, and that only a bounded number of files has this failure as its outcome.
     ///
     /// - Parameters:
     ///   - failure: the failure that ends the run.

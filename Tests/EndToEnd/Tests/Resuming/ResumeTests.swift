@@ -27,8 +27,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Another user replaces a directory or a file below the pushed directory by a link. `resume` follows it as
-        /// little as `push` does, although the link leads to the right file here.
+        /// Another user replaces a directory or a file below the pushed directory by a link. Neither `push` nor
+        /// `resume` follows such a link, even though it leads to the right file here.
         @Test(arguments: ["tree/folder", "tree/folder/file"])
         func resumeFollowsNoLinkBelowPushedDirectory(replaced: String) async throws {
             try await Site.serving { site, agent in

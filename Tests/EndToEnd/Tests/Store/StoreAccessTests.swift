@@ -129,7 +129,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Only the proxy that the environment names knows the store's host name.
+        /// No name service knows the store's host name, only the proxy that the environment names.
         @Test func storeBehindAProxyIsUsed() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 let port = try #require(s3.endpoint.split(separator: ":").last.flatMap { Int($0) })

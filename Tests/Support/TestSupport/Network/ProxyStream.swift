@@ -86,7 +86,8 @@ final class ProxyStream {
     // MARK: - Forwarding
 
     func pass() {
-        // A write may report writability before it returns.
+        // A write may report writability before it returns, and so call this method again. Do not pass bytes in that
+        // call.
         guard !isStopped, !isPassing else { return }
         isPassing = true
         defer { isPassing = false }

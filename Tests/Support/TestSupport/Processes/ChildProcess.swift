@@ -46,8 +46,8 @@ final class ChildProcess: Sendable {
         self.readers = readers
     }
 
-    /// Starts the process and returns once it runs. Ignores cancellation, which could leave a process that no test
-    /// ends.
+    /// Starts the process and returns once it runs. Ignores cancellation, because a cancelled start could leave a
+    /// process that no test ends.
     static func start(_ launch: Launch) async throws -> ChildProcess {
         let record = Watched(ChildRecord())
         let output = try await OutputReader.open(.standardOutput, record: record)

@@ -74,9 +74,9 @@ package final class AgentHost {
 
     package var heldParts: Int { held.count }
 
-    /// Whether the agent is connected and has lost no connection for this time, and each connection has been open for
-    /// as long and has brought a frame in the second half of the time. For a run that the agent has ended: whether that
-    /// was so at its end.
+    /// Whether the agent has been well connected for this time: it is connected and has lost no connection in this
+    /// time, and each of its connections has been open for this time and has brought a frame in the second half of it.
+    /// If the agent has ended its run, the end of the run counts as the present.
     package func isWellConnected(for age: Duration) -> Bool {
         let (ends, lostConnectionAt, now) = atEnd ?? (ends, lostConnectionAt, now)
         let areAlive = ends.values.allSatisfy { end in
