@@ -51,7 +51,7 @@ deps-system:
 deps-tools: deps-system
 	@Tests/Tools/deps tools
 
-# Builds only the two programs. A plain `swift build` would also build the tests and their tools, which is twice the work.
+# Builds only the two programs. A plain `swift build` would also build the tests and their tools: twice the work.
 build: deps-system
 	swift build $(SWIFT_FLAGS) --product sluice-agent
 	swift build $(SWIFT_FLAGS) --product sluice-gateway
