@@ -3,7 +3,7 @@ import Testing
 import TransferCore
 import WireProtocol
 
-/// Tests of the exit codes for error codes of a gateway.
+/// Tests of the agent's exit code for each error code of a gateway.
 @Suite struct ExitCodeTests {
     /// The column *agent* of the table of codes (specification §12) names the exit code or says that the agent retries.
     /// If the agent retries, the test expects the exit code with which the agent gives up in the end.

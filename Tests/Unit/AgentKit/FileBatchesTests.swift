@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import TransferCore
 
-/// Tests of batching the files of a walk in order.
+/// Tests of taking the files of a walk in batches.
 @Suite struct FileBatchesTests {
     private func batches(_ paths: [URL], key: String? = nil, atMost count: Int) -> [[FileBatches.Candidate]] {
         let files = FileWalk(paths: paths.map { $0.path(percentEncoded: false) })

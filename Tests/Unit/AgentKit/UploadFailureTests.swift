@@ -9,7 +9,8 @@ import TransferCore
         #expect(UploadFailure(withoutTLSTo: address, host: "localhost") == nil)
     }
 
-    /// A name that looks like loopback, such as `localhost`, may resolve to an address of another machine.
+    /// A name that looks like loopback, such as `localhost`, may resolve to an address of another machine. The agent
+    /// must then refuse to connect without TLS.
     @Test(arguments: ["10.0.0.1", "::", "fe80::1", nil] as [String?])
     func connectionWithoutTLSToAnotherMachineFails(address: String?) throws {
         let failure = try #require(UploadFailure(withoutTLSTo: address, host: "localhost"))

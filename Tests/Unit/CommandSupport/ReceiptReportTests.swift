@@ -47,7 +47,7 @@ struct ReceiptReportTests {
         #expect(report.lines[0].contains(Self.siteKey))
     }
 
-    /// A public key in PEM, in the same form as the key block in a receipt.
+    /// The key may also be given as a file with a public key in PEM.
     @Test func aKeyMayBeAFile() throws {
         let lines = try Self.text().split(separator: "\n")
         try withFile(lines.suffix(3).joined(separator: "\n") + "\n") { path in

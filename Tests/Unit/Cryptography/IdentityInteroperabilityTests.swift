@@ -109,7 +109,7 @@ import WireProtocol
         }
     }
 
-    /// An operator's steps from an identity to a certificate that an authority has signed.
+    /// Performs an operator's steps from an identity to a certificate that an authority has signed.
     @Test(arguments: KeyType.allCases)
     func aSignedRequestBecomesTheCertificate(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

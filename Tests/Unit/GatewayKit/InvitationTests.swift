@@ -217,7 +217,8 @@ struct InvitationTests {
         }
     }
 
-    /// Gateways of a site may share the list through a symbolic link.
+    /// Gateways of a site may share the list through a symbolic link. A command that changes the list must not replace
+    /// the link by a file.
     @Test func aLinkStaysALink() async throws {
         try await Self.withHome { home in
             let shared = home.path + "/shared"

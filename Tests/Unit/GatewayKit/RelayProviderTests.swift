@@ -67,7 +67,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// An object of another writer appears between the lookup and the write.
+    /// An object of another writer appears between the lookup and the write. The condition of the write keeps that
+    /// object.
     @Test(arguments: [S3Rules.aws, .minio], [0, 3])
     func conditionKeepsAConcurrentObject(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in

@@ -167,7 +167,7 @@ import WireProtocol
                 #expect(error?.description.contains("remove") == true)
             }
         }
-        // A certificate signed by another site.
+        // The home also refuses a certificate that another site has signed.
         try await with { home in
             try await with { other in
                 _ = try SiteKeyChange(of: other).announce()

@@ -143,8 +143,8 @@ import WireProtocol
     }
 
     /// The inode number of a replaced file is free at once, and the next object of the key may get it. Descriptions are
-    /// named after inode numbers, so the new description would have the name of the old one that is about to be
-    /// removed.
+    /// named after inode numbers, so the new description then has the name of the old one. FileStore must not remove
+    /// the new one in place of the old one.
     @Test func keepsTheDescriptionOfAReusedInode() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

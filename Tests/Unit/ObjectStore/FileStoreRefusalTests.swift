@@ -8,7 +8,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// FileStore refuses invalid keys and states. The message gives the reason without the path of the directory.
+/// FileStore refuses invalid keys, and calls that the state of the directory does not permit. The message gives the
+/// reason without the path of the directory.
 @Suite struct FileStoreRefusalTests {
     @Test(arguments: [
         "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/.", "a\0b", ".sluice", ".sluice/sessions/x",
@@ -161,8 +162,8 @@ import WireProtocol
         }
     }
 
-    /// A file that cannot be opened for want of a descriptor is there, so the gateway must not conclude that it is
-    /// missing.
+    /// If the process has no free descriptor, it cannot open a file that exists. The gateway must not conclude that the
+    /// file is missing.
     @Test(arguments: [EMFILE, ENFILE])
     func missingDescriptorIsNotMissingFile(_ code: CInt) async throws {
         let faults = FileFaults()

@@ -152,7 +152,8 @@ import WireProtocol
         }
     }
 
-    /// Another gateway removes an empty folder just before this gateway puts a file into it.
+    /// Another gateway removes an empty folder just before this gateway puts a file into it. This gateway makes the
+    /// folder again.
     @Test func recreatesAVanishedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -194,7 +195,7 @@ final class Gate: Sendable {
         pipe.fileHandleForWriting.closeFile()
     }
 
-    /// Blocks a thread of a store.
+    /// Blocks the calling thread until the gate opens.
     func waitOnThread() {
         arrival.continuation.finish()
         _ = pipe.fileHandleForReading.availableData

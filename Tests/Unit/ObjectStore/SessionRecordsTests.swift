@@ -55,7 +55,7 @@ import WireProtocol
         }
     }
 
-    /// Other programs and later versions read these bytes.
+    /// Other programs and later versions read these bytes, so their form must not change.
     @Test func hasAFixedFormAndName() throws {
         let record = Self.record("a/é", session: 0xAB, upload: "u-1")
         #expect(

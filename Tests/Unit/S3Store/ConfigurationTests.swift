@@ -94,7 +94,7 @@ import WireProtocol
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
     }
 
-    /// The address of the store in Protocol/vectors/receipt.txt, written in several ways.
+    /// However the address of the store is written, its identity is the one in Protocol/vectors/receipt.txt.
     @Test func identityMatchesTheVector() throws {
         let text = try String(
             contentsOf: RepositoryFiles.root.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)

@@ -51,8 +51,8 @@ import Testing
         #expect(S3Documents.Lifecycle(reading: bytes) == nil)
     }
 
-    /// A store that ignores the question for versions or rules lists objects. Read as an empty list of versions, the
-    /// answer would make the gateway believe that it has deleted every version.
+    /// A store may ignore that the gateway asks for versions or rules, and list objects instead. Read as an empty list
+    /// of versions, this answer would make the gateway believe that it has deleted every version.
     @Test func listOfObjectsIsNoListOfVersions() {
         let fields = "<IsTruncated>false</IsTruncated><MaxKeys>1000</MaxKeys><Contents><Key>k</Key></Contents>"
         let bytes = Array("<ListBucketResult>\(fields)</ListBucketResult>".utf8)

@@ -95,7 +95,8 @@ import WireProtocol
         }
     }
 
-    /// The outcome is unknown, because the store may have executed the request before it failed. The detail remains.
+    /// The outcome is unknown, because the store may have executed the request before it failed. The error still
+    /// contains the store's answer.
     @Test func unknownOutcomeKeepsTheDetail() async throws {
         let failure = try await failure(.answer(status: 500, body: error("InternalError", "Please try again."))) {
             _ = try await $0.putObject(key: "k", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)

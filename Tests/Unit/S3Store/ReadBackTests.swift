@@ -7,7 +7,8 @@ import ScriptedS3
 import Testing
 import TransferCommon
 
-/// Objects whose ETag is not the MD5 of the sent bytes. The client reads such an object back before it decides.
+/// Objects whose ETag is not the MD5 of the sent bytes. The client reads such an object back to find out whether its
+/// bytes are right.
 @Suite(.timeLimit(.minutes(5))) struct ReadBackTests {
     /// A byte changed on the way to the store, and the store has stored the object. The client removes the object,
     /// because the object's metadata names another digest than its content has. It does so only if the deletion can

@@ -142,7 +142,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// An answer with thousands of nested elements ends neither the client nor the upload.
+    /// An answer with thousands of nested elements counts as a failed attempt. It does not crash the client.
     @Test func nestedAnswerIsAFailedAttempt() async throws {
         try await withStore(of: .minio) { store, s3 in
             let depth = 40_000

@@ -56,7 +56,8 @@ import Testing
         }
     }
 
-    /// A reader that calls itself for each element needs more stack for this document than a thread has.
+    /// For this document, a reader that calls itself for each element would need more stack than a thread has. So the
+    /// reader limits the depth.
     @Test func deeplyNestedElementsAreRefused() {
         let count = 40_000
         let document = String(repeating: "<a>", count: count) + String(repeating: "</a>", count: count)

@@ -103,7 +103,7 @@ import Testing
     }
 
     /// `openssl s_client` reads its input in pieces of 8 KiB. If a piece begins with K, `openssl` updates the keys of
-    /// the connection.
+    /// the connection. The gateway must follow each update.
     @Test func keysMayBeChanged() async throws {
         try await withTemporaryDirectory("keys") { directory in
             let input = directory.appending(path: "input")

@@ -112,8 +112,8 @@ import Testing
         try await expectAccepted([old.signs(new), old.own, foreign.own], of: new, by: [old.pin])
     }
 
-    /// Certificates made by the `openssl` program: expired, not yet valid, with other names, and signed by an
-    /// authority.
+    /// The agent ignores the names and dates in the certificates of a chain. Here the `openssl` program makes the
+    /// certificates: expired, valid or not yet valid, with other names, and signed by an authority.
     @Test(arguments: [Authority.Validity.formerly, .now, .later])
     func namesAndDatesAreIgnored(validity: Authority.Validity) async throws {
         try await withTemporaryDirectory("chain") { directory in

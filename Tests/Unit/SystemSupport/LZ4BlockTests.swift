@@ -147,7 +147,8 @@ import Testing
         #expect(throws: LZ4Error.malformed) { try LZ4Block.decompress(block, plainByteCount: plain.count) }
     }
 
-    /// Decompresses random bytes and damaged blocks into a buffer between two guards.
+    /// Decompresses random bytes and damaged blocks into a buffer with 512 bytes before and after it, which must not
+    /// change.
     @Test(arguments: 0..<20)
     func nothingIsWrittenOutsideTheBuffer(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

@@ -55,7 +55,8 @@ import Testing
         #expect(queue.pendingBytes == 0 && queue.take() == nil)
     }
 
-    /// A disk was full and has space again. A line that was cut off is closed, so that the next line is complete.
+    /// A disk was full and has space again. The queue first ends the line that was cut off, so that the next line
+    /// stands alone.
     @Test func textAfterAPassingFailureIsWritten() {
         var queue = OutputQueue(bytesMax: 100)
         _ = queue.add(Self.bytes("first line\n"))

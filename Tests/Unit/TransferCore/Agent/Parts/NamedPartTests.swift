@@ -4,7 +4,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How the agent uses partials and candidates, and what it sends before the gateway answers (specification §8.1, §8.3).
+/// What the agent sends before the gateway answers, and how it uses the parts that the answer names without an offer
+/// (specification §8.1, §8.3). Of a *partial* the gateway holds the first bytes. A *candidate* is a stored part that
+/// the agent did not list.
 @Suite struct NamedPartTests {
     private static func partial(
         _ part: UInt32, offset: UInt64, limit: UInt64 = 1_000, digest: SHA256Digest? = nil

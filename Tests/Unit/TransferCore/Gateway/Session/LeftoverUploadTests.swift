@@ -54,8 +54,8 @@ import WireProtocol
         #expect(Self.listing().awaits(StoreRequestID(2)))
     }
 
-    /// The store's cleaning finds a part that is left of the upload only by the session's record. So the record is
-    /// removed only when nothing of the upload is left and no part may still land.
+    /// If a part is left of the upload, the cleaner can find it only by the session's record. So the gateway removes
+    /// the record only when nothing of the upload is left and no part can arrive any more.
     @Test func theRecordStaysWhilePartsMayBeLeft() {
         for answer in [.failed(.uploadUnknown), .parts([])] as [StoreAnswer] {
             for (mayLand, result) in [(false, .removeRecord), (true, .nothing)]

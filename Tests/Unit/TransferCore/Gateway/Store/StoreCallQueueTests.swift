@@ -17,7 +17,7 @@ import WireProtocol
 
     private static func device(_ number: UInt8) -> SHA256Digest { ToyDigest.sha256([number]) }
 
-    /// Adds lists of devices, one after the other. The number of each list is its place in `devices`.
+    /// For each of these devices, adds a call that lists parts. The number of each call is its place in `devices`.
     private static func add(_ devices: [UInt8], to queue: inout StoreCallQueue) {
         for (place, device) in devices.enumerated() {
             queue.add(list, StoreRequestID(UInt64(place)), of: Self.device(device))
@@ -81,7 +81,7 @@ import WireProtocol
         #expect(queue.ended(StoreRequestID(5)) == .list && !begins(6))
     }
 
-    /// Each class has room of its own, and parts and read-backs begin at once.
+    /// Each class of calls has a limit of its own. So calls of other classes begin although no list may begin.
     @Test func classesDoNotWaitForEachOther() throws {
         var queue = Self.queue(lists: 0)
         Self.add([1], to: &queue)
