@@ -41,7 +41,8 @@ import TransferCommon
             #expect(try home.pins().keys.count == 2)
             for path in [home.pinsPath, home.configurationPath] {
                 try FileManager.default.setAttributes([.posixPermissions: 0o664], ofItemAtPath: path)
-                // If the file of pins cannot be used, the pin of the configuration still counts.
+                // The agent ignores a file of pins that other users may change. The pin in the configuration still
+                // counts.
                 if path == home.pinsPath { #expect(try home.pins().keys == [pin]) }
             }
             let error = #expect(throws: AgentHomeError.self) { try home.pins() }

@@ -39,7 +39,7 @@ import WireProtocol
 
         /// Checks the files, and repeats the check until no result is `stillWritten`. A result may be `stillWritten` by
         /// accident: when another test starts a program, the new process holds copies of all descriptors for a moment,
-        /// also of those that this test has just closed.
+        /// including those that this test has just closed.
         ///
         /// - Parameter isWritten: whether the test itself has a file open for writing. Then the check runs only once.
         func check(
@@ -48,8 +48,8 @@ import WireProtocol
             while true {
                 let results = try checkOnce(names, fast: fast)
                 guard !isWritten, results.values.contains(where: \.isStillWritten) else { return results }
-                // No event reports that the other process has executed its program and so closed its copies. The test's
-                // time limit ends the loop.
+                // The process that another test has started closes its copies when it executes its program. No event
+                // reports this, so poll. The test's time limit ends the loop.
                 usleep(5_000)
             }
         }

@@ -59,7 +59,7 @@ struct JournalReceiptTests {
     }
 
     /// A newer receipt of the same session replaces the older one. A receipt of another session is about another
-    /// object.
+    /// object, so the journal keeps both.
     @Test func aKeyHasOneReceiptOfEachSessionAndStore() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)

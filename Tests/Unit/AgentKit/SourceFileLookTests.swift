@@ -10,8 +10,8 @@ import WireProtocol
 @Suite(.timeLimit(.minutes(5))) struct SourceFileLookTests {
     private static let shell = Executable(path: "/bin/sh")
 
-    /// Runs `body` with a file and with a new clock. The clock gives no time yet, because its first reading is less
-    /// than two seconds old.
+    /// Runs `body` with a file and with a new `FileClock`. The clock gives no time until its first reading is two
+    /// seconds old.
     private func withFile(
         in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
     ) async throws {
@@ -35,8 +35,8 @@ import WireProtocol
         while true {
             let look = try look(file, clock)
             if look.lease == .granted { return look }
-            // No event reports that the other process has executed its program and so closed its copies. The test's
-            // time limit ends the loop.
+            // The process that another test has started closes its copies when it executes its program. No event
+            // reports this, so poll. The test's time limit ends the loop.
             try await Task.sleep(for: .milliseconds(5))
         }
     }

@@ -135,7 +135,7 @@ import WireProtocol
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             let key = try contents(of: directory.file("identity.key"))
             let certificate = try contents(of: directory.file("identity.crt"))
-            // Of all cut files, only the one that lacks just the final newline is still valid.
+            // Of all truncated files, only the one that lacks just the final newline is still valid.
             for byteCount in 0..<(key.count - 1) { #expect(!isPrivateKey(Array(key[..<byteCount]))) }
             for byteCount in 0..<(certificate.count - 1) { #expect(!isCertificate(Array(certificate[..<byteCount]))) }
             #expect(isPrivateKey(key.dropLast()) && isCertificate(certificate.dropLast()))

@@ -20,7 +20,7 @@ struct InvitationCodeTests {
         #expect(text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) })
     }
 
-    /// The example of the specification, which was computed by code independent of this one.
+    /// The specification's example was computed independently of this code.
     @Test func hasTheSpecifiedForm() throws {
         let text = "sluice1.ckKGgwOQWMbywMtJLFM7Ck0U73fMD3irzM7VKH2EoaIBHPuBAAAAAAAAASP__________2c6MQ"
         #expect(try Self.code(gateway: "g:1").text() == text)

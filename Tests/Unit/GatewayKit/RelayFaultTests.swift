@@ -178,7 +178,7 @@ struct RelayFaultTests {
     }
 
     /// Another writer stores an object under the key. The gateway must neither take it for the file nor overwrite it,
-    /// whatever happened to its CompleteMultipartUpload.
+    /// whatever happened to the gateway's own CompleteMultipartUpload request.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func foreignObjectIsNotMistakenForTheFile(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in

@@ -21,8 +21,8 @@ struct RelayPaceTests {
             relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)
             let parts = 32
             let summary = try await relay.pushAndExpect(parts: parts) { $0.limits.concurrency = 16 }
-            // The agent sends again at most the 20 parts that the store refused and the 16 that were in flight at the
-            // first refusal. Deferred parts cost no data.
+            // The agent sends at most 36 parts a second time: the 20 that the store refused, and the 16 that were in
+            // flight at the first refusal. Deferred parts cost no data.
             let twice = Int(summary.bytesSent) - (parts * relay.partBytes + 17)
             #expect(twice <= (20 + 16) * relay.partBytes, "\(twice)")
             #expect(relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe } == parts + 1 + 20)
@@ -56,7 +56,7 @@ struct RelayPaceTests {
         }
     }
 
-    /// The store answers all parts but one. Long before the store client's timeout, the agent sends that part again on
+    /// The store leaves one part unanswered. Long before the store client's timeout, the agent sends that part again on
     /// another connection.
     @Test func theSlowTailIsSentAgain() async throws {
         try await Relay.with(
@@ -76,7 +76,7 @@ struct RelayPaceTests {
     }
 
     /// An agent resumes an upload after eight days. While its first part is in flight, the rewritten session record is
-    /// the only new object in the store. It must be enough to keep cleaning from removing the upload.
+    /// the only new object in the store. This record alone must keep the cleaner from removing the upload.
     @Test func resumedUploadIsNotCleaned() async throws {
         try await Relay.with(.minio) { relay in
             let agent = try relay.makeAgent()

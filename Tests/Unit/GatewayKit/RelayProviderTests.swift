@@ -19,8 +19,8 @@ struct RelayProviderTests {
         { event in if case .finished(_, _, let outcome, _) = event { events.update { $0.append(outcome) } } }
     }
 
-    /// Files of no bytes, one byte, one part, several full parts, and several parts with a shorter last one. A second
-    /// push of the same files sends no data.
+    /// Pushes files of no bytes, one byte, one part, several full parts, and several parts with a shorter last one. A
+    /// second push of the same files sends no data.
     @Test(arguments: S3Rules.all)
     func filesOfEverySizeArriveAndAreRecognised(rules: S3Rules) async throws {
         try await Relay.with(rules, partBytesMin: nil) { relay in
@@ -86,7 +86,7 @@ struct RelayProviderTests {
             let fits = try relay.site.makeFile("fits", bytes: 1_000 * relay.partBytes)
             #expect(try await agent.push(fits, key: "fits").failures == [])
             try relay.expectObject(fits, key: "fits")
-            // A file with one more byte than a thousand parts hold must get larger parts, not more parts.
+            // A file that is one byte larger than a thousand parts must get larger parts, not more parts.
             let more = try relay.site.makeFile("more", bytes: 1_000 * relay.partBytes + 1)
             let summary = try await agent.push(more, key: "more")
             let kinds = summary.failures.map(\.failure.kind)
@@ -134,7 +134,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// An upload uses two connections with one session token. Both connections are cut every 500 ms.
+    /// An upload uses two connections with one session token. Both connections are cut every 500 ms, and the object
+    /// must still equal the file.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func aSessionOnSeveralConnectionsSurvivesCuts(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in

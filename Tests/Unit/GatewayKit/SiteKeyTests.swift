@@ -132,7 +132,8 @@ import WireProtocol
         }
     }
 
-    /// Homes whose files are links into one directory share the announcement and the change.
+    /// If the files of two homes are links into one directory, an announcement or a switch in one home takes effect in
+    /// both.
     @Test func linkedHomesChangeTogether() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")

@@ -32,7 +32,7 @@ import TransferCommon
         #expect(next == .write(unwrittenBefore: 0))
     }
 
-    /// If no failure of a series became a line of the log, the end of the series becomes none either.
+    /// If the log has no line about a series of failures, it gets no line about the end of the series.
     @Test func unwrittenSeriesEndsUnwritten() {
         var health = StoreHealth()
         for _ in 1...20 { _ = health.failed("store_part", now: start) }

@@ -59,8 +59,8 @@ import WireProtocol
             let attributes = try FileManager.default.attributesOfItem(atPath: directory.path("a"))
             let inode = try #require(attributes[.systemFileNumber] as? UInt64)
             let prefix = try #require(described.split(separator: ".").first)
-            // Change the inode number in the text of the description too. Generation and time must still show that it
-            // belongs to another file.
+            // Change the inode number in the text of the description too. The generation and the time in the
+            // description must still show that it belongs to another file.
             let text = String(decoding: description, as: UTF8.self)
                 .replacing(/"inode":\d+/, with: "\"inode\":\(inode)")
             try directory.write(Array(text.utf8), to: ".sluice/metadata/\(prefix).\(inode)")

@@ -114,7 +114,8 @@ import WireProtocol
         }
     }
 
-    /// A gateway that may not remove a record overwrites it with no bytes. Other gateways then pass it over.
+    /// A gateway that may not remove a record replaces it with an empty one. Other gateways then ignore the empty
+    /// record.
     @Test func recordWithoutBytesIsPassedOver() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
@@ -139,7 +140,7 @@ import WireProtocol
         }
     }
 
-    /// An older gateway wrote no write condition. A session of such a record replaces no object.
+    /// The record of an older gateway has no write condition. A session of such a record replaces no object.
     @Test func readsARecordOfVersionOne() throws {
         let record = Self.record("a", session: 1)
         let text = String(decoding: try record.encoded(), as: UTF8.self)

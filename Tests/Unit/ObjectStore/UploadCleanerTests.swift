@@ -18,7 +18,8 @@ import WireProtocol
         try await Cleaning(cleaner(store, directory), olderThan: age)
     }
 
-    /// Begins a session as a gateway does: record, upload, record with the upload's id, parts.
+    /// Begins a session as a gateway does: writes the record, creates the upload, writes the record again with the
+    /// upload's id, and uploads the parts.
     private func begin(
         _ key: String, session: UInt64, parts: [Sample], in store: any ObjectStore
     ) async throws -> SessionRecord {

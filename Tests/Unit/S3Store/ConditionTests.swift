@@ -50,7 +50,7 @@ import WireProtocol
     }
 
     /// The store answers the completion with a conflict. The client keeps the upload, because the conflicting request
-    /// may be an earlier copy of this one.
+    /// may be an earlier copy of the same completion.
     @Test(arguments: refusals.indices)
     func refusedCompletionKeepsTheUpload(index: Int) async throws {
         let refusal = Self.refusals[index]

@@ -73,8 +73,8 @@ import WireProtocol
         }
     }
 
-    /// One rule says which hosts are this machine. There bytes need no TLS, credentials may cross in clear text, and no
-    /// proxy is used.
+    /// One rule decides whether a host is this machine. A connection to this machine needs no TLS, may carry
+    /// credentials in clear text, and uses no proxy.
     @Test(arguments: [
         ("127.0.0.1", true), ("127.8.0.1", true), ("localhost", true), ("LocalHost", true), ("[::1]", true),
         ("[0:0:0:0:0:0:0:1]", true), ("[::ffff:127.0.0.1]", true), ("127.1", false), ("127.0.0.256", false),

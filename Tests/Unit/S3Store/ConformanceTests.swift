@@ -84,8 +84,8 @@ import Testing
         }
     }
 
-    /// The operator's setting says that the store checks digests, but the store does not. It then keeps a part with
-    /// wrong bytes.
+    /// The operator's setting says that the store checks digests, but the store does not. The store then keeps a part
+    /// with wrong bytes.
     @Test func motoStoresWrongBytesWithoutGatewayCheck() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server, verification: .store) { store in

@@ -131,8 +131,9 @@ import TransferCommon
         #expect(advice(lease, after: 3_600) == "fail unavailable", "expired credentials are refused for certain")
     }
 
-    /// After a refusal that only makes the credentials doubtful, the lease asks the source and then pauses before it
-    /// asks again. A certain refusal ends this pause. It does not end the pause after a failure of the source.
+    /// If a refusal makes the credentials only doubtful, the lease asks the source, and then pauses before it asks
+    /// again. A later refusal that is certainly due to the credentials ends this pause. It does not end the pause that
+    /// follows a failure of the source.
     @Test func certainRefusalEndsPauseOfDoubt() {
         var lease = lease(credentials("1"))
         _ = lease.refused(credentials("1"), .possible)

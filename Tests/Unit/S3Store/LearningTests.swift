@@ -90,8 +90,8 @@ import WireProtocol
         }
     }
 
-    /// The source issues new credentials each time, and the store refuses them all. The client pauses longer after each
-    /// question, so that the seventh would come only after 15 s.
+    /// The source issues new credentials each time, and the store refuses them all. Each time the client waits longer
+    /// before it asks the source again, so that the seventh question would come only after 15 s.
     @Test func sourceHasPausesWhileTheStoreRefusesNewCredentials() async throws {
         let source = NumberedCredentials()
         try await ScriptedServer.withServer({ _ in Self.expired }) { server in
@@ -111,15 +111,15 @@ import WireProtocol
                     #expect(failure?.reason == .unavailable && failure?.sentence == "The source is gone.")
                 }
                 #expect(server.requests.count == 30, "the store judges the credentials again")
-                // The client does not ask the source for every request. It pauses longer after each failure, so that
-                // the seventh question would come only after 15 s.
+                // The client does not ask the source for every request. After each failure it waits longer before it
+                // asks again, so that the seventh question would come only after 15 s.
                 #expect((2...7).contains(source.count), "\(source.count)")
             }
         }
     }
 
-    /// The store refuses one HEAD without a reason, or one signature, while the source of credentials is away. The
-    /// refusal may have another reason than the credentials, so all other requests still use these credentials.
+    /// While the source of credentials is away, the store refuses one HEAD request without a reason, or one request
+    /// because of its signature. The credentials need not be the cause, so all other requests still use them.
     @Test(arguments: [
         ScriptedAnswer.answer(status: 403), .answer(status: 401), .answer(status: 400),
         .answer(status: 403, body: error("SignatureDoesNotMatch")),

@@ -16,7 +16,8 @@ import TransferCommon
         #expect(findings.objection == nil && findings.warnings.isEmpty)
     }
 
-    /// The sentence names the refused call. If the store denies the gateway access, it also names the missing right.
+    /// The message names the call that the store refuses. If the store denies the gateway access, it also names the
+    /// missing right.
     @Test(arguments: needed)
     func neededStepPreventsTheStart(step: ProbeFindings.Step) throws {
         var findings = ProbeFindings(table: .generic)

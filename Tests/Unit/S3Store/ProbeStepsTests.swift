@@ -148,7 +148,8 @@ import TransferCommon
         #expect(found.count == 2 && found.first == found.last)
     }
 
-    /// A store never answers a step that no upload needs. The gateway starts, warns, and works without the answer.
+    /// The store leaves one step of the probe unanswered, one that no upload needs. The gateway starts, warns, and
+    /// works without the answer.
     @Test(arguments: [
         ProbeFindings.Step.listUploads, .wrongDigest, .completeCondition, .putCondition, .deleteCondition,
         .deleteObject,

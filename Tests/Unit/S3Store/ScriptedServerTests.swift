@@ -18,7 +18,7 @@ import WireProtocol
 
     // MARK: - Completing
 
-    /// Every unusual answer to CompleteMultipartUpload. `nil` is success.
+    /// Unusual answers to CompleteMultipartUpload, each with the expected error; `nil` for success.
     @Test(arguments: [
         ("as it should be", ScriptedAnswer.answer(status: 200, body: completed), StoreError.Reason?.none),
         ("whitespace before it", .answer(status: 200, body: "  \n\r\n \t<?xml version=\"1.0\"?>\n\(completed)"), nil),

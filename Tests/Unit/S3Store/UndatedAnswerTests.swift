@@ -6,7 +6,8 @@ import S3Store
 import Testing
 import TransferCommon
 
-/// Answers without dates, or with dates in unusual forms. A missing date makes only an age unknown.
+/// Answers without dates, or with dates in unusual forms. If a date is missing, only an age is unknown, and the call
+/// still succeeds.
 @Suite(.timeLimit(.minutes(5))) struct UndatedAnswerTests {
     private static let second = Date(timeIntervalSince1970: 784_111_777)
     private static let forms: [(text: String, date: Date?)] = [

@@ -64,8 +64,8 @@ import TransferCommon
         var budget = Self.makeBudget()
         for _ in 0..<2 { #expect(budget.arrived(from: "crowd", now: Self.at(0)) == .begin) }
         _ = try Self.ticket(budget.arrived(from: "crowd", now: Self.at(0)))
-        // Nothing is due, because the crowd waits for a token of its address. No call of `takeDue` may use up a common
-        // token.
+        // Nothing is due, because the peers of this address wait for a token of their address. No call of `takeDue` may
+        // use up a common token.
         for _ in 0..<5 { #expect(budget.takeDue(now: Self.at(0)) == []) }
         let others = try ["a", "b"].map { try Self.ticket(budget.arrived(from: $0, now: Self.at(0))) }
         #expect(budget.takeDue(now: Self.at(0)) == others)
