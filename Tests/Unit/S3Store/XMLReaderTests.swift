@@ -49,7 +49,8 @@ import Testing
         #expect(throws: XMLReader.Failure.malformed) { try XMLReader.read(bytes) }
     }
 
-    /// A document type could define entities that grow when they are expanded.
+    /// A document type could define entities that grow when they are expanded. So the reader refuses a document with a
+    /// document type.
     @Test func documentTypesAreRefused() {
         #expect(throws: XMLReader.Failure.hasDocumentType) {
             try Self.read("<!DOCTYPE Error [<!ENTITY a \"b\">]><Error><Code>&a;</Code></Error>")

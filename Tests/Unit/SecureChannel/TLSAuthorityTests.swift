@@ -130,8 +130,8 @@ import Testing
         }
     }
 
-    /// While an invitation is open, a device needs no valid chain. OpenSSL has then tried to verify the chain and has
-    /// failed. That must not end the handshake, even if the next message arrives only later and in pieces.
+    /// While an invitation is open, a device needs no valid chain. OpenSSL still verifies the chain, and fails. This
+    /// failure must not end the handshake, even if the next message arrives later and in pieces.
     @Test(arguments: [1, 64, .max]) func invitedDeviceMayHaveAForgedCertificate(pieceBytes: Int) async throws {
         try await withWorld { world in
             let (device, gateway) = (try await world.forgedDevice(), try await world.gateway())

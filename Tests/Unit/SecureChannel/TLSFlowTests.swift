@@ -49,7 +49,7 @@ import Testing
         #expect(pair.gateway.application.text == "one")
     }
 
-    /// Half a record gives the application no data. Its demand remains, so the handler reads again.
+    /// Half a record gives the application no data. The application's demand remains, so the handler reads again.
     @Test func demandLastsUntilItIsAnswered() throws {
         let pair = try TLSPair.connected(readByThemselves: false)
         pair.gateway.channel.read()

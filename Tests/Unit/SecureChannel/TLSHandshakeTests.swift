@@ -50,8 +50,9 @@ import Testing
         #expect(try pair.agent.application.peer?.fingerprint == Site.gatewayIdentity.get().fingerprint)
     }
 
-    /// The gateway refuses the agent while the agent's data has not been read. If it closed the connection now, the
-    /// kernel would reset it, and the agent would lose the alert. So the gateway closes only its output first.
+    /// The gateway refuses the agent while the agent's data has not been read. If the gateway closed the socket now,
+    /// the kernel would reset the connection, and the agent would lose the alert. So the gateway closes only its output
+    /// first.
     @Test func refusalLeavesTimeToReadTheAlert() throws {
         let pair = try TLSPair(agent: Site.agent(), gateway: Site.gateway { _ in false })
         pair.agent.send("sent before the refusal is known")

@@ -47,7 +47,8 @@ import Testing
         try check(converse(toGateway: { _ in 1 }, toAgent: { _ in 1 }), "")
     }
 
-    /// Splits the stream once, at each byte in turn, and so every record at each of its bytes.
+    /// Repeats the conversation for each byte of the stream, and splits the stream at that byte. So every record is
+    /// split at each of its bytes.
     @Test func everyRecordMayBeCutAnywhere() throws {
         for isToGateway in [true, false] {
             var position = 0

@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// A folder like `/tmp` belongs to all users, even while it is empty.
+    /// A folder like `/tmp` belongs to all users, even while it is empty. So it is refused.
     @Test func folderThatEveryoneMayWriteIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             try setMode(0o777, of: directory.directoryPath)

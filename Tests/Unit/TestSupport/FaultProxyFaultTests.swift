@@ -88,8 +88,8 @@ import Testing
             }
             try await proxy.change { $0.cutEvery = nil }
             let cuts = proxy.counts.connectionsCut
-            // The delay of this byte is longer than the interval between the cuts was. The byte arrives, so there are
-            // no cuts any more.
+            // The proxy delays this byte for longer than the interval between the earlier cuts. The byte arrives all
+            // the same, so the proxy no longer cuts connections.
             try await proxy.change { $0.towardsUpstream.delay = .milliseconds(150) }
             let client = try await Peer.connect(toPort: proxy.port)
             try await client.send([1])

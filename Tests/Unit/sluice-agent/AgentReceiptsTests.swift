@@ -42,7 +42,8 @@ struct AgentReceiptsTests {
         }
     }
 
-    /// Ages count from the newest receipt if the clock of the device is later, because that clock may be wrong.
+    /// If the device's clock is later than the newest receipt, the clock may be wrong. So the ages of receipts count
+    /// from the newest receipt.
     @Test func pruningRemovesOldReceipts() async throws {
         try await withSample { sample in
             try sample.keep([

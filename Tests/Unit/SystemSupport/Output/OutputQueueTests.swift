@@ -81,7 +81,7 @@ import Testing
         #expect(Self.taken(from: &queue) == "rest\n")
     }
 
-    /// A blocked output drops lines of the log. Their count stands where they are missing.
+    /// A blocked output drops lines of the log. The number of the dropped lines takes their place.
     @Test func omittedLinesOfTheLogAreCounted() {
         var queue = OutputQueue(bytesMax: 10)
         queue.addOrOmit(Self.bytes("blocked\n"))

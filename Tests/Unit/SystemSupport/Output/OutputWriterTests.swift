@@ -104,7 +104,7 @@ import Testing
         writer.line("lost")
         writer.finish()
         #expect(writer.loss == .failed(EPIPE))
-        // A command that waits for its reader must not wait for one that is gone.
+        // A command that waits for a slow reader must not wait for a reader that is gone.
         for _ in 0..<100 { writer.line(Self.longLine) }
         #expect(writer.pendingBytes == 0)
     }
@@ -132,7 +132,8 @@ import Testing
         #expect(writer.loss == .failed(EBADF))
     }
 
-    /// A shell may make a terminal non-blocking for all programs that share it.
+    /// A shell may make a terminal non-blocking for all programs that share it. The terminal must still receive all
+    /// text.
     @Test func nonBlockingDescriptorTakesAllText() throws {
         let pipe = try Pipe()
         try #require(fcntl(pipe.writing, F_SETFL, O_NONBLOCK) == 0)

@@ -10,12 +10,13 @@ import Testing
     func everySignalGoesFurther(hasSummary: Bool, steps: [StopCourse.Step]) {
         let course = StopCourse(hasSummary: hasSummary)
         #expect((1...4).map(course.step) == steps)
-        // At the signal with this number, the signal handler itself ends the process and does not ask `StopCourse` for
-        // a step.
+        // At the signal number `lastNumber`, the signal handler itself ends the process and does not ask `StopCourse`
+        // for a step.
         #expect(steps.firstIndex(of: .exit).map { $0 + 1 } == course.lastNumber)
     }
 
-    /// GNU `timeout` sends two signals for one request. A person needs longer to ask a second time.
+    /// GNU `timeout` sends two signals for one request, and a person needs longer to ask a second time. So two signals
+    /// in quick succession count as one request.
     @Test func signalsOfOneRequestCountOnce() {
         #expect(!StopCourse.isSameRequest(5, after: 0))
         #expect(StopCourse.isSameRequest(1_000_000_000, after: 999_999_999))

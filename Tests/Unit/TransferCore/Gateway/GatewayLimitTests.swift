@@ -236,7 +236,8 @@ import WireProtocol
         #expect(codes(begin()) == [.busy])
     }
 
-    /// The rate belongs to the device, not to the connection. Other devices have rates of their own.
+    /// The gateway limits the rate of sessions that lead to no object for each device, not for each connection. Other
+    /// devices have rates of their own.
     @Test func reconnectingDoesNotRaiseTheLimit() {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 1
@@ -252,8 +253,8 @@ import WireProtocol
         #expect(codes(again) == [.busy])
     }
 
-    /// The rate limits sessions that lead to no object. A session that ends with a stored object, or that finds an
-    /// existing object, does not count.
+    /// Only sessions that lead to no object count towards the rate. A session that ends with a stored object, or that
+    /// finds an existing object, does not count.
     @Test(arguments: ["completed", "exists", "taken"])
     func openingThatShowsAnObjectDoesNotCount(how: String) {
         var driver = GatewayDriver {

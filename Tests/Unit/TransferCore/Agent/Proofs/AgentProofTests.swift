@@ -293,8 +293,8 @@ import WireProtocol
         #expect(failure.kind == .unreachable)
     }
 
-    /// Reading an object back may take hours, so the agent waits for as long as the connection is alive. For other
-    /// answers its patience ends.
+    /// Reading an object back may take hours, so the agent waits for as long as the connection is alive. Its wait for
+    /// any other answer has a time limit.
     @Test(arguments: [false, true])
     func readBackIsAwaitedWhileConnected(readsBack: Bool) throws {
         var driver = Self.driver(readsBack: readsBack)

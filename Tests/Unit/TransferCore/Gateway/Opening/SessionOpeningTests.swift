@@ -158,7 +158,8 @@ import WireProtocol
         #expect(Self.step(&opening, .object(nil), &target) == .open)
     }
 
-    /// A slot that resumes a session gets no other session, and no session in use is adopted.
+    /// The gateway adopts a session only if all its slots have asked to open a session, not to resume one, and only if
+    /// the adopted session is not in use.
     @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
         let record = AdoptionTests.record(3)
         for (areAllOpening, busy, isProbed) in [

@@ -96,8 +96,8 @@ import WireProtocol
         }
     }
 
-    /// Slow parts may hold only a share of the budget together. While they hold more, the device whose slow parts hold
-    /// the most loses its slowest part. A device always keeps one slow part.
+    /// All slow parts together may hold only a share of the budget. While they hold more, the device whose slow parts
+    /// hold the most loses its slowest part. A device always keeps one slow part.
     @Test func slowPartsGiveWayBeyondTheirShare() throws {
         var check = Self.watching()
         let parts = [

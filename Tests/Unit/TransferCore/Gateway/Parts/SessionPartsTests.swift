@@ -169,7 +169,7 @@ import WireProtocol
 
     /// The store does not know the upload. If every part is stored, is being received, or is listed, another gateway
     /// may be completing the upload, so the session searches for the object patiently. Otherwise no gateway can be
-    /// completing it.
+    /// completing it, and a short search is enough.
     @Test func unknownUploadIsSearchedForPatientlyIfAllPartsAreKnown() throws {
         let number = try Self.number()
         for (listed, isPatient) in [(0, false), (3, true)] {

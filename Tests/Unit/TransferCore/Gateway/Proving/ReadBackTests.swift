@@ -145,7 +145,8 @@ import WireProtocol
         #expect(driver.keysBeingRead.count == 1 && driver.machine.slotsInUse == 1)
     }
 
-    /// A store that names neither ETag nor version cannot show that two looks have found the same bytes.
+    /// If a store names neither ETag nor version, two look-ups may have found different bytes. So the gateway reads the
+    /// object once for each reader.
     @Test func unnamedObjectsAreReadEach() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -165,7 +166,8 @@ import WireProtocol
             #expect(!driver.frame(.sessionLeave(SessionLeave()), slot: Slot(slot)).contains(.cancel(reading)))
         }
         #expect(driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2)).contains(.cancel(reading)))
-        // The call has not ended yet, so it still counts. A new reader of the same object needs a read of its own.
+        // The cancelled call has not ended yet, so it still counts towards the limit. A new reader of the same object
+        // needs a read of its own.
         driver.proveUnknown(slot: 4, "file")
         #expect(driver.requests.count == 1)
         driver.answer(.failed(.cancelled))
@@ -174,7 +176,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0 && driver.machine.bytesReserved == driver.creditReserved)
     }
 
-    /// A reader whose object another device is having read needs no turn of its own.
+    /// The gateway is already reading an object for one device. If another device needs the same object, it shares the
+    /// read and needs no turn of its own.
     @Test func readersOfSeveralDevicesShareARead() {
         var driver = GatewayDriver.reading { $0.readBacksPerDeviceMax = 1 }
         var other = GatewayDriver.otherDevice

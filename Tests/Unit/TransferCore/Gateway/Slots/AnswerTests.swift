@@ -97,7 +97,8 @@ import WireProtocol
         #expect(frames(driver.frame(.ping(Ping(nonce: 7)), slot: .connection)) == [.pong(Pong(nonce: 7))])
     }
 
-    /// A slot that is left gets no further page, and the other slots get theirs.
+    /// After the agent has left a slot, the gateway sends no further page in this slot. The other slots get their
+    /// pages.
     @Test func slotsThatAreLeftGetNoMorePages() throws {
         var driver = Self.driver()
         var waiting: UInt64 = 0
@@ -122,7 +123,7 @@ import WireProtocol
     @Test func pageWaitsForRoomInTheBudget() throws {
         var driver = Self.driver(budget: 4 << 20)
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
-        // Another device announces lists until the budget has room for no page.
+        // Another device announces lists until the budget has no room for a further page.
         let other = driver.newConnection()
         driver.connect(other, of: GatewayDriver.otherDevice)
         var slot: UInt16 = 0

@@ -65,7 +65,8 @@ import WireProtocol
         #expect(queue.ended(StoreRequestID(7)) == nil, "an unknown call frees nothing")
     }
 
-    /// A call that begins at once takes a place like any other, and overtakes none that waits.
+    /// A call begins at once only if a place is free and no other call waits. It then occupies the place like any other
+    /// call.
     @Test func callBeginsAtOnceIfNoneWaitsAndAPlaceIsFree() {
         var queue = Self.queue(lists: 1)
         func begins(_ id: UInt64) -> Bool { queue.begins(Self.list, StoreRequestID(id), of: Self.device(1)) }
