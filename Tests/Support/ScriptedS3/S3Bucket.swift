@@ -136,7 +136,7 @@ struct S3Bucket {
 
     // MARK: - Bodies
 
-    /// The refusal of a body that does not match the digests in its headers.
+    /// The refusal of a body that does not match the digests in its headers; `nil` if the body matches.
     func objection(to request: ScriptedRequest, sha256: SHA256Digest, md5: [UInt8]) -> S3Reply? {
         if rules.checksContentSHA256, request.headers["x-amz-content-sha256"] != String(describing: sha256) {
             guard !rules.failsOnWrongDigests else { return .error(500, "InternalError") }

@@ -8,7 +8,7 @@ package struct S3Rules: Sendable, CustomStringConvertible {
         case ignored
         /// The store refuses requests with the header.
         case refused
-        /// The store answers requests with the header with an internal error.
+        /// The store answers a request that has the header with an internal error.
         case failing
     }
 

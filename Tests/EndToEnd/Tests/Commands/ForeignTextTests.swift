@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Tests that a file's name cannot control the terminal or forge a line of output, whichever command prints it; and
-    /// that a host's name cannot pass for this machine.
+    /// Tests that a file's name can neither control the terminal nor forge a line of output, whichever command prints
+    /// the name. Also tests that a foreign host's name cannot pass for this machine.
     @Suite
     struct ForeignTextTests {
         private static let name = "x\u{1B}[2J\nforged"

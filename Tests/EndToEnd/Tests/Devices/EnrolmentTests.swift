@@ -56,8 +56,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A device writes below its name, unless the operator gives it any key by an empty prefix. The commands say
-        /// which of the two a device has.
+        /// A device may write only below its name, unless the operator gives it an empty prefix and so lets it write
+        /// any key. The commands say which of the two applies to a device.
         @Test func devicePrefixIsItsName() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -174,8 +174,8 @@ extension EndToEndTests {
             if case .error(let report) = frame { report.code } else { nil }
         }
 
-        /// The code leads to another gateway, which also has an open invitation. Only the secret shows that the code is
-        /// not one of its own.
+        /// The code leads to another gateway, which also has an open invitation. That gateway can see only by the
+        /// secret that the code is not one of its own.
         @Test func secretIsBoundToOneGateway() async throws {
             try await Site.with { site in
                 try await Site.with { other in

@@ -13,7 +13,7 @@ extension EndToEndTests {
                 program: try site.script("limited", running: "ulimit -n \(count); exec '\(agent.program.path)'"))
         }
 
-        /// No file fails because the agent has too few descriptors for all of them at once.
+        /// The agent has too few descriptors to open all files at once. It must send every file all the same.
         @Test(arguments: [256, 64])
         func fewDescriptorsAreEnough(_ count: Int) async throws {
             try await Site.serving { site, agent in
@@ -47,7 +47,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Peers that say nothing use up the gateway's descriptors. A device is still served.
+        /// Peers that say nothing use up the gateway's descriptors. The gateway must still serve a device.
         @Test func gatewayWithFewDescriptorsServes() async throws {
             try await Site.with { site in
                 let gateway = try Executable.built("sluice-gateway")

@@ -19,7 +19,7 @@ extension EndToEndTests.HostileTests {
                 await client.close()
                 return (villain, token)
             }
-            // The gateway of the siege does not know the session, so it asks the store for these parts.
+            // The gateway under attack is new and does not know the session, so it asks the store for these parts.
             let upload = try #require(s3.uploads.first { $0.key.hasSuffix("villain-0/file") })
             for number in 1...10_000 { s3.replacePart(number, ofUpload: upload.id, [1]) }
             try await Siege.lay("1,000 queries for 10,000 parts", at: site) { port in

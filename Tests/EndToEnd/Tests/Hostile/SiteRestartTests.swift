@@ -5,8 +5,8 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests.HostileTests {
-    /// A gateway restarts while eight devices have 750 sessions each. All sessions resume at once, which asks the
-    /// store for as many lists of parts. An honest device is served meanwhile, and no session is refused.
+    /// A gateway restarts while eight devices have 750 sessions each. All sessions resume at once, so the gateway asks
+    /// the store for 6,000 lists of parts. It must still serve an honest device and refuse no session.
     @Test func sessionsThatResumeAtOnceAfterARestart() async throws {
         try await Site.scripted(.aws) { site, _ in
             let options = ["--budget", "\(Siege.budgetBytes >> 20)MiB"]
@@ -82,7 +82,7 @@ private struct Crowd: Sendable {
             // Like an agent, the clients send PING, so that the gateway does not close their connections as idle.
             while !Task.isCancelled {
                 for client in clients { try client.say(.ping(Ping(nonce: 1))) }
-                // The interval of an agent; the end of the answers cancels it.
+                // An agent sends PING at this interval. When all answers have arrived, this task is cancelled.
                 try await Task.sleep(for: .seconds(15))
             }
         }

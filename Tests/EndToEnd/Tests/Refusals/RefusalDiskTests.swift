@@ -22,7 +22,8 @@ extension EndToEndTests {
                     let file = try site.makeFile("file", bytes: 6 * site.partBytes + 17)
                     let small = try site.makeFile("small", bytes: 200_000)
                     let full = Refusal(75, "storeFull", "store is full", do: "again")
-                    // One part after another: several at once could fill the disk before the store has a whole one.
+                    // Send one part after another. Several at once could fill the disk before the store has one whole
+                    // part.
                     let push = site.push(file) + ["--retry-for", "2s", "--concurrency", "1"]
                     try await agent.expectRefusal(push, full)
                     #expect(try await agent.unfinished().count == 1)

@@ -11,7 +11,7 @@ extension EndToEndTests {
     struct SessionTokenTests {
         private static let session = SessionID(high: 7, low: 7)
 
-        /// Sends each token on a slot of its own of one connection, and closes the connection.
+        /// Sends all tokens on one connection, each in a slot of its own, and closes the connection.
         ///
         /// - Returns: for each token the code of the refusal; `nil` if the session was opened.
         private static func answers(to tokens: [[UInt8]], by client: HostileClient) async throws -> [ErrorCode?] {

@@ -112,7 +112,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A file grows, as a recording does: it is pushed, grows further, and is pushed again.
+        /// A file grows, as a recording does: it is pushed, grows further, and is pushed again. The second push
+        /// replaces the object of the first.
         @Test(arguments: growths)
         func aFileThatOnlyGrewReplacesItsOwnObject(_ growth: Growth) async throws {
             try await Site.serving(growth.kind) { site, agent in

@@ -90,9 +90,9 @@ final class ProxyLink {
         streams[end.opposite]?.sourceEnded(.reset)
     }
 
-    /// A socket was closed. If both its directions had ended before, the close is orderly; NIO then reports the close
-    /// in place of the second end of file. Otherwise the close is a reset: if a peer answers a write with a reset after
-    /// the proxy has sent its end of file, NIO reports only a close.
+    /// A socket was closed. If both its directions had ended before, the close is orderly, and NIO reports it in place
+    /// of the second end of file. Otherwise the peer has reset the connection: if the reset answers a write after the
+    /// proxy's end of file, NIO reports only a close.
     func lost(_ end: ProxyEnd) {
         channels[end] = nil
         guard isOpen else { return }

@@ -12,7 +12,8 @@ struct Launch: Sendable {
     private var command: [String] {
         var command: [String] = []
         #if os(Linux)
-            // A process can request only for itself that the kernel kills it when its parent dies.
+            // Only a process itself can ask the kernel to kill it when its parent dies. `setpriv` asks, and then
+            // executes the program.
             command += ["setpriv", "--pdeathsig", "KILL", "--"]
         #endif
         if let workingDirectory {

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 extension ObjectSummary {
-    /// An object whose metadata name only the session that wrote it; without metadata if there is no session.
+    /// An object whose metadata name only the session that wrote it. If `session` is `nil`, the object has no metadata.
     package init(
         size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String, session: SessionID?,
         isVerified: Bool = false

@@ -158,8 +158,8 @@ import WireProtocol
         #expect(Self.step(&opening, .object(nil), &target) == .open)
     }
 
-    /// The gateway adopts a session only if all its slots have asked to open a session, not to resume one, and only if
-    /// the adopted session is not in use.
+    /// A session adopts an earlier session only if none of its slots is resuming, and only if the earlier session is
+    /// not in use.
     @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
         let record = AdoptionTests.record(3)
         for (areAllOpening, busy, isProbed) in [
