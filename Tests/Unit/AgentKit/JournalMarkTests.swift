@@ -57,7 +57,8 @@ import TransferCore
         }
     }
 
-    /// A process that was killed leaves a log of SQLite beside the file, although the file itself is unchanged.
+    /// A killed process does not change the journal's file, but leaves a log of SQLite beside it. So the mark does not
+    /// hold.
     @Test func journalOfKilledProcessIsNotIntact() async throws {
         try await withHome { home in
             try use(home)

@@ -121,8 +121,8 @@ import TransferCommon
         }
     }
 
-    /// Each folder has its own setting for whether names ignore case. Another program may have made a folder in which
-    /// they do.
+    /// Whether names ignore case is a setting of each folder. Another program may have made a folder in which they do,
+    /// so FileStore refuses keys in this folder.
     @Test func refusesKeysInAFolderThatFoldsCase() async throws {
         try await withTestDirectory { directory in
             let folded = directory.path("Cam")

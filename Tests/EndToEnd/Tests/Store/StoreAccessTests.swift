@@ -149,8 +149,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The endpoint is an IP address, and the option puts the bucket's name before it. No name service knows the
-        /// resulting host name.
+        /// The endpoint is an IP address, and `--s3-addressing virtual` puts the bucket's name before it. No name
+        /// service knows the resulting host name.
         @Test func unresolvedNameEndsTheStart() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 try expect(

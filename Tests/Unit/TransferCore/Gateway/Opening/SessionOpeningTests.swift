@@ -174,8 +174,8 @@ import WireProtocol
         }
     }
 
-    /// A record that names no upload may belong to an upload that only the cleaner can find. So the gateway treats the
-    /// session as lost.
+    /// If the session's own record names no upload, the upload may exist, but only the cleaner can find it. So the
+    /// gateway treats the session as lost.
     @Test func theOwnRecordNamesTheUpload() throws {
         for upload in ["upload-9", nil] {
             var target = try SessionEndingTests.target(upload: nil)
