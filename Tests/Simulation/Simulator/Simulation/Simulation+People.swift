@@ -111,9 +111,13 @@ extension Simulation {
             break
         case .unreachable where jobs[number].isStream && isWellConnected(jobs[number].agent):
             violation("job \(number): a stream has stalled, and its agent was connected all the time")
-        case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,
+        case .unreadable:
+            // An agent drops the session before it reports the failure, which may take until all faults have ended.
+            if !jobs[number].readHasFailed { violation("job \(number): unreadable, and no read has failed") }
+            jobs[number].readHasFailed = false
+        case .changed, .wrongFile, .missing, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,
             .journalFull, .storeRefuses, .sessionLost, .superseded, .outcomeUnknown, .gatewayFailed:
-            if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
+            if isHealed, failure.kind == .journalFull {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
         case .gatewayAtWork:

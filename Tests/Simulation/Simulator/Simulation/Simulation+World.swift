@@ -74,6 +74,7 @@ extension Simulation: HostWorld {
         for fault in take(.readMoment(counts.readMoments)) + take(.everyRead) {
             if fault == .readFails {
                 failure = UploadFailure(.unreadable, "the disk gives an error")
+                jobs[job(upload)].readHasFailed = true
             } else {
                 apply(fault)
             }

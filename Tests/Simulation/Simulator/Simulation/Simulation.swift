@@ -263,6 +263,8 @@ package struct JobState {
     /// Whether the producer of a stream has failed, so that the stream stays incomplete. The agent drops the session
     /// and reports a failure, unless its process ends before.
     var isAbandoned = false
+    /// Whether a read of the file has failed since the agent last reported such a failure.
+    var readHasFailed = false
     /// The policy that the user had chosen when the agent last began the upload.
     var submittedPolicy = ExistingKeyPolicy.verify
     /// The index of the version that the file had when the agent last began the upload.
