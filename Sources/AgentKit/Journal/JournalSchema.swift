@@ -35,8 +35,8 @@ enum JournalSchema {
 
     /// Schema 2 adds:
     /// - Table `numbers`: one row with the highest upload number ever used.
-    /// - Table `withdrawn`: versions of one-part files that may still appear in the store although their upload was
-    ///   abandoned. `since` is the time when the upload was abandoned, in milliseconds since the boot `boot`.
+    /// - Table `withdrawn`: versions of files that may still appear in the store although their upload was abandoned.
+    ///   `since` is the time when the upload was abandoned, in milliseconds since the boot `boot`.
     /// - Columns of `receipts`: the session that wrote the object, empty if unknown; and the stamp that the file had
     ///   when it was read, NULL in rows from schema 1.
     /// - Columns of `uploads`: the session's write condition in its wire encoding. Rows from schema 1 get a condition

@@ -51,8 +51,7 @@ package struct GatewayServer: Service {
         limits.storeIdentity = try store.identity
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
         limits.conditions = store.limits.conditions
-        // An agent waits longer than 120 seconds for the answer, so the gateway gives up first and can say why.
-        limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
+        limits.completionTimeMax = store.limits.completionTimeMax
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes
         limits.budgetBytesPerDevice = budgetBytes / 4 * 3

@@ -128,10 +128,11 @@ package struct GatewayLimits: Hashable, Sendable {
     /// look-ups. Each pause is longer than the one before by the length of the first.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
-    /// How long the store may take to complete an upload, during which the upload may be invisible. If a session had
-    /// all its parts and its upload is not found, another gateway may be completing it. So the session counts as lost
-    /// only after this time.
+    /// How long the store may take to complete an upload, during which the upload may be invisible.
     package var completionTimeMax = Duration.zero
+    /// The longest time for which a gateway waits for an object that another gateway may be completing. An agent waits
+    /// longer for its answer, so the gateway gives up first and can say why.
+    package var completionPatienceMax = Duration.seconds(120)
     /// How many times one completion is tried before the gateway tells the agent that the store is unavailable.
     package var completionAttempts = 4
     /// Which write conditions the store checks itself. Before a write with a condition that the store does not check,
@@ -153,6 +154,16 @@ package struct GatewayLimits: Hashable, Sendable {
     package var parts: PartRule
     /// Identifies the store to agents (specification §11.3). The shell sets it.
     package var storeIdentity = SHA256Digest.zero
+
+    /// The put limit that WELCOME names. A completion that the store has begun cannot be stopped. If the store does not
+    /// check its condition either, the completion may replace a newer object as long as it lasts.
+    var namedPutLimit: Duration {
+        conditions.complete == CheckedConditions.all.complete ? putLimit : max(putLimit, completionTimeMax)
+    }
+
+    /// How long a session that had all its parts, and whose upload is not found, waits for its object. Another gateway
+    /// may be completing the upload.
+    var completionPatience: Duration { min(completionTimeMax, completionPatienceMax) }
 
     var progress: ProgressCheck.Limits {
         ProgressCheck.Limits(window: progressWindow, bytesMin: progressBytesMin, slowBytesMax: slowBytesMax)

@@ -74,7 +74,8 @@ import WireProtocol
             "progress of each that holds memory: \(limits.progressBytesMin) bytes",
             "memory of slow parts while others wait: \(size(limits.slowBytesMax))",
             "advice to come again: \(limits.laterAdvice.components.attoseconds / 1_000_000_000_000_000) ms",
-            "one-part file after its connection: \(seconds(limits.putLimit))",
+            "another version after a lost COMPLETE: \(seconds(limits.putLimit)). On a store that does not check the "
+                + "conditions of completions, at least as long as a completion may take",
             "store asked before a session is lost: \(limits.lossChecks) times, "
                 + "\(seconds(limits.lossCheckInterval)) apart and \(seconds(limits.lossCheckInterval)) more each time",
             "tries of one completion: \(limits.completionAttempts)",

@@ -22,6 +22,15 @@ extension SavedSession {
     /// How the file was divided.
     var plan: PartPlan? { PartPlan(fileBytes: stamp.size, partBytes: partBytes) }
 
+    /// Whether an earlier run may have sent COMPLETE. The journal does not record that, but it has all of several parts
+    /// before COMPLETE is sent. It keeps no token and no part of a one-part file.
+    var mayBeCompleted: Bool {
+        // The parts of a lost session are gone from the journal.
+        guard let plan, losses == 0 else { return true }
+        if token.isEmpty { return plan.isOnePart }
+        return plan.partCount.map(Int.init) == parts.count && parts.reduce(0) { $0 &+ $1.size } == stamp.size
+    }
+
     func verdict(for request: UploadRequest) -> Verdict {
         guard request.purpose != .abort, let now = request.stamp else { return .drop }
         if request.isStream { return .streamIsGone }

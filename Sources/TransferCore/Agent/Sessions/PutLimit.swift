@@ -10,9 +10,9 @@ package import TransferCommon
 ///     waiting   another version of the file may appear from now on         due
 ///     waiting   the wait is over, and a session begins                     none
 ///
-/// A request that stores a one-part file may still take effect for a while, the put limit, after its connection has
-/// ended. During this time the agent writes no other version of the file under the key. Only a gateway knows how long
-/// the limit is, so the wait begins when a gateway has named it.
+/// A request that makes the object may still take effect for a while, the put limit, after its upload was given up.
+/// During this time the agent writes no other version of the file under the key. Only a gateway knows how long the
+/// limit is, so the wait begins when a gateway has named it.
 package struct PutLimit: Hashable, Sendable {
     /// The states of the wait, as the table in the comment on `PutLimit` lists them.
     package enum State: Hashable, Sendable {
@@ -38,9 +38,9 @@ package struct PutLimit: Hashable, Sendable {
     package enum OwnVersion: Hashable, Sendable {
         /// No request for the version was sent, the store has refused it, or the put limit has passed since.
         case cannotAppear
-        /// COMPLETE of the one-part file was sent once, and its outcome is unknown.
+        /// COMPLETE was sent once, and its outcome is unknown.
         case completeSent
-        /// COMPLETE of the one-part file may have been sent several times, or by an earlier run. The answer to the last
+        /// COMPLETE may have been sent several times, or by an earlier run. The answer to the last
         /// COMPLETE says nothing of the outcome of earlier ones.
         case mayAppear
     }
@@ -55,12 +55,12 @@ package struct PutLimit: Hashable, Sendable {
         if case .waiting(let end) = state { end > now } else { false }
     }
 
-    /// Notes that an earlier run may have sent COMPLETE of the one-part file.
+    /// Notes that an earlier run may have sent COMPLETE.
     package mutating func ownVersionMayAppear() {
         ownVersion = .mayAppear
     }
 
-    /// Notes that COMPLETE of the one-part file is sent.
+    /// Notes that COMPLETE is sent.
     package mutating func completeSent() {
         ownVersion = ownVersion == .cannotAppear ? .completeSent : .mayAppear
     }

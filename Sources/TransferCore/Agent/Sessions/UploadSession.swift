@@ -155,7 +155,14 @@ package struct UploadSession: Hashable, Sendable {
     }
 
     /// The end of the stream has been read.
-    package mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
+    ///
+    /// - Returns: the stamp to be recorded. With the stream's size, a later run knows whether it has every part.
+    package mutating func streamEnded(after bytes: UInt64) -> FileStamp? {
+        plan?.ended(after: bytes)
+        guard var stamp else { return nil }
+        stamp.size = bytes
+        return stamp
+    }
 
     /// Resets the state, because the session is dropped. The next session uploads the file as it is now.
     package mutating func startOver() {
@@ -170,8 +177,11 @@ package struct UploadSession: Hashable, Sendable {
         target = .compared(exists.session.map { .matches($0) } ?? policy.condition)
     }
 
-    /// Notes that another version of a one-part file may still appear.
-    package mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
+    /// Notes that the session is left for a session of another version. The version of this session may still appear, unless
+    /// COMPLETE of its several parts was never sent.
+    package mutating func leaveForOtherVersion() {
+        if isOnePart || mayStillAppear { putLimit.otherVersionMayAppear() }
+    }
 
     /// Notes that SESSION OPEN is sent to a gateway.
     package mutating func told() { standing.opens() }
@@ -239,7 +249,7 @@ extension UploadSession {
         if let saved = request.saved { return beginAgain(saved) }
         guard request.purpose != .abort else { return .end(.dropped) }
         guard let withdrawn = request.withdrawn else { return .open }
-        if withdrawn.stamp == request.stamp {
+        if withdrawn.stamp == request.stamp, !request.isStream {
             putLimit.ownVersionMayAppear()
         } else {
             putLimit.otherVersionWasGivenUp(age: withdrawn.age, now: now)
@@ -251,8 +261,7 @@ extension UploadSession {
         standing = .opened(saved.session, token: saved.token)
         earlier = .init(session: saved.session, inode: saved.stamp.inode)
         losses = saved.losses
-        // The journal keeps no token of a one-part file, and does not record whether COMPLETE was sent.
-        if saved.token.isEmpty, saved.plan?.isOnePart == true { putLimit.ownVersionMayAppear() }
+        if saved.mayBeCompleted { putLimit.ownVersionMayAppear() }
         switch saved.verdict(for: request) {
         case .drop:
             return .drop
@@ -377,7 +386,8 @@ extension UploadSession {
 
     /// Makes COMPLETE for a session of several parts, and notes that it is sent.
     package mutating func complete(_ entries: [PartListEntry], root: SHA256Digest) -> Complete {
-        Complete(
+        putLimit.completeSent()
+        return Complete(
             root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
             isFirst: standing.completes())
     }

@@ -18,7 +18,9 @@ extension AgentUpload {
             exchange.waits.partArrived()
             apply(.credit(credit, on: connection, earlyBytes: 0), to: number, &context)
         case .offer(let streamBytes):
-            if let streamBytes { exchange.session.streamEnded(after: streamBytes) }
+            if let streamBytes, let stamp = exchange.session.streamEnded(after: streamBytes) {
+                context.journal(.restamped(id, stamp))
+            }
             offerReadyParts(&context)
         case .readTwice(let stamp, let bytes, let withMD5):
             exchange.session.restamped(stamp)

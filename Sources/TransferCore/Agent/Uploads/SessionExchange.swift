@@ -66,9 +66,8 @@ extension SessionExchange {
     /// - Parameter isOtherVersion: whether the file may be another version than the one that the session uploaded. That
     ///   version may still appear under the key, so the new session waits for the put limit.
     private mutating func leaveSavedSession(isOtherVersion: Bool) -> [UploadEffect] {
-        if session.isToBeAborted { return [.ask(.abort)] }
-        if session.isOnePart, isOtherVersion { session.otherVersionMayAppear() }
-        return startOver()
+        if isOtherVersion { session.leaveForOtherVersion() }
+        return session.isToBeAborted ? [.ask(.abort)] : startOver()
     }
 
     /// Begins a new session for the file as it is now.

@@ -28,7 +28,7 @@ extension Gateway {
             chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: parts.partBytesMin,
             partBytesMax: parts.partBytesMax, partBytesDefault: parts.partBytesDefault,
             partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
-            putLimitMilliseconds: limits.putLimit.wireMilliseconds,
+            putLimitMilliseconds: limits.namedPutLimit.wireMilliseconds,
             idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
             software: software, deviceName: device.name, prefix: device.prefix, storeIdentity: limits.storeIdentity,
             receiptKey: context.cryptography.receiptKey?.publicKey ?? [], nextSiteKey: nextSiteKey)

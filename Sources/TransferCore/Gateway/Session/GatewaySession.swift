@@ -289,7 +289,7 @@ struct GatewaySession: Hashable {
         case .search(let cause, let isPatient, let retry, let content):
             // Only decided parts are dropped. After the search the gateway decides the others, or closes their slots.
             intake.giveUpParts(where: { !$0.isUndecided }, &context)
-            let patience = isPatient ? context.limits.completionTimeMax : .zero
+            let patience = isPatient ? context.limits.completionPatience : .zero
             let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)
             apply(SessionSearch(looks: looks, retry: retry, content: content).ask(target), &context)
         case .settle(let object, let bytes, let leavesUpload):

@@ -84,11 +84,12 @@ struct AgentDriver {
     }
 
     @discardableResult
-    mutating func submitStream() -> [AgentAction] {
+    mutating func submitStream(saved: SavedSession? = nil, withdrawn: WithdrawnVersion? = nil) -> [AgentAction] {
         var request = UploadRequest(
             id: Self.upload, purpose: .push, key: "file", stamp: Self.stamp(size: 0), policy: .verify,
-            partBytesWish: nil, saved: nil, wasStoredBefore: false)
+            partBytesWish: nil, saved: saved, wasStoredBefore: false)
         request.isStream = true
+        request.withdrawn = withdrawn
         return handle(.submitted(request))
     }
 

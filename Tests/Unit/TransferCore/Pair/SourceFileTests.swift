@@ -194,4 +194,26 @@ import WireProtocol
         pair.checkStored(upload)
         #expect(pair.violations == [])
     }
+
+    /// The store hides the upload while it completes it, and an abort does not stop it. The store checks no condition,
+    /// so only the agent's wait protects the new version.
+    @Test func newVersionOfSeveralPartsWaitsForThePutLimit() {
+        var options = PairOptions()
+        options.gatewayLimits.putLimit = .seconds(1)
+        options.gatewayLimits.completionTimeMax = .seconds(30)
+        options.gatewayLimits.conditions = .none
+        let pair = Pair(options)
+        pair.store.conditions = .none
+        pair.store.faults = [.complete: [1: .completesInSteps(.seconds(25))]]
+        let upload = pair.push(bytes: 5_000, policy: .replace)
+        pair.run { $0.store.requestCounts[.complete] == 1 }
+        pair.run { [start = pair.schedule.now] in $0.schedule.now > start + .milliseconds(20) }
+        guard let file = pair.files[upload] else { return }
+        pair.gateway.restart()
+        pair.restartAgent { file.rewrite(file.bytes.map { $0 ^ 1 }) }
+        pair.run()
+        pair.rest()
+        pair.checkStored(upload)
+        #expect(pair.violations == [])
+    }
 }

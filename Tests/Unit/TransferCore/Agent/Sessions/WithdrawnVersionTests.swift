@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The request that stores a one-part file may take effect after its upload was given up. The agent writes no other
+/// The request that makes an object may take effect after its upload was given up. The agent writes no other
 /// version of the file under the key before the put limit has passed (specification §9.2).
 @Suite struct WithdrawnVersionTests {
     private static let upload = AgentDriver.upload
@@ -121,6 +121,63 @@ import WireProtocol
         #expect(!writes(actions).contains(.mayStillAppear(Self.upload)))
     }
 
+    /// An earlier run sends COMPLETE of several parts only when the journal has all of them.
+    @Test(arguments: [2, 3])
+    func dropOfAnEarlierRunWithAllPartsIsRemembered(stored: Int) {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: stored), purpose: .abort)
+        driver.welcome()
+        let written = writes(driver.frame(.aborted(Aborted())))
+        #expect(written.contains(.mayStillAppear(Self.upload)) == (stored == 3))
+        #expect(written.contains(.finished(Self.upload, .dropped)))
+    }
+
+    /// The store may be completing the earlier version when ABORT comes, and show the object later.
+    @Test(arguments: [2, 3])
+    func newVersionOfSeveralPartsWaitsIfAllPartsWereStored(stored: Int) {
+        var driver = AgentDriver()
+        driver.submit(size: 2_600, saved: AgentDriver.saved(stored: stored))
+        driver.welcome()
+        driver.tick(after: .seconds(5))
+        let dropped = driver.frame(.aborted(Aborted()))
+        #expect(dropped.contains(.report(Self.upload, .waitingForEarlierVersion(Self.putLimit))) == (stored == 3))
+        #expect(begins(dropped) == (stored == 2))
+        guard stored == 3 else { return }
+        #expect(!begins(driver.tick(after: Self.putLimit - .milliseconds(1))))
+        #expect(begins(driver.tick(after: .milliseconds(1))))
+    }
+
+    /// The size of a stream in the journal shows that the earlier run has read the stream to its end.
+    @Test(arguments: [0, 2_000, 2_001])
+    func nextStreamWaitsIfAllPartsWereStored(journalled: UInt64) {
+        var driver = AgentDriver()
+        var saved = AgentDriver.saved(stored: 2)
+        saved.stamp.size = journalled
+        driver.submitStream(saved: saved)
+        driver.welcome()
+        let dropped = driver.frame(.aborted(Aborted()))
+        let isWhole = journalled == 2_000
+        #expect(dropped.contains(.report(Self.upload, .waitingForEarlierVersion(Self.putLimit))) == isWhole)
+        #expect(begins(dropped) != isWhole)
+    }
+
+    @Test func endOfAStreamIsRecorded() {
+        var driver = AgentDriver()
+        driver.submitStream()
+        driver.welcome()
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        #expect(!writes(driver.readStream(bytes: 1_000, isLast: false)).contains { $0.stamp != nil })
+        #expect(writes(driver.readStream(bytes: 10, isLast: true)).compactMap(\.stamp?.size) == [1_010])
+    }
+
+    /// Two streams have equal stamps, but not the same content.
+    @Test func anotherStreamIsAnotherVersion() {
+        var driver = AgentDriver()
+        driver.submitStream(withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 0), age: .zero))
+        #expect(!begins(driver.welcome()))
+    }
+
     @Test(arguments: [Duration.zero, .seconds(10), .seconds(29)])
     func newVersionWaitsForThePutLimit(age: Duration) {
         var driver = AgentDriver()
@@ -164,6 +221,21 @@ import WireProtocol
 
     // MARK: The gateway
 
+    /// A completion that the store has begun cannot be stopped. If the store does not check its condition either, the
+    /// limit is at least as long as a completion may take.
+    @Test(arguments: [(true, 300, 75), (false, 300, 300), (false, 10, 75)])
+    func limitCoversACompletionThatTheStoreDoesNotCheck(checks: Bool, completion: Int, named: Int) {
+        var driver = GatewayDriver {
+            $0.completionTimeMax = .seconds(completion)
+            if !checks { $0.conditions.complete.ifMatch = false }
+        }
+        let named = UInt32(named * 1_000)
+        #expect(
+            driver.connect().contains {
+                if case .send(_, _, .welcome(let welcome)) = $0 { welcome.putLimitMilliseconds == named } else { false }
+            })
+    }
+
     /// The gateway sends ABORTED only when no request of the session is on its way to the store any more.
     @Test(arguments: [true, false])
     func abortWaitsForThePendingRequest(takesEffect: Bool) throws {
@@ -186,5 +258,12 @@ import WireProtocol
         #expect(driver.answer(answer).contains(where: aborted))
         driver.comeToRest()
         #expect(driver.machine.sessionCount == 0)
+    }
+}
+
+extension JournalWrite {
+    /// The new stamp of the file, if this write records one.
+    fileprivate var stamp: FileStamp? {
+        if case .restamped(_, let stamp) = self { stamp } else { nil }
     }
 }
