@@ -1,0 +1,17 @@
+package import WireProtocol
+
+// What the upload knows of the object under its key.
+
+extension UploadSession {
+    /// The comparison of the file with the object; `nil` if no comparison with the file's content could decide.
+    package func comparison(with exists: SessionExists) -> ObjectComparison? {
+        guard let fileBytes else { return nil }
+        let file = ObjectComparison.File(
+            bytes: fileBytes, inode: stamp?.inode, policy: policy, proof: request.proof, earlierSession: earlier)
+        return ObjectComparison(of: file, with: exists)
+    }
+
+    /// Whether the stamp of the file as it was read distinguishes it from all later versions. False if an earlier run
+    /// read parts of the file, because it may have read them too soon after a change.
+    var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
+}
