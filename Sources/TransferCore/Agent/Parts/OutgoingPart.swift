@@ -105,7 +105,7 @@ package struct OutgoingPart: Hashable, Sendable {
     package private(set) var size: UInt64
     package private(set) var state = State.reading(earlier: nil)
     /// Whether the part counts against the concurrency.
-    package let isCounted: Bool
+    package var isCounted: Bool
     /// Highest offset that any attempt has written to a socket.
     package private(set) var reached: ByteOffset = 0
     /// Highest offset below which a gateway has received all bytes, in any attempt.

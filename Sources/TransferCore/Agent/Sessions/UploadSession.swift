@@ -203,6 +203,7 @@ package struct UploadSession: Hashable, Sendable {
         file?.settle()
         // The earlier run, whose journal is lost, may have sent COMPLETE.
         standing = .completed(opened.session, token: opened.token)
+        putLimit.ownVersionMayAppear()
     }
 
     /// Notes that COMPLETE of a one-part file is sent.

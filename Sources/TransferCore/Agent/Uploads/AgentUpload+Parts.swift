@@ -109,9 +109,9 @@ extension AgentUpload {
     /// Gives up all parts.
     mutating func forgetParts(_ context: inout AgentContext) { transfer.forget(phase.beingVerified, &context) }
 
-    /// Releases all parts while the upload waits, so that other uploads have room. A stream cannot be read again and
-    /// keeps its parts.
+    /// Makes room for other uploads while this one waits. It releases its parts, to read them again later. A stream
+    /// cannot be read again, so it keeps its parts and lends the room of one.
     mutating func yieldRoom(_ context: inout AgentContext) {
-        if phase.isWaiting, !request.isStream { transfer.yieldRoom(&context) }
+        if !request.isStream { transfer.yieldRoom(&context) } else if !context.hasRoom { transfer.lendRoom(&context) }
     }
 }

@@ -84,9 +84,11 @@ struct AgentDriver {
     }
 
     @discardableResult
-    mutating func submitStream(saved: SavedSession? = nil, withdrawn: WithdrawnVersion? = nil) -> [AgentAction] {
+    mutating func submitStream(
+        saved: SavedSession? = nil, withdrawn: WithdrawnVersion? = nil, id: UploadID = upload, key: String = "file"
+    ) -> [AgentAction] {
         var request = UploadRequest(
-            id: Self.upload, purpose: .push, key: "file", stamp: Self.stamp(size: 0), policy: .verify,
+            id: id, purpose: .push, key: key, stamp: Self.stamp(size: 0), policy: .verify,
             partBytesWish: nil, saved: saved, wasStoredBefore: false)
         request.isStream = true
         request.withdrawn = withdrawn
@@ -105,10 +107,12 @@ struct AgentDriver {
 
     /// Establishes the newest connection and receives WELCOME on it; does nothing if that happened before.
     @discardableResult
-    mutating func welcome(initialCredit: UInt32 = 500, partsMax: UInt32 = 10_000) -> [AgentAction] {
+    mutating func welcome(
+        initialCredit: UInt32 = 500, partsMax: UInt32 = 10_000, slotsMax: UInt16 = 8
+    ) -> [AgentAction] {
         guard let id = connections.last, welcomed.insert(id).inserted else { return [] }
         let actions = handle(.connected(id, by: nil))
-        let welcome = Frame.welcome(Self.welcome(initialCredit, partsMax: partsMax))
+        let welcome = Frame.welcome(Self.welcome(initialCredit, partsMax: partsMax, slotsMax: slotsMax))
         return actions + handle(.receivedFrame(welcome, slot: .connection, from: id))
     }
 
@@ -209,9 +213,9 @@ struct AgentDriver {
             change: GatewayDriver.modification)
     }
 
-    static func welcome(_ initialCredit: UInt32, partsMax: UInt32 = 10_000) -> Welcome {
+    static func welcome(_ initialCredit: UInt32, partsMax: UInt32 = 10_000, slotsMax: UInt16 = 8) -> Welcome {
         Welcome(
-            version: 1, capabilities: [], slotsMax: 8, chunkBytesMax: 256, initialCreditBytes: initialCredit,
+            version: 1, capabilities: [], slotsMax: slotsMax, chunkBytesMax: 256, initialCreditBytes: initialCredit,
             partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: partsMax,
             objectBytesMax: 1 << 40, putLimitMilliseconds: 30_000, idleLimitMilliseconds: 60_000, serverTime: 0,
             software: "g", deviceName: "device-1", prefix: "site/", storeIdentity: .zero)

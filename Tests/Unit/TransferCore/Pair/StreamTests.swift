@@ -41,6 +41,33 @@ import WireProtocol
         #expect(driver.reads.isEmpty)
     }
 
+    /// The second stream holds the room for parts, and has no slot after a cut. The first stream has the only slot, and
+    /// reads a part although there is no room: otherwise both would wait for each other.
+    @Test func aStreamWithoutASlotKeepsNoOtherWaiting() throws {
+        let second = UploadID(2)
+        var driver = AgentDriver { $0.concurrency = 1 }
+        driver.submitStream()
+        driver.submitStream(id: second, key: "other")
+        driver.welcome()
+        let opens = driver.commit().compactMap { action -> (slot: Slot, open: SessionOpen)? in
+            if case .send(_, let slot, .sessionOpen(let open)) = action { (slot, open) } else { nil }
+        }
+        let (first, other) = (try #require(opens.first), try #require(opens.last))
+        #expect(opens.count == 2)
+        let taken = driver.frame(AgentDriver.opened(other.open.session), slot: other.slot)
+        #expect(Self.reads(taken) == [second])
+        #expect(Self.reads(driver.frame(AgentDriver.opened(first.open.session), slot: first.slot)) == [])
+        driver.commit()
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(1))
+        driver.welcome(slotsMax: 1)
+        #expect(Self.reads(driver.frame(AgentDriver.resumeState())) == [AgentDriver.upload])
+    }
+
+    private static func reads(_ actions: [AgentAction]) -> [UploadID] {
+        actions.compactMap { if case .readPart(let upload, _, _, _, _, _) = $0 { upload } else { nil } }
+    }
+
     /// The offer of the last part says that it is the last. The agent then completes the session with the size that it
     /// has read.
     @Test(arguments: [(2, 1_000), (2, 10), (1, 400), (1, 0)])

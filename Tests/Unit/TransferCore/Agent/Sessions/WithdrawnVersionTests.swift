@@ -132,6 +132,18 @@ import WireProtocol
         #expect(written.contains(.finished(Self.upload, .dropped)))
     }
 
+    /// The earlier run, whose journal is lost, may have sent COMPLETE of the session that the gateway has found.
+    @Test func dropOfAnAdoptedSessionIsRemembered() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500)
+        driver.welcome()
+        driver.commit()
+        driver.frame(AgentDriver.opened(SessionID(high: 9, low: 9), isAdopted: true))
+        driver.change { $0.drop(Self.upload, now: $1) }
+        driver.frame(.sessionLeft(SessionLeft()))
+        #expect(writes(driver.frame(.aborted(Aborted()))).contains(.mayStillAppear(Self.upload)))
+    }
+
     /// The store may be completing the earlier version when ABORT comes, and show the object later.
     @Test(arguments: [2, 3])
     func newVersionOfSeveralPartsWaitsIfAllPartsWereStored(stored: Int) {
