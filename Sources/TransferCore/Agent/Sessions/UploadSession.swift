@@ -177,8 +177,8 @@ package struct UploadSession: Hashable, Sendable {
         target = .compared(exists.session.map { .matches($0) } ?? policy.condition)
     }
 
-    /// Notes that the session is left for a session of another version. The version of this session may still appear, unless
-    /// COMPLETE of its several parts was never sent.
+    /// Notes that a session of another version follows. The version of this session may still appear if it is one part,
+    /// or if COMPLETE may have been sent.
     package mutating func leaveForOtherVersion() {
         if isOnePart || mayStillAppear { putLimit.otherVersionMayAppear() }
     }
