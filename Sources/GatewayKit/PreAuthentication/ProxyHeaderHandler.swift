@@ -5,8 +5,8 @@ package import NIOCore
 /// bytes pass unchanged: if the handler read a header from them, any peer could claim any address.
 ///
 /// The next handlers see a connection only after its header has been read, so they count it under the address that the
-/// header names. Bytes behind the header wait until those handlers ask to read. Until then the connection counts as one
-/// that waits for its header (`PreAuthenticationLimiter`).
+/// header names. Until then, `PreAuthenticationLimiter` counts it among the connections that wait for their headers.
+/// Bytes behind the header wait until the next handlers ask to read.
 package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -114,7 +114,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     package func read(context: ChannelHandlerContext) {
         switch state {
         case .idle, .reading, .refused:
-            // The handler reads by itself until it has the header.
+            // Until the header is complete, this handler itself calls `read`.
             break
         case .passing(let rest):
             state = .ended

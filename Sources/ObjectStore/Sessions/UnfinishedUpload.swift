@@ -63,7 +63,7 @@ package struct CleaningReport: Hashable, Sendable {
     package var oldestAge: Duration?
     /// Number of removed uploads and objects of store probes.
     package var probeCount = 0
-    /// Number of sessions that stay because they are too young, of unknown age, or undecided.
+    /// Number of sessions that stay, because they are too young, or their age is unknown, or `isUndecided` is set.
     package var keptCount = 0
     /// Number of sessions that could not be removed.
     package var failedCount = 0

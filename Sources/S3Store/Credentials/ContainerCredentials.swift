@@ -53,8 +53,8 @@ package struct ContainerCredentials: S3CredentialSource {
         return address
     }
 
-    /// Whether the authorization token may be sent to this address: it uses HTTPS, or it names this machine or a
-    /// link-local address of ECS or EKS.
+    /// Whether the authorization token may be sent to this address. The address must use HTTPS, or name this machine or
+    /// a link-local address of ECS or EKS.
     package static func isSafe(_ address: String) -> Bool {
         CredentialAddress.isSafe(address, linkHosts: CredentialAddress.containerHosts)
     }

@@ -105,9 +105,9 @@ extension S3Refusal {
         }
     }
 
-    /// Whether the region is the reason for the refusal. That a store names the bucket's region is not enough, because
-    /// stores do so in any refusal. A refusal without a code may be about the region, too, because an answer to HEAD
-    /// has no code.
+    /// Whether the error code allows that the region is the reason for the refusal. The bucket's region in the answer
+    /// shows nothing, because stores name it in any refusal. An answer to HEAD has no code, so a refusal without a code
+    /// may be about the region, too.
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",

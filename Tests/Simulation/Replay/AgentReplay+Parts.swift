@@ -62,8 +62,8 @@ extension AgentReplay {
     /// Compares the agent's lines with what the agent has sent, and delivers the gateway's lines, until none of the
     /// remaining lines can be handled.
     ///
-    /// - Parameter mayWait: whether the line after these lines is an answer for which the agent may wait. If so, the
-    ///   method does not wait for frames that the agent has not sent yet.
+    /// - Parameter mayWait: whether the line after these lines is an answer that the agent may need before it sends its
+    ///   remaining frames. If so, the method returns without these frames.
     func take(_ bag: inout PartLines, mayWait: Bool) throws {
         settle()
         while true {

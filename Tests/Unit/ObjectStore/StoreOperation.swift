@@ -29,7 +29,8 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     let before: Sample?
     let after: Sample?
 
-    /// All operations. Those that give an object its key also run with a key that can be split correctly only as bytes.
+    /// All operations. Those that make an object also run with `markedKey`, whose slashes are found only among its
+    /// bytes.
     static let all =
         publishing + [
             create(plainKey), uploadPart(plainKey), uploadPartAgain(plainKey), abort(plainKey),

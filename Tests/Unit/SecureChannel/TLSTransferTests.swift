@@ -113,8 +113,8 @@ import Testing
         #expect(pair.agent.application.received == answer)
     }
 
-    /// Sizes around the record size, where the handler switches between collecting small writes and encrypting in
-    /// place.
+    /// The test writes sizes around the size of a record. There the handler switches between two ways: it collects
+    /// small writes, and encrypts large ones in place.
     @Test func writesOfAnySizesBecomeFullRecords() throws {
         let pair = try TLSPair.connected()
         var sent = ByteBuffer()

@@ -42,8 +42,7 @@ struct AgentReceiptsTests {
         }
     }
 
-    /// If the device's clock is later than the newest receipt, the clock may be wrong. So the ages of receipts count
-    /// from the newest receipt.
+    /// The device's clock may have jumped ahead. So the ages of receipts count from the newest receipt.
     @Test func pruningRemovesOldReceipts() async throws {
         try await withSample { sample in
             try sample.keep([

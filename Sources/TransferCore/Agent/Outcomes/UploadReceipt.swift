@@ -19,7 +19,7 @@ package struct UploadReceipt: Hashable, Sendable {
     /// The device's store and key prefix, according to the gateway that reported the object.
     package var site: DeviceSite?
     /// Whether the file was neither read nor compared, because its stamp is that of the journal's proof. The journal
-    /// keeps that proof, which has more than this receipt.
+    /// then keeps its proof and does not write this receipt.
     package var isUnchanged = false
     /// The gateway's signed receipt, if the user wants one.
     package var signed = ReceiptOutcome.notAskedFor

@@ -38,8 +38,8 @@ struct NamedParts: Hashable, Sendable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// RESUME QUERY has been answered, and the gateway has named its partials. Until the first answer, each query asks
-    /// for partials. Only a query by which the session joins a further connection never asks for them.
+    /// RESUME QUERY has been answered, and the gateway has named its partials. Before the first answer, every query
+    /// asks for partials, except one by which the session joins a further connection.
     mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {

@@ -47,6 +47,6 @@ package enum SessionChange: Hashable, Sendable {
     case queryAnswered
     /// A gateway has named partials, and announced a list of candidates.
     case named([PartialPart], candidateCount: UInt32, in: Attachment, of: PartPlan?)
-    /// The object is the file already.
+    /// The object already has the file's content.
     case found(bytes: UInt64)
 }

@@ -13,13 +13,13 @@ package struct PartQueue: Hashable, Sendable {
 
     package init() {}
 
-    /// The number of parts that are read before parts that were never taken up.
+    /// Number of added parts. They are read before the rest of the plan.
     package var preferredCount: Int { preferred.count }
 
     /// Adds parts that are read before all others.
     package mutating func putFirst(_ parts: [PartNumber]) { preferred = parts + preferred }
 
-    /// Adds a part that is read after the other preferred parts, and before parts that were never taken up.
+    /// Adds a part that is read after the other added parts, and before the rest of the plan.
     package mutating func putLast(_ part: PartNumber) { preferred.append(part) }
 
     /// From now on, `next` takes the parts of the plan from the beginning again.

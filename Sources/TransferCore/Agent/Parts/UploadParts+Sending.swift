@@ -24,7 +24,7 @@ extension UploadParts {
             md5: digests.md5)
     }
 
-    /// Data of a part continues in the slot in which a gateway has named it.
+    /// Begins to send the rest of a partial, in the slot in which the gateway has named the partial.
     ///
     /// - Returns: `send` if the gateway lacks bytes of the part, `whole` if it lacks none.
     mutating func resume(

@@ -48,13 +48,13 @@ struct UploadParts: Hashable, Sendable {
         }
     }
 
-    /// Whether a list of candidates has been announced and is not complete. Until then, no part is read.
+    /// Whether a list of candidates has been announced and is not complete. While it is incomplete, no part is read.
     var awaitsList: Bool { named.awaitsList }
 
     /// Whether every part of which a gateway may hold bytes is known.
     var knowsPartials: Bool { named.isComplete }
 
-    /// Whether another part could be taken up, as far as is known.
+    /// Whether another part may be left in the queue, as far as is known.
     func hasNext(in plan: PartPlan?) -> Bool { queue.hasNext(in: plan, isReading: isReading) }
 
     /// Whether parts are left to send beside those that are being sent.
@@ -117,7 +117,7 @@ struct UploadParts: Hashable, Sendable {
 
     mutating func forgetStored() { stored.removeAll() }
 
-    /// A query has been answered.
+    /// RESUME QUERY has been answered.
     mutating func queryAnswered() { named.answered() }
 
     /// The gateway has announced candidates in a slot.
@@ -138,7 +138,7 @@ struct UploadParts: Hashable, Sendable {
         var withMD5: Bool
     }
 
-    /// Takes up the next part.
+    /// Takes the next part from the queue. The shell then reads it.
     mutating func takeUp(in plan: PartPlan, isCounted: Bool) -> OnTakeUp? {
         // The closure refers to the parts only until the call ends. If it kept them, the change below would copy all
         // parts.
@@ -188,7 +188,7 @@ struct UploadParts: Hashable, Sendable {
         var bytes: UInt64 = 0
     }
 
-    /// Parts that the store turned out to lack count as stored no longer. The agent sends them again.
+    /// The store lacks parts that counted as stored. The agent sends them again.
     mutating func sendAgain(_ wanted: [PartNumber]) -> OnWanted {
         var result = OnWanted(numbers: wanted.filter { stored[$0] != nil })
         for number in result.numbers {
@@ -217,7 +217,7 @@ extension UploadParts {
     }
 
     /// PART LIST names the parts that the store has and the agent did not list. They are read first. The parts of a
-    /// stream are read in order and once, so a list of them counts only for parts under way.
+    /// stream are read in order and once, so the list of a stream counts only for its parts under way.
     mutating func list(_ page: PartList, of plan: PartPlan) {
         let entries = page.entries.filter { !plan.isStream || underWay[$0.part] != nil }
         window.known.formUnion(entries.map(\.part))

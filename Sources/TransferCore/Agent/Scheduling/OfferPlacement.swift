@@ -10,9 +10,9 @@ package struct OfferPlacement: Hashable, Sendable {
     /// A slot that may carry the part.
     package struct Candidate: Hashable, Sendable {
         let place: Attachment
-        /// Parts of the upload that are being sent in the slot.
+        /// Number of parts of the upload that are being sent in the slot.
         let sendingCount: Int
-        /// Parts of all uploads that take turns on the connection.
+        /// Number of parts, of all uploads, that take turns on the connection.
         let turnCount: Int
 
         package init(_ place: Attachment, sendingCount: Int, turnCount: Int) {
@@ -34,7 +34,7 @@ package struct OfferPlacement: Hashable, Sendable {
         self.share = coming > 0 ? (concurrency + all - 1) / all : nil
     }
 
-    /// A placement without shares, because no further connection is expected.
+    /// Makes a placement that keeps no share of the parts for other connections, because none is expected.
     package init() {
         self.share = nil
     }

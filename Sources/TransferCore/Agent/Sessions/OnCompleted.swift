@@ -36,8 +36,7 @@ extension Completed {
         for session: UploadSession, root: SHA256Digest?, whole: SHA256Digest?, isAnswer: Bool
     ) -> OnCompleted {
         guard size == session.fileBytes else { return .otherSize }
-        // The object as SESSION EXISTS would name it, for a comparison. The session was completed, perhaps with other
-        // content than the file's, so the agent cannot use the session again.
+        // The comparison takes a SESSION EXISTS, so make one from COMPLETED.
         let exists = SessionExists(
             size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version, session: session.id)
         let hasPartSize = partBytes == session.plan?.partBytes
@@ -45,7 +44,7 @@ extension Completed {
         case false?:
             return .compare(exists, isOther: true)
         case nil where !session.request.isStream && (evidence != .none || !isAnswer || session.isTouched):
-            // The object may have the file's content from before it was touched. Or another agent with the same
+            // The object may have the content that the file had before it was touched. Or another agent with the same
             // identity completed the session with another file.
             return .compare(exists, isOther: false)
         case let agrees:

@@ -42,8 +42,8 @@ struct AgentUpload: Hashable {
 extension AgentUpload {
     /// Takes every step that is possible now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
-        // Note the owed answer before the steps and again after them. If an answer has come and the steps then send the
-        // same kind of request, the next answer is due from now on.
+        // The first call notes that an answer has come. Without it, if the steps send a request of the same kind, the
+        // agent would measure the wait for its answer from the earlier request.
         context.noteAnswer(owedTo: &exchange, transfer.parts)
         while runPendingRequest(&context) {}
         joinConnections(&context)
@@ -83,7 +83,7 @@ extension AgentUpload {
         }
     }
 
-    /// Ends the upload's wait for the store, or the waits of some of its parts.
+    /// Ends the upload's wait for the store, or up to `most` waits of its parts.
     ///
     /// - Returns: how many waits were ended.
     mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {

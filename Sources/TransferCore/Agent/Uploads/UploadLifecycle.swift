@@ -37,7 +37,7 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     package init() {}
 
-    /// Whether the upload only drops what was begun, and sends no more data.
+    /// Whether the upload only drops its session, and sends no more data.
     package var isDropping: Bool { after != .beginAnew }
 
     /// The state of the slot, by which frames are judged (specification §6.1). A COMPLETE that was sent before SESSION
@@ -243,7 +243,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase == .resuming || phase == .opening && !isDropping && session.mayOfferBehindOpen(limits)
     }
 
-    /// Whether parts may be taken up.
+    /// Whether the upload may begin to read further parts.
     func mayTakeUp(_ session: UploadSession, _ limits: AgentLimits) -> Bool {
         phase == .transferring || mayOfferEarly(session, limits)
     }
@@ -341,7 +341,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         return [.journal(.dropping(session.request.id))]
     }
 
-    /// Drops what was begun at the gateway, then the journal's row.
+    /// Begins to drop the session, first at the gateway and then in the journal.
     mutating func drop(then after: After, _ session: UploadSession) -> [UploadEffect] {
         drop(after)
         let effects: [UploadEffect] = [.forgetParts, .journal(.dropping(session.request.id))]
@@ -352,7 +352,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         return effects + [.leave, .ask(.abort)]
     }
 
-    /// From now on the upload only drops what was begun: the user drops it, or its source cannot be read to its end.
+    /// From now on the upload only drops its session, because the user drops the upload, or because the source cannot
+    /// be read to its end.
     package mutating func drop(_ after: After) { self.after = after }
 
     /// Ends the upload with an outcome that is being written to the journal.

@@ -14,8 +14,8 @@ package struct UploadID: Hashable, Comparable, Sendable {
 
 /// What the user wants if the key holds an object.
 package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
-    /// The upload succeeds if the object has the same content. It replaces an object that is what this file was before
-    /// it grew, and fails if the object has other content.
+    /// The upload succeeds if the object has the same content. If the object has the content that the file had before
+    /// it grew, the upload replaces the object. If the object has other content, the upload fails.
     case verify = 0
     /// The upload succeeds if the object has the same content, and replaces an object with other content.
     case replace = 1
@@ -39,7 +39,7 @@ package struct UploadRequest: Hashable, Sendable {
         case push
         /// Send the version that was begun; fail if the file is another version.
         case resume
-        /// Drop what was begun.
+        /// Drop the unfinished upload.
         case abort
     }
 

@@ -204,7 +204,7 @@ package struct IncomingPart: Hashable, Sendable {
         phase = .sending(sending)
     }
 
-    /// Orphans the part, if it may stay, because the owner's connection is lost.
+    /// The owner's connection is lost. Orphans the part, if the part may stay.
     ///
     /// - Returns: the call that gets no more bytes for now. `nil` if the session has to drop the part: an undecided
     ///   part, or a one-part file whose last bytes were released. Such a file must not appear long after its agent has
@@ -312,7 +312,8 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// Makes COMPLETE void. If the tail was released already, nothing changes, because a release cannot be taken back.
+    /// Makes COMPLETE void. If the last bytes were released already, nothing changes, because a release cannot be
+    /// undone.
     package mutating func completionVoided() {
         switch tail {
         case .wanted: tail = .held
@@ -321,13 +322,12 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// Lets the tail wait for a look at the key, which the store has been asked for.
+    /// The gateway has asked the store to look up the key. The last bytes wait for the answer.
     package mutating func looks(_ look: StoreRequestID) {
         if tail == .wanted { tail = .looking(look) }
     }
 
-    /// Releases the tail, because the look has found that the key may be written, unless COMPLETE became void
-    /// meanwhile.
+    /// The look has found that the key may be written. Releases the last bytes, unless COMPLETE became void meanwhile.
     package mutating func looked() {
         switch tail {
         case .looking: tail = .released
@@ -336,7 +336,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// Releases the tail without a look at the key.
+    /// Releases the last bytes without a look at the key.
     package mutating func released() {
         if tail == .wanted { tail = .released }
     }

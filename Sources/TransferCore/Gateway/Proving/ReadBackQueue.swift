@@ -73,7 +73,7 @@ struct ReadBackQueue: Hashable {
     /// A reader's place in the order in which readers came.
     private typealias Ticket = UInt64
 
-    /// What one reading is about. Readers with the same subject share one reading.
+    /// Decides which readers share one reading: those with equal subjects.
     fileprivate struct Subject: Hashable {
         var content: Content
         /// The ticket of the only reader, if the content has neither ETag nor version; otherwise `nil`.

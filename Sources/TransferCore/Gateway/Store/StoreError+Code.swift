@@ -1,7 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-// The failures of a store: short names by which the machines match them, and what the gateway answers an agent to each.
+// For each failure of a store, a short name by which the machines match it, and the gateway's answer to the agent.
 
 extension StoreError {
     package static let uploadUnknown = StoreError(.uploadUnknown)

@@ -12,7 +12,7 @@ package import TransferCommon
 /// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would only
 /// add load to a slow store.
 package struct StorePace: Hashable, Sendable {
-    /// Whether another part may begin.
+    /// Whether another part may be sent to the store.
     package enum Admission: Hashable, Sendable {
         case admitted
         /// The limit is reached.
@@ -65,7 +65,8 @@ package struct StorePace: Hashable, Sendable {
     package var partsAllowed: Int { max(1, Int(allowed)) }
     package var partsUnderWay: Int { parts.count }
 
-    /// Decides whether a part may begin. If it may not, the caller defers the part, and the pace counts the deferral.
+    /// Decides whether another part may be sent to the store. If not, the caller defers the part, and this method
+    /// counts it.
     package mutating func admission(now: Instant) -> Admission {
         if let pausedUntil, pausedUntil > now {
             deferredCount += 1
@@ -192,7 +193,7 @@ package struct StorePaceLimits: Hashable, Sendable {
     package var slowAfterLeast = Duration.seconds(5)
     /// Number of answers needed to know the usual time.
     package var answersNeeded = 4
-    /// Number of stored parts between two repeats of slow parts.
+    /// After a slow part is repeated, this many parts must be stored before another slow part is repeated.
     package var storedBetweenRepeats = 8
 
     package init() {}

@@ -14,8 +14,9 @@ extension EndToEndTests {
             [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12]
             + [192, 0, 2, 77, 127, 0, 0, 1, 0x12, 0x34, 0x1C, 0xFC]
 
-        /// The gateway logs the address that the balancer names. From other addresses it reads no header: it serves an
-        /// agent that connects directly, and takes a header for the beginning of TLS, which then fails.
+        /// A connection from the balancer begins with a header, and the gateway logs the address in the header. On
+        /// other connections the gateway reads no header: it serves a direct agent, and a header fails the TLS
+        /// handshake.
         @Test func balancerTellsAddresses() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--proxy-from", "127.0.0.2", "--verbose"]) { gateway in

@@ -36,7 +36,7 @@ extension EndToEndTests {
                 let made = ContinuousClock.now
                 try await withDeadline(Site.deadline, "the stamps of the files to count") {
                     while ContinuousClock.now - made < .seconds(3) {
-                        // Polls: only time makes a stamp count.
+                        // Poll, because no event reports that the stamps are old enough.
                         try await Task.sleep(for: .milliseconds(50))
                     }
                 }

@@ -19,7 +19,8 @@ extension EndToEndTests.HostileTests {
                 await client.close()
                 return (villain, token)
             }
-            // The gateway under attack is new and does not know the session, so it asks the store for these parts.
+            // The gateway under attack is a new process that does not know the session. So it asks the store for the
+            // parts, and gets the 10,000 that the next lines make.
             let upload = try #require(s3.uploads.first { $0.key.hasSuffix("villain-0/file") })
             for number in 1...10_000 { s3.replacePart(number, ofUpload: upload.id, [1]) }
             try await Siege.lay("1,000 queries for 10,000 parts", at: site) { port in

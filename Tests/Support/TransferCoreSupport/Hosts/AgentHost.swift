@@ -74,9 +74,11 @@ package final class AgentHost {
 
     package var heldParts: Int { held.count }
 
-    /// Whether the agent has been well connected for this time: it is connected and has lost no connection in this
-    /// time, and each of its connections has been open for this time and has brought a frame in the second half of it.
-    /// If the agent has ended its run, the end of the run counts as the present.
+    /// Whether the agent has been well connected for this time:
+    /// - It has at least one connection, and has lost none in this time.
+    /// - Each connection has been open for this time, and has brought a frame in the second half of it.
+    ///
+    /// If the agent has ended its run, the answer is about the end of the run.
     package func isWellConnected(for age: Duration) -> Bool {
         let (ends, lostConnectionAt, now) = atEnd ?? (ends, lostConnectionAt, now)
         let areAlive = ends.values.allSatisfy { end in

@@ -150,7 +150,7 @@ import TransferCommon
         #expect(frames.takeWrites().isEmpty)
     }
 
-    /// The write of a round carries the sum of the reports of that round, and no report of an earlier round.
+    /// A write reports the sum of the numbers that were added since the write before it.
     @Test func writtenBytesAreReportedOnce() throws {
         var frames = OutboundFrames<Int>()
         frames.opened(1, EmbeddedChannel())

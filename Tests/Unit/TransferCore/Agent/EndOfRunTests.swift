@@ -29,8 +29,8 @@ import WireProtocol
         }
     }
 
-    /// The shell submits files as long as there is room. The gateway cannot be reached, so the agent waits once for
-    /// `retryFor`, and not once for each 256 of 20,000 files.
+    /// The shell has 20,000 files and submits 256 at a time. The gateway cannot be reached. The run ends after
+    /// `retryFor`, and does not wait as long again for each further 256 files.
     @Test func filesOfARunShareOnePatience() throws {
         var driver = AgentDriver { $0.retryFor = Self.retryFor }
         let start = driver.now

@@ -55,8 +55,8 @@ import WireProtocol
         let upload = pair.push(bytes: 60_000)
         pair.run { $0.store.confirmed.count >= 10 }
         let (bytes, trials) = fail(pair, failure, for: .seconds(300))
-        // The agent may send the data in flight, the data that the gateway admitted before the breaker opened, and the
-        // trials. There is at least one trial every half minute.
+        // The agent may send the data in flight, the data that the gateway admitted before the circuit breaker opened,
+        // and the parts with which the breaker tries the store. It tries at least once every half minute.
         let underWay = UInt64(options.agentLimits.concurrency) * 700
         #expect(trials <= 30, "\(trials)")
         #expect(bytes <= 3 * underWay + UInt64(trials) * (Self.cautiousBytes + 50), "\(bytes) bytes in \(trials) parts")
@@ -75,8 +75,9 @@ import WireProtocol
             pair.push(bytes: 200, key: "file-\(number)")
         }
         let (bytes, _) = fail(pair, failure, for: .seconds(300))
-        // The agent may send one part for each trial, and before that the initial credit of its connection. If the
-        // store is full, it may instead send the parts that the gateway had decided before the first answer *full*.
+        // The agent may send one part for each trial of the circuit breaker. Before the breaker opens, the agent may
+        // send the initial credit of its connection. If the store is full, it may instead send the parts for which the
+        // gateway had decided *send* before the first answer *full*.
         #expect(bytes <= (failure == .full ? 40 * 224 : 500) + 20 * 250, "\(bytes)")
         pair.run()
         for upload in uploads { pair.checkStored(upload) }

@@ -58,7 +58,7 @@ import WireProtocol
         let seen = seen(&driver, after: actions, part: try #require(PartNumber(1)))
         switch FailureRule.reaction(to: code, in: .session) {
         case .report: #expect(seen == ["ends the upload"])
-        // The agent resumes the session, and offers the interrupted part again behind RESUME QUERY.
+        // The agent resumes the session, and offers the interrupted part again without waiting for RESUME STATE.
         case .tryAgain: #expect(seen == ["resumes the session", "offers the part"])
         case .beginAnew: #expect(seen == ["opens a session"])
         case .stop, .reconnect, .readAgain: Issue.record("\(code) does not come in this scope")

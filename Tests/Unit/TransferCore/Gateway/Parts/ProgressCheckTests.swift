@@ -64,8 +64,8 @@ import WireProtocol
         #expect(stagnant.parts.map(\.number.value) == [1, 5])
     }
 
-    /// A part that the store gets as a whole occupies a place among the requests to the store. So even on a slow link
-    /// it may wait for its turn no longer than a window.
+    /// A part that the store gets as a whole occupies a place among the requests to the store. So the part is stagnant
+    /// if it took in nothing during a window, even on a connection that brings enough bytes for other parts.
     @Test func partThatIsHeldUntilItIsWholeIsStagnantOnAnyConnection() throws {
         var check = Self.watching()
         let parts = [

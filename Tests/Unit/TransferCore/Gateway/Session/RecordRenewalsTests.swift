@@ -176,7 +176,8 @@ import WireProtocol
     @Test func sessionThatTheGatewayStillKnowsIsRenewedWhenItsAgentReturns() throws {
         var (driver, renewal) = try Self.resumed()
         driver.change { $0.handle(.storeAnswered(renewal, .done, wallMilliseconds: 0), now: $1) }
-        // A second connection that joins is no return: the session was open all the time.
+        // A second connection joins the session. The gateway does not renew the record, because the session was open
+        // all the time.
         let joined = driver.join().id
         #expect(driver.requests.isEmpty)
         for id in [GatewayDriver.connection, joined] { driver.change { $0.handle(.connectionLost(id), now: $1) } }

@@ -72,7 +72,8 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// COMPLETE in one slot fails the check. Only this slot closes, and the session continues in the other slots.
+    /// COMPLETE arrives in one slot without its list of parts, so it fails the check. Only this slot closes, and the
+    /// session continues in the other slots.
     @Test func listErrorConcernsItsSlotOnly() throws {
         var driver = GatewayDriver()
         driver.connect()
