@@ -8,8 +8,9 @@ package enum MemoryAllocator {
     ///
     /// Both programs use buffers of 256 KiB and parts of several MiB. By default the allocator gets the memory for each
     /// of them from the system and returns it as soon as it is freed. The system then has to clear the pages again for
-    /// every chunk, which on a virtual machine takes a third of a gateway's processor time. Only the main function of a
-    /// program calls this, first of all. A library must not call it, because the setting applies to the whole program.
+    /// every chunk, which on a virtual machine takes a third of a gateway's processor time. The main function of a
+    /// program calls this before everything else. A library must not call it, because the setting applies to the whole
+    /// program.
     package static func keepFreedMemory() {
         sluice_keep_freed_memory(keptBytes)
     }

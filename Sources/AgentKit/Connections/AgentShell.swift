@@ -97,8 +97,8 @@ actor AgentShell: MachineShell {
         return true
     }
 
-    /// Waits until the first of these keys has no active upload. So the second of two files with the same key begins
-    /// after the first has ended, and is compared with the object of the first.
+    /// Waits until the first of these keys has no active upload. If two files have the same key, the later file thus
+    /// begins after the earlier one has ended, and is compared with the object that the earlier one made.
     ///
     /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {

@@ -26,9 +26,9 @@ public final class FileUpload: Sendable {
         var waiters: [CheckedContinuation<Result<Receipt, Failure>, Never>] = []
     }
 
-    /// Events of single parts and of the whole file, in order. The stream ends when the file is stored, the upload has
-    /// failed or it was cancelled. A pause does not end the stream. Only one task may read it. If the reader is slow,
-    /// the stream keeps the newest 1,024 events and drops older ones.
+    /// Events of single parts and of the whole file, in order. The stream ends when the file is stored, or when the
+    /// upload has failed or was cancelled. A pause does not end the stream. Only one task may read the stream. If the
+    /// reader is slow, the stream keeps the newest 1,024 events and drops older ones.
     public let events: AsyncStream<Event>
 
     private let path: String

@@ -36,7 +36,7 @@ package struct ProxyHeader: Equatable, Sendable {
         let byteCount = beginningBytes + rest
         guard byteCount <= bytesMax else { throw .tooLong }
         let addressBytes = family == 0x11 ? 4 : family == 0x21 ? 16 : 0
-        // Both addresses and both ports have to be there, even if the connection comes from the balancer itself.
+        // The header must contain both addresses and both ports, even if the connection comes from the balancer itself.
         guard rest >= (addressBytes == 0 ? 0 : 2 * addressBytes + 4) else { throw .tooShort }
         let header = Array(bytes.prefix(byteCount))
         guard header.count == byteCount else { return nil }

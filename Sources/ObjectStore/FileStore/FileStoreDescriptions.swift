@@ -184,9 +184,9 @@ extension FileStatus {
         Date(timeIntervalSince1970: Double(modifiedSeconds) + Double(modifiedNanoseconds) / 1e9)
     }
 
-    /// The ETag of an object that has no description, because another program has written or overwritten the file. It
-    /// changes with the file. So a write with the condition `ifMatch` replaces such an object only if the file has not
-    /// changed.
+    /// The ETag of an object that has no description, because another program has written or overwritten the file. When
+    /// the file changes, this ETag changes, too. So a write with the condition `ifMatch` replaces such an object only
+    /// if the file has not changed.
     ///
     /// - Parameter generation: see `OpenFile.generation`.
     func fileStoreETag(generation: UInt32) -> String {

@@ -48,7 +48,7 @@ struct CredentialHTTP: Sendable {
         settings.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         let result = await Self.exchange(request, client, within: timeLimit)
-        // try?: if `shutdown` fails, a connection may stay open. Its answer was read or abandoned, so it ends anyway.
+        // try?: a failure of `shutdown` does not concern the answer, which was read or abandoned before.
         try? await client.shutdown()
         do {
             return try result.get()

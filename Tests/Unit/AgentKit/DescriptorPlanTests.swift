@@ -22,8 +22,8 @@ import TransferCommon
         for limit in DescriptorLimit.fewest...2_000 {
             let plan = DescriptorPlan(limit: limit)
             #expect(plan.connectionsMax >= 1 && plan.filesMax >= 1)
-            // A run opens at most `filesMax` files of uploads, as many directories of the walk, its connections, and 24
-            // other descriptors.
+            // A run opens at most `filesMax` files to upload, `filesMax` directories in which it looks for files, its
+            // connections, and 24 other descriptors.
             #expect(2 * plan.filesMax + plan.connectionsMax + 24 <= limit)
         }
     }

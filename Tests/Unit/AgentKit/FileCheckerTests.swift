@@ -48,8 +48,8 @@ import WireProtocol
             while true {
                 let results = try checkOnce(names, fast: fast)
                 guard !isWritten, results.values.contains(where: \.isStillWritten) else { return results }
-                // The process that another test has started closes its copies when it executes its program. No event
-                // reports this, so poll. The test's time limit ends the loop.
+                // The new process closes its copies of the descriptors when it executes its program. No event reports
+                // this, so poll. The test's time limit ends the loop.
                 usleep(5_000)
             }
         }

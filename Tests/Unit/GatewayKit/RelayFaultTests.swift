@@ -132,7 +132,7 @@ struct RelayFaultTests {
     }
 
     /// The answer to CreateMultipartUpload is lost, so the gateway does not know the upload that the store has created.
-    /// It continues with a new session record and a new upload, and cleaning later removes the unknown upload.
+    /// The gateway continues with a new session record and a new upload. A later cleaning removes the unknown upload.
     @Test(arguments: [S3Fault.loseAnswer, .truncate(afterBytes: 60), .emptyAnswer, .silence, away])
     func aLostAnswerToCreateIsCleanedUp(fault: S3Fault) async throws {
         try await Relay.with(.minio, store: Case("Create", .createUpload, fault).patience) { relay in

@@ -55,8 +55,8 @@ import Testing
         }
     }
 
-    /// LocalStack keeps checksums, but only of writes that have them. The gateway sends them if the operator says that
-    /// the store is AWS.
+    /// LocalStack keeps a checksum only if the write has one. The gateway sends checksums if the operator says that the
+    /// store is AWS.
     @Test func localStackPassesWithItsDeviations() async throws {
         try await LocalStackServer.withServer { server in
             for provider in [S3Provider.generic, .aws] {

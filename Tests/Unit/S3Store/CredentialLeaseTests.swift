@@ -199,8 +199,8 @@ import TransferCommon
         return lease
     }
 
-    /// Every event in every standing changes the standing only as the table at the top of the file says, and each row
-    /// of the table happens.
+    /// Every event in every standing changes the standing only as the table at the top of `CredentialLease.swift` says,
+    /// and each row of the table happens.
     @Test func theTableListsEveryChange() throws {
         let events: [(inout CredentialLease) -> Void] = [
             { _ = $0.refused(self.credentials("1"), .possible) }, { _ = $0.refused(self.credentials("1"), .certain) },

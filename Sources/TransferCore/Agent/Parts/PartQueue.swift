@@ -1,11 +1,10 @@
 package import TransferCommon
 
-/// Which parts of an upload are read next. Parts that were interrupted, that the store turned out to lack, or that a
-/// gateway has named come first, in the order in which they were added. The other parts follow in the order of their
-/// numbers.
+/// Which parts of an upload are read next. Parts that were interrupted, that the store lacks, or that a gateway has
+/// named come first, in the order in which they were added. The other parts follow in the order of their numbers.
 ///
-/// A part may be in the queue more than once, and may have been taken up or stored since it was added. `next` skips
-/// parts that are stored or under way.
+/// A part may be in the queue more than once, and may be stored or under way before its turn comes. `next` skips parts
+/// that are stored or under way.
 package struct PartQueue: Hashable, Sendable {
     private var preferred: [PartNumber] = []
     /// The lowest number that has never been taken from the plan.

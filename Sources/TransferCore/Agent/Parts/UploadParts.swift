@@ -3,8 +3,8 @@ import WireProtocol
 
 /// The parts of one upload: those under way, those that are stored, and what gateways have said of the others.
 ///
-/// `OutgoingPart` has the states of each part. This type decides which part is taken up, offered and sent next. It
-/// performs nothing itself. The upload performs what the methods return.
+/// `OutgoingPart` has the states of each part. This type decides which part is read, offered and sent next. It performs
+/// nothing itself. The upload performs what the methods return.
 struct UploadParts: Hashable, Sendable {
     var underWay: [PartNumber: OutgoingPart] = [:]
     private(set) var stored = AgentStoredParts()
@@ -60,8 +60,8 @@ struct UploadParts: Hashable, Sendable {
     /// Whether parts are left to send beside those that are being sent.
     func hasUnsent(in plan: PartPlan?) -> Bool {
         if hasNext(in: plan) || hasReady { return true }
-        // The shell may still be reading parts that were taken up before the answer to RESUME QUERY. A single one of
-        // them needs no further connection.
+        // The shell may still be reading parts that the upload took before the answer to RESUME QUERY came. A single
+        // such part needs no further connection.
         return underWay.values.count(where: \.isReading) > 1
     }
 

@@ -3,9 +3,9 @@ import WireProtocol
 
 /// The upload of one file, from its submission to its outcome. It may need several sessions and connections.
 ///
-/// `SessionExchange` decides what follows from the answers of gateways and from the file as a whole, and returns it as
-/// effects. `PartTransfer` requests reads of parts, offers and sends them, and returns what concerns the session, too.
-/// `AgentUpload` passes the events to the two and applies their results (`apply`).
+/// `SessionExchange` judges the answers of gateways and the file as a whole, and returns effects (`UploadEffect`).
+/// `PartTransfer` requests reads of parts, offers the parts, sends them, and returns results (`OnPart`). `AgentUpload`
+/// passes the events to the two and applies what they return (`apply`).
 ///
 /// Invariants:
 /// - A part counts as stored only if a gateway has said so: in STORED, in the decision *have*, or in a list of

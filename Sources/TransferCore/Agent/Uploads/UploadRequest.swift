@@ -50,7 +50,7 @@ package struct UploadRequest: Hashable, Sendable {
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
-    /// The metadata that the store keeps with the object. For a saved session, the session's own metadata count
+    /// The metadata that the store keeps with the object. For a saved session, the session's own metadata are used
     /// instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?

@@ -30,7 +30,8 @@ struct ReadBackQueue: Hashable {
         case reading
     }
 
-    /// What is read. Equal values with an ETag or a version have equal bytes, so one reading serves all their readers.
+    /// The object that a reading reads. Equal values with an ETag or a version have equal bytes, so one reading serves
+    /// all readers of them.
     struct Content: Hashable {
         /// The whole key, prefix included.
         var key: String

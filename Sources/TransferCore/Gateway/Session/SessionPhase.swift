@@ -43,8 +43,8 @@ package enum SessionPhase: Hashable, Sendable {
     case new
     /// The work waits for the store's answer to this request.
     case asking(SessionWork, StoreRequestID)
-    /// The work waits for the end of a pause, for the answers to requests that were given up, or for the gateway, which
-    /// adopts the session that was found.
+    /// The work waits for the end of a pause, for the answers to requests that were given up, or until the gateway has
+    /// adopted the session that was found.
     case resting(SessionWork)
     /// The session takes parts.
     case open

@@ -174,8 +174,8 @@ extension EndToEndTests {
             if case .error(let report) = frame { report.code } else { nil }
         }
 
-        /// The code leads to another gateway, which also has an open invitation. That gateway can see only by the
-        /// secret that the code is not one of its own.
+        /// The code names the address of another gateway, which also has an open invitation. The device must not send
+        /// its secret there. If it did, that gateway would log `invitation_invalid`.
         @Test func secretIsBoundToOneGateway() async throws {
             try await Site.with { site in
                 try await Site.with { other in

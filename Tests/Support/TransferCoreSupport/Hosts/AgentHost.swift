@@ -95,7 +95,7 @@ package final class AgentHost {
     /// The process dies: uncommitted writes are lost and connections break.
     ///
     /// - Parameters:
-    ///   - leavingGateway: whether the gateway does not notice, and bytes in flight to it are lost.
+    ///   - leavingGateway: whether the gateways do not notice that the process has died.
     ///   - landingCommit: whether the transaction in progress becomes durable. The process does not learn of it.
     ///   - landingBytes: whether bytes in flight still arrive at the gateways.
     ///   - landingPercent: percentage of the transaction and of the bytes on each connection that takes effect. Real

@@ -236,8 +236,8 @@ import WireProtocol
         #expect(codes(begin()) == [.busy])
     }
 
-    /// The gateway limits the rate of sessions that lead to no object for each device, not for each connection. Other
-    /// devices have rates of their own.
+    /// The gateway limits how often a device opens sessions that lead to no object. New connections of the device do
+    /// not raise this limit. Other devices have limits of their own.
     @Test func reconnectingDoesNotRaiseTheLimit() {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 1

@@ -73,9 +73,9 @@ import WireProtocol
         #expect(driver.chunks.first?.part == part)
     }
 
-    /// Each connection carries only two and a half parts before it is cut, and the next one leads to another gateway,
-    /// which has none of the unfinished parts. If the agent sent four parts at a time, they would share the capacity,
-    /// and no part would ever arrive whole.
+    /// Each connection is cut after two and a half parts. The next connection leads to another gateway, which has none
+    /// of the unfinished parts. If the agent sent four parts at once, the parts would share the connection, and none of
+    /// them would arrive whole.
     @Test func changingGatewaysResendsLittle() {
         var options = PairOptions()
         options.gateways = 2

@@ -60,8 +60,9 @@ import TransferCore
         #expect(Self.look(&search) == .writeAgain)
     }
 
-    /// If the store does not know the upload, another gateway may be completing it, so the session looks for the object
-    /// until its patience is used up. After a conflict it needs no such patience: after a few looks it writes again.
+    /// If the store does not know the upload, another gateway may be completing the upload. So the session looks for
+    /// the object until its patience is used up. After a conflict, the session looks only a few times and then writes
+    /// again.
     @Test func patienceCountsForAnUnknownUploadOnly() {
         var patient = ObjectSearch(cause: .uploadUnknown, patience: .seconds(100), now: Self.now)
         var conflict = ObjectSearch(cause: .conflict, patience: .seconds(100), now: Self.now)
