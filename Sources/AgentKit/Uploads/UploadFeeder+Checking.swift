@@ -90,8 +90,8 @@ extension UploadFeeder {
         }
     }
 
-    /// Builds the question. Uses the part size of the original upload if it is known, because the store's digests were
-    /// computed with that part size.
+    /// Builds the request that asks a gateway about a file. Uses the part size of the original upload if it is known,
+    /// because the store's digests were computed with that part size.
     private static func request(
         _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
     ) -> ProofRequest {

@@ -62,10 +62,11 @@ package struct SiteKeyChange: Sendable {
     }
 
     /// Makes the announced key the present one. In the TLS handshake the gateway then presents the certificate of this
-    /// key, followed by the certificates of the old keys.
+    /// key, followed by the certificates of the old keys. Safe to repeat: after a completed switch the method does
+    /// nothing.
     ///
     /// - Parameter force: whether to switch even if a known device has not pinned the announced key.
-    /// - Returns: fingerprint of the present key. Safe to repeat: after a completed switch the method does nothing.
+    /// - Returns: fingerprint of the present key.
     package func switchKey(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             let wasCutShort = try finishSwitch()
@@ -89,11 +90,11 @@ package struct SiteKeyChange: Sendable {
         }
     }
 
-    /// Removes the old keys from the certificates that the gateway presents.
+    /// Removes the old keys from the certificates that the gateway presents. Safe to repeat: if the gateway presents no
+    /// old key, the method does nothing.
     ///
     /// - Parameter force: whether to retire the old keys even if a known device has not pinned the present key.
-    /// - Returns: fingerprint of the present key. Safe to repeat: if the gateway presents no old key, the method does
-    ///   nothing.
+    /// - Returns: fingerprint of the present key.
     package func retire(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             _ = try finishSwitch()

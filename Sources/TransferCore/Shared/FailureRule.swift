@@ -45,7 +45,7 @@ package struct FailureRule: Equatable, Sendable {
     package let name: String
     package let scopes: Set<Scope>
     package let reaction: Reaction
-    /// The exit code of an agent that this code ends; `nil` if the code alone does not end it.
+    /// The agent's exit code if this error code ends an upload; `nil` if the error code alone ends no upload.
     package let exitCode: Int32?
 
     private init(

@@ -127,7 +127,7 @@ final class AgentReplay {
         if let violation = violations.first { throw failure(violation) }
     }
 
-    /// Whether the line belongs to the same flight of the gateway as the line before.
+    /// Whether the line before is also a frame of the gateway. Adjacent frames of the gateway are one *flight*.
     private func isInFlight(_ index: Int) -> Bool {
         if index > 0, case .frame(let line) = lines[index - 1] { line.sender == .gateway } else { false }
     }
@@ -146,8 +146,8 @@ final class AgentReplay {
             guard case .frame(let slot, let answer) = try frame.content() else { return }
             if index == lostIndex { return }
             let place = actual(SlotPlace(connection: frame.connection, slot: slot))
-            // Between two frames of one flight of the gateway, the agent may already send frames. So only the first
-            // line of a flight is checked.
+            // The agent may send frames between two adjacent frames of the gateway. So only the first frame of such a
+            // sequence is checked.
             if !isInFlight(index) { try expectNothingEarly(at: place) }
             if answer.closesSlot { try close(place, line: SlotPlace(connection: frame.connection, slot: slot), &bag) }
             if answer.type == .sessionOpened || answer.type == .resumeState { unanswered.remove(place) }

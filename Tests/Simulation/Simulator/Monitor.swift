@@ -88,8 +88,8 @@ final class Monitor {
         case .hello(let hello):
             connections[key, default: ConnectionView()].device = hello.fingerprint
             connections[key]?.run = hello.run
-            // A run becomes the current run of its device if the gateway accepted the run's connection after the first
-            // connection of the run that was current so far.
+            // A newer run of a device replaces the current one. A run is newer if the gateway accepted its connection
+            // after the first connection of the current run.
             let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
             let current = currentRuns[device]
             if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }

@@ -17,7 +17,7 @@ package struct JuiceFSGateway: Sendable {
     private let directory: URL
     private let memory: Memory
     private let port: Int
-    /// The secret of its only user.
+    /// The secret of the gateway's only user.
     package var secretAccessKey: String
 
     private static let accessKeyID = "sluice-tests"

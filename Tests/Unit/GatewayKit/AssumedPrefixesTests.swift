@@ -59,7 +59,7 @@ struct AssumedPrefixesTests {
         #expect(list.namesOfAssumedPrefix == [])
     }
 
-    /// The gateway logs the warning at start, and again after a change of the list that adds a device without a prefix.
+    /// The gateway warns of devices without a prefix when it starts, and again when the list gets another such device.
     @Test func gatewaySaysItAtStartAndAtAChange() async throws {
         try await withTemporaryDirectory { directory in
             let site = InProcessSite(directory: directory)

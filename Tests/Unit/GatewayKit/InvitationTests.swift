@@ -206,8 +206,8 @@ struct InvitationTests {
         }
     }
 
-    /// If a device whose key is already on the list redeems an invitation, it gets its line of the list, and the
-    /// invitation stays unused.
+    /// A device whose key is already on the list redeems an invitation. The gateway answers with the device's name on
+    /// the list, and the invitation stays unused.
     @Test func aDeviceOnTheListUsesNoInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "other", fingerprint: Self.key(1), prefix: "")

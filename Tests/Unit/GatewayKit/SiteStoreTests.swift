@@ -7,7 +7,7 @@ import Testing
 /// Tests of opening and closing the store of a site.
 @Suite
 struct SiteStoreTests {
-    /// A command or a gateway that ends in order leaves no lock and no staging folder in the store's directory.
+    /// When a process closes its file store, it leaves no lock and no staging folder in the store's directory.
     @Test func closedFileStoreLeavesNothingOfItsInstance() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.path(percentEncoded: false)

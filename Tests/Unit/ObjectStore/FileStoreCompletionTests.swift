@@ -182,9 +182,9 @@ import WireProtocol
         }
     }
 
-    /// When another test starts a program, the new process holds copies of all descriptors until it executes the
-    /// program, including that of the upload's locked folder. When FileStore releases the lock, the lock must end
-    /// although the process still has its copy.
+    /// When another test starts a program, the new process has copies of all descriptors until it executes the program.
+    /// One of them may be the descriptor of the upload's locked folder. When FileStore releases the lock, the lock must
+    /// end although the process still has this copy.
     @Test func lockEndsDespiteOtherDescriptors() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

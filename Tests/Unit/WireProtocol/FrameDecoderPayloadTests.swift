@@ -74,7 +74,8 @@ import WireProtocol
         #expect(heldMax < page.count)
     }
 
-    /// A buffer with a single reference is written in place. A shared buffer is copied first, so its address changes.
+    /// A decoder that waits for more bytes holds no reference to the network buffer. So a write to the buffer happens
+    /// in place; a shared buffer would be copied first, and its address would change.
     @Test(arguments: [1, 7, 8, 9, 20, 30])
     func networkBufferIsFreeOnceTheDecoderWaits(count: Int) throws {
         var decoder = FrameDecoder(receiver: .gateway)

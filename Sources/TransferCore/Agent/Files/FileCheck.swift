@@ -7,12 +7,17 @@ package import TransferCommon
 //   addition, the file must be unchanged: its content is the same or, where stamps tell versions apart, its stamp is.
 // - A file whose state is *unknown* counts neither as *proven* nor as *not sent*.
 //
-//   in this order                                          is a process writes the file
-// stillWritten no proof, nothing was stored                           notSent no proof of a file, something was stored
-// unknown the proof names no store, or the agent knows no store  unknown the proof is of another store
-// otherStore the proof is of another key, by the present prefix     otherKey the file has another size
-// changed the digest of what was stored is unknown               unknown the stamp counts, may be used, and is the
-// proof's      proven else, after the file was read                          proven, changed
+//   the first true row decides                                  state
+//   a process writes the file                                   stillWritten
+//   there is no proof, and nothing was stored                   notSent
+//   there is no proof, but something was stored                 unknown
+//   the proof names no store, or the agent knows no store       unknown
+//   the proof names another store                               otherStore
+//   with the present prefix, the file has another key           otherKey
+//   the file has another size                                   changed
+//   the digest of what was stored is unknown                    unknown
+//   the file's stamp is that of the proof, and may be trusted   proven
+//   otherwise the file is read and its digest is compared       proven or changed
 package enum FileCheck {
     /// The result of a check. Programs read the raw values.
     package enum State: String, CaseIterable, Sendable {

@@ -23,8 +23,7 @@ struct UploadView {
         exchange.lifecycle.links.awaitsAnswer(on: connection) || transfer.parts.isUnderWay(on: connection)
     }
 
-    /// When the answer became due that a gateway owes; `nil` if none is owed, or if no gateway of the session answers
-    /// PING.
+    /// Since when a gateway owes an answer; `nil` if no gateway owes one, or if no gateway of the session answers PING.
     func answerDueSince(_ context: AgentContext) -> Instant? {
         guard let since = exchange.waits.answer.dueSince,
             context.connections.isHeard(exchange.lifecycle.links.connections, now: context.now)
@@ -38,8 +37,8 @@ struct UploadView {
         answerDueSince(context) == nil ? exchange.waits.trouble : .gatewayAtWork(isKept: progress.isResumable)
     }
 
-    /// Whether the agent must not give up for lack of progress. Either the shell is reading the file, whose progress no
-    /// event shows, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
+    /// Whether the agent must not give up for lack of progress. Either the shell is reading the file, and no event
+    /// shows how far it is, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
     func isBusy(at now: Instant) -> Bool {
         exchange.phase.isReading ?? transfer.parts.isReading || exchange.session.putLimit.isWaiting(at: now)
     }

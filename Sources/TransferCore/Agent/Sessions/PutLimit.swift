@@ -65,7 +65,7 @@ package struct PutLimit: Hashable, Sendable {
         ownVersion = ownVersion == .cannotAppear ? .completeSent : .mayAppear
     }
 
-    /// The answer to COMPLETE says that its request has stored nothing and will store nothing.
+    /// The gateway's answer to COMPLETE says that the store has not stored the version and will not store it.
     package mutating func completeRefused() {
         if ownVersion == .completeSent { ownVersion = .cannotAppear }
     }

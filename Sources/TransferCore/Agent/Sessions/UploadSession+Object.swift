@@ -3,7 +3,8 @@ package import WireProtocol
 // What the upload knows of the object under its key.
 
 extension UploadSession {
-    /// The comparison of the file with the object; `nil` if no comparison with the file's content could decide.
+    /// The comparison of the file with the object. `nil` if the object's size, its writer or the user's policy already
+    /// decides, or if the object has no evidence.
     package func comparison(with exists: SessionExists) -> ObjectComparison? {
         guard let fileBytes else { return nil }
         let file = ObjectComparison.File(
@@ -11,7 +12,7 @@ extension UploadSession {
         return ObjectComparison(of: file, with: exists)
     }
 
-    /// Whether the stamp of the file as it was read distinguishes it from all later versions. False if an earlier run
-    /// read parts of the file, because it may have read them too soon after a change.
+    /// Whether the stamp of the file that was read differs from the stamps of all later versions. False if an earlier
+    /// run read parts of the file, because that run may have read them too soon after a change.
     var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
 }

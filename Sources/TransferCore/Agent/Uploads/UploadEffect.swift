@@ -12,7 +12,7 @@ package enum UploadEffect: Hashable, Sendable {
     /// The request is sent as soon as a slot is free.
     case ask(PendingRequest)
     case wait(PendingRequest, until: Instant)
-    /// All slots are left, and at this moment the session is opened or resumed again.
+    /// All slots are left now. At the given time the session is opened or resumed again.
     case askAgain(at: Instant)
     /// SESSION LEAVE is sent in every slot.
     case leave
@@ -53,7 +53,7 @@ package enum UploadEffect: Hashable, Sendable {
     case journal(JournalWrite)
     /// COMPLETE waits until this write is durable.
     case journalBeforeComplete(JournalWrite)
-    /// The session is open, which is reported with the bytes that were found stored.
+    /// The opening of the session is reported to the user, with the number of bytes that were stored before.
     case reportOpened
     case reportWait(GatewayRefusal)
     /// The upload has made progress, so the agent does not give up for a while.

@@ -166,7 +166,7 @@ extension SessionIntake {
         slots.report(number, refusal, to: owner, &context)
     }
 
-    /// Asks the agent to offer the one part of a file again. The store did not store it, because the object under the
+    /// Asks the agent to offer the one part of a file again. The store refused the part, because the object under the
     /// key was not the expected one, and the gateway no longer has the bytes of the part.
     mutating func reportLostPart(to owner: Attachment?, _ context: inout GatewayContext) {
         guard let number = PartNumber(1), parts[number] == nil else { return }

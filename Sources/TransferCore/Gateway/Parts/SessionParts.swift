@@ -62,7 +62,7 @@ package struct SessionParts: Hashable, Sendable {
         case step(SessionStep)
     }
 
-    /// What an adopted session does about a part that was offered to the opening session whose slots it takes over.
+    /// What an adopted session does about a part that the agent has offered to the opening session (see `adopt`).
     package enum OnAdoption: Hashable, Sendable {
         /// Give up the offered part, and send the decision about this session's own part.
         case keepsOwn(PartDecision.Decision)
@@ -111,7 +111,7 @@ package struct SessionParts: Hashable, Sendable {
     /// Whether a call that was given up may still take effect.
     package var mayLand: Bool { !givenUp.isEmpty }
 
-    /// Whether the session may have all its parts. If so, another gateway may be completing the upload.
+    /// Whether it is possible that the store has all parts. If so, another gateway may be completing the upload.
     ///
     /// - Parameter listed: the number of parts that an agent has listed when it resumed. An agent that may have sent
     ///   COMPLETE lists all parts (specification §9.1).

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// The store's cleaning takes a session for alive while its record is young. `RecordRenewals` decides in which order a
-// record is renewed and removed.
+// The store's cleaning does not remove a session while the session's record is young. `RecordRenewals` decides in which
+// order a record is renewed and removed.
 
 extension GatewayContext {
     /// Renews the record of a session that is resumed or adopted, because all its parts may be old.

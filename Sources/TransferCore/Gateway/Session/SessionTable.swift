@@ -21,7 +21,7 @@ struct SessionTable: Hashable {
     }
 
     var count: Int { sessions.count }
-    /// The number of offered parts of all sessions that the store has not answered and the gateway has not given up.
+    /// How many offered parts all sessions have. A part counts until the store answers or the gateway gives it up.
     var partCount: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
     /// Whether a stopping gateway waits for a session.
     var isBusy: Bool { sessions.values.contains { $0.isBusy } }
@@ -243,7 +243,7 @@ struct SessionTable: Hashable {
 
     // MARK: Time
 
-    /// When a session may have something to do.
+    /// The earliest time at which a session may have something to do; `nil` if there is none.
     var nextDeadline: Instant? { wakes.first?.at }
 
     /// Takes the wakes that are due out of the queue. The caller passes each to `take`.

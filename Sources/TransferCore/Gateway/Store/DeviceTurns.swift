@@ -71,11 +71,11 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     /// Whether an element can use a place now.
     enum Attempt {
         case begins
-        /// The element lacks something that only its device lacks. The next device has its turn now, and this device
+        /// The element has to wait because of a limit of its device. The next device has its turn now, and this device
         /// keeps its own turn.
         case lacksOfDevice
-        /// The element lacks something that all devices share. No element gets a place: otherwise elements that need
-        /// less could overtake this one without end.
+        /// The element has to wait because of a limit that all devices share. No element gets a place: otherwise
+        /// elements that need less could overtake this one without end.
         case lacksOfAll
     }
 

@@ -138,8 +138,8 @@ extension EndToEndTests {
                     site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
                 _ = try await owner.run(site.push(file))
                 try await site.expectObject("cam1/file", equals: file)
-                // A device whose key is on the list has the name in its line of the list, whatever name its certificate
-                // has.
+                // The key of this device is on the list. So the device has the name in the list, not the name in its
+                // certificate.
                 let renamed = try await site.makeCertifiedAgent("cam2", port: gateway.port, authority: authority)
                 try await pin("cam3", to: renamed, of: site)
                 _ = try await renamed.run(site.push(file))

@@ -50,7 +50,7 @@ import WireProtocol
         #expect(writes(actions).contains(.mayStillAppear(Self.upload)))
     }
 
-    /// The code gives no outcome of COMPLETE: the object may appear or not.
+    /// The error code does not say whether COMPLETE has an effect: the object may still appear.
     @Test func endWithoutAnOutcomeIsRemembered() {
         var driver = completed()
         let refusal = SessionRefused(code: .superseded, retryAfterMilliseconds: 0, message: "")
@@ -94,7 +94,7 @@ import WireProtocol
         #expect(writes(driver.frame(.error(report))).contains(.mayStillAppear(Self.upload)))
     }
 
-    /// The store refuses a small file. Another file under its key begins at once.
+    /// The store refuses a small file. An upload of another file under the same key may begin at once.
     @Test func refusedFileDelaysNoOther() {
         let pair = Pair()
         pair.store.faults = [.storeObject: [1: .fails(.refused(message: "no"))]]
@@ -233,8 +233,8 @@ import WireProtocol
 
     // MARK: The gateway
 
-    /// A completion that the store has begun cannot be stopped. If the store does not check its condition either, the
-    /// limit is at least as long as a completion may take.
+    /// A completion that the store has begun cannot be stopped. If the store does not check the write condition of the
+    /// completion, the put limit is at least as long as a completion may take.
     @Test(arguments: [(true, 300, 75), (false, 300, 300), (false, 10, 75)])
     func limitCoversACompletionThatTheStoreDoesNotCheck(checks: Bool, completion: Int, named: Int) {
         var driver = GatewayDriver {

@@ -86,7 +86,8 @@ import WireProtocol
         actions.count { $0 == .report(AgentDriver.upload, .waitingForAnswer) }
     }
 
-    /// The gateway answers PING, so it is at work. After half a minute the agent reports that to the user, once.
+    /// The gateway answers PING, so it is at work. After half a minute the agent reports to the user, once, that it
+    /// waits for the gateway's answer.
     @Test func completionOfTenMinutesIsAwaited() {
         var driver = AgentTableTests.driver(in: .completing)
         #expect(Self.reports(Self.wait(.seconds(29), &driver)) == 0)
@@ -140,7 +141,7 @@ import WireProtocol
         #expect(driver.outcomes == [] && !driver.chunks.isEmpty)
     }
 
-    /// The answer comes after ten minutes and asks the agent to try again. The upload then has the usual time for that.
+    /// The answer comes after ten minutes and asks the agent to try again. The agent then tries for the usual time.
     @Test func lateRefusalLeavesTheUsualTime() {
         var driver = AgentTableTests.driver(in: .resuming)
         while !driver.reads.isEmpty { driver.read() }

@@ -105,9 +105,9 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 1)
     }
 
-    /// The store gets a part of up to `heldPartBytesMax` as a whole. Such a part is evicted even if its connection
-    /// brings enough for all parts. If `heldPartBytesMax` is 0, the store gets no part as a whole, not even an empty
-    /// one.
+    /// The store gets a part of up to `heldPartBytesMax` as a whole. The gateway evicts such a part if no bytes of it
+    /// arrive, even if other bytes arrive on its connection. If `heldPartBytesMax` is 0, the store gets no part as a
+    /// whole, not even an empty one.
     @Test(arguments: [(0, []), (999, []), (1_000, [.partInterrupted])] as [(UInt64, [ErrorCode])])
     func silentPartThatTheStoreGetsAsAWholeIsEvicted(heldPartBytesMax: UInt64, codes: [ErrorCode]) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
@@ -144,7 +144,7 @@ import WireProtocol
         for number in 1...4 { try offer(number, &driver) }
         #expect(passWindow(&driver) == [])
         for number in 1...2 {
-            // In this window only one part receives data, but as much as all four parts together have to receive.
+            // In this window only one part receives data. The amount would be enough for all four parts together.
             let codes = passWindow(&driver) { driver, step in
                 driver.data(offset: UInt64(step) * 100, bytes: 100, slot: Slot(UInt16(number)))
                 driver.change { $0.heard(4 * 256 / 4, from: Self.first, now: $1) }
