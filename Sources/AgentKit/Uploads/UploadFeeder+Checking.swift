@@ -21,7 +21,7 @@ extension UploadFeeder {
         }
     }
 
-    /// - Parameter count: the number of questions submitted to the shell. It is correct also if this method throws.
+    /// - Parameter count: raised by the number of questions submitted to the shell, also if this method throws.
     func check(
         _ choice: FileChoice, _ options: CheckOptions, count: inout Int, notBegun: inout NotBegun,
         _ events: EventBuffer

@@ -29,7 +29,8 @@ package final class CertificateAuthority: Sendable {
         self.bundle = bundle
     }
 
-    /// - Parameter store: an `X509_STORE` that accepts these certificates as the ends of chains from now on.
+    /// Adds the authorities to an `X509_STORE`, which then accepts them as the ends of chains.
+    ///
     /// - Returns: whether OpenSSL succeeded.
     package func fill(_ store: OpaquePointer) -> Bool {
         // PARTIAL_CHAIN: every authority in the file is trusted, so a chain may also end at an intermediate authority.

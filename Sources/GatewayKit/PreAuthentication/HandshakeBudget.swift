@@ -18,7 +18,7 @@ package struct HandshakeBudget: Sendable {
         package var perAddressPerSecond: UInt64
 
         /// The default values. One address may begin as many handshakes at once as it may have unauthenticated
-        /// connections: the devices behind one router return together after a break.
+        /// connections: the devices behind one router connect again at the same time after an outage.
         package init(
             atOnce: UInt64 = 400, perSecond: UInt64 = 400, perAddressAtOnce: UInt64 = 256,
             perAddressPerSecond: UInt64 = 40

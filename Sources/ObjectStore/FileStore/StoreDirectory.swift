@@ -11,8 +11,9 @@ import TransferCommon
 
 /// The opened directory of a FileStore: its objects, uploads and records.
 ///
-/// All methods on them block, so `FileStore` runs them on its threads. A method throws `StoreError` if it knows what a
-/// failure means for the store, and otherwise `FileError`, which `StoreError.init(_: FileError)` translates.
+/// All methods of this type and of its properties block, so `FileStore` runs them on its threads. A method throws
+/// `StoreError` if it knows what a failure means for the store, and otherwise `FileError`, which
+/// `StoreError.init(_: FileError)` translates.
 struct StoreDirectory: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem

@@ -49,9 +49,9 @@ package struct SessionRecords: Sendable {
         try await remove(name: try SessionRecord.name(key: key, session: session))
     }
 
-    /// Removes a record. If the gateway has no right to delete it, overwrites it with an empty one, which no gateway
-    /// reads: a listing shows that it is empty. If the record kept its content, each new session of the key would read
-    /// it.
+    /// Removes a record. If the gateway has no right to delete the record, overwrites it with an empty record. A
+    /// listing shows that a record is empty, so no gateway reads an empty record. A record that kept its content would
+    /// be read for each new session of the key.
     func remove(name: String) async throws(StoreError) {
         do {
             try await store.deleteRecord(name: name)

@@ -14,8 +14,8 @@ package struct ClosingPatience: Equatable, Sendable {
 
     /// Called at the end of each period.
     ///
-    /// - Returns: whether the connection may stay open for another period: the socket has taken bytes in this one, and
-    ///   it was not the last.
+    /// - Returns: whether the connection may stay open for another period: the socket has taken bytes in this period,
+    ///   and this period was not the last.
     package mutating func periodPassed(unsentByteCount: Int) -> Bool {
         periodsLeft -= 1
         guard periodsLeft > 0, unsentByteCount < self.unsentByteCount else { return false }

@@ -61,7 +61,7 @@ package struct PeerLiveness: Hashable, Sendable {
     }
 
     /// Whether the peer answers: something has arrived from it within half of the idle limit. PING is sent after a
-    /// third of the limit, so the rest of the half is left for its answer.
+    /// third of the limit, so the peer has a sixth of the limit to answer it.
     package func isHeard(idleLimit: Duration, now: Instant) -> Bool {
         switch state {
         case .heard(let at), .pinged(_, let at): at + idleLimit / 2 > now

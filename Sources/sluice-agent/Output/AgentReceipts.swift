@@ -39,8 +39,8 @@ package struct AgentReceipts: Sendable {
         return (count, unreadable)
     }
 
-    /// Writes each receipt to a file of its own. The files can be verified without this agent. A receipt always gets
-    /// the same file name, and an existing file with this name is replaced.
+    /// Writes each receipt to a file of its own. The files can be verified without this agent. The name of a file
+    /// depends only on its receipt, and an existing file with this name is replaced.
     ///
     /// - Parameter folder: created if it does not exist.
     /// - Returns: the number of files written.

@@ -31,8 +31,8 @@ struct UploadView {
         return since
     }
 
-    /// The failure to report if the agent gives up now: that a gateway owes an answer, or else the reason for the last
-    /// wait of the upload; `nil` if there is neither.
+    /// The failure to report if the agent gives up now. If a gateway owes an answer, the failure says so. Otherwise it
+    /// is the reason for the last wait of the upload; `nil` if there is none.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         answerDueSince(context) == nil ? exchange.waits.trouble : .gatewayAtWork(isKept: progress.isResumable)
     }

@@ -45,8 +45,8 @@ extension GatewaySession {
     /// Whether the session's next step depends on the bytes of the object that a look has found.
     func needsContent(of object: ObjectSummary) -> Bool { target.writeGuard.needsContent(of: object) }
 
-    /// The request whose answer is not needed, because no slot waits for the opening session, and the session has
-    /// changed nothing in the store; otherwise `nil`. If an agent asks for the session again, it opens anew.
+    /// The request of an opening session for which no slot waits any more, and which has changed nothing in the store;
+    /// `nil` for any other session. Its answer is not needed: if an agent asks for the session, it opens anew.
     var abandonedRequest: StoreRequestID? {
         guard case .asking(.opening(let opening), let request) = phase, !opening.hasWritten, attached.isEmpty else {
             return nil

@@ -142,7 +142,7 @@ struct SessionTable: Hashable {
         let remembered = sessions.values.filter { session in
             session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device)
         }
-        // Forgets half of the remembered sessions at once, so that this search is not repeated for every new file.
+        // Forgets half of the remembered sessions at once, so that they are not sorted again for every new file.
         for session in remembered.sorted(by: GatewaySession.isOlder).prefix((remembered.count + 1) / 2) {
             remove(session)
         }

@@ -43,8 +43,8 @@ struct SessionSlot: Hashable {
     var stage: Stage
     var list = ListIntake()
 
-    /// Whether the slot holds budget for a list, and only the agent can continue: by a page of the list, or by COMPLETE
-    /// after it.
+    /// Whether the slot holds budget for a list and waits for the agent: for the next page of the list, or for COMPLETE
+    /// after the list.
     var awaitsList: Bool {
         if case .listing = stage { return true }
         return stage == .open && !list.entries.isEmpty

@@ -69,8 +69,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A device with a certificate is identified by the name in it. With a new key it is the same device, and it
-        /// resumes its upload.
+        /// The name in its certificate identifies a device. With a new key and the same name it is the same device, and
+        /// it resumes its upload.
         @Test func renewedKeyResumesUpload() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -148,8 +148,8 @@ extension EndToEndTests {
             }
         }
 
-        /// An operator lists a name with a fingerprint. This ends the connection of a device whose certificate has this
-        /// name.
+        /// An operator adds a name with a fingerprint to the device list. This ends the connection of a device whose
+        /// certificate has this name.
         @Test func pinningANameDisconnectsItsCertificate() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)

@@ -169,7 +169,7 @@ import WireProtocol
     }
 
     /// The connection is cut between the store's answer and STORED, so the gateway lists the part behind RESUME STATE.
-    /// The agent takes the part for stored and reads on.
+    /// The agent counts the part as stored and reads the next one.
     @Test(arguments: UInt32(1)...5, [1, 2])
     func arrivesAfterACutBeforeStored(part: UInt32, connections: Int) {
         var options = PairOptions()

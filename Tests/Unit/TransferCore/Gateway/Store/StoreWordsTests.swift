@@ -60,8 +60,8 @@ import WireProtocol
         #expect(sent.contains { if case .sessionRefused = $0 { true } else { false } })
     }
 
-    /// A token of several parts without an upload id must be refused. Otherwise the gateway would store the part as an
-    /// object of its own under the file's key, in place of the whole file.
+    /// The gateway must refuse the token of a session of several parts if the token has no upload id. Otherwise the
+    /// gateway would store a part as an object of its own under the file's key, in place of the whole file.
     @Test func multipartTokenNeedsAnUpload() {
         var driver = GatewayDriver()
         driver.connect()
