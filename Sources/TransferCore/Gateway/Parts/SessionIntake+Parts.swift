@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// Offers, data and credit (specification §7). `SessionParts` decides.
+// Offers, data and credit (specification §7). These methods perform what `SessionParts` decides.
 
 extension SessionIntake {
     // MARK: Offers

@@ -41,7 +41,7 @@ package struct SessionParts: Hashable, Sendable {
         /// Count the bytes against the initial credit.
         case undecided
         case counted
-        /// Send RECEIVED: all bytes of the part are there.
+        /// Send RECEIVED: all bytes of the part have arrived.
         case whole(Received, Attachment)
     }
 

@@ -253,7 +253,7 @@ struct SessionTable: Hashable {
         return due
     }
 
-    /// Repeats a part whose request the store has not answered for too long.
+    /// If the store has left the request of a part unanswered for too long, asks the agent to send the part again.
     mutating func repeatSlowPart(_ context: inout GatewayContext) {
         guard let slow = context.pace.takeSlow(now: context.now),
             case .session(let owner, _) = context.requestOwners[slow]

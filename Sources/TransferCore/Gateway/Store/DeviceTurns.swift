@@ -26,7 +26,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     private struct Turn: Hashable, Comparable {
         /// The number of places that the device has.
         var places: Int
-        /// Ascends from turn to turn, so no two devices have the same.
+        /// Grows from turn to turn, so the turns of two devices never have the same value.
         var order: UInt64
         var device: SHA256Digest
 
