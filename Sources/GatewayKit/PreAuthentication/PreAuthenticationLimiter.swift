@@ -75,7 +75,7 @@ package struct PreAuthenticationLimiter {
         left.count != right.count ? left.count < right.count : (left.first?.number ?? 0) > (right.first?.number ?? 0)
     }
 
-    /// Removes a connection. It has ended, or its device is known now, or its PROXY header has arrived. Safe to repeat.
+    /// Removes a connection because it has ended, its device is known, or its PROXY header has arrived. Safe to repeat.
     package mutating func left(_ peer: Peer) {
         guard let address = peer.address else { return beforeProxyHeader.removeAll { $0 == peer } }
         guard let index = byAddress[address]?.firstIndex(of: peer) else { return }

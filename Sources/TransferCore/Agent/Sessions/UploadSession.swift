@@ -177,8 +177,8 @@ package struct UploadSession: Hashable, Sendable {
         target = .compared(exists.session.map { .matches($0) } ?? policy.condition)
     }
 
-    /// Notes that the agent leaves this session for a session of another version. The version of this session may still
-    /// appear: if the file has one part in any case, and if it has several parts only after COMPLETE.
+    /// Notes that the agent leaves this session for a session of another version. If the file has one part, or if
+    /// COMPLETE may have been sent, the version of this session may still appear.
     package mutating func leaveForOtherVersion() {
         if isOnePart || mayStillAppear { putLimit.otherVersionMayAppear() }
     }

@@ -46,7 +46,7 @@ extension GatewaySession {
     func needsContent(of object: ObjectSummary) -> Bool { target.writeGuard.needsContent(of: object) }
 
     /// The request of an opening session for which no slot waits any more, and which has changed nothing in the store;
-    /// `nil` for any other session. Its answer is not needed: if an agent asks for the session, it opens anew.
+    /// otherwise `nil`. The answer is not needed: if an agent asks for the session again, the session opens anew.
     var abandonedRequest: StoreRequestID? {
         guard case .asking(.opening(let opening), let request) = phase, !opening.hasWritten, attached.isEmpty else {
             return nil

@@ -69,8 +69,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The name in its certificate identifies a device. With a new key and the same name it is the same device, and
-        /// it resumes its upload.
+        /// The gateway identifies a device by the name in the device's certificate. With a new key and the same name it
+        /// is the same device, and it resumes its upload.
         @Test func renewedKeyResumesUpload() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)

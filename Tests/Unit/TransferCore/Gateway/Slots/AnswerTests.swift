@@ -74,7 +74,7 @@ import WireProtocol
             }
         }
         for slot in 1...1_000 as ClosedRange<UInt16> { take(try Self.resume(&driver, slot: slot), driver) }
-        // The gateway holds memory for the unwritten pages, and a kilobyte for the part numbers of each list.
+        // The gateway reserves memory for the unwritten pages, and a kilobyte for the part numbers of each list.
         #expect(driver.machine.bytesReserved < 8 << 20)
         var rounds = 0
         while waiting > 0 {
