@@ -40,7 +40,7 @@ package struct PartReader: Sendable {
     }
 
     /// Reads the whole file and computes evidence (digests or an ETag) of the kind that the store keeps for the object
-    /// (specification §4.8), so that both can be compared.
+    /// (specification §4.8). The caller can then compare the file with the object.
     package func evidence(fileBytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) -> EvidenceReading {
         do {
             var digests: [SHA256Digest] = []

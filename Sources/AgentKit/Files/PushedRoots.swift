@@ -21,10 +21,10 @@ struct PushedRoots {
         var key: String
     }
 
-    /// The named paths without duplicates.
+    /// The paths that the user named, without duplicates.
     let all: [Root]
     private let directories: [Root]
-    /// Named files by key.
+    /// The files that the user named, by key.
     private let files: [[UInt8]: [Root]]
     private let filter: FileFilter
     private let home: FileIdentity?

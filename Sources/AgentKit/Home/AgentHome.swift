@@ -84,8 +84,9 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// Takes the first reading of the clock now, because a file's stamp counts only if two seconds have passed since
-    /// this reading. If the first push begins later than that, the second push need not read the same files again.
+    /// Takes the first reading of the clock as early as possible. The agent trusts the stamp of a file only if it
+    /// examines the file at least two seconds after this reading. So if the first push begins after these two seconds,
+    /// the second push need not read the same files again.
     private func beginToWatchClock() { _ = FileClock(path: clockPath) }
 
     /// Makes a home for an invited device, or completes a home that an earlier attempt began for the same gateway.

@@ -1,8 +1,8 @@
 package import ObjectStore
 package import TransferCommon
 
-/// What the commands `uploads list` and `uploads clean` print, and their exit codes. A failure with one upload does not
-/// keep the commands from the other ones.
+/// What the commands `uploads list` and `uploads clean` print, and their exit codes. After a failure with one upload,
+/// the commands continue with the others.
 package struct UploadReport {
     /// Exit codes of the failures so far.
     private var codes: Set<Int32> = []

@@ -45,9 +45,8 @@ extension String {
     /// The text with an ellipsis in place of each occurrence of a secret. Compares bytes, because a combining mark
     /// behind the secret would change its last character.
     package func hiding(_ secret: some StringProtocol) -> String {
-        // A shorter text cannot contain the secret, so do not search it. For each new file the store answers 404 to the
-        // look-up of the key, without a message and with a short request id. Searching these two texts would cost about
-        // 50 allocations.
+        // A shorter text cannot contain the secret, so do not search it. This saves about 50 allocations for each new
+        // file: the store then answers 404 to the look-up of the key, with no message and a short request id.
         guard !secret.isEmpty, utf8.count >= secret.utf8.count else { return self }
         var bytes: [UInt8] = []
         var rest = utf8[...]

@@ -155,7 +155,7 @@ extension TLSState {
     package enum OnCloseOutput: Hashable, Sendable {
         /// Send `close_notify` after the flushed bytes.
         case sayGoodbye
-        /// Fail the call: our direction has ended already.
+        /// Fail the call, because our direction has ended already.
         case refuse
         /// TLS has ended, so the channel handles the call.
         case passOn

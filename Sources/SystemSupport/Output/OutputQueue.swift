@@ -59,8 +59,8 @@ package struct OutputQueue: Equatable {
     /// Adds a line of the log, or counts it if it does not fit.
     package mutating func addOrOmit(_ bytes: [UInt8]) {
         guard !isBroken else { return }
-        // After a line was omitted, omit all lines until the writer takes the next batch: there the count follows the
-        // older lines and precedes the newer ones.
+        // After an omitted line, omit all lines until the writer takes the next batch. The batch ends with the number
+        // of omitted lines, so that this number stands between the older lines and the newer ones.
         if omittedLines == 0, fits(bytes) { queued += bytes } else { omittedLines += 1 }
     }
 

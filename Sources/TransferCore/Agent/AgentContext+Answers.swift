@@ -3,10 +3,10 @@ import TransferCommon
 // Waiting for answers of gateways (specification §5.4).
 
 extension AgentContext {
-    /// Notes what a gateway owes to an upload or a proof, and reports a long wait. One report stands for all uploads:
-    /// the agent reports another wait only after this answer has come.
+    /// Notes which answer a gateway owes to an upload or a proof, and reports a long wait for it. The agent reports one
+    /// wait at a time for all uploads: it reports the next wait only after the answer to the reported one has come.
     ///
-    /// - Parameter connections: those on which the answer may come.
+    /// - Parameter connections: the connections on which the answer may come.
     mutating func note(
         _ request: AwaitedAnswer.Request?, on connections: @autoclosure () -> Set<ConnectionID>, of id: UploadID,
         in answer: inout AwaitedAnswer

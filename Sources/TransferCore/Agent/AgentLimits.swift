@@ -2,16 +2,17 @@ package import TransferCommon
 
 /// Everything that bounds an agent, in one place.
 package struct AgentLimits: Hashable, Sendable {
-    /// Parts under way at once, from the beginning of their read until they are stored.
+    /// Maximum number of parts under way at once. A part is under way from the beginning of its read until it is
+    /// stored.
     package var concurrency = 4
     /// Maximum number of offers in a slot before the slot is open. If the agent made more, the gateway might close the
     /// slot instead of deciding on them (specification §7.1).
     package var offersAheadMax = 64
-    /// Connections at once.
+    /// Maximum number of simultaneous connections.
     package var connections = 1
     /// Network interfaces that connections are bound to (`InterfacePlan`); empty to follow the system's routes.
     package var interfaces: [String] = []
-    /// Sessions at once. The shell submits further files when other uploads have ended.
+    /// Maximum number of simultaneous sessions. The shell submits further files when other uploads have ended.
     package var sessionsMax = 256
     /// Maximum number of bytes that were passed to a connection and that its socket has not taken yet.
     package var queuedBytesMax: UInt64 = 1 << 20

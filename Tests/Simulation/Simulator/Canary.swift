@@ -169,8 +169,8 @@ package enum Canary: String, CaseIterable, Sendable {
         case .callsChangedFileStored:
             agent.tamperEvidence = { $0 }
         case .missesListsOfStreams:
-            // Spare agents that also upload files. A file whose list never ends does not end either, which other checks
-            // would detect.
+            // Install this defect only if the agent uploads nothing but streams. Without the end of its list, an upload
+            // of a file would never end, and other checks would detect that.
             guard simulation.scenario.jobs.allSatisfy({ $0.agent != agent.number || $0.isStream }) else { return }
             agent.tamperInbound = { frame in
                 guard case .partList = frame else { return frame }

@@ -20,7 +20,7 @@ package struct DeadlineExceeded: Error, CustomStringConvertible {
 /// hanging wait therefore fails with a message instead of blocking the whole run.
 /// - Parameters:
 ///   - awaited: the awaited event, in words that complete "waited 5 seconds for".
-///   - detail: called only at the time limit, for information that may explain it.
+///   - detail: called only at the time limit. Returns information that may explain why the event has not happened.
 /// - Throws: the body's error, ``DeadlineExceeded``, or `CancellationError`.
 @discardableResult
 package func withDeadline<Success: Sendable>(

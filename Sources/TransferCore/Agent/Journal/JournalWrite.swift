@@ -20,8 +20,8 @@ package enum JournalWrite: Hashable, Sendable {
     case finished(UploadID, UploadOutcome)
     /// A gateway names another store, device name or key prefix for this device than the journal has.
     case site(DeviceSite)
-    /// A gateway has answered that the key holds no object, or another object. So the stamp of the file that was stored
-    /// there no longer shows that the file need not be sent.
+    /// A gateway has answered that the key holds no object, or another object. The next push must therefore not skip
+    /// the stored file only because its stamp is unchanged.
     case doubted(key: String)
     /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.
     case receipt(StoredReceipt)

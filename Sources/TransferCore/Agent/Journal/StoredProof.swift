@@ -30,8 +30,8 @@ package struct StoredProof: Hashable, Sendable {
     }
 }
 
-/// A version of a one-part file whose upload was given up, when COMPLETE may have been sent already. Its object may
-/// appear until the put limit has passed (specification §9.2).
+/// A version of a one-part file whose upload was given up, although the agent may have sent COMPLETE already. The
+/// object of this version may appear until the put limit has passed (specification §9.2).
 package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
     /// The agent gave up the upload of this version at least this long ago. Time that the journal cannot measure, such

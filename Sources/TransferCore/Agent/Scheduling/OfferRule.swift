@@ -43,7 +43,8 @@ struct OfferRule {
             guard link.stage == .open || mayGoAhead, let connection = connections[link.place.connection],
                 connection.isOpen
             else { return nil }
-            // The gateway would take queued chunks of an earlier offer for chunks of the new offer.
+            // Do not offer the part again yet: the gateway would take the queued chunks of the earlier offer for chunks
+            // of the new offer.
             if connection.hasQueued(part) { return nil }
             let turns = connection.opened?.turns.sending.count ?? 0
             return OfferPlacement.Candidate(link.place, sendingCount: sending, turnCount: turns)

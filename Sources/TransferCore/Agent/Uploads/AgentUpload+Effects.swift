@@ -102,9 +102,9 @@ extension AgentUpload {
         finish(outcome, &context)
     }
 
-    /// Ends the upload and keeps all its state for the next run, while the agent's connections end, too. No SESSION
-    /// LEAVE is sent, because the gateway would then drop the bytes that it has received. After a lost connection the
-    /// gateway keeps them for a while.
+    /// Ends the upload together with the agent's connections, and keeps all its state for the next run. Sends no
+    /// SESSION LEAVE, because SESSION LEAVE would make the gateway drop the bytes that it has received. After a lost
+    /// connection the gateway keeps these bytes for a while.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         guard !phase.hasOutcome else { return }
         exchange.lifecycle.closedAll()

@@ -51,7 +51,7 @@ package struct UploadWaits: Hashable, Sendable {
         return clock.now + clock.retryDelay(afterFailures: failures)
     }
 
-    /// One of several slots was closed. No connection joins the session before the wait is over.
+    /// One of several slots was closed. Begins a wait, during which no further connection joins the session.
     package mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) {
         failures += 1
         joinsAt = clock.now + clock.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
@@ -74,8 +74,8 @@ package struct UploadWaits: Hashable, Sendable {
     /// does not repeat the same steps without a pause.
     package mutating func comparedLate() { failures += 1 }
 
-    /// When the next session replaces the object. If each comparison meets another object, the file must not be read
-    /// again without a pause.
+    /// The time from which the next session may replace the object. After a failure there is a pause before this time,
+    /// so that the agent does not read the file again and again if each comparison finds another object.
     package func replacement(_ clock: inout AgentClock) -> Instant {
         failures > 0 ? clock.now + clock.retryDelay(afterFailures: failures) : clock.now
     }

@@ -70,7 +70,7 @@ package struct CompleteRule {
         return nil
     }
 
-    /// Checks that the one part of a file has arrived completely, and that its digest gives the root digest.
+    /// Checks that the file's only part has arrived completely, and that its digest gives the root digest.
     package func objection(
         to part: IncomingPart, of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> SessionRefused? {

@@ -185,9 +185,10 @@ package struct Completion: Hashable, Sendable {
         return .prepare
     }
 
-    /// The listed parts that the agent sends again: those that the store's answer names. If the answer names none of
-    /// them, those that the store's listing lacks. If the listing lacks none either, all of them. The store may name a
-    /// part twice, or a part that the agent did not list, so its answer only selects from the agent's list.
+    /// The parts of the agent's list that the agent sends again. These are the parts that the store's answer names. If
+    /// it names none of the list, these are the parts that the store's listing lacks. If the listing lacks none either,
+    /// these are all parts of the list. The store may name a part twice, or a part that the agent did not list, so its
+    /// answer only selects from the agent's list.
     private func suspects(_ named: [PartNumber]) -> [PartNumber] {
         let named = Set(named)
         let listed = list.map(\.part).filter(named.contains)

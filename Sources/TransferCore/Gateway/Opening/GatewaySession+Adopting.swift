@@ -6,7 +6,7 @@ import WireProtocol
 // everything that the agent has sent ahead.
 
 extension GatewaySession {
-    /// The unfinished session that this one has found while it opens, with its stored parts; `nil` if none is found.
+    /// The unfinished session that this opening session has found, with its stored parts; `nil` if there is none.
     var found: (record: SessionRecord, listed: [PartListEntry])? {
         guard case .resting(.opening(let opening)) = phase, case .found(let candidate, let listed, _) = opening.phase
         else { return nil }
@@ -21,8 +21,8 @@ extension GatewaySession {
         apply(opening.ask(target), &context)
     }
 
-    /// Called by the gateway: this session takes over the slots of an opening one, and the parts that were sent ahead
-    /// in them.
+    /// Called by the gateway. Moves the slots of an opening session to this session, with the parts that the agent has
+    /// sent ahead in these slots.
     ///
     /// - Parameter listed: the parts of this session that the store has.
     mutating func adoptSlots(

@@ -53,8 +53,8 @@ extension SessionOpening {
         probesMax: Int
     ) -> SessionStep {
         if let own = records.first(where: { $0.session == target.session }) {
-            // If the record has no upload id, there may be an upload that only the store's cleaning can find, by this
-            // record. So the record stays, and the session is refused.
+            // If the record has no upload id, the store may have an upload whose id is lost. A gateway that cleans the
+            // store finds this upload only by this record. So the record stays, and the session is refused.
             guard let upload = own.upload, own.isSameUpload(as: target.facts) else {
                 return .refuse(
                     SessionRefused(.sessionLost, message: "the record of the session names no upload of these terms"))

@@ -1,8 +1,9 @@
 package import TransferCommon
 import WireProtocol
 
-/// The offered parts of a session, until the store has answered or the gateway gives them up. Events name a part by its
-/// number, its call or its look, and the table finds the part by each of them.
+/// The offered parts of a session, until the store has answered or the gateway gives them up. An event names a part by
+/// the part's number, by its call to the store, or by the look at the key for which its last bytes wait. The table
+/// finds the part by each of them.
 package struct PartTable: Hashable, Sendable {
     private var parts: [PartNumber: IncomingPart] = [:]
 
@@ -55,7 +56,8 @@ package struct PartTable: Hashable, Sendable {
         numbers { part in part.nextDeadline(grace: grace).map { $0 <= now } ?? false }
     }
 
-    /// Measures the parts that wait for nothing but their agents, at the end of a window of progress.
+    /// At the end of a window of progress, measures how much each part has taken in. Returns the parts that wait only
+    /// for their agents.
     ///
     /// - Parameter heldBytesMax: the store gets a part up to this size as a whole; 0 if it gets every part as a stream.
     package mutating func measure(

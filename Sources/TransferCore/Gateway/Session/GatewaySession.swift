@@ -58,8 +58,8 @@ struct GatewaySession: Hashable {
 
     // MARK: Slots
 
-    /// Called by the gateway if the line of the session's device on the list has changed. The connections of the device
-    /// have ended.
+    /// Called by the gateway after the line of the session's device in the device list has changed. The connections of
+    /// the device have ended.
     mutating func changeDevice(to device: AuthorisedDevice, _ context: inout GatewayContext) {
         intake.changeDevice(to: device.fingerprint, &context)
         target.changed(device)
@@ -73,8 +73,8 @@ struct GatewaySession: Hashable {
         intake.slots.attach(AttachedSlot(attachment, asks: question))
         switch phase {
         case .open:
-            // The agent has returned, perhaps long after it stored its last part. The renewed record shows the store's
-            // cleaning that the session is alive.
+            // The agent has returned, perhaps long after it stored its last part. Renew the record, so that no gateway
+            // removes the upload as abandoned.
             if hadNoSlot, !isOnePart { context.renewRecord(of: id, of: device, key: facts.key) }
             intake.answerNowOpen(attachment, target, &context)
         case .settled(let completed, let isVerified):
@@ -208,7 +208,7 @@ struct GatewaySession: Hashable {
         } else if case .asking(let work, request) = phase {
             step = self.step(of: work, after: answer, busy: busy, context)
         } else {
-            // The answer is to the removal of a record. If that failed, the store's cleaning finds the record.
+            // The answer to the removal of a record. After a failure, a later cleaning of the store finds the record.
             step = nil
         }
         if let step { apply(step, &context) }
@@ -302,8 +302,8 @@ struct GatewaySession: Hashable {
         case .refuse(let refusal): end(.refused(target, context.advised(refusal)), &context)
         case .forget: phase = .ended
         case .finishAbort:
-            // While a request that was given up has no answer, it may still store a part of the upload. The store's
-            // cleaning then needs the record to find the part.
+            // While a request that was given up has no answer, it may still store a part of the upload. A gateway that
+            // later cleans the store finds this part only if the record still exists.
             if !isOnePart, !intake.parts.mayLand { removeRecord(&context) }
             end(.aborted(target), &context)
         }

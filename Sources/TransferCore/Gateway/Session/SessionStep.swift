@@ -14,7 +14,7 @@ package enum SessionStep: Hashable, Sendable {
     case begin
     /// Take the parts that the store does not have yet.
     case resume(stored: [PartListEntry])
-    /// Take the one part of the file again, because the gateway no longer has its bytes.
+    /// Take the file's only part again, because the gateway no longer has its bytes.
     ///
     /// - owner: the slot that sent the part; `nil` if its connection was lost.
     case takeAgain(owner: Attachment?)

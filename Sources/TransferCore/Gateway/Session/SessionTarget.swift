@@ -25,7 +25,7 @@ package struct SessionTarget: Hashable, Sendable {
 
     // MARK: Events
 
-    /// Takes over the changed line of the device on the list.
+    /// Keeps the new values of the device after its line in the device list has changed.
     package mutating func changed(_ device: AuthorisedDevice) {
         self.device = device
     }

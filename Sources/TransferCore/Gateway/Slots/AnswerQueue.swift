@@ -73,7 +73,7 @@ struct AnswerQueue: Hashable {
         return Page(list: list, frameBytes: UInt64(list.frameBytes), rest: rest)
     }
 
-    /// The device that pays for the lists of a connection.
+    /// The device whose budget holds the lists of a connection.
     func device(on id: ConnectionID) -> SHA256Digest? { outlets[id]?.device }
 
     /// For each connection, its device and the bytes of the budget that its lists hold.

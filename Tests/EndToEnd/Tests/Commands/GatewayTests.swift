@@ -39,7 +39,8 @@ extension EndToEndTests {
         /// A running gateway does not use a device list that others may change. It keeps the list that it has read.
         @Test func runningGatewayKeepsListThatOthersMayNotChange() async throws {
             try await Site.serving { site, agent in
-                // The gateway reads the list when a device connects. This push makes it read the list with the device.
+                // The gateway reads the list when a device connects. This push makes it read the list that still names
+                // the device.
                 let first = try site.makeFile("first", bytes: 10)
                 _ = try await agent.run(["push", first.path(percentEncoded: false)])
                 try await site.shell("chmod 664 gateway/devices; sed -i 's/^/#/' gateway/devices")
@@ -137,7 +138,8 @@ extension EndToEndTests {
                 #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
                 let kept = try await site.administer(["uploads", "clean", "--older-than", "1h"])
                 #expect(kept.contains("0 removed (0 B), 1 kept."), "\(kept)")
-                // A time that is too short could remove uploads that agents are sending. So it needs a flag.
+                // With a minimum age below an hour, the command could remove uploads that agents are sending. It
+                // therefore refuses such an age without `--force`.
                 for short in ["0s", "59min", "3599999ms"] {
                     try await site.administer(["uploads", "clean", "--older-than", short], exits: 64)
                 }

@@ -118,7 +118,8 @@ extension EndToEndTests {
             let description: String
             let status: Int32
             let cause: String
-            /// A shell command, run in the site's directory with the home `gateway` and a CA certificate `ca.pem`.
+            /// A shell command that changes the configuration. It runs in the site's directory, which contains the home
+            /// `gateway` and the CA certificate `ca.pem`.
             let preparation: String
             let options: [String]
 

@@ -9,7 +9,7 @@ package enum Fault: Equatable, Sendable {
         package var landsCommit = false
         package var landsBytes = false
         /// Percentage of the unfinished journal transaction, and of the bytes in flight on each connection, that still
-        /// takes effect. Below 100, only their beginning does.
+        /// takes effect. Below 100, only the beginning of the transaction and the first bytes take effect.
         package var landsPercent = 100
         package var downMilliseconds = 50
 

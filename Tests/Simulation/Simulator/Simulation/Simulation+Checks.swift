@@ -98,8 +98,8 @@ extension Simulation {
         let puts = keys.puts[state.key] ?? []
         let eligible = Set(state.file.versions[state.submittedVersion...])
         let isThere = puts.indices.contains { index in
-            // The object must have been under the key at some time after the file was submitted. If other writers use
-            // the key, an earlier time is enough.
+            // The report is correct if the key held the object at some time after the file was submitted. If other
+            // writers use the key, an object that the key held only before that time is accepted, too.
             let wasReplacedAt = index + 1 < puts.count ? puts[index + 1].at : schedule.now
             return eligible.contains(puts[index].digest)
                 && (!state.isSoleWriter || wasReplacedAt >= state.submittedAt)

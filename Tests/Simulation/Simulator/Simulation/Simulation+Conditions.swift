@@ -3,8 +3,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Checks that no object is replaced without the user's permission. Two replacements do no harm and are always allowed:
-// by an object with equal bytes, and by a later version of the same file that has only grown.
+// Checks that no object is replaced without the user's permission. Two kinds of replacement do no harm and are always
+// allowed: the replacement by an object with equal bytes, and the replacement by a later version of the same file that
+// has only grown.
 
 /// What the agents' frames say about sessions and their completion.
 struct TermsView {

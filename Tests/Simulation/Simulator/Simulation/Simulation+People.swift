@@ -112,7 +112,8 @@ extension Simulation {
         case .unreachable where jobs[number].isStream && isWellConnected(jobs[number].agent):
             violation("job \(number): a stream has stalled, and its agent was connected all the time")
         case .unreadable:
-            // An agent drops the session before it reports the failure, which may take until all faults have ended.
+            // The read may have failed long ago: the agent drops the session before it reports the failure, and that
+            // may take until all faults have ended. So `readHasFailed` is kept until this report.
             if !jobs[number].readHasFailed { violation("job \(number): unreadable, and no read has failed") }
             jobs[number].readHasFailed = false
         case .changed, .wrongFile, .missing, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,

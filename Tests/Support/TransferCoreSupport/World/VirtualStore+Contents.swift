@@ -25,7 +25,7 @@ extension VirtualStore {
         var parts: [PartNumber: StoredPart] = [:]
         /// All ETags that each part has ever had in this upload.
         var names: [PartNumber: Set<String>] = [:]
-        /// Whether the store hides the upload, because it is completing it.
+        /// Whether the store hides the upload because it is completing the upload.
         var isHidden = false
         /// Whether an abort has left a part in the upload. Faults then hide no parts from the listing; otherwise the
         /// gateway could never find this part.

@@ -195,8 +195,8 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// The store hides the upload while it completes it, and an abort does not stop it. The store checks no condition,
-    /// so only the agent's wait protects the new version.
+    /// The store hides the upload while it completes the upload, and an abort does not stop the completion. The store
+    /// checks no condition, so only the agent's wait protects the new version.
     @Test func newVersionOfSeveralPartsWaitsForThePutLimit() {
         var options = PairOptions()
         options.gatewayLimits.putLimit = .seconds(1)

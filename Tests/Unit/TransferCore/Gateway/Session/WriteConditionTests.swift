@@ -249,8 +249,9 @@ import WireProtocol
         }
     }
 
-    /// For a COMPLETE the gateway looks up the key, and the connection is lost meanwhile. The answer must not release
-    /// the last bytes: only a COMPLETE on a connection that still exists may do so.
+    /// The connection is lost while the gateway looks up the key because of COMPLETE. When the store answers, the
+    /// gateway must not pass the last bytes to the store. Only a COMPLETE on a connection that still exists allows
+    /// that.
     @Test func lookUpOfALostConnectionReleasesNothing() throws {
         var driver = GatewayDriver { $0.conditions = .none }
         driver.connect()

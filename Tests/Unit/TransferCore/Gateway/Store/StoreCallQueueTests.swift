@@ -131,7 +131,7 @@ import WireProtocol
         #expect(queue.waitingCount == 0)
     }
 
-    /// Many calls come and leave while one stays. The queue stays as small as the calls in it.
+    /// Many calls come and leave while one stays. The queue does not grow with the number of calls that have left.
     @Test func queueForgetsTheCallsThatHaveLeft() {
         var queue = Self.queue()
         Self.add([1, 1, 2], to: &queue)
