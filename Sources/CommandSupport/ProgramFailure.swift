@@ -6,8 +6,9 @@ import TransferCommon
 extension AsyncParsableCommand {
     /// Runs the command that the process's arguments name, and ends the process.
     ///
-    /// The program calls this from a function that is not `async`. An `async` function would begin too late: before it,
-    /// the runtime opens a descriptor, which gets the number of standard output if that is closed.
+    /// The program calls this from a function that is not `async`. An `async` function would begin too late: before it
+    /// begins, the runtime opens a descriptor. If standard output is closed, this descriptor gets the number of
+    /// standard output.
     ///
     /// - Parameter explain: returns an exit code and a sentence for a person if it knows the error. For other errors it
     ///   returns `nil`, and their own description is printed.

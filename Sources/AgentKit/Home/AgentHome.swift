@@ -283,7 +283,7 @@ package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
     package let kind: Kind
     package let description: String
 
-    /// Exit code of a program that ends with this error (after sysexits).
+    /// Exit code of a program that ends with this error. The numbers are those of `sysexits.h`.
     package var exitCode: Int32 {
         switch kind {
         case .unusable: 66

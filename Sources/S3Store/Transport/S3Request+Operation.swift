@@ -2,7 +2,7 @@ import NIOHTTP1
 
 extension S3Request {
     /// The name of the call in S3's documentation, such as `UploadPart`. Logs and messages show it, so that an operator
-    /// can look it up. For a request that no row of the table fits, it is the HTTP method.
+    /// can look it up. If no row of the table matches the request, this is the HTTP method.
     var operation: String {
         let isBucket = key == nil
         let row = Self.operations.first { row in

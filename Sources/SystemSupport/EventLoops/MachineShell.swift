@@ -100,7 +100,7 @@ extension MachineShell {
     }
 
     private func armTimer() {
-        // Most events leave the timer as it is. Ask first, because the closure would allocate memory for each event.
+        // Most events leave the timer as it is. Check this first, because the closure below allocates memory.
         guard let deadline = nextDeadline, state.timer.isLate(for: deadline) else { return }
         state.timer.arm(for: deadline, now: now, on: eventLoop) { [weak self] in
             self?.assumeIsolated { $0.timerFired() }

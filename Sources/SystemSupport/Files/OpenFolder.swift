@@ -39,7 +39,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     private let file: OpenFile
     private let walk: FolderWalk
 
-    /// - Parameter walk: the call that opens folders in this folder, and folders in those.
+    /// - Parameter walk: the system call that opens folders below this folder, at any depth.
     package init(_ file: consuming OpenFile, walk: FolderWalk = .openat) {
         self.file = file
         self.walk = walk

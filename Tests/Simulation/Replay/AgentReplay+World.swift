@@ -45,8 +45,8 @@ extension AgentReplay: HostWorld {
         // In some conversations no line begins a use of a slot, so the agent must not begin one either. The agent
         // begins nothing before its journal has committed, so the replay makes the commit very slow.
         case .committing where script.isIdle: .seconds(3_600)
-        // The agent joins a session on another connection only if the link is slow. So the link is slow if the
-        // conversation has several connections open at once.
+        // The agent joins a session on another connection only if the link is slow. So the replay makes the link slow
+        // if the conversation has several connections open at once.
         case .sending where script.connectionsMax > 1: .milliseconds(100)
         default: .microseconds(10)
         }

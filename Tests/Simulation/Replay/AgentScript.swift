@@ -131,7 +131,7 @@ struct AgentScript {
         return next.flatMap { next in next.prove.map { Question(line: next.line, prove: $0) } }
     }
 
-    /// Whether a run resumes the upload of a key with a token. Its journal then comes from an earlier run.
+    /// Whether a run resumes the upload of a key with a token. The journal of such a run comes from an earlier run.
     func resumes(_ key: String, in run: Int) -> Bool {
         let first = beginnings.first { $0.key == key && runs[run].connections.contains($0.connection) }
         return first?.token != nil

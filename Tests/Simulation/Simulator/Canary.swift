@@ -10,8 +10,8 @@ package enum Canary: String, CaseIterable, Sendable {
     case acknowledgesEarly
     /// When the gateway asks the store to complete an upload, it leaves out a part.
     case completesWithGap
-    /// If a listing of the store lacks a part, the gateway asks for it again, although it has reported the part as
-    /// *stored*.
+    /// If a listing of the store lacks a part, the gateway requests the part from the agent again, although it has
+    /// reported the part as *stored*.
     case trustsLaggingList
     /// The gateway does not notice that a newer run of the agent has connected, so the older run's connection may still
     /// write.

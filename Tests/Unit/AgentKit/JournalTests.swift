@@ -115,8 +115,8 @@ struct JournalTests {
         }
     }
 
-    /// SQLite accepts a value of any type in any column, and its integrity check finds no value of a wrong type and no
-    /// missing table. The journal must find them, so that the agent sets the damaged file aside.
+    /// SQLite accepts a value of any type in any column, and its integrity check reports neither a value of a wrong
+    /// type nor a missing table. The journal must detect both, so that the agent sets the damaged file aside.
     @Test(arguments: [
         "UPDATE uploads SET size = 'much'", "UPDATE uploads SET session = 'none'", "UPDATE uploads SET created = 1e300",
         "UPDATE parts SET number = x'ff'", "UPDATE parts SET digest = 5", "DROP TABLE parts",

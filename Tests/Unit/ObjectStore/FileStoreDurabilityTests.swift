@@ -200,8 +200,8 @@ import WireProtocol
         return context
     }
 
-    /// Checks that the key holds either the old object or the new one, and that its summary describes the object that
-    /// it holds.
+    /// Checks that the key holds either the old object or the new one, and that the summary of the key describes this
+    /// object.
     private func checkState(
         of store: FileStore, after operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {

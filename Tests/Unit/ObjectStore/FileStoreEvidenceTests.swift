@@ -48,7 +48,7 @@ import WireProtocol
     }
 
     /// A crash may leave the description of an object that no longer exists. The description names the object's inode
-    /// number, which a later file may get. It must not count as the description of that file.
+    /// number, which a later file may get. FileStore must not use the description for that file.
     @Test func isNotTakenFromAReusedInode() async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")

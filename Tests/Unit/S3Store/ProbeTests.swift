@@ -74,7 +74,7 @@ import WireProtocol
     }
 
     /// A gateway died after it had created an upload and before its record named the upload. S3 lists uploads without
-    /// their metadata; the cleaner still finds this one, and no upload of another program.
+    /// their metadata. The cleaner still removes this upload, and removes no upload of another program.
     @Test func unnamedUploadIsCleaned() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await withStore(on: server) { store in

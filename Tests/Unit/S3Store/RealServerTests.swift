@@ -21,7 +21,8 @@ import WireProtocol
         }
     }
 
-    /// moto checks no digest. The client checks it instead, and does not send the last bytes if it is wrong.
+    /// moto does not compare a body with its digest. The client does this instead, and does not send the last bytes if
+    /// the digest is wrong.
     @Test(arguments: [PartVerification.auto, .always])
     func gatewayChecksDigestsIfTheStoreDoesNot(verification: PartVerification) async throws {
         try await MotoServer.withServer { server in

@@ -70,8 +70,8 @@ import WireProtocol
         }
     }
 
-    /// The client repeats a completion if the refusal shows that it had no effect. It does not repeat one that may have
-    /// had an effect.
+    /// The client repeats a completion if the refusal shows that the completion had no effect. It does not repeat a
+    /// completion that may have had an effect.
     @Test(arguments: [("SlowDown", 503, 3), ("InternalError", 500, 1), ("NoSuchUpload", 404, 1)])
     func completionIsRepeatedOnlyIfItHadNoEffect(code: String, status: Int, count: Int) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: status, body: error(code)) }) { server in

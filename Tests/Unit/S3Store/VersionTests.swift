@@ -4,8 +4,8 @@ import S3Store
 import Synchronization
 import Testing
 
-/// How the client deletes the versions of the gateway's own objects. Stores answer a deletion with success in cases in
-/// which the version stays.
+/// How the client deletes the versions of the gateway's own objects. Some stores answer a deletion with success
+/// although the version stays.
 @Suite(.timeLimit(.minutes(5))) struct VersionTests {
     /// What a store does with a request to delete one version.
     enum Behaviour: CaseIterable {

@@ -92,8 +92,8 @@ package struct AgentConnection: Hashable, Sendable {
         return withOpen { $0.liveness.tick(idleLimit: $0.idleLimit, now: now) } ?? .wait
     }
 
-    /// When `tick` has something to do, or when the agent may connect; `nil` if the agent may connect already, and
-    /// waits for work.
+    /// The next moment at which `tick` has something to do, or at which the agent may connect. `nil` if the agent may
+    /// connect at once and only waits for work.
     package func nextDeadline(now: Instant) -> Instant? {
         switch phase {
         case .away(let until): until > now ? until : nil

@@ -84,7 +84,7 @@ package struct Completion: Hashable, Sendable {
     /// Evidence of the content of the completed object.
     package var content: ContentEvidence { .root(complete.root) }
 
-    /// The step that is under way or, while pausing, is repeated after the pause.
+    /// The step that is under way, or during a pause the step that is repeated after the pause.
     package var step: Step {
         switch phase {
         case .asking(let step), .pausing(let step, _): step

@@ -49,7 +49,7 @@ extension GatewayContext {
         release(part, of: device)
     }
 
-    /// Frees the credit, the budget, the flow and the look of a part that was removed. No other method does.
+    /// Frees credit, budget, flow and look at the key of a part that was removed. No other method frees them.
     mutating func release(_ part: IncomingPart, of device: SHA256Digest) {
         if let look = part.look, let owner = flowOwners[part.flow] { leave(look, of: owner.session) }
         if part.isUndecided, let owner = part.owner {

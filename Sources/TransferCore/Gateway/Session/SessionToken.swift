@@ -149,7 +149,7 @@ private struct TokenReader {
 }
 
 extension TokenReader {
-    /// Reads metadata. Gives `nil` if the bytes are cut short, and also if the metadata breaks a rule of its own,
+    /// Reads metadata. Gives `nil` if the bytes are cut short, and also if the metadata breaks a rule for metadata,
     /// because no gateway seals such metadata.
     fileprivate mutating func metadata() -> SessionMetadata? {
         guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }

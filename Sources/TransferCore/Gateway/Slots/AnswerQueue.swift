@@ -91,7 +91,7 @@ struct AnswerQueue: Hashable {
         outlets[attachment.connection, default: Outlet(device: device)].rests.append(rest)
     }
 
-    /// Called after a page was sent, for which the caller has reserved the bytes. The slot's next turn comes after
+    /// Called after a page was sent. The caller has reserved the bytes of the page. The slot's next turn comes after
     /// those of the connection's other slots.
     ///
     /// - Returns: how many bytes of the budget the caller frees, because the list has ended.

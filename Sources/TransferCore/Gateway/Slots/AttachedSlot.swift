@@ -83,7 +83,7 @@ package struct AttachedSlot: Hashable, Sendable {
         return held.count
     }
 
-    /// The frame that closes the slot with a refusal: which frame that is depends on the slot's phase.
+    /// The frame that closes the slot with a refusal. The type of the frame depends on the slot's phase.
     package func refusing(_ refusal: SessionRefused) -> Frame {
         switch phase {
         case .open, .completing: .error(refusal.asSessionError)

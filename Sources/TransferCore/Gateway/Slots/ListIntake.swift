@@ -86,7 +86,7 @@ package struct ListIntake: Hashable, Sendable {
             guard continues(page) else { return .unordered }
             return .fits(excess: Self.bytes(of: page.entries) - Self.bytes(announced: count))
         case .empty, .partial, .whole:
-            // A page after the last one begins the list anew.
+            // A page that follows the last page of a list begins a new list.
             let kept = phase == .whole ? (count: 0, bytes: 0) : (count: entries.count, bytes: entriesBytes)
             guard kept.count + page.entries.count <= Int(partsMax) else {
                 return .violation("PART LIST: more than \(partsMax) parts")
@@ -117,7 +117,7 @@ package struct ListIntake: Hashable, Sendable {
         return entries
     }
 
-    /// Takes the list for COMPLETE, which has arrived.
+    /// COMPLETE has arrived: takes the list that belongs to it.
     ///
     /// - Returns: the list; `nil` if its last page is missing.
     package mutating func takeWhole() -> [PartListEntry]? {

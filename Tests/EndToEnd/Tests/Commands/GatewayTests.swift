@@ -47,7 +47,7 @@ extension EndToEndTests {
                 let file = try site.makeFile("file", bytes: 10)
                 _ = try await agent.run(["push", file.path(percentEncoded: false)])
                 try await site.expectObject("file", equals: file)
-                // With correct permissions the list counts again, and the device is not on it any more.
+                // With correct permissions the gateway reads the list again, and the list no longer names the device.
                 try await site.shell("chmod 644 gateway/devices")
                 let other = try site.makeFile("other", bytes: 10)
                 let run = try await agent.run(["push", other.path(percentEncoded: false)], exits: 77)

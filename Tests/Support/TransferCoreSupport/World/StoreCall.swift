@@ -20,7 +20,7 @@ final class StoreCall {
     var onBody: (([UInt8]) -> Void)?
     private var fault: StoreFault?
     private var body: [UInt8] = []
-    /// The record that a renewal has read, and writes again when it takes effect.
+    /// The record that a renewal has read. The renewal writes this record again when it takes effect.
     private var recordRead: SessionRecord?
     private var isBodyWhole = false
     private var isAnswered = false
@@ -108,8 +108,8 @@ final class StoreCall {
         }
     }
 
-    /// The request with which this one conflicted takes effect. It is an earlier copy of this request that was still
-    /// under way.
+    /// An earlier copy of this request takes effect. The copy was still under way, and the store answered this request
+    /// with a conflict because of it.
     private func landLate() {
         guard store.isAborted(request) else {
             _ = store.perform(request, body: body, from: origin)
