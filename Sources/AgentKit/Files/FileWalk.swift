@@ -270,7 +270,7 @@ private final class DirectoryListing: Sendable {
         var names: [[UInt8]] = []
         /// Whether no names follow.
         var isLast = false
-        /// Why names are missing after these; `nil` if none are missing.
+        /// The failure that prevents reading the names that follow; `nil` if there is none.
         var failure: UploadFailure?
     }
 

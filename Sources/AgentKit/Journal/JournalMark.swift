@@ -11,8 +11,8 @@ import SystemSupport
 ///
 /// The mark is a file beside the journal with the stamp of the journal's file. It holds only while the journal's file
 /// has this stamp and SQLite's write-ahead log is empty. A killed process and a power failure leave content in the log.
-/// A process that holds the home's lock removes the mark when it opens the journal. So if this process fails to read
-/// the journal, and therefore writes nothing, the next process examines the journal.
+/// A process that holds the home's lock removes the mark when it opens the journal. If that process then fails before
+/// it writes anything, the stamp still matches, but without the mark the next process examines the journal.
 package struct JournalMark {
     private let journalPath: String
     private var path: String { journalPath + ".closed" }

@@ -265,8 +265,8 @@ struct FilePush {
             for var look in ready {
                 let key = look.candidate.key
                 if let marked = look.record.unfinished, marked.isDropping {
-                    // An unfinished upload of this key is marked to be dropped. Submit the files before this one now,
-                    // so that they do not wait until it is dropped.
+                    // The key of this file has an unfinished upload that is marked to be dropped. Submit the files
+                    // before this file now, so that they do not wait for the drop.
                     count += await submission.submit(requests)
                     requests = []
                     count += await submission.takeUp(marked.id, at: nil, abort: true)

@@ -31,7 +31,8 @@ actor HandshakeQueue {
     func arrived(from address: SocketAddress?, isOfThisMachine: Bool) -> OnArrival {
         let owner = PreAuthenticationLimiter.address(of: address)
         // The limit of one address does not apply to peers on this machine: a tunnel or a proxy here brings many
-        // devices from one address. A hostile process on this machine could use up the processor without any handshake.
+        // devices from one address. The limit would not stop a hostile process on this machine, which can use up the
+        // processor without any handshake.
         let decision = budget.arrived(from: owner, isLimited: !isOfThisMachine, now: clock.now)
         guard case .wait(let ticket) = decision else { return .begin }
         let promise = eventLoop.makePromise(of: Void.self)

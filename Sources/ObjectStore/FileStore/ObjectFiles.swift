@@ -256,7 +256,7 @@ struct ObjectFiles: Sendable {
 
 /// A file that has got the object's name. The name is not durable yet.
 private struct PlacedFile: ~Copyable {
-    /// The folder that contains the name.
+    /// The folder in which the file has the object's name.
     let parent: OpenFolder
     /// The key's previous object, if known.
     let replaced: ReplacedFile?

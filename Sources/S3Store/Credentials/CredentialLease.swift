@@ -55,7 +55,8 @@ package struct CredentialLease: Sendable {
     package enum Refusal: CaseIterable, Hashable, Sendable {
         /// The error code names the credentials: they have expired, or the store does not know them.
         case certain
-        /// The refusal has no error code, like every answer to HEAD, or it says only that the signature is wrong.
+        /// The refusal may have another reason. It has no error code, like every answer to HEAD, or says only that the
+        /// signature is wrong.
         case possible
     }
 

@@ -5,9 +5,9 @@ import TransferCommon
 struct ProbeDigests {
     let probe: StoreProbe
 
-    /// Uploads a part with a wrong digest, and completes the upload. If the store accepts that part, completes the
-    /// upload with it: some stores accept a part number only once. The stored byte is right, because only the announced
-    /// digest was wrong.
+    /// Uploads a part with a wrong digest. If the store accepts the part, completes the upload with it, because some
+    /// stores accept a part number only once. The stored byte is right: only the announced digest was wrong. If the
+    /// store refuses the part, uploads it with the right digest, and then completes the upload.
     ///
     /// - Returns: whether the store has refused the wrong digest, or the error if it did not answer; and the ETag of
     ///   the part in the completed upload.

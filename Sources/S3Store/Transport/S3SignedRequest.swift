@@ -2,8 +2,8 @@ import AsyncHTTPClient
 import FoundationEssentials
 import NIOHTTP1
 
-/// A request as sent, and the credentials that signed it. They are kept here, because the keeper may have newer
-/// credentials by the time the answer arrives.
+/// A request as sent, and the credentials that signed it. The answer is judged with these credentials, because by then
+/// the client may have newer ones.
 struct S3SignedRequest {
     var request: S3Request
     var http: HTTPClientRequest

@@ -81,9 +81,9 @@ final class PeerVerifier: Sendable {
             return refuse(.unknownDevice(fingerprint), store, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
         case .gatewayWithKey, .gatewayNamed, .device:
             X509_STORE_CTX_set_error(store, X509_V_OK)
-            // The check of a chain that was not needed may have left errors in the queue, for example about a wrong
-            // signature. `SSL_get_error` reads the queue before anything else, and would report these errors as a
-            // failure of the handshake.
+            // OpenSSL has also checked the chain of a certificate that is trusted without a chain. This check may have
+            // left errors in the queue. `SSL_get_error` reads the queue before anything else, and would report them as
+            // a failure of the handshake.
             OpenSSLErrorQueue.clear()
             return Finding(peer: peer)
         }

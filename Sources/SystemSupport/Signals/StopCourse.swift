@@ -20,7 +20,7 @@ package struct StopCourse: Equatable, Sendable {
         self.hasSummary = hasSummary
     }
 
-    /// The effect of the signal with this number, from 1.
+    /// What the program does at its `number`th signal, counted from 1.
     package func step(_ number: Int) -> Step {
         switch number {
         case ...1: .stop

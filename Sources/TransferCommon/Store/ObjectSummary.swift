@@ -5,7 +5,7 @@ package struct ObjectSummary: Hashable, Sendable {
     package var partBytes: UInt64
     /// The store's evidence of the content.
     package var evidence: ContentEvidence
-    /// The ETag with its quotes, whose content has no meaning for the caller; empty if the store gives none.
+    /// The ETag with its quotes; empty if the store gives none. The caller does not interpret it.
     package var etag: String
     /// The version id; empty if the store keeps no versions.
     package var version: String
@@ -38,7 +38,7 @@ package struct ObjectSummary: Hashable, Sendable {
 package struct StoredObject: Hashable, Sendable {
     /// The evidence of the object's content that the store confirmed.
     package var evidence: ContentEvidence
-    /// The ETag with its quotes, whose content has no meaning for the caller; empty if the store gives none.
+    /// The ETag with its quotes; empty if the store gives none. The caller does not interpret it.
     package var etag: String
     /// The version id; empty if the store keeps no versions.
     package var version: String

@@ -29,8 +29,8 @@ import WireProtocol
     }
 
     /// Looks at the file again and again until the kernel grants the read lease. When another test starts a program,
-    /// the new process holds copies of all descriptors for a moment, also of those that this test has just closed;
-    /// until then the kernel refuses the lease.
+    /// the new process holds copies of all descriptors for a moment, also of those that this test has just closed. The
+    /// kernel refuses the lease until the new process has closed its copies.
     private func lookUntilGranted(_ file: URL, _ clock: FileClock) async throws -> FileSettling.Look {
         while true {
             let look = try look(file, clock)

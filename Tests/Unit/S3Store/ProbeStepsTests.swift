@@ -55,9 +55,9 @@ import TransferCommon
         }
     }
 
-    /// Such a store also answers 403 to GET of a missing object or session record. The gateway takes this for a missing
-    /// key only if the probe has shown this behaviour and the code is `AccessDenied`. Otherwise it takes 403 for a
-    /// refusal.
+    /// A store that answers 403 to HEAD of a missing key also answers 403 to GET of a missing object or session record.
+    /// The gateway takes this for a missing key only if the probe has shown this behaviour and the code is
+    /// `AccessDenied`. Otherwise it takes 403 for a refusal.
     @Test func forbiddenMissingKeyIsAbsentWhenItIsRead() async throws {
         let isMissing: @Sendable (S3Call) -> Bool = { $0.key.hasSuffix("absent") }
         for (isProved, code) in [

@@ -184,7 +184,8 @@ import Testing
         }
     }
 
-    /// An enrolling device has no certificate of the authority yet; a device that has one keeps its name.
+    /// While an invitation is open, the gateway also lets in a device without a certificate of the authority, and gives
+    /// it no name. A device with such a certificate keeps its name.
     @Test func enrollingPeersHaveNoName() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()

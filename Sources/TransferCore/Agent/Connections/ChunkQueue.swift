@@ -60,6 +60,6 @@ package struct ChunkQueue: Hashable, Sendable {
 }
 
 extension Chunk {
-    /// The part whose bytes these are.
+    /// The part to which the chunk belongs.
     package var uploadPart: UploadPart { UploadPart(upload: upload, part: part) }
 }

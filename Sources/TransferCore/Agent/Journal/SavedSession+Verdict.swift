@@ -22,10 +22,11 @@ extension SavedSession {
     /// How the file was divided.
     var plan: PartPlan? { PartPlan(fileBytes: stamp.size, partBytes: partBytes) }
 
-    /// Whether an earlier run may have sent COMPLETE. The journal does not record that, but it has all of several parts
-    /// before COMPLETE is sent. It keeps no token and no part of a one-part file.
+    /// Whether an earlier run may have sent COMPLETE. The journal does not record that. If a file has several parts,
+    /// the journal has all of them before the agent sends COMPLETE. If it has one part, the journal has neither the
+    /// part nor the session's token.
     var mayBeCompleted: Bool {
-        // The parts of a lost session are gone from the journal.
+        // After a loss the journal no longer has the parts of the lost session, so COMPLETE may have been sent.
         guard let plan, losses == 0 else { return true }
         if token.isEmpty { return plan.isOnePart }
         return plan.partCount.map(Int.init) == parts.count && parts.reduce(0) { $0 &+ $1.size } == stamp.size

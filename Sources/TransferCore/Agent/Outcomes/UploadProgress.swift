@@ -10,7 +10,8 @@ package struct UploadProgress: Hashable, Sendable {
     /// Whether the file is a stream whose end has not been read; `size` is then the number of bytes that have been
     /// read.
     package var isGrowing = false
-    /// Whether the journal has a row from which a later run can continue, unless the outcome deletes the row.
+    /// Whether the journal has a row for the upload, from which a later run can continue. A final outcome may delete
+    /// the row.
     package var isResumable = false
 
     package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {

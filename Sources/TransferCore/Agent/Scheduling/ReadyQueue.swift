@@ -58,7 +58,7 @@ struct ReadyQueue: Hashable {
         wakes.push(Wake(at: moment, ordered: ordered))
     }
 
-    /// Moves the uploads whose time has come to `touched`.
+    /// Moves to `touched` the uploads whose time has come.
     mutating func wakeDue(_ now: Instant) {
         while let first = wakes.first, first.at <= now {
             _ = wakes.popFirst()

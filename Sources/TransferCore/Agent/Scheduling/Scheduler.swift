@@ -4,7 +4,7 @@ import WireProtocol
 /// The uploads and proofs of an agent: which of them has the next turn, and which connection sends the next chunk.
 ///
 /// `ReadyQueue` says which uploads an event concerns, `ChunkPacer` which connection's turn it is. In its turn, an
-/// upload takes every step that is possible, and is then queued under what it waits for.
+/// upload takes every step that is possible, and then joins the queue for what its next step needs.
 struct Scheduler: Hashable {
     var uploads: [UploadID: AgentUpload] = [:]
     /// An upload that ended without its receipt becomes a proof and keeps its id. No id is in both tables.
@@ -25,15 +25,15 @@ struct Scheduler: Hashable {
     /// When the next upload is to have a turn.
     var nextWake: Instant? { queue.nextWake }
 
-    /// The latest moment at which an answer became due that a gateway owes and may still give; `nil` if none is owed.
+    /// When the newest overdue answer became due, of those that a gateway may still give; `nil` if none is overdue.
     func answerDueSince(_ context: AgentContext) -> Instant? {
         (uploads.values.lazy.compactMap { $0.view.answerDueSince(context) }
             + proofs.values.lazy.compactMap { $0.answerDueSince(context) }).max()
     }
 
-    /// Whether work is under way whose progress no frame shows, so that the agent must not give up. The shell reads for
-    /// an upload or a proof, a gateway reads an object for a proof, or an upload waits for the put limit, which may be
-    /// longer than `AgentLimits.retryFor`.
+    /// Whether work is under way whose progress no frame shows, so that the agent must not give up: the shell reads a
+    /// file for an upload or a proof, a gateway reads an object for a proof, or an upload waits for the put limit,
+    /// which may be longer than `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.view.isBusy(at: context.now) } || proofs.values.contains { $0.isPatient(context) }
     }
@@ -194,7 +194,7 @@ extension Scheduler {
         return false
     }
 
-    /// This event changes only how much of the rate is used, so its time does not become the time of the machine.
+    /// Counts the frame against the rate. Leaves the machine's time as it is, because nothing else changes.
     mutating func chunkEncoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
         pacer.encoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
     }

@@ -37,9 +37,10 @@ extension SessionExchange {
         return [.progress] + compare(with: exists, stage: stage, isOther: false, &clock)
     }
 
-    /// The object may be the file, or what the file was before it grew.
+    /// Compares the file with an object under its key. The object may have the file's content, or its content before
+    /// the file grew.
     ///
-    /// - Parameter isOther: whether the object is already known to be neither of the two.
+    /// - Parameter isOther: whether the agent already knows that the object has neither.
     private mutating func compare(
         with exists: SessionExists, stage: Stage, isOther: Bool, _ clock: inout AgentClock
     ) -> [UploadEffect] {

@@ -63,8 +63,8 @@ extension SessionExchange {
     /// Begins anew instead of continuing a saved session. If the session has an upload in the store, the upload is
     /// aborted first.
     ///
-    /// - Parameter isOtherVersion: whether the file may be another version than the one that the session uploaded. That
-    ///   version may still appear under the key, so the new session waits for the put limit.
+    /// - Parameter isOtherVersion: whether the file may be another version than the one that the session uploaded. The
+    ///   session's version may still appear under the key, so the new session waits for the put limit.
     private mutating func leaveSavedSession(isOtherVersion: Bool) -> [UploadEffect] {
         if isOtherVersion { session.leaveForOtherVersion() }
         return session.isToBeAborted ? [.ask(.abort)] : startOver()
@@ -124,7 +124,7 @@ extension SessionExchange {
     ///
     /// - Parameters:
     ///   - stored: the parts that RESUME QUERY lists.
-    ///   - knowsPartials: whether every part of which a gateway may hold bytes is known.
+    ///   - knowsPartials: whether the agent knows every part of which a gateway may hold bytes.
     package mutating func ask(
         _ request: PendingRequest, in place: Attachment, _ stored: AgentStoredParts, knowsPartials: Bool
     ) -> [UploadEffect] {
@@ -179,9 +179,9 @@ extension SessionExchange {
 // MARK: - The journal
 
 extension SessionExchange {
-    /// Whether the file's stamp is to be read once more, before COMPLETE. Every part must be stored, and the journal
-    /// must have every part: if a later run listed fewer parts, a gateway would conclude that no other gateway is
-    /// completing the upload (specification §9.1).
+    /// Begins the last look at the file's stamp, before COMPLETE, if every part is stored and the journal has every
+    /// part. Otherwise a later run could list fewer parts, and a gateway would then conclude that no other gateway is
+    /// completing the upload (specification §9.1). Returns whether the look begins.
     mutating func rechecks(isWhole: Bool) -> Bool {
         guard isWhole, phase == .transferring, unsavedEntry == nil else { return false }
         lifecycle.recheck()
@@ -315,10 +315,10 @@ extension SessionExchange {
         }
     }
 
-    /// A slot of the session is closed, although other slots may carry the session: either a gateway refused the query
-    /// by which the session was to join a connection, or one of several gateways has lost the session. Only the answer
-    /// in the last slot counts (specification §8.2). A query to join lists no parts. So if its slot was the last one,
-    /// the agent resumes the session with a query that lists the stored parts.
+    /// A slot of the session is closed: either a gateway refused the query by which the session was to join a
+    /// connection, or one of several gateways has lost the session. While the session has other slots, it continues
+    /// there (specification §8.2). A query to join lists no parts. So if this was the last slot, the agent resumes the
+    /// session with a query that lists the stored parts.
     private mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) -> [UploadEffect] {
         waits.lostSlot(adviceMilliseconds: adviceMilliseconds, &clock)
         if lifecycle.links.isEmpty { return [.askAgain(at: waits.joinsAt)] }

@@ -20,7 +20,8 @@ package struct UploadDoubt: Hashable, Sendable {
         case none
         /// - failures: the parts that have failed in a row.
         case doubted(failures: Int)
-        /// The store has listed the upload since a part failed: further failures are those of the store.
+        /// The store has listed the upload after a part failed, so the upload exists. Further failures count against
+        /// the store.
         case confirmed
     }
 
@@ -41,9 +42,9 @@ package struct UploadDoubt: Hashable, Sendable {
         phase = .doubted(failures: 0)
     }
 
-    /// Counts how many parts fail in a row, by the store's answer to the call of a part.
+    /// Counts the parts that fail in a row, after each answer of the store to a call that stores a part.
     ///
-    /// - Returns: whether the gateway lists the upload now.
+    /// - Returns: whether the gateway now asks the store to list the upload.
     package mutating func answered(_ answer: StoreAnswer) -> Bool {
         switch (phase, answer) {
         case (.doubted, .partStored), (.confirmed, .partStored):

@@ -13,13 +13,13 @@ package import TransferCommon
 ///   session's object, or an object that the session may not replace, also ends the search.
 /// - Only this type applies the limits of looks and of patience, so that no caller can forget them.
 package struct ObjectSearch: Hashable, Sendable {
-    /// The store's answer to the write.
+    /// The store's answer to the write. This answer makes the session search for its object.
     package enum Cause: Hashable, Sendable {
         /// The store does not know the upload. Another gateway may be completing the upload, and the store may hide the
         /// upload until then.
         case uploadUnknown
-        /// The write condition did not hold: the key held an object although it had to be free, or another object than
-        /// the condition named, or none any more.
+        /// The write condition did not hold. The key had to be free and held an object, or the condition named an
+        /// object and the key held another one or none.
         case conditionFailed
         /// Another request for the key was under way at the same time, perhaps one of this session. If the key holds
         /// nothing after some looks, the session sends the same request again. If the other request has completed the

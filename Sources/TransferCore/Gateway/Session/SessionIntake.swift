@@ -135,9 +135,10 @@ struct SessionIntake: Hashable {
 
     // MARK: Adoption
 
-    /// The session takes over the slots of an opening one, and the parts that were offered ahead in them.
+    /// The adopted session takes over the slots of `opening`, the session that an agent asked to open, and the parts
+    /// that were offered in these slots ahead of the answer.
     ///
-    /// - Parameter listed: the parts of this session that the store has.
+    /// - Parameter listed: the parts of the adopted session that the store has.
     mutating func adopt(
         _ opening: SessionIntake, listed: [PartListEntry], _ target: SessionTarget, _ context: inout GatewayContext
     ) {

@@ -148,8 +148,8 @@ struct SlotTable: Hashable {
         context.reservations.release(bytes, device: device)
     }
 
-    /// The lists that hold memory, at the end of a window of progress. A list moves if a page of it, or the COMPLETE
-    /// after it, arrives in every window.
+    /// The lists that hold memory, at the end of a window of progress. A list has moved if a page of it, or the
+    /// COMPLETE after it, has arrived in that window.
     mutating func measureLists() -> [ProgressCheck.HeldList] {
         connections.keys.sorted().flatMap { inUse(on: $0) }.compactMap { attachment in
             guard self[attachment]?.awaitsList == true, let hasMoved = self[attachment]?.list.hasMoved() else {

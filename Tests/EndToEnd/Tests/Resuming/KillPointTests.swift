@@ -24,8 +24,8 @@ extension EndToEndTests {
 
         @Test func resumesAfterTwoKills() async throws {
             try await KillPoints.with(.minio) { points in
-                // The first kill comes after the record, the upload, a part or the completion. The second kill hits the
-                // next gateway.
+                // The first kill comes after the request that writes the record, creates the upload, stores a part or
+                // completes the upload. The second kill hits the next gateway.
                 for (first, second) in [(3, 3), (4, 4), (5, 4), (8, 6), (12, 1), (12, 2)] {
                     let reached = try await points.run([
                         KillPoint(number: first, moment: .after), KillPoint(number: second, moment: .after),

@@ -34,7 +34,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A quota that is used up keeps the upload, whatever code the store uses for it.
+        /// The store's quota is used up. The agent keeps its upload for a later run, whatever error code the store
+        /// uses.
         @Test func usedUpQuotaKeepsTheUpload() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 try await site.withGateway { gateway in

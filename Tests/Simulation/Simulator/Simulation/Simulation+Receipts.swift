@@ -7,7 +7,8 @@ import WireProtocol
 // (specification §9.5, §9.6). The simulation also asks PROVE questions of its own. It sends them on the agents'
 // connections, in a slot that no agent uses, and withholds the answers from the agents.
 
-/// The objects that were stored, and the simulation's own questions. Receipts and answers are checked against them.
+/// The objects that were stored, and the questions that the simulation itself has asked with PROVE. The simulation
+/// checks receipts and answers against them.
 struct ReceiptWatch {
     /// An object that was stored under a key.
     struct Placed {

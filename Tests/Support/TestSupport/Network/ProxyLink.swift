@@ -90,9 +90,9 @@ final class ProxyLink {
         streams[end.opposite]?.sourceEnded(.reset)
     }
 
-    /// A socket was closed. If both its directions had ended before, the close is orderly, and NIO reports it in place
-    /// of the second end of file. Otherwise the peer has reset the connection: if the reset answers a write after the
-    /// proxy's end of file, NIO reports only a close.
+    /// A socket was closed. NIO reports this in two cases. If an end of file has already passed in both directions, the
+    /// close is orderly and stands for the second end of file. Otherwise the peer has reset the connection: NIO reports
+    /// only a close if the reset answers a write that follows the proxy's end of file.
     func lost(_ end: ProxyEnd) {
         channels[end] = nil
         guard isOpen else { return }

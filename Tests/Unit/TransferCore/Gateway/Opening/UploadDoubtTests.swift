@@ -133,7 +133,8 @@ import WireProtocol
         #expect(notes == [.storeUnavailable(.unavailable)])
     }
 
-    /// The store fails to answer the list, too. So the gateway concludes that the store is down, and opens the breaker.
+    /// The store does not answer the request for the list either. So the gateway concludes that the store is down, and
+    /// opens the breaker.
     @Test func unansweredListOpensTheBreaker() throws {
         var driver = try doubting()
         #expect(driver.answer(Self.lost).contains(.note(.storeUnavailable(.unavailable))))

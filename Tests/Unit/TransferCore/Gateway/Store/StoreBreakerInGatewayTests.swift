@@ -43,8 +43,8 @@ import WireProtocol
         #expect(notes(driver.answer(answer) + driver.answer(answer)) == [])
         var last = driver.answer(answer)
         if answer == Self.lost {
-            // The session is resumed, so its failing parts alone show nothing of the store. The gateway lists the
-            // upload, and the store does not answer that either.
+            // Failing parts of a resumed session may also mean that its upload is gone, so the breaker stays closed.
+            // The gateway lists the upload instead, and the store does not answer that request either.
             #expect(notes(last) == [] && driver.requests.map(\.request.kind) == [.listParts])
             last = driver.answer(answer)
         }
