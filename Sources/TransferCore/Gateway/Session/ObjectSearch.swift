@@ -1,12 +1,12 @@
 package import TransferCommon
 
-/// Looking for a session's object after the store's answer to a write left open what the key holds.
+/// The search for a session's object, after an answer of the store to a write that does not show what the key holds.
 ///
 ///     from     event                                                              to
 ///     looking  nothing of the session is found; looks or patience are left        pausing
 ///     looking  nothing of the session is found; a condition had failed            writeAgain
 ///     looking  nothing of the session is found by all looks after a conflict      writeAgain
-///     looking  nothing of the session is found; neither looks nor patience is leftlost
+///     looking  nothing of the session is found; looks and patience are used up    lost
 ///     pausing  the pause is over                                                  looking
 ///
 /// - `writeAgain` and `lost` are no phases: each ends the search, and the session does the rest. A look that finds the
