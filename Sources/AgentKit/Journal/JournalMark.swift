@@ -38,7 +38,7 @@ package struct JournalMark {
         try? AtomicFile.write(stamp, to: path, mode: .ownerOnly)
     }
 
-    /// Removes the mark, so that the next process examines the journal unless this one closes it in order.
+    /// Removes the mark. The next process then examines the journal, unless this process closes the journal in order.
     package func remove() {
         // Ignore a failure: the first write to the journal changes the stamp, and the mark then no longer holds.
         unlink(path)

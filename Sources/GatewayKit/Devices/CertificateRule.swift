@@ -1,7 +1,7 @@
 package import TransferCore
 
-/// A line of the device list about a certificate name. It applies to all certificates of the site's authority with this
-/// name.
+/// A line of the device list about a name in certificates. It applies to all certificates with this name that the
+/// site's authority has signed.
 ///
 /// Such a line has the word `certificate` or `revoked` where other lines have a fingerprint. An older gateway that does
 /// not support certificates cannot parse these words and therefore refuses the whole list, instead of ignoring a
@@ -31,7 +31,7 @@ package struct CertificateRule: Equatable, Sendable {
     }
 
     /// - Parameter fields: the whitespace-separated fields of one line of the list.
-    /// - Returns: `nil` if the line has a fingerprint instead of a certificate word.
+    /// - Returns: `nil` if the line has neither the word `certificate` nor the word `revoked` after the name.
     init?(_ fields: [String]) throws(DeviceListError) {
         let options = fields.dropFirst(2)
         switch fields.dropFirst().first {

@@ -50,8 +50,9 @@ extension StoreProbe {
         return isSafe
     }
 
-    /// The bucket for these two writes. It does not compare ETags with MD5s, because after a difference it would read
-    /// the object back. If the bucket keeps versions, a deletion also tries to remove the versions.
+    /// The bucket for the two writes of `seesObjectThatComesDuringBody`. It does not compare ETags with MD5s, because
+    /// after a difference it would read the object back. If the bucket keeps versions, a deletion also tries to remove
+    /// the versions.
     private var plainBucket: S3Bucket {
         var bucket = bucket
         bucket.provider.tellsPartMD5 = false

@@ -89,8 +89,11 @@ extension S3Bucket {
         }
     }
 
-    /// The shortest time of the rules that apply to at least some of the keys. If no rule applies to all keys, a time
-    /// counts only if it is shorter than the time after which gateways remove uploads; otherwise the result is `.none`.
+    /// How soon the rules remove unfinished uploads of keys that begin with `prefix`: the shortest time of all rules
+    /// that apply to at least some of these keys.
+    ///
+    /// - Returns: `.days` if a rule applies to all these keys, or if the time is shorter than the time after which
+    ///   gateways remove uploads; otherwise `.none`.
     static func uploadRule(
         _ rules: [S3Documents.Lifecycle.AbortRule], prefix: String
     ) -> ProbeFindings.UploadRule {

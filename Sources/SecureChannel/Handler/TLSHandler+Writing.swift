@@ -11,7 +11,7 @@ extension TLSHandler {
             if records.queuedByteCount > limits.pendingBytesMax { fail(context, TLSError(.tooMuchPending)) }
         case .encrypted:
             records.append(unwrapOutboundIn(data), promise: promise)
-            // Do not wait for the flush: only encrypted bytes make the channel report that it is not writable.
+            // Encrypt before the flush: while plain text waits here, the channel reports that it is writable.
             if records.queuedByteCount >= OutboundRecords.sliceBytesMax {
                 records.flush()
                 encrypt(context, isFlushing: false)

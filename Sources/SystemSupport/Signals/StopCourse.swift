@@ -44,6 +44,6 @@ package struct StopCourse: Equatable, Sendable {
     /// Shorter than a person needs to press Ctrl-C again.
     private static let sameRequestNanoseconds: Int64 = 100_000_000
 
-    /// Number of the signal that ends the process.
+    /// How many signals end the process.
     package var lastNumber: Int { hasSummary ? 3 : 2 }
 }

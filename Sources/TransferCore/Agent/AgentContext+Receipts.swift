@@ -38,7 +38,7 @@ extension AgentContext {
                         certificates: connection.gateway?.certificates ?? []))
             }
         } catch {
-            // A statement that cannot be encoded cannot have been signed.
+            // The encoder refuses the statement, so no gateway can have signed it.
         }
         actions.append(.report(upload, .receiptRefused(.badSignature)))
         return .missing

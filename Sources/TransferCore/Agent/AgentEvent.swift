@@ -38,8 +38,8 @@ package enum AgentEvent: Hashable, Sendable {
 
     // MARK: Answers to `AgentAction.sendChunk`
 
-    /// The frame of a chunk was written to its connection. `wireBytes`, the size of the frame on the wire, counts
-    /// against the rate; it is 0 if the frame can no longer be written.
+    /// A chunk has been encoded into a frame, or its connection ended first. `wireBytes`, the size of the frame, counts
+    /// against the rate; it is 0 if the connection has ended.
     case chunkEncoded(plainBytes: UInt32, wireBytes: UInt64)
     /// The socket has taken a chunk.
     ///

@@ -7,11 +7,12 @@ import TransferCoreSupport
 import WireProtocol
 
 /// Replays the agent's side of a conversation against the gateway's machine, and compares the machine's frames with the
-/// gateway's side. A *line* is a line of the conversation.
+/// gateway's side. A *line* is a line of the conversation. A *flight* is a sequence of lines of the agent without
+/// another line in between.
 ///
-/// The replay writes the agent's lines of one flight together. Then the store answers, and the machine runs until it is
-/// idle. The replay compares all frames that the machine has sent with the gateway's lines that follow. It fails if a
-/// frame has no line or a line has no frame.
+/// The replay writes the lines of one flight together. Then the store answers, and the machine runs until it is idle.
+/// The replay compares all frames that the machine has sent with the gateway's lines that follow. It fails if a frame
+/// has no line or a line has no frame.
 final class GatewayReplay: HostWorld {
     private struct Sent {
         var connection: Int

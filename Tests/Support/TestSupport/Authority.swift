@@ -42,8 +42,8 @@ package struct Authority: Sendable {
     /// Path of the authority's certificate in PEM.
     package var certificatePath: String { path("authority.crt") }
 
-    /// Makes an intermediate authority signed by this one. Certificates that the intermediate signs include its own
-    /// certificate.
+    /// Makes an intermediate authority, which this authority certifies. A file with a certificate that the intermediate
+    /// signs also contains the intermediate's own certificate.
     package func makeAuthorityBelow(in directory: URL) async throws -> Authority {
         try await Authority(in: directory, below: self)
     }

@@ -3,8 +3,8 @@ import TransferCommon
 /// Which uploads and proofs have the next turn, and when. Thanks to this queue, the cost of an event depends on how
 /// much the event changes, not on the number of uploads.
 ///
-/// A waiting upload is queued under what it waits for. An upload may be queued more than once. That does no harm,
-/// because a turn of an upload that cannot proceed changes nothing.
+/// A waiting upload is in the queue for what it waits for. It may be in more than one queue. That does no harm, because
+/// a turn of an upload that cannot proceed changes nothing.
 struct ReadyQueue: Hashable {
     /// An upload, sorted by the order of submission.
     struct OrderedUpload: Hashable, Comparable {

@@ -62,7 +62,7 @@ extension AgentUpload {
         return transfer.takeUp(in: plan, isCounted: !exchange.session.isSmall(context.limits), &context)
     }
 
-    /// Offers the parts that are ready and that the window admits, each on the connection that sends the fewest parts.
+    /// Offers the ready parts that `SendWindow` admits, each on the connection that sends the fewest parts.
     mutating func offerReadyParts(_ context: inout AgentContext) {
         guard context.phase == .running, transfer.parts.hasReady else { return }
         var sending = transfer.parts.sendingCount

@@ -35,7 +35,7 @@ package struct AttachedSlots: Hashable, Sendable {
     /// The number of entries in the longest list of an unanswered RESUME QUERY.
     package var listedMax: Int { slots.map(\.listed.count).max() ?? 0 }
 
-    /// Whether a slot besides this one is open.
+    /// Whether the session has an open slot besides the given one.
     package func hasOpenSlot(besides attachment: Attachment) -> Bool {
         slots.contains { $0.attachment != attachment && $0.phase == .open }
     }

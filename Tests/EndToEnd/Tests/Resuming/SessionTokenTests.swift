@@ -32,8 +32,8 @@ extension EndToEndTests {
             return codes
         }
 
-        /// The tokens are: one with each byte changed in turn, one cut at each length, one with an added byte, one of
-        /// another device, and an empty one.
+        /// The altered tokens: for each byte, one in which that byte is changed; for each length, one that is cut at
+        /// that length; and one with an added byte. A device also sends the token of another device.
         @Test func eachTamperingHasItsCode() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

@@ -104,7 +104,7 @@ final class ProxyLink {
         }
     }
 
-    /// Applies an ending that arrived through a stream to the other socket.
+    /// Passes an ending on to one socket. The stream has carried the ending from the other socket.
     func deliver(_ ending: ProxyStream.Ending, to end: ProxyEnd) {
         guard let channel = channels[end] else { return }
         switch ending {

@@ -59,8 +59,7 @@ import TransferCore
     }
 
     /// Connections that wait for a PROXY header have a limit of their own. At that limit, a new connection replaces the
-    /// oldest one that waits, and no connection whose peer is known. A connection with a known peer replaces none that
-    /// waits.
+    /// oldest waiting one. Waiting connections and connections with a known peer never replace each other.
     @Test func connectionsBeforeTheirProxyHeaderHaveTheirOwnLimit() {
         var limiter = makeLimiter(2, perAddress: 2, beforeProxyHeader: 3)
         let known = [limiter.enter("a").newcomer, limiter.enter("b").newcomer]

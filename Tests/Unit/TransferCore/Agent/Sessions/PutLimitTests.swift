@@ -87,8 +87,8 @@ import TransferCore
         #expect(limit.ownVersion == .cannotAppear)
     }
 
-    /// The wait covers only requests from before it. The new session sends a COMPLETE, whose outcome is unknown. When a
-    /// further session begins, the version of that COMPLETE may still appear.
+    /// The wait covers only requests that were sent before it began. The new session sends a COMPLETE, whose outcome is
+    /// unknown. When a further session begins, the version of that COMPLETE may still appear.
     @Test func aWaitSaysNothingOfLaterRequests() {
         var limit = PutLimit()
         limit.otherVersionMayAppear()

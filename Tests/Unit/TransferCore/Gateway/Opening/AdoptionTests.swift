@@ -140,7 +140,7 @@ import WireProtocol
 
     // MARK: Sessions in use
 
-    /// What the session that the record names is doing at this gateway when SESSION OPEN arrives.
+    /// How this gateway uses the recorded session when SESSION OPEN arrives.
     enum Use: CaseIterable {
         case carried, completing, settled, aborting
     }
