@@ -21,8 +21,8 @@ package enum CongestionControl {
     /// there.
     private static let bbr = CInt(bigEndian: 0x6262_7200)
 
-    /// Chooses by the round trip that the kernel measured while it connected. If the kernel has no BBR, or does not
-    /// offer BBR to this user, the kernel's default stays in use.
+    /// Chooses the algorithm by the round trip that the kernel measured while it connected. If the kernel has no BBR,
+    /// or does not offer BBR to this user, the kernel's default stays in use.
     static func choose(for channel: any Channel) {
         guard let options = channel as? any SocketOptionProvider else { return }
         options.getTCPInfo().whenSuccess { info in

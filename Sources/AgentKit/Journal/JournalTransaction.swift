@@ -57,7 +57,7 @@ struct JournalTransaction {
         }
     }
 
-    /// The stamp of the file that was stored under a key no longer shows that the key holds this file.
+    /// Records that the stamp of the file that was stored under a key no longer shows what the key holds.
     private func doubt(_ key: String) throws {
         try execute(sql: "UPDATE receipts SET stamp_counts = 0 WHERE key = ?", arguments: [key])
     }

@@ -93,9 +93,9 @@ struct UploadFolders: Sendable {
 
     /// Whether a locked upload has already become the object, so that its folder is only what a crash has left behind.
     ///
-    /// `completing` becomes durable before `joined` becomes the object, and an undone completion removes `completing`
-    /// before `joined`. So `completing` without `joined` means that the upload has become the object. If `joined` was
-    /// linked to the object's name, `joined` may still exist: then the object's file is compared with it.
+    /// The file `completing` becomes durable before the file `joined` becomes the object. An undone completion removes
+    /// `completing` before `joined`. So `completing` without `joined` means that the upload has become the object. If
+    /// `joined` was linked to the object's name, `joined` may still exist: then the object's file is compared with it.
     func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
         guard try files.status(layout.completing(of: id)) != nil else { return false }
         guard let joined = try files.status(layout.joined(of: id)) else { return true }

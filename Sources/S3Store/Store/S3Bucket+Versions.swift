@@ -74,8 +74,8 @@ extension S3Bucket {
         return page.versions
     }
 
-    /// The rule of the bucket that removes unfinished uploads of keys with a prefix; `.unknown` after any failure,
-    /// because no upload needs the answer.
+    /// The bucket's rule for removing unfinished uploads of keys with a prefix. Any failure gives `.unknown` and no
+    /// error, because uploads work without the answer.
     func uploadRule(prefix: String) async -> ProbeFindings.UploadRule {
         var request = S3Request(.GET, key: nil)
         request.query = [("lifecycle", "")]

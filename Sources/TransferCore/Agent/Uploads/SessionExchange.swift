@@ -169,7 +169,8 @@ extension SessionExchange {
         PartList.pages(of: entries).map { send(.partList($0), to: place) }
     }
 
-    /// Notes that COMPLETE of a one-part file is sent, as soon as the socket has the last byte of the file.
+    /// Notes that the agent sends COMPLETE of a one-part file, which it does as soon as the socket has the file's last
+    /// byte.
     mutating func completesOnePart(in place: Attachment) {
         lifecycle.completesOnePart(in: place)
         session.completesOnePart()

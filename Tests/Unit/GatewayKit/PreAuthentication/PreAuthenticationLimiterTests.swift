@@ -29,7 +29,7 @@ import TransferCore
     }
 
     /// A full limiter admits the first connection of an address. To make room, it closes a connection of the address
-    /// that has the most. It closes no single connection of an address as long as another address has more than one.
+    /// that has the most. It never closes the only connection of an address while another address has more than one.
     @Test func busiestAddressMakesRoom() {
         var limiter = makeLimiter(12, perAddress: 8)
         let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }

@@ -50,7 +50,8 @@ import WireProtocol
         #expect(fail(5, &doubt) == [false, false, false, false, false])
         doubt.resumed()
         #expect(fail(3, &doubt) == [false, false, true])
-        // A stored part ends the row of losses. Another failure, such as a full store, neither ends nor lengthens it.
+        // A stored part ends a series of losses. Another failure, such as a full store, neither ends nor lengthens the
+        // series.
         _ = doubt.answered(Self.lost)
         _ = doubt.answered(.partStored(etag: "e"))
         #expect(fail(2, &doubt) == [false, false])
