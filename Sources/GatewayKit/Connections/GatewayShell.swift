@@ -76,7 +76,7 @@ actor GatewayShell: MachineShell {
     /// Whether a device with this key is on the device list.
     func knows(_ device: Fingerprint) -> Bool { machine.knows(device.digest) }
 
-    /// Whether an invitation is open: the handshake then admits unknown devices, which may send its secret (§5.2).
+    /// Whether an invitation is open. If so, the handshake admits unknown devices (§5.2).
     var hasOpenInvitation: Bool { invitations.hasLive(at: Date()) }
 
     /// Whether a device whose certificate has this name may connect.

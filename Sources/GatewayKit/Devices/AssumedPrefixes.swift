@@ -26,14 +26,14 @@ package struct AssumedPrefixes: Sendable {
     }
 
     /// - Parameter names: the devices whose lines state no prefix.
-    /// - Returns: the message for the log; `nil` if there is nothing to say, or if it has been said.
+    /// - Returns: the message for the log; `nil` if `names` is empty or equals the names of the previous call.
     package mutating func fileWasRead(_ names: [String]) -> String? {
         defer { told = names }
         guard !names.isEmpty, names != told else { return nil }
         return Self.message(names, in: file)
     }
 
-    /// - Returns: `nil` if there are no such devices.
+    /// - Returns: the message for the log; `nil` if `names` is empty.
     package static func message(_ names: [String], in file: String) -> String? {
         guard !names.isEmpty else { return nil }
         let rest = names.count > namesMax ? " and \(names.count - namesMax) more" : ""

@@ -35,7 +35,8 @@ package struct SiteKeyReport: Sendable {
     package let problem: String?
     package let devices: [Device]
 
-    /// The report as lines: first the keys, then the devices, then the number of devices that know the key in question.
+    /// The report as lines: first the keys, then the devices, then how many devices know the announced key, or the
+    /// present key if none is announced.
     package var lines: [String] {
         var lines = ["present    \(present)"]
         lines += old.map { "old        \($0)  still shown, until identity retire" }

@@ -9,7 +9,8 @@ package struct InstanceCredentials: S3CredentialSource {
     /// The client for the first request, with a short time limit. Where the service exists it answers at once; where it
     /// does not exist, the gateway must not wait long for it.
     private let first: CredentialHTTP
-    /// The client for later requests. The service is known to exist and may be busy, so the time limit is longer.
+    /// The client for later requests. They have a longer time limit than the first one, because the service is known to
+    /// exist and may be busy.
     private let http = CredentialHTTP(timeLimit: .seconds(10), name: name)
 
     package init(environment: AWSEnvironment) {

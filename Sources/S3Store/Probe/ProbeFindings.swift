@@ -41,7 +41,7 @@ package struct ProbeFindings {
         case putCondition = "PutObject with a condition"
         case deleteCondition = "DeleteObject with a condition"
 
-        /// The right in the policy of a bucket.
+        /// The permission that this step needs, as a bucket policy names it.
         package var right: String {
             switch self {
             case .deleteVersions: return "s3:ListBucketVersions and s3:DeleteObjectVersion"

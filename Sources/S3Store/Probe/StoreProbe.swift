@@ -64,7 +64,8 @@ struct StoreProbe {
         var upload: CreatedUpload?
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
             findings.provider.partChecksum = form
-            // Report the refusal of the first form: the later ones are only alternatives.
+            // If the store refuses every form of the digest, the report contains the refusal of the first form. The
+            // other forms are only alternatives.
             var new: CreatedUpload?
             if let error = try await calls.refusal(
                 of: .createUpload,
@@ -249,8 +250,8 @@ struct StoreProbe {
 
     private mutating func tryConditions() async throws(StoreError) {
         let conditions = ProbeConditions(probe: self)
-        // Some stores cannot carry out a request with a condition. So if the store did not answer, the gateway sends a
-        // condition only if this kind of store is known to honour it, and does not rely on the store's check.
+        // A store may never answer a request with a condition. The gateway then sends conditions only to a provider
+        // that is known to honour them, and does not rely on the store's check.
         let known = findings.provider
         findings.provider.completeConditions = try await answer(
             of: .completeCondition, otherwise: known.completeConditions.unconfirmed, conditions.ofCompletion)

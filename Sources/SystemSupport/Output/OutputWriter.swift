@@ -37,8 +37,8 @@ package final class OutputWriter: Sendable {
         self.state = LockedValue(State(queue: OutputQueue(bytesMax: bytesMax), patience: patience))
     }
 
-    /// From now on, callers never wait for the reader, and `drain` gives up a reader that reads nothing for this long.
-    /// For programs whose work is more than printing.
+    /// Programs that do other work than printing call this. From now on, callers never wait for the reader, and `drain`
+    /// gives up if the reader reads nothing for this long.
     package func limitPatience(to patience: Duration) {
         state.change { $0.patience = patience }
     }

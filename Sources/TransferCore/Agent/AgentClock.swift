@@ -31,7 +31,7 @@ package struct AgentClock: Hashable, Sendable {
             afterFailures: isAdvised ? min(failures, 3) : failures, adviceMilliseconds: refusal.adviceMilliseconds)
     }
 
-    /// A new session id, drawn from the generator of the waits.
+    /// A new random session id.
     mutating func newSession() -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
     }

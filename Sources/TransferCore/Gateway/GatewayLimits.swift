@@ -12,8 +12,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// large enough for a fleet behind one address.
     package var unauthenticatedPeersMax = 1_024
     package var unauthenticatedPeersPerAddressMax = 256
-    /// Connections from balancers whose PROXY header has not arrived. They count apart from the ones above: until the
-    /// header names the peer, they cannot be counted by address. Beyond the limit, the gateway closes the oldest.
+    /// Connections from balancers whose PROXY header has not arrived. The gateway counts them separately, because it
+    /// does not know the peer's address before the header arrives. Beyond the limit, it closes the oldest of them.
     package var peersBeforeProxyHeaderMax = 1_024
     /// From the beginning of a connection to the end of its handshake: enough for ten handshakes of three flights over
     /// a satellite link.
@@ -155,8 +155,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Identifies the store to agents (specification §11.3). The shell sets it.
     package var storeIdentity = SHA256Digest.zero
 
-    /// The put limit that WELCOME names. A completion that the store has begun cannot be stopped. If the store does not
-    /// check its condition either, the completion may replace a newer object as long as it lasts.
+    /// The put limit that WELCOME names. The gateway cannot stop a completion that the store has begun. If the store
+    /// does not check the write condition, the completion may replace a newer object until it ends.
     var namedPutLimit: Duration {
         conditions.complete == CheckedConditions.all.complete ? putLimit : max(putLimit, completionTimeMax)
     }

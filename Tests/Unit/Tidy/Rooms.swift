@@ -44,8 +44,7 @@ struct Room: Sendable {
                 foundation, system, sockets, base,
                 ["NIOHTTP1", "NIOSSL", "NIOFoundationCompat", "ObjectStore", "AsyncHTTPClient", "Logging"],
             ]),
-        // The two programs do not depend on each other. The code that both need is in the targets that are listed
-        // before.
+        // The two programs do not depend on each other. The code that both need is in the targets above.
         Room(
             "GatewayKit",
             imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "ObjectStore", "S3Store"]]),

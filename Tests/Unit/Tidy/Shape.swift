@@ -148,8 +148,8 @@ private func endOfBody(in code: [String], from start: Int) -> Int? {
             default: break
             }
         }
-        // Most lines end inside the parentheses or the body of a declaration. For these, skip the pattern below: making
-        // it takes longer than all other work on a line.
+        // Most lines end inside the parentheses or the body of a declaration. Skip these lines here, because the
+        // regular expression below takes longer than all other work on a line.
         guard parentheses == 0, braces == 0 else { continue }
         let goesOn = line + 1 < code.count && code[line + 1].contains(/^\s*(?:\{|where\b|->|throws\b|async\b|\))/)
         if !goesOn { return nil }

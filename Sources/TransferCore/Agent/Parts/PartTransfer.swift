@@ -5,7 +5,7 @@ import WireProtocol
 ///
 /// `UploadParts` has the parts with their states. This type judges the reports of the shell and of gateways about a
 /// part, and requests reads and chunks. It releases what a part holds: its turns, its credit, its room and its bytes.
-/// It returns what concerns the session, too, and `AgentUpload` applies that.
+/// It returns effects on the session, which `AgentUpload` applies.
 struct PartTransfer: Hashable {
     let id: UploadID
     var parts = UploadParts()
@@ -74,8 +74,8 @@ extension PartTransfer {
         return true
     }
 
-    /// Releases a part of which the gateway received other bytes than the agent hashed. The part is the next one to be
-    /// taken up.
+    /// Releases a part of which the gateway received other bytes than the agent hashed. The agent reads this part again
+    /// before any other part.
     ///
     /// - Returns: how often that has happened to the part.
     mutating func putBack(_ number: PartNumber, _ context: inout AgentContext) -> Int {
@@ -85,8 +85,8 @@ extension PartTransfer {
         return mismatches + 1
     }
 
-    /// Restores the number of mismatches of a part that has been taken up again, and makes its data wait for the
-    /// decision.
+    /// Restores the number of mismatches of a part that is read again. The agent sends its data only after the
+    /// gateway's decision.
     mutating func readsAgain(_ number: PartNumber, mismatches: Int) {
         parts[number]?.mismatches = mismatches
         parts[number]?.wasDeferred = true

@@ -12,7 +12,7 @@ package import TransferCommon
 /// same gateway. Sending few parts at once then keeps the next loss small.
 package struct SendWindow: Hashable, Sendable {
     private enum State: Hashable {
-        /// Only the concurrency bounds the upload.
+        /// The window sets no bound. Only the agent's concurrency bounds the parts that are sent at once.
         case unbounded
         /// - storedCount: parts that were stored since the bound was set.
         case bounded(partsMax: Int, storedCount: Int)
@@ -25,7 +25,7 @@ package struct SendWindow: Hashable, Sendable {
 
     package init() {}
 
-    /// `nil` while only the concurrency bounds the upload.
+    /// The bound that the window sets; `nil` if it sets none.
     package var partsMax: Int? {
         if case .bounded(let partsMax, _) = state { partsMax } else { nil }
     }

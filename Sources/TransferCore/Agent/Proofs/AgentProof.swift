@@ -55,7 +55,7 @@ struct AgentProof: Hashable {
     private(set) var trouble: UploadFailure?
     private var answer = AwaitedAnswer()
 
-    /// After this many refusals by gateways, the proof ends if only a receipt depends on it.
+    /// A proof that only fetches a receipt ends after this many refusals by gateways.
     private static let refusalsOfReceiptMax = 3
 
     init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {

@@ -64,8 +64,8 @@ extension Scheduler {
         touch(id)
     }
 
-    /// All journal writes up to this one are durable. Uploads that ended without the receipt that their users want
-    /// continue as proofs.
+    /// All journal writes up to this one are durable. If a user wants a receipt and the upload ended without one, a
+    /// proof begins that requests it.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         for id in context.committed(through: sequence) {
             uploads[id]?.journalCommitted(through: sequence, &context)
@@ -187,7 +187,7 @@ extension Scheduler {
         return uploads.values.contains(where: \.view.isWorthFinishing)
     }
 
-    /// The parts that their connections can finish within the grace.
+    /// The parts that their connections can finish before the agent stops.
     private func partsWithinGrace(_ context: AgentContext) -> [UploadID: Set<PartNumber>] {
         var chosen: [UploadID: Set<PartNumber>] = [:]
         for id in context.connections.ids {

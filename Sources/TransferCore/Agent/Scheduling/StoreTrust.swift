@@ -11,8 +11,8 @@ package import WireProtocol
 /// In the state `doubting`, the agent sends no data before a decision, and reports once what it waits for. With each
 /// part that is stored, two uploads or parts that wait for the store continue at once. One takes the place of the
 /// stored part. The other continues because the gateway's circuit breaker then admits one part more (specification
-/// §7.5). The breaker closes after eight stored parts. So the agent trusts the store after as many: any earlier, it
-/// would flood a gateway that would defer its parts again.
+/// §7.5). The breaker closes after eight stored parts. So the agent also trusts the store after eight stored parts.
+/// Before that, the gateway would defer many parts again.
 package struct StoreTrust: Hashable, Sendable {
     private enum State: Hashable {
         case trusting

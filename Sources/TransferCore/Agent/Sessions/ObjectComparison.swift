@@ -64,7 +64,8 @@ package struct ObjectComparison: Hashable, Sendable {
         fileprivate func isOwn(_ exists: SessionExists) -> Bool {
             guard let session = exists.session else { return false }
             if let proof, proof.session == session { return proof.size == exists.size && proof.stamp.inode == inode }
-            // The agent's process may have ended after the session was completed and before the journal had the proof.
+            // The journal may lack the proof, because the agent's process ended right after the session was completed.
+            // So the session id in the journal counts as well.
             return earlierSession.map { $0.session == session && $0.inode == inode } ?? false
         }
     }

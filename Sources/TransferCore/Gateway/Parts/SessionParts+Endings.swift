@@ -116,7 +116,7 @@ extension SessionParts {
 
     // MARK: The last bytes of a one-part file
 
-    /// Notes that COMPLETE of the owner has passed the checks.
+    /// Notes that the agent's COMPLETE has passed the checks.
     package mutating func completed(_ number: PartNumber) {
         table[number]?.completed()
     }
@@ -127,7 +127,7 @@ extension SessionParts {
         table[number]?.completionVoided()
     }
 
-    /// Releases the last bytes, once the part is decided and COMPLETE has passed the checks.
+    /// Passes the last bytes of a one-part file to the store if the part is decided and COMPLETE has passed the checks.
     ///
     /// - Parameter checked: the conditions that the store checks when it writes an object.
     package mutating func releaseIfComplete(
@@ -141,13 +141,13 @@ extension SessionParts {
         return .release(part.flow)
     }
 
-    /// Lets the last bytes wait for a look at the key, which the store has been asked for.
+    /// Holds the last bytes of the file until the store has answered the look-up of the key.
     package mutating func looks(_ look: StoreRequestID) {
         guard let number = PartNumber(1) else { return }
         table[number]?.looks(look)
     }
 
-    /// Releases the last bytes, because the look has found that the key may be written.
+    /// Releases the last bytes of the file, because the look-up has shown that the session may write the key.
     ///
     /// - Returns: the flow to release; `nil` if COMPLETE became void meanwhile.
     package mutating func looked(_ number: PartNumber) -> FlowID? {

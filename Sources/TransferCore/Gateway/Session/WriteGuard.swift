@@ -74,14 +74,15 @@ package struct WriteGuard: Hashable, Sendable {
         return mayReplace(object) && !isCompared ? .free : .exists
     }
 
-    /// Takes over what an opening session has seen under the same key, because this session takes over its slots.
+    /// Copies what an opening session has found under the same key. The opening session ends, and this session gets its
+    /// slots.
     package mutating func inherit(_ other: WriteGuard) {
         view = other.view
     }
 
     /// Whether the session's next step depends on the bytes of the object. That is so if the object has the file's size
-    /// and no evidence, and one of these holds: its metadata name no session, they name this session, or the agent
-    /// compares the file with it.
+    /// and no evidence, and one of these holds: the object's metadata contain no session id, they contain the id of
+    /// this session, or the agent compares the file with the object.
     package func needsContent(of object: ObjectSummary) -> Bool {
         guard object.size == plan.fileBytes, object.evidence == .none else { return false }
         return object.session == nil || object.session == session || compares

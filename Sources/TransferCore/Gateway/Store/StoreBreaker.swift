@@ -170,7 +170,7 @@ package struct StoreBreaker: Hashable, Sendable {
         return limits.spread * min(deferredCount, limits.spreadCountMax)
     }
 
-    /// Notes the place of a request of any kind that was sent to the store.
+    /// Notes that a request of any kind was sent to the store, and its place in the order of requests.
     package mutating func asked(_ request: StoreRequestID, now: Instant) {
         lastOrder += 1
         begun[request] = lastOrder
@@ -245,7 +245,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// Called at `nextDeadline`, or at any time.
+    /// The caller calls this at `nextDeadline`. A call at any other time is harmless.
     package mutating func tick(now: Instant) -> Change? {
         guard let nextDeadline, nextDeadline <= now else { return nil }
         return close()

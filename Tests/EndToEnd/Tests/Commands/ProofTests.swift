@@ -199,7 +199,7 @@ extension EndToEndTests {
                         status: .needsPerson, pendingItems: 7, pendingBytes: 70, oldestSeconds: 90,
                         quarantinedItems: 2, freeBytes: nil, reason: "two \u{1B}[5mfiles")
                     try client.say(.report(report))
-                    // The gateway reads frames in order. When it answers PING, it has read the report before it.
+                    // The gateway reads frames in order. So when it answers PING, it has read the report.
                     try client.say(.ping(Ping(nonce: 5)))
                     try await client.answer("PONG") { if case .pong = $0 { () } else { nil } }
                     await client.close()

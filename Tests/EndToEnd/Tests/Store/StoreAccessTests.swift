@@ -129,7 +129,8 @@ extension EndToEndTests {
             }
         }
 
-        /// No name service knows the store's host name, only the proxy that the environment names.
+        /// No name service knows the store's host name. Only the proxy, which an environment variable names, can reach
+        /// the store.
         @Test func storeBehindAProxyIsUsed() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 let port = try #require(s3.endpoint.split(separator: ":").last.flatMap { Int($0) })

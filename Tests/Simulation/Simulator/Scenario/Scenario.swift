@@ -59,7 +59,7 @@ package struct Scenario: Sendable {
     package var agentLimits = AgentLimits()
     package var faults: [PlannedFault] = []
     package var canary: Canary?
-    /// Whether the simulation asks PROVE questions of its own.
+    /// Whether agents ask for receipts, and the simulation itself sends PROVE frames.
     package var hasReceipts = false
 
     /// Whether the store takes up to half a minute to complete an upload.

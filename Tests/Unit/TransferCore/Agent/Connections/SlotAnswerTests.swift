@@ -105,8 +105,8 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// A gateway that cannot hold another offer defers it before SESSION OPENED. The COMPLETE that the agent sent for
-    /// it is then void, and the slot is still opening.
+    /// A gateway that cannot hold another offer defers it before SESSION OPENED. The agent has sent COMPLETE after the
+    /// offer. This COMPLETE becomes void, and the slot is still opening.
     @Test func anOfferMayBeDeferredAheadOfItsSession() throws {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
         let part = try #require(PartNumber(1))

@@ -158,8 +158,8 @@ import WireProtocol
         #expect(Self.step(&opening, .object(nil), &target) == .open)
     }
 
-    /// A session adopts an earlier session only if none of its slots is resuming, and only if the earlier session is
-    /// not in use.
+    /// A new session adopts an earlier session only if no slot of the new session is resuming, and only if the earlier
+    /// session is not in use.
     @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
         let record = AdoptionTests.record(3)
         for (areAllOpening, busy, isProbed) in [

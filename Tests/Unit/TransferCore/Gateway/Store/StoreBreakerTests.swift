@@ -131,7 +131,7 @@ import WireProtocol
                 #expect((bench.name == "open") == (flight == 3))
             }
         }
-        // Each answer *full*, in contrast, counts on its own.
+        // Unlike answers of *slow down*, each answer of *full* counts.
         var full = BreakerBench()
         let requests = (0..<4).map { _ in full.begin() }
         for request in requests { full.answer(request, Self.full) }

@@ -4,7 +4,7 @@ import TransferCore
 
 /// Tests of how the machines see an error of a store.
 @Suite struct StoreErrorCodeTests {
-    /// A damaged answer may come from a proxy, so it counts as a store that cannot be reached.
+    /// A damaged answer may come from a proxy. The machines treat it like no answer from the store.
     @Test(arguments: [
         (StoreError.Reason.unavailable, Duration.zero), (.completionInProgress, .zero), (.damaged, .zero),
         (.throttled(retryAfter: nil), .seconds(1)), (.throttled(retryAfter: .seconds(7)), .seconds(7)),
