@@ -60,7 +60,7 @@ package struct UploadAdministration: Sendable {
         }
     }
 
-    /// Opens the store, and closes it also after an error, so that nothing of this process stays in the store.
+    /// Opens the store for `body`. Closes the store even after an error: closing removes what this process left in it.
     ///
     /// - Parameter triesOut: whether the store is tested first, which writes to it. Listing and removing uploads do not
     ///   need the test.

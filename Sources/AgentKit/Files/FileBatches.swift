@@ -47,9 +47,10 @@ package struct FileBatches: Sendable {
         return batch
     }
 
-    /// Like `next(atMost:)`, and tells whether the batch ended early for want of a descriptor.
+    /// Like `next(atMost:)`, but also reports whether the batch ended early because no file descriptor was free.
     ///
-    /// - Parameter waits: as `FileWalk.waitsForDescriptor`.
+    /// - Parameter waits: whether the batch ends at a directory that needs a free descriptor. Otherwise the walk
+    ///   refuses the directory.
     mutating func next(atMost count: Int, waitsForDescriptor waits: Bool) -> Batch {
         files.waitsForDescriptor = waits
         let candidates = next(atMost: count)

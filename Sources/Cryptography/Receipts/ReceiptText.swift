@@ -8,7 +8,7 @@ package import WireProtocol
 extension ReceiptStatement {
     /// When the receipt was made, by the gateway's clock: UTC, in whole seconds.
     package var timeText: String {
-        // The formatter works up to the year 9999, and a statement may contain any number.
+        // The formatter works only up to the year 9999, but a statement may contain any number.
         guard (0...253_402_300_799_999).contains(timeMilliseconds) else { return "\(timeMilliseconds) ms since 1970" }
         return Date(timeIntervalSince1970: Double(timeMilliseconds / 1_000)).ISO8601Format()
     }

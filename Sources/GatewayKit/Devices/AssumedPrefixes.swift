@@ -3,8 +3,8 @@ import Logging
 /// Tells the operator which devices have the prefix `NAME/` only because their line states none.
 ///
 /// In earlier versions a line without a prefix allowed any key, and commands wrote such lines. So after an upgrade
-/// these devices may write fewer keys, and the gateway says so at start. It says so again only when a changed file has
-/// such lines of other devices.
+/// these devices may write fewer keys, and the gateway says so at start. It repeats the message only when the file has
+/// changed and other devices have such lines.
 package struct AssumedPrefixes: Sendable {
     /// Names in one message. A list may have many thousands of devices.
     private static let namesMax = 20

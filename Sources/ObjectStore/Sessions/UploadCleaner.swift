@@ -46,8 +46,8 @@ package struct UploadCleaner: Sendable {
     /// after an abort. If this number does not suffice, the store is faulty.
     private static let abortsMax = 10
 
-    /// - Parameter pauseBetweenAborts: time before the upload is aborted again, in which parts that are being sent can
-    ///   arrive.
+    /// - Parameter pauseBetweenAborts: the pause before the cleaner aborts an upload again. In this pause, parts that
+    ///   are being sent can arrive.
     package init(store: any ObjectStore, pauseBetweenAborts: Duration = .seconds(1), logger: Logger) {
         self.store = store
         self.records = SessionRecords(store: store)
@@ -100,7 +100,8 @@ package struct UploadCleaner: Sendable {
         return report
     }
 
-    /// Tries to delete an empty record. The gateway may have got the right to delete it meanwhile.
+    /// Tries to delete a record that the gateway has overwritten with an empty one, because it lacked the permission to
+    /// delete it. The gateway may have that permission by now.
     ///
     /// - Returns: whether it is useful to try to delete the next empty record.
     private func removeEmptied(_ record: ListedRecord, before limit: Date) async -> Bool {

@@ -1,6 +1,6 @@
 import TransferCommon
 
-/// Sends the requests of the probe, and repeats those that fail for a reason that may pass.
+/// Sends the requests of the probe, and repeats those that fail for a temporary reason.
 ///
 /// The client repeats only requests that are safe to repeat for any caller. The probe may repeat all its requests,
 /// because they concern its own object and its own uploads. If the store executes a request twice, at most an upload is

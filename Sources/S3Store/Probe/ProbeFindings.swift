@@ -3,8 +3,8 @@ package import TransferCommon
 /// What the requests of a probe have shown. Derives from it the properties of the store, a reason not to use the store,
 /// or warnings. Sends nothing itself.
 ///
-/// A step that fails for a reason that may pass is repeated. If a needed step still has no answer then, the gateway
-/// does not start.
+/// The probe repeats a step that fails for a temporary reason. If a needed step still gets no answer, the gateway does
+/// not start.
 ///
 /// | step                                 | if the store refuses it                     | if it does not answer       |
 /// |--------------------------------------|---------------------------------------------|-----------------------------|
@@ -69,7 +69,7 @@ package struct ProbeFindings {
     package var refused: [Step: StoreError] = [:]
     /// The steps that the store has not answered, although they were repeated. No upload needs their answers.
     package var unanswered: [Step: StoreError] = [:]
-    /// The highest part number of the table, if the store has refused it; otherwise `nil`.
+    /// The highest part number that the provider is known to accept, if this store has refused it; otherwise `nil`.
     package var refusedPartNumber: UInt32?
     /// Whether the bucket gives each object a version id.
     package var keepsVersions = false

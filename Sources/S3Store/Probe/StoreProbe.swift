@@ -14,7 +14,7 @@ struct StoreProbe {
         return bucket
     }
 
-    /// The bucket with the properties of the table.
+    /// The bucket with the properties of its provider, before the probe.
     private let table: S3Bucket
     let session: SessionID
     /// The whole key of the probe's object in the bucket.
@@ -103,8 +103,8 @@ struct StoreProbe {
         findings.refused[.abortUpload] = aborted?.reason == .uploadUnknown ? nil : aborted
     }
 
-    /// Uploads a part with the highest number of the table. If the store refuses it, tries lower numbers that stores
-    /// are known to have as their limit.
+    /// Uploads a part with the highest number that the provider is known to accept. If the store refuses it, tries
+    /// lower numbers that stores are known to have as their limit.
     ///
     /// The part is too large to be sent in one piece. Some stores give a small part its MD5 as ETag, but not a part of
     /// this size. So the probe compares this part's ETag with the MD5.
@@ -155,7 +155,7 @@ struct StoreProbe {
 
     // MARK: - Objects
 
-    /// Tries to list the gateway's own objects, to put one, and to look it up; then to look a missing one up, and to
+    /// Tries to list the gateway's own objects, to put an object, to look it up, to look up a missing object, and to
     /// list uploads.
     private mutating func tryOwnObjects() async throws(StoreError) {
         findings.refused[.listObjects] = try await calls.refusal(of: .listObjects) { () async throws(StoreError) in
@@ -287,7 +287,7 @@ struct StoreProbe {
     }
 
     func put(_ condition: PutCondition) async throws(StoreError) -> StoredObject {
-        // The caller compares the ETag with the MD5 itself.
+        // The bucket must not compare the ETag with the MD5 here, because the caller of this method does.
         var bucket = bucket
         bucket.provider.tellsPartMD5 = false
         let body = ObjectBody(buffers: [content], digest: digest)

@@ -129,8 +129,8 @@ package enum S3Signature {
         _ headers: [(name: String, value: String)]
     ) -> [(name: String, value: String)] {
         let named = headers.map { (name: $0.name.lowercased(), value: trimmed($0.value)) }
-        // Headers with the same name must keep their order. Compare their indices, because Swift does not promise that
-        // its sort keeps it.
+        // Headers with the same name must keep their order. Compare their indices, because Swift does not promise a
+        // stable sort.
         let order = named.indices.sorted { left, right in
             named[left].name == named[right].name
                 ? left < right : named[left].name.utf8.lexicographicallyPrecedes(named[right].name.utf8)

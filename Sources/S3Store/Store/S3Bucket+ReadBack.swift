@@ -8,7 +8,7 @@ import WireProtocol
 
 // An ETag that differs from the MD5 of the sent bytes has two possible causes. The store received other bytes, or it
 // encrypts with a managed key and its ETags are no MD5s. A proxy may have removed the header that shows the encryption.
-// So only the bytes themselves decide. Nothing is deleted by a guess.
+// So only the bytes themselves decide, and the client deletes nothing on a guess.
 
 extension S3Bucket {
     /// What reading an object back has shown about a write.

@@ -69,7 +69,7 @@ extension S3Uploads {
     }
 
     /// The evidence in the store's answer to the completion. An MD5 counts only if the store also keeps metadata.
-    /// Otherwise a later look-up of the object finds no part size, and the MD5 is no evidence without it.
+    /// Otherwise a later look-up of the object finds no part size, and without a part size the MD5 is no evidence.
     private func evidence(of parts: [CompletedPart], etag: String, checksum: String?) -> ContentEvidence {
         if bucket.provider.keepsSHA256, let checksum, let (root, _) = S3Digests.compositeSHA256(checksum) {
             return .root(root)

@@ -11,8 +11,8 @@ final class S3Clock: Sendable {
 
     /// Sets the offset from the store's time.
     ///
-    /// - Returns: the new offset in seconds; `nil` if it differs from the old one by no more than the duration of a
-    ///   request can explain.
+    /// - Returns: the new offset in seconds; `nil` if it differs so little from the old one that the duration of a
+    ///   request explains the difference.
     func set(to date: Date) -> TimeInterval? {
         let new = date.timeIntervalSince(Date())
         return offset.withLock { offset in

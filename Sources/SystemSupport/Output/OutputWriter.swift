@@ -21,7 +21,7 @@ package final class OutputWriter: Sendable {
     private let descriptor: Int32
     private let state: LockedValue<State>
 
-    /// Maximum number of bytes that wait. A caller with further text has to wait, or its text is lost.
+    /// Maximum number of bytes that wait to be written. A caller with further text has to wait, or its text is lost.
     package static let usualBytesMax = 16 << 20
     /// If more bytes than this wait, the program should produce text more slowly.
     private static let behindBytes = 1 << 20
@@ -154,7 +154,7 @@ package final class OutputWriter: Sendable {
             switch count < 0 ? errno : EAGAIN {
             case EINTR: continue
             case EAGAIN:
-                // Another process has made the descriptor non-blocking, as some shells do with a terminal.
+                // Another process has made the descriptor non-blocking, as some shells do with a terminal. So wait.
                 var place = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&place, 1, -1)
             case let number:
@@ -164,7 +164,7 @@ package final class OutputWriter: Sendable {
         }
     }
 
-    /// Whether no later write can succeed. A full disk, for example, may have space again.
+    /// Whether every later write fails as well. A full disk, for example, may have space again later.
     private static func isLasting(_ number: Int32) -> Bool {
         switch number {
         case ENOSPC, EDQUOT, EIO, EFBIG, ENOBUFS, ENOMEM: false

@@ -5,8 +5,8 @@ package import WireProtocol
 package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
     /// When everything that was sent on the connection so far has been written to its socket, report the event
-    /// `written` with the same number. The shell may combine several such actions into one event with the sum of their
-    /// numbers.
+    /// `written` with the same number of bytes. The shell may combine several such actions into one event with the sum
+    /// of their numbers.
     case reportWritten(ConnectionID, bytes: UInt64)
     /// Close the connection after everything sent has been flushed.
     case close(ConnectionID)

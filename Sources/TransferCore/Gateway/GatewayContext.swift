@@ -11,8 +11,8 @@ struct GatewayContext: Hashable {
     var breaker: StoreBreaker
     var calls: StoreCallQueue
     var now = Instant(nanoseconds: 0)
-    /// The gateway's wall clock, in milliseconds since 1970. The machine writes it into tokens, receipts and reports,
-    /// and decides nothing by it.
+    /// The gateway's wall clock, in milliseconds since 1970. The machine only writes it into tokens, receipts and
+    /// reports. No decision depends on it.
     var wallMilliseconds: Int64 = 0
     /// When a stopping gateway closes its connections; `nil` while it serves.
     var drainDeadline: Instant?
@@ -27,7 +27,7 @@ struct GatewayContext: Hashable {
     private(set) var flowOwners: [FlowID: FlowOwner] = [:]
     /// Changes of slots that sessions have requested. `GatewayTransfers.settle` applies them after the event.
     var slotChanges: [SlotChange] = []
-    /// Sessions that no longer need an object to be read back. `GatewayTransfers.settle` applies this after the event.
+    /// Sessions that no longer need an object to be read back. `settle` ends these reads after the event.
     var unneededReads: [ReadBackQueue.Reader] = []
     var renewals = RecordRenewals()
     private var lastRequest: UInt64 = 0

@@ -15,12 +15,12 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Connections from balancers whose PROXY header has not arrived. The gateway counts them separately, because it
     /// does not know the peer's address before the header arrives. Beyond the limit, it closes the oldest of them.
     package var peersBeforeProxyHeaderMax = 1_024
-    /// From the beginning of a connection to the end of its handshake: enough for ten handshakes of three flights over
-    /// a satellite link.
+    /// Time limit from the beginning of a connection to the end of its handshake: enough for ten handshakes of three
+    /// flights over a satellite link.
     package var handshakeLimit = Duration.seconds(10)
-    /// From the end of the handshake to HELLO, which an agent sends at once.
+    /// Time limit from the end of the handshake to HELLO, which an agent sends at once.
     package var helloLimit = Duration.seconds(5)
-    /// Size of one read from a socket, before HELLO and after it. Every connection keeps its buffer, so a small one
+    /// Size of one read from a socket, before HELLO and after it. Every connection keeps its buffer, so a small buffer
     /// saves memory on silent connections. The large buffer, together with one record of TLS (slightly more than 16
     /// KiB), fits into 256 KiB.
     package var readBytesBeforeHello = 4 << 10
@@ -64,7 +64,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Memory for parts and part lists, in all and for one device.
     package var budgetBytes: UInt64 = 64 << 20
     package var budgetBytesPerDevice: UInt64 = 48 << 20
-    /// How many bytes of a part the gateway may hold that the store has not taken yet.
+    /// How many bytes of a part the gateway may hold until the store takes them.
     package var windowBytes: UInt64 = 2 << 20
     /// How many bytes of undecided parts a connection may send; reserved in the budget.
     package var initialCreditBytes: UInt32 = 1 << 20
@@ -72,8 +72,8 @@ package struct GatewayLimits: Hashable, Sendable {
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
     /// How many bytes of lists of stored parts may wait to be written to a connection. Above this number, the gateway
-    /// sends no further page on the connection. A fast link takes as many bytes within a round trip of some
-    /// milliseconds.
+    /// sends no further page on the connection. A fast link sends about this number of bytes within a round trip of
+    /// some milliseconds.
     package var unwrittenBytesMax: UInt64 = 256 << 10
     /// Decisions that one slot holds until SESSION OPEN or RESUME QUERY is answered. No budget counts their memory, so
     /// this limit bounds it. An agent offers no more parts than this before the answer (specification §7.1).
@@ -93,15 +93,15 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Progress of what holds memory
 
-    /// The length of a window of progress. At its end, the gateway evicts each part or list that waits for nothing but
-    /// its agent and took in almost nothing during the whole window. On a slow link the parts take turns, so none is
-    /// evicted if the connection brought `progressBytesMin` for each part and list that it holds. A link of 2 KB/s is
-    /// enough for some 400 parts at once.
+    /// The length of a window of progress. At its end, the gateway evicts each part or list that waits only for its
+    /// agent and has received almost no bytes during the whole window. On a slow link the parts take turns. So none is
+    /// evicted if the connection has received `progressBytesMin` for each part and list that it holds. A link of 2 KB/s
+    /// is enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
-    /// What the slow parts of all devices may hold together while the budget is too full for other parts: half of the
-    /// budget. A part is slow if it took in fewer bytes in a whole window than it holds. Beyond the limit, the gateway
-    /// evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
+    /// How many bytes the slow parts of all devices may hold together while the budget is too full for other parts:
+    /// half of the budget. A part is slow if it received fewer bytes in a whole window than it holds. Beyond the limit,
+    /// the gateway evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 
     // MARK: Reading objects back, PROVE and REPORT
@@ -128,7 +128,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// look-ups. Each pause is longer than the one before by the length of the first.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
-    /// How long the store may take to complete an upload, during which the upload may be invisible.
+    /// How long the store may take to complete an upload. During this time the upload may be invisible in the store.
     package var completionTimeMax = Duration.zero
     /// The longest time for which a gateway waits for an object that another gateway may be completing. An agent waits
     /// longer for its answer, so the gateway gives up first and can say why.
@@ -161,8 +161,8 @@ package struct GatewayLimits: Hashable, Sendable {
         conditions.complete == CheckedConditions.all.complete ? putLimit : max(putLimit, completionTimeMax)
     }
 
-    /// How long a session that had all its parts, and whose upload is not found, waits for its object. Another gateway
-    /// may be completing the upload.
+    /// How long a session waits for its object if all its parts were stored and the store does not find its upload.
+    /// Another gateway may be completing the upload.
     var completionPatience: Duration { min(completionTimeMax, completionPatienceMax) }
 
     var progress: ProgressCheck.Limits {

@@ -1,7 +1,7 @@
 package import TransferCommon
 
-/// Cryptography that the machines of both the agent and the gateway need. The caller supplies it, so that they use no
-/// library.
+/// Cryptography that the machines of both the agent and the gateway need. The caller supplies it, so the machines use
+/// no library.
 package protocol RootDigesting: Sendable {
     /// SHA-256 over the digests' bytes, joined in order (the root digest, specification §1); `nil` if the library
     /// fails.

@@ -293,7 +293,8 @@ package final class ProgressLines: Sendable {
         return lines.map(line)
     }
 
-    /// One line for all files that ended with the run, except the first, whose own line gives the reason.
+    /// One line for all files that ended with the run, except the first file. The line of the first file gives the
+    /// reason.
     private static func others(_ count: Int) -> String {
         "\(counted(count, "other file")), for the same reason"
     }

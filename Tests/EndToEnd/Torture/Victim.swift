@@ -13,7 +13,8 @@ final class Victim: Sendable {
         var isStopped = false
         /// The state of the process when it was killed; `nil` if it was not killed.
         var killedIn: Tally.Phase?
-        /// How long the last start took. If the next start is killed, the kill comes at a random time within this.
+        /// How long the last start took. If the next start is killed, the kill comes at a random time within this
+        /// duration.
         var startDuration = Duration.milliseconds(60)
         var isSpared = false
     }

@@ -70,7 +70,8 @@ import TransferCommon
         }
     }
 
-    /// FileStore refuses a volatile overlay and works on any other. The test uses a real overlay, if it may mount one.
+    /// FileStore refuses an overlay that is mounted `volatile`, and works on any other overlay. If the test may not
+    /// mount an overlay, it checks nothing.
     @Test(arguments: [true, false])
     func checksOnlyItsOwnOverlay(_ isVolatile: Bool) async throws {
         try await withTestDirectory { outer in
@@ -121,8 +122,8 @@ import TransferCommon
         }
     }
 
-    /// Whether names ignore case is a setting of each folder. Another program may have made a folder in which they do,
-    /// so FileStore refuses keys in this folder.
+    /// Each folder has its own setting for whether names ignore case. Another program may have made a folder whose
+    /// names ignore case, so FileStore refuses keys in such a folder.
     @Test func refusesKeysInAFolderThatFoldsCase() async throws {
         try await withTestDirectory { directory in
             let folded = directory.path("Cam")

@@ -29,8 +29,8 @@ import TransferCommon
         }
     }
 
-    /// With a managed encryption key an ETag is not an MD5, and a proxy may have removed the header that says so. The
-    /// bytes are right, so the write has succeeded.
+    /// If the store encrypts with a managed key, an ETag is not an MD5. A proxy may have removed the header that shows
+    /// the encryption. The bytes are right, so the write has succeeded.
     @Test func intactObjectIsAcceptedWhateverItsETag() async throws {
         var rules = S3Rules.generic
         rules.keepsMetadata = true

@@ -40,8 +40,8 @@ import Testing
         }
     }
 
-    /// With the option `-rev`, `openssl s_server` answers each line reversed. Pieces of one byte split each of its
-    /// records at every byte.
+    /// With the option `-rev`, `openssl s_server` answers each line reversed. Pieces of one byte split each record of
+    /// the server at every byte.
     @Test(arguments: [Int.max, 1, 2, 7])
     func aLineGoesThereAndBack(inPiecesOfBytes pieceBytes: Int) async throws {
         let (conversation, program) = try await connect(

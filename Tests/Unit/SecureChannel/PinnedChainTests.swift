@@ -140,7 +140,8 @@ import Testing
 
     // MARK: Refused
 
-    /// Any party can present the site's public certificate behind its own, so this alone must not be accepted.
+    /// Any party can present the site's public certificate behind its own. So the agent must not accept a chain only
+    /// because it contains the site's certificate.
     @Test func unsignedKeyBeforeThePinIsRefused() async throws {
         let (site, foreign) = (try Party(), try Party())
         try await expectRefused([foreign.own, site.own], of: foreign, by: [site.pin])

@@ -119,8 +119,8 @@ import Testing
         }
     }
 
-    /// The limit on the ratio of decompressed to compressed bytes refuses no valid block. This block is the densest
-    /// possible one.
+    /// The limit on the ratio of decompressed to compressed bytes accepts every valid block, even the densest possible
+    /// one.
     @Test func theDensestBlockIsNotRefused() throws {
         let byteCount = 4 * 1024 * 1024
         let block = try Self.block(of: [UInt8](repeating: 0, count: byteCount))

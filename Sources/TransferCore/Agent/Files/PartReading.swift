@@ -4,7 +4,7 @@ package import TransferCommon
 package enum PartReading: Hashable, Sendable {
     /// - stamp: the file's stamp right after the last byte was read.
     case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
-    /// - bytes: fewer than were requested only if the stream ends.
+    /// - bytes: the number of bytes read; fewer than requested only if the stream ends.
     /// - isLast: whether the stream has ended.
     case readOfStream(digest: SHA256Digest, md5: MD5Digest?, bytes: UInt64, isLast: Bool)
     /// The file ends before the part does.

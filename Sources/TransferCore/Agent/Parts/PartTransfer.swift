@@ -250,10 +250,10 @@ extension PartTransfer {
 // MARK: - The end of an offer, and of a part
 
 extension PartTransfer {
-    /// The store has confirmed a part: it is written to the journal and released.
+    /// The store has confirmed a part: writes the part to the journal and releases it.
     ///
-    /// - Returns: the journal entry, and whether no other part of the upload is deferred; `nil` for a part that is not
-    ///   under way.
+    /// - Returns: the journal entry, and `true` if no other part of the upload is deferred; `nil` for a part that is
+    ///   not under way.
     mutating func store(
         _ number: PartNumber, etag: String, _ context: inout AgentContext
     ) -> (entry: JournalSequence, othersAreWell: Bool)? {
@@ -287,8 +287,8 @@ extension PartTransfer {
         }
     }
 
-    /// Ends the offers on a connection that is lost, with its slots. If data was under way on it, fewer parts are sent
-    /// at once from now on.
+    /// A connection and its slots are lost: ends the offers on it. If data was under way on it, fewer parts are sent at
+    /// once from now on.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         parts.forgetSlots { $0.connection == connection }
         if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }

@@ -30,7 +30,7 @@ package struct SendWindow: Hashable, Sendable {
         if case .bounded(let partsMax, _) = state { partsMax } else { nil }
     }
 
-    /// Whether a part may be offered while `sending` other parts of the upload are being sent.
+    /// Whether a part may be offered. `sending` is the number of other parts of the upload that are being sent.
     package func admits(_ number: PartNumber, beside sending: Int) -> Bool {
         known.contains(number) || partsMax.map { sending < $0 } ?? true
     }

@@ -7,7 +7,7 @@ import WireProtocol
 ///     from       event                                                  to
 ///     waiting    the digest is missing, and the part size is known      hashing
 ///     waiting    no gateway takes a file of this size                   ended
-///     waiting    a slot is free, and the moment has come                proving
+///     waiting    a slot is free, and the wait is over                   proving
 ///     hashing    the shell has read the file, and it is unchanged       waiting
 ///     hashing    the file changed, or cannot be read                    ended
 ///     proving    PROVEN with a receipt that is kept                     recording
@@ -77,13 +77,13 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// When the answer to PROVE became due; `nil` if none is owed, or if the gateway does not answer PING.
+    /// When the answer to PROVE became due; `nil` if no answer is due, or if the gateway does not answer PING.
     func answerDueSince(_ context: AgentContext) -> Instant? {
         context.connections.isHeard(connections, now: context.now) ? answer.dueSince : nil
     }
 
-    /// The failure to report if the agent gives up now: that a gateway owes an answer, or else the reason for the last
-    /// wait of the proof; `nil` if there is neither.
+    /// The failure to report if the agent gives up now: `gatewayAtWork` if a gateway owes an answer, otherwise the
+    /// reason for the last wait of the proof. `nil` if there is no such reason.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         answerDueSince(context) == nil ? trouble : .gatewayAtWork(isKept: false)
     }
@@ -257,7 +257,7 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Sends SESSION LEAVE, unless the run has ended: then the agent's connections end, too.
+    /// Sends SESSION LEAVE. Sends nothing if the run has ended, because the agent's connections then end anyway.
     private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
         if context.phase.verdict != nil { return }
         context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }

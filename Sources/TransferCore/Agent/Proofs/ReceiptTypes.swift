@@ -3,8 +3,8 @@ package import WireProtocol
 
 // What an agent has to know about gateways to keep the receipts that they sign (specification §9.5).
 
-/// The store, the name and the key prefix of this device, as WELCOME states them. All gateways of a site state the
-/// same.
+/// The store, the name and the key prefix of this device, as WELCOME states them. All gateways of a site state the same
+/// values.
 package struct DeviceSite: Hashable, Sendable {
     package var store: StoreIdentity
     /// The device's name at the gateways.
@@ -59,7 +59,7 @@ package enum ReceiptOutcome: Hashable, Sendable {
 package enum ReceiptRefusal: Hashable, Sendable {
     /// The gateway signs with another key than it proved in the handshake.
     case otherKey
-    /// The signature is not of the statement that the agent expects: a field differs.
+    /// The signature is for another statement than the agent expects: a field differs.
     case badSignature
 }
 

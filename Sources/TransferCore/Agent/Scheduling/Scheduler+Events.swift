@@ -104,8 +104,8 @@ extension Scheduler {
         }
     }
 
-    /// A connection that was expected soon has failed. Every upload gets a turn, because the share of parts that was
-    /// left for this connection goes to the others.
+    /// A connection that was expected soon has failed. Every upload gets a turn, because the other connections get the
+    /// share of parts that was left for this one.
     mutating func touchUploads() { for upload in uploads.keys { touch(upload) } }
 
     /// Whether an answer is awaited on a connection, or a part is under way on it.
@@ -138,8 +138,8 @@ extension Scheduler {
 
     /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.
     ///
-    /// - Parameter hidesTroubles: whether all end with this failure. Otherwise an upload or proof that already waits
-    ///   after another failure ends with that one.
+    /// - Parameter hidesTroubles: whether all end with `failure`. If not, an upload or proof that already waits after
+    ///   another failure ends with that failure.
     mutating func giveUp(_ failure: UploadFailure, hidesTroubles: Bool, _ context: inout AgentContext) {
         for id in uploadsInOrder {
             let trouble = hidesTroubles ? nil : uploads[id]?.view.trouble(context)
@@ -170,7 +170,7 @@ extension Scheduler {
         giveUpProofs(failure, &context)
     }
 
-    /// Gives up parts that cannot be sent within the grace, because the agent is stopping.
+    /// The agent is stopping: gives up the parts that cannot be sent before it ends.
     mutating func withholdParts(_ failure: UploadFailure, _ context: inout AgentContext) {
         let parts = partsWithinGrace(context)
         for id in uploadsInOrder { uploads[id]?.transfer.withhold(except: parts[id] ?? [], &context) }

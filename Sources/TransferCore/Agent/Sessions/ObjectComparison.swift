@@ -18,7 +18,7 @@ package struct ObjectComparison: Hashable, Sendable {
         case isBeginning
     }
 
-    /// What the file turned out to be.
+    /// The result of the comparison.
     package enum OnEvidence: Hashable, Sendable {
         /// The object is this file.
         case same
@@ -76,8 +76,7 @@ package struct ObjectComparison: Hashable, Sendable {
     package let expected: ContentEvidence
     package let partBytes: UInt64
 
-    /// - Returns: `nil` if no comparison with the file's content can show that the object is the file, or its
-    ///   beginning.
+    /// - Returns: `nil` if the object cannot be the file or its beginning, or if the object has no evidence to compare.
     package init?(of file: File, with exists: SessionExists) {
         guard exists.size <= file.bytes else { return nil }
         let isSmaller = exists.size < file.bytes

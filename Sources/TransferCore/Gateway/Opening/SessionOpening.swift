@@ -12,7 +12,7 @@ package import WireProtocol
 ///     findingRecords   a record of a session to adopt                             probing
 ///     findingRecords   the store fails                                            failed
 ///     probing          the store lists the upload of that session                 found
-///     probing          the store does not know the upload; another is left         probing
+///     probing          the store does not know the upload; another is left        probing
 ///     probing          the store does not know the upload; no session is left     recording
 ///     probing          the store fails                                            failed
 ///     found            the session has come into use; another is left             probing

@@ -30,7 +30,7 @@ extension SessionParts {
             let proven = object.proven(by: content, isVerified: true)
             return .step(.settle(proven, bytes: offer.size, leavesUpload: false))
         case .failed(.uploadUnknown):
-            // The part itself, which is still in the table, counts as one that the gateway knows of.
+            // This part is still in the table, so `mayBeWhole` counts it as a part that the gateway knows of.
             let isPatient = mayBeWhole(listed: listed)
             return .step(.search(.uploadUnknown, isPatient: isPatient, retry: .nothing, content: .none))
         case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
@@ -78,7 +78,7 @@ extension SessionParts {
         return table.numbers(where: condition).compactMap { giveUp($0) }
     }
 
-    /// Orphans the parts of a lost connection that may stay for a while, and gives up its other parts.
+    /// Gives up the parts of a lost connection, except those that the gateway keeps for a while.
     package mutating func connectionLost(_ connection: ConnectionID, now: Instant) -> [OnConnectionLost] {
         guard !table.isEmpty else { return [] }
         return table.numbers(where: { $0.owner?.connection == connection }).compactMap { number in
@@ -104,7 +104,7 @@ extension SessionParts {
         stored.adopted(listing, plan: plan)
     }
 
-    /// Updates the evidence by the list of parts that the store gives before a completion.
+    /// Updates the evidence of the stored parts from the store's list of parts, before a completion.
     package mutating func compared(_ listing: [PartListEntry]) {
         stored.compared(listing)
     }

@@ -55,7 +55,8 @@ struct ProveTable: Hashable {
         proves[attachment]?.phase == .lookingUp(request)
     }
 
-    /// Answers or refuses a PROVE after the store has looked up or read its object, or has the object read back.
+    /// The store has looked up or read the object of a PROVE: answers or refuses the PROVE, or requests to read the
+    /// object back.
     ///
     /// - Returns: what the gateway does; `nil` if the slot carries no PROVE.
     mutating func received(

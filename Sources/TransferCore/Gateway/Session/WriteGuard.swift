@@ -64,7 +64,7 @@ package struct WriteGuard: Hashable, Sendable {
     package mutating func looked(
         _ object: ObjectSummary?, content: ContentEvidence, isUploadGone: Bool, isFirst: Bool
     ) -> OnLook {
-        // An object without a session id may have been made by another upload.
+        // Another upload may have made an object without a session id. The session's own upload may then still exist.
         if let object, isOwn(object, content) {
             return .own(leavesUpload: object.session == nil && !isUploadGone)
         }

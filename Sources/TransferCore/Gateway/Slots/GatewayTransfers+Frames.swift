@@ -132,7 +132,7 @@ extension GatewayTransfers {
         guard let session = slots[attachment]?.session else { return nil }
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) { return violation }
         settle(&context)
-        // The session may have closed its last slot. Only then can the offer have changed what `tidy` looks at.
+        // If the offer has closed the session's last slot, the gateway may have to forget the session.
         if sessions[session]?.attached.isEmpty == true { tidy(session, &context) }
         return nil
     }

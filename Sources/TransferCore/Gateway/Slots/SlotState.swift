@@ -4,7 +4,7 @@ import WireProtocol
 /// §6.1).
 ///
 /// `effect(of:)` is the table of §6.1 and its only copy in the code. A test compares it with the specification cell by
-/// cell. The gateway's machine judges every frame of an agent by it.
+/// cell. The gateway's machine looks up every frame of an agent in this table.
 package enum SlotState: String, CaseIterable, Sendable {
     /// The slot has no use.
     case closed

@@ -21,9 +21,9 @@ import WireProtocol
 ///     rising  30 s have passed                                 closed
 ///
 /// - *In a row* means without evidence for the store in between. Between lost answers, any answer of the store is such
-///   evidence. Between refusals, only a stored part is, because a full store still looks objects up. So the breaker
-///   stays closed if one request is lost while others succeed, or if one device has used up its own quota while other
-///   devices store parts. If the refusals concern more than one device, two of them are enough.
+///   evidence. Between refusals, only a stored part is such evidence, because a full store still looks objects up. So
+///   the breaker stays closed if one request is lost while others succeed, or if one device has used up its own quota
+///   while other devices store parts. If the refusals concern more than one device, two of them are enough.
 /// - When the store asks for a pause, it usually refuses all parts that are on their way at that time. These refusals
 ///   count once: a request that was sent before the last counted refusal gives no new evidence. `StorePace` handles the
 ///   pause itself.
@@ -73,7 +73,8 @@ package struct StoreBreaker: Hashable, Sendable {
         package var wait: Duration
         /// End of the newest wait.
         package var trialAt: Instant
-        /// The place of the first request after the wait, in the order in which requests were sent; `nil` before it.
+        /// The place of the first request after the wait, in the order in which requests were sent; `nil` before this
+        /// request.
         var firstSince: UInt64?
     }
 
@@ -179,8 +180,8 @@ package struct StoreBreaker: Hashable, Sendable {
         state = .open(outage)
     }
 
-    /// Notes that a request with an admitted part was sent to the store. If the breaker is not closed, this may be the
-    /// trial.
+    /// Notes that a request with an admitted part was sent to the store. If the breaker is not closed, the request may
+    /// become the trial.
     package mutating func began(_ request: StoreRequestID, now: Instant) {
         deferredCount = 0
         parts.insert(request)

@@ -1,8 +1,9 @@
 /// The limits of `StoreBreaker`.
 package struct StoreBreakerLimits: Hashable, Sendable {
-    /// Lost calls in a row that open the breaker. The S3 client has already repeated each call that may be repeated.
+    /// How many lost calls in a row open the breaker. The S3 client has already repeated each call that may be
+    /// repeated.
     package var lostMax = 3
-    /// Refusals in a row that open the breaker: if all concern one device, and if they concern several devices.
+    /// How many refusals in a row open the breaker: if all concern one device, and if they concern several devices.
     package var refusalsMax = 3
     package var refusalsMaxOfSeveral = 2
     /// The first wait. Each failed trial doubles it, up to the longest.

@@ -6,7 +6,7 @@ import WireProtocol
 package enum StoreCallClass: Int, CaseIterable, Hashable, Sendable {
     case lookUp
     case list
-    /// A session's record is searched, written or removed, or its upload is begun.
+    /// The gateway looks for, writes or removes a session record, or begins an upload.
     case record
     case complete
     case abort

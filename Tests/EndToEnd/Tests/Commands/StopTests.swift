@@ -25,7 +25,7 @@ extension EndToEndTests {
             #expect(passed < Self.atOnce, "\(passed)", sourceLocation: sourceLocation)
         }
 
-        /// Waits until the agent holds the lock of its home. It handles signals by then.
+        /// Waits until the agent holds the lock of its home. From then on the agent handles signals.
         private func waitUntilAtWork(_ agent: AgentHandle) async throws {
             try await agent.waitUntilStatus(says: "at work")
         }

@@ -15,8 +15,8 @@ extension EndToEndTests {
     struct HostileTests {
         // MARK: Unauthenticated clients
 
-        /// 2,000 connections stay silent. They come from several addresses, one of which is the honest agent's. Newer
-        /// connections push them out, or the handshake timeout closes them.
+        /// 2,000 connections stay silent. They come from several addresses, one of which is the honest agent's. The
+        /// gateway closes old connections when new ones arrive, and the others after the time limit of the handshake.
         @Test func connectionsThatSayNothing() async throws {
             try await Siege.lay("2,000 silent connections", villains: 0) { target in
                 var clients: [HostileClient] = []
@@ -31,7 +31,7 @@ extension EndToEndTests {
         }
 
         /// 2,000 peers begin a handshake, which costs the gateway a key exchange and a signature, and never answer. The
-        /// gateway ends all of them: newer ones push them out, or the time for the handshake passes.
+        /// gateway ends all of these handshakes: it closes old ones when new ones begin, or their time limit passes.
         @Test func handshakesThatNeverEnd() async throws {
             try await Siege.lay("2,000 handshakes that never end") { target in
                 let tls = target.villains[0].patientTLS

@@ -96,7 +96,8 @@ extension Simulation: HostWorld {
             journals[agent.number].apply(write)
             monitor.committed(write, agent: agent.number)
             checkReceipt(in: write, agent: agent.number)
-            // With this write the agent gives up a stream. Its process may end before it reports the reason.
+            // With this write the agent gives up a stream. Note this here, because the agent's process may end before
+            // it reports the reason.
             if case .dropping(let id) = write, jobs[job(id)].isStream { jobs[job(id)].isAbandoned = true }
             if case .began(let id, let saved) = write {
                 jobs[job(id)].sessionsBegun += 1

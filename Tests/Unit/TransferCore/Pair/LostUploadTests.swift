@@ -33,8 +33,8 @@ import WireProtocol
     }
 
     /// The store reports only at completion that the upload is gone. If this is the agent's first COMPLETE and the
-    /// gateway's first request to complete, no other gateway can have completed the upload, so it is lost at once.
-    /// Otherwise the gateway keeps looking for the object.
+    /// gateway's first request to complete, no other gateway can have completed the upload, so the gateway reports it
+    /// as lost at once. Otherwise the gateway keeps looking for the object.
     @Test(arguments: [(true, 0, false), (true, 1, true), (false, 0, true)])
     func missingUploadIsLostOnlyAtTheFirstCompletion(isFirst: Bool, failed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }

@@ -75,7 +75,7 @@ import WireProtocol
     static let table: [(rule: PartRule, fileBytes: UInt64?, expected: UInt64)] = [
         (amazon, nil, 8 * mebibyte), (amazon, 0, 8 * mebibyte), (amazon, 1, 8 * mebibyte),
         (amazon, 80_000 * mebibyte, 8 * mebibyte), (amazon, 80_000 * mebibyte + 1, 9 * mebibyte),
-        // 100 GiB in parts of the default size would be more than 10,000 parts.
+        // In parts of the default size, these files would have more than 10,000 parts.
         (amazon, 100 << 30, 11 * mebibyte), (amazon, 5 << 40, 525 * mebibyte),
         (small, 16_000 * mebibyte, 16 * mebibyte), (small, 16_000 * mebibyte + 1, 17 * mebibyte),
         (small, 100_000 * mebibyte, 100 * mebibyte),

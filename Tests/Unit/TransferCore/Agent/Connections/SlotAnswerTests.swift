@@ -59,7 +59,7 @@ import WireProtocol
     func theMachineIgnoresWhatTheTableIgnores(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .ignore {
             var driver = driver(in: state)
-            // Slot 1 is in the state `state`. Only for `closed` the test takes a slot that was never used.
+            // Slot 1 is in the state `state`. For `closed`, the test takes slot 7, which was never used.
             let slot = state == .closed ? Slot(7) : Slot(1)
             let before = (driver.machine.progress(of: AgentDriver.upload), driver.machine.slotsInUse)
             let actions = driver.frame(frame, slot: slot)

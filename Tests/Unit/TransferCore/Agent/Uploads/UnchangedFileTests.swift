@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Files that are unchanged since they were stored. The agent neither reads them nor opens a session for them, unless
-/// something says that the object may not be the file.
+/// Files that are unchanged since they were stored. If the object may differ from the file, the agent reads the file or
+/// opens a session. Otherwise it does neither.
 @Suite struct UnchangedFileTests {
     private static let digest = ToyDigest.sha256(GatewayDriver.bytes(1, of: 2_500))
 

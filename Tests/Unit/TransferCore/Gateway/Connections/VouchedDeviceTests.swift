@@ -71,8 +71,9 @@ import WireProtocol
         #expect(!resumed.contains { if case .sessionRefused = $0 { true } else { false } }, "\(resumed)")
         #expect(driver.machine.sessionCount == 1)
     }
-    /// The operator changes the line of a device while it has a session. The session follows: COMPLETED names the key
-    /// below the new prefix, and no memory is charged to the earlier key.
+    /// The operator changes a device's line in the device list while the device has a session. The session follows the
+    /// change: COMPLETED names the object's key below the new prefix, and no memory stays reserved for the device's
+    /// earlier fingerprint.
     @Test(arguments: [true, false])
     func sessionFollowsTheLineOfItsDevice(hasNewKey: Bool) throws {
         var changed = hasNewKey ? Self.renewed : GatewayDriver.device
