@@ -3,9 +3,9 @@ import COpenSSL
 /// The certificates of one file, in the file's order: the certificate of an identity and its chain, or the certificates
 /// of authorities.
 ///
-/// A class that frees the certificates when it ends: an array cannot hold noncopyable values such as `Certificate`.
-/// `@unchecked Sendable` because certificates never change after they were parsed, and OpenSSL guards its caches with
-/// locks.
+/// This type is a class, because it frees the certificates when it ends, and because an array cannot hold noncopyable
+/// values such as `Certificate`. `@unchecked Sendable` because certificates never change after they were parsed, and
+/// OpenSSL guards its caches with locks.
 package final class CertificateBundle: @unchecked Sendable {
     /// The certificates, at least one. The pointers are valid for as long as this object lives. An OpenSSL function
     /// that keeps one takes a reference of its own.

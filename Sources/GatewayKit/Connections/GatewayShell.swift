@@ -169,7 +169,7 @@ actor GatewayShell: MachineShell {
         stopTimer()
         let channels = state.frames.openChannels + state.frames.closingChannels
         for channel in channels { channel.close(promise: nil) }
-        // No further call begins, so the calls that have begun are the last.
+        // After this event no further call to the store begins. The loop waits for the calls that have begun.
         machine.handle(.finish, now: now)
         perform()
         while !tasks.isEmpty {

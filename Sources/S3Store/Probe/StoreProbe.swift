@@ -98,8 +98,8 @@ struct StoreProbe {
         let aborted = try await calls.refusal(of: .abortUpload) { () async throws(StoreError) in
             try await uploads.abort(at: key, upload: upload.id)
         }
-        // If the answer to the abort was lost, the abort is repeated, and the store then has no such upload. That is no
-        // refusal.
+        // If the answer to the abort was lost, the abort is repeated, and the store then has no such upload. This error
+        // is no refusal.
         findings.refused[.abortUpload] = aborted?.reason == .uploadUnknown ? nil : aborted
     }
 

@@ -70,7 +70,7 @@ struct GatewayContext: Hashable {
         actions.append(.store(id, request))
     }
 
-    /// Ends a request that the store has answered. If other calls wait for its place, the next of them begins.
+    /// Ends a request that the store has answered. If other calls wait, the next of them begins.
     ///
     /// - Parameter isDoubtful: whether a failure may mean only that the upload of a part is gone.
     /// - Returns: who gets the answer.

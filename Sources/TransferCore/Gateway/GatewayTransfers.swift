@@ -142,7 +142,7 @@ struct GatewayTransfers: Hashable {
 
     // MARK: After an event
 
-    /// Performs what sessions have left for the end of the event: applies their changes of slots, begins to read
+    /// Performs what sessions have postponed to the end of the event: applies their changes of slots, begins to read
     /// objects back, and sends waiting pages. If the budget is too full for a part, also evicts a slow part.
     mutating func settle(_ context: inout GatewayContext) {
         for change in context.slotChanges { slots.apply(change, &context) }

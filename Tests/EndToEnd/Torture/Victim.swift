@@ -143,7 +143,7 @@ final class Victim: Sendable {
 
     /// Kills the present process.
     ///
-    /// - Parameter program: kill only this process, if given.
+    /// - Parameter program: the process to kill if it is still the present one; `nil` for any present process.
     /// - Returns: whether a process was killed.
     @discardableResult
     func kill(_ program: Program? = nil) -> Bool {

@@ -93,7 +93,7 @@ struct AgentProof: Hashable {
         if case .proving(let attachment) = phase { [attachment.connection] } else { [] }
     }
 
-    /// The state of a slot, as far as this proof uses the slot.
+    /// The state of a slot: `proving` if this proof uses the slot, otherwise `closed`.
     func slotState(at place: Attachment) -> AgentSlotState { phase == .proving(place) ? .proving : .closed }
 
     func isProving(on connection: ConnectionID) -> Bool {
@@ -141,8 +141,8 @@ struct AgentProof: Hashable {
         return needs
     }
 
-    /// Requests a read of the file as soon as the part size is known. If the request names no part size, the agent uses
-    /// the one that a connected gateway would choose.
+    /// Requests a read of the file as soon as the part size is known. If the proof request names no part size, the
+    /// agent uses the part size that a connected gateway would choose.
     private mutating func hash(_ context: inout AgentContext) {
         if partBytes == nil {
             guard let connection = context.connections.leastUsed(),

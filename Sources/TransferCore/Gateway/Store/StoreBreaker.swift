@@ -123,7 +123,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// How long the breaker will admit no part, as far as it knows now.
+    /// How much longer the breaker will admit no part; zero in every state except `open`.
     package func pause(now: Instant) -> Duration {
         guard case .open(let outage) = state else { return .zero }
         return outage.trialAt.since(now)
@@ -255,7 +255,7 @@ package struct StoreBreaker: Hashable, Sendable {
     private mutating func answered(
         _ word: Word, to order: UInt64, isPart: Bool, while outage: Outage, now: Instant
     ) -> Change? {
-        // A call that began after the wait tests the store as well as a part would, and costs no agent any bytes. So if
+        // A call that began after the wait is a test of the store, like a part, but costs no agent any bytes. So if
         // such a call fails, the breaker stays open for another wait.
         let isSince = outage.firstSince.map { $0 <= order } ?? false
         switch word {
@@ -351,7 +351,8 @@ package struct StoreBreaker: Hashable, Sendable {
             case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .objectGone, .conflict,
                 .keyUnsupported, .tooLarge, .unsupported:
                 return .alive
-            // The store may have given no answer at all: the gateway itself may have found the wrong digest.
+            // These errors are no evidence, because the gateway itself may have found them without an answer of the
+            // store.
             case .digestMismatch, .sizeMismatch, .bodyFailed, .cancelled: return .nothing
             }
         }

@@ -10,8 +10,8 @@ import Testing
     func everySignalGoesFurther(hasSummary: Bool, steps: [StopCourse.Step]) {
         let course = StopCourse(hasSummary: hasSummary)
         #expect((1...4).map(course.step) == steps)
-        // `lastNumber` counts stop signals. At that signal the signal handler itself ends the process and does not ask
-        // `StopCourse` for a step.
+        // `lastNumber` is the number of the stop signal at which the signal handler itself ends the process, without
+        // asking `StopCourse` for a step.
         #expect(steps.firstIndex(of: .exit).map { $0 + 1 } == course.lastNumber)
     }
 

@@ -8,8 +8,8 @@ import WireProtocol
 @Suite struct LostUploadTests {
     /// The store no longer lists the upload. If the agent lists all parts of the file, another gateway may be
     /// completing the upload, which the store hides meanwhile. The gateway then looks for the object for a while. If
-    /// the agent lists fewer parts, no gateway can be completing, because an agent sends COMPLETE only when its journal
-    /// holds all parts. The gateway then reports the upload as lost at once.
+    /// the agent lists fewer parts, no gateway can be completing the upload, because an agent sends COMPLETE only when
+    /// its journal holds all parts. The gateway then reports the upload as lost at once.
     @Test(arguments: [(3, true), (2, false)])
     func sessionThatMayBeCompletingIsNotLost(listed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }

@@ -132,7 +132,7 @@ import WireProtocol
             var driver = Self.driver()
             let actions = driver.frame(.proven(proven))
             #expect(driver.answers == [outcome])
-            // If the key holds no object or another one, the next push must not skip the file by its stamp.
+            // If the key holds no object or another one, the next push must not skip the file because of its stamp.
             let isDoubted = actions.contains { if case .journal(_, .doubted(key: "file")) = $0 { true } else { false } }
             #expect(isDoubted == (outcome == .absent || outcome == .different(size: 9)))
         }
