@@ -93,7 +93,8 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case compositeEvidenceForgotten
     /// Objects written by one PutObject have no evidence.
     case partDigestForgotten
-    /// The store has compared no digest with an object's bytes: evidence is a writer's claim, an MD5, or none.
+    /// The store never compares a SHA-256 with the bytes of an object, so its evidence is at most a writer's claim or an
+    /// MD5.
     case evidenceUnchecked
 }
 

@@ -113,7 +113,7 @@ import WireProtocol
         }
     }
 
-    /// If the store does not return one record, the commands name it and still handle all other records.
+    /// If one record cannot be read, the commands name that record and handle all others.
     @Test func recordThatCannotBeReadIsNamed() async throws {
         try await withUploads { store in
             var failing = store

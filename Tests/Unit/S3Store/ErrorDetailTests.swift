@@ -216,7 +216,7 @@ import WireProtocol
         }
     }
 
-    /// The client has sent no request, so it knows the outcome even of a request that is not idempotent.
+    /// After a refused connection it is certain that the request had no effect, even if it is not idempotent.
     @Test func refusedConnectionIsNamed() async throws {
         let port = try await Self.unusedPort()
         let failure = try await failure(at: "http://127.0.0.1:\(port)", .path) {

@@ -148,7 +148,7 @@ private struct CodeReader {
             } else if isNext(escape) {
                 blank(escape.utf8.count + 1)
             } else if !isMultiline, text[position] == UInt8(ascii: "\n") {
-                // No string literal, or invalid code: continue with the next line.
+                // The line ends, but the literal does not: this was no literal, or the code is invalid.
                 return
             } else {
                 blank(1)

@@ -324,7 +324,8 @@ extension PartTransfer {
         }
     }
 
-    /// Releases a part's turns, credit, room and bytes; no other method does.
+    /// Removes a part and gives back all that it holds: turns, credit, its place in the concurrency, and bytes. Only this
+    /// method does that, so nothing is given back twice.
     private mutating func remove(_ number: PartNumber, _ context: inout AgentContext) {
         guard let removed = parts.remove(number) else { return }
         release(removed.offer, number, &context)

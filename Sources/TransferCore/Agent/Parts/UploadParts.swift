@@ -123,7 +123,7 @@ struct UploadParts: Hashable, Sendable {
     /// The gateway has announced candidates in a slot.
     mutating func expectList(of count: UInt32, in place: Attachment) { named.expectList(of: count, in: place) }
 
-    /// Forgets what gateways have named in slots that are closed or left.
+    /// Forgets the stored and partial parts that gateways have named in slots that are closed or left.
     mutating func forgetSlots(where isGone: (Attachment) -> Bool) { named.forgetSlots(where: isGone) }
 
     /// Bounds the upload to one part at once, because a connection was lost while a part was being sent on it.

@@ -117,7 +117,8 @@ package struct UploadSession: Hashable, Sendable {
     /// Whether the session has an upload in the store that ABORT can drop. The token of a one-part file names none.
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
-    /// The request that the upload repeats after the last connection of its session was lost.
+    /// The request with which the upload continues when no connection of its session is left. A one-part file cannot be
+    /// resumed, so its session is opened again.
     package var requestToRepeat: PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
     /// How the file differs from the version that the session uploads. For a session that replaces the beginning of a

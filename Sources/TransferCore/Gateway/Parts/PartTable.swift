@@ -41,7 +41,7 @@ package struct PartTable: Hashable, Sendable {
         parts.first { $0.value.look == request }?.key
     }
 
-    /// Whether COMPLETE in this slot has passed the checks while its part is not decided yet.
+    /// Whether COMPLETE of a one-part file has arrived in this slot, is valid, and waits for the decision on the part.
     package func isWanted(by attachment: Attachment) -> Bool {
         parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
     }

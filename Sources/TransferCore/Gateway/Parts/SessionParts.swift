@@ -38,7 +38,7 @@ package struct SessionParts: Hashable, Sendable {
     package enum OnBytes: Hashable, Sendable {
         /// Drop the bytes: the part was taken over or dropped while the chunk was arriving.
         case unwanted
-        /// Count the bytes against the initial credit.
+        /// The part has no decision yet, so its bytes count against the initial credit.
         case undecided
         case counted
         /// Send RECEIVED: all bytes of the part have arrived.
@@ -74,7 +74,7 @@ package struct SessionParts: Hashable, Sendable {
 
     /// What becomes of a part when its connection is lost.
     package enum OnConnectionLost: Hashable, Sendable {
-        /// The part stays; its call gets no more bytes for now.
+        /// The part and the store call that uploads it stay. The call gets further bytes when the agent is back.
         case keeps(StoreRequestID)
         case givesUp(IncomingPart)
     }

@@ -6,9 +6,9 @@ import WireProtocol
 struct ProveTable: Hashable {
     /// What the gateway does after an answer of the store.
     enum OnAnswer: Hashable {
-        /// The PROVE has ended and is answered: close its slot.
+        /// PROVEN was sent, so the slot is closed.
         case answered
-        /// The PROVE has ended: refuse its slot.
+        /// The gateway cannot answer the PROVE: it sends SESSION REFUSED in its slot.
         case refused(SessionRefused)
         /// Read the object back.
         case readBack(ReadBackQueue.Reading)

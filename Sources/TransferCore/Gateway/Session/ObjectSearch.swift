@@ -50,7 +50,7 @@ package struct ObjectSearch: Hashable, Sendable {
     /// Until this moment, another gateway's request may still make the session's object.
     private let patientUntil: Instant
 
-    /// Begins with the first look, for which the session has asked the store.
+    /// The session has asked the store to look up the key, and waits for the answer.
     ///
     /// - Parameter patience: how long another gateway may take to complete the upload. It is used only if `cause` is
     ///   `uploadUnknown`.

@@ -18,7 +18,7 @@ struct AnswerQueue: Hashable {
         let bytesReserved: UInt64
     }
 
-    /// The lists of one connection.
+    /// What one connection has yet to send: lists of stored parts, a page at a time.
     private struct Outlet: Hashable {
         /// The device to which the budget is charged.
         let device: SHA256Digest

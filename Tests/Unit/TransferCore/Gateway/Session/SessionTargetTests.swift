@@ -20,7 +20,8 @@ import WireProtocol
         #expect(replacing.judge(foreign) == nil)
     }
 
-    /// The agent compares the file with an object of the same size, but only before it has sent data.
+    /// If the first look at the key finds an object of the file's size, the agent compares the two before it sends
+    /// data. A later look must not ask for that again.
     @Test func onlyTheFirstLookIsCompared() throws {
         let foreign = GatewayDriver.object(session: nil)
         var target = try SessionEndingTests.target(condition: .any, compares: true)
