@@ -394,7 +394,6 @@ extension Agent {
             context.progressAt = context.now
             return
         }
-        let unreachable = UploadFailure(.unreachable, "the gateway could not be reached")
-        end(scheduler.trouble(context) ?? unreachable, hidesTroubles: false)
+        end(scheduler.trouble(context) ?? .noGateway, hidesTroubles: false)
     }
 }

@@ -56,6 +56,9 @@ extension UploadFailure {
     package static let changedWhileSent = UploadFailure(.changed, "the file changed while it was being sent")
     /// The file ended before the end of the chunk that was to be sent.
     package static let cutShortWhileSent = UploadFailure(.changed, "the file was cut short while it was being sent")
+    /// The run has made no progress for too long, and no gateway has said why.
+    package static let noGateway = UploadFailure(.unreachable, "the gateway could not be reached")
+
     /// The user has stopped the run.
     package static let interrupted = UploadFailure(.stopped, "interrupted")
 

@@ -109,7 +109,9 @@ extension Simulation {
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
             break
-        case .unreachable where jobs[number].isStream && isWellConnected(jobs[number].agent):
+        // Another failure of the same kind names what a gateway has refused, as a token whose key it does not have.
+        case .unreachable
+        where failure == .noGateway && jobs[number].isStream && isWellConnected(jobs[number].agent):
             violation("job \(number): a stream has stalled, and its agent was connected all the time")
         case .unreadable:
             // The read may have failed long ago: the agent drops the session before it reports the failure, and that
