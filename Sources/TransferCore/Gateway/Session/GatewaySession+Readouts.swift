@@ -8,6 +8,7 @@ extension GatewaySession {
     /// store is under way.
     func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
         if case .ended = phase { return true }
+        if case .new = phase { return attached.isEmpty && !intake.parts.mayLand }
         guard let detachedAt = attached.detachedAt, mayBeForgotten else { return false }
         return detachedAt + limits.sessionGrace <= now
     }
@@ -22,15 +23,8 @@ extension GatewaySession {
             && (isOnePart || !intake.parts.mayLand)
     }
 
-    /// The order in which remembered sessions are forgotten when room is needed. The id decides between equals, so that
-    /// the order is always the same.
-    static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
-        let never = Instant(nanoseconds: .max)
-        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
-    }
-
     /// Whether this session may be adopted: no slot carries it, and it waits for parts (specification §8.3).
-    var isAdoptable: Bool { phase.isOpen && attached.isEmpty }
+    var isAdoptable: Bool { (phase.isOpen || phase == .new) && attached.isEmpty }
 
     /// Whether a stopping gateway waits for the session.
     var isBusy: Bool { phase.isBusy(isFed: parts.isFed) }

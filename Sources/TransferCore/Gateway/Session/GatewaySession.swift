@@ -299,7 +299,10 @@ struct GatewaySession: Hashable {
             if !isOnePart { removeRecord(&context) }
             context.actions.append(.note(.lost(id, key: facts.key)))
             end(.refused(target, .lost), &context)
-        case .refuse(let refusal): end(.refused(target, context.advised(refusal)), &context)
+        case .refuse(let refusal):
+            end(.refused(target, context.advised(refusal)), &context)
+            // An ABORT on a later slot has to wait for the parts that may still arrive.
+            if !isOnePart, intake.parts.mayLand { phase = .new }
         case .forget: phase = .ended
         case .finishAbort:
             // While a request that was given up has no answer, it may still store a part of the upload. A gateway that

@@ -15,6 +15,7 @@ package import WireProtocol
 ///     open        three parts of a resumed session fail in a row                                     checking
 ///     open        the store has the object of a one-part file                                        settled
 ///     open        a look finds another object; a part cannot be stored                               ended
+///     any         the session is refused, and a part that was given up may still be stored           new
 ///     checking    the store lists the upload, or fails                                               open
 ///     checking    the store does not know the upload                                                 searching
 ///     checking    COMPLETE of several parts passes the checks                                        completing
@@ -39,7 +40,8 @@ package import WireProtocol
 /// - After a while without a slot the gateway forgets a session that is open, settled or taken. It forgets an ended one
 ///   at once.
 package enum SessionPhase: Hashable, Sendable {
-    /// The gateway has made the session, and has attached no slot to it yet.
+    /// No slot is attached to the session. Either the gateway has just made it, or it was refused while a part that was
+    /// given up may still be stored. It begins with its next slot.
     case new
     /// The work waits for the store's answer to this request.
     case asking(SessionWork, StoreRequestID)

@@ -143,10 +143,17 @@ struct SessionTable: Hashable {
             session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device)
         }
         // Forgets half of the remembered sessions at once, so that they are not sorted again for every new file.
-        for session in remembered.sorted(by: GatewaySession.isOlder).prefix((remembered.count + 1) / 2) {
+        for session in remembered.sorted(by: Self.isOlder).prefix((remembered.count + 1) / 2) {
             remove(session)
         }
         return hasRoom()
+    }
+
+    /// The order in which remembered sessions are forgotten when room is needed. The id decides between equals, so that
+    /// the order is always the same.
+    private static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
+        let never = Instant(nanoseconds: .max)
+        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
     }
 
     /// Called after each event that may have changed a session. Forgets the session if nothing is left to remember;

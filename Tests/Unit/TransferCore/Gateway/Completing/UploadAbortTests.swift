@@ -104,4 +104,52 @@ import WireProtocol
         #expect(!abort.isFinished(mayLand: true) && abort.isFinished(mayLand: false))
         #expect(!UploadAbort(of: "upload-1").isFinished(mayLand: false))
     }
+
+    /// The session was refused because the store refuses one part, while another part was on its way. That part may
+    /// arrive after an abort and bring the upload back, so ABORTED waits for the answer to its request.
+    @Test(arguments: [true, false])
+    func waitsForAPartOfARefusedSession(isStored: Bool) throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        for number in [1, 2] as [UInt32] {
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(number, of: 2_500))))
+            driver.data(part: number, bytes: 500)
+            driver.data(part: number, offset: 500, bytes: 500)
+        }
+        let late = driver.requests.removeFirst()
+        let refused = frames(driver.answer(.failed(.denied)))
+        #expect(refused.contains { if case .error(let report) = $0 { report.code == .storeRefuses } else { false } })
+        #expect(driver.machine.sessionCount == 1)
+
+        let token = try #require(driver.tokens.last)
+        let isAborted: (GatewayAction) -> Bool = { if case .send(_, _, .aborted) = $0 { true } else { false } }
+        driver.frame(.abort(Abort(token: token)))
+        driver.answer(.done)
+        #expect(!driver.answer(.failed(.uploadUnknown)).contains(where: isAborted))
+        let answer = isStored ? StoreAnswer.partStored(etag: "e1") : .failed(.cancelled)
+        driver.machine.handle(.storeAnswered(late.id, answer, wallMilliseconds: 0), now: driver.now)
+        driver.tick(after: .seconds(5))
+        driver.answer(.done)
+        #expect(driver.answer(.failed(.uploadUnknown)).contains(where: isAborted))
+        driver.comeToRest()
+        #expect(driver.machine.sessionCount == 0)
+    }
+
+    /// A refused session is kept only until the part that was given up has its answer.
+    @Test func refusedSessionIsForgottenAfterItsLastAnswer() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        for number in [1, 2] as [UInt32] {
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(number, of: 2_500))))
+            driver.data(part: number, bytes: 500)
+            driver.data(part: number, offset: 500, bytes: 500)
+        }
+        let late = driver.requests.removeFirst()
+        driver.answer(.failed(.denied))
+        #expect(driver.machine.sessionCount == 1)
+        driver.machine.handle(.storeAnswered(late.id, .failed(.cancelled), wallMilliseconds: 0), now: driver.now)
+        #expect(driver.machine.sessionCount == 0)
+    }
 }
