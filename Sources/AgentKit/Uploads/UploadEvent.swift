@@ -76,6 +76,8 @@ package struct RunSummary: Equatable, Sendable {
     package var unchanged = 0
     /// Total size of the stored files in bytes.
     package var bytes: UInt64 = 0
+    /// Bytes that are stored of files that are not complete, and that a later run need not send again.
+    package var bytesKept: UInt64 = 0
     /// Uncompressed bytes of file content sent in this run, including bytes that were sent a second time.
     package var bytesSent: UInt64 = 0
     /// Uncompressed bytes that were stored already when the run began.

@@ -345,7 +345,9 @@ extension RunSummary {
             case .missing: withoutReceipt = (withoutReceipt ?? 0) + 1
             }
         case .dropped: files -= 1
-        case .failed(let failure): failures.append(Failure(path: path, key: key, failure: failure))
+        case .failed(let failure):
+            if failure.isKept, figures.isResumable { bytesKept += figures.storedBytes }
+            failures.append(Failure(path: path, key: key, failure: failure))
         }
     }
 }

@@ -106,8 +106,9 @@ package final class ProgressLines: Sendable {
         case .json:
             var line: [String: Any] = [
                 "event": "summary", "files": summary.files, "failed": summary.failures.count,
-                "bytes": summary.bytes, "bytes_sent": summary.bytesSent, "bytes_resumed": summary.bytesResumed,
-                "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished, "unchanged": summary.unchanged,
+                "bytes": summary.bytes, "bytes_kept": summary.bytesKept, "bytes_sent": summary.bytesSent,
+                "bytes_resumed": summary.bytesResumed, "wire_bytes": summary.wireBytes,
+                "unfinished": summary.unfinished, "unchanged": summary.unchanged,
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ]
             if let withoutReceipt = summary.withoutReceipt { line["without_receipt"] = withoutReceipt }
@@ -270,13 +271,7 @@ package final class ProgressLines: Sendable {
             lines.append("")
         }
         if summary.files > summary.failures.count || summary.bytesSent > 0 {
-            let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
-            let unchanged = summary.unchanged > 0 ? ", \(summary.unchanged) unchanged" : ""
-            lines.append(
-                "\(counted(summary.files, "file")), \(summary.failures.count) failed\(unchanged); "
-                    + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
-                    + "\(Self.size(summary.bytesResumed)) were stored before; \(Self.time(summary.seconds)), "
-                    + "\(Self.size(UInt64(rate)))/s")
+            lines.append(totals(of: summary))
         }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
@@ -291,6 +286,18 @@ package final class ProgressLines: Sendable {
                     + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.")
         }
         return lines.map(line)
+    }
+
+    /// The line with the totals of the run.
+    private static func totals(of summary: RunSummary) -> String {
+        var text = "\(counted(summary.files, "file")), \(summary.failures.count) failed"
+        if summary.unchanged > 0 { text += ", \(summary.unchanged) unchanged" }
+        text += "; \(size(summary.bytes)) stored"
+        if summary.bytesKept > 0 { text += " and \(size(summary.bytesKept)) of unfinished files" }
+        text += ", \(size(summary.bytesSent)) sent"
+        if summary.bytesResumed > 0 { text += ", \(size(summary.bytesResumed)) were stored before" }
+        let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
+        return text + "; \(time(summary.seconds)), \(size(UInt64(rate)))/s"
     }
 
     /// One line for all files that ended with the run, except the first file. The line of the first file gives the

@@ -287,12 +287,13 @@ import WireProtocol
         agent.frame(AgentDriver.opened(agent.session))
         agent.frame(.partDecision(PartDecision(part: first, decision: .send(offset: 200, limit: 200))))
         agent.frame(AgentDriver.completed(size: 200))
-        agent.commit()
-        guard case .stored(let receipt, wasThere: false)? = agent.outcomes.first else {
-            Issue.record("\(agent.outcomes)")
+        let ended = agent.commit()
+        guard case .finish(_, .stored(let receipt, wasThere: false), let figures)? = ended.last else {
+            Issue.record("\(ended)")
             return
         }
         #expect(receipt.root == GatewayDriver.complete(200).root)
+        #expect(figures.storedBytes == 200)
     }
 
     @Test func agentResumesFromItsJournal() throws {

@@ -103,6 +103,21 @@ import sluice_agent
         #expect(screen.all.contains("1 upload is unfinished and kept: sluice-agent resume continues"))
     }
 
+    /// The totals name the stored bytes of an upload that was stopped, because a later run does not send them again.
+    @Test(arguments: [
+        (true, UploadFailure.Kind.stopped, "0 B stored and 300 B of unfinished files, 300 B sent; "),
+        (false, .stopped, "0 B stored, 300 B sent; "), (true, .keyTaken, "0 B stored, 300 B sent; "),
+    ])
+    func totalsNameWhatIsKept(isResumable: Bool, kind: UploadFailure.Kind, totals: String) {
+        let screen = Screen()
+        var summary = RunSummary()
+        var figures = Self.figures(300)
+        figures.isResumable = isResumable
+        summary.add(.failed(UploadFailure(kind)), figures, path: "p", key: "k")
+        screen.lines(isTerminal: false).conclude(summary)
+        #expect(screen.all.contains("1 file, 1 failed; \(totals)"), "\(screen.all)")
+    }
+
     @Test(arguments: [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (10_000, "2 h"), (1e9, "11574 d")])
     func durationsAreReadable(seconds: Double, text: String) {
         #expect(ReadableQuantity.time(seconds) == text)

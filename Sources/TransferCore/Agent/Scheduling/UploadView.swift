@@ -8,13 +8,19 @@ struct UploadView {
 
     var progress: UploadProgress {
         let size = exchange.session.fileBytes
-        var storedBytes = transfer.parts.stored.bytes
-        if case .ending(_, .stored(let receipt, _)) = exchange.phase { storedBytes = receipt.size }
         var progress = UploadProgress(
-            size: size ?? transfer.parts.streamBytes, storedBytes: storedBytes, bytesSent: transfer.bytesSent,
-            bytesResumed: transfer.bytesResumed)
+            size: size ?? transfer.parts.streamBytes, storedBytes: transfer.parts.stored.bytes,
+            bytesSent: transfer.bytesSent, bytesResumed: transfer.bytesResumed)
         progress.isGrowing = size == nil
         progress.isResumable = exchange.session.isRecorded && !exchange.session.request.isStream
+        return progress
+    }
+
+    /// The figures of an upload that has ended. The bytes of a stored file come from its receipt, because the part of a
+    /// one-part file is never stored by itself.
+    func progress(endedBy outcome: UploadOutcome) -> UploadProgress {
+        var progress = progress
+        if case .stored(let receipt, _) = outcome { progress.storedBytes = receipt.size }
         return progress
     }
 

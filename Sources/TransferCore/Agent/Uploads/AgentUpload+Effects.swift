@@ -44,7 +44,8 @@ extension AgentUpload {
             // work is done.
             context.progressAt = context.now
             end(outcome, &context)
-        case .report(let outcome): context.report(outcome, of: exchange.session, view.progress)
+        case .report(let outcome):
+            context.report(outcome, of: exchange.session, view.progress(endedBy: outcome))
         case .parts(let change): transfer.apply(change)
         case .forgetParts: forgetParts(&context)
         case .sendAgain(let wanted):
