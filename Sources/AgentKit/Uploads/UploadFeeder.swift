@@ -52,9 +52,12 @@ package struct UploadFeeder {
                     count += try await push(outputOf: command, key: key, submission)
                 }
             case .unfinished(let ids, let path, let dropped):
-                // Also drop uploads that an earlier command has marked.
                 let (dropping, rows) = try await submission.read { (try $0.dropping(), try $0.unfinished().map(\.row)) }
-                let marked = dropping.filter { !dropped.contains($0) }
+                let named = dropped + (ids ?? [])
+                let isMistaken = !named.isEmpty && !rows.contains { named.contains($0.id) }
+                // Also drop uploads that an earlier command has marked. But a command that names no upload of the
+                // journal ends at once, and does not wait for a gateway.
+                let marked = isMistaken ? [] : dropping.filter { !dropped.contains($0) }
                 count = await drop(dropped + marked, submission)
                 let resumable = rows.filter { !$0.isDropping }.map(\.id)
                 var seen = Set(dropped + marked)
