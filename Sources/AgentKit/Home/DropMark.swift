@@ -22,7 +22,7 @@ struct DropMark {
         for id in ids {
             var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
             let row = try await Self.onThread { try journal.upload(id) }
-            figures.isResumable = row != nil
+            figures.isDropping = row != nil
             let outcome = try await drop(id, row, in: journal)
             summary.add(outcome, figures, path: row?.path ?? "", key: row?.key ?? "\(id.value)")
             observe(.finished(path: row?.path ?? "", key: row?.key ?? "\(id.value)", outcome, figures))
@@ -38,7 +38,7 @@ struct DropMark {
     }
 
     private func drop(_ id: UploadID, _ row: Journal.Row?, in journal: Journal) async throws -> UploadOutcome {
-        guard let row else { return .failed(UploadFailure(.missing, "there is no unfinished upload \(id.value)")) }
+        guard let row else { return .failed(.noUpload(id)) }
         let finished = try await Self.onThread {
             let finished = try journal.finishedMilliseconds(key: row.key)
             try journal.apply([.dropping(id)], nowMilliseconds: 0) { _ in nil }
@@ -59,9 +59,16 @@ struct DropMark {
         }
         if control.isStopped {
             return .failed(
-                UploadFailure(.stopped, "interrupted; the sluice-agent at work in this home still drops it"))
+                UploadFailure(.stopped, "interrupted; the sluice-agent at work in this home has not dropped it yet"))
         }
         return .failed(
-            UploadFailure(.busy, "the sluice-agent at work in this home drops it when it reaches the gateway"))
+            UploadFailure(.busy, "the sluice-agent at work in this home has not dropped it yet"))
+    }
+}
+
+extension UploadFailure {
+    /// The user has named an upload that the journal does not have.
+    static func noUpload(_ id: UploadID) -> UploadFailure {
+        UploadFailure(.missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
     }
 }

@@ -92,7 +92,7 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
                 "the server at that address is not the gateway that made the code; ask the gateway's operator for a "
                     + "new code, made with sluice-gateway device invite")
         case .versionUnsupported:
-            self.init(failure.kind, failure.sentence)
+            self.init(failure.kind, failure.sentence(.runAgain))
         case .protocolViolation:
             self.init(
                 failure.kind,

@@ -7,7 +7,7 @@ extension AgentJournal.Unfinished {
     /// visible.
     package var line: String {
         let far =
-            path == SourceStream.path
+            isStream
             ? "\(ReadableQuantity.size(storedBytes)) of a stream stored"
             : "\(ReadableQuantity.size(storedBytes)) of \(ReadableQuantity.size(size)) stored"
         let age = Int64(Date().timeIntervalSince1970) - createdMilliseconds / 1_000
@@ -16,9 +16,20 @@ extension AgentJournal.Unfinished {
         return line.withVisibleControls
     }
 
+    /// Whether the upload is that of a stream, of which nothing can be resumed.
+    package var isStream: Bool { path == SourceStream.path }
+
+    /// The last line of a list of uploads: which commands work on them.
+    package static func advice(about rows: [Self]) -> String {
+        guard !rows.isEmpty else { return "No unfinished uploads." }
+        let drop = "Drop with: sluice-agent abort ID"
+        let isAnyResumable = rows.contains { !$0.isDropping && !$0.isStream }
+        return isAnyResumable ? "Continue with: sluice-agent resume ID…   \(drop)" : drop
+    }
+
     private var waitsFor: String {
         if isDropping { return "to be dropped as soon as the gateway can be reached" }
-        if path == SourceStream.path { return "a stream cannot be resumed: drop it" }
+        if isStream { return "a stream cannot be resumed: drop it" }
         return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"
     }
 }

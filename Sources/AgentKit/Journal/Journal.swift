@@ -283,9 +283,20 @@ package struct Journal: Sendable {
         }
     }
 
-    /// The number of unfinished uploads.
-    package func unfinishedCount() throws -> Int {
-        try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
+    /// How many unfinished uploads there are.
+    package func unfinishedCounts() throws -> UnfinishedCounts {
+        try reader.read { database in
+            let row = try GRDB.Row.fetchOne(
+                database,
+                sql: """
+                    SELECT count(*) AS total, total(is_dropping) AS dropping,
+                        total(NOT is_dropping AND path = ?) AS streams FROM uploads
+                    """, arguments: [SourceStream.path])
+            guard let row else { return UnfinishedCounts() }
+            let (dropping, streams): (Int, Int) = (try row.value("dropping"), try row.value("streams"))
+            return UnfinishedCounts(
+                resumable: try row.value("total") - dropping - streams, streams: streams, dropping: dropping)
+        }
     }
 
     private static func rows(

@@ -16,14 +16,14 @@ package struct AgentFailure: Equatable, Sendable {
             sentence = error.description
         case let error as UploadFailure:
             exitCode = error.kind.exitCode
-            sentence = error.sentence
+            sentence = error.sentence(.runAgain)
         case let error as EnrolmentFailure:
             exitCode = error.exitCode
             sentence = error.sentence
         case let error as DatabaseError:
             let failure = JournalWriter.failure(error)
             exitCode = failure.kind.exitCode
-            sentence = failure.sentence
+            sentence = failure.sentence(.runAgain)
         default:
             return nil
         }

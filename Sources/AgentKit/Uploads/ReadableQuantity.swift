@@ -22,3 +22,6 @@ package enum ReadableQuantity {
         return "\(bytes) B"
     }
 }
+
+/// A count with its noun: `1 receipt`, `2 receipts`.
+package func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

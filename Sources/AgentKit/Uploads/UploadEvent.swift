@@ -38,8 +38,10 @@ package struct NotBegun: Equatable, Sendable {
 
     /// The message for the user.
     ///
-    /// - Parameter ending: why the run has ended before it began these files; `nil` if the user interrupted it.
-    package func sentence(_ ending: UploadFailure? = nil) -> String {
+    /// - Parameters:
+    ///   - ending: why the run has ended before it began these files; `nil` if the user interrupted it.
+    ///   - step: what the user can do for these files.
+    package func sentence(_ ending: UploadFailure? = nil, _ step: NextStep) -> String {
         let files =
             switch (count, mayBeMore) {
             case (0, _): "not all files were looked at"
@@ -47,7 +49,7 @@ package struct NotBegun: Equatable, Sendable {
             case (_, false): "\(count) files were not begun"
             case (_, true): "\(count) files were not begun, and not all were looked at"
             }
-        return ending.map { "\(files): \($0.sentence)" } ?? "interrupted: \(files)"
+        return ending.map { "\(files): \($0.sentence(step))" } ?? "interrupted: \(files)"
     }
 }
 
@@ -58,11 +60,13 @@ package struct RunSummary: Equatable, Sendable {
         package var path: String
         package var key: String
         package var failure: UploadFailure
+        package var step: NextStep
 
-        package init(path: String, key: String, failure: UploadFailure) {
+        package init(path: String, key: String, failure: UploadFailure, step: NextStep = .push) {
             self.path = path
             self.key = key
             self.failure = failure
+            self.step = step
         }
     }
 
@@ -70,6 +74,8 @@ package struct RunSummary: Equatable, Sendable {
     package var failures: [Failure] = []
     /// Files that the run did not begin because it was interrupted or has ended. `files` does not include them.
     package var notBegun = NotBegun()
+    /// What the user can do for the files that the run did not begin.
+    package var step = NextStep.push
     /// Why the run has ended before all its work was done; `nil` if it has not, or if the user interrupted it.
     package var ending: UploadFailure?
     /// Stored files that were not read, because they are unchanged since they were stored.
@@ -84,8 +90,8 @@ package struct RunSummary: Equatable, Sendable {
     package var bytesResumed: UInt64 = 0
     /// Number of stored files without the signed receipt that the user wants; `nil` if no receipt is wanted.
     package var withoutReceipt: Int?
-    /// Number of unfinished uploads in the journal, both of this run and of earlier runs.
-    package var unfinished = 0
+    /// Unfinished uploads in the journal, both of this run and of earlier runs.
+    package var unfinished = UnfinishedCounts()
     /// All bytes written to sockets, including frame headers.
     package var wireBytes: UInt64 = 0
     package var seconds: Double = 0

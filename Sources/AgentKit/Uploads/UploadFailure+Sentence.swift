@@ -3,8 +3,8 @@ package import TransferCore
 
 extension UploadFailure {
     /// What happened and what the user can do, in one sentence.
-    package var sentence: String {
-        kind.remedy.map { "\(cause); \($0)" } ?? cause
+    package func sentence(_ step: NextStep) -> String {
+        kind.remedy(step).map { "\(cause); \($0)" } ?? cause
     }
 
     /// What happened.
@@ -52,27 +52,28 @@ extension UploadFailure.Kind {
 
     /// What the user can do. `nil` if the advice depends on more than the kind of failure: then the failure's own
     /// message contains it.
-    fileprivate var remedy: String? {
+    fileprivate func remedy(_ step: NextStep) -> String? {
         switch self {
         case .missing, .unreadable, .sizeUnsupported, .sessionLost: nil
+        case .superseded where step == .drop: nil
         case .changed: "push it again when nothing writes to it any more"
         case .stillWritten: "push it again when its writer is done"
-        case .tooManyOpenFiles: "\(DescriptorLimit.advice), then push or resume again"
+        case .tooManyOpenFiles: step.words(behind: DescriptorLimit.advice)
         case .incomplete: "nothing is stored; push it again when its producer has succeeded"
         case .wrongFile: "name the right one with resume ID --file PATH, or push this one as a new upload"
         case .keyInvalid, .keyUnsupported: "choose another with --key or --prefix"
         case .keyTaken: "choose another key, or write over it with --if-exists replace"
         case .partSizeUnsupported: "choose another --part-size"
         case .metadataInvalid: "change --content-type or --metadata"
-        case .storeRefuses, .bucketMissing: "tell the gateway's operator, then push or resume again"
+        case .storeRefuses, .bucketMissing: step.words(behind: "tell the gateway's operator")
         case .contentRefused: "tell the gateway's operator"
-        case .unreachable: "check --gateway and the network, then push or resume again"
-        case .storeFull: "tell the gateway's operator, and push or resume again when there is room"
+        case .unreachable: step.words(behind: "check --gateway and the network")
+        case .storeFull: step.words(behind: "tell the gateway's operator", "when there is room")
         case .gatewayAtWork, .storeUnavailable, .busy, .gatewayFailed, .outcomeUnknown:
-            "push or resume again in a while"
-        case .stopped, .superseded: "push or resume again"
+            step.words("in a while")
+        case .stopped, .superseded: step.words()
         case .fenced: "give each machine an identity of its own with sluice-agent init"
-        case .journalFull: "make room, then push or resume again"
+        case .journalFull: step.words(behind: "make room")
         case .versionUnsupported: "update the older of the two programs"
         case .gatewayUntrusted:
             "if its operator has replaced its key, authority or name, make a new home with that --pin, --ca or "

@@ -50,9 +50,7 @@ struct UploadSubmission {
                 try journal.upload(id).map { (row: $0, record: try journal.record(ofKey: $0.key)) }
             }
             guard let (row, record) = found else {
-                let failure = UploadFailure(
-                    .missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
-                events.add([.refused(path: path ?? "", key: "\(id.value)", failure)])
+                events.add([.refused(path: path ?? "", key: "\(id.value)", .noUpload(id))])
                 return 0
             }
             let location = path.map { FileLocation(root: $0) } ?? FileLocation(path: row.path, namedAs: row.root)

@@ -67,6 +67,16 @@ package struct Uploader: Sendable {
         /// Asks a gateway whether the store holds files.
         case check(FileChoice, CheckOptions)
 
+        /// What the user can do for the work that was not begun.
+        fileprivate var nextStep: NextStep {
+            switch self {
+            case .push(paths: [SourceStream.path], _, _, _), .pushOutput: .pushStream
+            case .push: .push
+            case .unfinished: .pushOrResume
+            case .check: .check
+            }
+        }
+
         /// The uploads to drop, if dropping them is all that the run has to do; otherwise `nil`.
         fileprivate var idsIfOnlyDropped: [UploadID]? {
             guard case .unfinished(let resumed, _, let dropped) = self, let resumed, resumed.isEmpty else { return nil }
@@ -158,6 +168,7 @@ package struct Uploader: Sendable {
             return summary
         }
         var finished = summary
+        finished.step = work.nextStep
         finished.ending = control.ending.map(explained)
         finished.wireBytes = await shell.wireBytes
         let hasFailed =
@@ -173,18 +184,20 @@ package struct Uploader: Sendable {
 
     /// Closes the journal.
     ///
-    /// - Returns: the number of unfinished uploads; 0 if the journal cannot be read. An earlier write has then failed
+    /// - Returns: how many uploads are unfinished; none if the journal cannot be read. An earlier write has then failed
     ///   for the same reason and was reported.
-    private func close(_ journal: Journal, on threads: NIOThreadPool, failed hasFailed: Bool) async -> Int {
+    private func close(
+        _ journal: Journal, on threads: NIOThreadPool, failed hasFailed: Bool
+    ) async -> UnfinishedCounts {
         do {
             return try await threads.runIfActive { [home] in
-                let count = try journal.unfinishedCount()
+                let counts = try journal.unfinishedCounts()
                 // try?: the end of the process closes the file, too. The next run then examines the journal.
                 try? AgentJournal.close(journal, of: home, failed: hasFailed)
-                return count
+                return counts
             }
         } catch {
-            return 0
+            return UnfinishedCounts()
         }
     }
 
@@ -290,17 +303,17 @@ package struct Uploader: Sendable {
                     submitted = count
                     summary.notBegun = notBegun
                 case .refused(let path, let key, let failure, let isResumable):
-                    summary.files += 1
-                    summary.failures.append(.init(path: path, key: key, failure: failure))
                     var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
                     figures.isResumable = isResumable
+                    summary.add(.failed(failure), figures, path: path, key: key)
                     observe(.finished(path: path, key: key, .failed(failure), figures))
                 case .report(let id, let report, let progress):
                     guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }
                     report.events(key: key, progress).forEach(observe)
-                case .finished(let id, let end, let figures):
+                case .finished(let id, let end, var figures):
                     let outcome = explained(end)
                     guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
+                    figures.isDropping = purpose == .abort
                     ended += 1
                     if outcome == .dropped, purpose != .abort {
                         // Another command dropped this upload. For the run it counts as a failure, because a file that
@@ -347,7 +360,8 @@ extension RunSummary {
         case .dropped: files -= 1
         case .failed(let failure):
             if failure.isKept, figures.isResumable { bytesKept += figures.storedBytes }
-            failures.append(Failure(path: path, key: key, failure: failure))
+            let step = NextStep(after: failure, path: path, figures)
+            failures.append(Failure(path: path, key: key, failure: failure, step: step))
         }
     }
 }

@@ -17,10 +17,7 @@ struct Status: AsyncParsableCommand {
             in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
         for row in rows { Output.results.line(row.line) }
         if home.isBusy { Output.results.line("A sluice-agent is at work in this home.") }
-        Output.results.line(
-            rows.isEmpty
-                ? "No unfinished uploads." : "Continue with: sluice-agent resume ID…   Drop with: sluice-agent abort ID"
-        )
+        Output.results.line(AgentJournal.Unfinished.advice(about: rows))
     }
 }
 

@@ -136,6 +136,3 @@ package struct AgentReceipts: Sendable {
         }
     }
 }
-
-/// A count with its noun: `1 receipt`, `2 receipts`.
-package func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

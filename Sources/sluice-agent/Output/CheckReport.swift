@@ -84,7 +84,7 @@ package final class CheckReport: Sendable {
         }
         guard isJSON else {
             output(Self.sums(state))
-            if !notBegun.isNothing { output(notBegun.sentence(ending).withVisibleControls) }
+            if !notBegun.isNothing { output(notBegun.sentence(ending, .check).withVisibleControls) }
             return
         }
         let seconds = (ContinuousClock.now - startedAt).inSeconds
@@ -133,7 +133,7 @@ package final class CheckReport: Sendable {
             fields["reason"] = finding.reason
         case .failed(let failure):
             fields["state"] = failure.kind.rawValue
-            fields["reason"] = failure.sentence
+            fields["reason"] = failure.sentence(.check)
         }
         if file.hasReceipt { fields["receipt"] = true }
         return fields

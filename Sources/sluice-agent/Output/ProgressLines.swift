@@ -108,7 +108,7 @@ package final class ProgressLines: Sendable {
                 "event": "summary", "files": summary.files, "failed": summary.failures.count,
                 "bytes": summary.bytes, "bytes_kept": summary.bytesKept, "bytes_sent": summary.bytesSent,
                 "bytes_resumed": summary.bytesResumed, "wire_bytes": summary.wireBytes,
-                "unfinished": summary.unfinished, "unchanged": summary.unchanged,
+                "unfinished": summary.unfinished.total, "unchanged": summary.unchanged,
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ]
             if let withoutReceipt = summary.withoutReceipt { line["without_receipt"] = withoutReceipt }
@@ -124,7 +124,9 @@ package final class ProgressLines: Sendable {
             // code.
             let untoldCount = state.withLock { $0.ending.untoldCount }
             if untoldCount > 0 { output(Self.line(Self.others(untoldCount))) }
-            if !summary.notBegun.isNothing { output(Self.line(summary.notBegun.sentence(summary.ending))) }
+            if !summary.notBegun.isNothing {
+                output(Self.line(summary.notBegun.sentence(summary.ending, summary.step)))
+            }
         }
     }
 
@@ -173,8 +175,9 @@ package final class ProgressLines: Sendable {
             line["outcome"] = "dropped"
         case .failed(let failure):
             line["outcome"] = failure.kind.rawValue
-            line["message"] = failure.sentence
-            line["kept"] = failure.isKept && figures.isResumable
+            let step = NextStep(after: failure, path: path, figures)
+            line["message"] = failure.sentence(step)
+            line["kept"] = step == .pushOrResume
         }
         return line
     }
@@ -202,9 +205,9 @@ package final class ProgressLines: Sendable {
                 if reader != .behind { texts = [Self.line("\(key): part \(number.value) stored, \(Self.size(size))")] }
             case .note(let key, let text):
                 texts = [Self.line("\(key): \(text)")]
-            case .finished(_, let key, let outcome, let figures):
+            case .finished(let path, let key, let outcome, let figures):
                 if !state.ending.leavesOut(outcome, figures) {
-                    texts = [Self.line("\(key): \(Self.sentence(outcome, figures))")]
+                    texts = [Self.line("\(key): \(Self.sentence(outcome, path: path, figures))")]
                 }
             case .ended(let reason):
                 state.ending.reason = reason
@@ -247,10 +250,10 @@ package final class ProgressLines: Sendable {
 
     private func observeFailure(_ event: UploadEvent) {
         if case .ended(let reason) = event { state.withLock { $0.ending.reason = reason } }
-        guard case .finished(_, let key, .failed(let failure), let figures) = event,
+        guard case .finished(let path, let key, .failed(let failure), let figures) = event,
             !state.withLock({ $0.ending.leavesOut(.failed(failure), figures) })
         else { return }
-        output(Self.line("\(key): \(Self.sentence(.failed(failure), figures))"))
+        output(Self.line("\(key): \(Self.sentence(.failed(failure), path: path, figures))"))
     }
 
     /// The end of the output: all failures together with advice.
@@ -265,7 +268,7 @@ package final class ProgressLines: Sendable {
             let width = min(paths.map(\.count).max() ?? 0, 60)
             for (path, failure) in zip(paths, listed) {
                 let padding = String(repeating: " ", count: max(width - path.count, 0))
-                lines.append("  \(path)\(padding)  \(failure.failure.sentence)")
+                lines.append("  \(path)\(padding)  \(failure.failure.sentence(failure.step))")
             }
             if ended.count > 1 { lines.append("  \(others(ended.count - 1))") }
             lines.append("")
@@ -279,13 +282,8 @@ package final class ProgressLines: Sendable {
                     + "\(count == 1 ? "it" : "them")."
             )
         }
-        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence(summary.ending)) }
-        if summary.unfinished > 0 {
-            lines.append(
-                "\(summary.unfinished) upload\(summary.unfinished == 1 ? " is" : "s are") unfinished and kept: "
-                    + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.")
-        }
-        return lines.map(line)
+        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence(summary.ending, summary.step)) }
+        return (lines + summary.unfinished.lines).map(line)
     }
 
     /// The line with the totals of the run.
@@ -331,7 +329,7 @@ package final class ProgressLines: Sendable {
 
     private static func time(_ seconds: Double) -> String { ReadableQuantity.time(seconds) }
 
-    private static func sentence(_ outcome: UploadOutcome, _ figures: UploadProgress) -> String {
+    private static func sentence(_ outcome: UploadOutcome, path: String, _ figures: UploadProgress) -> String {
         switch outcome {
         case .stored(let receipt, _) where receipt.isUnchanged:
             return "unchanged since it was stored, \(Self.size(receipt.size)); not read"
@@ -342,11 +340,15 @@ package final class ProgressLines: Sendable {
                     + (figures.bytesResumed > 0 ? ", \(Self.size(figures.bytesResumed)) were stored before" : "")
         case .dropped:
             return "dropped"
+        case .failed(let failure) where figures.isDropping:
+            let yet = failure.isKept || failure.kind == .busy ? " yet" : ""
+            return "not dropped\(yet): \(failure.sentence(.drop))"
         case .failed(let failure) where failure.kind == .stopped:
             return "stopped; \(Self.size(figures.storedBytes)) of \(Self.size(figures.size)) are stored"
         case .failed(let failure):
-            let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept" : ""
-            return "failed: \(failure.sentence)\(kept)"
+            let step = NextStep(after: failure, path: path, figures)
+            let kept = step == .pushOrResume && figures.storedBytes > 0 ? "; what is stored is kept" : ""
+            return "failed: \(failure.sentence(step))\(kept)"
         }
     }
 }

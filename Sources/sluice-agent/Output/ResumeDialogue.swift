@@ -2,7 +2,7 @@ package import AgentKit
 package import TransferCore
 
 /// The dialogue of `resume` on a terminal. Asks the user for each unfinished upload whether to resume it now, to resume
-/// it later, or to drop it.
+/// it later, or to drop it. A stream cannot be resumed, so for a stream it only asks whether to drop it.
 package struct ResumeDialogue {
     /// The user's answers. Uploads that are in neither list wait for a later run.
     package struct Decision: Equatable, Sendable {
@@ -23,7 +23,7 @@ package struct ResumeDialogue {
         self.write = write
     }
 
-    /// Asks about each upload. An empty line means *now*. At the end of input all remaining uploads wait for later.
+    /// Asks about each upload. An empty line means *now*, and for a stream *later*. At the end of input all remaining uploads wait for later.
     package func ask(_ uploads: [AgentJournal.Unfinished]) -> Decision {
         var decision = Decision()
         for upload in uploads {
@@ -46,14 +46,21 @@ package struct ResumeDialogue {
     }
 
     private func answer(about upload: AgentJournal.Unfinished) -> Answer? {
+        let isStream = upload.isStream
         while true {
-            write("  continue now, later, or drop what is stored? [Now/later/drop] ")
+            write(
+                isStream
+                    ? "  drop what is stored of it, now or later? [Later/drop] "
+                    : "  continue now, later, or drop what is stored? [Now/later/drop] ")
             guard let line = read() else { return nil }
             switch line.lowercased().filter({ !$0.isWhitespace }) {
-            case "", "n", "now", "y", "yes": return .now
+            case "" where isStream: return .later
+            case "", "n", "now", "y", "yes":
+                guard isStream else { return .now }
+                write("  Please answer later or drop.\n")
             case "l", "later": return .later
             case "d", "drop": return .drop
-            default: write("  Please answer now, later or drop.\n")
+            default: write(isStream ? "  Please answer later or drop.\n" : "  Please answer now, later or drop.\n")
             }
         }
     }

@@ -166,7 +166,7 @@ private struct DamagedJournal {
         _ = try journal.dropping()
         _ = try journal.finishedMilliseconds(key: "old")
         _ = try (journal.record(ofKey: "old"), journal.record(ofKey: "withdrawn"))
-        _ = try (journal.lastUpload(), journal.unfinishedCount())
+        _ = try (journal.lastUpload(), journal.unfinishedCounts())
         try journal.signedReceipts.forEachReceipt { receipt in
             let text = ReceiptFile.text(of: [receipt])
             try expect(!text.isEmpty, "a receipt without a text")

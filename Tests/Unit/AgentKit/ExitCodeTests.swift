@@ -14,7 +14,7 @@ import WireProtocol
                 scope == .connection
                 ? UploadFailure(ofConnection: rule.code, message: "") : UploadFailure(rule.code, message: "")
             #expect(failure.kind.exitCode == told, "\(rule.name) in scope \(scope)")
-            #expect(!failure.sentence.isEmpty)
+            #expect(NextStep.allCases.allSatisfy { !failure.sentence($0).isEmpty })
         }
     }
 
@@ -24,6 +24,6 @@ import WireProtocol
         let code = ErrorCode(rawValue: 0x0777)
         #expect(UploadFailure(code, message: "").kind == .gatewayFailed)
         #expect(UploadFailure(ofConnection: code, message: "").kind == .gatewayFailed)
-        #expect(UploadFailure(code, message: "").sentence.contains("code 0x0777"))
+        #expect(UploadFailure(code, message: "").sentence(.push).contains("code 0x0777"))
     }
 }

@@ -154,7 +154,7 @@ struct JournalMigrationTests {
         try await withPath { path in
             let journal = try Journal.open(path)
             try apply([.began(UploadID(1), Self.saved()), .finished(UploadID(1), outcome)], to: journal)
-            #expect(try journal.unfinishedCount() == 0)
+            #expect(try journal.unfinishedCounts().total == 0)
             #expect(try journal.lastUpload() == 1)
             #expect(try Journal.open(path).lastUpload() == 1)
         }

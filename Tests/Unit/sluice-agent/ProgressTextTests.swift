@@ -93,7 +93,7 @@ import sluice_agent
         let lines = screen.lines(isTerminal: false)
         var summary = RunSummary()
         summary.files = 3
-        summary.unfinished = 1
+        summary.unfinished.resumable = 1
         summary.failures = [
             .init(path: "/d/a", key: "a", failure: UploadFailure(.missing, "there is no such file")),
             .init(path: "/d/long", key: "b", failure: UploadFailure(.unreachable, "the gateway could not be reached")),

@@ -30,6 +30,22 @@ import sluice_agent
         #expect(text.contains("Please answer now, later or drop."))
     }
 
+    /// Nothing of a stream can be resumed, so the dialogue offers only to drop it.
+    @Test(arguments: [("", false), ("later", false), ("drop", true), ("now", false)])
+    func aStreamIsOnlyDropped(answer: String, isDropped: Bool) {
+        let stream = AgentJournal.Unfinished(
+            id: UploadID(1), path: "-", key: "s", size: 0, storedBytes: 50, isDropping: false, createdMilliseconds: 0,
+            trouble: "")
+        var rest = [answer][...]
+        var text = ""
+        let decision = ResumeDialogue(read: { rest.popFirst() }, write: { text += $0 }).ask([stream])
+        #expect(decision.now.isEmpty && decision.drop == (isDropped ? [UploadID(1)] : []))
+        #expect(!text.contains("continue"), "\(text)")
+        #expect(text.contains("Please answer later or drop.") == (answer == "now"))
+        #expect(AgentJournal.Unfinished.advice(about: [stream]) == "Drop with: sluice-agent abort ID")
+        #expect(AgentJournal.Unfinished.advice(about: [stream] + Self.uploads).contains("sluice-agent resume ID"))
+    }
+
     /// If the input ends before an answer, the dialogue must neither drop nor start an upload.
     @Test func theEndOfInputLeavesTheRestForLater() {
         let (decision, _) = Self.ask(["now"])

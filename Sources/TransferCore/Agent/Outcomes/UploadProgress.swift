@@ -13,6 +13,8 @@ package struct UploadProgress: Hashable, Sendable {
     /// Whether the journal has a row for the upload, from which a later run can continue. A final outcome may delete
     /// the row.
     package var isResumable = false
+    /// Whether the upload was taken up only to be dropped, at the user's command.
+    package var isDropping = false
 
     package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
         self.size = size

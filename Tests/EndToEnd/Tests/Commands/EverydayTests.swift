@@ -77,7 +77,16 @@ extension EndToEndTests {
                         _ = try await site.pushAndKill(agent, file)
                         return agent
                     }
-                    _ = try await agent.run(["abort", "1", "--retry-for", "1s"], exits: 75)
+                    let away = try await agent.run(["abort", "1", "--retry-for", "1s"], exits: 75)
+                    let message = try #require(away.refusals.first?.message)
+                    #expect(message.hasSuffix("; a push or resume drops it when it reaches the gateway"), "\(message)")
+                    // A wrong number is refused at once, also while another upload waits to be dropped.
+                    for command in [["abort", "99"], ["resume", "99"]] {
+                        let wrong = try await agent.run(command + ["--retry-for", "1h"], exits: 66)
+                        #expect(wrong.outcomes == ["missing"])
+                        let advice = "there is no unfinished upload 99; sluice-agent status lists them"
+                        #expect(wrong.refusals.first?.message == advice)
+                    }
                     let status = try await run(agent.program, ["status", "--home", agent.home])
                     #expect(status.transcript.contains("to be dropped as soon as"), "\(status.transcript)")
                     try await site.withGateway { gateway in
@@ -87,6 +96,22 @@ extension EndToEndTests {
                         #expect(pushed.outcomes.sorted() == ["dropped", "stored"])
                         try await site.expectNothingUnfinished()
                     }
+                }
+            }
+        }
+
+        /// Nothing of a stream can be resumed, so no message about a stream advises that.
+        @Test func aStreamThatIsGivenUpIsNotToBeResumed() async throws {
+            try await Site.with { site in
+                var faults = Faults()
+                faults.refusesConnections = true
+                try await withFaultProxy(upstreamPort: 1, faults: faults) { proxy in
+                    let agent = try await site.makeAgent(port: proxy.port)
+                    let options = ["push", "--key", "stream", "--retry-for", "1s", "--home", agent.home]
+                    let told = try await run(agent.program, options + ["--", "echo", "text"])
+                    #expect(told.exitStatus == .exited(75), "\(told.transcript)")
+                    #expect(told.transcript.contains("then push the stream again, from its beginning"))
+                    #expect(!told.transcript.contains("resume"), "\(told.transcript)")
                 }
             }
         }
