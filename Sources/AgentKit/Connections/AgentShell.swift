@@ -46,6 +46,7 @@ actor AgentShell: MachineShell {
     var turn: ShellTurn?
     var roomWaiters = Waiters()
     private var endWaiters = Waiters()
+    var absence = GatewayAbsence()
     private var isEndTold = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -131,6 +132,7 @@ actor AgentShell: MachineShell {
     func connectionLost(_ id: ConnectionID) {
         state.frames.lost(id)
         lastWrites[id] = nil
+        absence.connectionFailed(GatewayAbsence.connectionEnded)
         handle(.connectionLost(id))
     }
 
@@ -185,9 +187,12 @@ actor AgentShell: MachineShell {
 
     func actionsPerformed() {
         if machine.room > 0, !roomWaiters.isEmpty { atTurnsEnd { $0.hasRoom = true } }
+        if let notice = absence.notice(until: machine.awaitsGatewayUntil, now: now) {
+            atTurnsEnd { $0.events.append(.awaitingGateway(notice)) }
+        }
     }
 
-    var nextDeadline: Instant? { machine.nextDeadline }
+    var nextDeadline: Instant? { absence.nextDeadline(or: machine.nextDeadline) }
 
     func tick() { machine.handle(.tick, now: now) }
 
@@ -241,7 +246,8 @@ actor AgentShell: MachineShell {
                     }
                 case .failure(let error):
                     shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
-                    shell.connectionLost(id)
+                    shell.absence.connectionFailed(GatewayAbsence.reason(error))
+                    shell.handle(.connectionLost(id))
                 }
             }
         }

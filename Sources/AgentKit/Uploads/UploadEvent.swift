@@ -12,6 +12,8 @@ package enum UploadEvent: Sendable {
     /// Information for the user. The upload continues, and the user need not act.
     case note(key: String, String)
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
+    /// The run waits for a gateway, says this sentence.
+    case awaitingGateway(String)
     /// The run ends for this reason before all its work is done. Events of the uploads that end for the same reason
     /// follow.
     case ended(UploadFailure)

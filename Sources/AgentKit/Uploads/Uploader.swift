@@ -72,7 +72,7 @@ package struct Uploader: Sendable {
             switch self {
             case .push(paths: [SourceStream.path], _, _, _), .pushOutput: .pushStream
             case .push: .push
-            case .unfinished: .pushOrResume
+            case .unfinished: idsIfOnlyDropped == nil ? .pushOrResume : .drop
             case .check: .check
             }
         }
@@ -160,7 +160,7 @@ package struct Uploader: Sendable {
                 await feeder.feed(work, events: events)
             }
             let watch = Task { await dropWhatIsMarked(journal, shell, threads) }
-            let summary = await addUp(events, observe)
+            let summary = await addUp(work, events, observe)
             watch.cancel()
             await watch.value
             writer.finish()
@@ -280,7 +280,7 @@ package struct Uploader: Sendable {
 
     /// Forwards events to the observer and computes the summary, until every upload has ended.
     private func addUp(
-        _ events: EventBuffer, _ observe: @Sendable (UploadEvent) -> Void
+        _ work: Work, _ events: EventBuffer, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         if configuration.wantsReceipts { summary.withoutReceipt = 0 }
@@ -297,6 +297,9 @@ package struct Uploader: Sendable {
                     names[id] = (path, key, purpose)
                 case .note(let key, let text):
                     observe(.note(key: key, text))
+                case .awaitingGateway(let notice):
+                    let gateway = (configuration.host, configuration.port)
+                    observe(.awaitingGateway(notice.sentence(gateway, now: Date(), then: work.nextStep)))
                 case .ended(let failure):
                     if failure.kind != .stopped { observe(.ended(explained(failure))) }
                 case .allSubmitted(let count, let notBegun):

@@ -57,6 +57,14 @@ extension Agent {
     /// The failure with which every upload ends, once the run has ended; `nil` before.
     package var verdict: UploadFailure? { phase.verdict }
 
+    /// When the run gives up for lack of a gateway; `nil` while one is connected, or if nothing waits for one.
+    package var awaitsGatewayUntil: Instant? {
+        guard phase == .running, !isIdle, !context.connections.values.contains(where: { $0.opened != nil }) else {
+            return nil
+        }
+        return giveUpAt
+    }
+
     /// An upload's figures; `nil` once it has ended.
     package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.view.progress }
 

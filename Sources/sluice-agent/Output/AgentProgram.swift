@@ -22,7 +22,8 @@ package struct AgentProgram: Sendable {
         self.uploader = uploader
         self.lines = ProgressLines(
             style: json ? .json : quiet ? .quiet : text, columns: Self.columns,
-            reader: { Output.results.isBehind ? .behind : Output.results.pendingBytes > 0 ? .reading : .idle }
+            reader: { Output.results.isBehind ? .behind : Output.results.pendingBytes > 0 ? .reading : .idle },
+            notices: { Output.notices.line("sluice-agent: \($0)") }
         ) { Output.results.raw($0) }
     }
 
@@ -58,6 +59,7 @@ package struct AgentProgram: Sendable {
             switch event {
             case .checked(let file): report.observe(file)
             case .note(let key, let text): tell("\(key): \(text)")
+            case .awaitingGateway(let sentence): tell(sentence)
             case .finished(let path, let key, .failed(let failure), _):
                 report.observe(CheckedFile(path: path, key: key, .failed(failure)))
             case .ended: break  // The conclusion gives the reason.

@@ -48,7 +48,7 @@ struct ProgressBoard {
             let bytes = Array(key.utf8)
             files[bytes] = nil
             order.removeAll { $0 == bytes }
-        case .ended, .checked:
+        case .awaitingGateway, .ended, .checked:
             break
         }
         sample(at: now)

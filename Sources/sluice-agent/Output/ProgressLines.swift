@@ -71,22 +71,26 @@ package final class ProgressLines: Sendable {
     private let style: Style
     private let columns: @Sendable () -> Int
     private let reader: @Sendable () -> Reader
+    private let notices: @Sendable (String) -> Void
     private let output: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - columns: current width of the terminal.
     ///   - reader: whether the reader of the output keeps up.
+    ///   - notices: called with a sentence that is no result, if the output is not a terminal.
     ///   - output: called with text, including line feeds. Control characters of foreign text are visible in it; only
     ///     the progress board contains those that move the cursor.
     package init(
         style: Style, columns: @escaping @Sendable () -> Int = { 80 },
         reader: @escaping @Sendable () -> Reader = { .idle },
+        notices: @escaping @Sendable (String) -> Void = { _ in },
         output: @escaping @Sendable (String) -> Void
     ) {
         self.style = style
         self.columns = columns
         self.reader = reader
+        self.notices = notices
         self.output = output
     }
 
@@ -149,6 +153,8 @@ package final class ProgressLines: Sendable {
         case .finished(let path, let key, let outcome, let figures):
             _ = state.withLock { $0.stored.removeValue(forKey: Array(key.utf8)) }
             emit(Self.end(path: path, key: key, outcome, figures))
+        case .awaitingGateway(let sentence):
+            notices(sentence)
         case .ended, .checked:
             break
         }
@@ -209,6 +215,8 @@ package final class ProgressLines: Sendable {
                 if !state.ending.leavesOut(outcome, figures) {
                     texts = [Self.line("\(key): \(Self.sentence(outcome, path: path, figures))")]
                 }
+            case .awaitingGateway(let sentence):
+                if isTerminal { texts = [Self.line(sentence)] }
             case .ended(let reason):
                 state.ending.reason = reason
             case .part, .file, .checked:
@@ -222,6 +230,7 @@ package final class ProgressLines: Sendable {
             return Self.erased(&state) + texts + Self.drawn(&state, columns: columns(), now: now)
         }
         for line in lines { output(line) }
+        if case .awaitingGateway(let sentence) = event, !isTerminal { notices(sentence) }
     }
 
     /// A line of totals, if enough time has passed since the last one; otherwise no line.

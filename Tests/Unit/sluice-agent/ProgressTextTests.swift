@@ -161,6 +161,19 @@ import sluice_agent
         }
     }
 
+    /// That the run waits is no result. So it goes to standard error, except on a terminal, where it would damage the
+    /// board.
+    @Test(arguments: [
+        (ProgressLines.Style.text(isTerminal: false, isVerbose: false), "", "waiting\n"), (.json, "", "waiting\n"),
+        (.quiet, "", ""), (.text(isTerminal: true, isVerbose: false), "waiting\n", ""),
+    ])
+    func waitingIsNoResult(style: ProgressLines.Style, output: String, notices: String) {
+        let (screen, log) = (Screen(), Screen())
+        let lines = ProgressLines(style: style, notices: { log.write($0 + "\n") }, output: { screen.write($0) })
+        lines.observe(.awaitingGateway("waiting"))
+        #expect(screen.all == output && log.all == notices)
+    }
+
     /// While a terminal is stopped with Ctrl-S, the agent draws no board, because outdated boards would pile up. Its
     /// results wait until the terminal continues.
     @Test func noBoardIsDrawnBehindWaitingText() {

@@ -52,6 +52,11 @@ extension EndToEndTests {
                         let lines = told.lines(of: .standardOutput)
                         #expect(lines.count <= 20, "\(told.transcript)")
                         #expect(lines.contains { $0.contains("were not begun: the gateway could not be reached") })
+                        // One line for all files, on standard error.
+                        let waits = told.lines(of: .standardError).filter { $0.contains("waiting for gateway") }
+                        #expect(waits.count == 1, "\(told.transcript)")
+                        #expect(waits.first?.contains("127.0.0.1:\(proxy.port): ") == true, "\(waits)")
+                        #expect(waits.first?.hasSuffix("Z, then ends, and the same push continues later") == true)
                     } else {
                         try await agent.expectEnding(push, "unreachable", exits: 75, files: count) { _ in }
                     }

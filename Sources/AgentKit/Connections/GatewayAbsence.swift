@@ -1,0 +1,100 @@
+import NIOCore
+import NIOPosix
+package import TransferCommon
+
+/// Decides when to tell the user that the run waits for a gateway: soon after it has begun to wait, and then once a
+/// minute, whatever the number of files that wait. Has no clock and no timer.
+///
+///     from     event                                              to
+///     present  the run has work, and no gateway is connected      away
+///     away     a gateway is connected, or nothing is left to do   present
+package struct GatewayAbsence: Equatable, Sendable {
+    /// What to tell the user.
+    package struct Notice: Equatable, Sendable {
+        /// Why no gateway is connected, as far as the last attempt shows.
+        package var reason: String
+        /// How long the run continues to try. Progress in other work of the run may make it longer.
+        package var rest: Duration
+
+        package init(reason: String, rest: Duration) {
+            self.reason = reason
+            self.rest = rest
+        }
+    }
+
+    private enum State: Equatable {
+        case present
+        case away(since: Instant, reason: String?)
+    }
+
+    /// The user should know within two seconds. A shorter wait is usual, because a gateway that restarts or moves is
+    /// away for a moment.
+    package static let firstNotice = Duration.milliseconds(1_500)
+    package static let interval = Duration.seconds(60)
+
+    private var state = State.present
+    /// The last notice, also of an earlier absence: a link that comes and goes causes no more notices than one that is
+    /// away.
+    private var lastNotice: Instant?
+
+    package init() {}
+
+    /// An attempt to connect has failed, or a connection has ended.
+    package mutating func connectionFailed(_ reason: String) {
+        guard case .away(let since, _) = state else { return }
+        state = .away(since: since, reason: reason)
+    }
+
+    /// Called after every event.
+    ///
+    /// - Parameters:
+    ///   - until: when the run gives up for lack of a gateway; `nil` if one is connected, or if nothing waits for one.
+    ///   - now: read only if it is needed, because this method is called often.
+    /// - Returns: what to tell the user now; `nil` if nothing is due.
+    package mutating func notice(until: Instant?, now: @autoclosure () -> Instant) -> Notice? {
+        guard let until else {
+            state = .present
+            return nil
+        }
+        let now = now()
+        guard case .away(_, let reason) = state else {
+            state = .away(since: now, reason: nil)
+            return nil
+        }
+        guard let due = nextDeadline, due <= now else { return nil }
+        lastNotice = now
+        return Notice(reason: reason ?? "no answer yet", rest: until.since(now))
+    }
+
+    /// When the next notice is due; `nil` while no gateway is missed.
+    package var nextDeadline: Instant? {
+        guard case .away(let since, _) = state else { return nil }
+        return max(since + Self.firstNotice, lastNotice.map { $0 + Self.interval } ?? since)
+    }
+
+    /// The earlier of this deadline and another.
+    func nextDeadline(or other: Instant?) -> Instant? {
+        guard let nextDeadline, let other else { return nextDeadline ?? other }
+        return min(nextDeadline, other)
+    }
+
+    // MARK: Reasons
+
+    /// A connection to the gateway has ended before its work was done.
+    static let connectionEnded = "the connection has ended"
+
+    /// Why the agent could not connect, in words.
+    static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as NIOConnectionError:
+            return error.connectionErrors.first.map { reason($0.error) } ?? "its name cannot be resolved"
+        case let error as IOError: return lowercasedFirst(systemMessage(error.errnoCode))
+        case ChannelError.connectTimeout: return "no answer"
+        default: return "the connection could not be made"
+        }
+    }
+
+    private static func lowercasedFirst(_ text: String) -> String {
+        text.prefix(1).lowercased() + text.dropFirst()
+    }
+}

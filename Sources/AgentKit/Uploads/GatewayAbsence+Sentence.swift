@@ -1,0 +1,35 @@
+package import Foundation
+import TransferCommon
+
+extension GatewayAbsence.Notice {
+    /// What the run waits for, until when, and what happens then, in one sentence.
+    ///
+    /// - Parameters:
+    ///   - gateway: host and port, as the user has given them.
+    ///   - now: the time by the device's clock.
+    ///   - step: what the user can do for the work after that.
+    package func sentence(_ gateway: (host: String, port: Int), now: Date, then step: NextStep) -> String {
+        let address =
+            gateway.host.contains(":") ? "[\(gateway.host)]:\(gateway.port)" : "\(gateway.host):\(gateway.port)"
+        let end = now.addingTimeInterval(rest.inSeconds)
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(secondsFromGMT: 0)
+        format.dateFormat = rest < .seconds(86_400) ? "HH:mm:ss'Z'" : "yyyy-MM-dd HH:mm:ss'Z'"
+        return "waiting for gateway \(address): \(reason); tries again until \(format.string(from: end)), then "
+            + step.afterGivingUp
+    }
+}
+
+extension NextStep {
+    /// What happens to the work when the run gives up.
+    fileprivate var afterGivingUp: String {
+        switch self {
+        case .pushOrResume: "keeps the uploads for resume"
+        case .push: "ends, and the same push continues later"
+        case .pushStream: "gives the stream up"
+        case .drop: "leaves the drop to the next push or resume"
+        case .check, .runAgain: "ends"
+        }
+    }
+}
