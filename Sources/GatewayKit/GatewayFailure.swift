@@ -2,6 +2,7 @@ import Cryptography
 import NIOCore
 import ObjectStore
 import S3Store
+import SystemSupport
 import TransferCommon
 
 #if canImport(Musl)
@@ -55,7 +56,12 @@ package struct GatewayFailure: Equatable, Sendable {
             self.init(advice == .name ? 75 : 69, "\(told) \(Self.told(advice))")
             return
         }
+        let isOfDisk = error.cause is FileError
         switch error.reason {
+        case .denied where isOfDisk:
+            self.init(69, "\(told) Let the gateway's user write there, or name another with --store.")
+        case .unavailable where isOfDisk:
+            self.init(75, "\(told) Check the disk; then start again.")
         case .bucketMissing:
             self.init(69, "\(told) Create it, or name another with --store.")
         case .denied:

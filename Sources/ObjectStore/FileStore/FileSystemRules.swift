@@ -16,6 +16,7 @@ import TransferCommon
 /// | FAT, exFAT, HFS+, case-ignoring ZFS or XFS    | different names count as equal      | creating two names       |
 /// | ext4, F2FS, tmpfs                             | the same, in folders with `+F`      | each folder's attributes |
 /// | overlay, mounted `volatile`                   | `fsync` does nothing                | mountinfo                |
+/// | proc, sysfs and others of the kernel          | they keep no files                  | type                     |
 ///
 /// Every other file system is accepted.
 enum FileSystemRules {
@@ -29,6 +30,12 @@ enum FileSystemRules {
                 .unsupported,
                 "The store's directory is on \(name), a network file system, where gateways on several hosts do not "
                     + "see each other's locks. Choose a directory on a local disk, or an S3 store.")
+        }
+        if let name = kernelTypes[type] {
+            throw StoreError(
+                .unsupported,
+                "The store's directory is on \(name), where the kernel shows its own state and keeps no files. Choose a "
+                    + "directory on a local disk, or an S3 store.")
         }
         if type == fuseType {
             throw StoreError(
@@ -91,6 +98,10 @@ enum FileSystemRules {
         0x6B41_4653: "AFS", 0x00C3_6400: "CephFS", 0x7375_7245: "Coda", 0x564C: "NCP", 0x0BD0_0BD0: "Lustre",
         0x1983_0326: "BeeGFS", 0x4750_4653: "GPFS", 0xAAD7_AAEA: "PanFS", 0x786F_4256: "a VirtualBox shared folder",
         0xBACB_ACBC: "a VMware shared folder", 0x7C7C_6673: "a Parallels shared folder", 0x2003_0528: "OrangeFS",
+    ]
+    private static let kernelTypes: [UInt64: String] = [
+        0x9FA0: "proc", 0x6265_6572: "sysfs", 0x6462_6720: "debugfs", 0x7472_6163: "tracefs", 0x27_E0EB: "cgroup",
+        0x6367_7270: "cgroup2", 0x1CD1: "devpts", 0x7363_6673: "securityfs", 0x6265_7066: "bpf", 0x6E73_6673: "nsfs",
     ]
     private static let fuseType: UInt64 = 0x6573_5546
     private static let overlayType: UInt64 = 0x794C_7630

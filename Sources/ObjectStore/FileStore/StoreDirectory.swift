@@ -39,8 +39,10 @@ struct StoreDirectory: Sendable {
             root = try file.status()
             walk = try FolderWalk(supportedIn: file)
             try FileSystemRules.check(OpenFolder(file, walk: walk), device: root.device, files)
-        } catch let error as FileError where error.code == ENOENT || error.code == ENOTDIR {
+        } catch let error as FileError where error.code == ENOENT {
             throw StoreError(.bucketMissing, "The store's directory does not exist.", cause: error)
+        } catch let error as FileError where error.code == ENOTDIR {
+            throw StoreError(.unsupported, Self.sentence(aboutNoDirectory: path, files), cause: error)
         }
         let ownFolders = [layout.uploads, layout.metadata, layout.sessions, layout.instances, layout.staging]
         for folder in [layout.ownFolder] + ownFolders {
@@ -81,6 +83,18 @@ struct StoreDirectory: Sendable {
         }
         try instance.removeDeadInstances(layout, files, logger)
         try uploads.removeInterruptedCompletions()
+    }
+
+    /// What is wrong with a path that leads to no directory although something is there.
+    private static func sentence(aboutNoDirectory path: String, _ files: FileSystem) -> String {
+        // try?: if the path cannot be examined either, the sentence is about its last part, which is likely.
+        let what =
+            switch (try? files.status(path)).map({ $0?.kind }) {
+            case .some(.none): "A part of the store's path is a file, not a directory"
+            case .some(.file): "The store's path leads to a file, not to a directory"
+            default: "The store's path leads to a device, pipe, socket or link, not to a directory"
+            }
+        return what + ". Name a directory with --store."
     }
 
     /// Ends this instance. Running calls fail.

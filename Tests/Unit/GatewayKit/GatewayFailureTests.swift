@@ -1,5 +1,6 @@
 import GatewayKit
 import ObjectStore
+import SystemSupport
 import Testing
 import TransferCommon
 
@@ -25,6 +26,18 @@ import TransferCommon
             #expect(told.hasPrefix("\(sentence) (HeadBucket: 403 AccessDenied: no, request r)."), "\(told)")
             #expect(advice.isEmpty || told.contains(advice), "\(told)")
         }
+    }
+
+    /// Advice about credentials and endpoints would mislead the operator of a store in a directory.
+    @Test(arguments: [
+        (StoreError.Reason.denied, 69, "Let the gateway's user write there"), (.unavailable, 75, "Check the disk"),
+    ])
+    func adviceAboutADirectoryIsNotThatAboutS3(reason: StoreError.Reason, exitCode: Int32, advice: String) {
+        let cause = FileError(path: "/srv/objects", cause: .notRegularFile)
+        let failure = GatewayFailure(StoreError(reason, cause: cause))
+        #expect(failure?.exitCode == exitCode)
+        #expect(failure?.sentence.contains(advice) == true, "\(failure?.sentence ?? "")")
+        #expect(failure?.sentence.contains("s3") == false && failure?.sentence.contains("AWS") == false)
     }
 
     @Test func errorWithoutAnswerIsItsSentence() {

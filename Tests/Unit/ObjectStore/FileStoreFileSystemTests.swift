@@ -30,6 +30,36 @@ import TransferCommon
         }
     }
 
+    @Test(arguments: [(0x9FA0, "proc"), (0x6265_6572, "sysfs"), (0x6367_7270, "cgroup2")] as [(UInt64, String)])
+    func refusesFileSystemsOfTheKernel(_ type: UInt64, _ name: String) async throws {
+        try await withTestDirectory { directory in
+            let error = await expectError(.unsupported) {
+                try await directory.open(answers: FileSystemAnswers(type: type))
+            }
+            #expect(error?.sentence.contains("is on \(name), where the kernel") == true, "\(error?.sentence ?? "")")
+        }
+    }
+
+    /// "Does not exist" would send the operator to look for something that is there.
+    @Test func saysWhatIsInThePlaceOfTheDirectory() async throws {
+        try await withTestDirectory { directory in
+            let file = directory.path + "/file"
+            try Data().write(to: URL(filePath: file))
+            let expected = [
+                file: "leads to a file, not to a directory", file + "/below": "A part of the store's path is a file",
+                "/dev/null": "leads to a device, pipe, socket or link",
+            ]
+            for (path, words) in expected {
+                let place = TestDirectory(url: URL(filePath: path), threads: directory.threads)
+                let error = await expectError(.unsupported) { try await place.open() }
+                #expect(error?.sentence.contains(words) == true, "\(path): \(error?.sentence ?? "")")
+            }
+            let nowhere = TestDirectory(url: directory.url.appending(path: "missing"), threads: directory.threads)
+            let missing = await expectError(.bucketMissing) { try await nowhere.open() }
+            #expect(missing?.sentence == "The store's directory does not exist.")
+        }
+    }
+
     /// The type numbers of ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and of an unknown file system.
     @Test(
         arguments: [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x2FC1_2FC1, 0xF2F5_2010, 0x1234_5678] as [UInt64])
