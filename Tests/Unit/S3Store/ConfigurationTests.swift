@@ -21,16 +21,38 @@ import WireProtocol
         ("https://s3.fr-par.scw.cloud", "s3.fr-par.scw.cloud", "scaleway", "us-east-1"),
     ])
     func anEndpointTellsItsProviderAndRegion(text: String, host: String, provider: String, region: String) throws {
-        let configuration = try S3Configuration(bucket: "b", endpoint: text)
+        let configuration = try S3Configuration(bucket: "bucket", endpoint: text)
         #expect(configuration.endpoint.hostName(region: configuration.region) == host)
         #expect(configuration.provider.name == provider)
         #expect(configuration.region == region)
     }
 
     @Test func withoutAnEndpointItIsAWS() throws {
-        let configuration = try S3Configuration(bucket: "b", region: "eu-central-1")
+        let configuration = try S3Configuration(bucket: "bucket", region: "eu-central-1")
         #expect(configuration.endpoint.hostName(region: "eu-central-1") == "s3.eu-central-1.amazonaws.com")
         #expect(configuration.provider.name == "aws" && configuration.addressing == .virtual)
+    }
+
+    /// A bucket that is named in the path may have any name, because only the store knows its rules.
+    @Test(arguments: [
+        ("abc", true), ("my.bucket-1", true), ("1st-bucket", true), (String(repeating: "a", count: 63), true),
+        ("ab", false), (String(repeating: "a", count: 64), false), ("My-bucket", false), ("my_bucket", false),
+        ("my..bucket", false), ("my_bucket..x", false), ("-bucket", false), ("bucket-", false), (".bucket", false),
+        ("bucket.", false), ("my.-bucket", false), ("my-.bucket", false), ("192.168.5.4", false), ("1.2.3", true),
+    ])
+    func bucketInAHostNameFollowsTheRulesOfS3(bucket: String, isValid: Bool) throws {
+        for endpoint in [nil, "https://s3.eu-west-1.amazonaws.com"] {
+            if isValid {
+                _ = try S3Configuration(bucket: bucket, endpoint: endpoint)
+            } else {
+                let error = #expect(throws: S3ConfigurationError.self) {
+                    try S3Configuration(bucket: bucket, endpoint: endpoint)
+                }
+                #expect(error?.description.contains("3 to 63 small letters") == true)
+            }
+        }
+        _ = try S3Configuration(bucket: bucket, endpoint: "http://127.0.0.1:9000")
+        _ = try S3Configuration(bucket: bucket, addressing: .path)
     }
 
     @Test func operatorSettingsWin() throws {
@@ -47,7 +69,7 @@ import WireProtocol
         "http://host/%41", "http://host/é", "https://s3.amazonaws.com/bucket",
     ])
     func invalidEndpointsAreRefused(text: String) {
-        #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", endpoint: text) }
+        #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "bucket", endpoint: text) }
     }
 
     /// The store computes the signature over the path that it receives, so the signature covers the endpoint's path.
@@ -91,7 +113,7 @@ import WireProtocol
 
     @Test(arguments: ["EU-west", "a.b", "", "a/b"])
     func invalidRegionsAreRefused(region: String) {
-        #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
+        #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "bucket", region: region) }
     }
 
     /// However the address of the store is written, its identity is the one in Protocol/vectors/receipt.txt.

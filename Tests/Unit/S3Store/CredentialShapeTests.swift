@@ -145,7 +145,7 @@ import Testing
 
     @Test func regionDefaultsToTheEndpoints() throws {
         let region = { (endpoint: String?, given: String?) throws in
-            try S3Configuration(bucket: "b", endpoint: endpoint, region: given, usualRegion: "eu-south-1").region
+            try S3Configuration(bucket: "bucket", endpoint: endpoint, region: given, usualRegion: "eu-south-1").region
         }
         #expect(try region(nil, nil) == "eu-south-1")
         #expect(try region(nil, "eu-west-1") == "eu-west-1")

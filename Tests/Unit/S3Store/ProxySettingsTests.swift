@@ -79,7 +79,7 @@ import TransferCommon
         _ body: (S3Store) async throws -> Void
     ) async throws {
         var configuration = try S3Configuration(
-            bucket: "b", endpoint: "http://store.test:9000/base", addressing: addressing)
+            bucket: "bucket", endpoint: "http://store.test:9000/base", addressing: addressing)
         configuration.retries.attemptsMax = 1
         configuration.proxies = try settings(["HTTP_PROXY": "http://\(user)\(proxy.authority)"])
         let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
@@ -100,9 +100,9 @@ import TransferCommon
                     _ = try await store.listParts(key: "k", upload: "u", after: nil)
                 }
                 let isPath = addressing == .path
-                #expect(proxy.hosts == [isPath ? "store.test:9000" : "b.store.test:9000"])
+                #expect(proxy.hosts == [isPath ? "store.test:9000" : "bucket.store.test:9000"])
                 let request = try #require(server.requests.first)
-                #expect(request.target == "/base/\(isPath ? "b/" : "")k?max-parts=1000&uploadId=u")
+                #expect(request.target == "/base/\(isPath ? "bucket/" : "")k?max-parts=1000&uploadId=u")
                 #expect(request.headers["host"] == proxy.hosts.first)
                 #expect(request.headers["proxy-authorization"] == nil, "the password is for the proxy alone")
             }

@@ -99,7 +99,7 @@ import TransferCommon
                 try S3Configuration(bucket: "b", endpoint: "http://127.0.0.1:9000", authorities: authorities)
             }
             for endpoint in [nil, "https://s3.example.org"] {
-                _ = try S3Configuration(bucket: "b", endpoint: endpoint, authorities: authorities)
+                _ = try S3Configuration(bucket: "bucket", endpoint: endpoint, authorities: authorities)
             }
         }
     }
