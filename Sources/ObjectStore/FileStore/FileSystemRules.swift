@@ -34,8 +34,8 @@ enum FileSystemRules {
         if let name = kernelTypes[type] {
             throw StoreError(
                 .unsupported,
-                "The store's directory is on \(name), where the kernel shows its own state and keeps no files. Choose a "
-                    + "directory on a local disk, or an S3 store.")
+                "The store's directory is on \(name), where the kernel shows its own state and keeps no files. Choose "
+                    + "a directory on a local disk, or an S3 store.")
         }
         if type == fuseType {
             throw StoreError(

@@ -2,8 +2,8 @@
 /// that a host name cannot be resolved.
 enum S3BucketName {
     static let rule =
-        "it has 3 to 63 small letters, digits, dots and hyphens, begins and ends with a letter or digit, has no dot beside "
-        + "a dot or hyphen, and is no IP address; if the store takes other names, add --s3-addressing path"
+        "it has 3 to 63 small letters, digits, dots and hyphens, begins and ends with a letter or digit, has no dot "
+        + "beside a dot or hyphen, and is no IP address; if the store takes other names, add --s3-addressing path"
 
     static func isHostName(_ name: String) -> Bool {
         guard (3...63).contains(name.utf8.count) else { return false }

@@ -23,7 +23,8 @@ package struct ResumeDialogue {
         self.write = write
     }
 
-    /// Asks about each upload. An empty line means *now*, and for a stream *later*. At the end of input all remaining uploads wait for later.
+    /// Asks about each upload. An empty line means *now*, and for a stream *later*. At the end of input all remaining
+    /// uploads wait for later.
     package func ask(_ uploads: [AgentJournal.Unfinished]) -> Decision {
         var decision = Decision()
         for upload in uploads {
