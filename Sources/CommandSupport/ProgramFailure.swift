@@ -33,6 +33,10 @@ extension AsyncParsableCommand {
             Output.advise("\(_commandName): \(typo.sentence(program: _commandName))")
             endProcess(64)
         }
+        if let value = NegativeValue(arguments: CommandLine.arguments.dropFirst()) {
+            Output.advise("\(_commandName): \(value.sentence)")
+            endProcess(64)
+        }
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -35,8 +35,8 @@ struct TransferOptions: ParsableArguments {
         }
         var configuration = Uploader.Configuration(
             host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
-        try settings.value(concurrency, "concurrency").map { configuration.limits.concurrency = max($0, 1) }
-        try settings.value(connections, "connections").map { configuration.limits.connections = max($0, 1) }
+        try settings.count(concurrency, "concurrency").map { configuration.limits.concurrency = $0 }
+        try settings.count(connections, "connections").map { configuration.limits.connections = $0 }
         try settings.value(interface, "interface").map { configuration.interfaces = $0.names }
         try settings.value(limitRate, "limit-rate").map { configuration.limits.bytesPerSecond = $0.bytesPerSecond }
         try settings.value(retryFor, "retry-for").map { configuration.limits.retryFor = $0.duration }
@@ -60,6 +60,13 @@ extension AgentHome {
 extension Settings {
     /// Whether a flag is set by its environment variable or in the configuration.
     func isOn(_ name: String) throws -> Bool { try value(nil as Bool?, name) ?? false }
+
+    /// A setting that counts something of which there must be one.
+    func count(_ flag: Int?, _ name: String) throws -> Int? {
+        let count = try value(flag, name)
+        guard count.map({ $0 >= 1 }) ?? true else { throw ValidationError("--\(name) is at least 1.") }
+        return count
+    }
 
     /// The gateway to connect to.
     func gateway(_ flag: Endpoint?) throws -> Endpoint {
