@@ -28,6 +28,8 @@ package struct Journal: Sendable {
         package var trouble: String
         /// Whether the user wants a receipt that the gateway has signed.
         package var wantsReceipt: Bool
+        /// How many attempts in a row sent data and brought no part of the upload into the store.
+        package var fruitlessAttempts: Int
     }
 
     /// The values in an upload's row that the state machine does not know.
@@ -333,7 +335,8 @@ package struct Journal: Sendable {
             id: UploadID(try row.value("id")), path: try row.value("path"), root: try row.value("root"),
             key: try row.value("key"), policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
             createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"),
-            wantsReceipt: try row.value("wants_receipt"))
+            wantsReceipt: try row.value("wants_receipt"),
+            fruitlessAttempts: Int(clamping: try row.value("fruitless") as Int64))
     }
 
     /// The session's metadata. For an invalid row the result is empty: the gateway then sees session terms that differ

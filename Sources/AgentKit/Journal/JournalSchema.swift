@@ -11,6 +11,7 @@ enum JournalSchema {
         migrator.registerMigration("4") { database in try database.execute(sql: schema4) }
         migrator.registerMigration("5") { database in try database.execute(sql: schema5) }
         migrator.registerMigration("6") { database in try database.execute(sql: schema6) }
+        migrator.registerMigration("7") { database in try database.execute(sql: schema7) }
         return migrator
     }
 
@@ -102,13 +103,18 @@ enum JournalSchema {
     ///   found the file. It is empty in rows of older schemas, where it is unknown.
     private static let schema6 = "ALTER TABLE uploads ADD COLUMN root TEXT NOT NULL DEFAULT ''"
 
+    /// Schema 7 adds:
+    /// - Columns of `uploads`: how many attempts in a row sent data and brought no part into the store. It is 0 in rows
+    ///   of older schemas, which did not count.
+    private static let schema7 = "ALTER TABLE uploads ADD COLUMN fruitless INTEGER NOT NULL DEFAULT 0"
+
     /// Expected type of each column, by the names that SQLite's `typeof` returns.
     private static let kinds = [
         "uploads": [
             "integer": [
                 "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
                 "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
-                "wants_receipt",
+                "wants_receipt", "fruitless",
             ], "text": ["path", "root", "key", "trouble", "content_type", "metadata"],
             "blob": ["session", "token", "condition_session"],
         ],

@@ -40,6 +40,8 @@ struct JournalTransaction {
         case .lost(let id, let losses):
             try execute(sql: "DELETE FROM parts WHERE upload = ?", arguments: [id.value])
             try execute(sql: "UPDATE uploads SET losses = ?, token = x'' WHERE id = ?", arguments: [losses, id.value])
+        case .fruitless(let id, let count):
+            try execute(sql: "UPDATE uploads SET fruitless = ? WHERE id = ?", arguments: [count, id.value])
         case .dropping(let id):
             try execute(sql: "UPDATE uploads SET is_dropping = 1 WHERE id = ?", arguments: [id.value])
         case .mayStillAppear(let id):
@@ -68,14 +70,16 @@ struct JournalTransaction {
 
     private func begin(_ id: UploadID, _ saved: SavedSession, _ subject: Journal.Subject) throws {
         // A key has at most one unfinished upload, so this row replaces an earlier row of the key. If another process
-        // has marked the earlier row to be dropped, the new row keeps the mark.
+        // has marked the earlier row to be dropped, the new row keeps the mark. It keeps the count of fruitless
+        // attempts, too: another session does not make the link better.
         try execute(
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes,
                     \(Self.stampColumns()), losses, created, condition, condition_session, content_type, metadata,
-                    wants_receipt, root, is_dropping)
+                    wants_receipt, root, is_dropping, fruitless)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                    ?22, (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
+                    ?22, (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1),
+                    (SELECT coalesce(max(fruitless), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
                 id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),

@@ -43,7 +43,8 @@ final class JournalWriter: Sendable {
             state.queued.append((sequence, write))
             switch write {
             case .began(let id, _), .finished(let id, _): state.queuedSubjects[id] = state.subjects[id]
-            case .token, .stored, .unstored, .restamped, .lost, .dropping, .mayStillAppear, .site, .doubted, .receipt:
+            case .token, .stored, .unstored, .restamped, .lost, .fruitless, .dropping, .mayStillAppear, .site,
+                .doubted, .receipt:
                 break
             }
         }

@@ -304,6 +304,7 @@ struct FilePush {
             request.isUnchanged = FileCheck.isStampOf(proof, file.seen)
         }
         request.withdrawn = look.record.withdrawn
+        request.fruitlessAttempts = known?.fruitlessAttempts ?? 0
         request.wantsReceipt = submission.configuration.wantsReceipts || known?.wantsReceipt == true
         request.stampCounts = file.seen.stampCounts
         return (request, look.candidate.location, .file(file.source))

@@ -64,6 +64,7 @@ struct UploadSubmission {
                     partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
                 request.proof = record.proof
                 request.withdrawn = record.withdrawn
+                request.fruitlessAttempts = row.fruitlessAttempts
                 request.wantsReceipt = configuration.wantsReceipts || row.wantsReceipt
                 return await submit([(request, location, (file?.source).map(UploadSource.file))])
             } catch {

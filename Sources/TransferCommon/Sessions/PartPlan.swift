@@ -104,6 +104,13 @@ package struct PartRule: Hashable, Sendable {
         return rounded.overflow ? partBytesMax : min(rounded.partialValue, partBytesMax)
     }
 
+    /// The smallest part size with which a file of this size has at most `partsMax` parts; `partBytesMax` for a file
+    /// that is too large.
+    package func smallestPartBytes(fileBytes: UInt64) -> UInt64 {
+        let needed = fileBytes > 0 ? (fileBytes - 1) / UInt64(max(partsMax, 1)) + 1 : 0
+        return min(max(needed, partBytesMin), partBytesMax)
+    }
+
     /// Whether the bounds allow a session with this file size and part size.
     package func allows(fileBytes: UInt64?, partBytes: UInt64) -> Bool {
         guard partBytes >= partBytesMin, partBytes <= partBytesMax else { return false }

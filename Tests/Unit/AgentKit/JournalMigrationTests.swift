@@ -69,6 +69,7 @@ struct JournalMigrationTests {
             #expect(row.saved.metadata == .none)
             #expect(row.trouble == "interrupted")
             #expect(row.path == "/data/file" && row.root.isEmpty)
+            #expect(row.fruitlessAttempts == 0)
             #expect(try journal.lastUpload() == 4)
             #expect(try journal.finishedMilliseconds(key: "old") == 77)
             // The old receipt has no file stamp. The journal therefore does not take it for a proof.
@@ -110,6 +111,19 @@ struct JournalMigrationTests {
             #expect(proof.stamp == Self.stamp && proof.etag == "e" && proof.version == "v")
             #expect(record.unfinished?.wantsReceipt == false)
             #expect(try journal.site() == nil)
+        }
+    }
+
+    /// The count of fruitless attempts belongs to the upload, and outlives its session. It ends with the upload.
+    @Test func fruitlessAttemptsAreKept() async throws {
+        try await withPath { path in
+            let id = UploadID(1)
+            try apply([.began(id, Self.saved()), .fruitless(id, attempts: 2)], to: Journal.open(path))
+            #expect(try Journal.open(path).record(ofKey: "file").unfinished?.fruitlessAttempts == 2)
+            try apply([.lost(id, losses: 0), .began(id, Self.saved())], to: Journal.open(path))
+            #expect(try Journal.open(path).upload(id)?.fruitlessAttempts == 2)
+            try apply([.finished(id, .dropped), .began(id, Self.saved())], to: Journal.open(path))
+            #expect(try Journal.open(path).upload(id)?.fruitlessAttempts == 0)
         }
     }
 

@@ -68,7 +68,10 @@ import WireProtocol
             var saved = modelled?.saved
             saved?.parts = (modelled?.parts.values.map { $0 } ?? []).sorted { $0.part < $1.part }
             #expect(row?.saved == saved, "\(writes)")
-            if let row { #expect(row.isDropping == modelled?.isDropping, "\(writes)") }
+            if let row {
+                #expect(row.isDropping == modelled?.isDropping, "\(writes)")
+                #expect(row.fruitlessAttempts == modelled?.fruitless, "\(writes)")
+            }
             let record = try journal.record(ofKey: key(id))
             #expect(record.proof == modelled?.proof, "\(writes)")
             #expect(record.withdrawn?.stamp == modelled?.withdrawn, "\(writes)")
@@ -84,7 +87,7 @@ private struct Draws {
 
     mutating func write() -> JournalWrite {
         let id = UploadID(Int64(number(1...3)))
-        switch number(0...13) {
+        switch number(0...14) {
         case 0, 1: return .began(id, saved())
         case 2: return .token(id, generator.bytes(number(0...40)))
         case 3, 4, 5, 6: return entry().map { .stored(id, $0) } ?? .dropping(id)
@@ -94,6 +97,7 @@ private struct Draws {
         case 10: return .dropping(id)
         case 11: return .mayStillAppear(id)
         case 12: return .doubted(key: "key-\(id.value)")
+        case 13: return .fruitless(id, attempts: number(0...3))
         default: return .finished(id, outcome())
         }
     }

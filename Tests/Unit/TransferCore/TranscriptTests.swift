@@ -231,15 +231,18 @@ import WireProtocol
                 .sendChunk(id, slot, upload, first, offset: 600, plainBytes: 256),
                 .sendChunk(id, slot, upload, first, offset: 856, plainBytes: 144),
             ])
-        while !agent.chunks.isEmpty { agent.chunkSent() }
+        let written = (0..<agent.chunks.count).flatMap { _ in agent.chunkSent() }
+        #expect(written.contains(.journal(JournalSequence(3), .fruitless(upload, attempts: 1))))
 
-        // STORED: the agent writes the part to the journal and reads the next one.
+        // STORED: the agent writes the part to the journal and reads the next one. The attempt is not fruitless, as the
+        // journal says since the first data was sent.
         let entries = GatewayDriver.entries(of: 1_500)
         #expect(
             agent.frame(.stored(Stored(part: first, etag: "etag-1"))) == [
-                .journal(JournalSequence(3), .stored(upload, entries[0])),
+                .journal(JournalSequence(4), .stored(upload, entries[0])),
                 .report(upload, .partProgress(first, sent: 1_000, size: 1_000, isStored: true)),
                 .releasePart(upload, first),
+                .journal(JournalSequence(5), .fruitless(upload, attempts: 0)),
                 .readPart(upload, try part(2), start: 1_000, bytes: 500, withMD5: false, keep: true),
             ])
         agent.read(size: 1_500)
@@ -258,7 +261,7 @@ import WireProtocol
         receipt.site = AgentDriver.welcome(0).site
         #expect(
             agent.frame(AgentDriver.completed(size: 1_500)) == [
-                .journal(JournalSequence(5), .finished(upload, .stored(receipt, wasThere: false)))
+                .journal(JournalSequence(7), .finished(upload, .stored(receipt, wasThere: false)))
             ])
 
         // The journal commits the outcome before the agent reports it.

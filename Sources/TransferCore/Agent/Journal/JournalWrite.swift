@@ -12,6 +12,8 @@ package enum JournalWrite: Hashable, Sendable {
     case restamped(UploadID, FileStamp)
     /// Counts a lost session, which cannot be used any more. A new session for the file begins (specification §8.5).
     case lost(UploadID, losses: Int)
+    /// So many attempts in a row sent data and brought no part of the upload into the store (`FruitlessAttempts`).
+    case fruitless(UploadID, attempts: Int)
     /// The upload is to be dropped: by this run, or by the next one if this run ends first.
     case dropping(UploadID)
     /// Keeps the version of the file that the upload's row names. The row is about to be deleted, but this version may

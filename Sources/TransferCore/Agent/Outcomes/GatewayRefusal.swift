@@ -18,6 +18,15 @@ package struct GatewayRefusal: Hashable, Sendable {
         self.init(refused.code, message: refused.message, adviceMilliseconds: refused.retryAfterMilliseconds)
     }
 
+    /// A frame that refuses a request about a session, or ends the session; `nil` for any other frame.
+    init?(ofSession frame: Frame) {
+        switch frame {
+        case .sessionRefused(let refused): self.init(refused)
+        case .error(let report) where report.scope == .session: self.init(report)
+        default: return nil
+        }
+    }
+
     init(_ report: ErrorReport) {
         self.init(report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds)
     }

@@ -9,6 +9,7 @@ import WireProtocol
 struct PartTransfer: Hashable {
     let id: UploadID
     var parts = UploadParts()
+    var attempts: FruitlessAttempts
     /// Plain bytes that this run put on the wire.
     private(set) var bytesSent: UInt64 = 0
     /// Bytes that this run found stored.
@@ -18,8 +19,10 @@ struct PartTransfer: Hashable {
     /// than the agent hashed.
     private static let mismatchesMax = 3
 
-    init(of upload: UploadID) {
-        self.id = upload
+    init(of request: UploadRequest) {
+        self.id = request.id
+        self.attempts = FruitlessAttempts(count: request.fruitlessAttempts)
+        if request.fruitlessAttempts > 0 { parts.shrinkWindow() }
     }
 }
 
@@ -142,14 +145,14 @@ extension PartTransfer {
     ///
     /// - Returns: whether the socket has the whole part.
     mutating func chunkTaken(
-        _ number: PartNumber, of offer: OfferID, upTo end: ByteOffset, _ context: inout AgentContext
+        _ number: PartNumber, of offer: OfferID, upTo end: ByteOffset, isWholeFile: Bool, _ context: inout AgentContext
     ) -> Bool {
-        guard let result = parts[number]?.taken(upTo: end, of: offer), let size = parts[number]?.size else {
-            return false
-        }
+        guard let result = parts[number]?.taken(upTo: end, of: offer), let part = parts[number] else { return false }
         if result.isProgress { context.progressAt = context.now }
-        let progress = AgentReport.partProgress(number, sent: result.taken, size: size, isStored: false)
-        context.actions.append(.report(id, progress))
+        attempts.dataSent(of: part, isWholeFile: isWholeFile, on: context.connections)
+        context.save(&attempts, of: id)
+        context.actions.append(
+            .report(id, .partProgress(number, sent: result.taken, size: part.size, isStored: false)))
         return result.isWhole
     }
 
@@ -177,6 +180,7 @@ extension PartTransfer {
     mutating func received(
         _ frame: Frame, at place: Attachment, isStream: Bool, _ store: inout StoreTrust
     ) -> (part: PartNumber, result: OnPart)? {
+        attempts.received(frame, namesPartials: !parts.knowsPartials)
         switch frame {
         case .partDecision(let decision):
             return (decision.part, received(decision, at: place, isStream: isStream))
@@ -220,9 +224,7 @@ extension PartTransfer {
     /// ERROR of part scope has come in a slot.
     private mutating func received(
         _ refusal: GatewayRefusal, of number: PartNumber, at place: Attachment, isStream: Bool
-    )
-        -> OnPart
-    {
+    ) -> OnPart {
         if parts[number]?.place == place { return refused(number, refusal, isStream: isStream) }
         // The agent has no offer of the part in this slot. Either the gateway had named the part in this slot and has
         // now evicted it: then the agent offers the part after reading it. Or the report concerns an earlier offer, and
@@ -259,6 +261,7 @@ extension PartTransfer {
     ) -> (entry: JournalSequence, othersAreWell: Bool)? {
         guard let stored = parts.store(number, etag: etag, roomMax: context.limits.concurrency) else { return nil }
         context.progressAt = context.now
+        attempts.partStored()
         let entry = stored.entry
         let sequence = context.journal(.stored(id, entry), awaitedBy: id)
         let progress = AgentReport.partProgress(number, sent: entry.size, size: entry.size, isStored: true)
@@ -271,6 +274,7 @@ extension PartTransfer {
     mutating func withdraw(
         _ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false, _ context: inout AgentContext
     ) {
+        if waitsForStore { attempts.storeRefused() }
         release(parts.withdraw(number, notBefore: moment, waitsForStore: waitsForStore), number, &context)
     }
 
@@ -289,7 +293,10 @@ extension PartTransfer {
 
     /// A connection and its slots are lost: ends the offers on it. If data was under way on it, fewer parts are sent at
     /// once from now on.
-    mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
+    ///
+    /// - Parameter isLast: whether the upload has no other connection.
+    mutating func connectionLost(_ connection: ConnectionID, isLast: Bool, _ context: inout AgentContext) {
+        if isLast { attempts.connectionsLost() }
         parts.forgetSlots { $0.connection == connection }
         if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }
         interrupt(on: connection, &context)

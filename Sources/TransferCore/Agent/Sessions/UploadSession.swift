@@ -49,7 +49,6 @@ package struct UploadSession: Hashable, Sendable {
     /// The number of parts that the store takes of a stream.
     package private(set) var streamPartsMax: UInt32 = 1
 
-    private static let streamPartBytesMax: UInt64 = 1 << 30
     private static let wantedRoundsMax = 3
 
     /// - Parameter request: as the shell has submitted it.
@@ -323,26 +322,21 @@ extension UploadSession {
     }
 
     /// Chooses the part size within the limits of a gateway.
-    package mutating func choose(by welcome: Welcome, now: Instant) -> OnChoose? {
+    package mutating func choose(
+        by welcome: Welcome, after attempts: FruitlessAttempts = FruitlessAttempts(), now: Instant
+    ) -> OnChoose? {
         guard let stamp else { return nil }
         let putLimitMax = Duration.milliseconds(Int64(welcome.putLimitMilliseconds))
         if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: now) {
             return .wait(until: end, rest: rest)
         }
-        let known = request.isStream ? nil : stamp.size
-        let partBytes: UInt64
-        do {
-            partBytes = try welcome.rule.partBytes(fileBytes: known, wish: request.partBytesWish)
-        } catch {
-            return .fail(error.failure)
+        switch partBytes(by: welcome.rule, small: attempts.needSmallParts) {
+        case .failure(let failure): return .fail(failure)
+        case .success(let partBytes):
+            plan = PartPlan(fileBytes: request.isStream ? nil : stamp.size, partBytes: partBytes)
+            streamPartsMax = welcome.rule.partsMax
+            return .record(stamp, partBytes: partBytes)
         }
-        guard !request.isStream || partBytes <= Self.streamPartBytesMax else {
-            let message = "parts of a stream wait in memory: give a --part-size of at most 1GiB"
-            return .fail(UploadFailure(.partSizeUnsupported, message))
-        }
-        plan = PartPlan(fileBytes: known, partBytes: partBytes)
-        streamPartsMax = welcome.rule.partsMax
-        return .record(stamp, partBytes: partBytes)
     }
 
     /// Gives the session its id. The agent opens the session once the journal has it.

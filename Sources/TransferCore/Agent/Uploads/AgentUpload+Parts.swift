@@ -94,7 +94,10 @@ extension AgentUpload {
 
     /// The socket has taken a chunk of this upload.
     mutating func chunkTaken(_ chunk: Chunk, of offer: OfferID, _ context: inout AgentContext) {
-        if transfer.chunkTaken(chunk.part, of: offer, upTo: chunk.end, &context) { partTaken(chunk.part, &context) }
+        let isWholeFile = exchange.session.isOnePart
+        if transfer.chunkTaken(chunk.part, of: offer, upTo: chunk.end, isWholeFile: isWholeFile, &context) {
+            partTaken(chunk.part, &context)
+        }
     }
 
     /// The shell could not read or compress a chunk.

@@ -21,7 +21,7 @@ struct AgentUpload: Hashable {
 
     init(request: UploadRequest, submissionOrder: UInt64, limits: AgentLimits) {
         self.exchange = SessionExchange(request, lossesMax: limits.lossesMax)
-        self.transfer = PartTransfer(of: request.id)
+        self.transfer = PartTransfer(of: request)
         self.submissionOrder = submissionOrder
     }
 
@@ -62,7 +62,7 @@ extension AgentUpload {
         if request == .open, exchange.session.needsChoice {
             guard let connection = context.connections.leastUsed(),
                 let welcome = context.connections[connection]?.welcome,
-                let effects = exchange.choose(by: welcome, now: context.now)
+                let effects = exchange.choose(by: welcome, after: transfer.attempts, now: context.now)
             else { return false }
             apply(effects, &context)
             return true
@@ -121,20 +121,26 @@ extension AgentUpload {
             receivedAnswer(frame, at: place, stage: stage, &context)
         }
         apply(exchange.askAgainIfStranded(&context.clock), &context)
+        context.save(&transfer.attempts, of: id)
+        if transfer.attempts.areHopeless, transfer.parts.stored.isEmpty, context.phase == .running {
+            let welcome = context.connections[place.connection]?.welcome
+            apply(exchange.lifecycle.beginSmaller(&exchange.session, by: welcome), &context)
+        }
     }
 
     /// A frame about the session has come.
     private mutating func receivedAnswer(
         _ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext
     ) {
+        if let refusal = GatewayRefusal(ofSession: frame) {
+            let listsParts = !transfer.parts.stored.isEmpty
+            return apply(exchange.refused(refusal, stage: stage, listsParts: listsParts, &context.clock), &context)
+        }
         let site = context.connections[place.connection]?.welcome?.site
         switch frame {
         case .sessionOpened(let opened): apply(exchange.received(opened, in: place), &context)
         case .sessionExists(let exists):
             apply(exchange.received(exists, stage: stage, site: site, &context.clock), &context)
-        case .sessionRefused(let refused): received(GatewayRefusal(refused), stage: stage, &context)
-        case .error(let report) where report.scope == .session:
-            received(GatewayRefusal(report), stage: stage, &context)
         case .resumeState(let state):
             apply(exchange.received(state, in: place, stage: stage, &context.clock), &context)
         case .partsWanted(let wanted): apply(exchange.received(wanted, in: place), &context)
@@ -148,11 +154,6 @@ extension AgentUpload {
         }
     }
 
-    private mutating func received(_ refusal: GatewayRefusal, stage: Stage, _ context: inout AgentContext) {
-        let listsParts = !transfer.parts.stored.isEmpty
-        apply(exchange.refused(refusal, stage: stage, listsParts: listsParts, &context.clock), &context)
-    }
-
     /// A frame of the gateway has closed the slot. The parts that were offered in it wait for another slot.
     mutating func linkClosed(_ place: Attachment, _ context: inout AgentContext) {
         exchange.lifecycle.closed(place)
@@ -162,7 +163,7 @@ extension AgentUpload {
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         guard exchange.lifecycle.links.contains(connection) else { return }
         let effects = exchange.connectionLost(connection, now: context.now)
-        transfer.connectionLost(connection, &context)
+        transfer.connectionLost(connection, isLast: exchange.lifecycle.links.isEmpty, &context)
         apply(effects, &context)
     }
 

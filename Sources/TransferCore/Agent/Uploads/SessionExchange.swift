@@ -105,12 +105,12 @@ extension SessionExchange {
 extension SessionExchange {
     /// Chooses the part size as soon as a gateway has named its limits in WELCOME. A file that is unchanged since it
     /// was stored in this gateway's store needs no session.
-    mutating func choose(by welcome: Welcome, now: Instant) -> [UploadEffect]? {
+    mutating func choose(by welcome: Welcome, after attempts: FruitlessAttempts, now: Instant) -> [UploadEffect]? {
         if !session.isRecorded, let proof = session.request.proofIfUnchanged(at: welcome.site) {
             site = welcome.site
             return [.progress, .unchanged(proof)]
         }
-        return switch session.choose(by: welcome, now: now) {
+        return switch session.choose(by: welcome, after: attempts, now: now) {
         case nil: nil
         case .wait(let end, let rest):
             rest > .zero

@@ -54,6 +54,8 @@ package struct UploadRequest: Hashable, Sendable {
     /// instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
+    /// The attempts of this upload that were fruitless so far, according to the journal (`FruitlessAttempts`).
+    package var fruitlessAttempts = 0
     /// Whether the journal has a proof for this key: the key may then hold the file already, so that nothing has to be
     /// sent.
     package var wasStoredBefore: Bool

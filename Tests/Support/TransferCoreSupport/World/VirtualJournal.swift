@@ -15,6 +15,8 @@ package final class VirtualJournal {
         package var saved: SavedSession?
         package var parts: [PartNumber: PartListEntry] = [:]
         package var isDropping = false
+        /// The attempts in a row that sent data and brought no part into the store.
+        package var fruitless = 0
         package var outcome: UploadOutcome?
         /// The object that was last stored under the key, and the file that was its source.
         package var proof: StoredProof?
@@ -47,6 +49,7 @@ package final class VirtualJournal {
             rows[id]?.parts = [:]
             rows[id]?.proof = nil
             rows[id]?.withdrawn = nil
+            rows[id]?.fruitless = 0
         }
     }
 
@@ -78,6 +81,7 @@ package final class VirtualJournal {
             rows[id]?.parts = [:]
             rows[id]?.saved?.token = []
             rows[id]?.saved?.losses = losses
+        case .fruitless(let id, let count): if rows[id]?.saved != nil { rows[id]?.fruitless = count }
         case .dropping(let id): if rows[id]?.saved != nil { rows[id]?.isDropping = true }
         case .mayStillAppear(let id): if let stamp = rows[id]?.saved?.stamp { rows[id]?.withdrawn = stamp }
         case .finished(let id, let outcome):
@@ -91,6 +95,7 @@ package final class VirtualJournal {
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
             rows[id]?.isDropping = false
+            rows[id]?.fruitless = 0
         case .site(let site): self.site = site
         case .doubted(let key): for id in rows.keys where rows[id]?.key == key { rows[id]?.proof?.stampCounts = false }
         case .receipt(let receipt): receipts.append(receipt)
@@ -119,6 +124,7 @@ package final class VirtualJournal {
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
             partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.proof != nil)
         request.proof = row.proof
+        request.fruitlessAttempts = row.fruitless
         // The simulated journal has no clock, so the agent waits for the whole put limit, as it does after a reboot.
         request.withdrawn = row.withdrawn.map { WithdrawnVersion(stamp: $0, age: .zero) }
         return request

@@ -107,6 +107,19 @@ import WireProtocol
         }
     }
 
+    @Test func smallestPartSizeHoldsTheFile() {
+        let (amazon, mebibyte) = (Self.amazon, Self.mebibyte)
+        let table: [(fileBytes: UInt64, expected: UInt64)] = [
+            (0, 5 * mebibyte), (1, 5 * mebibyte), (50_000 * mebibyte, 5 * mebibyte),
+            (50_000 * mebibyte + 1, 5 * mebibyte + 1), (100_000 * mebibyte, 10 * mebibyte),
+        ]
+        for (fileBytes, expected) in table {
+            #expect(amazon.smallestPartBytes(fileBytes: fileBytes) == expected, "\(fileBytes)")
+            #expect(amazon.allows(fileBytes: fileBytes, partBytes: expected))
+        }
+        #expect(amazon.smallestPartBytes(fileBytes: .max) == amazon.partBytesMax)
+    }
+
     @Test func requestedPartSizeIsUsedOrRefused() throws {
         let rule = Self.small
         let mebibyte = Self.mebibyte
