@@ -59,10 +59,8 @@ extension Agent {
 
     /// When the run gives up for lack of a gateway; `nil` while one is connected, or if nothing waits for one.
     package var awaitsGatewayUntil: Instant? {
-        guard phase == .running, !isIdle, !context.connections.values.contains(where: { $0.opened != nil }) else {
-            return nil
-        }
-        return giveUpAt
+        let isConnected = context.connections.values.contains { $0.opened != nil }
+        return phase == .running && !isIdle && !isConnected ? giveUpAt : nil
     }
 
     /// An upload's figures; `nil` once it has ended.

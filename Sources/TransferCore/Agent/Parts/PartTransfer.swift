@@ -13,11 +13,14 @@ struct PartTransfer: Hashable {
     /// Plain bytes that this run put on the wire.
     private(set) var bytesSent: UInt64 = 0
     /// Bytes that this run found stored.
-    private(set) var bytesResumed: UInt64 = 0
+    var bytesResumed: UInt64 = 0
 
     /// At this number of mismatches the upload ends. A mismatch means that the gateway received other bytes of a part
     /// than the agent hashed.
-    private static let mismatchesMax = 3
+    static let mismatchesMax = 3
+
+    /// Whether the parts are too large for the connections, and nothing is stored that smaller parts would lose.
+    var isFutile: Bool { attempts.areHopeless && parts.stored.isEmpty }
 
     init(of request: UploadRequest) {
         self.id = request.id
@@ -145,9 +148,12 @@ extension PartTransfer {
     ///
     /// - Returns: whether the socket has the whole part.
     mutating func chunkTaken(
-        _ number: PartNumber, of offer: OfferID, upTo end: ByteOffset, isWholeFile: Bool, _ context: inout AgentContext
+        _ chunk: Chunk, of offer: OfferID, isWholeFile: Bool, _ context: inout AgentContext
     ) -> Bool {
-        guard let result = parts[number]?.taken(upTo: end, of: offer), let part = parts[number] else { return false }
+        let number = chunk.part
+        guard let result = parts[number]?.taken(upTo: chunk.end, of: offer), let part = parts[number] else {
+            return false
+        }
         if result.isProgress { context.progressAt = context.now }
         attempts.dataSent(of: part, isWholeFile: isWholeFile, on: context.connections)
         context.save(&attempts, of: id)
@@ -168,84 +174,6 @@ extension PartTransfer {
         parts[number]?.allTaken()
         guard let part = parts[number], let place = part.place, let digest = part.digest else { return nil }
         return (place, digest, part.size)
-    }
-}
-
-// MARK: - Answers
-
-extension PartTransfer {
-    /// A frame about a part has come in a slot.
-    ///
-    /// - Returns: the part, and what follows for it; `nil` for a frame that is about no part.
-    mutating func received(
-        _ frame: Frame, at place: Attachment, isStream: Bool, _ store: inout StoreTrust
-    ) -> (part: PartNumber, result: OnPart)? {
-        attempts.received(frame, namesPartials: !parts.knowsPartials)
-        switch frame {
-        case .partDecision(let decision):
-            return (decision.part, received(decision, at: place, isStream: isStream))
-        case .received(let received):
-            let (credit, isProgress) = parts.received(received, at: place)
-            let connection = place.connection
-            return (
-                received.part,
-                isProgress ? .arrived(credit, on: connection) : .credit(credit, on: connection, earlyBytes: 0)
-            )
-        case .stored(let stored):
-            guard parts.isStored(stored, at: place) else { return nil }
-            store.stored()
-            return (stored.part, .stored(etag: stored.etag))
-        case .error(let report):
-            guard case .part(let number) = report.scope else { return nil }
-            return (number, received(GatewayRefusal(report), of: number, at: place, isStream: isStream))
-        default:
-            return nil
-        }
-    }
-
-    private mutating func received(_ decision: PartDecision, at place: Attachment, isStream: Bool) -> OnPart {
-        let number = decision.part
-        guard let part = parts[number], part.isUndecided(in: place) else { return .nothing }
-        switch decision.decision {
-        case .send(let offset, let limit):
-            let earlyBytes = parts.takeEarlyBytes(number)?.earlyBytes ?? 0
-            let credit = parts[number]?.granted(from: offset, limit: limit) ?? .nothing
-            return .credit(credit, on: place.connection, earlyBytes: earlyBytes)
-        case .have(let etag):
-            bytesResumed += part.size
-            return .stored(etag: etag)
-        case .later(let code, let retryAfterMilliseconds):
-            return .defer(GatewayRefusal(code, adviceMilliseconds: retryAfterMilliseconds))
-        case .no(let code):
-            return refused(number, GatewayRefusal(code), isStream: isStream)
-        }
-    }
-
-    /// ERROR of part scope has come in a slot.
-    private mutating func received(
-        _ refusal: GatewayRefusal, of number: PartNumber, at place: Attachment, isStream: Bool
-    ) -> OnPart {
-        if parts[number]?.place == place { return refused(number, refusal, isStream: isStream) }
-        // The agent has no offer of the part in this slot. Either the gateway had named the part in this slot and has
-        // now evicted it: then the agent offers the part after reading it. Or the report concerns an earlier offer, and
-        // the agent ignores it.
-        guard parts.evicted(number, at: place) else { return .nothing }
-        switch FailureRule.reaction(to: refusal.code, in: .part) {
-        case .report, .stop: return .end(refusal.failure)
-        case .tryAgain, .reconnect, .beginAnew, .readAgain: return .nothing
-        }
-    }
-
-    /// A part was refused: by a decision, or while it was being received or stored.
-    private func refused(_ number: PartNumber, _ refusal: GatewayRefusal, isStream: Bool) -> OnPart {
-        guard let part = parts[number] else { return .nothing }
-        return switch FailureRule.reaction(to: refusal.code, in: .part) {
-        case .readAgain where part.mismatches + 1 < Self.mismatchesMax: .readAgain
-        case .readAgain: .end(refusal.failure)
-        // No later run can read the stream again, so the upload drops the session of a stream.
-        case .report, .stop: isStream ? .abandon(refusal.failure) : .end(refusal.failure)
-        case .tryAgain, .reconnect, .beginAnew: .defer(refusal)
-        }
     }
 }
 

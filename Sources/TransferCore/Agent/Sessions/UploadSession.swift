@@ -321,6 +321,18 @@ extension UploadSession {
         case record(FileStamp, partBytes: UInt64)
     }
 
+    private var partSize: PartSizeChoice {
+        PartSizeChoice(request: request, fileBytes: request.isStream ? nil : stamp?.size)
+    }
+
+    /// Whether a session with smaller parts may take the place of this one.
+    func couldHaveSmallerParts(by rule: PartRule) -> Bool {
+        // The file may be stored under the key already. With this policy a new session would take that object for
+        // another writer's.
+        if isOnePart, mayStillAppear, policy == .fail { return false }
+        return plan.map { partSize.couldBeSmaller(than: $0, by: rule) } ?? false
+    }
+
     /// Chooses the part size within the limits of a gateway.
     package mutating func choose(
         by welcome: Welcome, after attempts: FruitlessAttempts = FruitlessAttempts(), now: Instant
@@ -330,10 +342,10 @@ extension UploadSession {
         if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: now) {
             return .wait(until: end, rest: rest)
         }
-        switch partBytes(by: welcome.rule, small: attempts.needSmallParts) {
+        switch partSize.partBytes(by: welcome.rule, small: attempts.needSmallParts) {
         case .failure(let failure): return .fail(failure)
         case .success(let partBytes):
-            plan = PartPlan(fileBytes: request.isStream ? nil : stamp.size, partBytes: partBytes)
+            plan = PartPlan(fileBytes: partSize.fileBytes, partBytes: partBytes)
             streamPartsMax = welcome.rule.partsMax
             return .record(stamp, partBytes: partBytes)
         }

@@ -94,10 +94,8 @@ extension AgentUpload {
 
     /// The socket has taken a chunk of this upload.
     mutating func chunkTaken(_ chunk: Chunk, of offer: OfferID, _ context: inout AgentContext) {
-        let isWholeFile = exchange.session.isOnePart
-        if transfer.chunkTaken(chunk.part, of: offer, upTo: chunk.end, isWholeFile: isWholeFile, &context) {
-            partTaken(chunk.part, &context)
-        }
+        let isWhole = transfer.chunkTaken(chunk, of: offer, isWholeFile: exchange.session.isOnePart, &context)
+        if isWhole { partTaken(chunk.part, &context) }
     }
 
     /// The shell could not read or compress a chunk.

@@ -54,9 +54,7 @@ extension AgentUpload {
         return UploadNeeds(of: exchange, transfer.parts, isSmall: isSmall, context.limits, now: context.now)
     }
 
-    /// Sends the request that is due.
-    ///
-    /// - Returns: whether a request was sent or a session was chosen.
+    /// - Returns: whether the request that is due was sent, or a session was chosen for it.
     private mutating func runPendingRequest(_ context: inout AgentContext) -> Bool {
         guard let request = exchange.lifecycle.due(at: context.now) else { return false }
         if request == .open, exchange.session.needsChoice {
@@ -122,8 +120,7 @@ extension AgentUpload {
         }
         apply(exchange.askAgainIfStranded(&context.clock), &context)
         context.save(&transfer.attempts, of: id)
-        if transfer.attempts.areHopeless, transfer.parts.stored.isEmpty, context.phase == .running {
-            let welcome = context.connections[place.connection]?.welcome
+        if transfer.isFutile, context.phase == .running, let welcome = context.connections[place.connection]?.welcome {
             apply(exchange.lifecycle.beginSmaller(&exchange.session, by: welcome), &context)
         }
     }

@@ -238,8 +238,8 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// Replaces the session by one with smaller parts, if the gateway allows smaller ones. Nothing of the session is
     /// stored.
-    mutating func beginSmaller(_ session: inout UploadSession, by welcome: Welcome?) -> [UploadEffect] {
-        guard phase == .transferring, let welcome, session.couldHaveSmallerParts(by: welcome.rule) else { return [] }
+    mutating func beginSmaller(_ session: inout UploadSession, by welcome: Welcome) -> [UploadEffect] {
+        guard phase == .transferring, session.couldHaveSmallerParts(by: welcome.rule) else { return [] }
         // The write removes the token, so that the next run does not resume a session that this run has aborted.
         let id = session.request.id
         let effects: [UploadEffect] = [.leave, .forgetParts, .journal(.lost(id, losses: session.losses))]

@@ -1,19 +1,21 @@
 import TransferCommon
 import WireProtocol
 
-// The size of the parts of an upload.
-
-extension UploadSession {
+/// Chooses the part size of an upload.
+struct PartSizeChoice {
     private static let streamPartBytesMax: UInt64 = 1 << 30
+
+    let request: UploadRequest
+    /// Bytes of the file; `nil` for a stream.
+    let fileBytes: UInt64?
 
     /// The part size of the session that is about to be chosen.
     ///
     /// - Parameter small: whether the parts should be as small as the gateway allows.
     func partBytes(by rule: PartRule, small: Bool) -> Result<UInt64, UploadFailure> {
-        let known = request.isStream ? nil : stamp?.size
         let partBytes: UInt64
         do {
-            partBytes = try rule.partBytes(fileBytes: known, wish: request.partBytesWish)
+            partBytes = try rule.partBytes(fileBytes: fileBytes, wish: request.partBytesWish)
         } catch {
             return .failure(error.failure)
         }
@@ -21,17 +23,14 @@ extension UploadSession {
             let message = "parts of a stream wait in memory: give a --part-size of at most 1GiB"
             return .failure(UploadFailure(.partSizeUnsupported, message))
         }
-        guard small, let known, request.partBytesWish == nil else { return .success(partBytes) }
-        return .success(min(partBytes, rule.smallestPartBytes(fileBytes: known)))
+        guard small, let fileBytes, request.partBytesWish == nil else { return .success(partBytes) }
+        return .success(min(partBytes, rule.smallestPartBytes(fileBytes: fileBytes)))
     }
 
     /// Whether another session of the file could have smaller parts. The part size of a session never changes. A part
     /// size that the user chose stays, and a stream cannot be read again.
-    func couldHaveSmallerParts(by rule: PartRule) -> Bool {
-        guard !request.isStream, request.partBytesWish == nil, let plan, let fileBytes else { return false }
-        // The file may be stored under the key already. With this policy a new session would take that object for
-        // another writer's.
-        if isOnePart, mayStillAppear, policy == .fail { return false }
+    func couldBeSmaller(than plan: PartPlan, by rule: PartRule) -> Bool {
+        guard !request.isStream, request.partBytesWish == nil, let fileBytes else { return false }
         return rule.smallestPartBytes(fileBytes: fileBytes) < min(plan.partBytes, fileBytes)
     }
 }
