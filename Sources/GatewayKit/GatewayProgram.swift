@@ -3,6 +3,7 @@ import ObjectStore
 import S3Store
 import ServiceLifecycle
 import SystemSupport
+import TransferCore
 
 /// The command `sluice-gateway serve`, with its settings.
 package struct GatewayProgram: Sendable {
@@ -55,8 +56,12 @@ package struct GatewayProgram: Sendable {
         configuration.unfinishedExpiry = unfinishedExpiry
         tell(of: store, logger)
         if let drainLimit { configuration.drainLimit = drainLimit }
+        let metadata: Logger.Metadata = [
+            "store": "\(site.location)", "version": "\(software)", "budget.bytes": "\(limits.budgetBytes)",
+        ]
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             print("listening on \(address)")
+            logger.notice("Serving", metadata: metadata.merging(["listen": "\(address)"]) { $1 })
         }
         // Pass a silent logger: the service group would log its whole configuration at start.
         let services = ServiceGroup(services: [server], logger: .silent)

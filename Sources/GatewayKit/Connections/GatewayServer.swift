@@ -135,7 +135,12 @@ package struct GatewayServer: Service {
             try? await gracefulShutdown()  // Throws only if the task is cancelled, which also means to stop.
             // Stop accepting connections. Closing fails only if the listener is closed already.
             try? await listener.close()
+            let sessions = await shell.sessionCount
             await drain(shell)
+            let unfinished = await shell.sessionCount
+            logger.notice(
+                "Stopped by SIGTERM or SIGINT",
+                metadata: ["sessions.before": "\(sessions)", "sessions.unfinished": "\(unfinished)"])
             tasks.cancelAll()
         }
         await shell.finish()

@@ -22,6 +22,21 @@ extension EndToEndTests {
             }
         }
 
+        /// An operator sees in the log when a gateway has begun to serve, with what, and why it has ended.
+        @Test func beginAndEndAreLogged() async throws {
+            try await Site.with { site in
+                try await site.withGateway(["--budget", "32MiB"]) { gateway in
+                    let store = try #require(site.storage.options.last)
+                    try await gateway.waitForLog(
+                        of: "Serving", "listen=127.0.0.1:\(gateway.port)", "store=\(store)", "version=sluice-gateway",
+                        "budget.bytes=\(32 << 20)")
+                    gateway.program.kill(SIGTERM)
+                    #expect(try await gateway.program.waitForExit(within: Site.deadline) == .exited(0))
+                    try await gateway.waitForLog(of: "Stopped by SIGTERM or SIGINT", "sessions.unfinished=0")
+                }
+            }
+        }
+
         @Test func runningGatewayFollowsDeviceList() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
