@@ -16,6 +16,8 @@ package enum ShellEvent: Sendable {
     case checked(CheckedFile)
     /// A message about a file that is still being uploaded.
     case note(key: String, String)
+    /// The push has left out these special files.
+    case leftOut(SpecialFiles)
     /// The run waits for a gateway.
     case awaitingGateway(GatewayAbsence.Notice)
     /// The machine has ended the run. The outcomes of uploads that end with it follow.

@@ -40,6 +40,9 @@ package struct FileBatches: Sendable {
         self.prefix = prefix
     }
 
+    /// As `FileWalk.specialFiles`.
+    package var specialFiles: SpecialFiles { files.specialFiles }
+
     /// The next files, at most `count`; empty at the end of the walk.
     package mutating func next(atMost count: Int) -> [Candidate] {
         var batch: [Candidate] = []

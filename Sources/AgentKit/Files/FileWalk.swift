@@ -62,6 +62,9 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     /// Whether `next` has returned `nil` for want of a descriptor.
     package private(set) var lacksDescriptor = false
 
+    /// The special files below directories that the walk has found so far, and has left out.
+    package private(set) var specialFiles = SpecialFiles()
+
     /// Whether the walk has unvisited files or directories.
     package var hasMore: Bool { !pending.isEmpty }
 
@@ -167,6 +170,9 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
                 return refused(error)
             }
         default:
+            if let kind = SpecialFiles.Kind(mode: status.st_mode), filter.sendsFile(below) {
+                specialFiles.add(kind, path: path)
+            }
             return nil
         }
     }

@@ -105,6 +105,7 @@ struct FilePush {
         }
         notBegun.count += waiting.count + unopened.count + leftCount
         if isStopped { notBegun = notBegun + (try await submission.threads.runIfActive { [walk] in walk.countRest() }) }
+        submission.events.add([.leftOut(walk.specialFiles)])
         return count
     }
 
@@ -353,6 +354,8 @@ final class SharedWalk: Sendable {
     func next(atMost count: Int, waitsForDescriptor waits: Bool) -> FileBatches.Batch {
         batches.withLock { $0.next(atMost: count, waitsForDescriptor: waits) }
     }
+
+    var specialFiles: SpecialFiles { batches.withLock { $0.specialFiles } }
 
     /// Counts the files that the walk has not reached.
     ///

@@ -78,6 +78,8 @@ package struct RunSummary: Equatable, Sendable {
     package var notBegun = NotBegun()
     /// What the user can do for the files that the run did not begin.
     package var step = NextStep.push
+    /// Special files below directories, which are not sent.
+    package var specialFiles = SpecialFiles()
     /// Why the run has ended before all its work was done; `nil` if it has not, or if the user interrupted it.
     package var ending: UploadFailure?
     /// Stored files that were not read, because they are unchanged since they were stored.

@@ -297,6 +297,8 @@ package struct Uploader: Sendable {
                     names[id] = (path, key, purpose)
                 case .note(let key, let text):
                     observe(.note(key: key, text))
+                case .leftOut(let files):
+                    summary.specialFiles = files
                 case .awaitingGateway(let notice):
                     let gateway = (configuration.host, configuration.port)
                     observe(.awaitingGateway(notice.sentence(gateway, now: Date(), then: work.nextStep)))

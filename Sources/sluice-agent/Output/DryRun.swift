@@ -62,6 +62,8 @@ package struct DryRun {
                 print("cannot send  \(found.path): \(error.cause)")
             }
         }
+        for path in batches.specialFiles.paths { print("leaves out  \(path): a FIFO, socket or device") }
+        if let sentence = batches.specialFiles.sentence { print(sentence) }
         print("\(summary.files - summary.failures.count) files, \(ReadableQuantity.size(summary.bytes)) in all")
         return summary.exitCode
     }

@@ -116,6 +116,7 @@ package final class ProgressLines: Sendable {
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ]
             if let withoutReceipt = summary.withoutReceipt { line["without_receipt"] = withoutReceipt }
+            if summary.specialFiles.count > 0 { line["special_files"] = summary.specialFiles.paths }
             if !summary.notBegun.isNothing {
                 line["not_begun"] = summary.notBegun.mayBeMore ? true : summary.notBegun.count
             }
@@ -285,6 +286,7 @@ package final class ProgressLines: Sendable {
         if summary.files > summary.failures.count || summary.bytesSent > 0 {
             lines.append(totals(of: summary))
         }
+        if let sentence = summary.specialFiles.sentence { lines.append(sentence) }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
                 "\(count) stored without a receipt; sluice-agent check --remote --read-back asks for "

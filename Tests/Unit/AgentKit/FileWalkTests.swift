@@ -24,6 +24,29 @@ struct FileWalkTests {
         }
     }
 
+    /// Special files are not sent. The walk counts those that its filter would let pass, so that the user learns of
+    /// them.
+    @Test func specialFilesAreCounted() async throws {
+        try await withTree(["a/file"]) { root in
+            for name in ["a/pipe", "pipe", "skipped.tmp"] {
+                try #require(mkfifo(root.appending(path: name).path(percentEncoded: false), 0o600) == 0)
+            }
+            try FileManager.default.createSymbolicLink(
+                at: root.appending(path: "link"), withDestinationURL: root.appending(path: "pipe"))
+            let path = root.path(percentEncoded: false)
+            var walk = FileWalk(paths: [path], filter: FileFilter(included: [], excluded: ["*.tmp"]))
+            var keys: [String] = []
+            while let found = walk.next() { keys.append(found.key) }
+            #expect(keys == ["a/file"])
+            #expect(walk.specialFiles.sentence == "2 special files left out: 2 FIFOs")
+            #expect(walk.specialFiles.paths.map { $0.hasSuffix("/a/pipe") } == [true, false])
+            var mixed = walk.specialFiles
+            mixed.add(.socket, path: "s")
+            #expect(mixed.sentence == "3 special files left out: 2 FIFOs, 1 socket" && mixed.count == 3)
+            #expect(SpecialFiles().sentence == nil)
+        }
+    }
+
     @Test func doesNotFollowLinksBelowADirectory() async throws {
         try await withTree(["file"]) { root in
             try FileManager.default.createSymbolicLink(at: root.appending(path: "loop"), withDestinationURL: root)
