@@ -115,7 +115,6 @@ package struct ProxySettings: Sendable {
         }
     }
 
-    /// An IPv4 address as a number; `nil` for other texts.
     private static func address(_ text: Substring) -> UInt32? {
         let octets = text.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
         guard octets.count == 4 else { return nil }

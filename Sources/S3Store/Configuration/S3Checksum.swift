@@ -4,11 +4,11 @@
 /// that they do not know. The probe tries the forms.
 package enum S3Checksum: Hashable, Sendable {
     case none
-    /// `x-amz-checksum-sha256`.
+    /// The header `x-amz-checksum-sha256`.
     case sha256
-    /// `x-amz-checksum-sha256`, and `x-amz-sdk-checksum-algorithm`, which some stores look for instead.
+    /// The headers `x-amz-checksum-sha256` and `x-amz-sdk-checksum-algorithm`. Some stores look for the second one.
     case sha256Named
-    /// `Content-MD5`. The header is sent before the body, and the gateway cannot hash a large body before it sends it.
+    /// The header `Content-MD5`. The client sends it before the body, and cannot hash a large body before sending it.
     /// So a large body has the header only if the agent has sent the MD5.
     case md5
 

@@ -132,7 +132,6 @@ package struct S3Endpoint: Hashable, Sendable {
         region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
     }
 
-    /// Splits AWS's `s3.amazonaws.com` and `s3.<region>.amazonaws.com` into the region, if any, and the suffix.
     private static func partsOfAWS(_ host: String) -> (region: String?, suffix: String)? {
         for suffix in ["amazonaws.com", "amazonaws.com.cn"] where host.hasSuffix("." + suffix) {
             let labels = host.dropLast(suffix.count + 1).split(separator: ".", omittingEmptySubsequences: false)
@@ -142,9 +141,8 @@ package struct S3Endpoint: Hashable, Sendable {
         return nil
     }
 
-    /// Parses what follows the host and the port. The path may have only characters that are the same in encoded form,
-    /// and no segment that a server would remove, such as `..`. Otherwise a store could compute the signature over
-    /// another path.
+    /// The path may have only characters that are the same in encoded form, and no segment that a server would remove,
+    /// such as `..`. Otherwise a store could compute the signature over another path.
     private static func path(in text: Substring) throws(S3ConfigurationError) -> String {
         let path = text.hasSuffix("/") ? text.dropLast() : text
         guard !path.isEmpty else { return "" }

@@ -112,9 +112,9 @@ package struct S3Provider: Hashable, Sendable {
 
 /// Where a request names the bucket.
 package enum S3Addressing: String, CaseIterable, Hashable, Sendable {
-    /// `https://host/bucket/key`
+    /// The bucket is named in the path: `https://host/bucket/key`.
     case path
-    /// `https://bucket.host/key`
+    /// The bucket is named in the host name: `https://bucket.host/key`.
     case virtual
 }
 

@@ -47,6 +47,8 @@ package final class CredentialChain: S3CredentialSource {
             ], logger: logger)
     }
 
+    /// Returns credentials from the first source that has some.
+    ///
     /// - Throws: `.denied` if no source has credentials.
     package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
         if let link = chosen.withLock({ $0 }) {

@@ -17,8 +17,7 @@ final class CredentialKeeper: Sendable {
         /// Whether the log already says that the store refuses the credentials.
         var isWarned = false
 
-        /// Whether a line of the log may say that the store refuses the credentials. If a store refuses and accepts
-        /// them in turn, there is at most one such line a minute.
+        /// If a store refuses and accepts the credentials in turn, the log says so at most once a minute.
         mutating func mayWarn() -> Bool {
             let now = ContinuousClock.now
             guard !isWarned, lastWarning.map({ now - $0 >= .seconds(60) }) ?? true else { return false }
@@ -58,7 +57,6 @@ final class CredentialKeeper: Sendable {
         }
     }
 
-    /// What a request has to do, and the renewal that it starts or waits for.
     private func advise() -> (advice: CredentialLease.Advice, renewal: Renewal?) {
         state.withLock { state in
             let advice = state.lease.advice(now: clock.now, at: .now)
@@ -69,7 +67,8 @@ final class CredentialKeeper: Sendable {
         }
     }
 
-    /// Called after the store accepted a request.
+    /// Records that the store accepted a request with these credentials. Logs this if the log says that the store
+    /// refuses them.
     func accepted(_ credentials: S3Credentials) {
         let isNews = state.withLock { state in
             state.lease.accepted(credentials)
@@ -112,8 +111,8 @@ final class CredentialKeeper: Sendable {
         return false
     }
 
-    /// Logs that the store refuses the credentials and that there are no others. A refusal without an error code is not
-    /// logged here: it may have another reason, and one missing permission causes many such refusals.
+    /// Does not log a refusal without an error code: it may have another reason, and one missing permission causes many
+    /// such refusals.
     private func warn(_ refusal: CredentialLease.Refusal) {
         guard refusal == .certain, state.withLock({ $0.mayWarn() }) else { return }
         logger.warning("The store refuses the gateway's credentials")
@@ -126,8 +125,8 @@ final class CredentialKeeper: Sendable {
         _ = await renewal?.value
     }
 
-    /// Returns the running renewal, or starts one. The renewal is an unstructured task, because it serves all requests
-    /// that arrive while it runs. It continues even if the request that started it is cancelled or does not wait.
+    /// The renewal is an unstructured task, because it serves all requests that arrive while it runs. It continues even
+    /// if the request that started it is cancelled or does not wait.
     private func pending(_ state: inout State) -> Renewal {
         if let renewal = state.renewal { return renewal }
         let old = state.lease.credentials

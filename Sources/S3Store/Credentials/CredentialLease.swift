@@ -30,10 +30,10 @@ package struct CredentialLease: Sendable {
     /// What a request has to do to get credentials.
     package enum Advice: Sendable {
         case use(S3Credentials)
-        /// Use these credentials, and start a renewal.
+        /// The request uses these credentials and starts a renewal.
         case useAndRenew(S3Credentials)
         case waitForRenewal
-        /// Fail with this error. The source failed a moment ago, and it is too early to ask it again.
+        /// The request fails with this error: the source failed a moment ago, and it is too early to ask it again.
         case fail(StoreError)
     }
 
@@ -182,7 +182,7 @@ package struct CredentialLease: Sendable {
 
     // MARK: Answers of the source
 
-    /// Records the source's answer.
+    /// Records credentials that the source has returned.
     ///
     /// - Parameter jitter: a random number in 0...1. It spreads renewals, so that gateways that started together do not
     ///   renew together.

@@ -43,7 +43,7 @@ package struct InstanceCredentials: S3CredentialSource {
         return credentials
     }
 
-    /// - Returns: the address of the service; `nil` if the operator has disabled the service.
+    /// The address of the service; `nil` if the operator has disabled the service.
     package static func origin(_ environment: AWSEnvironment) -> String? {
         guard environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }
         if let endpoint = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] {

@@ -52,7 +52,6 @@ package struct SharedProfile: Sendable {
         return environment.region ?? (try? SharedProfile(environment: environment).settings())?["region"]
     }
 
-    /// - Returns: `nil` if the file does not exist.
     private func text(of path: String) throws(StoreError) -> String? {
         do {
             let bytes = try BoundedFile.read(path, bytesMax: Self.bytesMax, access: .anyone)

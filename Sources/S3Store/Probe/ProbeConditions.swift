@@ -7,7 +7,6 @@ import WireProtocol
 struct ProbeConditions {
     let probe: StoreProbe
 
-    /// An ETag that the object of the probe does not have.
     private static let otherETag = "\"0123456789abcdef0123456789abcdef\""
 
     func ofCompletion() async throws(StoreError) -> S3Provider.Conditions {
@@ -30,8 +29,7 @@ struct ProbeConditions {
         return seen
     }
 
-    /// Whether the store checks the condition `ifAbsent` at the end of the body; `false` if two attempts have not shown
-    /// it.
+    /// - Returns: `false` if two attempts have not shown that the store checks the condition at the end.
     private func isCheckedAtTheEnd() async -> Bool {
         for attempt in 1...2 {
             // Another key for each attempt: an object that the first attempt has left would refuse the second.
@@ -57,12 +55,8 @@ struct ProbeConditions {
         }
     }
 
-    /// What the store does with the conditions `ifAbsent` and `ifMatch` in one kind of request.
-    ///
-    /// - Parameters:
-    ///   - known: the properties in the table of providers. The probe does not send a condition that the store refuses
-    ///     by this table.
-    ///   - sees: sends a request with a condition, and returns what the store did (see `condition`).
+    /// - Parameter known: the properties in the table of providers. The probe does not send a condition that the store
+    ///   refuses by this table.
     private func conditions(
         beyond known: S3Provider.Conditions, _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Conditions {
@@ -88,9 +82,7 @@ struct ProbeConditions {
         return try await sees(.ifMatch(etag: etag)) == .ignored ? .honoured : .refused
     }
 
-    /// Sends a request with a condition. The store is known to accept the same request without a condition. Returns
-    /// `.honoured` if the store refuses the request because of the key's object, `.ignored` if it accepts the request,
-    /// and `.refused` if it refuses the request for any other reason.
+    /// The store is known to accept the same request without a condition, so a refusal is about the condition.
     private func condition(
         _ call: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> S3Provider.Condition {

@@ -35,8 +35,7 @@ struct ProbeDigests {
         }
     }
 
-    /// - Returns: the part that the store accepted in spite of its wrong digest; `nil` if the store refuses it, as it
-    ///   should.
+    /// - Returns: `nil` if the store refuses the part, as it should.
     private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
         do {
             var part = try await probe.uploadPart(upload, offering: probe.otherDigest)

@@ -55,7 +55,7 @@ package struct ProbeFindings {
 
     /// The rule by which the bucket removes unfinished uploads.
     package enum UploadRule: Equatable {
-        /// The store did not say.
+        /// The store did not say whether the bucket has such a rule.
         case unknown
         case none
         /// The bucket removes an upload this number of days after its beginning.
@@ -138,7 +138,6 @@ package struct ProbeFindings {
         }
     }
 
-    /// What the operator has to expect if an optional step got no answer. Warnings contain this sentence.
     private static func consequence(of step: Step) -> String {
         switch step {
         case .listUploads: "An upload whose gateway ended at its very beginning may stay until a rule removes it."

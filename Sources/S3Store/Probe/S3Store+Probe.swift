@@ -39,8 +39,6 @@ extension S3Store {
         return findings.provider
     }
 
-    /// Removes the probe's object, with its versions if the gateway may do so.
-    ///
     /// - Returns: the findings of the probe, with the results of the deletions added.
     private func removing(_ probe: StoreProbe) async -> ProbeFindings {
         var findings = probe.findings

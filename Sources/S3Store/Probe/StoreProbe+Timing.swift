@@ -91,8 +91,7 @@ private final class Rival: Sendable {
     /// Whether this write had no answer yet when its time limit ended.
     var hadToWait: Bool { state.withLock { $0.hadToWait } }
 
-    /// Sends the request. Returns when the store has answered or the time limit has passed; in the latter case the
-    /// request keeps running.
+    /// Returns when the store has answered or the time limit has passed; in the latter case the request keeps running.
     func put(waitingAtMost time: Duration, _ request: @escaping @Sendable () async throws -> Void) async {
         let task = Task {
             // try?: the outcome of the first write shows what the store did with this one.
@@ -108,13 +107,11 @@ private final class Rival: Sendable {
         state.withLock { $0.hadToWait = !$0.hasEnded }
     }
 
-    /// Waits until the request has ended.
     func end() async {
         await state.withLock { $0.task }?.value
     }
 }
 
-/// A body in two pieces. Between them it runs `between`.
 private struct InterruptedBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = any Error

@@ -19,7 +19,6 @@ struct StoreProbe {
     let session: SessionID
     /// The whole key of the probe's object in the bucket.
     let key: String
-    /// The folder of the probes.
     private let folder: S3Folder
     private(set) var findings: ProbeFindings
     let content = ByteBuffer(bytes: [0x2E])
@@ -59,7 +58,6 @@ struct StoreProbe {
 
     // MARK: - An upload that is aborted
 
-    /// Tries what an unfinished upload needs: the form of the digest, the highest part number, the listing, the abort.
     private mutating func tryUpload() async throws(StoreError) {
         var upload: CreatedUpload?
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
@@ -103,8 +101,7 @@ struct StoreProbe {
         findings.refused[.abortUpload] = aborted?.reason == .uploadUnknown ? nil : aborted
     }
 
-    /// Uploads a part with the highest number that the provider is known to accept. If the store refuses it, tries
-    /// lower numbers that stores are known to have as their limit.
+    /// If the store refuses the highest number, tries lower numbers that stores are known to have as their limit.
     ///
     /// The part is too large to be sent in one piece. Some stores give a small part its MD5 as ETag, but not a part of
     /// this size. So the probe compares this part's ETag with the MD5.
@@ -155,8 +152,6 @@ struct StoreProbe {
 
     // MARK: - Objects
 
-    /// Tries to list the gateway's own objects, to put an object, to look it up, to look up a missing object, and to
-    /// list uploads.
     private mutating func tryOwnObjects() async throws(StoreError) {
         findings.refused[.listObjects] = try await calls.refusal(of: .listObjects) { () async throws(StoreError) in
             _ = try await folder.names(prefix: String(describing: session), after: nil)
@@ -188,8 +183,8 @@ struct StoreProbe {
         }
     }
 
-    /// Puts the probe's object without a condition. If the store accepts this and later refuses the same request with a
-    /// condition, the condition is the reason.
+    /// The request has no condition. If the store accepts it and later refuses the same request with a condition, the
+    /// condition is the reason.
     private mutating func tryPut() async throws(StoreError) {
         for form in S3Checksum.candidates(keepsSHA256: table.provider.keepsSHA256) {
             findings.provider.putChecksum = form
@@ -261,11 +256,7 @@ struct StoreProbe {
             try await answer(of: .deleteCondition, otherwise: false, conditions.isHonouredByDeletion)
     }
 
-    /// Asks a question that no upload needs.
-    ///
-    /// - Parameters:
-    ///   - step: the step that is noted in the findings if the store does not answer.
-    ///   - otherwise: the answer to assume in that case.
+    /// - Parameter otherwise: the answer to assume if the store does not answer.
     private mutating func answer<Value>(
         of step: ProbeFindings.Step, otherwise: Value, _ question: () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {

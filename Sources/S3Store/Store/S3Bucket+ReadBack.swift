@@ -11,7 +11,6 @@ import WireProtocol
 // So only the bytes themselves decide, and the client deletes nothing on a guess.
 
 extension S3Bucket {
-    /// What reading an object back has shown about a write.
     private enum Finding {
         /// The object is the written one and has the sent bytes.
         case whole

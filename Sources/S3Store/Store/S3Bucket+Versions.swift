@@ -26,9 +26,7 @@ extension S3Bucket {
         _ = try await sendDeletion(S3Request(.DELETE, key: key))
     }
 
-    /// Sends the deletion of an object or of one version. A missing one is no error.
-    ///
-    /// - Returns: the version that the store names in its answer; `nil` if it names none.
+    /// - Returns: the version that the store names in its answer; `nil` if it names none, or if the object is missing.
     private func sendDeletion(_ request: S3Request) async throws(StoreError) -> String? {
         do {
             return try await client.send(request).headers.value("x-amz-version-id")
@@ -61,10 +59,9 @@ extension S3Bucket {
         return false
     }
 
-    /// Maximum number of pages of versions that one call deletes.
     private static let versionPagesMax = 10
 
-    /// The first page of the versions of keys that begin with this key. The versions of the key itself come first.
+    /// Lists only the first page, on which the versions of the key itself come first.
     private func versions(of key: String) async throws(StoreError) -> [S3Documents.Versions.Version] {
         let request = S3Request.page(of: "versions", prefix: key, after: nil, idMarker: "version-id-marker")
         let response = try await client.send(request)

@@ -14,8 +14,9 @@ struct S3Bucket: Sendable {
     let verifiesBodies: Bool
     let logger: Logger
 
+    /// The headers of an object (HEAD); `nil` if there is no object.
+    ///
     /// - Parameter key: the whole key in the bucket.
-    /// - Returns: `nil` if there is no object.
     func head(at key: String) async throws(StoreError) -> HTTPHeaders? {
         var request = S3Request(.HEAD, key: key)
         if provider.keepsSHA256 { request.headers.append(("x-amz-checksum-mode", "ENABLED")) }
@@ -31,6 +32,9 @@ struct S3Bucket: Sendable {
         }
     }
 
+    /// Writes an object by one request. If the ETag in the answer shows other bytes than the sent ones, reads the
+    /// object back.
+    ///
     /// - Parameter key: the whole key in the bucket.
     func put(
         at key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
@@ -57,6 +61,8 @@ struct S3Bucket: Sendable {
         return stored
     }
 
+    /// Opens an object for reading.
+    ///
     /// - Parameters:
     ///   - key: the whole key in the bucket.
     ///   - version: the id of the version to read; empty for the present object.

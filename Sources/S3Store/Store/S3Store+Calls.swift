@@ -57,10 +57,8 @@ extension S3Store {
         }
     }
 
-    /// Returns the error for a completion with wrong parts. The store's own error does not say which parts are wrong,
-    /// so this method finds them by comparing the parts with a listing of the stored ones.
-    ///
-    /// - Parameter cause: the store's error.
+    /// The store's own error does not say which parts are wrong, so this method compares the parts with a listing of
+    /// the stored ones.
     private func differing(
         _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
     ) async throws(StoreError) -> StoreError {
@@ -74,8 +72,7 @@ extension S3Store {
         return StoreError(.partsInvalid((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
     }
 
-    /// The ETag without quotes. Some stores put it in quotes in one answer and not in another, so ETags are compared
-    /// without them.
+    /// Some stores put an ETag in quotes in one answer and not in another, so ETags are compared without them.
     private func bare(_ etag: String) -> [UInt8] {
         etag.utf8.filter { $0 != UInt8(ascii: "\"") }
     }

@@ -4,6 +4,8 @@ import ObjectStore
 import TransferCommon
 
 extension S3Uploads {
+    /// Makes an object out of the parts of an upload.
+    ///
     /// - Parameter key: the whole key in the bucket.
     func complete(
         at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
@@ -42,7 +44,6 @@ extension S3Uploads {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {
             guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
-            // If the list has a gap, the error names the missing part.
             guard part.number == number else { throw StoreError(.partsInvalid([number])) }
             let isLast = index == parts.count - 1
             guard part.size == parts[0].size || (isLast && part.size < parts[0].size) else {
@@ -68,8 +69,8 @@ extension S3Uploads {
         return text + "</CompleteMultipartUpload>"
     }
 
-    /// The evidence in the store's answer to the completion. An MD5 counts only if the store also keeps metadata.
-    /// Otherwise a later look-up of the object finds no part size, and without a part size the MD5 is no evidence.
+    /// An MD5 counts only if the store also keeps metadata. Otherwise a later look-up of the object finds no part size,
+    /// and without a part size the MD5 is no evidence.
     private func evidence(of parts: [CompletedPart], etag: String, checksum: String?) -> ContentEvidence {
         if bucket.provider.keepsSHA256, let checksum, let (root, _) = S3Digests.compositeSHA256(checksum) {
             return .root(root)

@@ -8,6 +8,8 @@ import TransferCommon
 struct S3Uploads: Sendable {
     let bucket: S3Bucket
 
+    /// Begins an upload whose object gets this metadata.
+    ///
     /// - Parameter key: the whole key in the bucket.
     func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> CreatedUpload {
         var request = S3Request(.POST, key: key)
@@ -29,6 +31,8 @@ struct S3Uploads: Sendable {
             now: response.headers.value("date").flatMap { S3Time.date(header: $0) })
     }
 
+    /// Uploads one part and returns its ETag.
+    ///
     /// - Parameters:
     ///   - key: the whole key in the bucket.
     ///   - verifies: whether the gateway checks the digest itself.
@@ -70,13 +74,14 @@ struct S3Uploads: Sendable {
         parts.sort { $0.number < $1.number }
         guard page.isTruncated else { return PartPage(parts: parts, next: nil) }
         let marker = page.nextPartNumberMarker.flatMap { UInt32($0) }.flatMap { PartNumber($0) }
-        // If the store's marker did not advance, the caller would ask for the same page again and again.
         guard let next = max(marker, parts.last?.number), after.map({ next > $0 }) ?? true else {
             throw StoreError(.damaged, "The store's list of parts does not advance.")
         }
         return PartPage(parts: parts, next: next)
     }
 
+    /// Aborts an upload and removes its parts.
+    ///
     /// - Parameter key: the whole key in the bucket.
     func abort(at key: String, upload: String) async throws(StoreError) {
         _ = try await bucket.client.send(try request(.DELETE, at: key, upload: upload))
@@ -161,7 +166,7 @@ struct S3Uploads: Sendable {
     }
 }
 
-/// A new upload.
+/// A new upload, and the time at which the bucket removes it.
 struct CreatedUpload: Sendable {
     var id: String
     /// The time at which a rule of the bucket removes the upload if it is not complete; `nil` if the store names none.
@@ -170,7 +175,6 @@ struct CreatedUpload: Sendable {
     var now: Date?
 }
 
-/// The greater of two optional numbers; `nil` only if both are `nil`.
 private func max(_ left: PartNumber?, _ right: PartNumber?) -> PartNumber? {
     guard let left, let right else { return left ?? right }
     return Swift.max(left, right)

@@ -75,11 +75,10 @@ struct BodyPump: Sendable {
         }
     }
 
-    /// Passes on all buffers except the last one. Returns the last one if length and digests are right, and throws
-    /// otherwise.
+    /// Passes on all buffers except the last one. Throws if the length or the digest is wrong.
     ///
-    /// - Parameter pass: passes one buffer on, and returns `false` if the request needs no more bytes.
-    /// - Returns: the last buffer; `nil` if `pass` returned `false`. The last buffer of an empty body is empty.
+    /// - Returns: the last buffer, which is empty for an empty body; `nil` if `pass` returned `false`, because the
+    ///   request needs no more bytes.
     private func read(
         _ bytes: some AsyncSequence<ByteBuffer, any Error>, pass: (ByteBuffer) async -> Bool
     ) async throws -> ByteBuffer? {

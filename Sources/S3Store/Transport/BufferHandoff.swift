@@ -30,7 +30,6 @@ final class BufferHandoff: Sendable {
 
     private let state = Mutex(State.idle)
     private let hasBegun = Mutex(false)
-    /// The time at which the waiting buffer was offered; `nil` if no buffer waits.
     private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
     /// Whether the HTTP client has asked for a buffer. If so, it may have sent bytes of the request.

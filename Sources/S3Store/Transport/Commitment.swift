@@ -12,7 +12,7 @@ final class Commitment: Sendable {
 
     private let state = Mutex(State.open)
 
-    /// Called right before an irrevocable step.
+    /// Decides for the irrevocable step, unless the call was cancelled before. Called right before the step.
     ///
     /// - Returns: `false` if the call was cancelled, so that it must not take the step.
     func commit() -> Bool {

@@ -204,13 +204,11 @@ extension S3Client {
         do {
             bytes = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
         } catch {
-            // The body cannot be read: interpret only the status.
             logger.debug("A refusal's body could not be read", metadata: ["error": "\(error)"])
         }
         return await failure(signed.refusal(response, body: bytes), response, of: signed, isBegun: isBegun)
     }
 
-    /// Updates the client's state from a refusal and decides whether another attempt is useful.
     private func failure(
         _ refusal: S3Refusal, _ response: HTTPClientResponse, of signed: S3SignedRequest, isBegun: Bool
     ) async -> S3AttemptFailure {

@@ -43,14 +43,14 @@ struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
 struct S3Meaning: Hashable, Sendable {
     /// What the client has to do before another attempt of the same request can succeed.
     enum Remedy: Hashable, Sendable {
-        /// No remedy: do not repeat the request.
+        /// No remedy: the client does not repeat the request.
         case none
-        /// Wait a while.
+        /// The client waits a while.
         case time
         case newCredentials
-        /// Correct the clock by the time in the answer.
+        /// The client corrects its clock by the time in the answer.
         case otherClock
-        /// Use the region that the answer names.
+        /// The client uses the region that the answer names.
         case otherRegion
     }
 
@@ -133,8 +133,6 @@ extension S3Refusal {
     /// Whether the answer is a redirect. The client does not follow it, and uses only the region that the answer names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
-    /// The sentence for a refusal whose status or error code says more than the reason of the `StoreError`; `nil` for
-    /// other refusals.
     private var specialSentence: String? {
         if isRedirect {
             return "The store redirects requests to another address, and the gateway follows no redirects."
@@ -154,8 +152,7 @@ extension S3Refusal {
     private static let bucketSentence =
         "The store has no bucket of this name: its name, the endpoint or the region may be wrong."
 
-    /// The sentence for a refusal that gives no reason, like every answer to HEAD. The status leaves several causes
-    /// open, so the sentence names what the operator can look at.
+    /// The status leaves several causes open, so the sentence names what the operator can look at.
     private var bareSentence: String? {
         guard code.isEmpty else { return nil }
         switch status {

@@ -17,7 +17,6 @@ extension S3Request {
         operations.first { $0.name == operation }.map { "s3:\($0.right)" }
     }
 
-    /// A call in S3's documentation.
     private struct Call {
         let method: HTTPMethod
         let isBucket: Bool

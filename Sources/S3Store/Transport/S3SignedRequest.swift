@@ -28,8 +28,7 @@ struct S3SignedRequest {
             region: region, retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
     }
 
-    /// A text of the server, without the secrets and the signature of this request; empty for `nil`. With the
-    /// signature, a reader of a log could repeat the request.
+    /// Removes the secrets and the signature. With the signature, a reader of a log could repeat the request.
     private func redacted(_ text: String?) -> String {
         guard let text else { return "" }
         let signature = http.headers.first(name: "authorization")?.suffix(64) ?? ""

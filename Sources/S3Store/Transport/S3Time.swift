@@ -64,8 +64,7 @@ package enum S3Time {
     }
 }
 
-/// A day of the Gregorian calendar. The computation lets years begin in March, so that the leap day is the last day of
-/// a year.
+/// The computation lets years begin in March, so that the leap day is the last day of a year.
 private struct CivilDay {
     var year: Int64
     var month: Int64
@@ -99,7 +98,6 @@ private struct CivilDay {
     }
 }
 
-/// Reads the fields of a date and time from a text, from left to right.
 private struct TimeScanner {
     private var rest: Substring.UTF8View
 
@@ -109,25 +107,18 @@ private struct TimeScanner {
 
     var isAtEnd: Bool { rest.isEmpty }
 
-    /// Skips this character.
-    ///
-    /// - Returns: whether the rest began with it.
     mutating func skip(_ character: Unicode.Scalar) -> Bool {
         guard let first = rest.first, Unicode.Scalar(first) == character else { return false }
         rest.removeFirst()
         return true
     }
 
-    /// Skips all spaces.
-    ///
-    /// - Returns: whether there was one.
     mutating func skipSpaces() -> Bool {
         let count = rest.prefix { $0 == UInt8(ascii: " ") }.count
         rest = rest.dropFirst(count)
         return count > 0
     }
 
-    /// Reads the digits at the beginning of the rest, as many as the range allows; `nil` if there are too few.
     mutating func number(digits: ClosedRange<Int>) -> Int64? {
         let text = rest.prefix(digits.upperBound).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         guard text.count >= digits.lowerBound else { return nil }
@@ -135,7 +126,6 @@ private struct TimeScanner {
         return text.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
     }
 
-    /// Reads a word of letters.
     mutating func word() -> String? {
         let text = rest.prefix { byte in
             (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
@@ -153,9 +143,7 @@ private struct TimeScanner {
         _ = skipSpaces()
     }
 
-    /// Reads hour, minute and second, with or without colons. The second may have a fraction.
-    ///
-    /// - Returns: the seconds since midnight.
+    /// - Returns: the seconds since midnight. The second may have a fraction.
     mutating func time() -> Double? {
         guard let hour = number(digits: 2...2), hour < 24 else { return nil }
         _ = skip(":")
@@ -168,7 +156,6 @@ private struct TimeScanner {
         return fraction().map { whole + $0 }
     }
 
-    /// Reads the digits behind a decimal point.
     private mutating func fraction() -> Double? {
         let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         guard !digits.isEmpty else { return nil }

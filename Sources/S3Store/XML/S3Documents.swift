@@ -168,7 +168,7 @@ extension S3Document {
 
 /// Reads and writes the XML of S3.
 package enum S3XML {
-    /// - Returns: the root element, or `nil` if the bytes are not a complete XML document within the limits.
+    /// The root element; `nil` if the bytes are not a complete XML document within the limits.
     static func root(of bytes: [UInt8]) -> XMLElement? {
         // try?: the caller reports an unreadable answer; why it cannot be read would not help the operator.
         try? XMLReader.read(bytes)

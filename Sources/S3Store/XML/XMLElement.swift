@@ -32,7 +32,6 @@ package struct XMLElement: Equatable, Sendable {
 }
 
 extension String.UnicodeScalarView {
-    /// The scalars without white space at the beginning and the end, as XML defines white space.
     fileprivate var trimmingXMLSpace: Substring.UnicodeScalarView {
         func isSpace(_ scalar: Unicode.Scalar) -> Bool { [" ", "\t", "\n", "\r"].contains(scalar) }
         let tail = drop(while: isSpace)

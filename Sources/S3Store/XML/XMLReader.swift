@@ -31,7 +31,6 @@ package struct XMLReader {
         case exceedsLimits
     }
 
-    /// An element whose end tag has not been read yet.
     private struct Open {
         /// The name as in the document, with its prefix. The end tag must repeat it.
         var name: ArraySlice<UInt8>
@@ -50,7 +49,7 @@ package struct XMLReader {
         self.limits = limits
     }
 
-    /// - Returns: the root element of the document.
+    /// Reads a complete document and returns its root element.
     package static func read(_ bytes: [UInt8], limits: Limits = Limits()) throws(Failure) -> XMLElement {
         // Names and texts become Strings later, so the whole document must be UTF-8.
         guard String(validating: bytes, as: UTF8.self) != nil else { throw .malformed }
@@ -130,7 +129,6 @@ package struct XMLReader {
         close()
     }
 
-    /// Ends the innermost open element: it becomes a child of the element around it, or the root.
     private mutating func close() {
         guard let element = open.popLast() else { return }
         let closed = XMLElement(
@@ -142,7 +140,6 @@ package struct XMLReader {
         }
     }
 
-    /// A name without its namespace prefix.
     private func local(_ name: ArraySlice<UInt8>) -> String {
         let local = name.lastIndex(of: UInt8(ascii: ":")).map { name[($0 + 1)...] } ?? name
         return String(decoding: local, as: UTF8.self)
@@ -170,7 +167,6 @@ package struct XMLReader {
 
     // MARK: Text
 
-    /// Reads the text up to the next markup.
     private mutating func readText() throws(Failure) {
         let text = rest.prefix { $0 != UInt8(ascii: "<") && $0 != UInt8(ascii: "&") }
         rest = rest[text.endIndex...]
@@ -178,7 +174,6 @@ package struct XMLReader {
         if skip("&") { try append(try readReference()) }
     }
 
-    /// Reads a reference to a character, behind its `&`.
     private mutating func readReference() throws(Failure) -> [UInt8] {
         // 16 bytes are enough for each reference that the reader accepts, even for `1114111;` with some leading zeros.
         guard let end = rest.prefix(16).firstIndex(of: UInt8(ascii: ";")) else { throw .malformed }
@@ -197,7 +192,6 @@ package struct XMLReader {
         return Array(String(Character(scalar)).utf8)
     }
 
-    /// The character of a reference like `#233` or `#xE9`.
     private static func scalar(numbered name: String) -> Unicode.Scalar? {
         let isHexadecimal = name.utf8.starts(with: "#x".utf8)
         guard name.utf8.first == UInt8(ascii: "#") else { return nil }
@@ -207,7 +201,7 @@ package struct XMLReader {
         return UInt32(String(Substring(digits)), radix: isHexadecimal ? 16 : 10).flatMap { Unicode.Scalar($0) }
     }
 
-    /// Adds text to the innermost open element. Outside the root there may be only white space.
+    /// Outside the root there may be only white space.
     private mutating func append(_ text: some Collection<UInt8>) throws(Failure) {
         guard !open.isEmpty else {
             guard text.allSatisfy(Self.isSpace) else { throw .malformed }
@@ -225,7 +219,6 @@ package struct XMLReader {
         return isNext
     }
 
-    /// Takes the bytes before a delimiter, and skips the delimiter.
     private mutating func take(upTo delimiter: StaticString) throws(Failure) -> ArraySlice<UInt8> {
         let end: Int? = delimiter.withUTF8Buffer { delimiter in
             guard let first = delimiter.first else { return nil }
