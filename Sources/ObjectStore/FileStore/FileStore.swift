@@ -218,8 +218,8 @@ extension FileStore {
         return gathered
     }
 
-    /// Reads the next buffer. If the source fails, throws `.bodyFailed` or `.cancelled`, so that the failure does not
-    /// look like one of the store.
+    /// If the source fails, throws `.bodyFailed` or `.cancelled`, so that the failure does not look like one of the
+    /// store.
     private func next<Iterator: AsyncIteratorProtocol>(
         of iterator: inout Iterator
     ) async throws(StoreError) -> ByteBuffer? where Iterator.Element == ByteBuffer {
@@ -244,7 +244,6 @@ extension FileStore {
     }
 }
 
-/// The bytes of an open object. Each iterator starts at the first byte.
 private struct OpenObjectBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = StoreError

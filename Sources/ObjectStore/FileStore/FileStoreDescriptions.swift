@@ -33,7 +33,7 @@ struct ObjectDescription: Codable {
 
     /// - Parameters:
     ///   - status: status of the finished file, read after its last byte was synced.
-    ///   - generation: see `OpenFile.generation`.
+    ///   - generation: the generation of the file's inode (`OpenFile.generation`).
     init(
         key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, content: HashedContent
     ) {
@@ -188,7 +188,7 @@ extension FileStatus {
     /// the file changes, this ETag changes, too. So a write with the condition `ifMatch` replaces such an object only
     /// if the file has not changed.
     ///
-    /// - Parameter generation: see `OpenFile.generation`.
+    /// - Parameter generation: the generation of the file's inode (`OpenFile.generation`).
     func fileStoreETag(generation: UInt32) -> String {
         "\"file-\(inode)-\(generation)-\(size)-\(modifiedSeconds).\(modifiedNanoseconds)"
             + "-\(changedSeconds).\(changedNanoseconds)\""

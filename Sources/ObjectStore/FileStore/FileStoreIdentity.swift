@@ -49,7 +49,6 @@ enum FileStoreIdentity {
 
     private static let attemptsMax = 10
 
-    /// - Returns: `nil` if there is no identity file.
     private static func read(_ layout: FileStoreLayout, _ files: FileSystem) throws -> StoreIdentity? {
         let bytes: [UInt8]
         do {
@@ -72,7 +71,6 @@ enum FileStoreIdentity {
         return identity
     }
 
-    /// Generates an identity and writes its file, unless another gateway has made the file first.
     private static func make(
         _ layout: FileStoreLayout, _ instance: FileStoreInstance, _ files: FileSystem
     ) throws {

@@ -98,8 +98,6 @@ struct KeyFolders: Sendable {
         throw StoreError(.unavailable, "A folder of the key keeps being removed.")
     }
 
-    /// - Returns: the folder with this name in `folder`; `nil` if the name does not exist.
-    /// - Throws: `.keyUnsupported` if the name is not a folder of this store.
     private func step(into name: String, from folder: borrowing OpenFolder) throws -> OpenFolder? {
         let next: OpenFolder
         do {
@@ -141,6 +139,8 @@ struct KeyFolders: Sendable {
         return try check(key, in: parent)
     }
 
+    /// Checks a key as `check(_:)` does, in a folder that is open already.
+    ///
     /// - Parameter parent: the folder that contains the object's name.
     func check(_ key: FileStoreKey, in parent: borrowing OpenFolder) throws -> FileStatus? {
         guard let status = try parent.status(of: key.name) else { return nil }
@@ -164,7 +164,6 @@ struct KeyFolders: Sendable {
     }
 }
 
-/// A name in a folder.
 private struct FolderPlace: Hashable, Sendable {
     var parent: FolderIdentity
     var name: [UInt8]
@@ -177,12 +176,11 @@ private final class DurableFolders: Sendable {
     private static let countMax = 4096
     private let folders = Mutex<[FolderPlace: FolderIdentity]>([:])
 
-    /// Whether this store has made this folder durable under this name.
     func contains(_ place: FolderPlace, _ identity: FolderIdentity) -> Bool {
         folders.withLock { $0[place] == identity }
     }
 
-    /// Adds a folder. If the table is full, it is emptied first; that costs no more than syncing folders again.
+    /// If the table is full, it is emptied first; that costs no more than syncing folders again.
     func insert(_ place: FolderPlace, _ identity: FolderIdentity) {
         folders.withLock { folders in
             if folders.count >= Self.countMax { folders.removeAll() }

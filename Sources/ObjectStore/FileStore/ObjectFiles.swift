@@ -14,7 +14,7 @@ struct FinishedFile: Sendable {
     var path: String
     /// Status of the file, read after its last sync.
     var status: FileStatus
-    /// See `OpenFile.generation`.
+    /// The generation of the file's inode (`OpenFile.generation`).
     var generation: UInt32
 }
 
@@ -61,7 +61,6 @@ struct ObjectFiles: Sendable {
         return (summary, OpenObject(file: file))
     }
 
-    /// The description of exactly this file; `nil` if there is none.
     private func description(
         of key: FileStoreKey, status: FileStatus, generation: UInt32
     ) throws -> ObjectDescription? {
@@ -154,7 +153,6 @@ struct ObjectFiles: Sendable {
         }
     }
 
-    /// Gives a finished file the object's name. Tries again if another gateway removes a folder of the key meanwhile.
     private func place(
         _ file: FinishedFile, under key: FileStoreKey, _ condition: PutCondition
     ) throws -> PlacedFile {
@@ -256,9 +254,7 @@ struct ObjectFiles: Sendable {
 
 /// A file that has got the object's name. The name is not durable yet.
 private struct PlacedFile: ~Copyable {
-    /// The folder in which the file has the object's name.
     let parent: OpenFolder
-    /// The key's previous object, if known.
     let replaced: ReplacedFile?
     /// Whether the file was linked and therefore still has its old name in staging or in the upload's folder, too.
     let hasOldName: Bool

@@ -25,7 +25,7 @@ final class StagedFile: Sendable {
         self.state = Mutex(State(file: file, hasher: try SHA256Hasher()))
     }
 
-    /// Appends buffers to the file.
+    /// Appends buffers to the file, and adds them to its digest.
     func append(_ buffers: [ByteBuffer]) throws {
         try state.withLock { state in
             for buffer in buffers {

@@ -85,7 +85,6 @@ struct StoreDirectory: Sendable {
         try uploads.removeInterruptedCompletions()
     }
 
-    /// What is wrong with a path that leads to no directory although something is there.
     private static func sentence(aboutNoDirectory path: String, _ files: FileSystem) -> String {
         // try?: if the path cannot be examined either, the sentence is about its last part, which is likely.
         let what =

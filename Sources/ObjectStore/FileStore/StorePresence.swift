@@ -11,7 +11,8 @@ struct StorePresence: Sendable {
     /// was unmounted.
     let uploadsFolder: FileStatus
 
-    /// Call this before reporting an object or upload as absent.
+    /// Checks that the path still leads to the directory that was opened. Callers do this before they report an object
+    /// or upload as absent.
     ///
     /// - Throws: `.bucketMissing` if the path no longer leads to the directory that was opened. In the empty mount
     ///   point of an unmounted disk, every object would otherwise seem to be absent.

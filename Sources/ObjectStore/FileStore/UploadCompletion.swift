@@ -20,7 +20,6 @@ final class UploadCompletion: Sendable {
     private struct State: ~Copyable {
         var lock: OpenFile
         let joined: OpenFile
-        /// Number of `parts` that have been copied to `joined` completely.
         var joinedParts = 0
         /// Number of bytes of the next part that have been copied to `joined`.
         var joinedBytesOfPart: UInt64 = 0
@@ -119,9 +118,6 @@ final class UploadCompletion: Sendable {
         }
     }
 
-    /// Copies or clones the next `count` bytes of a part into `joined`.
-    ///
-    /// - Parameter isWholePart: whether these bytes are the whole part. Only whole parts are cloned.
     private static func join(
         _ count: UInt64, of source: borrowing OpenFile, isWholePart: Bool, into state: inout State
     ) throws {
@@ -201,8 +197,7 @@ final class UploadCompletion: Sendable {
 }
 
 extension CompletedPart {
-    /// Whether the stored part is the part that the completion names. Compares the digest as well as the ETag: the ETag
-    /// comes from the store, and the digest from the agent.
+    /// Compares the digest as well as the ETag: the ETag comes from the store, and the digest from the agent.
     fileprivate func isSame(as stored: ListedPart) -> Bool {
         stored.size == size && stored.etag == etag && stored.digest == digest
     }

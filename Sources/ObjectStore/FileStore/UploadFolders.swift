@@ -256,7 +256,7 @@ struct UploadFolders: Sendable {
         }
     }
 
-    /// Removes a file or folder from this instance's staging. If that fails, a later gateway removes it.
+    /// If the removal fails, a later gateway removes the file or folder.
     private func removeStaged(_ path: String) {
         do {
             try files.removeTree(path)

@@ -68,9 +68,7 @@ private struct EncodedSessionRecord: Codable {
     var replaces: EncodedCondition?
     var session: String
     var upload: String?
-    /// The user's content type; left out if empty.
     var contentType: String?
-    /// The user's metadata pairs; left out if there are none.
     var metadata: [String: String]?
 
     var condition: WriteCondition? {
@@ -82,11 +80,9 @@ private struct EncodedSessionRecord: Codable {
     }
 }
 
-/// The JSON form of a session's write condition.
 private struct EncodedCondition: Codable {
     /// Which object may be replaced: `nothing`, `anything`, or `session` for an object of that session only.
     var what: String
-    /// The id of the session; present if `what` is `session`.
     var session: String?
 
     init(_ condition: WriteCondition) {
@@ -117,7 +113,7 @@ struct EncodedTime: Codable {
         self.nanoseconds = time.nanoseconds
     }
 
-    /// `nil` if the nanoseconds are out of range.
+    /// The decoded time; `nil` if the nanoseconds are out of range.
     var modificationTime: ModificationTime? {
         nanoseconds < 1_000_000_000 ? ModificationTime(seconds: seconds, nanoseconds: nanoseconds) : nil
     }

@@ -10,7 +10,6 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
     let cleaner: UploadCleaner
 
     package struct AsyncIterator: AsyncIteratorProtocol {
-        /// The store's time, asked for once.
         private enum Clock {
             case notAsked
             case told(Date?)
@@ -45,8 +44,8 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
             return nil
         }
 
-        /// The entry for a record; `nil` if the record has been removed meanwhile. If the record or its upload cannot
-        /// be read, the entry says so, and the iteration continues with the other records.
+        /// - Returns: `nil` if the record has been removed meanwhile. A record that cannot be read does not end the
+        ///   iteration.
         private func entry(_ name: String, now: Date?) async throws(StoreError) -> UnfinishedEntry? {
             let read: SessionRecordEntry?
             do {

@@ -88,8 +88,7 @@ extension UploadCleaner {
         return (zip(empty, answers).filter { $0.1 == true }.map(\.0), false)
     }
 
-    /// Whether an upload can have been begun for a record that was written at this time; `nil` if the store does not
-    /// report both times.
+    /// - Returns: `nil` if the store does not report both times.
     private static func canHaveBegun(_ upload: UploadSummary, after written: Date?) -> Bool? {
         guard let created = upload.created, let written else { return nil }
         let later = created.timeIntervalSince(written)

@@ -16,7 +16,7 @@ package struct ObjectBody: Sendable {
     package let digest: SHA256Digest
     /// MD5 of these bytes; `nil` if neither the device nor the gateway has computed it.
     package let md5: MD5Digest?
-    /// The bytes.
+    /// The bytes of the part or object, in order.
     package let bytes: Bytes
 
     /// - Parameter bytes: the bytes. If the sequence throws an error, the store throws `.bodyFailed` with this error as
@@ -38,7 +38,6 @@ package struct ObjectBody: Sendable {
     }
 }
 
-/// Erases the failure type of a sequence.
 private struct UntypedFailure<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable
 where Base.Element == ByteBuffer {
     typealias Element = ByteBuffer
@@ -63,7 +62,6 @@ where Base.Element == ByteBuffer {
     }
 }
 
-/// A sequence of buffers that are in memory, so that reading it never waits.
 private struct BufferSequence: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = Never

@@ -81,8 +81,6 @@ package enum StoreLocation: Hashable, Sendable {
         text.utf8.contains { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
     }
 
-    /// Decodes percent escapes. Returns `nil` if a percent sign is not followed by two digits, or if the bytes are
-    /// not UTF-8.
     private static func decodingPercents(_ text: String) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]

@@ -23,7 +23,7 @@ package struct ListedPart: Hashable, Sendable {
 
 /// One page of an upload's parts.
 package struct PartPage: Hashable, Sendable {
-    /// Ascending by part number.
+    /// The parts, ascending by part number.
     package var parts: [ListedPart]
     /// The value of `after` for the next page; `nil` on the last page.
     package var next: PartNumber?
