@@ -43,6 +43,8 @@ struct BodyReader {
         return value
     }
 
+    /// Reads a number.
+    ///
     /// - Parameter isMeant: whether the field has a meaning in this frame. If not, it must be 0.
     mutating func integer<Value: FixedWidthInteger>(_ field: String, isMeant: Bool) throws(WireError) -> Value {
         let value: Value = try integer()
@@ -96,6 +98,8 @@ struct BodyReader {
         return try text(field, count: Int(count))
     }
 
+    /// Reads a text with a 16-bit count.
+    ///
     /// - Parameter byteCounts: the allowed lengths, in bytes of UTF-8.
     mutating func text16(_ field: String, _ byteCounts: ClosedRange<Int> = anyCount16) throws(WireError) -> String {
         let count: UInt16 = try integer()
@@ -114,6 +118,8 @@ struct BodyReader {
         try text16(field, 0...WireLimits.messageBytesMax)
     }
 
+    /// Reads a session token.
+    ///
     /// - Parameter isMeant: whether the frame has a token. If not, the field must be empty.
     mutating func token(isMeant: Bool = true) throws(WireError) -> [UInt8] {
         try bytes16("token", 0...(isMeant ? WireLimits.tokenBytesMax : 0))
@@ -259,7 +265,6 @@ struct BodyWriter {
 /// All lengths that a field of type text16 or bytes16 can have.
 let anyCount16 = 0...Int(UInt16.max)
 
-/// The longest prefix of `text` that has at most `byteCountMax` bytes of UTF-8 and splits no Unicode scalar.
 private func prefix(of text: String, byteCountMax: Int) -> String {
     guard text.utf8.count > byteCountMax else { return text }
     var count = 0

@@ -110,8 +110,7 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Checks a header, in the order that the specification prescribes, and returns the state for reading the bytes
-    /// after the header.
+    /// Checks the header in the order that the specification prescribes.
     private func judge(_ header: FrameHeader) throws(WireError) -> State {
         guard let type = FrameType(rawValue: header.type) else {
             guard header.flags & FrameHeader.skippableFlag != 0 else { throw .unknownType(header.type) }
@@ -155,7 +154,6 @@ package struct FrameDecoder: Sendable {
         return whole
     }
 
-    /// Takes at least one and at most `byteCountMax` bytes from the first buffer; `nil` if no byte has arrived.
     private mutating func takePiece(byteCountMax: Int) -> ByteBuffer? {
         guard let first = arrived.first else { return nil }
         guard first.readableBytes > byteCountMax else { return arrived.removeFirst() }

@@ -162,7 +162,6 @@ extension ReceiptStatement {
         guard reader.bytes.isEmpty else { throw .trailingBytes(count: reader.bytes.count) }
     }
 
-    /// The values of `evidenceKind` that a statement may have.
     private static let rootKind: UInt8 = 1
     private static let wholeDigestKind: UInt8 = 2
 
@@ -182,7 +181,6 @@ extension ReceiptStatement {
     }
 }
 
-/// Reads a statement's fields one after the other.
 private struct StatementReader {
     private(set) var bytes: ArraySlice<UInt8>
 

@@ -9,7 +9,6 @@ extension ContentEvidence {
         case wholeDigest = 2
         case compositeMD5 = 3
 
-        /// The lengths, in bytes, that evidence of this kind may have.
         var byteCounts: ClosedRange<Int> {
             switch self {
             case .none: 0...0

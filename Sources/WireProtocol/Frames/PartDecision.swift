@@ -31,7 +31,6 @@ extension PartDecision: FrameBody {
         case later = 2
         case no = 3
 
-        /// The lengths, in bytes, that the ETag may have with this decision.
         var etagByteCounts: ClosedRange<Int> {
             self == .have ? 1...WireLimits.partETagBytesMax : 0...0
         }

@@ -21,7 +21,7 @@ package struct SessionOpened: Hashable, Sendable {
     package let partBytes: UInt64
     /// The token of the session, at most 4,096 bytes.
     package let token: [UInt8]
-    /// `nil` if the session is the one that the agent began.
+    /// The state of an adopted session; `nil` if the session is the one that the agent began.
     package let adoption: Adoption?
 
     package init(session: SessionID, partBytes: UInt64, token: [UInt8], adoption: Adoption? = nil) {
