@@ -12,10 +12,9 @@ package struct ClosingPatience: Equatable, Sendable {
         self.periodsLeft = limits.closingPeriodsMax
     }
 
-    /// Called at the end of each period.
+    /// Decides at the end of a period whether the connection may stay open for another one.
     ///
-    /// - Returns: whether the connection may stay open for another period: the socket has taken bytes in this period,
-    ///   and this period was not the last.
+    /// - Returns: `true` if the socket has taken bytes in this period, and this period was not the last.
     package mutating func periodPassed(unsentByteCount: Int) -> Bool {
         periodsLeft -= 1
         guard periodsLeft > 0, unsentByteCount < self.unsentByteCount else { return false }

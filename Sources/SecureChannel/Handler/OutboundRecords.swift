@@ -17,7 +17,6 @@ struct OutboundRecords {
     /// Maximum plain text that is encrypted at once.
     static let sliceBytesMax = sliceRecordCount * recordBytesMax
 
-    /// Plain text that was written and not yet moved into a record.
     private var queue = PlaintextQueue()
 
     /// The record that is being assembled from several writes. It is empty between calls, unless OpenSSL could not take

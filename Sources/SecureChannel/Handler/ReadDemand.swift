@@ -25,12 +25,12 @@ package enum ReadDemand: Hashable, Sendable {
 
     package var isInBurst: Bool { self == .answered || self == .answeredAndWanted }
 
-    /// Called when a handler calls `read`.
+    /// Records that a handler behind the TLS handler has asked to read.
     package mutating func requested() {
         self = isInBurst ? .answeredAndWanted : .wanted
     }
 
-    /// Called before bytes are passed to the next handler.
+    /// Records that bytes are passed to the next handler, which answers the request to read.
     package mutating func delivered() {
         self = .answered
     }

@@ -98,7 +98,6 @@ extension TLSHandler {
         if state.beginClosing() { sayGoodbye(context) }
     }
 
-    /// Sends all flushed plain text and then `close_notify`, and waits for the peer's `close_notify`.
     private func sayGoodbye(_ context: ChannelHandlerContext) {
         for promise in records.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
         ClosingPatience(unsentByteCount: records.unsentByteCount(in: context.channel), limits).watch(self, context)

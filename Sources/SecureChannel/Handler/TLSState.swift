@@ -83,7 +83,7 @@ package struct TLSState: Hashable, Sendable {
 // MARK: - Beginning
 
 extension TLSState {
-    /// Called when the channel has become active.
+    /// Begins the handshake, because the channel has become active.
     ///
     /// - Returns: whether the handshake begins now. `false` if it has begun already, because the handler was added to
     ///   an active channel.
@@ -93,7 +93,7 @@ extension TLSState {
         return true
     }
 
-    /// Called when OpenSSL has completed the handshake.
+    /// Opens the connection, because OpenSSL has completed the handshake.
     package mutating func handshakeCompleted() {
         guard case .handshaking(let output) = phase else { return }
         phase = .open(.open, output)
@@ -151,35 +151,35 @@ extension TLSState {
 // MARK: - Closing
 
 extension TLSState {
-    /// What the handler has to do after a call of `close(mode: .output)`.
+    /// What the handler does after a call of `close(mode: .output)`.
     package enum OnCloseOutput: Hashable, Sendable {
-        /// Send `close_notify` after the flushed bytes.
+        /// The handler sends `close_notify` after the flushed bytes.
         case sayGoodbye
-        /// Fail the call, because our direction has ended already.
+        /// The handler fails the call, because our direction has ended already.
         case refuse
-        /// TLS has ended, so the channel handles the call.
+        /// The handler passes the call on to the channel, because TLS has ended.
         case passOn
     }
 
-    /// What the handler has to do after a call of `close(mode: .all)`.
+    /// What the handler does after a call of `close(mode: .all)`.
     package enum OnClose: Hashable, Sendable {
         case closeChannel
         case sayGoodbye
-        /// Only wait: the channel is being closed already.
+        /// The handler only waits, because the channel is being closed already.
         case wait
-        /// TLS has ended, so the channel handles the call.
+        /// The handler passes the call on to the channel, because TLS has ended.
         case passOn
     }
 
-    /// What the handler has to do after the peer's `close_notify`.
+    /// What the handler does after the peer's `close_notify`.
     package enum OnPeerGoodbye: Hashable, Sendable {
-        /// Report the end of the peer's direction to the next handlers.
+        /// The handler reports the end of the peer's direction to the next handlers.
         case inputEnded
         case closeChannel
         case nothing
     }
 
-    /// Called when another handler calls `close(mode: .output)`.
+    /// Ends our direction, because another handler has called `close(mode: .output)`.
     package mutating func closeOutput() -> OnCloseOutput {
         switch phase {
         case .idle(.open): phase = .idle(.ending(.due))
@@ -191,7 +191,7 @@ extension TLSState {
         return .sayGoodbye
     }
 
-    /// Called when another handler calls `close(mode: .all)`.
+    /// Begins to close the connection, because another handler has called `close(mode: .all)`.
     package mutating func close() -> OnClose {
         switch phase {
         case .idle, .handshaking:
@@ -211,6 +211,8 @@ extension TLSState {
     }
 
     /// Begins to close an open connection. If our `close_notify` has not been sent yet, it is now due.
+    ///
+    /// - Returns: whether the connection was open; `false` if there is nothing to do.
     package mutating func beginClosing() -> Bool {
         guard case .open(let input, let output) = phase else { return false }
         switch output {
@@ -236,7 +238,7 @@ extension TLSState {
         }
     }
 
-    /// Called when our `close_notify` has been written to the channel.
+    /// Records that our `close_notify` has been written to the channel.
     package mutating func goodbyeSent() {
         switch phase {
         case .open(let input, .ending(.due)): phase = .open(input, .ending(.sent))
@@ -245,7 +247,7 @@ extension TLSState {
         }
     }
 
-    /// Called when the operating system has accepted our `close_notify`, or the channel has failed to write it.
+    /// Records that the operating system has accepted our `close_notify`, or that the channel has failed to write it.
     package mutating func goodbyeTaken() {
         switch phase {
         case .open(let input, .ending(.sent)): phase = .open(input, .ending(.taken))
@@ -254,7 +256,7 @@ extension TLSState {
         }
     }
 
-    /// Called when the peer's `close_notify` has arrived.
+    /// Ends the peer's direction, because the peer's `close_notify` has arrived.
     package mutating func receivedGoodbye() -> OnPeerGoodbye {
         switch phase {
         case .open(.open, let output):
@@ -286,26 +288,26 @@ extension TLSState {
 // MARK: - Ending
 
 extension TLSState {
-    /// What the handler has to do after a failure.
+    /// What the handler does after a failure.
     package enum OnFailure: Hashable, Sendable {
-        /// Report the error to the next handlers, and send the peer an alert.
+        /// The handler reports the error to the next handlers, and sends the peer an alert.
         case tellBothSides
-        /// Report the error to the next handlers only, because the channel is inactive.
+        /// The handler reports the error to the next handlers only, because the channel is inactive.
         case tellHandlers
-        /// The connection was closing anyway: close the channel without a report.
+        /// The handler closes the channel without a report, because the connection was closing anyway.
         case closeChannel
         case nothing
     }
 
-    /// What the handler has to do when the channel has become inactive.
+    /// What the handler does when the channel has become inactive.
     package enum OnInactive: Hashable, Sendable {
-        /// Deliver the bytes that have arrived, then call `finishDraining`.
+        /// The handler delivers the bytes that have arrived, and then calls `finishDraining`.
         case deliverRest
         case handshakeInterrupted
         case nothing
     }
 
-    /// Called when the connection has failed, on this side or at the peer.
+    /// Ends the connection after a failure, on this side or at the peer.
     package mutating func fail() -> OnFailure {
         switch phase {
         case .idle, .handshaking, .open:
@@ -322,7 +324,8 @@ extension TLSState {
         }
     }
 
-    /// Called when the channel has become inactive.
+    /// Ends the connection, because the channel has become inactive. Bytes that have arrived before may still be
+    /// delivered.
     package mutating func channelBecameInactive() -> OnInactive {
         switch phase {
         case .open(.open, _):
@@ -339,7 +342,7 @@ extension TLSState {
         }
     }
 
-    /// Called when the handler has delivered all bytes that had arrived.
+    /// Records that the handler has delivered all bytes that had arrived.
     ///
     /// - Returns: whether the peer's bytes are truncated: they ended without `close_notify`, and the connection had
     ///   neither failed nor been closed before.
@@ -349,7 +352,8 @@ extension TLSState {
         return true
     }
 
-    /// Called when the handler closes the channel or leaves the pipeline. Safe to repeat.
+    /// Ends the connection in every phase, because the handler closes the channel or leaves the pipeline. Safe to
+    /// repeat.
     package mutating func end() {
         phase = .closed
     }

@@ -9,7 +9,8 @@ import NIOCore
 /// The stream never blocks. If OpenSSL reads while the inbound buffer is empty, the stream makes it try again later.
 /// Writing always succeeds.
 struct BufferStream: ~Copyable {
-    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
+    /// Pointer to the `BIO`. It is valid for as long as this value lives. An OpenSSL function that keeps the pointer
+    /// takes a reference of its own.
     let stream: OpaquePointer
 
     /// Allocated separately, because OpenSSL's callbacks need a stable address.
@@ -84,6 +85,8 @@ struct BufferStream: ~Copyable {
 // The functions that OpenSSL calls, through `BufferStreamMethod`, to read and write.
 
 extension BufferStream {
+    /// Gives OpenSSL the next bytes of the inbound buffer.
+    ///
     /// - Returns: 1 if bytes were read. 0 if there are none, with the flag that makes OpenSSL try again later.
     static func read(
         from stream: OpaquePointer, into space: UnsafeMutableRawPointer, byteCountMax: Int,
@@ -108,6 +111,8 @@ extension BufferStream {
         return 1
     }
 
+    /// Adds bytes from OpenSSL to the outbound buffer.
+    ///
     /// - Returns: 1 for success. All bytes are always accepted.
     static func write(_ bytes: UnsafeRawBufferPointer, to stream: OpaquePointer) -> Int32 {
         BIO_clear_flags(stream, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY)

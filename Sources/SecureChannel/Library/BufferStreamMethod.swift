@@ -8,7 +8,7 @@ struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
     /// One method for the whole process, because it has to exist for longer than every stream.
     static let shared = BufferStreamMethod()
 
-    /// `nil` if OpenSSL had no memory for it.
+    /// Pointer to the `BIO_METHOD`; `nil` if OpenSSL had no memory for it.
     let method: OpaquePointer?
 
     private init() {

@@ -9,7 +9,8 @@ import Cryptography
 /// `@unchecked Sendable` because the context never changes after it was made, and OpenSSL counts its references
 /// atomically.
 struct SSLContext: ~Copyable, @unchecked Sendable {
-    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
+    /// Pointer to the `SSL_CTX`. It is valid for as long as this value lives. An OpenSSL function that keeps the
+    /// pointer takes a reference of its own.
     let context: OpaquePointer
 
     /// The side of the handshake that connections with this context take.
@@ -28,6 +29,8 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
     /// on machines without AES instructions; a FIPS provider does not have it.
     private static let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
+    /// Makes a context with all settings.
+    ///
     /// - Parameters:
     ///   - verifier: verifies the peers. The caller has to keep it for as long as the context exists, because OpenSSL
     ///     holds only its address.

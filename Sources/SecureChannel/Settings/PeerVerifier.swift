@@ -48,6 +48,8 @@ final class PeerVerifier: Sendable {
         self.expectation = expectation
     }
 
+    /// Decides whether the peer's certificate is accepted.
+    ///
     /// - Parameter store: the `X509_STORE_CTX` with the peer's certificate. The method sets an error code in it, from
     ///   which OpenSSL chooses the alert that the peer gets.
     func verify(_ store: OpaquePointer) -> Finding {
@@ -98,8 +100,7 @@ final class PeerVerifier: Sendable {
                 from: certificate.certificate, through: X509_STORE_CTX_get0_untrusted(store), to: pins)
     }
 
-    /// Refuses a certificate without a valid chain. The alert tells the peer if a date in the chain is the reason; it
-    /// does not distinguish other reasons.
+    /// The alert tells the peer only whether a date in the chain is the reason.
     private func refuseChain(_ store: OpaquePointer) -> Finding {
         let error = X509_STORE_CTX_get_error(store)
         if error != X509_V_ERR_CERT_HAS_EXPIRED, error != X509_V_ERR_CERT_NOT_YET_VALID {

@@ -5,7 +5,7 @@ package import Cryptography
 /// The description names the cause and contains no text that the peer could choose. `String(reflecting:)` adds
 /// OpenSSL's texts, for logs.
 package struct TLSError: Error, Hashable {
-    /// The cause.
+    /// The reason why the connection failed.
     package enum Code: Hashable, Sendable {
         /// The peer sent this alert, because it has found something wrong on our side.
         case refusedByPeer(TLSAlert)
@@ -36,7 +36,7 @@ package struct TLSError: Error, Hashable {
         case library
     }
 
-    /// Who is at fault.
+    /// The side that is at fault for an error.
     package enum Fault: Hashable, Sendable {
         /// The peer violated the protocol, or is not the expected peer.
         case peer
