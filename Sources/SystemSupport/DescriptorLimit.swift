@@ -9,7 +9,7 @@ package enum DescriptorLimit {
     /// higher one. So a program that starts others must not raise its limit further.
     package static let usual = 1_024
 
-    /// The present limit.
+    /// The number of sockets and files that the process may have open now.
     package static var current: Int {
         var limit = rlimit()
         guard getrlimit(descriptors, &limit) == 0 else { return usual }

@@ -3,7 +3,6 @@ package import NIOPosix
 import Synchronization
 
 extension MultiThreadedEventLoopGroup {
-    /// Groups that have been shut down, the newest last.
     private static let ended = Mutex<[MultiThreadedEventLoopGroup]>([])
     private static let endedMax = 4
 

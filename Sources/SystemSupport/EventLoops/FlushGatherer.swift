@@ -8,7 +8,6 @@ package import NIOCore
 package final class FlushGatherer: ChannelOutboundHandler {
     package typealias OutboundIn = Any
 
-    /// `nil` while the handler is not in a pipeline.
     private var context: ChannelHandlerContext?
     private var isAwaited = false
 

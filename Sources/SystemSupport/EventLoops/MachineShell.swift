@@ -16,16 +16,16 @@ package protocol MachineShell: Actor {
     /// Removes and returns the actions that the machine has decided on.
     func takeActions() -> [Action]
     func perform(_ action: Action)
-    /// Called after each round of writing frames, with the total number of their bytes.
+    /// Counts the bytes of the frames that one round of writing has sent.
     func framesWritten(bytes: UInt64)
-    /// Called when a socket has taken frames for which `OutboundFrames.reportWritten` has requested a report. Passes
-    /// the number to the machine and then calls `perform`.
+    /// Passes the number to the machine and then calls `perform`. Called when a socket has taken the frames for which
+    /// `OutboundFrames.reportWritten` has requested a report.
     func socketTook(_ number: UInt64, of id: ID)
-    /// Called when all actions of the machine have been performed.
+    /// Does what has to wait until all actions of the machine have been performed.
     func actionsPerformed()
 
     var nextDeadline: Instant? { get }
-    /// Called when the timer fires. Passes the time to the machine.
+    /// Passes the time to the machine, because the timer has fired.
     func tick()
 }
 

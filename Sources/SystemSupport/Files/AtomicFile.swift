@@ -32,8 +32,7 @@ package enum AtomicFile {
         do {
             return try FileSystem().status(path) != nil
         } catch {
-            // If the path cannot be inspected, the result is `false`. A later attempt to read or write the file reports
-            // the error.
+            // A later attempt to read or write the file reports the error.
             return false
         }
     }
@@ -47,6 +46,8 @@ package enum AtomicFile {
         }
     }
 
+    /// Writes a file atomically, with a temporary name that the caller chooses.
+    ///
     /// - Parameters:
     ///   - temporaryName: the name of the temporary file, in the directory of `path`. It is an error if a file with
     ///     this name exists.
@@ -82,7 +83,7 @@ package enum AtomicFile {
         // Link the file to its name instead of renaming it: linking never replaces a file, and every file system with
         // permissions supports it.
         try folder.addName(name, toFile: temporaryName)
-        // The file has its final name. Remove the temporary name; a failure does no harm.
+        // The file has its final name already, so a failure does no harm.
         discard(temporaryName, in: folder)
     }
 

@@ -26,7 +26,6 @@ package enum BoundedFile {
         let status = try file.status()
         guard status.kind == .file else { throw FileError(path: path, cause: .notRegularFile) }
         if let refusal = access.refusal(of: status) { throw FileError(path: path, cause: refusal) }
-        // Do not read a file that is known to be too long.
         guard status.size <= UInt64(bytesMax) else {
             throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax))
         }
@@ -38,7 +37,6 @@ package enum BoundedFile {
 }
 
 extension BoundedFile.Access {
-    /// Why a file with this status must not be read; `nil` if it may.
     fileprivate func refusal(of status: FileStatus) -> FileError.Cause? {
         switch self {
         case .ownerOnly where status.permissions & 0o077 != 0:

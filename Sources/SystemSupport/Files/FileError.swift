@@ -14,6 +14,7 @@ package struct FileError: Error, Hashable {
     /// The reason why the file could not be used: a system call failed, or the file does not have the required type,
     /// length or permissions.
     package enum Cause: Hashable, Sendable {
+        /// A system call failed.
         /// - Parameter errno: the error number that the system call has set.
         case system(FileCall, errno: CInt)
         /// Other users than the owner may read or write the file, which contains a secret.

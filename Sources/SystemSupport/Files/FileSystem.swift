@@ -29,8 +29,8 @@ package struct FileSystemAnswers: Sendable {
 /// call. Tests can use `intercept` to record calls or to make one fail. If an attacker may replace a folder of the path
 /// by a symbolic link between two calls, use `OpenFolder` instead.
 package struct FileSystem: Sendable {
-    /// Called before each system call. If it returns another number than 0, the call is not made and fails with this
-    /// number as its `errno`.
+    /// A function that is called before each system call. If it returns another number than 0, the call is not made
+    /// and fails with this number as its `errno`.
     package typealias Intercept = @Sendable (FileCall) -> CInt
 
     /// Values to use instead of what the kernel reports.

@@ -71,7 +71,7 @@ package struct OpenFile: ~Copyable, Sendable {
         return bytes
     }
 
-    /// Writes all the bytes.
+    /// Writes all the bytes, with several system calls if necessary.
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
         let call = FileCall(.write, path)
         var rest = bytes
@@ -84,7 +84,7 @@ package struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// Writes all the bytes.
+    /// Writes all the bytes of the array, with several system calls if necessary.
     package func write(_ bytes: [UInt8], at offset: UInt64) throws(FileError) {
         let result: Result<Void, FileError> = bytes.withUnsafeBytes { bytes in
             Result { () throws(FileError) in try write(bytes, at: offset) }

@@ -9,7 +9,6 @@
 // whole path, so the number of open descriptors does not grow with the depth.
 
 extension OpenFolder {
-    /// What a folder contains.
     private enum Content {
         case missing
         case onlyFolders([String])

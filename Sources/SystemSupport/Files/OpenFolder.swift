@@ -258,7 +258,7 @@ package struct OpenFolder: ~Copyable, Sendable {
 /// Identifies a folder among all folders that have ever existed on a file system.
 package struct FolderIdentity: Hashable, Sendable {
     package var inode: UInt64
-    /// See `OpenFile.generation`.
+    /// The generation of the folder's inode; 0 if the file system has none (`OpenFile.generation`).
     package var generation: UInt32
     package var birthSeconds: Int64 = 0
     package var birthNanoseconds: UInt32 = 0

@@ -15,7 +15,7 @@ package enum Output {
     /// How long a program that does more than print waits for a reader that reads nothing.
     private static let patience = Duration.seconds(5)
 
-    /// From now on, standard output never holds up the program. To be called by commands that do more than print.
+    /// Makes standard output never hold up the program. Commands that do more than print call this.
     package static func doNotWaitForReader() { results.limitPatience(to: patience) }
 
     /// Prints a failure or advice on standard error. First waits until standard output has taken all earlier text, so

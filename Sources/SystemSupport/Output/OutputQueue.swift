@@ -28,7 +28,6 @@ package struct OutputQueue: Equatable {
 
     private let bytesMax: Int
     private var queued: [UInt8] = []
-    /// Bytes that the writer has taken and the system has not accepted yet.
     private var underWay = 0
     private var omittedLines = 0
     private var isBroken = false

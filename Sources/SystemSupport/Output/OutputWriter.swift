@@ -23,7 +23,6 @@ package final class OutputWriter: Sendable {
 
     /// Maximum number of bytes that wait to be written. A caller with further text has to wait, or its text is lost.
     package static let usualBytesMax = 16 << 20
-    /// If more bytes than this wait, the program should produce text more slowly.
     private static let behindBytes = 1 << 20
     /// Largest number of bytes of one write. A write counts as progress only when it ends, so each is as short as a
     /// page of a pipe.

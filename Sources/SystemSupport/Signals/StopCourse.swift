@@ -10,7 +10,7 @@ package struct StopCourse: Equatable, Sendable {
     package enum Step: Equatable, Sendable {
         case stop
         case stopAtOnce
-        /// End the process. The signal handler itself does this, so that no thread is needed.
+        /// The process ends. The signal handler itself ends it, so that no thread is needed.
         case exit
     }
 

@@ -9,7 +9,6 @@ import Synchronization
 /// Handles SIGINT and SIGTERM. When a second signal arrives, of either kind, the process always ends, whatever its
 /// threads and event loops do. A blocked read or write, or a full thread pool, cannot prevent that.
 package enum StopSignals {
-    /// Exit code of a process that a signal has ended.
     private static let exitCode: Int32 = 75
     /// Time that the program has to print a summary after the second signal.
     private static let summaryMilliseconds: Int32 = 700
@@ -43,7 +42,7 @@ package enum StopSignals {
         guard DetachedThread.start({ waiter.run() }) == 0 else { return }
         count.store(0, ordering: .sequentiallyConsistent)
         lastMoment.store(0, ordering: .sequentiallyConsistent)
-        // The first use of a global constant initialises it, which must not happen in the handler.
+        // This call initialises the constant that the handler uses.
         _ = StopCourse.isSameRequest(1, after: 1)
         pipeEnd.store(ends[1], ordering: .sequentiallyConsistent)
         lastNumber.store(course.lastNumber, ordering: .sequentiallyConsistent)
