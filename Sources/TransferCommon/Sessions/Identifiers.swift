@@ -14,7 +14,7 @@ package struct SessionID: Hashable, Comparable, Sendable {
     /// All bits 0. A frame field has this value if it names no session.
     package static let zero = SessionID(high: 0, low: 0)
 
-    /// Draws all 128 bits.
+    /// Draws all 128 bits of a new id from the generator.
     package static func random(using generator: inout some RandomNumberGenerator) -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
     }
@@ -34,7 +34,7 @@ package struct RunID: Hashable, Sendable {
         self.low = low
     }
 
-    /// Draws all 128 bits.
+    /// Draws all 128 bits of a new id from the generator.
     package static func random(using generator: inout some RandomNumberGenerator) -> RunID {
         RunID(high: generator.next(), low: generator.next())
     }
@@ -240,20 +240,16 @@ private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
 // a collection allocates memory at each step. The functions of this file therefore get the bytes in one step and then
 // work on raw memory.
 
-/// Calls `body` with the bytes in contiguous memory. Copies the bytes first if the sequence does not keep them in
-/// contiguous memory.
 private func withBytes<Result>(
     of bytes: some Sequence<UInt8>, _ body: (UnsafeRawBufferPointer) -> Result
 ) -> Result {
     bytes.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) } ?? Array(bytes).withUnsafeBytes(body)
 }
 
-/// Reads 16 bytes as two 64-bit words, most significant byte first. Returns `nil` for any other number of bytes.
 private func twoWords(_ bytes: some Sequence<UInt8>) -> (high: UInt64, low: UInt64)? {
     withBytes(of: bytes) { $0.count == 16 ? ($0.word(at: 0), $0.word(at: 8)) : nil }
 }
 
-/// The 16 bytes of both words, most significant first.
 private func bytesOf(_ high: UInt64, _ low: UInt64) -> [UInt8] {
     withUnsafeBytes(of: (high.bigEndian, low.bigEndian), Array.init)
 }

@@ -3,7 +3,7 @@
 package struct ModificationTime: Hashable, Sendable {
     /// Seconds since 1970-01-01 UTC by the device's clock.
     package let seconds: Int64
-    /// 0 to 999,999,999.
+    /// Nanoseconds within the second: 0 to 999,999,999.
     package let nanoseconds: UInt32
 
     package init(seconds: Int64, nanoseconds: UInt32) {

@@ -76,13 +76,10 @@ package struct SessionMetadata: Hashable, Sendable {
     /// Prefix of the names of the metadata that gateways write themselves (§11.4).
     private static let ownPrefix = "sluice-"
 
-    /// Whether a text may be a content type: printable ASCII, at most 255 bytes, with a slash that is neither the first
-    /// nor the last byte.
     private static func isContentType(_ text: String) -> Bool {
         isTidy(text) && text.utf8.count <= UInt8.max && text.utf8.dropFirst().dropLast().contains(UInt8(ascii: "/"))
     }
 
-    /// Whether a text may be the name of a pair: `[a-z0-9-]{1,64}`.
     private static func isName(_ text: String) -> Bool {
         (1...Self.nameBytesMax).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in

@@ -5,7 +5,7 @@
 /// the session has ended. So every upload of Sluice has a record from its first moment on, and the cleaner can rely on
 /// the records.
 package struct SessionRecord: Hashable, Sendable {
-    /// The device's name.
+    /// Name of the device that uploads the file.
     package var device: String
     package var session: SessionID
     /// The terms of the session. Their key is the whole key, prefix included.
