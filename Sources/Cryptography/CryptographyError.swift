@@ -84,7 +84,6 @@ package enum OpenSSLErrorQueue {
     /// Returns the text of the oldest entry, which is the nearest to the cause, and empties the queue.
     package static func takeReason() -> String? {
         let code = ERR_get_error()
-        // Remove the other entries, so that the next error in the queue comes from the next call.
         clear()
         guard code != 0, let text = ERR_reason_error_string(code) else { return nil }
         return String(cString: text)

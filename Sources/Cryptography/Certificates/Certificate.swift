@@ -7,7 +7,8 @@ import WireProtocol
 /// `@unchecked Sendable` because a certificate never changes after it was made, and OpenSSL guards its caches with
 /// locks.
 package struct Certificate: ~Copyable, @unchecked Sendable {
-    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
+    /// Pointer to the `X509`. It is valid for as long as this value lives. An OpenSSL function that keeps the pointer
+    /// takes a reference of its own.
     package let certificate: OpaquePointer
 
     /// The validity of every certificate that this type makes. Peers that identify each other by fingerprint ignore the
@@ -98,7 +99,6 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
     /// The common name, or else the first DNS name; `nil` if the certificate has neither, or neither is valid text.
     package var name: String? { commonName() ?? firstDNSName() }
 
-    /// The subject's first common name; `nil` if there is none, or it is not valid text.
     private func commonName() -> String? {
         guard let subject = X509_get_subject_name(certificate) else { return nil }
         let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
@@ -113,7 +113,6 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return String(validating: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
     }
 
-    /// The first DNS name in the alternative names; `nil` if there is none, or it is not valid text.
     private func firstDNSName() -> String? {
         defer { OpenSSLErrorQueue.clear() }
         guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }
@@ -131,8 +130,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return nil
     }
 
-    /// Sets everything except the public key and the signature. Returns whether all steps succeeded. The caller still
-    /// has to free the certificate.
+    /// The caller has to free the certificate, whatever the result is.
     private static func fill(_ certificate: OpaquePointer, serialNumber: UInt64, name: [UInt8]) -> Bool {
         guard let nameLength = Int32(exactly: name.count), let subject = X509_get_subject_name(certificate) else {
             return false

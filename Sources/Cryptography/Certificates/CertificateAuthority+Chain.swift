@@ -5,11 +5,12 @@ package enum CertificateChainError: Error, Hashable {
     case missing
     /// A certificate is not valid DER, or there are too many certificates.
     case unreadable
-    /// The first certificate is for another key.
+    /// The first certificate of the chain is for another key than the expected one.
     case otherKey
-    /// The first certificate is for another host. Without this check, any device with a certificate of the authority
-    /// could sign receipts.
+    /// The first certificate of the chain is for another host. Without this check, any device with a certificate of
+    /// the authority could sign receipts.
     case otherName
+    /// OpenSSL refused the chain.
     /// - Parameter reason: OpenSSL's text that says what is wrong with the chain.
     case refused(reason: String)
     case cryptography(CryptographyError)

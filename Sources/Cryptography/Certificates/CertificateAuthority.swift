@@ -8,6 +8,8 @@ package final class CertificateAuthority: Sendable {
     /// Maximum length of a file of authorities. A longer file is refused.
     package static let fileBytesMax = 1 << 20
 
+    /// Loads authorities from a file.
+    ///
     /// - Parameter path: a file with certificates in PEM, all of them of authorities. The method throws if one of them
     ///   may not sign other certificates: such a certificate certifies only its own key, and an operator who trusts a
     ///   single key pins it instead.

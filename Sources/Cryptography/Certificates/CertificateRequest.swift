@@ -3,6 +3,8 @@ import COpenSSL
 /// Makes requests for a certificate (PKCS#10), from which an authority makes a certificate for a key. A request has the
 /// public key and a name, and is signed by the key.
 enum CertificateRequest {
+    /// Makes a request for a certificate of this key.
+    ///
     /// - Parameter name: the common name, at most 64 characters.
     /// - Returns: PEM.
     static func pem(for key: borrowing PrivateKey, name: String) throws(CryptographyError) -> [UInt8] {

@@ -52,7 +52,7 @@ package struct DigestContext: ~Copyable, @unchecked Sendable {
         bytes.withUnsafeReadableBytes { update($0) }
     }
 
-    /// - Returns: the digest, in the length that the algorithm gives.
+    /// Ends the computation and returns the digest, in the length that the algorithm gives.
     package consuming func finalize() throws(CryptographyError) -> [UInt8] {
         let digest = [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { digest, count in
             var byteCount: UInt32 = 0

@@ -24,7 +24,8 @@ package final class Identity: Sendable {
     package let privateKey: PrivateKey
     package let certificate: Certificate
 
-    /// The certificates in the certificate's file, this identity's own first.
+    /// The certificates in the certificate's file, this identity's own first; `nil` for an identity that `create` has
+    /// made.
     let bundle: CertificateBundle?
 
     private static let fileBytesMax = 16 * 1024

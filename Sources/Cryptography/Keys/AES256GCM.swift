@@ -6,6 +6,8 @@ package enum AES256GCM {
     package static let nonceByteCount = 12
     package static let tagByteCount = 16
 
+    /// Encrypts bytes.
+    ///
     /// - Parameters:
     ///   - nonce: 12 bytes that were never used with this key before.
     ///   - associated: bytes that are authenticated together with the plain bytes, but are not part of the result.
@@ -21,6 +23,8 @@ package enum AES256GCM {
         return sealed
     }
 
+    /// Decrypts bytes and checks their tag.
+    ///
     /// - Parameter sealed: a result of `seal`. For fewer bytes than a tag has, the result is `nil`.
     /// - Returns: the plain bytes; `nil` if the tag does not match the key, the nonce, the associated bytes and the
     ///   ciphertext.
@@ -43,7 +47,6 @@ package enum AES256GCM {
 /// Owns one `EVP_CIPHER_CTX` of OpenSSL, for encrypting or decrypting one message, and frees it. The methods are called
 /// in the order in which they are declared.
 private struct CipherContext: ~Copyable {
-    /// Whether the context encrypts or decrypts. Errors name this operation as the one that failed.
     enum Direction: Int32 {
         case open = 0
         case seal = 1
@@ -84,7 +87,7 @@ private struct CipherContext: ~Copyable {
         guard EVP_CipherUpdate(context, nil, &written, associated, length) == 1 else { throw failure() }
     }
 
-    /// - Returns: as many bytes as `input` has. Decrypted bytes must not be used before `finish` has returned `true`.
+    /// Decrypted bytes must not be used before `finish` has returned `true`.
     func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard !input.isEmpty else { return [] }
         var output = [UInt8](repeating: 0, count: input.count)
@@ -96,7 +99,7 @@ private struct CipherContext: ~Copyable {
         return output
     }
 
-    /// For decrypting only: sets the tag that `finish` compares with.
+    /// For decrypting only, before `finish`.
     func expect(tag: [UInt8]) throws(CryptographyError) {
         var tag = tag
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(AES256GCM.tagByteCount), &tag) == 1 else {

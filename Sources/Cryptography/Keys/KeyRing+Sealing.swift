@@ -28,6 +28,8 @@ extension KeyRing {
         try seal(plain, context: context, nonce: try SecureRandom.publicBytes(count: AES256GCM.nonceByteCount))
     }
 
+    /// Seals like `seal(_:context:)`, with a nonce that the caller chooses.
+    ///
     /// - Parameter nonce: 12 bytes that were never used with this key before. Two texts with the same nonce break the
     ///   encryption, so only tests choose the nonce.
     package func seal(_ plain: [UInt8], context: [UInt8], nonce: [UInt8]) throws(CryptographyError) -> [UInt8] {

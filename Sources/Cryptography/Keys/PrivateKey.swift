@@ -4,7 +4,8 @@ import COpenSSL
 ///
 /// `@unchecked Sendable` because a key never changes after it was made, and OpenSSL counts its references atomically.
 package struct PrivateKey: ~Copyable, @unchecked Sendable {
-    /// Valid for as long as this value lives. An OpenSSL function that keeps the pointer takes a reference of its own.
+    /// Pointer to the `EVP_PKEY`. It is valid for as long as this value lives. An OpenSSL function that keeps the
+    /// pointer takes a reference of its own.
     package let key: OpaquePointer
 
     package let type: KeyType
@@ -76,12 +77,12 @@ package enum PrivateKeyError: Error, Hashable {
     case unreadable
     /// The key is encrypted with a passphrase, and a service cannot ask for one.
     case encrypted
+    /// The key is of a kind that Sluice does not use.
     /// - Parameter kind: OpenSSL's names of the algorithm and the curve.
     case unsupported(kind: String)
 }
 
 extension KeyType {
-    /// OpenSSL's name of the algorithm.
     fileprivate var algorithm: String {
         switch self {
         case .ed25519: "ED25519"
@@ -111,7 +112,7 @@ extension KeyType {
         EVP_PKEY_is_a(key, algorithm) == 1 && (curve == nil || curve == Self.curve(of: key))
     }
 
-    /// OpenSSL's name of a key's curve; `nil` if the key has no curve, or the curve has no name.
+    /// - Returns: `nil` if the key has no curve, or the curve has no name.
     private static func curve(of key: OpaquePointer) -> String? {
         var name = [CChar](repeating: 0, count: 64)
         var length = 0

@@ -6,6 +6,8 @@ import WireProtocol
 // SHA-256, whose signatures are encoded in DER.
 
 extension PrivateKey {
+    /// Signs a message with this key.
+    ///
     /// - Returns: 64 bytes for Ed25519. For P-256 at most 72 bytes of DER, which differ each time, even for the same
     ///   message.
     package borrowing func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
@@ -107,6 +109,7 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
 /// The reason why bytes are not a usable public key.
 package enum PublicKeyError: Error, Hashable {
     case unreadable
+    /// The key is of a kind that Sluice does not use.
     /// - Parameter kind: OpenSSL's names of the algorithm and the curve.
     case unsupported(kind: String)
     case cryptography(CryptographyError)

@@ -68,7 +68,6 @@ package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
     package var description: String { "line \(line): expected \(expected)" }
 }
 
-/// Parses a file's lines from the first to the last.
 private struct ReceiptFileReader {
     /// The lines that are not parsed yet, each with its number in the file. Empty lines and comments are left out.
     private var lines: ArraySlice<(number: Int, text: ArraySlice<UInt8>)>
@@ -125,7 +124,6 @@ private struct ReceiptFileReader {
         return bytes
     }
 
-    /// - Returns: the content of the block; `nil` if no block with this name begins here.
     private mutating func block(_ name: String, bytesMax: Int) throws(ReceiptFileError) -> [UInt8]? {
         let start = lines.first?.number ?? lineCount
         guard next(is: "-----BEGIN \(name)-----") else { return nil }

@@ -77,7 +77,6 @@ extension StoredReceipt {
         return VerifiedReceipt(statement: statement, key: fingerprint)
     }
 
-    /// - Returns: the fingerprint of the key that signed the statement.
     private func verifySignature(of statement: ReceiptStatement) throws(ReceiptError) -> Fingerprint {
         do {
             let key = try PublicKey(subjectPublicKeyInfo: publicKey)
