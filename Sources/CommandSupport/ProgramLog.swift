@@ -3,6 +3,8 @@ package import SystemSupport
 
 /// A program's log: lines on standard error. `--quiet` and `--verbose` choose the level.
 package enum ProgramLog {
+    /// Makes the logger of a program.
+    ///
     /// - Parameter label: the program's name.
     package static func make(label: String, level: Logger.Level) -> Logger {
         var logger = Logger(label: label) { StreamLogHandler(label: $0, stream: LogStream(writer: Output.notices)) }
@@ -20,7 +22,7 @@ package struct LogStream: TextOutputStream, Sendable {
         self.writer = writer
     }
 
-    /// - Parameter text: one line of the log with its line feed.
+    /// Writes one line of the log. The text ends with the line feed of the line.
     package mutating func write(_ text: String) {
         writer.log(
             text.unicodeScalars.last == "\n" ? String(String.UnicodeScalarView(text.unicodeScalars.dropLast())) : text)

@@ -100,7 +100,6 @@ package struct ReceiptReport: Equatable, Sendable {
     }
 }
 
-/// The value of `--key` or `--ca` cannot be used.
 private struct UnreadableKey: Error, CustomStringConvertible {
     let description: String
 }
