@@ -286,7 +286,6 @@ import WireProtocol
                 guard let event = events.randomElement(using: &generator) else { return }
                 story += ", \(event)"
                 Self.check(Self.apply(event, to: &driver), driver, story)
-                // At random, the agent connects again or the journal commits between two events.
                 if Bool.random(using: &generator) { driver.welcome() }
                 if Bool.random(using: &generator) { driver.commit() }
             }
@@ -295,7 +294,6 @@ import WireProtocol
         }
     }
 
-    /// The agent discards a frame in a slot that it never opened.
     @Test func framesInClosedSlotsAreDiscarded() {
         for frame in Event.frames where SlotAnswer(frame) != nil {
             var driver = Self.driver(in: .sendingDecided)

@@ -218,7 +218,6 @@ import WireProtocol
         #expect(resumed.contains { if case .resumeQuery = $0 { true } else { false } })
     }
 
-    /// COMPLETED carries evidence that differs from the file: the upload fails.
     @Test func otherContentIsNotMistakenForTheFile() {
         var driver = AgentTableTests.driver(in: .completing)
         driver.frame(AgentDriver.completed(evidence: .root(ToyDigest.sha256([9]))))
@@ -230,8 +229,6 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// The store already holds the object: the upload is done if the object's root digest equals the root of the
-    /// digests in the journal.
     @Test func resumedFileIsDoneIfTheRootMatches() {
         let root = GatewayDriver.complete(2_500).root
         var driver = AgentDriver()
@@ -264,7 +261,6 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// COMPLETED carries no evidence, so the agent cannot compare its file with the object, and the upload fails.
     @Test func resumedFileNeedsEvidence() {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))

@@ -56,7 +56,6 @@ import WireProtocol
         #expect(driver.machine.nextDeadline == nil && driver.connections.isEmpty)
     }
 
-    /// The message names the reason for which the uploads wait, and not that the gateway could not be reached.
     @Test func theReasonIsThatOfTheUploadsThatWait() {
         var driver = Self.opening()
         driver.frame(.sessionRefused(SessionRefused(code: .storeFull, retryAfterMilliseconds: 200_000, message: "")))

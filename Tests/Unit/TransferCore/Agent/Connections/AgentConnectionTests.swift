@@ -4,7 +4,6 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// One attempt of an agent to connect to a gateway, and the connection that results.
 @Suite struct AgentConnectionTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -25,8 +24,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `AgentConnection.swift` contains exactly the changes of phase
-    /// that the machine makes.
     @Test func theTableIsTrue() throws {
         var connections = [AgentConnection(awayUntil: Self.now)]
         var seen = Set(connections)

@@ -4,7 +4,6 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The slots of one connection of an agent.
 @Suite struct AgentSlotTableTests {
     private static let upload = UploadID(1)
     private static let slot = Slot(1)
@@ -24,8 +23,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `AgentSlotTable.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var tables = [AgentSlotTable()]
         var seen = Set(tables)

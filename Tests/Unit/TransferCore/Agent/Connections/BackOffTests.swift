@@ -24,9 +24,6 @@ import WireProtocol
         #expect(wait >= ceiling / 2 && wait <= ceiling, comment)
     }
 
-    /// Advances the clock until the machine returns the awaited action.
-    ///
-    /// - Returns: how long that took.
     private func wait(
         for isAwaited: (AgentAction) -> Bool, _ driver: inout AgentDriver,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -94,8 +91,6 @@ import WireProtocol
         }
     }
 
-    /// WELCOME resets the count of failures. When the connection is lost afterwards, the agent waits only the shortest
-    /// delay.
     @Test func welcomeResetsTheConnectionCount() {
         var driver = patient()
         driver.submit(size: 2_500)
@@ -221,7 +216,6 @@ import WireProtocol
         expect(waitToSend(.sessionOpen, &driver), after: 1, longest: .seconds(60))
     }
 
-    /// The agent counts failures of parts and of sessions separately.
     @Test func aDeferredPartDoesNotCountForItsSession() {
         var driver = patient()
         driver.submit(size: 2_500)

@@ -21,7 +21,6 @@ import WireProtocol
 
     private static let names = ["wired", "radio"]
 
-    /// An agent that has work and may open two connections.
     private func driver() -> (AgentDriver, [AgentAction]) {
         var driver = AgentDriver { limits in
             limits.connections = 2

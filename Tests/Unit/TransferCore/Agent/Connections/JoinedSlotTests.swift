@@ -60,7 +60,6 @@ import WireProtocol
         return (driver, first, driver.slots[1])
     }
 
-    /// Answers every offer with *have*, and expects the agent to send COMPLETE in the slot `place`.
     private func complete(in place: Place, _ driver: inout AgentDriver) {
         var actions: [AgentAction] = []
         while !driver.reads.isEmpty { actions += driver.read() }
@@ -160,8 +159,6 @@ import WireProtocol
         #expect(hasLoss(driver.frame(answer.frame)))
     }
 
-    /// Both slots have sent COMPLETE. The gateway answers PARTS WANTED in each of them, and each answer reopens only
-    /// its own slot.
     @Test func wantedPartsOpenTheirOwnSlotOnly() throws {
         var (driver, first, second) = try joining()
         complete(in: first, &driver)

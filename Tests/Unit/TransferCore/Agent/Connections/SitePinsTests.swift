@@ -195,7 +195,6 @@ import WireProtocol
             #expect(actions.contains(.close(id)))
         }
         #expect(driver.machine.connectionCount == 0)
-        // The gateway welcomes a device that connects again.
         let again = driver.newConnection()
         #expect(frames(driver.connect(again), to: again).contains { $0.type == .welcome })
     }

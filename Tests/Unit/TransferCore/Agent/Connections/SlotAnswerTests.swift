@@ -26,7 +26,6 @@ import WireProtocol
 
     // MARK: The machine
 
-    /// A driver with a slot of an upload or of a proof in this state.
     private func driver(in state: AgentSlotState) -> AgentDriver {
         switch state {
         case .closed, .leaving:
@@ -59,7 +58,7 @@ import WireProtocol
     func theMachineIgnoresWhatTheTableIgnores(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .ignore {
             var driver = driver(in: state)
-            // Slot 1 is in the state `state`. For `closed`, the test takes slot 7, which was never used.
+            // Slot 7 was never used, so it is closed.
             let slot = state == .closed ? Slot(7) : Slot(1)
             let before = (driver.machine.progress(of: AgentDriver.upload), driver.machine.slotsInUse)
             let actions = driver.frame(frame, slot: slot)
@@ -82,7 +81,6 @@ import WireProtocol
         }
     }
 
-    /// After a frame for which the table says *open* or *complete*, the slot is still in use.
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {
@@ -120,8 +118,6 @@ import WireProtocol
         #expect(sent.contains { if case .complete = $0 { true } else { false } })
     }
 
-    /// The agent sent COMPLETE before SESSION OPENED. The slot counts as opening until SESSION OPENED arrives, and as
-    /// completing afterwards.
     @Test func aSlotIsOpeningThoughCompleteWasSentAhead() {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
         #expect(driver.frame(AgentDriver.resumeState(.completing)).isEmpty)

@@ -2,10 +2,7 @@ import RepositoryFiles
 import Testing
 import TransferCore
 
-/// Whether the journal has the stamp of the file that a session uploads.
 @Suite struct FileVersionTests {
-    /// The transition table in the comment at the top of `FileVersion.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         func name(_ version: FileVersion) -> String { version.isTouched ? "touched" : "recorded" }
         let events: [(inout FileVersion) -> Void] = [

@@ -9,7 +9,6 @@ import WireProtocol
 @Suite struct GrantTests {
     private static let beyond: [UInt64] = [1_000, 1_001, 1_256, 4_096, 1 << 32, 1 << 63, .max - 1, .max]
 
-    /// A driver that has offered part 1 of 1,000 bytes and has sent no data of this part.
     private func driver() -> AgentDriver {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -61,8 +60,6 @@ import WireProtocol
         expectWholePart(sent, from: 0)
     }
 
-    /// The gateway names an offset beyond the end of the part. The agent has nothing to send, whatever limit the
-    /// gateway names.
     @Test(arguments: beyond, [0, 1_000, .max] as [UInt64])
     func anOffsetBeyondThePartIsThePartsSize(offset: UInt64, limit: UInt64) throws {
         var driver = driver()
@@ -73,7 +70,6 @@ import WireProtocol
         #expect(driver.machine.progress(of: AgentDriver.upload)?.storedBytes == 1_000)
     }
 
-    /// The agent does not repeat the data that it sent before the decision, and sends nothing beyond the part's end.
     @Test(arguments: beyond)
     func limitBeyondThePartAddsNothing(limit: UInt64) throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)

@@ -39,7 +39,6 @@ import WireProtocol
         driver.chunks.map { [UInt64($0.part.value), $0.offset, UInt64($0.plainBytes)] }
     }
 
-    /// A driver that has sent RESUME QUERY for the session of an earlier run.
     private func resuming(stored: Int = 0, concurrency: Int = 1) -> (driver: AgentDriver, sent: [AgentAction]) {
         var driver = AgentDriver {
             $0.concurrency = concurrency
@@ -123,8 +122,6 @@ import WireProtocol
 
     // MARK: Partials
 
-    /// The gateway names a partial. The agent continues this part at the first byte that the gateway lacks, without an
-    /// offer. RECEIVED then raises the part's limit.
     @Test func partialContinuesWithoutAnOffer() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
@@ -140,7 +137,6 @@ import WireProtocol
         #expect(Self.journaled(stored).map(\.etag) == ["e"])
     }
 
-    /// RECEIVED for a named part may arrive before the agent has read the part from the file.
     @Test func limitRaisedBeforeTheReadCounts() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
@@ -150,8 +146,7 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 300, 200]])
     }
 
-    /// The named partial is already whole, so the agent sends no data of it. STORED may arrive before or after the
-    /// agent has read the part.
+    /// STORED may arrive before or after the agent has read the part.
     @Test(arguments: [true, false])
     func aWholePartialIsStored(isEarly: Bool) throws {
         var (driver, _) = resuming()
@@ -166,8 +161,7 @@ import WireProtocol
         #expect(!Self.offers(actions).contains(1) && driver.chunks.allSatisfy { $0.part != part })
     }
 
-    /// The gateway holds or has stored other bytes than those of the file's part, so it names a partial with another
-    /// digest. The agent ignores the partial and offers its own part.
+    /// A partial with another digest holds other bytes than the file's part, so the agent cannot continue it.
     @Test(arguments: [300, 1_000] as [UInt64])
     func aPartialOfAnotherDigestIsOffered(offset: UInt64) throws {
         var (driver, _) = resuming()
@@ -191,8 +185,6 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 500, 100]])
     }
 
-    /// The gateway evicts a named part before the agent has read it from the file. The agent then offers the part as
-    /// usual and waits for the decision.
     @Test func anEvictedPartialIsOffered() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -246,8 +238,6 @@ import WireProtocol
 
     // MARK: Candidates
 
-    /// The gateway names a stored part that the agent did not list (a candidate). Its digest equals that of the agent's
-    /// part, so the agent records it as stored, and neither offers nor sends it.
     @Test func candidateWithAnEqualDigestIsStored() {
         var (driver, _) = resuming(stored: 1)
         driver.frame(Self.state(candidates: 1))
@@ -258,7 +248,6 @@ import WireProtocol
         #expect(Self.journaled(read) == [entry])
     }
 
-    /// PARTS WANTED names a part that the gateway earlier named as a stored candidate. The agent sends the part.
     @Test func aCandidateThatIsWantedAgainIsOffered() throws {
         var (driver, _) = resuming(stored: 2)
         driver.frame(Self.state(candidates: 1))

@@ -5,7 +5,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// One part of a file on its way to the gateway, as the agent sees it.
 @Suite struct OutgoingPartTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
     private static let digests = OutgoingPart.Digests(sha256: ToyDigest.sha256([1]), md5: nil)
@@ -38,9 +37,7 @@ import WireProtocol
         return part
     }
 
-    /// The transition table in the comment at the top of `OutgoingPart.swift` contains exactly the transitions that the
-    /// machine makes. The test leaves out events that change only the data of a state, except for the second read of
-    /// the part.
+    /// The test leaves out events that change only the data of a state, except for the second read of the part.
     @Test func theTableIsTrue() throws {
         var parts = [Self.part()]
         var seen = Set(parts)

@@ -3,7 +3,6 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The order in which the parts of an upload are read.
 @Suite struct PartQueueTests {
     private static func numbers(_ values: UInt32...) -> [PartNumber] { values.compactMap { PartNumber($0) } }
 
@@ -11,7 +10,6 @@ import WireProtocol
         queue.next(in: plan, isReading: isReading) { _ in false }
     }
 
-    /// Takes parts until none is left.
     private static func take(
         _ queue: inout PartQueue, _ plan: PartPlan, taken: [PartNumber] = []
     ) -> [UInt32] {

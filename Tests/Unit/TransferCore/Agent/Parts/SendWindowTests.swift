@@ -41,7 +41,6 @@ import WireProtocol
         #expect(!window.admits(part, beside: 9))
     }
 
-    /// When a new session begins, the agent forgets what gateways hold of the parts of the earlier session.
     @Test func aNewSessionForgetsWhatGatewaysHold() throws {
         let (part, other) = (try #require(part), try #require(PartNumber(8)))
         var window = SendWindow()

@@ -143,7 +143,6 @@ import WireProtocol
         (2_500, .wholeDigest(ToyDigest.sha256([7]))),
     ]
 
-    /// The gateway answers *proven* with evidence that does not match the file: the agent reports a protocol violation.
     @Test(arguments: contradictions)
     func aGatewayThatContradictsItselfProvesNothing(size: UInt64, evidence: ContentEvidence) {
         var driver = Self.driver()

@@ -12,7 +12,6 @@ import WireProtocol
     private static let digest = ToyDigest.sha256(GatewayDriver.bytes(1, of: size))
     private static let root = ToyDigest.root([digest])
 
-    /// A driver that has sent COMPLETE of a one-part file.
     private static func driver(wantsReceipt: Bool = true, receiptKey: [UInt8] = AgentProofTests.siteKey) -> AgentDriver
     {
         var driver = AgentDriver()

@@ -2,7 +2,6 @@ import Testing
 import TransferCore
 import WireProtocol
 
-/// On which connection a part is offered.
 @Suite struct OfferPlacementTests {
     private static func candidate(_ connection: UInt64, sending: Int, turns: Int = 0) -> OfferPlacement.Candidate {
         let place = Attachment(connection: ConnectionID(connection), slot: Slot(1))

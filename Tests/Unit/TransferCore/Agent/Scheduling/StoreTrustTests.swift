@@ -38,7 +38,6 @@ import WireProtocol
         }
     }
 
-    /// A driver that has sent the data of a small file before it received any decision.
     private func driverOpeningEarly() -> AgentDriver {
         var driver = AgentDriver()
         driver.submit(size: 200)
@@ -70,7 +69,6 @@ import WireProtocol
         #expect(driver.chunks.count == 1)
     }
 
-    /// After a reconnect the agent still sends no data before a decision.
     @Test func nothingIsSentEarlyAfterAReconnect() {
         var driver = driverOpeningEarly()
         driver.chunkSent()

@@ -18,7 +18,6 @@ import TransferCoreSupport
         .read(digest: digest, md5: nil, stamp: stamp)
     }
 
-    /// Reads the next part.
     private static func read(_ verification: inout FileVerification, _ reading: PartReading) -> FileVerification.OnRead?
     {
         guard let number = verification.next(concurrency: 4) else { return nil }
@@ -35,8 +34,6 @@ import TransferCoreSupport
         }
     }
 
-    /// The transition table in the comment at the top of `FileVerification.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         let readings = [
             Self.reading(Self.digest), Self.reading(ToyDigest.sha256([2])),

@@ -20,8 +20,6 @@ import WireProtocol
             earlierSession: ObjectComparison.EarlierSession(session: session, inode: 1))
     }
 
-    /// The transition table in the comment at the top of `ObjectComparison.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for size in [1_000, 2_500] as [UInt64] {

@@ -23,10 +23,8 @@ import TransferCore
         { _ = $0.named(.seconds(30), now: now + .seconds(40)) },
     ]
 
-    /// The transition table in the comment at the top of `PutLimit.swift` contains exactly the transitions that the
-    /// machine makes in an upload. The test leaves out two events where they cannot occur: an upload learns only at its
-    /// beginning that an earlier run gave up a version, and in the state `counting` no session has begun whose version
-    /// could still appear.
+    /// The test leaves out two events where they cannot occur: an upload learns only at its beginning that an earlier
+    /// run gave up a version, and in the state `counting` no session has begun whose version could still appear.
     @Test func theTableIsTrue() throws {
         var limits: [PutLimit] = [PutLimit()]
         var changes: Set<TransitionTable.Row> = []

@@ -2,7 +2,6 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// What gateways know of a session.
 @Suite struct SessionStandingTests {
     private static let id = SessionID(high: 1, low: 1)
 

@@ -5,11 +5,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The phases of an upload and the stages of its slots.
 @Suite struct UploadLifecycleTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
-    /// Every phase, with its name in the table.
     private static let phases: [String: UploadPhase] = {
         let exists = SessionExists(
             size: 2_500, partBytes: 700, evidence: .root(ToyDigest.sha256([1])), etag: "", version: "", session: nil)
@@ -42,14 +40,12 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `UploadPhase.swift` names every phase and no other.
     @Test func theTableNamesThePhases() throws {
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Uploads/UploadPhase.swift")
         #expect(Set(rows.map(\.from)) == Set(Self.phases.keys).union(["any"]).subtracting(["ended"]))
         #expect(Set(rows.map(\.to)) == Set(Self.phases.keys).subtracting(["beginning", "resuming", "aborting"]))
     }
 
-    /// The table of the slots names every stage and no other.
     @Test func theTableNamesTheStages() throws {
         let names = Set(SessionLinks.Stage.allCases.map(\.rawValue))
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/SessionLinks.swift")

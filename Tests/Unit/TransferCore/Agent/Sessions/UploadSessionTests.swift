@@ -5,7 +5,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How an upload begins, and which session it opens.
 @Suite struct UploadSessionTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -51,8 +50,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `UploadSession.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for var session in Self.sessions {

@@ -94,7 +94,6 @@ import WireProtocol
         #expect(writes(driver.frame(.error(report))).contains(.mayStillAppear(Self.upload)))
     }
 
-    /// The store refuses a small file. An upload of another file under the same key may begin at once.
     @Test func refusedFileDelaysNoOther() {
         let pair = Pair()
         pair.store.faults = [.storeObject: [1: .fails(.refused(message: "no"))]]
@@ -248,7 +247,6 @@ import WireProtocol
             })
     }
 
-    /// The gateway sends ABORTED only when no request of the session is on its way to the store any more.
     @Test(arguments: [true, false])
     func abortWaitsForThePendingRequest(takesEffect: Bool) throws {
         var driver = GatewayDriver()

@@ -5,7 +5,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How long the agent waits for an answer of a gateway that is connected.
 @Suite struct AwaitedAnswerTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -22,8 +21,6 @@ import WireProtocol
         { $0.awaits(.complete, progressAt: now, now: now + .seconds(1)) }, { $0.told() },
     ]
 
-    /// The transition table in the comment at the top of `AwaitedAnswer.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var answers = [AwaitedAnswer()]
         var seen = Set(answers)
@@ -65,7 +62,6 @@ import WireProtocol
 
     // MARK: The agent
 
-    /// Lets time pass until the upload has an outcome, or until `duration` is over.
     private static func wait(
         _ duration: Duration, _ driver: inout AgentDriver, answersPing: Bool = true
     ) -> [AgentAction] {
@@ -152,7 +148,6 @@ import WireProtocol
         #expect(driver.outcomes == [] && driver.machine.verdict == nil)
     }
 
-    /// The gateway has the last part, and the store is slow to take it.
     @Test func confirmationOfAPartIsAwaited() throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 2))

@@ -23,7 +23,6 @@ import WireProtocol
         }
     }
 
-    /// A driver with two of three parts stored. Its slot is open if `isOpen` is set, and otherwise resuming.
     private func driver(losses: Int = 0, isOpen: Bool) -> AgentDriver {
         var driver = AgentDriver()
         var saved = AgentDriver.saved(stored: 2)
@@ -140,8 +139,7 @@ import WireProtocol
         #expect(failure(driver)?.kind == .sessionLost)
     }
 
-    /// The user drops an upload, and the gateway does not know its session. There is nothing to abort, so the agent
-    /// only forgets the upload.
+    /// The gateway does not know the session, so the agent has nothing to abort.
     @Test(arguments: [ErrorCode.tokenForeign, .tokenInvalid, .sessionLost], Way.allCases)
     func abortOfAnUnknownSessionForgetsTheUpload(code: ErrorCode, way: Way) {
         var driver = AgentTableTests.driver(in: .aborting)
@@ -150,7 +148,6 @@ import WireProtocol
         #expect(driver.outcomes == [.dropped])
     }
 
-    /// The operator gives the device another prefix: the agent sends the file again under that prefix.
     @Test func newPrefixBeginsAnew() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000

@@ -183,7 +183,6 @@ import WireProtocol
 
     private static let root = ToyDigest.sha256([1])
 
-    /// The file's stamp with a later change time.
     private static var touched: FileStamp {
         var stamp = AgentDriver.stamp
         stamp.change = ModificationTime(seconds: stamp.change.seconds + 1, nanoseconds: 0)

@@ -81,8 +81,7 @@ import WireProtocol
         }
     }
 
-    /// After a mismatch the agent reads the part again, twice at most, and then reports the mismatch. Deferred offers
-    /// between the mismatches do not reset this count.
+    /// Deferred offers between the mismatches do not reset the count of reads.
     @Test func mismatchedPartIsReadAgainTwice() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))

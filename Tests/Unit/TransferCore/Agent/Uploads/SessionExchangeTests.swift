@@ -172,8 +172,6 @@ import WireProtocol
         #expect(Self.names(result) == effects)
     }
 
-    /// A gateway refuses the query by which the session was to join a second connection. The session continues in the
-    /// slot that it has.
     @Test mutating func aRefusedQueryThatJoinsEndsOnlyItsSlot() {
         var exchange = transferring()
         let result = exchange.refused(GatewayRefusal(.busy), stage: .resuming, listsParts: true, &clock)

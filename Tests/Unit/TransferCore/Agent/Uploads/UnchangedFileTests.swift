@@ -113,7 +113,6 @@ import WireProtocol
         #expect(driver.slots.isEmpty)
     }
 
-    /// A driver that asks the gateway by PROVE. It takes the digest from the proof and does not read the file.
     private static func proving() throws -> AgentDriver {
         let (driver, actions) = driver(receiptKey: AgentProofTests.siteKey, request { $0.wantsReceipt = true })
         let proofs = frames(actions).compactMap { if case .prove(let prove) = $0 { prove } else { nil } }

@@ -4,7 +4,6 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// How long an upload waits after failures.
 @Suite struct UploadWaitsTests {
     private static let now = Instant(nanoseconds: 1_000_000_000)
     private static let busy = GatewayRefusal(.busy)
@@ -75,8 +74,6 @@ import WireProtocol
         #expect(!waits.isForStore(until: end))
     }
 
-    /// The number of failures of the part alone decides how long the part waits. The upload keeps the reason of the
-    /// failure.
     @Test func aFailedPartWaitsByItsOwnCount() {
         var (waits, clock) = (UploadWaits(), Self.clock)
         let moment = waits.partFailed(GatewayRefusal(.busy, message: "of the part"), count: 3, &clock)
