@@ -116,7 +116,6 @@ import WireProtocol
         return device
     }
 
-    /// The device's limit is lower or higher than the site's. Other devices keep the site's limit.
     @Test(arguments: [1, 3])
     func deviceHasItsOwnConnectionLimit(count: Int) {
         var driver = GatewayDriver { $0.connectionsPerDeviceMax = 2 }
@@ -171,7 +170,6 @@ import WireProtocol
         #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 8_000)
     }
 
-    /// Changed limits apply to new connections, and the gateway ends the existing ones.
     @Test func changedLimitsEndTheConnections() {
         var driver = GatewayDriver()
         driver.change { $0.devicesChanged([Self.limited(DeviceLimits())], now: $1) }
@@ -236,8 +234,6 @@ import WireProtocol
         #expect(codes(begin()) == [.busy])
     }
 
-    /// The gateway limits how often a device opens sessions that lead to no object. New connections of the device do
-    /// not raise this limit. Other devices have limits of their own.
     @Test func reconnectingDoesNotRaiseTheLimit() {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 1
@@ -253,8 +249,6 @@ import WireProtocol
         #expect(codes(again) == [.busy])
     }
 
-    /// Only sessions that lead to no object count towards the rate. A session that ends with a stored object, or that
-    /// finds an existing object, does not count.
     @Test(arguments: ["completed", "exists", "taken"])
     func openingThatShowsAnObjectDoesNotCount(how: String) {
         var driver = GatewayDriver {

@@ -35,7 +35,6 @@ import WireProtocol
         #expect(states.count == 4)
     }
 
-    /// The transition tables of the queues name every phase and no other.
     @Test(
         arguments: [
             ("Store/DeviceTurns", ["absent", "waiting", "placed"]),
@@ -46,7 +45,6 @@ import WireProtocol
         #expect(Set(rows.flatMap { [$0.from, $0.to] }) == phases)
     }
 
-    /// The transition table of PROVE names every phase and no other.
     @Test func theTableOfProveNamesItsPhases() throws {
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Proving/GatewayProve.swift")
         #expect(Set(rows.map(\.from)) == ["lookingUp", "reading"])

@@ -299,7 +299,6 @@ import WireProtocol
         }
     }
 
-    /// Passes twelve random events in a row to the machine. When it has come to rest, nothing is left in use.
     @Test(arguments: State.allCases)
     func anyEventSequenceLeavesNothing(in state: State) throws {
         let number = State.allCases.firstIndex(of: state) ?? 0
@@ -329,8 +328,6 @@ import WireProtocol
         Self.checkNothingIsLeft(driver, "\(state)")
     }
 
-    /// Checks that the codec can encode every frame that the gateway sends, and that every refusal has a message and a
-    /// code that its scope allows.
     private static func check(_ actions: [GatewayAction], _ comment: String) {
         for action in actions {
             guard case .send(_, let slot, let frame) = action else { continue }

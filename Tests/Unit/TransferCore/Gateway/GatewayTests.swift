@@ -148,7 +148,6 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 1)
     }
 
-    /// Sealing the session token fails. The gateway refuses the session in both slots that wait for it.
     @Test func aGatewayThatCannotSealRefusesEverySlot() throws {
         var limits = PairOptions().gatewayLimits
         limits.slotsMax = 4
@@ -196,7 +195,6 @@ import WireProtocol
         #expect(driver.requests.count == 1)
     }
 
-    /// One connection aborts the upload. The gateway reports this in every slot that has the session open.
     @Test func abortClosesEverySlotOfTheSession() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let token = try #require(driver.tokens.last)
@@ -303,8 +301,6 @@ import WireProtocol
         #expect(reserved[1] == [reserved[0][0] + more, reserved[0][1], reserved[0][2] + more])
     }
 
-    /// The store rejects some parts, so the agent has to send them again. Meanwhile the gateway frees the memory of the
-    /// part list.
     @Test func theListIsReleasedWhenPartsAreWanted() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let before = driver.machine.bytesReserved

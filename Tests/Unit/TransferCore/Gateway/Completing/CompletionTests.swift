@@ -34,7 +34,6 @@ import WireProtocol
         return completion
     }
 
-    /// - Parameter attempts: how many times the gateway has asked the store to complete the upload.
     private static func completing(attempts: Int = 1) -> Completion {
         var completion = comparing()
         for _ in 0..<attempts { _ = completion.completes(attemptsMax: attemptsMax) }
@@ -87,8 +86,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `Completion.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         let phases = [Self.comparing(), Self.looking(), Self.completing(), Self.completing(attempts: 4)]
         let changes = Set(phases.flatMap { phase in Self.answers.flatMap { Self.rows(after: phase, $0) } })
@@ -169,7 +166,6 @@ import WireProtocol
         #expect(receipt.evidence == completion.content && !receipt.isVerified)
     }
 
-    /// If the store does not check the condition, the session looks up the key right before the completion.
     @Test func theKeyIsLookedUpIfTheStoreChecksNothing() throws {
         var target = try SessionEndingTests.target()
         var completion = Self.comparing()

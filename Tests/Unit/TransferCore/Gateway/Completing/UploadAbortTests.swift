@@ -29,8 +29,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `UploadAbort.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         if UploadAbort.ofOnePart.isFinished(mayLand: false) {
@@ -139,7 +137,6 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0)
     }
 
-    /// A refused session is kept only until the part that was given up has its answer.
     @Test func refusedSessionIsForgottenAfterItsLastAnswer() throws {
         var driver = GatewayDriver()
         driver.connect()

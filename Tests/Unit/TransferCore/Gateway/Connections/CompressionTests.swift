@@ -6,13 +6,11 @@ import WireProtocol
 
 /// Compressed data needs a capability that both sides have agreed on (specification §7.3).
 @Suite struct CompressionTests {
-    /// Compressed data without the agreed LZ4 capability ends the connection, in every state of the slot (§7.3).
     @Test(arguments: [true, false], GatewayTableTests.State.allCases)
     func compressedDataNeedsTheCapability(isAgreed: Bool, state: GatewayTableTests.State) throws {
         guard state.slot != nil else { return }
         var driver = try GatewayTableTests.driver(in: state)
         if isAgreed {
-            // A second connection, whose HELLO names the capability.
             let id = driver.newConnection()
             driver.machine.accepted(id, now: driver.now)
             driver.frame(.hello(GatewayDriver.hello(capabilities: .lz4)), slot: .connection, from: id)

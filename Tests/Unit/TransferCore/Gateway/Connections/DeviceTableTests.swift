@@ -66,7 +66,6 @@ import WireProtocol
         #expect(count() == nil)
     }
 
-    /// A device that leaves the list and comes back has the same rate as before.
     @Test func ratesOutliveTheDeviceList() {
         var limits = GatewayDriver().machine.limits
         limits.fruitlessBeginningsAtOnce = 1

@@ -32,8 +32,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `GatewayConnection.swift` contains exactly the transitions
-    /// that the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for next in [Self.opened(), Self.enrolling()] {

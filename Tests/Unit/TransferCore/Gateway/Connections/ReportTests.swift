@@ -76,6 +76,5 @@ extension GatewayDriver {
         return machine.takeActions()
     }
 
-    /// The reports that the shell has to save.
     fileprivate mutating func changedReports() -> [DeviceReport]? { machine.takeChangedReports() }
 }

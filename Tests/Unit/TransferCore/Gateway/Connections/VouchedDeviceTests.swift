@@ -6,7 +6,6 @@ import WireProtocol
 
 /// Devices that no list names, and devices whose key changes.
 @Suite struct VouchedDeviceTests {
-    /// The driver's device after its key was replaced: the same name with another fingerprint.
     private static let renewed = AuthorisedDevice(
         name: GatewayDriver.device.name, fingerprint: ToyDigest.sha256([8]), prefix: GatewayDriver.device.prefix)
     private static let unlisted = AuthorisedDevice(

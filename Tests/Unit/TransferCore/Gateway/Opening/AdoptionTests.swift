@@ -27,7 +27,6 @@ import WireProtocol
         return decisions
     }
 
-    /// Sends SESSION OPEN. The store then answers that the key is free and that it holds `records`.
     private func opening(
         _ records: [SessionRecord], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection
@@ -256,7 +255,6 @@ import WireProtocol
         }
     }
 
-    /// Opens the session, receives 300 bytes of part 1, and loses the connection.
     private func cut() throws -> (driver: GatewayDriver, record: SessionRecord) {
         var driver = connected()
         driver.openParts(size: 2_500)

@@ -38,8 +38,6 @@ import WireProtocol
         #expect(told.map(\.type) == [condition == .any ? .resumeState : .sessionExists])
     }
 
-    /// A connection is established before the gateway begins to drain, and its HELLO arrives afterwards. The gateway
-    /// answers HELLO with the error *draining*.
     @Test func aHelloIsAnsweredWithDraining() {
         var driver = GatewayDriver()
         driver.change { $0.accepted(GatewayDriver.connection, now: $1) }
@@ -50,7 +48,6 @@ import WireProtocol
         #expect(driver.machine.connectionCount == 0)
     }
 
-    /// A draining gateway fences the older run as usual, and then sends the newer run to another gateway.
     @Test func newerRunFencesTheOlderWhileDraining() {
         var driver = GatewayDriver()
         driver.connect()

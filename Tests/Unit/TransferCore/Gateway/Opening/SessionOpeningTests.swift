@@ -69,8 +69,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `SessionOpening.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var finding = SessionOpening.lookingUp
         #expect(finding.proceed(isOnePart: false) == true)
@@ -158,8 +156,6 @@ import WireProtocol
         #expect(Self.step(&opening, .object(nil), &target) == .open)
     }
 
-    /// A new session adopts an earlier session only if no slot of the new session is resuming, and only if the earlier
-    /// session is not in use.
     @Test func onlyIdleSessionsAreAdoptedByOpeningSlots() throws {
         let record = AdoptionTests.record(3)
         for (areAllOpening, busy, isProbed) in [

@@ -4,7 +4,6 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Encoding of session tokens before they are sealed.
 @Suite struct SessionTokenTests {
     static let tokens = [
         SessionToken(

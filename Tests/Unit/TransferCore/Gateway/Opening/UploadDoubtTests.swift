@@ -16,8 +16,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `UploadDoubt.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var doubted = UploadDoubt()
         doubted.resumed()

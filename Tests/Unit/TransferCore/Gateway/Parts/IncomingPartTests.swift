@@ -35,7 +35,6 @@ import WireProtocol
             payloadBytes: bytes)
     }
 
-    /// Receives a chunk, and its bytes if they are accepted.
     @discardableResult
     private static func data(
         _ offset: UInt64, _ bytes: UInt32, to part: inout IncomingPart, undecidedBytes: UInt64 = 0
@@ -46,8 +45,6 @@ import WireProtocol
         return result
     }
 
-    /// The transition table in the comment at the top of `IncomingPart.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var orphaned = try Self.sending()
         #expect(orphaned.connectionLost(now: Self.now) == Self.call)

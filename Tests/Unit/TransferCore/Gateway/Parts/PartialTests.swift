@@ -26,7 +26,6 @@ import WireProtocol
         return driver
     }
 
-    /// Resumes the session on a new connection.
     private func resume(
         _ driver: inout GatewayDriver, asks: Bool = true, listed: [PartListEntry] = []
     ) throws -> (id: ConnectionID, state: ResumeState) {
@@ -53,8 +52,6 @@ import WireProtocol
         #expect(state.partials == [PartialPart(part: offer.part, digest: offer.digest, offset: 200, limit: 600)])
     }
 
-    /// The partial moves to the slot that resumes the session. The agent sends its data there without an offer, up to
-    /// the limit that the gateway named, and frames about the part arrive in that slot.
     @Test func namedPartContinuesWithoutAnOffer() throws {
         var driver = try cut()
         let held = driver.machine.bytesReserved
@@ -89,8 +86,6 @@ import WireProtocol
         #expect(driver.data(offset: 600, bytes: 1, from: id) == .violation)
     }
 
-    /// The gateway holds all bytes of the part, so it names the part with its full size. The agent has nothing left to
-    /// send, and STORED follows.
     @Test func aWholePartIsNamedWithItsSize() throws {
         var driver = GatewayDriver { $0.windowBytes = 1_000 }
         driver.connect()
@@ -158,8 +153,6 @@ import WireProtocol
         #expect(anew == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))])
     }
 
-    /// After a resume, the gateway reports that it holds the first bytes of a one-part file. The agent sends the rest
-    /// without an offer, and the gateway accepts COMPLETE.
     @Test func aOnePartFileIsCompletedFromANamedPart() throws {
         var driver = try cut(size: 400)
         let (id, state) = try resume(&driver)

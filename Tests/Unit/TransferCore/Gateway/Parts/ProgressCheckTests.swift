@@ -40,8 +40,6 @@ import WireProtocol
             parts: parts, lists: lists, heardBytes: heardBytes, limits, now: start + .seconds(60))
     }
 
-    /// The transition table in the comment at the top of `ProgressCheck.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var (accepted, passed) = (Self.watching(), Self.watching())
         accepted.began(Self.limits, now: Self.start + .seconds(5))

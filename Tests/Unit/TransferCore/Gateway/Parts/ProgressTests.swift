@@ -9,7 +9,6 @@ import WireProtocol
     private static let first = GatewayDriver.connection
     private static let window = Duration.seconds(60)
 
-    /// The error codes of evicted parts and refused sessions.
     private func evictedOrDeferred(_ actions: [GatewayAction]) -> [ErrorCode] {
         actions.compactMap { action in
             guard case .send(_, _, let frame) = action else { return nil }
@@ -21,7 +20,6 @@ import WireProtocol
         }
     }
 
-    /// Advances the clock by one window, and keeps the connections alive with PONG.
     private func passWindow(
         _ driver: inout GatewayDriver, connections: [ConnectionID] = [first],
         _ body: (inout GatewayDriver, Int) -> Void = { _, _ in }
@@ -35,7 +33,6 @@ import WireProtocol
         return evictedOrDeferred(came)
     }
 
-    /// The message of the first refusal or error among the actions.
     private func refusalMessage(in actions: [GatewayAction]) -> String? {
         frames(actions).compactMap { frame in
             switch frame {
@@ -315,7 +312,6 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 10)
     }
 
-    /// The gateway never evicts the only part of a device, even if every device is slow.
     @Test func aDevicesOnlyPartIsKept() throws {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0

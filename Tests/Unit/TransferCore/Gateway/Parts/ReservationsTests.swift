@@ -13,8 +13,6 @@ import TransferCore
         return reservations
     }
 
-    /// The transition table in the comment at the top of `Reservations.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var reservations = Self.reservations()
         var states = ["\(reservations.state)"]

@@ -16,7 +16,6 @@ import WireProtocol
 
     private static func number(_ value: UInt32 = 1) throws -> PartNumber { try #require(PartNumber(value)) }
 
-    /// The parts of a session, of which part 1 is offered.
     private static func offered(size: UInt64 = 2_500, isDecided: Bool = false) throws -> SessionParts {
         var parts = try empty(size: size)
         let offer = try #require(GatewayDriver.offer(1, of: size))
@@ -38,8 +37,6 @@ import WireProtocol
         return try parts.stored.entries[number()] == nil ? "absent" : "stored"
     }
 
-    /// The transition table in the comment at the top of `SessionParts.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         let number = try Self.number()
         let offer = try #require(GatewayDriver.offer(1, of: 2_500))
@@ -181,8 +178,6 @@ import WireProtocol
         }
     }
 
-    /// Whether a failed call ends the session or only the part depends on the failure, and on whether the file has one
-    /// part.
     @Test func failuresConcernThePartOrTheSession() throws {
         let number = try Self.number()
         for (size, failure, isOfSession) in [

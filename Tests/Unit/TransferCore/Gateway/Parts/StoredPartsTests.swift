@@ -14,8 +14,6 @@ import WireProtocol
         PartListEntry(part: entry.part, size: entry.size, digest: nil, etag: etag ?? entry.etag)
     }
 
-    /// The transition table in the comment at the top of `StoredParts.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         let (entry, plan) = (Self.entries[0], try Self.plan())
         let md5 = try #require(MD5Digest(bytes: [UInt8](repeating: 7, count: 16)))

@@ -176,8 +176,6 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0 && driver.machine.bytesReserved == driver.creditReserved)
     }
 
-    /// The gateway is already reading an object for one device. If another device needs the same object, it shares the
-    /// read and needs no turn of its own.
     @Test func readersOfSeveralDevicesShareARead() {
         var driver = GatewayDriver.reading { $0.readBacksPerDeviceMax = 1 }
         var other = GatewayDriver.otherDevice
@@ -227,7 +225,6 @@ import WireProtocol
         #expect(driver.keysBeingRead == ["site/file-1"])
     }
 
-    /// A device holds as much memory as it may, so its object waits. Objects of other devices do not wait behind it.
     @Test func deviceAtItsLimitHoldsUpNoOther() throws {
         var driver = GatewayDriver.reading {
             $0.initialCreditBytes = 0
@@ -261,7 +258,6 @@ extension GatewayDriver {
             ObjectSummary(size: 2_500, partBytes: 0, evidence: .none, etag: etag, version: "", session: nil))
     }
 
-    /// Answers the newest look at a key.
     fileprivate mutating func answerLook(_ object: ObjectSummary) {
         guard let look = requests.lastIndex(where: { $0.request.kind == .lookUpObject }) else { return }
         let asked = requests.remove(at: look)
@@ -269,7 +265,6 @@ extension GatewayDriver {
         answer(.object(object))
     }
 
-    /// The initial credit of the connection that the tests open.
     fileprivate var creditReserved: UInt64 { UInt64(machine.limits.initialCreditBytes) }
 
     fileprivate var keysBeingRead: [String] {

@@ -209,7 +209,6 @@ extension GatewayDriver {
                     asksForReceipt: asks)))
     }
 
-    /// Opens a session of several parts and answers the store requests that this needs.
     fileprivate mutating func openParts(size: UInt64, asks: Bool) {
         open(size: size, asks: asks)
         for answer in [.object(nil), .records([]), .done, .uploadCreated(upload: "upload-1"), .done] as [StoreAnswer] {
@@ -242,7 +241,6 @@ extension GatewayDriver {
         answer(.partStored(etag: "etag-\(part)"))
     }
 
-    /// Sends a part's bytes; the store takes each chunk at once.
     private mutating func send(_ offer: PartOffer) {
         var offset: UInt64 = 0
         while offset < offer.size {
@@ -253,7 +251,6 @@ extension GatewayDriver {
         }
     }
 
-    /// Sends the list and COMPLETE, and answers the store requests that this needs.
     fileprivate mutating func complete(
         _ list: [PartListEntry] = entries(of: 2_500), listing: [PartListEntry]
     ) throws -> [GatewayAction] {

@@ -30,8 +30,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `LeftoverUpload.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "idle", to: Self.name(of: Self.dropping()))]
         for leftover in [Self.dropping(), Self.listing()] {

@@ -21,8 +21,6 @@ import TransferCore
         }
     }
 
-    /// The transition table in the comment at the top of `ObjectSearch.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for cause in Self.causes {

@@ -18,7 +18,6 @@ import WireProtocol
         }
     }
 
-    /// The renewals of one session in each state: idle, renewing and superseded.
     private static func states() -> [RecordRenewals] {
         var states = [RecordRenewals()]
         var renewals = RecordRenewals()
@@ -29,8 +28,6 @@ import WireProtocol
         return states
     }
 
-    /// The transition table in the comment at the top of `RecordRenewals.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         let events: [(inout RecordRenewals) -> Void] = [
             { _ = $0.begin(Self.session) }, { _ = $0.remove(Self.session, key: Self.key) },

@@ -29,7 +29,6 @@ import WireProtocol
         return [.new, .open] + works.map { .asking($0, request) } + works.map { .resting($0) } + endings.map(\.phase)
     }
 
-    /// The name of a phase in the transition table.
     private static func name(of phase: SessionPhase) -> String {
         switch phase {
         case .new: "new"
@@ -51,7 +50,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table of the session names every phase and no other.
     @Test func theTableOfTheSessionNamesItsPhases() throws {
         let names = Set(try Self.phases().map(Self.name))
         #expect(names.count == 10)
@@ -60,7 +58,6 @@ import WireProtocol
         #expect(Set(rows.flatMap { [$0.from, $0.to] }) == names.union(["any"]))
     }
 
-    /// Only a phase that asks the store waits for an answer, and only for the answer to its own request.
     @Test func onlyAskingPhasesAwaitTheirAnswer() throws {
         for phase in try Self.phases() {
             let isAsking = if case .asking = phase { true } else { false }
@@ -69,8 +66,6 @@ import WireProtocol
         }
     }
 
-    /// A session pauses only between two requests to the store, and only if its work asks for a pause, as a search
-    /// does.
     @Test func onlyRestingPhasesPause() throws {
         for phase in try Self.phases() { #expect(phase.pauseEnd == nil) }
         var search = Self.search

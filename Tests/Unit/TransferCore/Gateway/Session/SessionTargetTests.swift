@@ -46,7 +46,7 @@ import WireProtocol
         }
     }
 
-    /// Only a session with equal terms that is not in use may be adopted. The lowest session ids come first.
+    /// The candidates with the lowest session ids come first.
     @Test func candidatesHaveEqualTermsAndAreNotBusy() throws {
         let target = try SessionEndingTests.target(upload: nil)
         func record(_ session: UInt64, size: UInt64 = 2_500, upload: String? = "u") -> SessionRecord {

@@ -37,8 +37,6 @@ import WireProtocol
         }
     }
 
-    /// The transition table in the comment at the top of `WriteGuard.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var (absent, present) = (try Self.makeGuard(), try Self.makeGuard())
         _ = Self.look(&absent, nil)

@@ -26,7 +26,6 @@ import WireProtocol
         return driver
     }
 
-    /// Resumes a session of which the store has 10,000 parts, in a slot.
     private static func resume(
         _ driver: inout GatewayDriver, slot: UInt16, from id: ConnectionID = GatewayDriver.connection
     ) throws -> [GatewayAction] {
@@ -51,7 +50,6 @@ import WireProtocol
         }
     }
 
-    /// Reports that `bytes` have been written to the socket, and returns what the gateway then does.
     private static func write(
         _ bytes: UInt64, _ driver: inout GatewayDriver, on id: ConnectionID = GatewayDriver.connection
     ) -> [GatewayAction] {
@@ -87,7 +85,6 @@ import WireProtocol
         #expect(listed.dropFirst().allSatisfy { $0 == Self.partCount })
     }
 
-    /// An agent that reads no pages still gets its other answers.
     @Test func otherFramesDoNotWaitForPages() throws {
         var driver = Self.driver()
         for slot in 1...3 as ClosedRange<UInt16> { _ = try Self.resume(&driver, slot: slot) }
@@ -97,8 +94,6 @@ import WireProtocol
         #expect(frames(driver.frame(.ping(Ping(nonce: 7)), slot: .connection)) == [.pong(Pong(nonce: 7))])
     }
 
-    /// After the agent has left a slot, the gateway sends no further page in this slot. The other slots get their
-    /// pages.
     @Test func slotsThatAreLeftGetNoMorePages() throws {
         var driver = Self.driver()
         var waiting: UInt64 = 0
@@ -119,7 +114,6 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0)
     }
 
-    /// If the budget has no room for a page, the page follows as soon as there is room.
     @Test func pageWaitsForRoomInTheBudget() throws {
         var driver = Self.driver(budget: 4 << 20)
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }

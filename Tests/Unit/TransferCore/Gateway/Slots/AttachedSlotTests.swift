@@ -30,8 +30,6 @@ import WireProtocol
         PartDecision(part: try #require(PartNumber(part)), decision: .no(code: .sizeUnsupported))
     }
 
-    /// The transition table in the comment at the top of `AttachedSlot.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var completing = Self.open()
         completing.completes()

@@ -17,8 +17,6 @@ import WireProtocol
 
     private static func name(of slots: AttachedSlots) -> String { slots.isEmpty ? "detached" : "attached" }
 
-    /// The transition table in the comment at the top of `AttachedSlots.swift` contains exactly the transitions that
-    /// the machine makes.
     @Test func theTableIsTrue() throws {
         let events: [(inout AttachedSlots) -> Void] = [
             { $0.attach(AttachedSlot(Self.one, asks: .open)) }, { $0.takeOver(Self.slots(Self.one)) },

@@ -39,7 +39,6 @@ import WireProtocol
         }
     }
 
-    /// Frames about a part go to the slot that offered the part last.
     @Test func answersGoToTheSlotOfTheLastOffer() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -72,8 +71,6 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// COMPLETE arrives in one slot without its list of parts, so it fails the check. Only this slot closes, and the
-    /// session continues in the other slots.
     @Test func listErrorConcernsItsSlotOnly() throws {
         var driver = GatewayDriver()
         driver.connect()

@@ -33,8 +33,6 @@ import WireProtocol
         return intake
     }
 
-    /// The transition table in the comment at the top of `ListIntake.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "empty", to: "announced")]
         let announced = ListIntake(announced: 3)

@@ -15,7 +15,6 @@ import WireProtocol
         return decisions
     }
 
-    /// The gateway answers *have* for stored parts and *send* for the others, without another exchange.
     @Test func offersBehindAQueryAreDecidedBehindItsAnswer() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -65,7 +64,6 @@ import WireProtocol
         if case .later(.busy, _)? = decisions[2] {} else { Issue.record("\(decisions)") }
     }
 
-    /// The store refuses the request, so the gateway closes the slot and drops the frames that were sent ahead in it.
     @Test func framesSentAheadEndWithTheirSlot() throws {
         var driver = try GatewayTableTests.driver(in: .resuming)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))

@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Transcripts of the circuit breaker inside the gateway's machine.
 @Suite struct StoreBreakerInGatewayTests {
     private static let lost = StoreAnswer.failed(.unavailable(retryAfter: .zero))
 

@@ -381,7 +381,6 @@ import WireProtocol
         #expect(seen.isSuperset(of: ["closed", "open", "trying", "rising 2"]))
     }
 
-    /// The transition table in the comment at the top of `StoreBreaker.swift` names every state and no other.
     @Test func theTableNamesTheStates() throws {
         let names: Set<String> = ["closed", "open", "trying", "rising"]
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Store/StoreBreaker.swift")

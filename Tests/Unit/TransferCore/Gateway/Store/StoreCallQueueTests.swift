@@ -30,8 +30,6 @@ import WireProtocol
         return begun
     }
 
-    /// The transition table in the comment at the top of `StoreCallQueue.swift` contains exactly the transitions that
-    /// the queue makes.
     @Test func theTableIsTrue() throws {
         func name(_ queue: StoreCallQueue) -> String { queue[StoreRequestID(1)].map { "\($0)" } ?? "absent" }
         let events: [(inout StoreCallQueue) -> Void] = [
@@ -65,8 +63,6 @@ import WireProtocol
         #expect(queue.ended(StoreRequestID(7)) == nil, "an unknown call frees nothing")
     }
 
-    /// A call begins at once only if a place is free and no other call waits. It then occupies the place like any other
-    /// call.
     @Test func callBeginsAtOnceIfNoneWaitsAndAPlaceIsFree() {
         var queue = Self.queue(lists: 1)
         func begins(_ id: UInt64) -> Bool { queue.begins(Self.list, StoreRequestID(id), of: Self.device(1)) }
@@ -82,7 +78,6 @@ import WireProtocol
         #expect(queue.ended(StoreRequestID(5)) == .list && !begins(6))
     }
 
-    /// Each class of calls has a limit of its own. So calls of other classes begin although no list may begin.
     @Test func classesDoNotWaitForEachOther() throws {
         var queue = Self.queue(lists: 0)
         Self.add([1], to: &queue)
@@ -131,7 +126,6 @@ import WireProtocol
         #expect(queue.waitingCount == 0)
     }
 
-    /// Many calls come and leave while one stays. The queue does not grow with the number of calls that have left.
     @Test func queueForgetsTheCallsThatHaveLeft() {
         var queue = Self.queue()
         Self.add([1, 1, 2], to: &queue)

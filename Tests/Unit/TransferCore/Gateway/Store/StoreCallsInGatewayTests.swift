@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Transcripts of the bounds on store calls inside the gateway's machine.
 @Suite struct StoreCallsInGatewayTests {
     private static func token(_ number: UInt64, key: String, of device: AuthorisedDevice) -> [UInt8] {
         let token = SessionToken(
@@ -81,8 +80,6 @@ import WireProtocol
         #expect(Self.keys(driver.answer(.parts([]))) == ["site/f3"])
     }
 
-    /// The session waits for a list that has not begun. ABORT arrives: the gateway drops the list and aborts the upload
-    /// at once.
     @Test func abortTakesThePlaceOfAWaitingCall() {
         var driver = GatewayDriver { $0.calls.lists = 1 }
         driver.connect()
@@ -129,7 +126,6 @@ import WireProtocol
         #expect(driver.requests.map(\.request.kind) == [.writeRecord])
     }
 
-    /// When the process ends, waiting calls never begin, not even when the store answers the calls that have begun.
     @Test func nothingBeginsAtTheEndOfTheProcess() {
         var driver = GatewayDriver { $0.calls.lists = 1 }
         driver.connect()

@@ -2,7 +2,6 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// Tests of how the machines see an error of a store.
 @Suite struct StoreErrorCodeTests {
     /// A damaged answer may come from a proxy. The machines treat it like no answer from the store.
     @Test(arguments: [

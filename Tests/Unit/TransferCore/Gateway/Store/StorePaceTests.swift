@@ -103,7 +103,6 @@ import WireProtocol
         }
     }
 
-    /// SlowDown for a listing or a completion counts like SlowDown for a part.
     @Test func slowDownOfAnyCallPauses() {
         var pace = pace()
         begin(1...10, &pace, at: start)
@@ -169,8 +168,6 @@ import WireProtocol
         #expect(pace.takeSlow(now: late) == StoreRequestID(21))
     }
 
-    /// The deadline belongs to the part that has waited longest for the store's answer, whatever the store answers for
-    /// other parts.
     @Test func deadlineFollowsThePartThatWaitsLongest() {
         var pace = pace()
         settle(&pace, 1...8, time: .milliseconds(100))
@@ -184,7 +181,6 @@ import WireProtocol
         #expect(pace.nextDeadline == moments[0] + .seconds(5))
         answer(10...10, Self.stored, &pace, at: moments[2])
         #expect(pace.nextDeadline == moments[2] + .seconds(5))
-        // Many parts are stored while part 12 still waits.
         for number in 100...1_000 as ClosedRange<UInt64> {
             begin(number...number, &pace, at: moments[2])
             pace.handedOver(StoreRequestID(number), now: moments[2])
@@ -204,7 +200,6 @@ import WireProtocol
     }
 }
 
-/// `StorePace` inside the gateway's machine.
 @Suite struct StorePaceInGatewayTests {
     private func open(_ driver: inout GatewayDriver) {
         driver.connect()
