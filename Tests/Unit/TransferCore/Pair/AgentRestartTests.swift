@@ -3,7 +3,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The agent's process dies, and a new process continues from the journal.
 @Suite struct AgentRestartTests {
     @Test(arguments: [0, 250, 900, 3_500], [false, true])
     func fileSurvivesAgentDeathAfterAnyAction(size: Int, gatewayNotices: Bool) {

@@ -144,7 +144,6 @@ import WireProtocol
         #expect(pair.store.partsStoredAgain == [])
     }
 
-    /// After a cut the same run continues a part on a new connection, at the first byte that the gateway does not hold.
     @Test func partResumesAtTheCutByte() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000

@@ -5,7 +5,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Uploads to keys that already hold an object.
 @Suite struct ExistingObjectTests {
     enum Content: String, CaseIterable {
         case same, sameSize, otherSize

@@ -55,7 +55,6 @@ import WireProtocol
         #expect(driver.outcomes == [.failed(UploadFailure(.stopped, "interrupted"))])
     }
 
-    /// The agent sent COMPLETE before the stop, so it waits for the answer to COMPLETE.
     @Test func runningCompletionIsAwaited() {
         var driver = AgentTableTests.driver(in: .stoppingWhileCompleting)
         let actions = driver.frame(AgentDriver.completed())
@@ -138,8 +137,6 @@ import WireProtocol
         #expect(pair.schedule.now.since(Instant(nanoseconds: 0)) > .seconds(3))
     }
 
-    /// At the stop, the rest of the part is larger than what the link carries within the grace period, so the agent
-    /// stops at once.
     @Test func partThatExceedsTheGraceIsNotAwaited() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)

@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Stores that fail, delay or refuse requests, lose their answers, or lose uploads and parts.
 @Suite struct StoreFaultTests {
     static let failures: [StoreFault] = [
         .fails(.unavailable(retryAfter: .zero)), .fails(.outcomeUnknown), .failsAfterEffect(.outcomeUnknown),
@@ -42,7 +41,6 @@ import WireProtocol
             #expect((pair.store.requestCounts[kind] ?? 0) < 60, "\(kind), \(size)")
             pair.rest()
             #expect(pair.violations == [], "\(kind), \(size)")
-            // The next run continues the upload.
             pair.store.standingFaults = [:]
             pair.agent.exit()
             pair.agent.start([])

@@ -130,7 +130,6 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// The store leaves every fourth part unanswered. Such single failures do not open the breaker.
     @Test func flakyStoreIsNotTreatedAsDown() {
         let pair = Pair(options())
         var count = 0

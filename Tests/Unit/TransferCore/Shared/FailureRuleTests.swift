@@ -37,7 +37,6 @@ import WireProtocol
         #expect(Set(FailureRule.all.map(\.code)).count == FailureRule.all.count)
     }
 
-    /// If the code of an error is unknown, the scope of the error decides what the agent does.
     @Test func unknownCodesAreTreatedByTheirScope() {
         let unknown = ErrorCode(rawValue: 0x0777)
         #expect(FailureRule.reaction(to: unknown, in: .connection) == .reconnect)

@@ -28,8 +28,6 @@ import TransferCore
         return liveness
     }
 
-    /// The transition table in the comment at the top of `PeerLiveness.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = []
         for liveness in [PeerLiveness(now: Self.at(0)), Self.pinged, Self.lost] {

@@ -5,7 +5,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How files are cut into parts.
 @Suite struct PartPlanTests {
     static let table: [(fileBytes: UInt64, partBytes: UInt64, sizes: [UInt64])] = [
         (0, 10, [0]), (1, 10, [1]), (9, 10, [9]), (10, 10, [10]), (11, 10, [10, 1]), (20, 10, [10, 10]),
@@ -148,7 +147,6 @@ import WireProtocol
     }
 }
 
-/// Delays before another attempt.
 @Suite struct RetryPolicyTests {
     let policy = RetryPolicy(first: .milliseconds(250), longest: .seconds(60))
 
@@ -187,7 +185,6 @@ import WireProtocol
     }
 }
 
-/// Sending at a limited rate.
 @Suite struct RateLimiterTests {
     @Test(arguments: [1, 1_000, 125_000, 10_000_000, 1_250_000_000] as [UInt64], [1, 50, 8_000, 262_144] as [UInt64])
     func theRateIsKeptOverTenSecondsWithoutBursts(rate: UInt64, chunk: UInt64) {
@@ -246,7 +243,6 @@ import WireProtocol
     }
 }
 
-/// The memory budget for parts.
 @Suite struct ByteBudgetTests {
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func itNeverExceedsAndNeverUnderflows(seed: UInt64) {
@@ -291,7 +287,6 @@ import WireProtocol
     }
 }
 
-/// How stamps distinguish versions of a file.
 @Suite struct FileStampTests {
     let stamp = FileStamp(
         device: 1, inode: 2, size: 3, modification: ModificationTime(seconds: 4, nanoseconds: 5),
@@ -323,7 +318,6 @@ import WireProtocol
     }
 }
 
-/// Arithmetic on instants.
 @Suite struct InstantTests {
     @Test func sumsSaturate() {
         let instant = Instant(nanoseconds: 5)
