@@ -9,7 +9,6 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Settings of a store: endpoints, regions, providers, credentials.
 @Suite struct ConfigurationTests {
     @Test(arguments: [
         ("http://127.0.0.1:9000", "127.0.0.1", "generic", "us-east-1"),

@@ -185,7 +185,6 @@ import TransferCommon
 
     // MARK: The table
 
-    /// Makes a lease with this standing.
     private func lease(_ standing: CredentialLease.Standing) -> CredentialLease {
         var lease = lease(standing == .empty ? nil : credentials(standing == .untried ? "0" : "1"))
         switch standing {
@@ -199,8 +198,7 @@ import TransferCommon
         return lease
     }
 
-    /// Every event in every standing changes the standing only as the table at the top of `CredentialLease.swift` says,
-    /// and each row of the table happens.
+    /// The table of transitions is at the top of `CredentialLease.swift`.
     @Test func theTableListsEveryChange() throws {
         let events: [(inout CredentialLease) -> Void] = [
             { _ = $0.refused(self.credentials("1"), .possible) }, { _ = $0.refused(self.credentials("1"), .certain) },

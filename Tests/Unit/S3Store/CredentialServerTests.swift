@@ -19,7 +19,6 @@ import TransferCommon
 
     // MARK: - Web identity
 
-    /// Runs `body` with a file that holds a token, as in a pod.
     private func withToken(_ token: String, _ body: (String) async throws -> Void) async throws {
         try await withTemporaryDirectory("identity") { directory in
             let file = directory.appending(path: "token")
@@ -283,7 +282,6 @@ import TransferCommon
 
     // MARK: - The chain
 
-    /// Runs `body` with a folder like `~/.aws`.
     private func withHome(config: String, credentials: String = "", _ body: (String) async throws -> Void) async throws
     {
         try await withTemporaryDirectory("home") { home in

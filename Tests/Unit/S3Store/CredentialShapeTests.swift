@@ -3,7 +3,6 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// Tests of reading credentials: configuration files, answers of credential services, and the services' addresses.
 @Suite struct CredentialShapeTests {
     private static let credentialsFile = """
         # kept by hand

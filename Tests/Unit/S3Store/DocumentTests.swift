@@ -2,7 +2,6 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// What the gateway reads from a store's XML answers.
 @Suite struct DocumentTests {
     @Test func layoutOfTheDocumentIsIgnored() {
         let document =

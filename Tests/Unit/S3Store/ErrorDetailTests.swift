@@ -10,9 +10,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What an error says of the failed call: its name, and what the store or the network answered.
 @Suite(.timeLimit(.minutes(5))) struct ErrorDetailTests {
-    /// The detail of the error that `call` throws with this answer of the store.
     private func detail(
         _ answer: ScriptedAnswer, credentials: any S3CredentialSource = anyCredentials,
         _ call: @escaping @Sendable (S3Store) async throws -> Void
@@ -159,7 +157,6 @@ import WireProtocol
         #expect(strange == "ListParts: 400: m", "what is not a code is not shown")
     }
 
-    /// A server that quotes the request's headers reveals neither the secrets nor the signature.
     @Test func quotedSecretsAreRemoved() async throws {
         let credentials = S3Credentials(
             accessKeyID: "id", secretAccessKey: "wJalrXUtnFEMI/K7MDENG", sessionToken: "AQoEXAMPLEH4aoAH0gNCAPy")
@@ -253,7 +250,6 @@ import WireProtocol
         #expect(failure.reason == .unavailable && failure.advice == nil)
     }
 
-    /// The error of a call to a store at an address where no store answers.
     private func failure(
         at endpoint: String, _ addressing: S3Addressing, _ call: @escaping @Sendable (S3Store) async throws -> Void
     ) async throws -> StoreError {
@@ -266,7 +262,6 @@ import WireProtocol
         }
     }
 
-    /// A port of this machine on which no program listens.
     private static func unusedPort() async throws -> Int {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: "127.0.0.1", port: 0).get()
@@ -276,7 +271,6 @@ import WireProtocol
     }
 }
 
-/// A server that speaks HTTP without TLS and refuses whatever arrives.
 private final class PlainServer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

@@ -199,7 +199,6 @@ import WireProtocol
         }
     }
 
-    /// Shortly before the credentials expire, requests still use them and do not wait for the new ones.
     @Test func earlyRenewalDelaysNoRequest() async throws {
         let (gate, opener) = AsyncStream.makeStream(of: Void.self)
         let source = NumberedCredentials(lasting: 3_600) { count in
@@ -310,7 +309,6 @@ import WireProtocol
     }
 }
 
-/// Formats a date for the header `Date`.
 private func httpDate(_ date: Date) -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")

@@ -9,7 +9,6 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// How long the client waits for a store's answers, and how much memory it uses meanwhile.
 @Suite(.timeLimit(.minutes(5))) struct PatienceTests {
     private func timeouts(_ change: (inout S3Timeouts) -> Void) -> S3Timeouts {
         var timeouts = S3Timeouts()
@@ -103,7 +102,6 @@ import WireProtocol
     }
 }
 
-/// A source that supplies a fixed number of bytes and counts those that were taken.
 private final class CountedSource: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 

@@ -3,7 +3,6 @@ import S3Store
 import Testing
 import TransferCommon
 
-/// What the findings of a probe mean: refusals, warnings, properties.
 @Suite struct ProbeFindingsTests {
     private typealias Step = ProbeFindings.Step
 

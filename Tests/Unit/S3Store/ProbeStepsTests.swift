@@ -11,7 +11,6 @@ import TransferCommon
 @Suite(.timeLimit(.minutes(5))) struct ProbeStepsTests {
     private static func isAny(_ call: S3Call) -> Bool { true }
 
-    /// Opens a store on a server that refuses some calls, and expects that the gateway does not start.
     private func expectNoStart(
         _ operation: S3Call.Operation, status: Int, code: String, reason: StoreError.Reason, naming words: String
     ) async throws {
@@ -127,7 +126,6 @@ import TransferCommon
         }
     }
 
-    /// One internal error in any step of the probe changes none of its findings.
     @Test(arguments: [
         S3Call.Operation.createUpload, .uploadPart, .listParts, .abortUpload, .completeUpload, .listUploads,
         .listObjects, .putObject, .headObject, .deleteObject,
@@ -148,8 +146,6 @@ import TransferCommon
         #expect(found.count == 2 && found.first == found.last)
     }
 
-    /// The store leaves one step of the probe unanswered, one that no upload needs. The gateway starts, warns, and
-    /// works without the answer.
     @Test(arguments: [
         ProbeFindings.Step.listUploads, .wrongDigest, .completeCondition, .putCondition, .deleteCondition,
         .deleteObject,

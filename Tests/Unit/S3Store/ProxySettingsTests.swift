@@ -7,7 +7,6 @@ import TestSupport
 import Testing
 import TransferCommon
 
-/// Which requests use a proxy that environment variables name, and what the proxy and the store receive.
 @Suite(.timeLimit(.minutes(5))) struct ProxySettingsTests {
     private func settings(_ variables: [String: String]) throws -> ProxySettings {
         try ProxySettings(environment: AWSEnvironment(variables))

@@ -101,7 +101,6 @@ import WireProtocol
         }
     }
 
-    /// If the server is killed while it receives a part, the upload of the part fails.
     @Test func serverDeathFailsThePart() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in

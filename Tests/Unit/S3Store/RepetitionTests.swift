@@ -10,7 +10,6 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Which requests the client repeats, what it learns from refusals, and which decisions it leaves to its caller.
 @Suite(.timeLimit(.minutes(5))) struct RepetitionTests {
     /// Answers the first requests from the list, and all further ones with success.
     private func script(_ answers: [ScriptedAnswer]) -> ScriptedServer.Script {
@@ -83,8 +82,7 @@ import WireProtocol
         }
     }
 
-    /// Each case is an answer of the store, and the reason that the client reports for it. After some answers the
-    /// client cannot know whether the store executed the request.
+    /// After some of these answers the client cannot know whether the store executed the request.
     @Test(arguments: [
         (ScriptedAnswer.hangUp, StoreError.Reason.outcomeUnknown), (.answer(status: 500), .outcomeUnknown),
         (.answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
@@ -119,7 +117,6 @@ import WireProtocol
         }
     }
 
-    /// The store answers before it has received the body. The call then ends without waiting for the rest of the body.
     @Test func earlyRefusalEndsAStalledPart() async throws {
         let early: ScriptedServer.EarlyScript = { _ in .answer(status: 403, body: error("AccessDenied")) }
         try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in

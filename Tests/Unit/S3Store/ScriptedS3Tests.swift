@@ -55,7 +55,6 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// The properties that the probe finds for each provider.
     @Test(arguments: S3Rules.all)
     func probingFindsStoreBehaviour(rules: S3Rules) async throws {
         try await withStore(of: rules) { store, s3 in
@@ -126,8 +125,6 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// An answer with status 200 contains an unknown error. It does not show whether the store has completed the
-    /// upload.
     @Test func unknownCompletionErrorLeavesOutcomeOpen() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
@@ -142,7 +139,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// An answer with thousands of nested elements counts as a failed attempt. It does not crash the client.
+    /// An answer with thousands of nested elements must not crash the client.
     @Test func nestedAnswerIsAFailedAttempt() async throws {
         try await withStore(of: .minio) { store, s3 in
             let depth = 40_000

@@ -191,7 +191,6 @@ import WireProtocol
         }
     }
 
-    /// The client sends checksums with every upload to a store that keeps them. It sends none to any other store.
     @Test func checksumsAreSentOnlyToStoresThatKeepThem() async throws {
         let script: ScriptedServer.Script = { request in
             let body =

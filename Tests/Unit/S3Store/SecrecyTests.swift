@@ -82,7 +82,6 @@ import TransferCommon
         }
     }
 
-    /// The servers of the credential sources also quote the request, and give incomplete answers.
     @Test(arguments: [200, 400, 403, 500]) func sourceFailuresHideSecrets(status: Int) async throws {
         let script: ScriptedServer.Script = { request in
             if request.target == "/latest/api/token" { return .answer(status: 200, body: "\(Self.secret)-metadata") }
@@ -132,8 +131,6 @@ import TransferCommon
         }
     }
 
-    /// If renewing the credentials fails, the log contains neither the secrets of the client nor those that the server
-    /// quotes.
     @Test func aFailedRenewalIsLoggedWithoutASecret() async throws {
         let record = LogRecord()
         let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.unavailable, "The source is away.") }
@@ -159,7 +156,6 @@ import TransferCommon
         #expect(failure != nil && !shown.contains(Self.secret), "\(shown)")
     }
 
-    /// Runs `body` with a token file like the one in a pod.
     private func withTokenFile(_ body: (String) async throws -> Void) async throws {
         try await withTemporaryDirectory("identity") { directory in
             let file = directory.appending(path: "token")

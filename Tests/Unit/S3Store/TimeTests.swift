@@ -2,7 +2,6 @@ import Foundation
 import S3Store
 import Testing
 
-/// The forms of dates that stores use, and texts that are not dates.
 @Suite struct TimeTests {
     private static let second: TimeInterval = 784_111_777
 

@@ -9,7 +9,6 @@ import TransferCommon
 
 /// TLS to the store: which certificates the gateway trusts.
 @Suite(.timeLimit(.minutes(5))) struct TrustTests {
-    /// Runs `body` with moto over TLS, and with a folder for further certificates.
     private func withServer(
         names: String = "DNS:localhost", _ body: (S3Server, ServerCertificate, URL) async throws -> Void
     ) async throws {

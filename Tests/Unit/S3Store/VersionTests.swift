@@ -20,7 +20,6 @@ import Testing
         case hasNothing
     }
 
-    /// A store with one object of two versions.
     private final class VersionedStore: Sendable {
         private struct State {
             var versions = ["2", "1"]

@@ -1,7 +1,6 @@
 import S3Store
 import Testing
 
-/// The reader of XML, and what it refuses.
 @Suite struct XMLReaderTests {
     private static func read(
         _ document: String, limits: XMLReader.Limits = XMLReader.Limits()
