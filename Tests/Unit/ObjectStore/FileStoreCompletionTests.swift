@@ -16,8 +16,7 @@ import WireProtocol
 
 /// FileStore joins parts, and makes an object of them at most once.
 @Suite struct FileStoreCompletionTests {
-    /// FileStore joins the parts in steps of `stepBytes`. Steps end within parts, between parts, and after the last
-    /// part.
+    /// Steps of these lengths end within parts, between parts, and after the last part.
     @Test(arguments: [1, 7, 999, 1000, 1001, 2000, 2500, 1 << 20])
     func joinsInStepsOfAnyLength(_ stepBytes: UInt64) async throws {
         try await withTestDirectory { directory in
@@ -204,8 +203,6 @@ import WireProtocol
         }
     }
 
-    /// FileStore checks the parts first and joins them afterwards. If a part is replaced in between, joining detects
-    /// it.
     @Test func noticesAPartThatIsReplacedWhileItJoins() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

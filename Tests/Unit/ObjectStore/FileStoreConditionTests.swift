@@ -46,7 +46,6 @@ import WireProtocol
         try await withTestStore { store, directory in
             try directory.write([1, 2, 3], to: "a")
             let shown = try #require(try await store.object(key: "a")?.etag)
-            // The new content has the same length and is written a moment later.
             try await Task.sleep(for: .milliseconds(20))  // File times have a coarse resolution.
             try directory.write([1, 2, 4], to: "a")
             await expectError(.keyTaken) {
@@ -79,7 +78,6 @@ import WireProtocol
         }
     }
 
-    /// Two gateways replace the same object. Both have seen the same old object, so only one of them may succeed.
     @Test(arguments: Way.allCases)
     func letsOneOfTwoGatewaysReplaceAnObject(_ way: Way) async throws {
         try await withTestStore { first, directory in

@@ -43,7 +43,6 @@ import TransferCommon
         }
     }
 
-    /// Runs the list checks with pages so short that every list has several.
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.listings + ConformanceCheck.records)
     func listsInShortPages(_ check: ConformanceCheck) async throws {
         try await withTestDirectory { directory in

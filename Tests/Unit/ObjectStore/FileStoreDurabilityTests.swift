@@ -43,7 +43,6 @@ import WireProtocol
         }
     }
 
-    /// An object's description and its folders are durable before the object has its name.
     @Test(arguments: StoreOperation.publishing)
     func syncsDescriptionBeforeTheObjectAppears(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
@@ -155,7 +154,6 @@ import WireProtocol
         }
     }
 
-    /// Bytes whose sync failed are never published, even if all later calls succeed.
     @Test(arguments: StoreOperation.all)
     func distrustsBytesThatFailedToSync(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
@@ -200,8 +198,6 @@ import WireProtocol
         return context
     }
 
-    /// Checks that the key holds either the old object or the new one, and that the summary of the key describes this
-    /// object.
     private func checkState(
         of store: FileStore, after operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {

@@ -11,7 +11,6 @@ import TransferCommon
     import Musl
 #endif
 
-/// Tests of which file systems and directories a store accepts.
 @Suite struct FileStoreFileSystemTests {
     @Test(
         arguments: [
@@ -100,8 +99,8 @@ import TransferCommon
         }
     }
 
-    /// FileStore refuses an overlay that is mounted `volatile`, and works on any other overlay. If the test may not
-    /// mount an overlay, it checks nothing.
+    /// FileStore refuses an overlay only if it is mounted `volatile`. If the test may not mount an overlay, it checks
+    /// nothing.
     @Test(arguments: [true, false])
     func checksOnlyItsOwnOverlay(_ isVolatile: Bool) async throws {
         try await withTestDirectory { outer in
@@ -127,7 +126,6 @@ import TransferCommon
         }
     }
 
-    /// Uses a real FUSE mount, if the tests may mount one.
     @Test func refusesFuse() async throws {
         try await withTestDirectory { outer in
             try FileManager.default.createDirectory(atPath: outer.path("fuse"), withIntermediateDirectories: true)

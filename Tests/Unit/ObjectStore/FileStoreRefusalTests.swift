@@ -53,8 +53,6 @@ import WireProtocol
         }
     }
 
-    /// However deep the empty folders are, the store needs few descriptors to find that they are empty and to remove
-    /// them.
     @Test func deepEmptyFoldersNeedFewDescriptors() async {
         await #expect(processExitsWith: .success) {
             try await withTestStore { store, directory in
@@ -220,7 +218,6 @@ import WireProtocol
             faults.set { call, _ in
                 if operation == .link, call.operation == .renameIfAbsent { return EINVAL }
                 guard call.operation == operation, call.target == target else { return 0 }
-                // Make the call first, then report it as failed.
                 let done = operation == .link ? link(call.path, target) : rename(call.path, target)
                 return done == 0 ? EEXIST : EIO
             }

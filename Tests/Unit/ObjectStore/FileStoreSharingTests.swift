@@ -8,7 +8,6 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Several gateways share one directory.
 @Suite struct FileStoreSharingTests {
     @Test func continuesUploadsOfOtherGateways() async throws {
         try await withTestStore { first, directory in
@@ -23,7 +22,6 @@ import WireProtocol
         }
     }
 
-    /// A gateway that starts removes staged files only of gateways that have ended.
     @Test func cleansOnlyAfterDeadGateways() async throws {
         try await withTestStore { live, directory in
             let held = Gate()
@@ -87,7 +85,6 @@ import WireProtocol
         }
     }
 
-    /// Of two sessions that may only create the object, one succeeds.
     @Test func letsOneOfTwoCompletionsCreateTheObject() async throws {
         try await withTestStore { first, directory in
             let stores = [first, try await directory.open()]
@@ -152,8 +149,7 @@ import WireProtocol
         }
     }
 
-    /// Another gateway removes an empty folder just before this gateway puts a file into it. This gateway makes the
-    /// folder again.
+    /// Another gateway may remove an empty folder just before this gateway puts a file into it.
     @Test func recreatesAVanishedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

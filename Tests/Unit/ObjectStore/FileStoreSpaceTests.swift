@@ -13,7 +13,6 @@ import TransferCommon
 
 /// Tests with a full disk. They use a small file system if they may mount one, and injected errors otherwise.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct FileStoreSpaceTests {
-    /// FileStore refuses objects and parts that do not fit, keeps the existing ones, and frees the space afterwards.
     @Test func refusesWhatDoesNotFit() async throws {
         try await withFullDisk { store, directory, room in
             try await store.put(Sample(10, seed: 1), key: "small")
@@ -31,8 +30,7 @@ import TransferCommon
         }
     }
 
-    /// Joining the parts needs as much space again as the object has bytes. If that space is missing, the parts stay
-    /// unchanged.
+    /// Joining the parts needs as much space again as the object has bytes.
     @Test func keepsPartsIfTheObjectDoesNotFit() async throws {
         try await withFullDisk { store, directory, room in
             let part = Sample(room * 3 / 10, seed: 1)
@@ -85,7 +83,6 @@ import TransferCommon
     }
 }
 
-/// The sum of the sizes of all files below a folder.
 private func usedBytes(below path: String) -> Int {
     let names = FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []
     return names.reduce(0) { sum, name in

@@ -84,7 +84,6 @@ import WireProtocol
         }
     }
 
-    /// Another program replaces the object by a symbolic link between the check of the object and its opening.
     @Test(arguments: answersToOpenat2)
     func objectReplacedByLinkIsNotRead(_ answer: CInt) async throws {
         let faults = FileFaults()
@@ -99,7 +98,6 @@ import WireProtocol
         }
     }
 
-    /// The length of a segment is the number of bytes between two slash bytes.
     @Test func measuresSegmentsByBytes() async throws {
         try await withTestStore { store, _ in
             let long = String(repeating: "n", count: 200)
@@ -172,8 +170,6 @@ import WireProtocol
         }
     }
 
-    /// FileStore refuses a key if objects lie below it. It stops at the first such object, and does not look at all of
-    /// them.
     @Test func stopsAtTheFirstObjectBelowAKey() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

@@ -22,7 +22,6 @@ final class VolatileDisk: Sendable {
     }
 
     private struct State {
-        /// Files with unsynced bytes.
         var unsynced: Set<String> = []
         /// Changes of names, in order.
         var changes: [Change] = []

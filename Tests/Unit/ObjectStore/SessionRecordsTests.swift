@@ -149,7 +149,6 @@ import WireProtocol
         #expect(record.terms.condition == .absent)
     }
 
-    /// A record needs every field, and a record with an invalid value is refused.
     @Test(arguments: [
         (#""version":2"#, #""version":3"#), (#""what":"nothing""#, #""what":"all""#),
         (#""replaces":{"what":"nothing"},"#, ""), (#""what":"nothing""#, #""what":"session""#),

@@ -44,7 +44,6 @@ import TransferCommon
         }
     }
 
-    /// Several gateways start on a new directory at the same time.
     @Test(arguments: 1...5) func gatewaysThatStartTogetherAgree(attempt: Int) async throws {
         try await withTestDirectory { directory in
             let identities = try await withThrowingTaskGroup(of: StoreIdentity.self) { group in
@@ -55,8 +54,7 @@ import TransferCommon
         }
     }
 
-    /// Whichever byte of the identity's file is damaged, the store refuses to open. It never takes the damaged content
-    /// for another identity.
+    /// The store must not take the content of a damaged file for another identity.
     @Test func aDamagedFileIsRefusedAndKept() async throws {
         try await withTestDirectory { directory in
             try await directory.open().close()

@@ -3,7 +3,6 @@ import Glibc
 import ObjectStore
 import Testing
 
-/// Tests of the permissions that files and folders of a FileStore get.
 @Suite struct StorePermissionsTests {
     private static func permissions(of path: String) throws -> Int? {
         try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int

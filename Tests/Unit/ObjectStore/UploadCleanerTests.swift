@@ -234,7 +234,6 @@ extension UploadCleanerTests {
         }
     }
 
-    /// If the listing has no dates, the cleaner takes them from the records themselves.
     @Test func recordsWithoutListedDatesAreRead() async throws {
         try await withTestStore { store, directory in
             _ = try await begin("old", session: 1, parts: [Sample(10, seed: 1)], in: store)
