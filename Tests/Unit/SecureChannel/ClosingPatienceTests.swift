@@ -8,7 +8,6 @@ import Testing
         #expect(answers == [true, true, true, false])
     }
 
-    /// Everything is sent, and only the peer's close_notify is missing.
     @Test func goodbyeMustArriveWithinAPeriod() {
         var patience = ClosingPatience(unsentByteCount: 0, TLSLimits())
         let goesOn = patience.periodPassed(unsentByteCount: 0)

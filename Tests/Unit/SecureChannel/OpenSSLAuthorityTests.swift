@@ -24,7 +24,6 @@ import Testing
             identity = try Identity.load(from: home)
         }
 
-        /// Arguments that make `openssl` present this identity.
         var arguments: [String] {
             ["-cert", "\(home)/identity.crt", "-cert_chain", "\(home)/identity.crt", "-key", "\(home)/identity.key"]
         }

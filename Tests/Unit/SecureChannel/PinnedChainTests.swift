@@ -28,7 +28,6 @@ import Testing
 
         var pin: Fingerprint { identity.fingerprint }
 
-        /// The self-signed certificate.
         var own: [UInt8] { get throws { try identity.selfSignedCertificate() } }
 
         func signs(_ other: Party) throws -> [UInt8] {
@@ -36,14 +35,12 @@ import Testing
         }
     }
 
-    /// What each end of the handshake learned about the other.
     private struct Outcome {
         let peer: TLSPeer?
         let atAgent: [TLSError.Code]
         let atGateway: [TLSError.Code]
     }
 
-    /// Presents a chain in a handshake to an agent with these pins.
     private func show(
         _ chain: [[UInt8]], of party: Party, to pins: Set<Fingerprint>,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -70,7 +67,6 @@ import Testing
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let outcome = try await show(chain, of: party, to: pins, sourceLocation: sourceLocation)
-        // The agent learns the fingerprint of the key that the handshake proved.
         #expect(outcome.peer?.fingerprint == party.pin, sourceLocation: sourceLocation)
         #expect(outcome.atAgent == [] && outcome.atGateway == [], sourceLocation: sourceLocation)
     }
@@ -191,7 +187,6 @@ import Testing
 
     // MARK: On sockets
 
-    /// The `openssl` program presents the chain.
     @Test(.timeLimit(.minutes(5)), arguments: [true, false])
     func opensslShowsAChain(isSigned: Bool) async throws {
         let (old, new) = (try Party(), try Party())

@@ -9,8 +9,6 @@ import Testing
         { $0.requested() }, { $0.delivered() }, { _ = $0.completeBurst() },
     ]
 
-    /// The transition table in the comment at the top of `ReadDemand.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = []
         for demand in Self.all {

@@ -10,13 +10,11 @@ import Testing
 
 /// Both sides authenticate each other with certificates of a private authority.
 @Suite struct TLSAuthorityTests {
-    /// What each side learned of the other.
     private struct Outcome {
         let agent: (peer: TLSPeer?, errors: [TLSError])
         let gateway: (peer: TLSPeer?, errors: [TLSError])
     }
 
-    /// A trusted authority and an untrusted one.
     private struct World {
         let directory: URL
         let authority: Authority
@@ -170,7 +168,7 @@ import Testing
         }
     }
 
-    /// The agent has pinned the gateway's key. It then needs no authority, and takes no name from the certificate.
+    /// A gateway that has pinned a device's key needs no authority for it, and takes no name from the certificate.
     @Test func aPinnedKeySpeaksForItself() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()

@@ -24,8 +24,7 @@ import Testing
         try closed.wait()
     }
 
-    /// A dropped connection ends at once. It does not wait for the peer's close_notify, not even if a close has already
-    /// begun.
+    /// A drop does not wait for the peer's close_notify, not even if a close has already begun.
     @Test(arguments: ["before the handshake", "during the handshake", "open", "closing"])
     func droppedConnectionDoesNotWait(phase: String) throws {
         let pair = try TLSPair()
@@ -97,7 +96,6 @@ import Testing
         #expect(TLSError(.truncated).fault == .connection)
     }
 
-    /// The wire closes in the middle of a record, without close_notify.
     @Test func truncatedRecordIsNotDelivered() throws {
         let pair = try TLSPair.connected()
         pair.agent.send("all of it?")

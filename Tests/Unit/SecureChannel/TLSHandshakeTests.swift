@@ -7,7 +7,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Which handshakes succeed, and what both sides learn.
 @Suite struct TLSHandshakeTests {
     @Test func anUnknownDeviceIsRefused() throws {
         let asked = Mutex<[TLSPeer]>([])

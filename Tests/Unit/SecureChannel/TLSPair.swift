@@ -60,7 +60,7 @@ struct TLSPair {
     }
 }
 
-/// The identities of the tests.
+/// Identities and TLS contexts of one gateway, one device and one party that neither of them knows.
 enum Site {
     static let gatewayIdentity = Result { try makeIdentity("gateway") }
     static let deviceIdentity = Result { try makeIdentity("device") }

@@ -6,7 +6,6 @@ import Testing
 @Suite struct TLSStateTests {
     private typealias Phase = TLSState.Phase
 
-    /// Every phase with every combination of its data.
     private static let phases: [Phase] = {
         let goodbyes: [TLSState.Goodbye] = [.due, .sent, .taken]
         let inputs: [TLSState.Input] = [.open, .ended]
@@ -38,8 +37,6 @@ import Testing
         }
     }
 
-    /// The transition table in the comment at the top of `TLSState.swift` contains exactly the transitions that the
-    /// machine makes.
     @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "any", to: "closed")]
         for phase in Self.phases {
