@@ -54,8 +54,6 @@ import WireProtocol
         }
     }
 
-    /// Sluice loads keys that `openssl` has made. Each case is an `openssl` command and the type of the key that it
-    /// makes.
     @Test(arguments: [
         (["genpkey", "-algorithm", "ED25519"], KeyType.ed25519),
         (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], .p256),
@@ -90,8 +88,7 @@ import WireProtocol
         }
     }
 
-    /// The key is encrypted, and Sluice has no passphrase. The error says that the key is encrypted, for both encodings
-    /// that `openssl` writes.
+    /// Sluice has no passphrase, so the error says that the key is encrypted, for both encodings that `openssl` writes.
     @Test(arguments: [["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ec", "-in"]])
     func encryptedAndDamagedKeysDiffer(command: [String]) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -109,7 +106,6 @@ import WireProtocol
         }
     }
 
-    /// Performs an operator's steps from an identity to a certificate that an authority has signed.
     @Test(arguments: KeyType.allCases)
     func aSignedRequestBecomesTheCertificate(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

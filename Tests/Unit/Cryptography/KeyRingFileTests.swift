@@ -117,7 +117,6 @@ import WireProtocol
                 let cut = try KeyRing(text: Array(ring.text[..<byteCount]))
                 #expect(ring.entries.starts(with: cut.entries))
             } catch {
-                // A truncated file can cause only these two errors.
                 switch error {
                 case .malformedLine, .noSealingKey: break
                 default: Issue.record("cut at \(byteCount): \(error)")

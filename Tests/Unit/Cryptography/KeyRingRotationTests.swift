@@ -26,8 +26,6 @@ import Testing
         #expect(ring.entries == entries)
     }
 
-    /// Two gateways have copies of one ring. They adopt each rotation one after the other, and after every step each
-    /// gateway opens every token that either of them has sealed.
     @Test func gatewaysOpenTokensAcrossRotations() throws {
         var gateways = [try KeyRing.make()]
         gateways.append(gateways[0])

@@ -37,7 +37,6 @@ import Testing
         #expect(try ring.seal(plain, context: context) != ring.seal(plain, context: context))
     }
 
-    /// Replaces every byte by every wrong value. The error depends on the field that the byte belongs to.
     @Test func alteredByteIsRefused() throws {
         let sealed = try ring.seal(plain, context: context)
         for index in sealed.indices {
@@ -54,7 +53,6 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// The token is changed so that it names another key of the ring than the one that sealed it.
     @Test func anExchangedKeyIDIsForged() throws {
         let other = try #require(ring.keys.first { $0.id != ring.sealingKey.id })
         var sealed = try ring.seal(plain, context: context)

@@ -84,8 +84,7 @@ import WireProtocol
         #expect(lineOfRefusal(chain.joined(separator: "\n")) != nil)
     }
 
-    /// Changes a file of receipts at random. The reader refuses it or accepts it; if it accepts it, the receipts can be
-    /// written and read again.
+    /// If the reader accepts a changed text, the receipts in it can be written and read again.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func anyTextIsReadOrRefused(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

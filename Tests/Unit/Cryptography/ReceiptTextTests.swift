@@ -3,7 +3,6 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// How a receipt is printed for users.
 @Suite struct ReceiptTextTests {
     @Test func theVectorIsShown() throws {
         let statement = try ReceiptVector().receipt.content()

@@ -40,7 +40,6 @@ import WireProtocol
         }
     }
 
-    /// Any changed byte in the statement, the signature or the key makes the receipt invalid.
     @Test(arguments: KeyType.allCases)
     func noChangedByteVerifies(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -59,7 +58,6 @@ import WireProtocol
         }
     }
 
-    /// Changes one field at a time. The statement stays well-formed, but no longer matches the signature.
     @Test func everyFieldIsSigned() throws {
         let vector = try ReceiptVector().receipt
         let statement = try vector.content()
@@ -156,11 +154,9 @@ import WireProtocol
     }
 }
 
-/// Receipts of gateways whose certificates an authority has signed.
 @Suite struct ReceiptAuthorityTests {
     private static let name = "gateway.example.org"
 
-    /// - Returns: a receipt with the certificates that the authority issued.
     private func makeReceipt(
         by authority: Authority, in directory: URL, validity: Authority.Validity = .now
     ) async throws -> StoredReceipt {
