@@ -1,11 +1,10 @@
 import Testing
 import TransferCommon
 
-/// An allowance that permits a burst and then a fixed number a second.
+/// An allowance permits a burst, and then a fixed number a second.
 @Suite struct AllowanceTests {
     private let start = Instant(nanoseconds: 5_000_000_000)
 
-    /// Takes from the allowance until it refuses, and returns how many times it agreed.
     private func taken(_ allowance: inout Allowance, now: Instant) -> Int {
         var count = 0
         while count < 100_000, allowance.take(now: now) == nil { count += 1 }

@@ -2,7 +2,6 @@ import SeededRandom
 import Testing
 import TransferCommon
 
-/// Tests of the rule that decides which keys a device may use.
 @Suite struct KeyRuleTests {
     static let refused: [(key: String, refusal: KeyRule.Refusal)] = [
         ("", .empty), ("/a", .slashAtEdge), ("a/", .slashAtEdge), ("/", .slashAtEdge), ("a//b", .emptySegment),

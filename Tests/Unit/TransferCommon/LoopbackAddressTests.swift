@@ -1,7 +1,6 @@
 import Testing
 import TransferCommon
 
-/// Tests of the decision whether a host or an address is this machine's loopback interface.
 @Suite struct LoopbackAddressTests {
     @Test(arguments: [
         "127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "0000::0001", "::ffff:127.0.0.1", "::FFFF:7f00:1",

@@ -1,7 +1,6 @@
 import Testing
 import TransferCommon
 
-/// Tests of escaping text from outside before a terminal shows it.
 @Suite struct VisibleTextTests {
     @Test(arguments: [
         ("plain/key.mp4", "plain/key.mp4"), ("Gerät 7 – e\u{301} 日本", "Gerät 7 – e\u{301} 日本"), ("", ""),

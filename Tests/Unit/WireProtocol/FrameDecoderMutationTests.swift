@@ -44,7 +44,6 @@ import WireProtocol
         }
     }
 
-    /// One to three vectors in a row, with one to four mutations.
     private func damaged(_ vectors: [[UInt8]], using generator: inout SeededGenerator) -> [UInt8] {
         var bytes: [UInt8] = []
         for _ in 0..<Int.random(in: 1...3, using: &generator) {

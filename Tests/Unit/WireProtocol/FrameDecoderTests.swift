@@ -92,7 +92,6 @@ import WireProtocol
         }
     }
 
-    /// Feeds headers of all 256 types, from agents and from gateways, in all kinds of slots.
     @Test(arguments: [Role.agent, .gateway])
     func headerAloneIsRefusedForTypeDirectionAndSlot(receiver: Role) {
         for number in UInt8.min...UInt8.max {

@@ -10,7 +10,6 @@ import WireProtocol
         return Dictionary(uniqueKeysWithValues: lines.map { ($0[0], $0[1]) })
     }
 
-    /// Decodes a text of the vector, which is a JSON string.
     private static func text(_ field: String?) throws -> String {
         try JSONDecoder().decode(String.self, from: Data(try #require(field).utf8))
     }
@@ -84,7 +83,6 @@ import WireProtocol
         #expect(refusal { $0.version = String(repeating: "k", count: 65_536) } == .badValue(field: "version"))
     }
 
-    /// A statement that is cut at any place is not a valid statement.
     @Test func everyCutIsRefused() throws {
         let bytes = try Self.vectorStatement().encoded()
         for count in bytes.indices {
