@@ -5,8 +5,8 @@ import S3Servers
 import S3Store
 import Testing
 
-/// Runs the conformance suite on the available servers. Known deviations of a server are listed, and the checks
-/// assert that they are real.
+/// Runs the conformance suite on the available servers. The suite knows the deviations of each server, and fails if a
+/// server does not have them.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ConformanceTests {
     private static let moto: Set<StoreDeviation> = [
         .uploadsIgnoreTheirKey, .unknownUploadsFail, .uploadsMisdated, .completeIgnoresIfMatch,

@@ -6,7 +6,6 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What the gateway's probe finds out about real servers.
 @Suite(.timeLimit(.minutes(5))) struct ProbeTests {
     @Test func findsThatMotoChecksConditionsAndNoDigest() async throws {
         try await MotoServer.withServer { server in

@@ -6,7 +6,6 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// How connections end: with close_notify, one direction at a time, or without warning.
 @Suite struct TLSClosingTests {
     @Test(arguments: [true, false]) func closingWaitsForThePeersCloseNotify(agentIsFirst: Bool) throws {
         let pair = try TLSPair.connected()

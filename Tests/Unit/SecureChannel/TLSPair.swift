@@ -60,7 +60,7 @@ struct TLSPair {
     }
 }
 
-/// Identities and TLS contexts of one gateway, one device and one party that neither of them knows.
+/// Identities of a gateway, a device and a foreign party, and TLS contexts of the gateway and the device.
 enum Site {
     static let gatewayIdentity = Result { try makeIdentity("gateway") }
     static let deviceIdentity = Result { try makeIdentity("device") }

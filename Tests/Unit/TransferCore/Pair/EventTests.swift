@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Drain, drop, fencing, revocation and take-over in the middle of an upload.
 @Suite struct EventTests {
     private func slowOptions() -> PairOptions {
         var options = PairOptions()

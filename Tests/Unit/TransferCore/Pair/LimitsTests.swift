@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Edge cases of budgets, credit, windows and rates.
 @Suite struct LimitsTests {
     @Test(arguments: [0, 1, 500, 5_000, 4_000_000] as [UInt32], [1, 7, 600, 100_000] as [UInt64])
     func filesArriveWithAnyCreditAndWindow(credit: UInt32, window: UInt64) {

@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Files that change during reading, during sending, and between runs.
 @Suite struct SourceFileTests {
     private func slowPair(seed: UInt64 = 1) -> Pair {
         var options = PairOptions()

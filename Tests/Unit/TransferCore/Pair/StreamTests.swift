@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Uploads of unknown size.
+/// A stream is a file whose size is not known when its session opens.
 @Suite struct StreamTests {
     private static func driver() -> AgentDriver {
         var driver = AgentDriver()

@@ -50,7 +50,7 @@ import WireProtocol
 
     // MARK: Connections
 
-    /// How a connection ends.
+    /// The ends of a connection, each with the longest delay that the agent then waits before it connects again.
     enum Ending: CaseIterable {
         case notMade, cutBeforeWelcome, timedOut
         case refused, idle

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The lists of stored parts that follow RESUME STATE leave page by page.
+/// After RESUME STATE the gateway sends its list of stored parts page by page.
 @Suite struct AnswerTests {
     private static let partCount: UInt32 = 10_000
     private static let size = UInt64(partCount) * 1_000
