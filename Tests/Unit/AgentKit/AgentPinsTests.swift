@@ -74,7 +74,6 @@ import WireProtocol
             try text.write(toFile: home.pinsPath, atomically: true, encoding: .utf8)
             #expect(try home.pins().keys == [configured])
             #expect(try home.pins().problem?.contains("pins.json") == true)
-            // The next connection replaces the damaged file.
             home.pin(proved: configured, next: try key(2).digest)
             #expect(try home.pins().keys == [configured, key(2)])
         }
@@ -105,8 +104,6 @@ import WireProtocol
         }
     }
 
-    /// A home accepts an invitation if the code names any pinned key of the home's site. It refuses a code of another
-    /// site.
     @Test func homeAcceptsCodeWithAnyPinnedKey() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)

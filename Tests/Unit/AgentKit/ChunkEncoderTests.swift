@@ -49,8 +49,7 @@ struct ChunkEncoderTests {
         }
     }
 
-    /// Without the agreed capability the encoder compresses nothing, whatever the user chose. Otherwise the gateway
-    /// would end the connection (specification §7.3).
+    /// A gateway ends a connection that sends compressed chunks without the agreed capability (specification §7.3).
     @Test func nothingIsCompressedWithoutCapability() throws {
         for choice in CompressionChoice.allCases {
             let encoder = ChunkEncoder(choice: choice, compressors: CompressorPool())

@@ -43,7 +43,6 @@ import TransferCommon
         #expect(wait.isWaiting)
         wait.wasOpened()
         #expect(!wait.isWaiting)
-        // After a file could be opened, the next wait may last the whole patience again.
         answers = [11, 20].map { wait.wasRefused(now: start + .seconds($0)) }
         #expect(answers == [true, true])
     }

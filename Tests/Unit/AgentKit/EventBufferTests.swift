@@ -22,7 +22,6 @@ import TransferCore
         }
     }
 
-    /// An observer that keeps up sees every event.
     @Test func fewEventsAreAllKept() throws {
         var queue = EventQueue()
         for sent in 1...100 { queue.add(try Self.progress(1, sent: UInt64(sent))) }
@@ -30,7 +29,6 @@ import TransferCore
         #expect(queue.isEmpty && queue.takeAll().isEmpty)
     }
 
-    /// If an upload reports progress again and again, the queue keeps only its newest report.
     @Test func longQueueKeepsNewestProgress() throws {
         var queue = EventQueue()
         for sent in 1...1_000_000 {

@@ -23,7 +23,6 @@ import TransferCore
         }
     }
 
-    /// If several files have the same key, all of them are refused. The other files are not affected.
     @Test func reportsAllFilesThatShareAKey() async throws {
         try await withTree(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
             let roots = (1...3).map { root.appending(path: "\($0)") }

@@ -13,7 +13,6 @@ import WireProtocol
 /// Tests of `sluice-agent check` with real files and a real journal. They call the code of the command, without a
 /// gateway and without starting the program.
 @Suite(.timeLimit(.minutes(5))) struct FileCheckerTests {
-    /// A directory with files, and an agent's home whose journal names the site's store.
     private struct Sample {
         let home: AgentHome
         let tree: URL
@@ -120,8 +119,7 @@ import WireProtocol
         }
     }
 
-    /// With `--fast` the check does not read a file whose stamp is unchanged. To show this, the proof has a wrong
-    /// digest, and the file counts as proven nevertheless.
+    /// The proof has a wrong digest, so a file that counts as proven was not read.
     @Test func reliableStampSufficesOnRequest() async throws {
         try await withSample(["file"]) { sample in
             for counts in [false, true] {

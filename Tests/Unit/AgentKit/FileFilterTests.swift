@@ -28,7 +28,6 @@ import Testing
         }
     }
 
-    /// The filter applies to files that the walk finds below a directory, not to files that the user named.
     @Test func aNamedFileIsAlwaysSent() async throws {
         try await withTemporaryDirectory { directory in
             let file = directory.appending(path: "b.tmp")

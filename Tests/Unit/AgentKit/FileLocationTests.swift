@@ -28,8 +28,7 @@ import TransferCore
         #expect(FileLocation(path: sample.path, namedAs: sample.root) == sample.expected)
     }
 
-    /// The path that the user named may contain a symbolic link, and the agent follows it. It follows no link below
-    /// that path. If the journal does not have the named path, the agent follows no link at all.
+    /// If the journal does not have the path that the user named, the agent follows no link at all.
     @Test func linkIsFollowedOnlyInTheNamedPath() async throws {
         try await withTree(["real/folder/file"]) { root in
             // The path of the temporary directory may have links itself.

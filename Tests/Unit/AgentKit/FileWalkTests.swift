@@ -57,8 +57,7 @@ struct FileWalkTests {
         }
     }
 
-    /// The walk keeps only some names of a large directory in memory at once. It finds each file exactly once, even if
-    /// it is interrupted again and again.
+    /// The walk keeps at most `namesMax` names of one directory in memory at once.
     @Test(arguments: [1, 3, 20, 100], [false, true])
     func largeDirectoryIsReadInRuns(namesMax: Int, isInterrupted: Bool) async throws {
         let names = (0..<20).map { "file-\($0)" } + (0..<3).map { "folder/\($0)" }
@@ -85,8 +84,6 @@ struct FileWalkTests {
         }
     }
 
-    /// If the process has no free descriptor for a directory, the walk tries the directory again and leaves out no
-    /// file.
     @Test func waitsForDescriptor() async {
         await #expect(processExitsWith: .success) {
             try await withTree(["a/b/1", "a/b/2", "c"]) { root in
@@ -128,7 +125,7 @@ struct FileWalkTests {
         }
     }
 
-    /// Makes a file whose name need not be UTF-8. Foundation cannot make such a file.
+    /// Foundation cannot make a file whose name is not UTF-8.
     private func make(_ name: [UInt8], in root: URL) -> [CChar] {
         let path = (root.path(percentEncoded: false).utf8 + [UInt8(ascii: "/")] + name + [0]).map {
             CChar(bitPattern: $0)
@@ -172,7 +169,6 @@ struct FileWalkTests {
         }
     }
 
-    /// Two Unicode encodings of a letter are two names, and therefore two keys.
     @Test func distinguishesUnicodeSpellings() async throws {
         try await withTree(["\u{E9}", "e\u{301}"]) { root in
             let keys = walk(root).map { Array($0.key.utf8) }
@@ -219,7 +215,6 @@ struct FileWalkTests {
         }
     }
 
-    /// A file that the walk skips does not conflict with another file that has the same key.
     @Test func skippedFilesReserveNoKey() async throws {
         try await withTree(["1/x", "1/d/y", "2/z", "elsewhere/y"]) { root in
             let manager = FileManager.default
@@ -244,8 +239,7 @@ struct FileWalkTests {
 
     // MARK: Links that appear after the walk
 
-    /// During a push, a user with write access replaces found files with symbolic links to other users' files. The push
-    /// must not send those files.
+    /// A followed link would let a user who may write in the directory send files of other users.
     @Test(arguments: ["d/e/file", "d/e", "d"]) func linkInPlaceOfFileIsNotFollowed(place: String) async throws {
         try await withTree(["tree/d/e/file", "secret/e/file", "secret/file"]) { root in
             let found = walk(root.appending(path: "tree"))

@@ -7,9 +7,7 @@ import TransferCommon
 @Suite struct GatewayAbsenceTests {
     private static func moment(_ seconds: Double) -> Instant { Instant(nanoseconds: UInt64(seconds * 1e9)) }
 
-    /// Calls `notice` as a shell does that looks twice a second, and returns the seconds of the notices.
-    ///
-    /// - Parameter isAway: whether the run misses a gateway at this second.
+    /// Returns the seconds of the notices, for a shell that calls `notice` twice a second.
     private static func notices(for seconds: Int, _ isAway: (Double) -> Bool) -> [Double] {
         var absence = GatewayAbsence()
         return (0...(2 * seconds)).map { Double($0) / 2 }.filter { second in
@@ -24,9 +22,7 @@ import TransferCommon
     }
 
     @Test(arguments: [
-        // The gateway is always there, or away for a moment.
         ([0.0..<0.0], []), ([10.0..<11.0], []),
-        // Two absences far apart, and two within a minute.
         ([0.0..<5.0, 100.0..<105.0], [1.5, 101.5]), ([0.0..<5.0, 20.0..<25.0], [1.5]),
         // The second absence lasts until a minute after the notice of the first.
         ([0.0..<5.0, 20.0..<90.0], [1.5, 61.5]),
@@ -46,7 +42,6 @@ import TransferCommon
         #expect(absence.nextDeadline == nil)
     }
 
-    /// The last reason counts. What an earlier absence was due to does not.
     @Test func reasonIsThatOfTheLastAttempt() {
         var absence = GatewayAbsence()
         absence.connectionFailed("ignored, because no gateway is missed")

@@ -83,7 +83,6 @@ struct JournalMigrationTests {
         DeviceSite(store: $0, device: "d", prefix: "site/")
     }
 
-    /// A proof in a journal of version 0.1 before migration 5 does not say which store it is about.
     @Test func migratedProofNamesNoStore() async throws {
         try await withPath { path in
             var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
@@ -149,7 +148,6 @@ struct JournalMigrationTests {
         }
     }
 
-    /// A resumed upload still requests the receipt that its user wanted.
     @Test(arguments: [false, true])
     func requestForReceiptIsKept(wants: Bool) async throws {
         try await withPath { path in

@@ -79,7 +79,6 @@ import WireProtocol
     }
 }
 
-/// Draws random writes of all kinds in any order. The agent's machine requests only some of these orders.
 private struct Draws {
     var generator: SeededGenerator
 

@@ -155,7 +155,6 @@ struct JournalReceiptTests {
         }
     }
 
-    /// A journal of version 0.1 before migration 3 keeps its content and can store receipts.
     @Test func anOldJournalGetsTheTable() async throws {
         try await withPath { path in
             let old = try Journal.open(path)
@@ -186,8 +185,7 @@ struct JournalReceiptTests {
         }
     }
 
-    /// A value of an unexpected type counts as damage of the journal, as in the other tables. Bytes that are not a
-    /// valid receipt do not count as damage: the verifier refuses them.
+    /// Bytes that are not a valid receipt do not count as damage of the journal: the verifier refuses them.
     @Test(arguments: [
         ("statement = 'text'", true), ("signature = NULL", true), ("made = 'late'", true), ("store = 1", true),
         ("certificates = x'00'", true), ("statement = x'00'", false), ("public_key = x''", false),

@@ -39,8 +39,8 @@ import TransferCore
         #expect(UploadFailure(.unreachable).sentence(step) == "the gateway could not be reached; \(advice)")
     }
 
-    /// `resume` is named only where it works, whatever the failure. A wrong file is the exception: its upload is in the
-    /// journal, and the message names the file's new path as the user has to give it.
+    /// A wrong file is the exception: its upload is in the journal, and the message names the file's new path as the
+    /// user has to give it.
     @Test(arguments: UploadFailure.Kind.allCases.filter { $0 != .wrongFile })
     func resumeIsNamedOnlyWhereItWorks(kind: UploadFailure.Kind) {
         for step in [NextStep.push, .pushStream, .check, .runAgain] {

@@ -10,8 +10,7 @@ import WireProtocol
 @Suite(.timeLimit(.minutes(5))) struct SourceFileLookTests {
     private static let shell = Executable(path: "/bin/sh")
 
-    /// Runs `body` with a file and with a new `FileClock`. The clock gives no time until its first reading is two
-    /// seconds old.
+    /// The new `FileClock` gives no time until its first reading is two seconds old.
     private func withFile(
         in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
     ) async throws {
@@ -87,7 +86,6 @@ import WireProtocol
                 + "except BlockingIOError: print('leased')"
             let attempt = try await run(Executable.inSearchPath("python3"), ["-c", command, path])
             #expect(attempt.lines(of: .standardOutput) == ["leased"], "\(attempt.transcript)")
-            // Opening the file with blocking succeeds as soon as the lease is released.
             try await withProgram(Self.shell, ["-c", "echo more >> '\(path)'"]) { writer in
                 source.releaseReadLease()
                 let ended = try await writer.waitForExit()

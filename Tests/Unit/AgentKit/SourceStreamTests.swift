@@ -19,8 +19,7 @@ import WireProtocol
         return Part(bytes: bytes, isLast: isLast, content: Array(kept.readableBytesView))
     }
 
-    /// When the stream returns the last part, it also says that this part is the last. It does so even if the stream
-    /// ends exactly at the end of a full part.
+    /// The stream marks its last part as the last even if it ends exactly at the end of a full part.
     @Test(arguments: [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
     func yieldsPartsAndMarksTheLast(bytes: Int) throws {
         let content = (0..<bytes).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -51,7 +50,6 @@ import WireProtocol
         withExtendedLifetime(pipe) {}
     }
 
-    /// `stop` ends a read that is waiting for bytes.
     @Test func stopsWaiting() async throws {
         let pipe = Pipe()
         let stream = SourceStream(descriptor: pipe.fileHandleForReading.fileDescriptor)
@@ -126,7 +124,6 @@ import WireProtocol
         #expect(failure?.message.contains("/no/such/program cannot be started: No such file") == true)
     }
 
-    /// Stopping the stream also ends a command that would run forever.
     @Test(.timeLimit(.minutes(5))) func aStoppedStreamEndsItsCommand() async throws {
         let command = try CommandOutput.start(["sh", "-c", "exec sleep 1000"])
         let stream = SourceStream(command)
