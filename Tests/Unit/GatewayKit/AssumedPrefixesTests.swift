@@ -59,7 +59,6 @@ struct AssumedPrefixesTests {
         #expect(list.namesOfAssumedPrefix == [])
     }
 
-    /// The gateway warns of devices without a prefix when it starts, and again when the list gets another such device.
     @Test func gatewaySaysItAtStartAndAtAChange() async throws {
         try await withTemporaryDirectory { directory in
             let site = InProcessSite(directory: directory)

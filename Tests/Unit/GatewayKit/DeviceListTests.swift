@@ -37,8 +37,6 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/", "yard/"])
     }
 
-    /// A device whose line states no prefix may write only below its own name. Only an empty prefix, which a person has
-    /// to state, lets a device write any key. When the list is written again, every prefix is stated.
     @Test func deviceWritesBelowItsNameUnlessItsLineSaysOtherwise() throws {
         let text =
             "cam sha256:\(Self.one)\nship sha256:\(Self.two) prefix=\nyard certificate\ngate certificate prefix=\n"
@@ -124,7 +122,6 @@ struct DeviceListTests {
         #expect(try DeviceList(parsing: list.text) == list)
     }
 
-    /// The list must refuse limits that its file format cannot express.
     @Test(arguments: [
         DeviceLimits(connectionsMax: 0), DeviceLimits(sessionsMax: -1), DeviceLimits(budgetBytes: 7 << 20),
         DeviceLimits(budgetBytes: (9 << 20) + 1), DeviceLimits(budgetBytes: 0),

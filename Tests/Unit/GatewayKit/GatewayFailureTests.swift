@@ -10,7 +10,6 @@ import TransferCommon
         let detail = "HeadBucket: 403 AccessDenied: no, request r"
     }
 
-    /// The message consists of a sentence, the store's answer in parentheses, and advice.
     @Test(arguments: [
         (StoreError.Reason.denied, 69, "The store refuses the gateway", "Check the credentials"),
         (.bucketMissing, 69, "The store's directory or bucket is missing", "Create it"),

@@ -40,7 +40,6 @@ struct GatewayHomeTests {
         }
     }
 
-    /// Watches the device list of a home as a serving gateway does, and counts how often it reads the file.
     private static func watchDevices(of home: GatewayHome) -> (list: WatchedFile<DeviceList>, reads: Watched<Int>) {
         let reads = Watched(0)
         let list = WatchedFile(home.devicesPath, "device list", logger: Logger(label: "test")) {
@@ -72,7 +71,6 @@ struct GatewayHomeTests {
         }
     }
 
-    /// A device list that is longer than the limit is read only once, not at every handshake.
     @Test func listThatIsTooLongIsReadOnce() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.path(percentEncoded: false))

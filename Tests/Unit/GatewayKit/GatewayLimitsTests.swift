@@ -11,8 +11,7 @@ import TransferCore
 
 /// Tests of the limits that a gateway derives from its store.
 @Suite struct GatewayLimitsTests {
-    /// WELCOME names the identity of the gateway's store. From it an agent recognises whether a proof is about this
-    /// store.
+    /// By this identity an agent recognises whether a proof is about the gateway's store.
     @Test func welcomeNamesTheStoreIdentity() async throws {
         try await withTemporaryDirectory("limits") { directory in
             let store = try await FileStore.open(
@@ -24,8 +23,7 @@ import TransferCore
         }
     }
 
-    /// If the process may have few descriptors, the gateway admits fewer connections. The other descriptors remain for
-    /// the store, so a gateway with all its connections can still store files.
+    /// The other descriptors remain for the store, so a gateway with all its connections can still store files.
     @Test func fewDescriptorsMeanFewConnections() {
         let usual = GatewayLimits(
             parts: PartRule(
@@ -44,8 +42,7 @@ import TransferCore
         }
     }
 
-    /// If the process has no free descriptor for a new connection, the listener pauses and then accepts again. Without
-    /// the pause, the event loop would do nothing but fail to accept.
+    /// Without the pause, the event loop would do nothing but fail to accept.
     @Test func listenerPausesWithoutDescriptor() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let listener = try await ServerBootstrap(group: group)

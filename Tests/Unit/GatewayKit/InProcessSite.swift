@@ -78,7 +78,7 @@ struct InProcessSite {
 }
 
 extension Uploader {
-    /// Pushes one file and waits for the end.
+    /// Pushes one file and waits until the run has ended.
     func push(
         _ file: URL, key: String, observe: @Sendable @escaping (UploadEvent) -> Void = { _ in }
     ) async throws -> RunSummary {

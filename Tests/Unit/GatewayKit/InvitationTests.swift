@@ -49,8 +49,7 @@ struct InvitationTests {
         }
     }
 
-    /// An invitation without a prefix gives the device the keys below its name, also if a person has removed the prefix
-    /// from the file of invitations.
+    /// This holds even if a person has removed the prefix from the file of invitations.
     @Test func invitedDeviceWritesBelowItsName() async throws {
         try await Self.withHome { home in
             let code = try home.inviteDevice(
@@ -125,8 +124,7 @@ struct InvitationTests {
         }
     }
 
-    /// The name was revoked before it was invited again. The invitation removes the revocation only when its code is
-    /// used. If the name is revoked again before that, the invitation becomes invalid.
+    /// An invitation removes an earlier revocation of its name only when its code is used.
     @Test func revokingARevokedNameEndsItsInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: try Self.key(9), prefix: "")
@@ -139,8 +137,7 @@ struct InvitationTests {
         }
     }
 
-    /// The device list already has a certificate rule for the name, but an invitation for the same name is still
-    /// unused. This happens if two homes share the device list but not the invitations.
+    /// A name can have a certificate rule and an invitation if two homes share the device list but not the invitations.
     @Test func nameOfACertificateIsNotGivenToAKey() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
@@ -191,7 +188,6 @@ struct InvitationTests {
         }
     }
 
-    /// A damaged file of invitations must not prevent the revocation of a device.
     @Test func damagedFileDoesNotPreventRevocation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
@@ -206,8 +202,6 @@ struct InvitationTests {
         }
     }
 
-    /// A device whose key is already on the list redeems an invitation. The gateway answers with the device's name on
-    /// the list, and the invitation stays unused.
     @Test func aDeviceOnTheListUsesNoInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "other", fingerprint: Self.key(1), prefix: "")
@@ -217,8 +211,7 @@ struct InvitationTests {
         }
     }
 
-    /// Gateways of a site may share the list through a symbolic link. A command that changes the list must not replace
-    /// the link by a file.
+    /// Gateways of a site may share the list through a symbolic link.
     @Test func aLinkStaysALink() async throws {
         try await Self.withHome { home in
             let shared = home.path + "/shared"
@@ -248,8 +241,7 @@ struct InvitationTests {
         }
     }
 
-    /// If the device list could not be read, the gateway reads it again. If it could not be parsed, the gateway reads
-    /// it again only after the file has changed.
+    /// A list that could not be parsed is read again only after the file has changed.
     @Test func aFileThatCouldNotBeReadIsReadLater() async throws {
         try await Self.withHome { home in
             let fails = Mutex(true)

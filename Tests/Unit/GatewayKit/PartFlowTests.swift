@@ -28,8 +28,7 @@ struct PartFlowTests {
         #expect(consumed.current.last == 6)
     }
 
-    /// A flow of small chunks must not hold much more memory than the chunks have bytes. This must be true even if each
-    /// chunk has a buffer of its own or is a slice of a large one.
+    /// Each chunk may have a large buffer of its own, or be a slice of one. The flow must not keep these buffers.
     @Test(arguments: [1, 100, 10_000, 200_000])
     func smallPiecesWeighLittle(chunkBytes: Int) async throws {
         let size = min(400_000, 4_000 * chunkBytes)

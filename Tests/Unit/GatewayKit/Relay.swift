@@ -19,7 +19,7 @@ struct Relay {
 
     let site: InProcessSite
     let s3: ScriptedS3
-    /// The gateway's port.
+    /// The loopback port at which the gateway listens.
     let port: Int
     /// Part size in bytes: the smallest that the store accepts.
     let partBytes: Int
@@ -161,6 +161,6 @@ struct Relay {
         }
     }
 
-    /// Keys of the session records.
+    /// Keys of the session records in the store.
     var records: [String] { s3.keys.filter { $0.hasPrefix(".sluice/sessions/") } }
 }

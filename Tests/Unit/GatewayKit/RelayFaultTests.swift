@@ -109,8 +109,6 @@ struct RelayFaultTests {
     /// forgets it too, and also gives no evidence of the content.
     private static let kinds = [S3Rules.aws, .minio, .generic]
 
-    /// Pairs each fault with one kind of store, taking the kinds in turn. In long tests each fault is paired with every
-    /// kind.
     private static func courses(_ faults: [Case], _ kinds: [S3Rules]) -> [(fault: Case, rules: S3Rules)] {
         faults.enumerated().flatMap { index, fault in
             // The generic store neither refuses changed bytes nor returns an MD5 as ETag, so a changed byte stays
@@ -131,8 +129,7 @@ struct RelayFaultTests {
         }
     }
 
-    /// The answer to CreateMultipartUpload is lost, so the gateway does not know the upload that the store has created.
-    /// The gateway continues with a new session record and a new upload. A later cleaning removes the unknown upload.
+    /// The gateway does not know the upload that the store has created, so only a later cleaning removes it.
     @Test(arguments: [S3Fault.loseAnswer, .truncate(afterBytes: 60), .emptyAnswer, .silence, away])
     func aLostAnswerToCreateIsCleanedUp(fault: S3Fault) async throws {
         try await Relay.with(.minio, store: Case("Create", .createUpload, fault).patience) { relay in
@@ -159,7 +156,6 @@ struct RelayFaultTests {
             Case("a bad digest", .putObject, .refuse(status: 400, code: "XAmzContentSHA256Mismatch")),
         ], [.aws, .minio, .gcs, .generic])
 
-    /// A file of one part needs one PutObject request. Each fault hits this request or its answer.
     @Test(arguments: zip(ofSmallFiles.map(\.fault), ofSmallFiles.map(\.rules)))
     func aSmallFileArrives(fault: Case, rules: S3Rules) async throws {
         try await Relay.with(rules, store: fault.patience) { relay in
@@ -177,8 +173,6 @@ struct RelayFaultTests {
         }
     }
 
-    /// Another writer stores an object under the key. The gateway must neither take it for the file nor overwrite it,
-    /// whatever happened to the gateway's own CompleteMultipartUpload request.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func foreignObjectIsNotMistakenForTheFile(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
@@ -214,7 +208,7 @@ struct RelayFaultTests {
         }
     }
 
-    /// A listing of the parts needs more than one page.
+    /// A page of ListParts has at most 1,000 parts.
     @Test func completesMoreThanAThousandParts() async throws {
         try await Relay.with(.aws, partBytesMin: 1_024) { relay in
             // If the listing lost parts between its pages, the agent would send them twice.

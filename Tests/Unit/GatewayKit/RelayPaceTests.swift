@@ -14,8 +14,6 @@ import WireProtocol
 /// How the gateway copes with an overloaded store, a slow part and expired uploads.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayPaceTests {
-    /// While the store answers SlowDown, the gateway defers the agent's offers, so that the agent sends few parts that
-    /// the store then refuses.
     @Test func aStormOfSlowDownCostsFewBytes() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)
@@ -29,7 +27,6 @@ struct RelayPaceTests {
         }
     }
 
-    /// While the store reports that it is full, agents send only a trial part from time to time.
     @Test(arguments: [(507, "InsufficientStorage"), (403, "QuotaExceeded")])
     func aFullStoreIsSentFewParts(status: Int, code: String) async throws {
         let log = Watched<[String]>([])
@@ -75,8 +72,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// An agent resumes an upload after eight days. While its first part is in flight, the rewritten session record is
-    /// the only new object in the store. This record alone must keep the cleaner from removing the upload.
+    /// While the first part after eight days is in flight, only the rewritten session record shows the cleaner that the
+    /// upload is in use.
     @Test func resumedUploadIsNotCleaned() async throws {
         try await Relay.with(.minio) { relay in
             let agent = try relay.makeAgent()
@@ -106,8 +103,6 @@ struct RelayPaceTests {
         }
     }
 
-    /// A running gateway removes expired uploads and logs how many. It keeps uploads that are active and uploads of
-    /// other programs.
     @Test func runningGatewayRemovesExpiredUploads() async throws {
         let log = Watched<[String]>([])
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: LineKeeper.logger(log)) {

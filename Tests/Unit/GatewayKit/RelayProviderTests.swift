@@ -19,8 +19,6 @@ struct RelayProviderTests {
         { event in if case .finished(_, _, let outcome, _) = event { events.update { $0.append(outcome) } } }
     }
 
-    /// Pushes files of no bytes, one byte, one part, several full parts, and several parts with a shorter last one. A
-    /// second push of the same files sends no data.
     @Test(arguments: S3Rules.all)
     func filesOfEverySizeArriveAndAreRecognised(rules: S3Rules) async throws {
         try await Relay.with(rules, partBytesMin: nil) { relay in
@@ -42,8 +40,6 @@ struct RelayProviderTests {
         }
     }
 
-    /// A part fails, and the answer to CompleteMultipartUpload is lost. The gateway finds the outcome from the evidence
-    /// that this kind of store keeps.
     @Test(arguments: S3Rules.all)
     func theOutcomeOfALostCompleteIsFound(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
@@ -53,8 +49,7 @@ struct RelayProviderTests {
         }
     }
 
-    /// With `--if-exists fail` an existing object is kept. If the store ignores conditions, the gateway looks the key
-    /// up first; otherwise the store refuses the write.
+    /// A store that ignores conditions cannot refuse the write, so the gateway looks the key up first.
     @Test(arguments: S3Rules.all, [0, 3])
     func failKeepsAnExistingObject(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
@@ -67,8 +62,6 @@ struct RelayProviderTests {
         }
     }
 
-    /// An object of another writer appears between the lookup and the write. The condition of the write keeps that
-    /// object.
     @Test(arguments: [S3Rules.aws, .minio], [0, 3])
     func conditionKeepsAConcurrentObject(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
@@ -97,8 +90,6 @@ struct RelayProviderTests {
         }
     }
 
-    /// A store that keeps the composite SHA-256 shows this digest to readers of the object. The digest equals the root
-    /// digest in the receipt.
     @Test func receiptMatchesStoredCompositeSHA256() async throws {
         try await Relay.with(.aws) { relay in
             let file = try relay.site.makeFile(Relay.key, bytes: 3 * relay.partBytes + 17)
@@ -134,8 +125,6 @@ struct RelayProviderTests {
         }
     }
 
-    /// An upload uses two connections with one session token. Both connections are cut every 500 ms, and the object
-    /// must still equal the file.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func aSessionOnSeveralConnectionsSurvivesCuts(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in

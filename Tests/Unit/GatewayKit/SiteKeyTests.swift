@@ -23,7 +23,7 @@ import WireProtocol
         try FileManager.default.contentsOfDirectory(atPath: home.path).sorted()
     }
 
-    /// The contents of those files in the home that a key change may write or remove, by file name.
+    /// The files that a key change may write or remove, by name.
     private func files(_ home: GatewayHome) throws -> [String: Data] {
         let names = ["identity.crt", "identity.key", "identity.csr", "next.crt", "next.key"]
         return Dictionary(
@@ -86,8 +86,7 @@ import WireProtocol
         }
     }
 
-    /// A site changes its key several times before it retires the first old key. Devices that have pinned any of the
-    /// old keys still accept the gateway.
+    /// Devices that have pinned any of the old keys still accept the gateway.
     @Test func oldKeysAreShownInOrder() async throws {
         try await with { home in
             var chain = [try home.siteKeys().identity.fingerprint]
@@ -109,8 +108,6 @@ import WireProtocol
         }
     }
 
-    /// A second gateway that has both files of the new key, the certificate and the private key, performs the same
-    /// switch as the first gateway.
     @Test func otherHomeSwitchesWithTheSameFiles() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
@@ -132,8 +129,6 @@ import WireProtocol
         }
     }
 
-    /// If the files of two homes are links into one directory, an announcement or a switch in one home takes effect in
-    /// both.
     @Test func linkedHomesChangeTogether() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
@@ -168,7 +163,6 @@ import WireProtocol
                 #expect(error?.description.contains("remove") == true)
             }
         }
-        // The home also refuses a certificate that another site has signed.
         try await with { home in
             try await with { other in
                 _ = try SiteKeyChange(of: other).announce()
@@ -204,8 +198,7 @@ import WireProtocol
         }
     }
 
-    /// A switch writes or removes several files, one after the other. After each of them a crash leaves a state in
-    /// which a gateway can serve, and from which the operator can continue.
+    /// After a crash between two writes a gateway can serve, and the operator can continue.
     @Test func interruptedSwitchIsFinished() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
@@ -231,7 +224,6 @@ import WireProtocol
                 ]
                 for step in steps {
                     try put(state, in: home)
-                    // A gateway that starts or reloads presents the new key and announces none.
                     #expect(try home.siteKeys().identity.chain() == [next, old], "after file \(index)")
                     #expect(try home.siteKeys().next == nil, "after file \(index)")
                     let present = try step()

@@ -7,7 +7,6 @@ import Testing
 /// Tests of opening and closing the store of a site.
 @Suite
 struct SiteStoreTests {
-    /// When a process closes its file store, it leaves no lock and no staging folder in the store's directory.
     @Test func closedFileStoreLeavesNothingOfItsInstance() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.path(percentEncoded: false)

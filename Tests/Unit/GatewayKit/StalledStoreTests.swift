@@ -31,7 +31,6 @@ struct StalledStoreTests {
                         try await store.stalls.wait { $0 >= 4 ? () : nil }
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }
-                    // Another file is stored while the parts are stalled.
                     let summary = try await fast.push(small, key: "fast/small")
                     #expect(summary.failures == [])
                     #expect(try fileDigest(URL(filePath: objects + "/fast/small")) == fileDigest(small))
@@ -61,7 +60,6 @@ struct StalledStoreTests {
 private final class StallingStore: ForwardingStore {
     let base: FileStore
     let stalledPrefix: String
-    /// Number of stalled parts.
     let stalls = Watched(0)
     private let mayGoOn = Watched(false)
 

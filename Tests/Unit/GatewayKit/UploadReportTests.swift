@@ -11,7 +11,6 @@ import WireProtocol
 /// What `sluice-gateway uploads` prints, and its exit codes. The tests call the code of the commands on a store whose
 /// calls fail.
 @Suite struct UploadReportTests {
-    /// What one command printed.
     private struct Printed {
         var code: Int32
         var results: [String]
@@ -55,7 +54,6 @@ import WireProtocol
         return try await printed { try await UploadReport.list(cleaner, $0, advise: $1) }
     }
 
-    /// Removes uploads of every age.
     private func clean(_ store: FailingStore) async throws -> Printed {
         let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: InProcessSite.logger)
         return try await printed { try await UploadReport.clean(cleaner, olderThan: .zero, $0, advise: $1) }
@@ -73,7 +71,6 @@ import WireProtocol
         }
     }
 
-    /// The command names an upload that it cannot abort, and removes the others.
     @Test func failedAbortIsNamed() async throws {
         try await withUploads { store in
             var failing = store
@@ -113,7 +110,6 @@ import WireProtocol
         }
     }
 
-    /// If one record cannot be read, the commands name that record and handle all others.
     @Test func recordThatCannotBeReadIsNamed() async throws {
         try await withUploads { store in
             var failing = store
@@ -154,7 +150,6 @@ import WireProtocol
         }
     }
 
-    /// A gateway that serves warns about what its own cleaning could not read or remove.
     @Test func servingGatewayWarns() async throws {
         try await withUploads { store in
             try await store.writeRecord(name: "zzz", bytes: [1])
@@ -179,15 +174,11 @@ import WireProtocol
     }
 }
 
-/// A store of which some calls fail.
 private struct FailingStore: ForwardingStore {
     let base: FileStore
-    /// For each of these keys, the reason with which every abort of an upload fails.
     var abortFailures: [String: StoreError.Reason] = [:]
-    /// For each of these keys, the reason with which every list of parts fails.
     var listFailures: [String: StoreError.Reason] = [:]
     var recordDeletionFailure: StoreError.Reason?
-    /// Name of the record that cannot be read now.
     var unreadableRecord: String?
     var probeFailure: StoreError.Reason?
 

@@ -6,8 +6,6 @@ import TransferCommon
 @Suite struct HandshakeBudgetTests {
     private static func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 0) + .milliseconds(milliseconds) }
 
-    /// One address may begin two handshakes at once and 10 a second. All addresses together may begin four at once and
-    /// 20 a second.
     private static func makeBudget() -> HandshakeBudget {
         HandshakeBudget(.init(atOnce: 4, perSecond: 20, perAddressAtOnce: 2, perAddressPerSecond: 10))
     }
@@ -35,7 +33,6 @@ import TransferCommon
         #expect(budget.waitingCount == 0)
     }
 
-    /// A crowded address does not delay the peers of another one.
     @Test func addressesTakeTurns() throws {
         var budget = Self.makeBudget()
         for _ in 0..<2 { #expect(budget.arrived(from: "crowd", now: Self.at(0)) == .begin) }
@@ -46,7 +43,6 @@ import TransferCommon
         #expect(budget.takeDue(now: Self.at(100)) == [crowd[0]])
     }
 
-    /// All addresses together cannot begin more handshakes than the common limit allows.
     @Test func commonLimitHolds() throws {
         var budget = Self.makeBudget()
         var begun = 0
@@ -55,11 +51,9 @@ import TransferCommon
         #expect(budget.waitingCount == 96)
         for moment in stride(from: 0, through: 1_000, by: 10) { begun += budget.takeDue(now: Self.at(moment)).count }
         #expect(begun == 24)
-        // The other peers still wait.
         #expect(budget.waitingCount == 76)
     }
 
-    /// A peer whose address has no token left uses none of the common tokens either.
     @Test func crowdedAddressTakesNothingFromTheOthers() throws {
         var budget = Self.makeBudget()
         for _ in 0..<2 { #expect(budget.arrived(from: "crowd", now: Self.at(0)) == .begin) }

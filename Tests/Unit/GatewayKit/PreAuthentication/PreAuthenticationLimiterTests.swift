@@ -28,8 +28,7 @@ import TransferCore
         #expect(limiter.count == 4)
     }
 
-    /// A full limiter admits the first connection of an address. To make room, it closes a connection of the address
-    /// that has the most. It never closes the only connection of an address while another address has more than one.
+    /// The limiter never closes the only connection of an address while another address has more than one.
     @Test func busiestAddressMakesRoom() {
         var limiter = makeLimiter(12, perAddress: 8)
         let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }
@@ -58,8 +57,7 @@ import TransferCore
         #expect(limiter.count == 0)
     }
 
-    /// Connections that wait for a PROXY header have a limit of their own. At that limit, a new connection replaces the
-    /// oldest waiting one. Waiting connections and connections with a known peer never replace each other.
+    /// Waiting connections and connections with a known peer never replace each other.
     @Test func connectionsBeforeTheirProxyHeaderHaveTheirOwnLimit() {
         var limiter = makeLimiter(2, perAddress: 2, beforeProxyHeader: 3)
         let known = [limiter.enter("a").newcomer, limiter.enter("b").newcomer]

@@ -8,7 +8,7 @@ import TransferCore
 
 /// Tests of what the next channel handlers receive from a connection that begins with a PROXY header.
 @Suite struct ProxyHeaderHandlerTests {
-    /// The next channel handler. It records what it receives.
+    /// Stands for the next channel handler.
     private final class Recorder: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
@@ -36,7 +36,6 @@ import TransferCore
         let channel = EmbeddedChannel()
         let recorder = Recorder()
         let peer = PeerAddress()
-        /// The connections that wait for their headers.
         let waiting = Waiting()
 
         init(from address: String) throws {
@@ -106,7 +105,6 @@ import TransferCore
 
     // MARK: What is counted
 
-    /// A connection counts as waiting from its beginning until its header has arrived, or until it has ended.
     @Test func connectionCountsUntilItsHeaderHasArrived() throws {
         let connection = try Connection(from: "10.0.0.1")
         try connection.channel.writeInbound(ByteBuffer(bytes: Self.header.dropLast()))

@@ -14,8 +14,6 @@ import Testing
         [0x20, 1, 0x0D, 0xB8] + Array(repeating: UInt8(0), count: 11) + [9] + Array(repeating: 7, count: 16)
         + [0, 80, 1, 2]
 
-    /// Each case is a header and the source that it names. Bytes of the peer may follow the header, and the header may
-    /// arrive byte by byte.
     @Test(arguments: [
         (header(0x21, 0x11, short), ProxyHeader.Source.peer(address: [192, 0, 2, 1], port: 0x1234)),
         (header(0x21, 0x11, short + [4, 0, 1, 9]), .peer(address: [192, 0, 2, 1], port: 0x1234)),
