@@ -13,8 +13,7 @@ import Testing
         #expect(error.debugDescription == "Could not put /srv/site/keyring in its place: Permission denied.")
     }
 
-    /// The error message names the file that the user asked for, even if the call that failed was on another file, such
-    /// as a temporary one.
+    /// The call that failed may be on another file than the one that the user asked for, such as a temporary one.
     @Test(
         arguments: [
             (FileCall(.openFolder, directory), "open the directory of keyring"),

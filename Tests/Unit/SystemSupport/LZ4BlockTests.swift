@@ -8,7 +8,6 @@ import TestSupport
 import Testing
 
 @Suite struct LZ4BlockTests {
-    /// Compressible text of any length.
     private static func text(byteCount: Int) -> [UInt8] {
         let line = Array("2020-01-01T00:00:00Z sensor=17 temperature=21.5 humidity=40\n".utf8)
         return (0..<byteCount).map { line[$0 % line.count] ^ UInt8(truncatingIfNeeded: $0 / 600 % 8) }
@@ -147,8 +146,7 @@ import Testing
         #expect(throws: LZ4Error.malformed) { try LZ4Block.decompress(block, plainByteCount: plain.count) }
     }
 
-    /// Decompresses random bytes and damaged blocks into a buffer with 512 bytes before and after it, which must not
-    /// change.
+    /// The 512 bytes before and after the buffer must not change.
     @Test(arguments: 0..<20)
     func nothingIsWrittenOutsideTheBuffer(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

@@ -14,7 +14,6 @@ import Testing
                 for path in ["home", "a/b/home", "slash/", "c/slash/"] {
                     try OwnFolder.makeOrCheck(directory.file(path))
                     try #require(try mode(of: directory.file(path)) == 0o700, "\(path)")
-                    // The second call finds the folder and accepts it.
                     try OwnFolder.makeOrCheck(directory.file(path))
                 }
                 try #require(try mode(of: directory.file("a/b")) == 0o700)
@@ -41,8 +40,7 @@ import Testing
         }
     }
 
-    /// The owner may have given other users access to the files on purpose. So a folder with files is refused, and its
-    /// permissions are not changed.
+    /// The owner may have given other users access to the files on purpose.
     @Test func folderWithFilesIsRefusedAndNotChanged() async throws {
         try await withTemporaryDirectory { directory in
             try write("x", to: directory.file("file"))
@@ -56,7 +54,7 @@ import Testing
         }
     }
 
-    /// A folder like `/tmp` belongs to all users, even while it is empty. So it is refused.
+    /// A folder like `/tmp` belongs to all users, even while it is empty.
     @Test func folderThatEveryoneMayWriteIsRefused() async throws {
         try await withTemporaryDirectory { directory in
             try setMode(0o777, of: directory.directoryPath)

@@ -6,7 +6,6 @@ import Testing
 
 /// Several flushes in one turn of the event loop become one, and no data stays behind.
 @Suite struct FlushGathererTests {
-    /// Counts flushes on their way to the socket.
     private final class Counter: ChannelOutboundHandler {
         typealias OutboundIn = ByteBuffer
 

@@ -16,7 +16,6 @@ import TransferCommon
         case close(Int)
     }
 
-    /// A shell whose machine is a list of actions that the test writes.
     private actor Shell: MachineShell {
         nonisolated let eventLoop: any EventLoop
         nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -150,7 +149,6 @@ import TransferCommon
         #expect(frames.takeWrites().isEmpty)
     }
 
-    /// A write reports the sum of the numbers that were added since the write before it.
     @Test func writtenBytesAreReportedOnce() throws {
         var frames = OutboundFrames<Int>()
         frames.opened(1, EmbeddedChannel())

@@ -42,7 +42,6 @@ import Testing
         #expect(queue.loss == .stalled)
     }
 
-    /// The reader is gone. All text is lost, now and later, and none of it takes memory.
     @Test func lastingFailureLosesAllText() {
         var queue = OutputQueue(bytesMax: 100)
         _ = queue.add(Self.bytes("one\n"))
@@ -55,8 +54,7 @@ import Testing
         #expect(queue.pendingBytes == 0 && queue.take() == nil)
     }
 
-    /// A disk was full and has space again. The queue first ends the line that was cut off, so that the next line
-    /// stands alone.
+    /// The queue first ends the line that was cut off, so that the next line stands alone.
     @Test func textAfterAPassingFailureIsWritten() {
         var queue = OutputQueue(bytesMax: 100)
         _ = queue.add(Self.bytes("first line\n"))
@@ -71,7 +69,6 @@ import Testing
         #expect(queue.loss == .failed(28), "the first loss stays known")
     }
 
-    /// A prompt ends without a line feed. The next text follows it directly.
     @Test func textWithoutALineFeedIsContinued() {
         var queue = OutputQueue(bytesMax: 100)
         _ = queue.add(Self.bytes("now or later? "))
@@ -81,7 +78,6 @@ import Testing
         #expect(Self.taken(from: &queue) == "rest\n")
     }
 
-    /// A blocked output drops lines of the log. The number of the dropped lines takes their place.
     @Test func omittedLinesOfTheLogAreCounted() {
         var queue = OutputQueue(bytesMax: 10)
         queue.addOrOmit(Self.bytes("blocked\n"))

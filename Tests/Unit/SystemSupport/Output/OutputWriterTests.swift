@@ -4,7 +4,6 @@ import Testing
 
 /// Tests of writing to real descriptors: pipes that are read, not read or closed, a full device, closed descriptors.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct OutputWriterTests {
-    /// A pipe whose reader the test controls.
     private final class Pipe {
         let reading: Int32
         let writing: Int32
@@ -17,7 +16,6 @@ import Testing
             (reading, writing) = (ends[0], ends[1])
         }
 
-        /// Reads this number of bytes.
         func read(_ count: Int) throws -> String {
             var bytes: [UInt8] = []
             while bytes.count < count {
@@ -65,7 +63,6 @@ import Testing
         #expect(writer.pendingBytes > 0)
         writer.finish()
         #expect(writer.loss == .stalled)
-        // The reader reads at last. The writer's thread then writes the rest.
         #expect(try pipe.read(Self.longLine.utf8.count + 1) == Self.longLine + "\n")
         #expect(writer.drain(stalledAtMost: .seconds(30)))
     }
@@ -132,8 +129,7 @@ import Testing
         #expect(writer.loss == .failed(EBADF))
     }
 
-    /// A shell may make a terminal non-blocking for all programs that share it. The terminal must still receive all
-    /// text.
+    /// A shell may make a terminal non-blocking for all programs that share it.
     @Test func nonBlockingDescriptorTakesAllText() throws {
         let pipe = try Pipe()
         try #require(fcntl(pipe.writing, F_SETFL, O_NONBLOCK) == 0)

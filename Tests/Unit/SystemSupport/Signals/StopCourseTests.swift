@@ -15,8 +15,7 @@ import Testing
         #expect(steps.firstIndex(of: .exit).map { $0 + 1 } == course.lastNumber)
     }
 
-    /// GNU `timeout` sends two signals for one request, and a person needs longer to ask a second time. So two signals
-    /// in quick succession count as one request.
+    /// GNU `timeout` sends two signals for one request, and a person needs longer to ask a second time.
     @Test func signalsOfOneRequestCountOnce() {
         #expect(!StopCourse.isSameRequest(5, after: 0))
         #expect(StopCourse.isSameRequest(1_000_000_000, after: 999_999_999))
