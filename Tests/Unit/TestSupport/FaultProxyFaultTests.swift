@@ -142,7 +142,7 @@ import Testing
         }
     }
 
-    /// A half-open connection: one side is gone. The other side learns this only when the network passes bytes again.
+    /// The connection is half open: its other side sees the end only when the network passes bytes again.
     @Test(arguments: [Passage.stalled, .vanishing]) func hidesTheDeathOfOneSide(passage: Passage) async throws {
         try await withPair { pair in
             try await pair.proxy.change { $0.towardsUpstream.passage = passage }

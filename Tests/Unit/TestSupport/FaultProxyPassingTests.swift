@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    /// Compares the bytes with the time that has really passed. So a slow machine cannot hide that the rate was
+    /// The test compares the bytes with the time that has passed, so a slow machine cannot hide that the rate was
     /// exceeded.
     @Test(arguments: [1, 4]) func connectionsShareTheRate(connections: Int) async throws {
         let bytesPerSecond = 200_000
@@ -107,8 +107,6 @@ import Testing
         }
     }
 
-    /// A change of the faults during a transfer must not lose or reorder bytes, and new bytes must not overtake delayed
-    /// ones.
     @Test func keepsOrderWhenFaultsChange() async throws {
         let bytes = SeededFile(seed: 3, byteCount: 300_000).bytes
         try await withPair(faults: Faults(bothWays: DirectionFaults { $0.delay = .milliseconds(200) })) { pair in
@@ -165,8 +163,7 @@ import Testing
         }
     }
 
-    /// If the receiver does not read, the sender must be slowed down through the proxy. Otherwise the proxy would hide
-    /// bugs of flow control.
+    /// A proxy that took any number of bytes would hide bugs of flow control.
     @Test func holdsNoMoreThanItsBound() async throws {
         let byteCount = 64 << 20
         try await withPair { pair in

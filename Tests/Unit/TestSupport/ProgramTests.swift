@@ -14,7 +14,7 @@ private let shell = Executable(path: "/bin/sh")
         #expect(program.lines.map(\.index) == [0, 1, 2, 3])
     }
 
-    /// Writes about ten times a pipe's capacity to each output.
+    /// The script writes about ten times a pipe's capacity to each output.
     @Test func neverBlocksTheProgramOnAFullPipe() async throws {
         let script = "yes out | head -n 160000 & yes err | head -n 160000 >&2; wait"
         let program = try await run(shell, ["-c", script])
@@ -113,8 +113,7 @@ private let shell = Executable(path: "/bin/sh")
         #expect(state(of: processID) == nil)
     }
 
-    /// A descendant in a process group of its own is not killed. It keeps the output open, which must not delay the
-    /// test.
+    /// A descendant in a process group of its own is not killed, and keeps the output open.
     @Test func doesNotWaitForOutputsThatOthersHoldOpen() async throws {
         let program = try await run(shell, ["-c", "setsid sleep 20 & exit 0"])
         #expect(program.exitStatus == .exited(0))
@@ -171,7 +170,7 @@ private let shell = Executable(path: "/bin/sh")
         }
     }
 
-    /// The state letter of proc(5); `nil` if there is no such process.
+    /// Returns the state letter of proc(5), or `nil` if there is no such process.
     private func state(of processID: pid_t) -> Character? {
         // Reading fails only if the process does not exist.
         let stat = try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)

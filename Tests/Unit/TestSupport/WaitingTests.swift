@@ -25,7 +25,6 @@ import Testing
         }
     }
 
-    /// Waiting tasks see each value, even one that lasts only until the next change.
     @Test func seesEveryValue() async throws {
         let watched = Watched(0)
         let isWaiting = Watched(false)
