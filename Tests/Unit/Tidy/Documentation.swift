@@ -49,7 +49,6 @@ let documentationRule = Rule(
         }
     })
 
-/// A type or a function, found by the line with its name.
 private struct Declaration {
     let name: String
     let isType: Bool
@@ -87,7 +86,6 @@ private struct Declaration {
     ]
 }
 
-/// Whether a comment ends directly above a declaration and its attributes.
 private func isDocumented(_ declaration: Declaration, line: Int, in file: SourceFile) -> Bool {
     var above = line - 1
     while above >= 0, file.code[above].contains(/^\s*(@|#if )/) {

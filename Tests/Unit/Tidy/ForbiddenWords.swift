@@ -22,14 +22,12 @@ struct ForbiddenWord: Sendable {
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
 private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
 
-/// Whether a rule against printing applies to a file. It does not apply to tests, nor to a file with a parameter named
-/// `print`, because a call of this parameter looks like printing.
+/// In a file with a parameter named `print`, a call of this parameter looks like printing.
 private let inSourcesThatPrint: @Sendable (SourceFile) -> Bool = { file in
     !file.isTest && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
 }
 
-/// Whether a rule against sleeping applies to a file. Tests wait for observable events; only the implementation of
-/// waiting itself may sleep.
+/// Tests wait for observable events. Only the implementation of waiting itself may sleep.
 private let inTestsThatWait: @Sendable (SourceFile) -> Bool = {
     $0.isTest && $0.path != "Tests/Support/TestSupport/Deadline.swift"
 }

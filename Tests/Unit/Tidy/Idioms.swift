@@ -1,11 +1,11 @@
-/// A phrase that makes a reader guess who acts or what happens, with advice on what to write instead.
+/// A group of phrases that make a reader guess who acts or what happens.
 private struct Idiom: Sendable {
     let name: String
 
     /// Sequences of words in lower case, separated by spaces. A mark of punctuation is a word of its own.
     let phrases: [String]
 
-    /// If one of these words follows a phrase, the phrase is clear and allowed.
+    /// Words after which the phrase is clear: it is allowed if one of them follows.
     var clearBefore: Set<String> = []
     let instead: String
     let broken: [String]
@@ -102,7 +102,6 @@ let idiomRules: [Rule] = idioms.map { idiom in
         })
 }
 
-/// The same text as a Markdown page and as a comment.
 private func proseSamples(_ text: String) -> [SourceFile] {
     let comment = text.split(separator: "\n").map { "/// \($0)\n" }.joined()
     return [sample("Documentation/a.md", text), sample("Sources/A/B.swift", comment + "let x = \"is told, nobody\"")]
@@ -110,10 +109,10 @@ private func proseSamples(_ text: String) -> [SourceFile] {
 
 /// A word or a mark of punctuation in a comment or in Markdown.
 struct ProseWord: Sendable {
-    /// In lower case.
+    /// The word in lower case, or the mark of punctuation.
     let text: String
 
-    /// The line, counted from 0.
+    /// The line of the word, counted from 0.
     let line: Int
 
     var isPunctuation: Bool { text.utf8.count == 1 && Self.punctuation.contains(text) }

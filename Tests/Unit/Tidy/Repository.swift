@@ -19,7 +19,7 @@ private func files(below folder: String, extension end: String) -> [SourceFile] 
     return paths.filter { $0.hasSuffix(end) }.sorted().compactMap { readFile("\(folder)/\($0)") }
 }
 
-/// - Returns: the file; `nil` for a broken symbolic link, and for a directory whose name ends like that of a file.
+/// Returns `nil` for a broken symbolic link, and for a directory whose name ends like that of a file.
 private func readFile(_ path: String) -> SourceFile? {
     // try?: reading fails for a directory and for a broken link, which are no pages.
     (try? RepositoryFiles.text(of: path)).map { SourceFile(path: path, text: $0) }

@@ -121,10 +121,10 @@ let folderNameRule = Rule(
         ]
     })
 
-/// The functions and initialisers with a body: the line of the keyword, and the number of lines to the closing brace.
-///
 /// A body begins at the first brace outside parentheses. A declaration without a body, as in a protocol, ends with its
 /// line.
+///
+/// - Returns: for each function with a body, the line of its keyword, and the number of lines to the closing brace.
 private func functions(in file: SourceFile) -> [(line: Int, lineCount: Int)] {
     let start = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:[a-z]+(?:\(\w+\))?\s+)*(?:func\b|init[?(<]|deinit\b|subscript[(<])/
     return file.lines(with: ["func", "init", "deinit", "subscript"]).compactMap { line in

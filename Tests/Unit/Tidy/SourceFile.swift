@@ -10,13 +10,13 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     /// Path relative to the root of the repository, with slashes.
     let path: String
 
-    /// The lines as written.
+    /// The lines of the file as written, without line feeds.
     let lines: [String]
 
     /// The lines of the file, with a space in the place of each character of a comment or of a string's content.
     let code: [String]
 
-    /// The words in each line of code. Rules use them to select cheaply the lines that they examine.
+    /// The words in each line of code, by which rules select cheaply the lines that they examine.
     private let words: [Set<String>]
 
     /// The words of the comments of a Swift file, or all words of a Markdown page.
@@ -77,8 +77,7 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// Replaces comments and string contents by spaces, and collects the comments. Works on bytes, and writes one space for
-/// a character of several bytes.
+/// Replaces each character of a comment or string, which may be several bytes, by one space. Collects the comments.
 private struct CodeReader {
     private let text: [UInt8]
     private var code: [UInt8] = []

@@ -9,7 +9,7 @@ import Testing
         }
     }
 
-    /// Every rule finds its violating samples and accepts its correct ones. This shows that the rule can fail.
+    /// The samples that violate a rule show that the rule can fail.
     @Test(arguments: Rule.all) func findsViolations(_ rule: Rule) {
         #expect(!rule.broken.isEmpty)
         for file in rule.broken {
@@ -67,7 +67,6 @@ import Testing
         #expect(longTypes(in: [sample("Tests/B/A.swift", declared), sample("Tests/B/A+C.swift", extended)]) == [])
     }
 
-    /// A declaration of `lineCount` lines, including the braces.
     private static func declaration(_ start: String, _ lineCount: Int) -> String {
         "\(start) {\n" + String(repeating: "    // Text.\n", count: lineCount - 2) + "}\n"
     }

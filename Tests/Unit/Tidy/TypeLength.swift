@@ -28,7 +28,7 @@ func longTypes(in files: [SourceFile]) -> [TypeLength] {
     .sorted { ($0.target, $0.type) < ($1.target, $1.type) }
 }
 
-/// The declarations and extensions of types at the first column, each with its number of lines, comments included.
+/// Each number of lines includes comments. Only types and extensions at the first column count.
 private func typeDeclarations(in file: SourceFile) -> [(type: String, lineCount: Int)] {
     let start = /^(?:@\w+(?:\([^)]*\))?\s+)*(?:[a-z]+\s+)*(?:struct|class|enum|actor|protocol|extension)\s+(\w+)/
     return file.lines(with: ["struct", "class", "enum", "actor", "protocol", "extension"]).compactMap { line in
