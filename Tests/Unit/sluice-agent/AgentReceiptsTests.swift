@@ -13,7 +13,6 @@ import sluice_agent
 /// Tests of `sluice-agent receipts`. They call the code of the command and do not start the program.
 @Suite
 struct AgentReceiptsTests {
-    /// A home that has pinned a site's key, with receipts in its journal.
     private struct Sample {
         let folder: URL
         let home: AgentHome
@@ -42,7 +41,7 @@ struct AgentReceiptsTests {
         }
     }
 
-    /// The device's clock may have jumped ahead. So the ages of receipts count from the newest receipt.
+    /// The device's clock may have jumped ahead, so the ages of receipts count from the newest receipt.
     @Test func pruningRemovesOldReceipts() async throws {
         try await withSample { sample in
             try sample.keep([
@@ -137,7 +136,6 @@ struct AgentReceiptsTests {
         try #require(try JSONSerialization.jsonObject(with: Data((line ?? "").utf8)) as? [String: Any])
     }
 
-    /// Each line is one JSON object with all fields of the receipt.
     @Test func programsReadObjects() async throws {
         try await withSample { sample in
             try sample.keep([
@@ -160,7 +158,6 @@ struct AgentReceiptsTests {
         }
     }
 
-    /// Each receipt gets its own file. A second export writes the same files.
     @Test func anExportHoldsEveryReceipt() async throws {
         try await withSample { sample in
             let receipts = [

@@ -51,7 +51,6 @@ import sluice_agent
             lines.contains { $0.hasPrefix("19744 files were not begun: the gateway could not be reached") }, "\(lines)")
     }
 
-    /// Programs get the outcome of every upload that the run had taken up.
     @Test func theReasonOfEachUploadIsPrintedForPrograms() {
         let lines = Self.output(.json)
         #expect(lines.count == 258)

@@ -10,7 +10,7 @@ import sluice_agent
 /// Tests that text from outside cannot control the terminal. File names come from other users of the machine, messages
 /// from the gateway.
 @Suite struct ForeignTextTests {
-    /// Text that would clear a terminal's screen and begin a line of its own.
+    /// Clears a terminal's screen and begins a line of its own, if it is printed as it is.
     private static let foreign = "x\u{1B}[2J\nforged\u{9B}1A\u{202E}"
     private static let visible = "x\\u{1b}[2J\\u{a}forged\\u{9b}1A\\u{202e}"
 
@@ -21,7 +21,6 @@ import sluice_agent
         return text.withLock { $0 }
     }
 
-    /// Prints every event with foreign text in each of its fields.
     private static func printAll(_ lines: ProgressLines) throws {
         let figures = UploadProgress(size: 100, storedBytes: 10, bytesSent: 10, bytesResumed: 0)
         let failure = UploadFailure(.unreadable, foreign)
@@ -46,7 +45,7 @@ import sluice_agent
         #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || !["\u{1B}", "\u{9B}", "\u{202E}"].contains($0) })
     }
 
-    /// The board moves the cursor up and erases the old board. No other control sequence may appear.
+    /// The replaced sequences move the cursor up and erase the old board. No other control sequence may appear.
     @Test func boardShowsControls() throws {
         let text = try Self.output(.text(isTerminal: true, isVerbose: true)) { try Self.printAll($0) }
         let rest = text.replacing(/\u{1B}\[\d+A\r\u{1B}\[J/, with: "")

@@ -63,8 +63,7 @@ struct InterruptedRunTests {
         }
     }
 
-    /// A walk whose filter excludes every file must also end promptly. Therefore the walk checks for the interruption
-    /// before every file.
+    /// A walk whose filter excludes every file must also end promptly.
     @Test func aWalkCanBeInterruptedBetweenAnyTwoFiles() async throws {
         try await withTemporaryDirectory { directory in
             for name in ["a", "b", "c/d", "c/e", "f"] {
@@ -86,7 +85,6 @@ struct InterruptedRunTests {
                 var keys: [String] = []
                 while let found = walk.next() { keys.append(found.key) }
                 let isWhole = !walk.hasMore
-                // The walk then continues, and finds each remaining file exactly once.
                 walk.isInterrupted = { false }
                 while let found = walk.next() { keys.append(found.key) }
                 #expect(keys == ["a", "b", "c/d", "c/e", "f"], "after \(stop) looks")

@@ -46,7 +46,7 @@ import sluice_agent
         #expect(screen.all.contains("k  [######============------] 25 %"), "\(screen.all)")
     }
 
-    /// If the store loses a part, the number of stored bytes decreases. The progress bar must not go back.
+    /// If the store loses a part, the number of stored bytes decreases.
     @Test func percentageRisesUpTo100() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -60,8 +60,7 @@ import sluice_agent
         #expect(shown == shown.sorted() && shown.last == 100, "\(shown)")
     }
 
-    /// The two keys show the same letter in different Unicode encodings. They are two keys, although `String` takes
-    /// them for equal.
+    /// The two keys show the same letter in different Unicode encodings, and `String` takes them for equal.
     @Test func lookalikeKeysHaveALineEach() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -103,7 +102,7 @@ import sluice_agent
         #expect(screen.all.contains("1 upload is unfinished and kept: sluice-agent resume continues"))
     }
 
-    /// The totals name the stored bytes of an upload that was stopped, because a later run does not send them again.
+    /// A later run does not send the stored bytes of a stopped upload again.
     @Test(arguments: [
         (true, UploadFailure.Kind.stopped, "0 B stored and 300 B of unfinished files, 300 B sent; "),
         (false, .stopped, "0 B stored, 300 B sent; "), (true, .keyTaken, "0 B stored, 300 B sent; "),
@@ -136,7 +135,6 @@ import sluice_agent
         #expect(summary.exitCode == code)
     }
 
-    /// The totals count files that are stored but have no receipt.
     @Test(arguments: [nil, 0, 1, 3] as [Int?])
     func summaryCountsMissingReceipts(count: Int?) {
         let screen = Screen()
@@ -174,8 +172,7 @@ import sluice_agent
         #expect(screen.all == output && log.all == notices)
     }
 
-    /// While a terminal is stopped with Ctrl-S, the agent draws no board, because outdated boards would pile up. Its
-    /// results wait until the terminal continues.
+    /// While a terminal is stopped with Ctrl-S, outdated boards would pile up.
     @Test func noBoardIsDrawnBehindWaitingText() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -191,7 +188,6 @@ import sluice_agent
         #expect(screen.all.hasPrefix(board + "\u{1B}[2A\r\u{1B}[Jk: a result\nk: drawn again\nk  [#######"))
     }
 
-    /// In every style the agent leaves out progress if the reader is too slow. It always prints the outcome of a file.
     @Test(arguments: [true, false]) func slowReaderGetsResultsOnly(isJSON: Bool) throws {
         let screen = Screen()
         let lines = isJSON ? screen.json() : screen.lines(isTerminal: false, isVerbose: true)

@@ -30,7 +30,7 @@ import sluice_agent
         #expect(text.contains("Please answer now, later or drop."))
     }
 
-    /// Nothing of a stream can be resumed, so the dialogue offers only to drop it.
+    /// A stream cannot be read again, so its upload cannot be resumed.
     @Test(arguments: [("", false), ("later", false), ("drop", true), ("now", false)])
     func aStreamIsOnlyDropped(answer: String, isDropped: Bool) {
         let stream = AgentJournal.Unfinished(
@@ -46,7 +46,6 @@ import sluice_agent
         #expect(AgentJournal.Unfinished.advice(about: [stream] + Self.uploads).contains("sluice-agent resume ID"))
     }
 
-    /// If the input ends before an answer, the dialogue must neither drop nor start an upload.
     @Test func theEndOfInputLeavesTheRestForLater() {
         let (decision, _) = Self.ask(["now"])
         #expect(decision.now == [UploadID(1)] && decision.drop.isEmpty)
