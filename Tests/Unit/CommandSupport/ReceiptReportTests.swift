@@ -14,7 +14,6 @@ struct ReceiptReportTests {
 
     private static func text() throws -> String { try String(contentsOf: file, encoding: .utf8) }
 
-    /// Calls `body` with the path of a temporary file with this text.
     private func withFile(_ text: String, _ body: (String) throws -> Void) throws {
         let url = FileManager.default.temporaryDirectory.appending(path: "sluice-receipt-\(UUID().uuidString)")
         try Data(text.utf8).write(to: url)
@@ -32,8 +31,7 @@ struct ReceiptReportTests {
         #expect(report.lines.last == "  signed by  " + Self.siteKey)
     }
 
-    /// Without a trusted key, verification can show only which key signed the receipt. The report names that key and
-    /// advises the user to verify again with `--key`.
+    /// Without a trusted key, verification shows only which key signed the receipt.
     @Test func signerIsShownWithoutAKey() {
         let report = ReceiptReport(path: Self.path, signer: .anybody)
         #expect(report.exitCode == 0)
