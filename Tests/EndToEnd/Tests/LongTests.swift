@@ -8,7 +8,6 @@ import Testing
 /// Tests that take too long for every run. `make test-long` runs them, and they print figures.
 @Suite(.serialized, .enabled(if: areLongTestsWanted), .timeLimit(.minutes(180)))
 struct LongTests {
-    /// Tests every pair of kill points in an upload of five parts.
     @Test(arguments: ScriptedS3.Moment.allCases)
     func resumesAfterEveryPairOfKills(moment: ScriptedS3.Moment) async throws {
         // Most of the time is spent waiting, so several sequences run in parallel.
@@ -45,7 +44,6 @@ struct LongTests {
         return count
     }
 
-    /// Pushes 1 GiB through three gateways of one site. Every second all connections are cut.
     @Test func gibibyteSurvivesACutEverySecond() async throws {
         try await Site.withThreeGateways(.juiceFS) { site, gateways in
             try await pushGibibyte(through: gateways.map(\.port), of: site)

@@ -42,7 +42,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// Checks everything when all programs have ended.
+    /// Checks all objects, journals and unfinished uploads when all programs have ended.
     func lookAtEverything() async throws {
         try await lookAtFinished(below: "")
         for agent in site.agents {
@@ -63,7 +63,6 @@ struct Inspection: Sendable {
         }
     }
 
-    /// Copies a wrong object into the folder of the logs, so that it can be examined later.
     private func kept(_ object: URL, of key: String) throws -> String {
         let copy = site.directory.appending(path: "logs/\(key.replacing("/", with: "_"))-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: object, to: copy)
@@ -73,6 +72,7 @@ struct Inspection: Sendable {
 
 extension Site {
     /// Runs a command to its end.
+    ///
     /// - Returns: the lines of its standard output.
     func run(_ program: String, _ arguments: [String]) async throws -> [String] {
         let ended = try await TestSupport.run(

@@ -34,15 +34,14 @@ struct Killer: Sendable {
         }
     }
 
-    /// Stops a process for a while and lets the others continue. Then resumes it or kills it.
     private func hold(_ victim: Victim, _ generator: inout SeededGenerator) async {
         site.tally.count { $0.pauses += 1 }
         victim.setStopped(true)
         let isLong = Int.random(in: 0..<4, using: &generator) == 0
         await pause(.milliseconds(Int.random(in: isLong ? 2_000...8_000 : 20...1_500, using: &generator)))
         if victim.role == .gateway, Bool.random(using: &generator) {
-            // If the stopped process is a gateway, its agents connect to the other gateway. When the stopped gateway
-            // continues, its sessions are outdated.
+            // The agents of a stopped gateway connect to the other one. When the stopped gateway continues, its
+            // sessions are outdated.
             do {
                 try await site.network.cutAll()
             } catch {

@@ -47,7 +47,7 @@ actor Network {
         try await proxy.cutAll(by: Bool.random(using: &generator) ? .close : .reset)
     }
 
-    /// Changes the faults at random until the task is cancelled.
+    /// Changes the faults of the link at random until the task is cancelled.
     func storm() async throws {
         while !Task.isCancelled {
             let (faults, duration) = drawWeather()
@@ -81,7 +81,6 @@ actor Network {
         case 14:
             faults[towards: end].passage = .stalled
         case 15:
-            // For an unusually long time no byte arrives and no connection is closed.
             for end in ProxyEnd.allCases { faults[towards: end].passage = .stalled }
             milliseconds = 1_000...9_000
         case 16:

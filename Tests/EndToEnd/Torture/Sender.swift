@@ -6,15 +6,14 @@ import TestSupport
 /// Sends a tree with one agent, one directory after the other. Restarts the agent whenever it dies.
 final class Sender: Sendable {
     private struct Batch: Sendable {
-        /// The name of the directory within the tree, and of the prefix within the agent's prefix.
+        /// Name of the directory within the tree, and of the prefix within the agent's prefix.
         var name: String
         var keys: [String]
-        /// How many more times the test changes a file of the batch while the agent sends it.
         var changesLeft: Int
     }
 
-    /// At every start whose number is a multiple of this, the agent is not killed. If every process were killed, the
-    /// wait for a withdrawn version (specification §9.2) would start again in each process and never end.
+    /// One start of this many is not killed. Otherwise the wait for a withdrawn version (specification §9.2) would
+    /// start again in each process and never end.
     private static let patience = 15
 
     private let site: Site
@@ -31,7 +30,7 @@ final class Sender: Sendable {
         generator.withLock { Int.random(in: range, using: &$0) }
     }
 
-    /// Sends batches until the plan is fulfilled.
+    /// Sends batches of files until the site's plan is fulfilled.
     func run() async throws {
         var number = 0
         while !site.isOver {
@@ -70,7 +69,7 @@ final class Sender: Sendable {
         try await Inspection(site: site).lookAtFinished(below: "\(agent.name)/\(batch.name)/")
     }
 
-    /// Starts the agent again and again, until it reports that all files are stored and no file has changed since that
+    /// Starts the agent again and again, until it reports that all files are stored, and none has changed since that
     /// start.
     private func push(_ batch: Batch, changesLeft: () -> Int) async throws {
         let limit = ContinuousClock.now + .seconds(900)
@@ -127,7 +126,6 @@ final class Sender: Sendable {
         site.tally.count { $0.changes += 1 }
     }
 
-    /// Inspects the objects of a batch from time to time while it is being sent.
     private func look(at batch: Batch) async {
         while !Task.isCancelled {
             await pause(.milliseconds(draw(1_000...6_000)))

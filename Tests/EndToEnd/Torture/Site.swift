@@ -24,7 +24,7 @@ struct Site: Sendable {
     let gateways: [Victim]
     private let isEnding = Watched(false)
 
-    /// Makes the homes of all programs, without starting any.
+    /// Makes the homes of all agents and gateways, without starting a program.
     static func make(
         _ plan: Plan, in directory: URL, storage: any Storage, proxy: FaultProxy, tally: Tally
     ) async throws -> Site {
@@ -73,7 +73,7 @@ struct Site: Sendable {
 
     var partSize: String { "\(storage.partBytes >> 20)MiB" }
 
-    /// Whether the plan is fulfilled, or too many violations have occurred.
+    /// Whether the plan is fulfilled, or 20 violations have occurred.
     var isOver: Bool {
         let counts = tally.current
         return counts.killCount >= plan.kills && counts.files >= plan.filesMin || counts.violations.count >= 20
@@ -114,7 +114,6 @@ struct Site: Sendable {
         try await Inspection(site: self).lookAtEverything()
     }
 
-    /// Runs a gateway and restarts it whenever it ends.
     private func serve(_ gateway: Victim) async throws {
         var generator = SeededGenerator(seed: plan.seed ^ UInt64(gateways.firstIndex { $0 === gateway } ?? 0))
         let arguments =
@@ -132,7 +131,6 @@ struct Site: Sendable {
                 tally.violation(
                     "\(gateway.name) ended by itself: \(ended.ending)\n\(ended.program.transcript.suffix(2_000))")
             }
-            // In most cases the gateway restarts at once.
             if Int.random(in: 0..<3, using: &generator) == 0 {
                 await pause(.milliseconds(Int.random(in: 0...1_500, using: &generator)))
             }

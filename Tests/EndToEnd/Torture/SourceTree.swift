@@ -6,7 +6,7 @@ import TransferCommon
 
 /// The files to send, with the digests of all versions of each file.
 final class SourceTree: Sendable {
-    /// Root directory; each file is at its key below it.
+    /// Root directory of the tree. The key of a file is its path below this directory.
     let directory: URL
     private let partBytes: Int
     private let aside: URL
@@ -26,13 +26,14 @@ final class SourceTree: Sendable {
     /// The keys of all files, each with the digest of the file's present version.
     var present: [String: SHA256Digest] { versions.withLock { $0.compactMapValues(\.last) } }
 
-    /// Whether a file has ever had this content.
+    /// Whether any version of a file has had this digest.
     func has(_ digest: SHA256Digest, under key: String) -> Bool {
         versions.withLock { $0[key]?.contains(digest) ?? false }
     }
 
     /// Creates a file, or atomically replaces it with new content.
-    /// - Returns: size in bytes.
+    ///
+    /// - Returns: size of the file in bytes.
     @discardableResult
     func write(_ key: String, using generator: inout SeededGenerator) throws -> Int {
         let content = SeededFile(
@@ -53,7 +54,8 @@ final class SourceTree: Sendable {
     }
 
     /// Appends bytes to a file in one write.
-    /// - Returns: number of bytes.
+    ///
+    /// - Returns: number of appended bytes.
     func append(_ key: String, using generator: inout SeededGenerator) throws -> Int {
         let place = file(key)
         let copy = aside.appending(path: UUID().uuidString)

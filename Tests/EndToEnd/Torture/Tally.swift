@@ -10,9 +10,9 @@ final class Tally: Sendable {
         case gateway
     }
 
-    /// State of a process when it was killed.
+    /// What a process was doing when it was killed.
     enum Phase: String, CaseIterable, Sendable {
-        /// A gateway that does not listen yet, or a new agent without output.
+        /// The process was a gateway that did not listen yet, or a new agent without output.
         case start = "at its start"
         case work = "at work"
         /// The process had been stopped by SIGSTOP before it was killed.
@@ -34,13 +34,13 @@ final class Tally: Sendable {
         var batches = 0
         var files = 0
         var fileBytes = 0
-        /// Files that changed while they were being sent.
+        /// How many times a file changed while it was being sent.
         var changes = 0
         /// How many objects were compared with their files before the end of the run.
         var looks = 0
-        /// Bytes carried towards gateways, including framing.
+        /// Bytes that the link carried towards the gateways, including framing.
         var linkBytes = 0
-        /// Connections cut by the link.
+        /// How many connections the link cut.
         var cuts = 0
         /// How many unfinished uploads `uploads clean` removed at the end.
         var cleaned = 0
@@ -69,7 +69,7 @@ final class Tally: Sendable {
         say("VIOLATION \(name): \(text)")
     }
 
-    /// The progress in one line.
+    /// Returns one line with the counts of kills, files, comparisons and violations.
     func progress(of killsWanted: Int) -> String {
         let counts = current
         return

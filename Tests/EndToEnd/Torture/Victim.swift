@@ -11,10 +11,9 @@ final class Victim: Sendable {
         var startedAt = ContinuousClock.now
         var isReady = false
         var isStopped = false
-        /// The state of the process when it was killed; `nil` if it was not killed.
+        /// `nil` if the process was not killed.
         var killedIn: Tally.Phase?
-        /// How long the last start took. If the next start is killed, the kill comes at a random time within this
-        /// duration.
+        /// How long the last start took. A kill during the next start comes at a random time within this duration.
         var startDuration = Duration.milliseconds(60)
         var isSpared = false
     }
@@ -23,13 +22,12 @@ final class Victim: Sendable {
     enum Ending: Equatable {
         case killed
         case exited(Int32)
-        /// Ended by a signal that the torture program did not send.
+        /// A signal that the torture program did not send has ended the process.
         case crashed(signal: Int32)
-        /// Did not end in time, and was killed.
+        /// The process did not end in time, and was killed.
         case hung
     }
 
-    /// Percentage of starts that are interrupted by a kill.
     private static let startKillPercent = 11
     /// Time that an agent needs to read its home and start connecting on a busy machine.
     private static let agentStartMax = Duration.milliseconds(250)
@@ -151,8 +149,7 @@ final class Victim: Sendable {
             guard let running = state.program, program == nil || running === program, state.killedIn == nil,
                 running.exitStatus == nil, !state.isSpared || state.isStopped
             else { return false }
-            // If the network is down, an agent may work for long before its first output. So an agent that is old
-            // enough counts as working.
+            // If the network is down, an agent may work for long before its first output.
             let isOld = role == .agent && ContinuousClock.now - state.startedAt > Self.agentStartMax
             state.killedIn = state.isStopped ? .stop : state.isReady || isOld ? .work : .start
             running.kill(SIGKILL)
@@ -176,13 +173,13 @@ final class Victim: Sendable {
         state.withLock { $0.isSpared = isSpared }
     }
 
-    /// Asks the present process to exit.
+    /// Sends SIGTERM to the present process, if one is running.
     func terminate() {
         state.withLock { $0.program?.kill(SIGTERM) }
     }
 }
 
-/// The output of a site's processes, kept if something was wrong.
+/// The output of a site's processes, which is kept if a violation occurred.
 struct Log: Sendable {
     let directory: URL
     private let lock = LogLock()
@@ -198,7 +195,6 @@ struct Log: Sendable {
     }
 }
 
-/// Allows one writer at a time.
 private final class LogLock: Sendable {
     private let mutex = Mutex(())
 

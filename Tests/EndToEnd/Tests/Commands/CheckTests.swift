@@ -54,7 +54,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Each line of text output begins with the state, followed by the key and the reason. The totals come last.
         @Test func textOutputHasOneLinePerFile() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
@@ -68,7 +67,7 @@ extension EndToEndTests {
             }
         }
 
-        /// `check` asks no gateway and takes no lock, so it works while an agent runs in the same home.
+        /// `check` asks no gateway and takes no lock of the home.
         @Test func checkRunsBesideAPush() async throws {
             try await Site.serving { site, agent in
                 let stored = try site.makeFile("stored", bytes: 1_000)
@@ -116,7 +115,7 @@ struct CheckLine: Decodable {
 }
 
 extension AgentHandle {
-    /// Runs `check --json` and parses its lines.
+    /// Runs `check --json`, expects its exit code, and parses the lines of its output.
     func check(
         _ arguments: [String], exits status: Int32, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> [CheckLine] {

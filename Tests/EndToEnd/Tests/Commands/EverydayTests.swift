@@ -9,7 +9,6 @@ extension EndToEndTests {
     /// folders.
     @Suite
     struct EverydayTests {
-        /// Pushes a file through standard input while the connection is cut three times.
         @Test(arguments: StorageKind.usual)
         func aStreamSurvivesCuts(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -80,7 +79,6 @@ extension EndToEndTests {
                     let away = try await agent.run(["abort", "1", "--retry-for", "1s"], exits: 75)
                     let message = try #require(away.refusals.first?.message)
                     #expect(message.hasSuffix("; a push or resume drops it when it reaches the gateway"), "\(message)")
-                    // A wrong number is refused at once, also while another upload waits to be dropped.
                     for command in [["abort", "99"], ["resume", "99"]] {
                         let wrong = try await agent.run(command + ["--retry-for", "1h"], exits: 66)
                         #expect(wrong.outcomes == ["missing"])
@@ -100,7 +98,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Nothing of a stream can be resumed, so no message about a stream advises that.
+        /// A stream cannot be read again, so its upload cannot be resumed.
         @Test func aStreamThatIsGivenUpIsNotToBeResumed() async throws {
             try await Site.with { site in
                 var faults = Faults()
@@ -133,8 +131,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Runs the agent on a pseudoterminal, which the program `script` makes. The user resumes the first upload and
-        /// drops the second.
+        /// The program `script` makes the pseudoterminal on which the agent asks.
         @Test func resumeAsksOnATerminal() async throws {
             try await Site.serving { site, agent in
                 let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
@@ -185,8 +182,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The files that wait for their turn are listed on disk, not in memory. So memory does not grow with their
-        /// number.
+        /// The list of files that wait for their turn is on disk, not in memory.
         @Test func thousandsOfSmallFilesTakeLittleMemory() async throws {
             try await Site.serving { site, agent in
                 let count = 3_000
@@ -202,7 +198,6 @@ extension EndToEndTests {
             }
         }
 
-        /// If a user names the same upload twice, the agent resumes it once.
         @Test func repeatedNumberMeansOneUpload() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
@@ -224,7 +219,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A program that uses only the public interface of the library uploads a file, pauses once and resumes.
         @Test func libraryPausesAndResumes() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()

@@ -9,7 +9,6 @@ extension EndToEndTests {
     struct ForeignTextTests {
         private static let name = "x\u{1B}[2J\nforged"
 
-        /// Expects that the output shows the name, and no control character of it.
         private func expectVisible(_ program: Program, sourceLocation: SourceLocation = #_sourceLocation) {
             #expect(
                 program.transcript.contains("x\\u{1b}[2J\\u{a}forged"), "\(program.transcript)",

@@ -44,14 +44,12 @@ extension EndToEndTests {
                     let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
                     #expect(listed.contains { $0.hasPrefix("cam1  sha256:") && $0.hasSuffix("prefix=cam1/") })
                     let file = try site.makeFile("file", bytes: 10)
-                    // The operator added the device while the gateway was running. The gateway accepts it at once.
                     _ = try await agent.run(["push", file.path(percentEncoded: false)])
                     try await site.expectObject("cam1/file", equals: file)
                 }
             }
         }
 
-        /// A running gateway does not use a device list that others may change. It keeps the list that it has read.
         @Test func runningGatewayKeepsListThatOthersMayNotChange() async throws {
             try await Site.serving { site, agent in
                 // The gateway reads the list when a device connects. This push makes it read the list that still names
@@ -70,7 +68,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A device with small limits still uploads everything.
         @Test func deviceLimitsHold() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -90,7 +87,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Limits in a line of the device list apply to that device and to no other.
         @Test func deviceBeyondItsLimitsIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -135,8 +131,7 @@ extension EndToEndTests {
                                 try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: next.port))
                                 #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
                             }
-                            // The stopped gateway completed the parts that it was receiving, so the agent sent none of
-                            // them twice.
+                            // The stopped gateway completed the parts that it was receiving: none was sent twice.
                             #expect(try AgentRun(program).summary.bytesSent == 12 << 20)
                         }
                         try await site.expectObject("file", equals: file)
@@ -161,16 +156,12 @@ extension EndToEndTests {
                 let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s", "--force"])
                 #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
                 try await site.expectNothingUnfinished()
-                // The store has lost the upload, and the gateway reports this to the agent. The agent begins the upload
-                // again by itself and reports that.
                 let rest = try await agent.run(site.push(file))
                 #expect(rest.notes.contains { $0.contains("starting again") })
                 try await site.expectObject("file", equals: file)
             }
         }
 
-        /// The commands continue with the other uploads after a damaged record. Their exit code shows that they could
-        /// not read it.
         @Test func uploadsCommandsEndWithTheCodeOfAFailure() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, try site.makeLargeFile())

@@ -22,7 +22,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Reads an object's metadata from the store with the AWS command line, without Sluice.
+        /// Uses the AWS command line, to read the metadata without Sluice.
         private func head(_ key: String, of site: Site) async throws -> Head {
             let options = site.storage.options
             let endpoint = try #require(options.firstIndex(of: "--s3-endpoint").map { options[$0 + 1] })
@@ -53,8 +53,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Metadata belong to the session terms. So a resumed upload keeps them, even if the command line does not
-        /// repeat them.
+        /// Metadata belong to the session terms, so the command line need not repeat them.
         @Test func resumedUploadKeepsMetadata() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeLargeFile()

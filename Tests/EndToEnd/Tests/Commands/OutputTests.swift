@@ -66,7 +66,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Even if all three standard descriptors are closed, no socket or file of a push may get one of their numbers.
+        /// If standard descriptors are closed, no socket or file of a push may get one of their numbers.
         @Test(
             arguments: [
                 (">/dev/full", lost), (">&-", lost), (">&- 2>&-", lost), ("<&- >&- 2>&-", lost),
@@ -86,7 +86,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Standard input that is closed cannot be read. It must not be stored as an empty object.
         @Test func closedStandardInputIsNotAnEmptyStream() async throws {
             try await Site.serving { site, agent in
                 let arguments = ["push", "-", "--key", "stream", "--home", agent.home]
@@ -119,8 +118,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The reader never reads. The transfer does not wait for it, and at the end the program waits only for a few
-        /// seconds.
+        /// The pipe's reader never reads. At the end the program waits for it only for a few seconds.
         @Test(arguments: [["--json"], ["--verbose"]])
         func unreadOutputStallsNoTransfer(style: [String]) async throws {
             try await Site.serving { site, agent in

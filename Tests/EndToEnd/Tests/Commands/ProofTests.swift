@@ -17,7 +17,6 @@ extension EndToEndTests {
         /// Stores that keep no evidence which a gateway can use, so the gateway has to read their objects.
         private static let readingKinds: [StorageKind] = [.juiceFS, .moto]
 
-        /// Adds a device with the prefix `cam/`, and connects it to the gateway up to WELCOME.
         private func enter(
             _ site: Site, port: Int
         ) async throws -> (client: HostileClient, welcome: Welcome, pin: Fingerprint) {
@@ -33,7 +32,6 @@ extension EndToEndTests {
             return (client, welcome, pin)
         }
 
-        /// Stores the content as a file of one part and requests a receipt.
         private func store(by client: HostileClient, key: String) async throws -> Completed {
             let terms = SessionTerms(
                 key: key, size: UInt64(Self.content.count), partBytes: HostileClient.partBytes,
@@ -54,7 +52,6 @@ extension EndToEndTests {
             get throws { try RootDigest.of([SHA256Digest.of(content)]) }
         }
 
-        /// The receipt's statement, built from the values that an agent knows.
         private func statement(_ welcome: Welcome, _ completed: Completed) throws -> [UInt8] {
             let receipt = try #require(completed.receipt)
             return try ReceiptStatement(
@@ -65,8 +62,7 @@ extension EndToEndTests {
             ).encoded()
         }
 
-        /// Verifies the gateway's receipt with the commands in the specification (§9.5) and with `sluice-gateway
-        /// receipt verify`.
+        /// The `openssl` commands are those of the specification (§9.5).
         @Test(arguments: [StorageKind.directory, .juiceFS, .moto])
         func opensslVerifiesTheReceiptOfAFile(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -164,7 +160,6 @@ extension EndToEndTests {
             }
         }
 
-        /// The store does not know the root digest for this part size. The gateway reads the object to compute it.
         @Test func otherPartSizeIsProvenByReading() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

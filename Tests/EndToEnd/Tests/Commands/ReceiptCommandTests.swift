@@ -35,7 +35,7 @@ extension EndToEndTests {
                 _ = try await verify([path, "--key", "sha256:" + String(repeating: "0", count: 64)], exits: 1)
                 let changed = directory.appending(path: "changed").path(percentEncoded: false)
                 let text = try String(contentsOf: Self.file, encoding: .utf8)
-                // Changes one bit of the size.
+                // One bit of the size changes.
                 let receipt = text.replacingOccurrences(of: "8sAAAAAAKAAAAAAA", with: "8sAAAAAAKAAAQAAA")
                 try #require(receipt != text)
                 try receipt.write(toFile: changed, atomically: true, encoding: .utf8)
@@ -44,7 +44,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Runs the commands in the specification (§9.5) unchanged.
+        /// The `openssl` commands are those of the specification (§9.5), unchanged.
         @Test func opensslVerifiesTheSameFile() async throws {
             let specification = RepositoryFiles.root.appending(path: "Protocol/specification.md")
             let lines = try String(contentsOf: specification, encoding: .utf8)

@@ -15,8 +15,8 @@ extension EndToEndTests {
             return program.lines(of: .standardOutput)
         }
 
-        /// Files of one part and of several parts: their receipts arrive with COMPLETED, and the agent verifies and
-        /// keeps them. Then independent tools verify the receipts again.
+        /// The agent verifies the receipts of a file of one part and of a file of several parts. `sluice-gateway`
+        /// verifies them again.
         @Test(arguments: [StorageKind.directory, .moto])
         func aPushKeepsReceiptsThatOthersCanVerify(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
@@ -43,7 +43,6 @@ extension EndToEndTests {
             }
         }
 
-        /// The agent asked for a receipt when it began the upload. When it resumes the upload, it still asks for one.
         @Test func aResumedUploadKeepsAsking() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -57,7 +56,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A file was already stored without a receipt. The agent asks for its receipt with PROVE.
         @Test func storedFileGetsReceipt() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("small", bytes: 1_000)
@@ -68,8 +66,7 @@ extension EndToEndTests {
             }
         }
 
-        /// If the gateway has a certificate of an authority, the receipt includes the certificates. So users who trust
-        /// the authority can verify who signed it.
+        /// The receipt includes the gateway's certificates, so users who trust the authority can verify who signed it.
         @Test func anAuthorityVouchesForTheSigner() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -84,8 +81,7 @@ extension EndToEndTests {
             }
         }
 
-        /// With `check --remote` the gateway reports what the store holds, whatever the journal contains. This kind of
-        /// store keeps verified digests.
+        /// This kind of store keeps verified digests, so the gateway reads no object.
         @Test func checkAsksGateway() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("tree/changed", bytes: 1_000)
@@ -105,7 +101,6 @@ extension EndToEndTests {
             }
         }
 
-        /// The journal is lost, and with it all proofs. The gateway can still prove that the files are stored.
         @Test func lostJournalCausesNoResend() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile().path(percentEncoded: false)
@@ -119,7 +114,6 @@ extension EndToEndTests {
             }
         }
 
-        /// An object of another program counts as unknown until the user permits the gateway to read it.
         @Test func foreignObjectIsReadOnlyOnRequest() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeFile("foreign", bytes: 1_000)

@@ -7,11 +7,10 @@ extension EndToEndTests {
     /// Tests that the second SIGINT or SIGTERM ends both programs at once, whatever blocks them.
     @Suite
     struct StopTests {
-        /// The time within which a stopped program must end. It is shorter than the time after which a program gives up
-        /// by itself if a reader of its output, or a gateway, does nothing.
+        /// A stopped program must end within this time. It is shorter than the time after which a program gives up by
+        /// itself if a reader of its output, or a gateway, does nothing.
         private static let atOnce = Duration.milliseconds(4_500)
 
-        /// Sends two signals, and expects that the program ends at once.
         private func stopTwice(_ program: Program, sourceLocation: SourceLocation = #_sourceLocation) async throws {
             let start = ContinuousClock.now
             // If two signals of the same kind are pending, the kernel merges them. So the test sends two kinds.
@@ -25,7 +24,7 @@ extension EndToEndTests {
             #expect(passed < Self.atOnce, "\(passed)", sourceLocation: sourceLocation)
         }
 
-        /// Waits until the agent holds the lock of its home. From then on the agent handles signals.
+        /// The agent handles signals as soon as it holds the lock of its home.
         private func waitUntilAtWork(_ agent: AgentHandle) async throws {
             try await agent.waitUntilStatus(says: "at work")
         }
@@ -42,8 +41,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The thread that reads the stream is stuck, because no process writes into the pipe. The agent must end all
-        /// the same.
+        /// The thread that reads the stream is stuck, because no process writes into the pipe.
         @Test func blockedReadDoesNotKeepTheAgent() async throws {
             try await Site.serving { site, agent in
                 let pipe = Site.quoted(site.path("silent"))
@@ -58,8 +56,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A connection is stalled, so the drain waits for its agent, for longer than this test may last. The second
-        /// signal must end the gateway all the same.
+        /// The drain waits for the agent of a stalled connection, for longer than this test may last.
         @Test func drainDoesNotKeepTheGateway() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--drain-limit", "5min"]) { gateway in

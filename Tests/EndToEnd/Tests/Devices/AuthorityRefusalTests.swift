@@ -8,7 +8,7 @@ extension EndToEndTests {
     /// sentence with advice.
     @Suite
     struct AuthorityRefusalTests {
-        /// A fault of a device's certificate.
+        /// What is wrong with a device's certificate.
         enum Fault: String, CaseIterable {
             case unsigned
             case expired
@@ -66,8 +66,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The agent ignores the dates in the gateway's certificate. Its own clock may be wrong, and then it could not
-        /// distinguish a wrong date from a wrong certificate.
+        /// The agent's clock may be wrong. The agent could then not distinguish a wrong date from a wrong certificate.
         @Test func gatewayCertificateDatesAreIgnored() async throws {
             try await Site.with { site in
                 let authority = try await site.makeAuthority()

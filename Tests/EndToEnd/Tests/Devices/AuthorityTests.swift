@@ -61,7 +61,6 @@ extension EndToEndTests {
                     site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
                 _ = try await other.run(site.push(try site.makeFile("small", bytes: 1_000)))
                 try await site.gateway(revoke, exits: 64)
-                // The device is added again and resumes its upload.
                 try await site.gateway(["device", "add", "cam1", "--certificate"] + home)
                 let rest = try await agent.run(site.push(file))
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(site.partBytes))
@@ -69,8 +68,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The gateway identifies a device by the name in the device's certificate. With a new key and the same name it
-        /// is the same device, and it resumes its upload.
+        /// The gateway identifies a device by the name in its certificate, so a device with a new key is the same
+        /// device.
         @Test func renewedKeyResumesUpload() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -90,8 +89,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Two agents with the same certificate name are one device, whatever their keys: the newer run fences the
-        /// older one.
+        /// Two agents with the same certificate name are one device, whatever their keys.
         @Test func renewedKeyFencesOldKey() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let former = try await site.makeCertifiedAgent(
@@ -108,7 +106,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A device moves from the list to the authority, keeps its name, and resumes its upload at once.
         @Test func pinnedDeviceResumesWithCertificate() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -126,8 +123,6 @@ extension EndToEndTests {
             }
         }
 
-        /// If the list gives a name to a key and a certificate claims the same name, the name belongs to the listed
-        /// key.
         @Test func certificateCannotTakeNameOfPinnedDevice() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
@@ -148,8 +143,6 @@ extension EndToEndTests {
             }
         }
 
-        /// An operator adds a name with a fingerprint to the device list. This ends the connection of a device whose
-        /// certificate has this name.
         @Test func pinningANameDisconnectsItsCertificate() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -163,7 +156,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Adds an agent's key to the list with the prefix `NAME/`.
         private func pin(_ name: String, to agent: AgentHandle, of site: Site) async throws {
             let pem = try await output(
                 of: "openssl", "x509", "-in", "\(agent.home)/identity.crt", "-pubkey", "-noout")

@@ -14,9 +14,8 @@ extension EndToEndTests {
             [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12]
             + [192, 0, 2, 77, 127, 0, 0, 1, 0x12, 0x34, 0x1C, 0xFC]
 
-        /// A connection from the balancer begins with a header, and the gateway logs the address in the header. On
-        /// other connections the gateway reads no header: it serves a direct agent, and a header fails the TLS
-        /// handshake.
+        /// The gateway reads a header only on connections from the balancer, 127.0.0.2. On others a header fails the
+        /// TLS handshake.
         @Test func balancerTellsAddresses() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--proxy-from", "127.0.0.2", "--verbose"]) { gateway in

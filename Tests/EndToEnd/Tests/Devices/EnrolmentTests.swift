@@ -10,9 +10,7 @@ extension EndToEndTests {
     /// Tests of adding devices by invitation, with the real programs.
     @Suite
     struct EnrolmentTests {
-        /// Creates an invitation.
-        ///
-        /// - Returns: the code, which `device invite` prints as its last line.
+        /// - Returns: the invitation's code, which `device invite` prints as its last line.
         private func invite(_ site: Site, _ name: String, port: Int, _ options: [String] = []) async throws -> String {
             let arguments = [
                 "device", "invite", name, "--home", site.path("gateway"), "--gateway", "127.0.0.1:\(port)",
@@ -41,7 +39,6 @@ extension EndToEndTests {
                     _ = try await agent.run(site.push(file))
                     try await site.expectObject("cams/cam/file", equals: file)
 
-                    // The code works once: it is invalid for another key.
                     try await enrol(site, "thief", code, exits: 77)
                     // The same device may use the code again, for example after a lost answer.
                     try await enrol(site, "agent", code)
@@ -56,8 +53,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A device may write only below its name, unless the operator gives it an empty prefix and so lets it write
-        /// any key. The commands say which of the two applies to a device.
+        /// With an empty prefix the operator lets a device write any key.
         @Test func devicePrefixIsItsName() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -101,8 +97,7 @@ extension EndToEndTests {
             }
         }
 
-        /// While an invitation is open, the gateway completes the handshake with unknown keys. A peer with such a key
-        /// can do nothing more without the secret.
+        /// While an invitation is open, the gateway completes the handshake with unknown keys.
         @Test func invitationAdmitsNoOtherDevice() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -118,7 +113,6 @@ extension EndToEndTests {
             }
         }
 
-        /// An invited device works beside certified devices, and enrolling it does not disturb their connections.
         @Test func deviceWithoutCertificateCanBeInvited() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let code = try await invite(site, "cam", port: gateway.port, ["--prefix", "cam/"])
@@ -133,9 +127,7 @@ extension EndToEndTests {
             }
         }
 
-        /// While an invitation is open, any key passes the handshake. The gateway therefore compares the key in ENROL
-        /// with the key that the peer has proved. Otherwise an attacker could obtain the name and prefix of a listed
-        /// device.
+        /// An attacker that enrols the key of a listed device would obtain the name and the prefix of the device.
         @Test func unprovedKeyCannotEnrol() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -150,7 +142,6 @@ extension EndToEndTests {
                     let ping = Frame.ping(Ping(nonce: 1))
                     let other = try await OneFrameClient.answer(to: ping, port: gateway.port, tls: tls)
                     #expect(Self.code(other) == .unexpectedFrame)
-                    // The invitation is still valid.
                     try await enrol(site, "cam", try code.text())
                 }
             }
@@ -174,8 +165,7 @@ extension EndToEndTests {
             if case .error(let report) = frame { report.code } else { nil }
         }
 
-        /// The code names the address of another gateway, which also has an open invitation. The device must not send
-        /// its secret there. If it did, that gateway would log `invitation_invalid`.
+        /// The other gateway has an open invitation: if it received the secret, it would log `invitation_invalid`.
         @Test func secretIsBoundToOneGateway() async throws {
             try await Site.with { site in
                 try await Site.with { other in
@@ -206,8 +196,6 @@ extension EndToEndTests {
             }
         }
 
-        /// After a rotation of the key ring, a running gateway seals with the new key at once, and still opens tokens
-        /// of the old key.
         @Test func runningGatewayFollowsKeyRotation() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -227,8 +215,7 @@ extension EndToEndTests {
             }
         }
 
-        /// After a running gateway has loaded the rotated ring, it seals with the new key, so only this key opens its
-        /// tokens.
+        /// The ring without its retired key opens the tokens that the gateway sealed with the new key.
         @Test func aRunningGatewaySealsWithTheNewKey() async throws {
             try await Site.with { site in
                 let keys = site.path("gateway") + "/keys"

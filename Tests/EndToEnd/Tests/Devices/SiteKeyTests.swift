@@ -7,7 +7,7 @@ extension EndToEndTests {
     /// real programs.
     @Suite
     struct SiteKeyTests {
-        /// Runs a step of the key change in a gateway's home, and returns the fingerprint that it prints.
+        /// Returns the fingerprint that a step of the key change prints.
         private func identity(
             _ site: Site, _ step: String..., home: String = "gateway", exits status: Int32 = 0
         ) async throws -> String {
@@ -30,8 +30,7 @@ extension EndToEndTests {
             try await site.expectObject(name, equals: file)
         }
 
-        /// Waits until `sluice-gateway identity list` shows that the device has named the announced key in HELLO. The
-        /// gateway writes this down shortly after each HELLO.
+        /// The gateway writes the pins of a device down shortly after each HELLO.
         private func waitUntilListed(_ site: Site, _ words: String) async throws {
             let deadline = ContinuousClock.now + Site.deadline
             while try await !list(site).contains(where: { $0.contains(words) }) {
@@ -81,8 +80,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A device has pinned none of the keys that the gateway presents. It refuses the gateway, and its message
-        /// gives advice.
         @Test func deviceRefusesUnpinnedSiteKey() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
@@ -100,7 +97,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A running upload loses its connections at the key change and resumes by itself.
         @Test func uploadContinuesAcrossKeySwitch() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -118,7 +114,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A second gateway still has the old key. Devices that know both keys can use either gateway.
         @Test func gatewaysSwitchKeysOneByOne() async throws {
             try await Site.with { site in
                 try site.makeGatewayHome("second")
@@ -147,7 +142,6 @@ extension EndToEndTests {
             }
         }
 
-        /// The agent cannot write its pins. It reports this once, and the next run tries again.
         @Test func readOnlyHomeKeepsItsPins() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")

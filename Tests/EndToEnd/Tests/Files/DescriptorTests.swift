@@ -13,7 +13,6 @@ extension EndToEndTests {
                 program: try site.script("limited", running: "ulimit -n \(count); exec '\(agent.program.path)'"))
         }
 
-        /// The agent has too few descriptors to open all files at once. It must send every file all the same.
         @Test(arguments: [256, 64])
         func fewDescriptorsAreEnough(_ count: Int) async throws {
             try await Site.serving { site, agent in
@@ -31,7 +30,6 @@ extension EndToEndTests {
             }
         }
 
-        /// With too few descriptors for the system's libraries, the programs say so instead of crashing.
         @Test func tooFewDescriptorsAreExplained() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 100)
@@ -47,7 +45,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Peers that say nothing use up the gateway's descriptors. The gateway must still serve a device.
+        /// Peers that say nothing use up the gateway's 64 descriptors.
         @Test func gatewayWithFewDescriptorsServes() async throws {
             try await Site.with { site in
                 let gateway = try Executable.built("sluice-gateway")
@@ -66,7 +64,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Calls `body` while peers are connected that send nothing.
         private static func withSilentPeers(_ count: Int, port: Int, _ body: () async throws -> Void) async throws {
             let script = """
                 import signal, socket, sys

@@ -8,7 +8,7 @@ extension EndToEndTests {
     struct SourceTests {
         // MARK: Listing
 
-        /// A disk error within a directory: the system call `readdir` returns three names and then an error.
+        /// Like a disk error within a directory, `readdir` returns three names and then an error.
         @Test func incompleteListingIsReported() async throws {
             try await Site.serving { site, agent in
                 for index in 1...6 { _ = try site.makeFile("tree/bad/\(index)", bytes: 100 + index) }
@@ -27,7 +27,6 @@ extension EndToEndTests {
                 let dry = try await failing.runForPeople(["push", site.path("tree/bad"), "--dry-run"])
                 #expect(dry.exitStatus == .exited(1), "\(dry.transcript)")
                 #expect(dry.transcript.contains("cannot send") && dry.transcript.contains("Input/output error"))
-                // When the disk works again, all files are sent.
                 #expect(try await agent.run(["push", site.path("tree")]).outcomes.count == 7)
             }
         }
@@ -109,7 +108,6 @@ extension EndToEndTests {
                 for refusal in run.refusals { #expect(refusal.message?.contains("the same key as") == true) }
                 try await site.expectNoObject("x")
                 try await site.expectObject("y", equals: other)
-                // Two named files with the same key are refused as well. A file that is named twice is sent once.
                 let (one, another) = (site.path("a/x"), site.path("b/x"))
                 #expect(try await agent.run(["push", one, another], exits: 64).refusals.count == 2)
                 #expect(try await agent.run(["push", one, one]).outcomes == ["stored"])

@@ -26,8 +26,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The agent skips a file whose stamp equals that of the proof in its journal. It reads the file only if the
-        /// file was touched, or if the user asks for it with `--checksum`.
+        /// The agent skips a file whose stamp equals that of its proof, unless the user gives `--checksum`.
         @Test func unchangedFilesAreNotReadAgain() async throws {
             try await Site.serving { site, agent in
                 for name in ["a", "b", "c"] { _ = try site.makeFile("tree/\(name)", bytes: 2 * Self.partBytes) }
@@ -165,7 +164,6 @@ extension EndToEndTests {
                         exits: status)
                 }
                 _ = try await push(by: "lo", exits: 0)
-                // If one of the named interfaces does not exist, the agent uses the others.
                 _ = try await push(by: "lo,nowhere7", exits: 0)
                 try await site.expectObject("lo,nowhere7", equals: file)
                 _ = try await push(by: "nowhere7", exits: 75)

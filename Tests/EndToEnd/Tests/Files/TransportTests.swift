@@ -45,7 +45,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Plain TCP is used only if both sides have the option for it.
         @Test func bothSidesMustAgreeOnPlaintext() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 1_000)

@@ -109,8 +109,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A file that waits for its second look does not delay other files. If the push is stopped meanwhile, it
-        /// reports that file as not begun.
+        /// One file waits for its second look, which would come only after an hour.
         @Test func otherFilesAreSentMeanwhile() async throws {
             try await Site.serving { site, agent in
                 for index in 0..<200 { _ = try site.makeFile("tree/\(index)", bytes: 100) }

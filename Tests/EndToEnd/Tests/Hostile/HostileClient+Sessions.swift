@@ -46,7 +46,7 @@ extension HostileClient {
         }
     }
 
-    /// The code of the first SESSION REFUSED.
+    /// Waits for the first SESSION REFUSED, and returns its code.
     func refusal() async throws -> ErrorCode {
         try await answer("SESSION REFUSED") { frame in
             if case .sessionRefused(let refused) = frame { refused.code } else { nil }

@@ -12,12 +12,12 @@ import WireProtocol
 struct HostileClient: Sendable {
     /// What the client has received so far.
     struct Heard: Sendable {
-        /// The first few frames; further frames are only counted.
+        /// The first frames that have arrived, at most 64. Further frames are only counted.
         var frames: [Frame] = []
         var frameCount = 0
-        /// The token of each opened session.
+        /// The session tokens in the received SESSION OPENED frames.
         var tokens: [[UInt8]] = []
-        /// Number of RESUME STATE frames.
+        /// Number of received RESUME STATE frames.
         var resumedCount = 0
         /// Whether the TLS handshake is complete, or the connection uses no TLS.
         var isReady = false
@@ -91,14 +91,14 @@ struct HostileClient: Sendable {
         say(bytes)
     }
 
-    /// A frame header with arbitrary values.
+    /// Makes a frame header whose values may break the protocol.
     static func header(length: UInt32, type: UInt8, flags: UInt8 = 0, slot: UInt16 = 0) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.writeMultipleIntegers(length, type, flags, slot)
         return bytes
     }
 
-    /// PART DATA of part 1. If `plainBytes` is given, the payload is one LZ4 block.
+    /// Makes PART DATA of part 1. If `plainBytes` is given, the payload is one LZ4 block.
     static func data(_ payload: [UInt8], offset: UInt64, plainBytes: UInt32? = nil, slot: UInt16 = 1) -> ByteBuffer {
         var bytes = header(
             length: UInt32(16 + payload.count), type: FrameType.partData.rawValue, flags: plainBytes == nil ? 0 : 1,
@@ -150,7 +150,7 @@ struct HostileClient: Sendable {
         try? await channel.close().get()
     }
 
-    /// The connection ended before the awaited answer.
+    /// Reports that the connection ended before the awaited answer.
     struct Over: Error {
         let codes: [ErrorCode]
     }
@@ -205,14 +205,12 @@ private final class Listener: ChannelInboundHandler {
     }
 }
 
-/// Drops everything that arrives.
 private final class Deaf: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
 }
 
-/// Sends bytes before everything else.
 private final class HeaderSender: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

@@ -6,9 +6,9 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests.HostileTests {
-    /// A device asks 1,000 times at once for the stored parts of an upload of 10,000 parts. Each answer has 0.8 MB.
-    /// Half of the connections never read their answers. One query of each connection claims that the part with the
-    /// protocol's highest number is stored: the gateway must not reserve memory for all numbers below.
+    /// Each answer to a query has 0.8 MB, and half of the connections never read their answers. One query of each
+    /// connection claims that the part with the protocol's highest number is stored: the gateway must not reserve
+    /// memory for all numbers below.
     @Test func thousandQueriesForTenThousandParts() async throws {
         try await Site.scripted(.minio) { site, s3 in
             let session = SessionID(high: 0xBAD, low: 1)

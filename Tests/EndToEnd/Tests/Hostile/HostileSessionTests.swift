@@ -13,8 +13,6 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Sessions
 
-    /// The attackers open sessions at full speed on every connection, and leave them, abort them, or cut the
-    /// connection.
     @Test(arguments: ["left", "aborted", "cut off"])
     func sessionsOpenedAndDropped(how: String) async throws {
         try await Siege.lay("sessions opened and \(how)") { target in
@@ -54,7 +52,7 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Compression
 
-    /// An LZ4 block may decompress to 255 times its size. Such blocks are valid, and credit counts their plain bytes.
+    /// An LZ4 block may decompress to 255 times its size, and credit counts the plain bytes.
     @Test func blocksThatExpand() async throws {
         try await Siege.lay("LZ4, 256 KiB out of 1 KiB") { target in
             let villain = target.villains[0]
@@ -78,7 +76,6 @@ extension EndToEndTests.HostileTests {
         }
     }
 
-    /// Sends blocks that hold another number of plain bytes than they announce, and blocks that are not valid LZ4.
     @Test func malformedBlocks() async throws {
         try await Siege.lay("LZ4 that lies") { target in
             let villain = target.villains[0]
@@ -116,7 +113,6 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Resources of other devices
 
-    /// A device uses the token, the session id or the fingerprint of another device, or keys outside its own prefix.
     @Test func otherDevicesResourcesAreRefused() async throws {
         try await Siege.lay("another's token, session and key", villains: 2) { target in
             let (owner, thief) = (target.villains[0], target.villains[1])
@@ -150,7 +146,6 @@ extension EndToEndTests.HostileTests {
                 #expect(try await liar.end() == .notAuthorised)
                 target.isUnderWay()
             } while !Task.isCancelled
-            // The owner's session still works.
             try await owners.offer(size: HostileClient.partBytes, isLast: false)
             await owners.close()
         }
@@ -158,7 +153,6 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Noise
 
-    /// Sends random bytes after the handshake or after WELCOME, on at least 2,000 connections.
     @Test func randomBytes() async throws {
         try await Siege.lay("random bytes") { target in
             let villain = target.villains[0]

@@ -7,6 +7,8 @@ import WireProtocol
 enum OneFrameClient {
     private struct Hung: Error {}
 
+    /// Sends a frame on a new connection, and returns the gateway's first frame.
+    ///
     /// - Parameter tls: the TLS context; `nil` for plain TCP.
     /// - Throws: if connecting fails, or if the gateway closes the connection without an answer.
     static func answer(to frame: Frame, port: Int, tls: TLSContext?) async throws -> Frame {

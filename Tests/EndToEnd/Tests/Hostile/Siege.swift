@@ -11,10 +11,10 @@ import WireProtocol
 /// Each file must be stored as it is, and the gateway's memory and descriptors must stay bounded. The speeds are only
 /// printed, because they depend on other work on the machine; `make bench ROWS=hostile` compares them.
 struct Siege {
-    /// What an attacker knows.
+    /// The gateway under attack, and what an attacker knows of it.
     struct Target: Sendable {
         let port: Int
-        /// Malicious devices that are on the list.
+        /// Malicious devices that are on the gateway's device list.
         let villains: [Villain]
         private let underWay: Watched<Bool>
 
@@ -120,12 +120,11 @@ struct Siege {
             "memory \(memory[0]) before, \(memory[1]) at most; descriptors \(descriptors) before, \(most) during")
     }
 
-    /// Speed of the median push in MB per second.
     private func speed(_ seconds: [Double]) -> Int {
         Int(Double(Self.fileBytes) / 1e6 / seconds.sorted()[seconds.count / 2])
     }
 
-    /// Pushes a file several times under new keys. Returns the seconds of each push.
+    /// Returns the seconds of each push.
     private func pushes(_ file: URL, _ count: Int, _ name: String) async throws -> [Double] {
         var seconds: [Double] = []
         for number in 0..<count {
@@ -138,7 +137,6 @@ struct Siege {
         return seconds
     }
 
-    /// Expects that the gateway runs, has printed no crash, and has stayed within its memory limit.
     private func expectWell() {
         #expect(gateway.program.exitStatus == nil, "\(gateway.program.transcript.suffix(2_000))")
         let crash = gateway.program.lines.first { $0.text.contains("Fatal error") || $0.text.contains("Crash") }
@@ -147,7 +145,7 @@ struct Siege {
     }
 }
 
-/// A malicious device on the list, whose key the test has.
+/// A malicious device on the gateway's device list. The test has its key.
 struct Villain: Sendable {
     let name: String
     let fingerprint: Fingerprint
@@ -171,7 +169,7 @@ struct Villain: Sendable {
             identity: identity, gateway: .pinnedKeys([pin]), limits: TLSLimits(handshake: .seconds(3_600)))
     }
 
-    /// The same device, which connects to another gateway.
+    /// Returns the same device, which connects to the gateway at another port.
     func moved(to port: Int) -> Villain {
         var moved = self
         moved.port = port

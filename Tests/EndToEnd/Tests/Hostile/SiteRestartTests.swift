@@ -5,8 +5,8 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests.HostileTests {
-    /// A gateway restarts while eight devices have 750 sessions each. All sessions resume at once, so the gateway asks
-    /// the store for 6,000 lists of parts. It must still serve an honest device and refuse no session.
+    /// After the restart the gateway asks the store for 6,000 lists of parts at once. It must still serve an honest
+    /// device and refuse no session.
     @Test func sessionsThatResumeAtOnceAfterARestart() async throws {
         try await Site.scripted(.aws) { site, _ in
             let options = ["--budget", "\(Siege.budgetBytes >> 20)MiB"]
@@ -37,15 +37,12 @@ extension EndToEndTests.HostileTests {
     }
 }
 
-/// The sessions of one device, spread over the slots of two connections.
 private struct Crowd: Sendable {
     private static let sessionsPerConnection = 375
 
     let device: Villain
-    /// The tokens of the sessions, for each connection.
     let tokens: [[[UInt8]]]
 
-    /// Opens sessions of one device, each for an object of its own.
     static func opening(_ count: Int, as device: Villain) async throws -> Crowd {
         var tokens: [[[UInt8]]] = []
         for first in stride(from: 0, to: count, by: sessionsPerConnection) {
@@ -67,7 +64,6 @@ private struct Crowd: Sendable {
         return Crowd(device: device, tokens: tokens)
     }
 
-    /// Asks for the stored parts of all sessions at once, and expects an answer for each.
     func resume(at port: Int) async throws {
         let device = device.moved(to: port)
         var clients: [HostileClient] = []

@@ -4,13 +4,13 @@ import Testing
 
 /// What a user sees of a refusal: an exit code, an outcome word for programs, and one sentence for people.
 struct Refusal: Sendable {
-    /// The exit code.
+    /// Exit code of the agent that refuses.
     let status: Int32
-    /// The `outcome` in `--json`.
+    /// The word in the field `outcome` of the `--json` output.
     let outcome: String
-    /// A pattern for the part of the sentence that says what happened.
+    /// Pattern of the words in the sentence that say what happened.
     let cause: String
-    /// A pattern for the part of the sentence with the advice.
+    /// Pattern of the words in the sentence that say what the user can do.
     let remedy: String
 
     init(_ status: Int32, _ outcome: String, _ cause: String, do remedy: String) {
@@ -138,7 +138,7 @@ extension AgentHandle {
 }
 
 extension Site {
-    /// Makes a shell script that runs `command` with the script's arguments.
+    /// Makes a shell script that runs `command` with the arguments of the script.
     func script(_ name: String, running command: String) throws -> Executable {
         let url = directory.appending(path: name)
         try Data("#!/bin/sh\n\(command) \"$@\"\n".utf8).write(to: url)

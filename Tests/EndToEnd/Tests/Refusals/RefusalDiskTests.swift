@@ -98,7 +98,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Fills a file system until about `bytes` bytes are left.
         private func fill(_ path: String, leaving bytes: Int) async throws {
             let blocks = "$(($(stat -f -c %a '\(path)') - \(bytes / 4_096)))"
             let filler = "dd if=/dev/zero bs=4096 count=\(blocks) status=none >> '\(path)/filler'"
@@ -169,7 +168,7 @@ extension EndToEndTests {
 
 /// A small tmpfs in a mount namespace of its own. It disappears with the namespace, so nothing remains after the test.
 private struct SmallDisk {
-    /// Mount point inside the namespace.
+    /// Mount point of the tmpfs inside the namespace.
     let path: String
     private let site: Site
     private let name: String
@@ -185,7 +184,6 @@ private struct SmallDisk {
 
     private var isRoot: Bool { geteuid() == 0 }
 
-    /// A script that mounts the file system and then runs the program.
     func mounting(_ program: Executable) throws -> Executable {
         let unshare = isRoot ? "unshare --mount" : "unshare --user --map-root-user --mount"
         let inner = "mount -t tmpfs -o size=\(bytes) tmpfs '\(path)' && exec '\(program.path)' \"$@\""
@@ -202,13 +200,12 @@ private struct SmallDisk {
         }
     }
 
-    /// A script that runs the program inside the namespace that `holder` keeps alive.
     func entering(_ holder: Program, _ program: Executable) throws -> Executable {
         let namespaces = "--mount=/proc/\(holder.processID)/ns/mnt"
         let user = isRoot ? "" : "--user=/proc/\(holder.processID)/ns/user --preserve-credentials"
         return try site.script("inside \(name)", running: "exec nsenter \(user) \(namespaces) '\(program.path)'")
     }
 
-    /// Path of the file system from outside the namespace.
+    /// Path at which processes outside the namespace see the tmpfs.
     func path(seenFrom program: Program) -> String { "/proc/\(program.processID)/root\(path)" }
 }

@@ -33,8 +33,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Files of one run share the time of `--retry-for`, whatever their number. Files that the run has not taken up
-        /// by then get no line of their own.
+        /// Files of one run share the time of `--retry-for`. Files that the run has not taken up by then get no line of
+        /// their own.
         @Test(arguments: [false, true])
         func manyFilesWaitNoLongerThanOne(isForPeople: Bool) async throws {
             try await Site.with { site in
@@ -52,7 +52,6 @@ extension EndToEndTests {
                         let lines = told.lines(of: .standardOutput)
                         #expect(lines.count <= 20, "\(told.transcript)")
                         #expect(lines.contains { $0.contains("were not begun: the gateway could not be reached") })
-                        // One line for all files, on standard error.
                         let waits = told.lines(of: .standardError).filter { $0.contains("waiting for gateway") }
                         #expect(waits.count == 1, "\(told.transcript)")
                         #expect(waits.first?.contains("127.0.0.1:\(proxy.port): ") == true, "\(waits)")

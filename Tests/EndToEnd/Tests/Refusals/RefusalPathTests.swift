@@ -94,7 +94,6 @@ extension EndToEndTests {
                     let some = try await agent.run(["push", site.path("tree")], exits: 1)
                     try some.expectRefusal(refusal)
                     try await site.expectObject("file", equals: file)
-                    // The agent reports each name that it refuses, but not the names that the user excluded.
                     let push = ["push", site.path("bad"), "--exclude", "*.tmp"]
                     let each = try await agent.run(push, exits: 66)
                     #expect(each.refusals.count == 2)
@@ -172,7 +171,6 @@ extension EndToEndTests {
 }
 
 extension Site {
-    /// The objects in the file store, without the store's internal files.
     fileprivate func objects() throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: path("store")).filter { !$0.hasPrefix(".sluice") }.sorted()
     }

@@ -46,8 +46,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The store becomes unavailable, and the parts in flight are lost. From then on the agent sends only the first
-        /// bytes of a part from time to time, as a trial.
+        /// While the store is unavailable, the agent sends only the first bytes of a part from time to time, as a
+        /// trial.
         @Test func unavailableStoreIsSentLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
@@ -68,8 +68,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The user starts the agent again and again, as a scheduled job does. Each run is a new process, and learns
-        /// from the gateway that the store is unavailable.
+        /// Each run is a new process, as a scheduled job starts it, and learns from the gateway that the store is
+        /// unavailable.
         @Test func runsDuringOutageSendLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
@@ -161,7 +161,6 @@ extension EndToEndTests {
                     try run.expectRefusal(Self.missing)
                     try await agent.expectRefusal(site.push(file), Self.missing)
                     #expect(try await agent.unfinished().count == 1)
-                    // The stored parts have disappeared with the bucket. The agent reports that it begins again.
                     try await storage.aws(["s3", "mb", "s3://\(storage.server.bucket)"])
                     let rest = try await agent.run(site.push(file))
                     #expect(rest.notes.contains { $0.contains("starting again") })
@@ -198,7 +197,6 @@ extension EndToEndTests {
 }
 
 extension S3Storage {
-    /// Runs the AWS command line against the store.
     fileprivate func aws(_ arguments: [String]) async throws {
         let program = try await run(
             try .tool("aws"), ["--endpoint-url", server.endpoint] + arguments,

@@ -26,7 +26,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A change of a file during its upload.
+        /// How a program changes a file during its upload.
         enum Change: CaseIterable {
             case rewrittenWhereItWasSent
             case rewrittenAhead

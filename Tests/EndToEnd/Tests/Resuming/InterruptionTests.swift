@@ -43,7 +43,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The walk finds no file to send, but visits so many directories that it still runs when the signal arrives.
+        /// The walk visits so many directories that it still runs when the signal arrives.
         @Test(arguments: [SIGINT, SIGTERM])
         func walkWithoutFilesCanBeInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
@@ -67,7 +67,6 @@ extension EndToEndTests {
             }
         }
 
-        /// The push has more files than the agent uploads at once. The summary counts those that were not begun.
         @Test func filesNotBegunAreCounted() async throws {
             try await Site.serving { site, agent in
                 let count = 400
@@ -92,8 +91,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The gateway has stopped answering. After one signal the run ends when its grace period is over; after two
-        /// signals it ends at once.
+        /// The gateway has stopped answering. After one signal the run ends when its grace period is over.
         @Test(arguments: [1, 2])
         func aSecondSignalEndsAtOnce(signals: Int) async throws {
             try await Site.with { site in
@@ -123,7 +121,6 @@ extension EndToEndTests {
             }
         }
 
-        /// The number of a finished upload is never given to another upload.
         @Test func aNumberIsNeverUsedAgain() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("first"))
@@ -137,7 +134,7 @@ extension EndToEndTests {
             }
         }
 
-        /// While a push runs in the home, the command `abort` waits for the end of the push. A signal ends this wait.
+        /// While a push runs in the home, the command `abort` waits for the end of the push.
         @Test func waitingAbortCanBeInterrupted() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

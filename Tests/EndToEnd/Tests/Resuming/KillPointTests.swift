@@ -10,7 +10,7 @@ extension EndToEndTests {
     /// behind.
     @Suite
     struct KillPointTests {
-        /// The store is of a kind that forgets an upload once it is complete.
+        /// This kind of store forgets an upload once it is complete.
         @Test(arguments: ScriptedS3.Moment.allCases)
         func resumesAfterKillAtEachCall(moment: ScriptedS3.Moment) async throws {
             try await KillPoints.with(.minio) { points in
@@ -99,14 +99,13 @@ struct KillPoints {
         if areLongTestsWanted {
             print("kill points: \(stopped.joined(separator: "; ")) | left: \(left.joined(separator: ", "))")
         }
-        // Let one day pass on the store's clock.
         s3.advanceClock(by: .seconds(86_400))
         try await site.administer(["uploads", "clean", "--older-than", "1h"])
         #expect(storage.unfinished() == [], "left after \(stopped), where there was \(left)")
         return stopped.count
     }
 
-    /// Waits until the scripted store has stopped a request, or until the upload has ended without that.
+    /// Returns the request that the scripted store holds, or `nil` if the upload has ended without one.
     ///
     /// - Parameter callCount: how many requests were made before the present gateway started.
     private func stoppedCall(_ program: Program, after callCount: Int) async throws -> S3Call? {

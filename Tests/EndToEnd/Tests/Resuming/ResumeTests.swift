@@ -27,8 +27,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Another user replaces a directory or a file below the pushed directory by a link. Neither `push` nor
-        /// `resume` follows such a link, even though it leads to the right file here.
+        /// Another user may have made the link, so the agent does not follow it even if it leads to the right file.
         @Test(arguments: ["tree/folder", "tree/folder/file"])
         func resumeFollowsNoLinkBelowPushedDirectory(replaced: String) async throws {
             try await Site.serving { site, agent in

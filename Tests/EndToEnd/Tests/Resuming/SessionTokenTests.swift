@@ -11,8 +11,6 @@ extension EndToEndTests {
     struct SessionTokenTests {
         private static let session = SessionID(high: 7, low: 7)
 
-        /// Sends all tokens on one connection, each in a slot of its own, and closes the connection.
-        ///
         /// - Returns: for each token the code of the refusal; `nil` if the session was opened.
         private static func answers(to tokens: [[UInt8]], by client: HostileClient) async throws -> [ErrorCode?] {
             for (number, token) in tokens.enumerated() {
@@ -32,8 +30,6 @@ extension EndToEndTests {
             return codes
         }
 
-        /// The altered tokens: for each byte, one in which that byte is changed; for each length, one that is cut at
-        /// that length; and one with an added byte. A device also sends the token of another device.
         @Test func eachTamperingHasItsCode() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -56,13 +52,11 @@ extension EndToEndTests {
                     let unknown = try await Self.answers(to: ofUnknownKey, by: owner.enter())
                     #expect(unknown == ofUnknownKey.map { _ in .tokenKeyUnknown })
                     #expect(try await Self.answers(to: [token], by: thief.enter()) == [.tokenForeign])
-                    // The unaltered token still opens its owner's session.
                     #expect(try await Self.answers(to: [token], by: owner.enter()) == [nil])
                 }
             }
         }
 
-        /// A key that was removed from the ring opens no token.
         @Test func tokenOfRemovedKeyIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -90,7 +84,6 @@ extension EndToEndTests {
 }
 
 extension Array {
-    /// The elements in order, split into groups of at most `count`.
     fileprivate func batches(of count: Int) -> [[Element]] {
         stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min($0 + count, self.count)]) }
     }

@@ -5,9 +5,9 @@ import WireProtocol
 /// A TCP server that is not a gateway. It answers the first bytes of every connection with fixed bytes, and then stays
 /// silent.
 enum CannedServer {
-    /// Runs a server.
+    /// Runs a server that answers with these bytes, until `body` returns.
     ///
-    /// - Parameter body: called with the loopback port.
+    /// - Parameter body: called with the loopback port of the server.
     static func withServer<Success>(
         answering answer: [UInt8], _ body: (Int) async throws -> Success
     ) async throws -> Success {
@@ -28,7 +28,7 @@ enum CannedServer {
         return try result.get()
     }
 
-    /// Runs a server that answers HELLO as a gateway does, and then stays silent.
+    /// Runs a server that answers HELLO with this frame, as a gateway does, and then stays silent.
     static func withServer<Success>(
         answering frame: Frame, _ body: (Int) async throws -> Success
     ) async throws -> Success {

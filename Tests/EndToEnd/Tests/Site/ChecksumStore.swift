@@ -13,9 +13,11 @@ struct ChecksumStore: Sendable {
     let size: Int
     let partBytes: Int
     let partDigests: [SHA256Digest]
-    /// Digest of the byte that a gateway's probe writes.
+    /// Digest of the one byte that a gateway's probe writes.
     private let probeDigest: SHA256Digest
 
+    /// Makes a store with one object.
+    ///
     /// - Parameter file: the content of the object.
     init(key: String, file: URL, partBytes: Int) throws {
         let bytes = [UInt8](try Data(contentsOf: file))

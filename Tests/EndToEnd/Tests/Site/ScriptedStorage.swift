@@ -59,12 +59,12 @@ struct ScriptedStorage: Storage {
 
     func purgeUploads() { s3.purgeUploads() }
 
-    /// The keys of all session records.
+    /// The keys of all session records in the store.
     var records: [String] { s3.keys.filter { $0.hasPrefix("\(Self.prefix)/.sluice/sessions/") } }
 }
 
 extension Site {
-    /// Makes a site with a scripted store.
+    /// Makes a site whose store is scripted in the test process.
     static func scripted(_ rules: S3Rules, _ body: (Site, ScriptedS3) async throws -> Void) async throws {
         try await ScriptedS3.withServer(rules) { s3 in
             try await with(ScriptedStorage(s3: s3)) { try await body($0, s3) }

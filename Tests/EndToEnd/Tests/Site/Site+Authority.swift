@@ -4,7 +4,7 @@ import Testing
 
 /// Sites whose gateway and devices have certificates of a private authority.
 extension Site {
-    /// Name in the gateway's certificate, as set by its `init`.
+    /// The name that `sluice-gateway init` writes into the gateway's certificate.
     static let gatewayName = "sluice-gateway"
 
     /// Makes an authority and signs the gateway's certificate.

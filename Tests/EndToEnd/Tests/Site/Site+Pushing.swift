@@ -6,7 +6,7 @@ import Testing
 extension Site {
     private static let concurrency = 4
 
-    /// Ten full parts and a shorter eleventh one.
+    /// Size of a large file in bytes: ten full parts and a shorter eleventh one.
     var largeFileBytes: Int { 10 * partBytes + 4_321 }
 
     func makeLargeFile(_ name: String = "file", seed: UInt64 = 1) throws -> URL {
@@ -21,7 +21,7 @@ extension Site {
         push(file) + ["--limit-rate", "\(partsPerSecond * partBytes / 1_000_000)MB/s"]
     }
 
-    /// Pushes until some parts are stored, then kills the agent.
+    /// Pushes a file slowly until four parts are stored, then kills the agent.
     func pushAndKill(_ agent: AgentHandle, _ file: URL) async throws -> AgentRun {
         try await agent.start(slowPush(file)) { program in
             try await program.waitForStoredParts(4)

@@ -7,13 +7,13 @@ extension Site {
 
     /// Outputs that take no text, as redirections of a shell.
     enum LostOutput: String, CaseIterable, Sendable {
-        /// Every write fails because no space is left.
+        /// A device of which every write fails because no space is left.
         case full = ">/dev/full"
         case closed = ">&-"
         /// A pipe whose reader has gone, as after `| head -n1`.
         case abandoned = ">&4"
 
-        /// Commands of the shell that prepare the redirection.
+        /// Returns the commands of the shell that prepare the redirection; empty if it needs none.
         func setUp(in site: Site) -> String {
             guard self == .abandoned else { return "" }
             let pipe = Site.quoted(site.path("abandoned"))
@@ -38,7 +38,7 @@ extension Site {
         return ["-c", "\(setUp)exec \(words) \(redirections)"]
     }
 
-    /// The text as one word of a shell's command line.
+    /// Quotes a text as one word of a shell's command line.
     static func quoted(_ text: String) -> String {
         "'" + text.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }

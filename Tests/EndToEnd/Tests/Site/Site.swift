@@ -20,7 +20,7 @@ struct Site {
     private var agentProgram: Executable { get throws { try .built("sluice-agent") } }
     private var gatewayProgram: Executable { get throws { try .built("sluice-gateway") } }
 
-    /// Makes a site with one gateway's home, and always removes it.
+    /// Makes a site with one gateway's home, and removes the site even if `body` throws.
     static func with(
         _ kind: StorageKind = .directory, _ body: (Site) async throws -> Void
     ) async throws {
@@ -29,7 +29,7 @@ struct Site {
         }
     }
 
-    /// Makes a site with an existing storage.
+    /// Makes a site whose store exists already.
     static func with(_ storage: any Storage, _ body: (Site) async throws -> Void) async throws {
         try await withTemporaryDirectory("site") { try await make(in: $0, on: storage, body) }
     }
@@ -246,7 +246,7 @@ struct AgentRun {
         return try? decoder.decode(Event.self, from: Data(line.utf8))
     }
 
-    /// The summary, which is the last line.
+    /// The summary of the run, which is the last line of its output.
     var summary: Event {
         get throws { try #require(events.last { $0.event == "summary" }) }
     }
@@ -258,7 +258,7 @@ struct AgentRun {
         Set(events.filter { $0.event == "part" && ($0.stored ?? 0) > 0 }.compactMap(\.number))
     }
 
-    /// Numbers of the parts that this run sent bytes of.
+    /// Numbers of the parts of which this run sent bytes.
     var sentParts: Set<UInt32> {
         Set(events.filter { $0.event == "part" && $0.stored == 0 && ($0.sent ?? 0) > 0 }.compactMap(\.number))
     }

@@ -42,7 +42,7 @@ extension EndToEndTests {
             }
         }
 
-        /// One gateway is killed. The load balancer does not notice, and sends every third connection to it.
+        /// The load balancer does not notice that a gateway was killed, and sends every third connection to it.
         @Test(arguments: StorageKind.usual)
         func survivesLossOfOneOfThreeGateways(kind: StorageKind) async throws {
             try await Site.withThreeGateways(kind) { try await pushAndKill($1[0], of: $1, $0) }
@@ -88,8 +88,6 @@ extension EndToEndTests {
             }
         }
 
-        /// Two devices push the same file to the same key. The object equals the file, both devices report success, and
-        /// neither upload remains.
         @Test(arguments: StorageKind.usual)
         func twoDevicesPushToOneKey(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -106,8 +104,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Two computers have the same identity but separate journals, so the gateway sees one device. The bytes of
-        /// their files must not mix in one object.
+        /// Two computers have the same identity but separate journals, so the gateway sees one device.
         @Test(arguments: StorageKind.usual)
         func twoAgentsWithOneIdentityNeverMixTheirBytes(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
@@ -131,7 +128,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Runs both agents until they end. The second agent starts when the first has stored some parts.
+        /// The second agent starts when the first has stored some parts.
         private func pushAtOnce(
             _ agents: [AgentHandle], _ files: [URL], of site: Site, first status: Int32 = 0
         ) async throws {

@@ -11,8 +11,8 @@ extension EndToEndTests {
     /// content.
     @Suite
     struct EvidenceTests {
-        /// The kinds are: stores with root digests, stores with ETags from MD5s, and stores without evidence, where the
-        /// gateway reads the object back.
+        /// Stores keep root digests, or ETags from MD5s, or no evidence. Without evidence the gateway reads the object
+        /// back.
         @Test(arguments: StorageKind.allCases)
         func sendsNothingOfAStoredFile(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -38,8 +38,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Uses a scripted store that, like AWS, keeps a composite SHA-256 of each object. No S3 server that the tests
-        /// can install does that.
+        /// No S3 server that the tests can install keeps a composite SHA-256, so the store is scripted.
         @Test func sendsNothingIfCompositeSHA256Matches() async throws {
             try await Site.with(.motoAsAWS) { site in
                 let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)
@@ -60,7 +59,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The receipt contains the checksum in S3's format, so that a reader can compare it with the object.
+        /// A reader can compare a checksum in S3's format with the object.
         @Test func theReceiptHasTheChecksumAsS3WritesIt() async throws {
             try await Site.serving { site, agent in
                 let sizes = [3 * site.partBytes + 17, 2 * site.partBytes, site.partBytes, 1_000, 0]

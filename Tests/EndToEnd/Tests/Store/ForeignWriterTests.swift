@@ -15,7 +15,6 @@ extension EndToEndTests {
             case onePart, severalParts
         }
 
-        /// An object that appears during a push is kept, and the push reports it.
         @Test(arguments: kinds, Size.allCases)
         func anObjectThatAppearsDuringAPushStays(kind: StorageKind, size: Size) async throws {
             for policy in ["verify", "fail"] {
@@ -63,8 +62,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A user chose `--if-exists fail`. The choice remains in force after a restart of the agent or the gateway,
-        /// and after the loss of the journal.
         @Test(arguments: kinds, ["push", "resume", "restarted gateway", "lost journal"])
         func failHoldsAfterAnInterruption(kind: StorageKind, how: String) async throws {
             try await Site.with(kind) { site in
@@ -112,8 +109,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A file grows, as a recording does: it is pushed, grows further, and is pushed again. The second push
-        /// replaces the object of the first.
         @Test(arguments: growths)
         func aFileThatOnlyGrewReplacesItsOwnObject(_ growth: Growth) async throws {
             try await Site.serving(growth.kind) { site, agent in
@@ -131,8 +126,8 @@ extension EndToEndTests {
             }
         }
 
-        /// After any other change the object is kept. The changes are: a longer file that begins with the same bytes
-        /// but has another inode, a file with changed bytes, and a grown file whose object another writer has replaced.
+        /// The file becomes longer and begins with the same bytes, but has another inode; or its bytes change; or it
+        /// grows, and another writer has replaced its object.
         @Test(arguments: [StorageKind.directory, .moto], ["another inode", "other bytes", "another writer"])
         func anyOtherChangeLeavesTheObject(kind: StorageKind, change: String) async throws {
             try await Site.serving(kind) { site, agent in
@@ -167,13 +162,11 @@ extension EndToEndTests {
 }
 
 extension Site {
-    /// Makes a file to push and a file of the same size for another writer.
     fileprivate func makeRivals(_ size: EndToEndTests.ForeignWriterTests.Size) throws -> (file: URL, foreign: URL) {
         let bytes = size == .onePart ? partBytes - 100_000 : partBytes + partBytes / 4
         return (try makeFile("file", bytes: bytes, seed: 1), try makeFile("foreign", bytes: bytes, seed: 2))
     }
 
-    /// Arguments of a push that is slow enough for the test to act during it.
     fileprivate func halting(_ file: URL) -> [String] {
         push(file) + ["--limit-rate", "\(partBytes * 4 / 10_000)kB/s"]
     }
@@ -188,7 +181,6 @@ extension AgentHandle {
 }
 
 extension Program {
-    /// Waits until the agent has sent bytes of a part.
     fileprivate func waitForSentBytes() async throws {
         try await waitForLine(of: .standardOutput, within: Site.deadline) { line in
             guard let event = AgentRun.event(line), event.event == "part" else { return false }

@@ -9,7 +9,7 @@ extension EndToEndTests {
     /// gets its credentials.
     @Suite
     struct StoreAccessTests {
-        /// Runs `serve` until it exits. It exits by itself if it cannot use its store.
+        /// Runs `serve`, which exits by itself if it cannot use its store.
         private func serve(
             _ site: Site, _ options: [String], _ variables: [String: String] = [:]
         ) async throws -> Program {
@@ -78,8 +78,7 @@ extension EndToEndTests {
             }
         }
 
-        /// As in a container, a server supplies the credentials. During an upload the store twice rejects them as
-        /// expired, and each time the gateway requests new ones once.
+        /// As in a container, a server supplies the credentials. The store twice rejects them as expired.
         @Test func credentialsThatExpireInMidUploadAreRenewed() async throws {
             let script: ScriptedServer.Script = { _ in
                 .answer(
@@ -110,8 +109,6 @@ extension EndToEndTests {
             }
         }
 
-        /// A store, or a proxy in front of it, answers with thousands of nested elements. The gateway continues to
-        /// serve.
         @Test func nestedAnswersDoNotEndTheGateway() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 try await site.withGateway { gateway in

@@ -34,8 +34,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The store's quota is used up. The agent keeps its upload for a later run, whatever error code the store
-        /// uses.
+        /// Stores report a used-up quota with codes of their own, here EntityTooLarge.
         @Test func usedUpQuotaKeepsTheUpload() async throws {
             try await Site.scripted(.minio) { site, s3 in
                 try await site.withGateway { gateway in

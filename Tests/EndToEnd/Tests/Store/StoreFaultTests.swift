@@ -13,8 +13,7 @@ extension EndToEndTests {
                 // The file has more parts than the agent sends at once, so that some parts are not stored yet. If all
                 // were stored, the gateway would have to assume that another gateway is completing the upload.
                 let file = try site.makeFile("file", bytes: 12 * site.partBytes)
-                // The push takes so long that a client can abort the upload meanwhile. On a busy machine the client
-                // needs seconds.
+                // On a busy machine the client that aborts the upload needs seconds, so the push is slow.
                 let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()
@@ -28,9 +27,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The answer to the completion is lost: the object exists, and the store has forgotten the upload. The session
-        /// id in the object's metadata proves that the object is this file. If the store keeps no metadata, the gateway
-        /// reads the object back.
+        /// The object exists, and the store has forgotten the upload. The session id in the object's metadata proves
+        /// that the object is this file. If the store keeps no metadata, the gateway reads the object back.
         @Test(arguments: StorageKind.s3)
         func completesAfterLostCompleteAnswer(kind: StorageKind) async throws {
             try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) {
@@ -70,8 +68,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A byte changes between the gateway and the store. It must not become part of an object. JuiceFS refuses the
-        /// part because of its digest; with moto the gateway finds the change by the ETag.
+        /// JuiceFS refuses the part because of its digest. With moto the gateway finds the change by the ETag.
         @Test(arguments: StorageKind.s3)
         func byteChangedBeforeStoreIsDetected(kind: StorageKind) async throws {
             try await harm(.flipsByte, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
