@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// Writes a given number of bytes, and pauses while the channel is not writable.
+/// Pauses while the channel is not writable.
 private final class Source: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

@@ -12,13 +12,12 @@ import SecureChannel
 //
 //     sluice-tls-bench sluice|nio-ssl memory|socket MIB      prints CPU seconds
 
-/// Reads continuously, like a socket's channel, and counts the bytes.
+/// Asks for more bytes after each read, like a socket's channel, and counts the bytes.
 final class Sink: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private(set) var byteCount = 0
     private(set) var isReady = false
-    /// Called after each read with the number of bytes received so far.
     private let counted: (Int) -> Void
 
     init(counted: @escaping (Int) -> Void = { _ in }) {
@@ -51,9 +50,7 @@ private struct End {
         try channel.pipeline.syncOperations.addHandlers([handler, sink])
     }
 
-    /// Passes the bytes that this end has sent to the other end.
-    ///
-    /// - Returns: whether there were any bytes.
+    /// Returns whether this end has sent any bytes.
     func pass(to other: End) throws -> Bool {
         var isAny = false
         while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
@@ -66,7 +63,7 @@ private struct End {
 
 func endsHandshake(_ event: Any) -> Bool { event is TLSHandshakeCompleted || event as? TLSUserEvent != nil }
 
-/// Makes the TLS handler of a connection.
+/// A function that makes the TLS handler of one connection.
 typealias HandlerMaker = @Sendable () throws -> any ChannelHandler
 
 private enum Kind: String {
@@ -109,7 +106,7 @@ func processorSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// The bytes of each write. `warmUpBytes` are sent before the measurement begins.
+/// The bytes of each write. Before the measurement begins, `warmUpBytes` are sent.
 let chunk = ByteBuffer(repeating: 0x5A, count: 256 << 10)
 let warmUpBytes = 16 << 20
 

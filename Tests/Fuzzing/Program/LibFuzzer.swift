@@ -37,7 +37,7 @@ enum LibFuzzer {
     }
 }
 
-/// The target that the program runs. It is a global variable, because libFuzzer's callback has no context parameter.
+/// A global variable, because libFuzzer's callback has no context parameter.
 private let chosenTarget = CommandLine.arguments.count > 2 ? FuzzTarget.named(CommandLine.arguments[2]) : nil
 
 /// Aborts the process on a finding, so that libFuzzer keeps the input.

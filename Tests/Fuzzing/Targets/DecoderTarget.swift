@@ -35,12 +35,11 @@ extension FuzzTarget {
     }
 }
 
-/// One decoder and its output.
 private struct DecoderRun {
     private var decoder: FrameDecoder
     private(set) var inbound: [Inbound] = []
     private(set) var error: WireError?
-    /// Payload bytes of the current PART DATA that have not arrived.
+    /// `nil` outside the payload of a PART DATA frame.
     private var payloadBytesLeft: Int?
 
     init(receiver: Role, bodyBytesMax: Int?) {
@@ -53,8 +52,7 @@ private struct DecoderRun {
         try drain()
     }
 
-    /// Feeds the first bytes in short pieces or one at a time, and the rest in one piece. `seed` decides the sizes of
-    /// the pieces.
+    /// - Parameter seed: decides the sizes of the pieces.
     mutating func feed(_ bytes: ByteBuffer, cutBy seed: UInt8) throws(FuzzFinding) {
         var rest = bytes
         var state = UInt32(seed)
@@ -94,7 +92,7 @@ private struct DecoderRun {
         try expect(decoder.bufferedBytes < heldMax, "\(decoder.bufferedBytes) bytes are held")
     }
 
-    /// Records the next result. Joins adjacent pieces of a payload, because it does not matter where they are cut.
+    /// Joins adjacent pieces of a payload, because it does not matter where they are cut.
     private mutating func note(_ next: Inbound) throws(FuzzFinding) {
         switch next {
         case .frame:
@@ -122,12 +120,9 @@ private struct DecoderRun {
         inbound.append(next)
     }
 
-    /// Checks that encoding the decoded frames gives the original bytes, except for extension fields, which version 1
-    /// skips.
+    /// Checks that encoding the decoded frames gives the fed bytes, except for extension fields, which version 1 skips.
     ///
-    /// - Parameters:
-    ///   - stream: all bytes that were fed.
-    ///   - bodyBytesMax: the maximum length of a body of any type.
+    /// - Parameter bodyBytesMax: the maximum length of a body of any type.
     func expectCanonical(_ stream: ByteBuffer, bodyBytesMax: Int) throws {
         var position = 0
         for next in inbound {

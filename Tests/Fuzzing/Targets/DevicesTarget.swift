@@ -50,12 +50,11 @@ extension FuzzTarget {
 
 private let digest = ToyDigest.sha256([1])
 
-/// The list's fields as bytes. Two Unicode spellings of one text are two prefixes, but equal as `String`.
+/// Returns bytes, because two Unicode spellings of one text are two prefixes, but equal as `String`.
 private func fields(_ list: DeviceList) -> [[UInt8]] {
     list.devices.flatMap { [Array($0.name.utf8), $0.fingerprint.bytes, Array($0.prefix.utf8)] }
 }
 
-/// Checks that the list has the same devices if its lines end with CR LF.
 private func expectSameWithOtherLineEnds(_ text: String, _ list: DeviceList) throws(FuzzFinding) {
     guard !text.utf8.contains(UInt8(ascii: "\r")) else { return }
     let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

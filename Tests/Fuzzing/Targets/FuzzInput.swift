@@ -13,17 +13,17 @@ struct FuzzInput {
         rest.popFirst() ?? 0
     }
 
-    /// A number from 0 to `count` - 1. `count` is at most 256.
+    /// Reads a number from 0 to `count` - 1. `count` is at most 256.
     mutating func choice(_ count: Int) -> Int {
         Int(byte()) % max(count, 1)
     }
 
-    /// A big-endian number of `count` bytes.
+    /// Reads a big-endian number of `count` bytes.
     mutating func integer(bytes count: Int = 8) -> UInt64 {
         (0..<count).reduce(0) { value, _ in value << 8 | UInt64(byte()) }
     }
 
-    /// Up to `count` bytes.
+    /// Reads `count` bytes, or fewer at the end of the input.
     mutating func bytes(_ count: Int) -> [UInt8] {
         let bytes = rest.prefix(count)
         rest = rest.dropFirst(count)

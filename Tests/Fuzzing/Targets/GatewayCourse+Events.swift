@@ -7,7 +7,7 @@ import WireProtocol
 // How the bytes of an input become events.
 
 extension GatewayCourse {
-    /// What the first byte of each event stands for.
+    /// The kinds of events, in the order of the first bytes that select them.
     enum Event: UInt8, CaseIterable {
         case accept, hello, lose, open, offer, chunk, payload, complete, resume, list, abort, leave, rawFrame
         case answer, answerWell, consume, time, devices, drain, malformed, ping, peerError
@@ -40,8 +40,8 @@ extension GatewayCourse {
             let listed = Self.devices.indices.filter { mask >> $0 & 1 == 0 }.map { Self.devices[$0] }
             machine.handle(.devicesChanged(listed), now: now)
         case .drain:
-            // Soon after a gateway begins to drain, it does nothing more. So this event must be rare; otherwise the
-            // fuzzer would reach no other states.
+            // Once a gateway drains, it soon does nothing more, so this event must be rare. Otherwise the fuzzer would
+            // reach no other states.
             if input.byte() == 0xD0 { machine.handle(.drain(within: .seconds(5)), now: now) }
         default:
             try frameEvent(kind)
@@ -82,7 +82,7 @@ extension GatewayCourse {
         }
     }
 
-    /// Delivers PING, PROVE or REPORT; `nonce` selects which.
+    /// `nonce` selects whether PING, PROVE or REPORT is delivered.
     private mutating func receivePing(_ nonce: UInt64, from id: ConnectionID) {
         switch nonce & 3 {
         case 1:

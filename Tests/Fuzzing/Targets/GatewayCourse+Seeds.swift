@@ -42,7 +42,7 @@ extension GatewayCourse {
         Array(repeating: Event.answerWell.rawValue, count: count)
     }
 
-    /// Offers, sends and stores parts of a file of 2,500 bytes.
+    /// The parts are of a file of 2,500 bytes.
     private static func parts(_ numbers: UInt8...) -> [UInt8] {
         numbers.flatMap { number in
             bytes(.offer, 0, 1, number - 1) + chunks(part: number - 1, counts: number == 3 ? [0, 6] : [0, 0, 0, 5])
@@ -50,8 +50,6 @@ extension GatewayCourse {
         }
     }
 
-    /// Sends chunks of one part, one after the other.
-    ///
     /// - Parameter counts: for each chunk, the index of its size in the list of chunk sizes.
     private static func chunks(part: UInt8, counts: [UInt8]) -> [UInt8] {
         zip([1, 3, 4, 5] as [UInt8], counts).flatMap { offset, count in

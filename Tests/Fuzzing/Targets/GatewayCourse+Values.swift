@@ -44,7 +44,7 @@ extension GatewayCourse {
         known[id]?[slot]?.plan ?? PartPlan(fileBytes: 2_500, partBytes: 1_000)
     }
 
-    /// The digest of a part. It depends only on the part, unless the input selects a variant.
+    /// Equal parts have equal digests, unless the input selects a variant.
     private static func digest(_ part: PartNumber, variant: Int = 0) -> SHA256Digest {
         SHA256Digest(bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: Int(part.value) + variant), count: 32))
             ?? ToyDigest.sha256([])
@@ -63,7 +63,7 @@ extension GatewayCourse {
             md5: choice & 0x18 == 0x10 ? ToyDigest.md5([1]) : nil)
     }
 
-    /// A list of the parts in the plan of the slot's session, but not more than the first four.
+    /// Lists the parts of the session in the slot, at most the first four.
     private func wholeList(_ slot: UInt16, _ id: ConnectionID, etag: String) -> [PartListEntry] {
         guard let plan = plan(slot, id) else { return [] }
         return (1...min(plan.partCount ?? 2, 4)).compactMap { value in
@@ -120,7 +120,7 @@ extension GatewayCourse {
 
     // MARK: The store
 
-    /// The answer of a faultless store.
+    /// Returns the answer that a faultless store gives to a request.
     mutating func goodAnswer(_ request: StoreRequest) -> StoreAnswer {
         switch request {
         case .lookUpObject, .readObject: .object(nil)
@@ -133,7 +133,7 @@ extension GatewayCourse {
         }
     }
 
-    /// An answer of a correct store, of a faulty store, or of an attacker. The answer need not fit the request.
+    /// Draws an answer of a correct store, of a faulty store, or of an attacker. The answer need not fit the request.
     mutating func drawnAnswer(_ request: StoreRequest) -> StoreAnswer {
         let choice = input.byte()
         let etag = ["e", "f", "", String(repeating: "x", count: 1_025)][Int(choice >> 6)]
@@ -180,7 +180,6 @@ extension GatewayCourse {
             session: session)
     }
 
-    /// Entries in any order, also with duplicate numbers.
     private mutating func drawnEntries(etag: String) -> [PartListEntry] {
         (0..<input.choice(5)).compactMap { _ in
             let choice = input.byte()

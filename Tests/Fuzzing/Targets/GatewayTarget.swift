@@ -34,7 +34,7 @@ struct GatewayCourse {
         var bytesLeft: UInt64
     }
 
-    /// Bytes between a connection and the store.
+    /// The bytes of one part between a connection and the store.
     struct Flow {
         var size: UInt64
         var appended: UInt64 = 0
@@ -46,21 +46,21 @@ struct GatewayCourse {
     var input: FuzzInput
     var machine: Gateway
     var now = Instant(nanoseconds: 1_000_000_000)
-    /// Connections that have not ended, in order.
+    /// Connections that have not ended, in the order in which they began.
     var living: [ConnectionID] = []
     var lastConnection: UInt64 = 0
-    /// The device of each connection that was welcomed.
+    /// The names of the devices to which the gateway has sent WELCOME, by connection.
     var deviceNames: [ConnectionID: String] = [:]
     var known: [ConnectionID: [UInt16: Known]] = [:]
     var chunks: [ConnectionID: Chunk] = [:]
     var flows: [FlowID: Flow] = [:]
-    /// Unanswered requests to the store, in order.
+    /// Requests to the store that have no answer yet, in the order in which they began.
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
     private var begunRequests: Set<StoreRequestID> = []
     var tokens: [[UInt8]] = []
-    /// The part plans that frames or tokens have named, by session.
+    /// The part plans of the sessions that SESSION OPEN frames and tokens describe.
     var plans: [SessionID: [PartPlan]] = [:]
-    /// The last event, for the message of a finding.
+    /// The name of the last event, for the message of a finding.
     var event = ""
 
     init(_ bytes: [UInt8]) {
@@ -81,7 +81,8 @@ struct GatewayCourse {
 
     // MARK: Invariants
 
-    /// Performs the machine's actions as its shell would, and checks the invariants.
+    /// Performs the machine's actions as its shell would, and checks the invariants of budget, sessions, requests and
+    /// slots.
     mutating func perform() throws(FuzzFinding) {
         for action in machine.takeActions() { try perform(action) }
         let held = flows.values.reduce(0) { $0 + $1.appended - $1.consumed }
@@ -135,7 +136,6 @@ struct GatewayCourse {
         }
     }
 
-    /// Checks that no device receives a token for a session of another device.
     private mutating func noteToken(in frame: Frame, for id: ConnectionID) throws(FuzzFinding) {
         let sealed: [UInt8]
         switch frame {
@@ -153,7 +153,6 @@ struct GatewayCourse {
             "a token of \(token.device)'s \(token.terms.key) goes to \(deviceNames[id] ?? "an unknown device")")
     }
 
-    /// Checks that every request stays under the prefix of the device that caused it.
     private func noteKey(of request: StoreRequest) throws(FuzzFinding) {
         let key: String
         var flow: FlowID?

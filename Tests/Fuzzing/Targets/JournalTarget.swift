@@ -40,7 +40,6 @@ extension FuzzTarget {
     }
 }
 
-/// A home with a damaged journal.
 private struct DamagedJournal {
     private static let key = "file"
     private static let subject = Journal.Subject(path: "/data/file", key: key, policy: .verify)
@@ -65,7 +64,7 @@ private struct DamagedJournal {
             "changed_seconds", "changed_nanoseconds",
         ],
     ]
-    /// The statements that an input can select; a question mark stands for a value.
+    /// A question mark in a statement stands for a value.
     static let statements: [String] =
         columns.sorted { $0.key < $1.key }.flatMap { table, columns in
             columns.map { "UPDATE \(table) SET \($0) = ?" }
@@ -79,7 +78,6 @@ private struct DamagedJournal {
             "DROP TABLE uploads", "CREATE TABLE other (x)", "ALTER TABLE parts DROP COLUMN etag",
         ]
 
-    /// The bytes of an undamaged journal, made once.
     static let whole = Result { try makeWhole() }
 
     private let home: AgentHome
@@ -100,7 +98,6 @@ private struct DamagedJournal {
         try Data(bytes).write(to: URL(filePath: home.journalPath))
     }
 
-    /// Changes single bytes, and truncates the file.
     func damaged(by input: inout FuzzInput) throws -> [UInt8] {
         var bytes = try Self.whole.get()
         while !input.isAtEnd {
@@ -115,7 +112,6 @@ private struct DamagedJournal {
         return bytes
     }
 
-    /// Runs one statement that another program could run.
     func change(by input: inout FuzzInput) throws {
         let queue = try DatabaseQueue(path: home.journalPath)
         let statement = Self.statements[input.choice(Self.statements.count)]
@@ -152,7 +148,6 @@ private struct DamagedJournal {
         }
     }
 
-    /// Uses every operation that a run of the agent needs.
     private func use(_ journal: Journal) throws {
         for (row, storedBytes) in try journal.unfinished() {
             _ = try journal.upload(row.id)

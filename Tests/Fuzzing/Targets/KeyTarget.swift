@@ -41,7 +41,7 @@ extension FuzzTarget {
     }
 }
 
-/// Checks that a prefix is valid exactly if it is a valid key followed by a slash. The check works on bytes.
+/// A prefix is valid exactly if it is a valid key followed by a slash. The check works on bytes.
 private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
     guard !prefix.isEmpty else { return }
     var isKey = false
@@ -56,7 +56,7 @@ private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
     try expect(isKey == KeyRule.isPrefix(prefix), "a prefix is judged otherwise than its key")
 }
 
-/// Follows the segments of the path as a file system would, and checks that they never lead out of the prefix.
+/// Follows the segments of the path as a file system would.
 private func expectStays(under prefix: String, _ path: String) throws(FuzzFinding) {
     var folders: [[UInt8]] = []
     for segment in path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init) {
@@ -68,8 +68,7 @@ private func expectStays(under prefix: String, _ path: String) throws(FuzzFindin
     try expect(folders.starts(with: top) && folders.count > top.count, "it leaves the prefix")
 }
 
-/// Decodes percent-encoded slashes, backslashes and full stops once. A backslash becomes a slash, because some systems
-/// treat it as one.
+/// Decodes once. A backslash becomes a slash, because some systems treat it as one.
 private func decoded(_ text: String) -> String {
     var result = text
     for (encoded, plain) in [("%2f", "/"), ("%2F", "/"), ("%5c", "/"), ("%5C", "/"), ("%2e", "."), ("%2E", ".")] {

@@ -31,7 +31,6 @@ extension FuzzTarget {
 
 private let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
 
-/// What the gateway makes of the bytes that have arrived.
 private enum Outcome: Equatable {
     case incomplete
     case header(ProxyHeader)

@@ -23,7 +23,7 @@ extension FuzzTarget {
     }
 }
 
-/// Checks that the reader refuses a file, or that its receipts can be written, read again, verified and printed.
+/// If the reader accepts a file, its receipts can be written, read again, verified and printed.
 private func expectFileIsReadOrRefused(_ bytes: [UInt8]) throws {
     let receipts: [StoredReceipt]
     do throws(ReceiptFileError) {
@@ -53,7 +53,6 @@ private func expectOneStatement(_ bytes: [UInt8]) throws {
     try expectOneStatement(bytes, statement)
 }
 
-/// Checks that a statement has only this encoding, and that its text contains no control characters for terminals.
 private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement) throws {
     try expect(try statement.encoded() == bytes, "two forms of one statement")
     for line in statement.details + [statement.line] {
@@ -61,8 +60,7 @@ private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement)
     }
 }
 
-/// Checks that a key is read or refused. The second byte of the input is the length of the key; the signature follows
-/// the key.
+/// The second byte of the input is the length of the key. The signature follows the key.
 private func expectKeyIsReadOrRefused(_ input: inout FuzzInput) throws {
     let bytes = input.bytes(Int(input.byte()))
     do {

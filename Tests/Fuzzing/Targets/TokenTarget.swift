@@ -26,7 +26,6 @@ extension FuzzTarget {
     }
 }
 
-/// A key ring and a token that it sealed.
 private struct TokenSite {
     /// Made once, because it does not depend on the input.
     static let shared = TokenSite()
@@ -67,8 +66,7 @@ private struct TokenSite {
     }
 }
 
-/// Checks that a token opens only if a key has sealed it. The golden token in Protocol/vectors/token.txt is sealed with
-/// the key in use; no other input may open.
+/// The golden token in Protocol/vectors/token.txt is sealed with the key in use. No other input may open.
 private func expectUnopened(_ sealed: [UInt8]) throws {
     guard case .opened(let plain) = try TokenSite.shared.open(sealed) else { return }
     // Seal the plain text again with the nonce of the token. If the bytes are equal, the token is the real one;
@@ -79,7 +77,7 @@ private func expectUnopened(_ sealed: [UInt8]) throws {
     try expect(SessionToken(encoded: plain) != nil, "a token was opened that no key sealed")
 }
 
-/// Changes a token one to four times. Each change replaces a byte or cuts the token.
+/// Each change replaces a byte, or cuts the token if its place is 0xFF00 or more.
 private func changed(_ token: [UInt8], by input: inout FuzzInput) -> [UInt8] {
     var changed = token
     repeat {
@@ -94,8 +92,6 @@ private func changed(_ token: [UInt8], by input: inout FuzzInput) -> [UInt8] {
     return changed
 }
 
-/// Checks that a plain text is recovered from the token that seals it, and that the token does not open when it is
-/// changed.
 private func expectOpensOnlyWhole(_ input: inout FuzzInput) throws {
     let (place, value) = (Int(input.integer(bytes: 2)), input.byte())
     let plain = Array(input.rest)
@@ -106,7 +102,6 @@ private func expectOpensOnlyWhole(_ input: inout FuzzInput) throws {
     if case .opened = try TokenSite.shared.open(sealed) { throw FuzzFinding("a changed token was opened") }
 }
 
-/// Checks that a valid plain text has exactly one encoding.
 private func expectOneForm(_ plain: [UInt8]) throws(FuzzFinding) {
     guard let token = SessionToken(encoded: plain), let again = token.encoded else { return }
     // Format 1 is read but not written any more.

@@ -3,7 +3,7 @@ import TransferCommon
 
 /// The golden vectors of the specification (§14), as bytes.
 package struct Vectors: Sendable {
-    /// Bytes for one end, from frames.txt, tolerated.txt or malformed.txt.
+    /// One vector of frames.txt, tolerated.txt or malformed.txt.
     struct Stream: Sendable {
         /// The frame's type, or the code with which the frame is refused.
         var kind: String
@@ -20,7 +20,9 @@ package struct Vectors: Sendable {
     let receipt: [String: String]
     let receiptFile: [UInt8]
 
-    /// - Parameter folder: the repository's Protocol/vectors.
+    /// Reads the files of vectors.
+    ///
+    /// - Parameter folder: the folder Protocol/vectors of the repository.
     /// - Throws: if a file is missing or differs from the format in §14.
     package init(folder: URL) throws {
         accepted = try ["frames.txt", "tolerated.txt"].flatMap { file in

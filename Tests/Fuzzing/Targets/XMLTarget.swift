@@ -41,8 +41,7 @@ extension FuzzTarget {
     }
 }
 
-/// Checks that reading a document twice gives the same result, and that an error document is not read as an answer of
-/// another kind.
+/// An error document must not be read as an answer of another kind.
 private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
     func answers() -> [String] {
         let answers: [(any S3Document)?] = [
@@ -60,7 +59,6 @@ private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
         "the error \(failure) has another root")
 }
 
-/// Checks that a text which XML can represent is unchanged after it was escaped and decoded.
 private func expectComesBack(_ text: String) throws(FuzzFinding) {
     let isLegal = text.unicodeScalars.allSatisfy { scalar in
         switch scalar.value {
@@ -78,7 +76,6 @@ private func expectComesBack(_ text: String) throws(FuzzFinding) {
     try expect(failure?.code.map { $0.utf8.elementsEqual(text.utf8) } == true, "a text does not come back")
 }
 
-/// Checks that a key is unchanged after it was percent-encoded and decoded.
 private func expectDecodes(_ text: String) throws(FuzzFinding) {
     // Decoding must not trap, whatever the text is.
     let decoded = S3Documents.decoded(text)

@@ -10,8 +10,7 @@ struct CorpusTests {
     private static let folder = RepositoryFiles.url(of: "Tests/Fuzzing")
     private static let vectors = RepositoryFiles.url(of: "Protocol/vectors")
 
-    /// The inputs of a target in the folder `kind` (`Corpus` or `Findings`), with their names. Empty if the folder does
-    /// not exist.
+    /// - Parameter kind: `Corpus` or `Findings`. If the target has no such folder, there are no inputs.
     private static func inputs(_ kind: String, _ target: String) throws -> [(name: String, bytes: [UInt8])] {
         let folder = folder.appending(path: "\(kind)/\(target)")
         guard FileManager.default.fileExists(atPath: folder.path(percentEncoded: false)) else { return [] }
