@@ -103,7 +103,8 @@ extension UploadParts {
     /// - Returns: whether the part was offered in this slot; otherwise the gateway may have named it there as a
     ///   partial.
     mutating func isStored(_ stored: Stored, at place: Attachment) -> Bool {
-        if underWay[stored.part]?.place == place { return true }
+        // STORED before the decision is about bytes that the gateway held before the offer, perhaps of other content.
+        if let part = underWay[stored.part], part.place == place { return !part.isUndecided(in: place) }
         named.stored(stored, at: place)
         return false
     }

@@ -77,6 +77,18 @@ import WireProtocol
         #expect(Self.queries(driver.welcome()).map(\.asksForPartials) == [false])
     }
 
+    /// The gateway held other bytes of the part, and the store has confirmed them while the offer was on its way. The
+    /// agent must not take that for a confirmation of its own bytes.
+    @Test func storedBeforeTheDecisionIsAboutOtherBytes() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 1_000, digest: ToyDigest.sha256([9]))]))
+        #expect(Self.offers(driver.read()) == [1])
+        let part = try #require(PartNumber(1))
+        #expect(Self.journaled(driver.frame(.stored(Stored(part: part, etag: "old")))) == [])
+        driver.frame(.partDecision(PartDecision(part: part, decision: .send(offset: 0, limit: 1_000))))
+        #expect(Self.journaled(driver.frame(.stored(Stored(part: part, etag: "new")))).map(\.etag) == ["new"])
+    }
+
     // MARK: Before the answer
 
     /// The agent offers parts behind RESUME QUERY without waiting for the answer, so resuming costs one round trip.
