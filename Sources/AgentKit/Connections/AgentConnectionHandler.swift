@@ -12,8 +12,6 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     private let id: ConnectionID
     private var decoder = FrameDecoder(receiver: .agent)
     private var isEnded = false
-    /// The TLS handler of the connection, from which the gateway's certificates are taken; `nil` if the agent does not
-    /// keep certificates.
     private let certificates: TLSHandler?
 
     /// - Parameter certificates: the connection's TLS handler if the gateway's certificates are kept; else `nil`.

@@ -30,7 +30,7 @@ extension AgentShell {
         inTurn(chunk, made, on: channel)
     }
 
-    /// Writes the frame `made` of a chunk after earlier chunks of its connection have been written or have failed.
+    /// Writes a chunk's frame after the earlier chunks of its connection have been written or have failed.
     private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<ChunkPieces>, on channel: any Channel) {
         let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
         let turn = previous.flatMap { made }.map { pieces in

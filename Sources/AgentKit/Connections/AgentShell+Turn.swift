@@ -7,7 +7,7 @@ import NIOPosix
 /// Work for other threads that the shell has collected during one turn of the loop.
 struct ShellTurn {
     var events: [ShellEvent] = []
-    /// Reads and checks of small files.
+    /// Examinations of small files that wait for a thread.
     var looks: [FileLook] = []
     /// Whether the journal has writes to commit.
     var hasWritten = false
@@ -40,7 +40,7 @@ extension AgentShell {
     }
 }
 
-/// Tasks that wait for a change of the shell, and then check whether the change is the one that they need.
+/// Suspended tasks. All wake at a change of the shell, and each checks whether the change is the one that it needs.
 struct Waiters {
     private var continuations: [CheckedContinuation<Void, Never>] = []
 

@@ -14,7 +14,7 @@ import WireProtocol
 actor AgentShell: MachineShell {
     struct Configuration: Sendable {
         var dialer: GatewayDialer
-        /// The TLS context of the first connections.
+        /// The TLS context of connections until newly pinned keys replace it.
         var tls: PinnedTLS
         /// Whether to keep the gateway's certificates with its receipts, for verifiers that trust a certificate
         /// authority.
@@ -116,10 +116,10 @@ actor AgentShell: MachineShell {
         handle(.stopped)
     }
 
-    /// Closes the remaining connections.
+    /// Waits until pins are written, and closes the remaining connections.
     func finish() async {
         stopTimer()
-        // Wait until the current write of pins has ended. If it fails, `PinnedTLS.ended` logs the failure.
+        // try?: if the write fails, `PinnedTLS.ended` logs the failure.
         while let writing = tls.writing { try? await writing.get() }
         for channel in state.frames.openChannels {
             // Closing fails only if the channel is closed already.
@@ -253,7 +253,6 @@ actor AgentShell: MachineShell {
         }
     }
 
-    /// Writes pins, and passes the result to the machine.
     private func keepPins(_ pins: [SHA256Digest]) {
         guard let kept = tls.keep(pins, on: threads, eventLoop: eventLoop) else {
             return machine.handle(.pinsKept(isDurable: false), now: now)

@@ -9,7 +9,7 @@ package import TransferCommon
 ///     present  the run has work, and no gateway is connected      away
 ///     away     a gateway is connected, or nothing is left to do   present
 package struct GatewayAbsence: Equatable, Sendable {
-    /// What to tell the user.
+    /// A message to the user that the run waits for a gateway.
     package struct Notice: Equatable, Sendable {
         /// Why no gateway is connected, as far as the last attempt shows.
         package var reason: String
@@ -39,13 +39,14 @@ package struct GatewayAbsence: Equatable, Sendable {
 
     package init() {}
 
-    /// An attempt to connect has failed, or a connection has ended.
+    /// Keeps the reason for the next notice. The shell calls this after an attempt to connect has failed and after a
+    /// connection has ended.
     package mutating func connectionFailed(_ reason: String) {
         guard case .away(let since, _) = state else { return }
         state = .away(since: since, reason: reason)
     }
 
-    /// Called after every event.
+    /// Decides whether a notice is due. The shell calls this after every event.
     ///
     /// - Parameters:
     ///   - until: when the run gives up for lack of a gateway; `nil` if one is connected, or if nothing waits for one.
@@ -80,7 +81,7 @@ package struct GatewayAbsence: Equatable, Sendable {
 
     // MARK: Reasons
 
-    /// A connection to the gateway has ended before its work was done.
+    /// Reason in a notice after a connection to the gateway has ended.
     static let connectionEnded = "the connection has ended"
 
     /// Why the agent could not connect, in words.

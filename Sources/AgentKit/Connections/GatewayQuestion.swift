@@ -12,7 +12,7 @@ package struct GatewayQuestion {
     /// The answering frame, with properties of the connection on which it arrived.
     package struct Answer: Sendable {
         package var frame: Frame
-        /// The key that the gateway proved.
+        /// The gateway's key, proved in the TLS handshake.
         package var provenKey: Fingerprint?
         /// Round trip that the kernel measured while it connected; `nil` if the kernel does not report it.
         package var roundTrip: Duration?
@@ -91,7 +91,6 @@ package struct GatewayQuestion {
     }
 }
 
-/// A frame, and the key that its sender, the gateway, has proved.
 private typealias ProvenFrame = (frame: Frame, key: Fingerprint?)
 
 private final class QuestionHandler: ChannelInboundHandler {

@@ -22,9 +22,9 @@ struct PinKeeper: Sendable {
 
 /// The TLS context of new connections. Newly pinned keys replace it as soon as they are durable.
 struct PinnedTLS: Sendable {
-    /// `nil` for plain TCP.
+    /// The TLS context of new connections; `nil` for plain TCP.
     private(set) var context: TLSContext?
-    /// `nil` if a certificate authority identifies the gateway, and on plain TCP, because no key is pinned then.
+    /// `nil` if no key is pinned: a certificate authority identifies the gateway, or connections are plain TCP.
     private let keeper: PinKeeper?
     /// Completes when the current write of pins has succeeded or failed; `nil` if none runs.
     private(set) var writing: EventLoopFuture<Void>?

@@ -35,7 +35,7 @@ struct SourceTable {
 
     /// The file or stream of an upload, with the upload's request and the encoder of its chunks.
     struct Source {
-        /// `nil` for an upload that is only dropped.
+        /// The bytes to send; `nil` for an upload that is only dropped.
         var bytes: UploadSource?
         var encoder: ChunkEncoder
         var request: UploadRequest
@@ -51,8 +51,6 @@ struct SourceTable {
         var kept: ByteBuffer?
     }
 
-    /// A part up to this size stays in memory between hashing and sending. A larger part is read from the file a second
-    /// time.
     private let keptPartBytesMax: UInt64
     private var sources: [UploadID: Source] = [:]
     /// Open files for which the agent is asking a gateway whether the store holds them.
@@ -73,7 +71,6 @@ struct SourceTable {
 
     mutating func add(_ file: SourceFile, askedAboutAs id: UploadID) { provenFiles[id] = file }
 
-    /// - Returns: the removed source; `nil` if there is none.
     mutating func remove(_ id: UploadID) -> Source? { sources.removeValue(forKey: id) }
 
     /// - Returns: whether a gateway was asked about the file.
@@ -87,7 +84,7 @@ struct SourceTable {
 
     // MARK: Examining
 
-    /// Begins the read of a part.
+    /// Makes the closure that reads a part, and counts this read as the newest of the part.
     ///
     /// - Parameters:
     ///   - bytes: size of the part; of a stream, its maximum.
@@ -111,7 +108,7 @@ struct SourceTable {
         }
     }
 
-    /// Ends the read of a part.
+    /// Keeps the bytes of a part that was read, unless the part was released during the read.
     ///
     /// - Returns: whether the part still needs this read. `false` if the part was released during the read, even if it
     ///   was requested again since then: a newer read delivers it.
@@ -132,8 +129,8 @@ struct SourceTable {
         return PartSource(encoder: source.encoder, file: source.bytes?.file, start: start, kept: kept[key])
     }
 
-    /// Reads the whole file and computes evidence (digests or an ETag) to compare with the evidence that the store
-    /// keeps.
+    /// Makes the closure that reads a whole file and computes evidence (digests or an ETag) to compare with the
+    /// evidence that the store keeps.
     ///
     /// - Returns: `nil` if the file is not in the table.
     func evidence(
@@ -143,14 +140,14 @@ struct SourceTable {
         return { .evidence(id, PartReader(file: file).evidence(fileBytes: bytes, partBytes: partBytes, like: kind)) }
     }
 
-    /// Reads the stamp of the file once more.
+    /// Makes the closure that reads the stamp of a file once more.
     ///
     /// - Returns: `nil` if the upload has ended.
     func stamp(of id: UploadID) -> FileLook? {
         guard let source = sources[id] else { return nil }
         return {
             do throws(UploadFailure) {
-                // A stream has no stamp of its own. It uses the stamp in its request.
+                // A stream has no stamp of its own: use that of its request.
                 guard let stamp = try source.bytes?.file?.stamp() ?? source.request.stamp else {
                     throw UploadFailure(.stopped, "stopped")
                 }

@@ -47,8 +47,7 @@ package final class CommandOutput: Sendable {
 
     deinit {
         close(descriptor)
-        // Stop a program that is still running. Nothing reads its output any more, so its next write would end it with
-        // SIGPIPE.
+        // Nothing reads the program's output any more, so its next write would end it with SIGPIPE.
         if ending.status(of: process) == nil { kill(process, SIGTERM) }
     }
 

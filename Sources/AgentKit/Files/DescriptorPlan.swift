@@ -51,7 +51,7 @@ package struct DescriptorWait: Sendable {
     /// Whether the last attempt to open a file has failed for want of a descriptor.
     package var isWaiting: Bool { since != nil }
 
-    /// A file could not be opened for want of a descriptor.
+    /// Notes that a file could not be opened for want of a descriptor.
     ///
     /// - Returns: whether to try again after a pause. If not, the failure is final for this run.
     package mutating func wasRefused(now: Instant) -> Bool {
@@ -62,7 +62,7 @@ package struct DescriptorWait: Sendable {
         return now.since(since) < patience
     }
 
-    /// A file could be opened.
+    /// Ends the wait, because a file could be opened.
     package mutating func wasOpened() {
         since = nil
     }

@@ -9,7 +9,7 @@ package struct FileBatches: Sendable {
         package var key: String
         package var finding: FileWalk.Finding
 
-        /// Where the file is, with the path that the user named.
+        /// The path of the file, divided into the path that the user named and the path below it.
         var location: FileLocation {
             if case .file(let location) = finding { location } else { FileLocation(root: path) }
         }
@@ -19,7 +19,7 @@ package struct FileBatches: Sendable {
         }
     }
 
-    /// Some candidates of the walk.
+    /// The candidates that one call of `next` returns.
     struct Batch: Sendable {
         var candidates: [Candidate]
         /// Whether the batch ended because there was no descriptor for a directory. The next batch tries this directory

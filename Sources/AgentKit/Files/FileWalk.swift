@@ -43,7 +43,6 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         case root(PushedRoots.Root)
         /// A name in a directory, as bytes: names need not be UTF-8.
         case entry([UInt8], in: WalkedDirectory)
-        /// A directory of which more names may follow.
         case listing(DirectoryListing)
     }
 
@@ -96,8 +95,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
             guard let found else { continue }
             guard waitsForDescriptor, found.failure?.kind == .tooManyOpenFiles else { return found }
             lacksDescriptor = true
-            // The directory could be neither opened nor listed, so nothing of it is on the stack. Put it back, to try
-            // again.
+            // Nothing of the directory is on the stack yet: put the directory back, to try again.
             pending.append(next)
             return nil
         }
@@ -188,9 +186,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         }
     }
 
-    /// Begins to list a directory.
-    ///
-    /// - Returns: always `nil`, because the names follow as entries of the stack.
+    /// Always returns `nil`: the names follow as entries of the stack.
     private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {
         try readNames(try DirectoryListing(of: directory))
         return nil
@@ -208,7 +204,6 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         if let failure = run.failure { throw failure }
     }
 
-    /// A name that is not UTF-8, in printable form.
     private static func shown(_ name: [UInt8]) -> String {
         name.map { (0x20..<0x7F).contains($0) ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0]) }.joined()
     }
@@ -230,7 +225,6 @@ private final class WalkedDirectory: Sendable {
         try self.init(open(root.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root: root, path: root.path, below: [])
     }
 
-    /// - Throws: if the directory cannot be opened, or was replaced by a symbolic link.
     convenience init(
         _ name: [UInt8], in parent: WalkedDirectory, path: String
     ) throws(UploadFailure) {
@@ -269,14 +263,11 @@ private final class WalkedDirectory: Sendable {
     fileprivate func openForListing() -> Int32 { openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
 }
 
-/// The names in a directory, which are read in several steps.
 private final class DirectoryListing: Sendable {
     /// The names that one step has read, except `.` and `..`.
     struct Run {
         var names: [[UInt8]] = []
-        /// Whether no names follow.
         var isLast = false
-        /// The failure that prevents reading the names that follow; `nil` if there is none.
         var failure: UploadFailure?
     }
 
@@ -332,7 +323,7 @@ private final class DirectoryListing: Sendable {
 }
 
 extension UploadFailure {
-    /// The failure for a file of the agent's own home. The home contains the agent's private key and journal.
+    /// The agent's own home contains its private key and journal, so no file of it is sent.
     fileprivate static let ownFile = UploadFailure(
         .unreadable, "it belongs to the agent's own home, which is never sent; name something else")
 

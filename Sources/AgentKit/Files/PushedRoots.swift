@@ -24,7 +24,6 @@ struct PushedRoots {
     /// The paths that the user named, without duplicates.
     let all: [Root]
     private let directories: [Root]
-    /// The files that the user named, by key.
     private let files: [[UInt8]: [Root]]
     private let filter: FileFilter
     private let home: FileIdentity?

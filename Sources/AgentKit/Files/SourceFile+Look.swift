@@ -48,8 +48,7 @@ extension SourceFile {
         return later.size
     }
 
-    /// Whether the content ends at the size that the file system reports. The content of files in procfs and sysfs is
-    /// longer or shorter than their reported size.
+    /// Whether the content ends at the reported size. In procfs and sysfs it often does not.
     private func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
         let last = stamp.size > 0 ? stamp.size - 1 : 0
         var buffer = ByteBufferAllocator().buffer(capacity: 2)
@@ -142,7 +141,6 @@ final class ContentHash: Sendable {
         var position: UInt64 = 0
     }
 
-    /// Number of bytes that one step reads.
     private static let stepBytes: UInt64 = 64 << 20
 
     private let file: SourceFile

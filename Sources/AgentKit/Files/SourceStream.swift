@@ -110,9 +110,9 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// Checks the expected size and, after the end of the stream, the exit status of the command. A program that
-    /// crashes closes its output just like a program that succeeds. As soon as `read` returns the last part, the agent
-    /// completes the object, so `read` calls this method first.
+    /// Checks the expected size and, after the end of the stream, the exit status of the command: a program that
+    /// crashes closes its output just like a program that succeeds. `read` calls this before it returns the last part,
+    /// because the agent then completes the object.
     private func check(_ state: State) throws(UploadFailure) {
         let seen = state.position + UInt64(state.ahead.readableBytes)
         if let expectedBytes, seen > expectedBytes {
@@ -155,7 +155,7 @@ package final class SourceStream: Sendable {
     }
 }
 
-/// Calls the system's `read`. Inside `SourceStream` the name `read` means the method of that type.
+/// Inside `SourceStream`, the name `read` means the method of that type.
 private func systemRead(_ descriptor: Int32, _ space: UnsafeMutableRawPointer?, _ count: Int) -> Int {
     read(descriptor, space, count)
 }

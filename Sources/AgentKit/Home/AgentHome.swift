@@ -59,7 +59,6 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// - Returns: the content of the authority's file, after checking that it contains usable certificates.
     private func readAuthority(_ path: String) throws(AgentHomeError) -> [UInt8] {
         do {
             _ = try CertificateAuthority.load(from: path)
@@ -162,7 +161,6 @@ package struct AgentHome: Sendable {
         return configuration["ca"] == nil ? try pin(configuration) : nil
     }
 
-    /// The fingerprint of the gateway's key.
     private func pin(_ configuration: [String: String]) throws(AgentHomeError) -> Fingerprint {
         guard let pin = configuration["pin"].flatMap({ Fingerprint($0) }) else {
             throw AgentHomeError(
@@ -231,7 +229,6 @@ package struct AgentHome: Sendable {
         guard access(configurationPath, R_OK) == 0 || errno == ENOENT else { throw unusable(errno, configurationPath) }
     }
 
-    /// The error for a file of the home that cannot be opened or examined.
     private func unusable(_ number: Int32, _ file: String) -> AgentHomeError {
         switch number {
         case ENOENT, ENOTDIR:
@@ -272,7 +269,7 @@ package struct AgentHome: Sendable {
 
 /// The error of a home that cannot be made or used.
 package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
-    /// Determines the exit code of the program.
+    /// Kinds of error, each with an exit code of its own.
     package enum Kind: Equatable, Sendable {
         case unusable
         case busy

@@ -11,7 +11,7 @@ import SystemSupport
 /// A point in time on a clock that cannot be set. The clock counts milliseconds since boot, including the time in which
 /// the computer sleeps.
 package struct BootMoment: Equatable, Sendable {
-    /// Identifies the boot.
+    /// Identifies the boot from which the milliseconds count.
     package var boot: String
     package var milliseconds: Int64
 

@@ -67,7 +67,7 @@ struct DropMark {
 }
 
 extension UploadFailure {
-    /// The user has named an upload that the journal does not have.
+    /// The failure for an upload that the user has named and the journal does not have.
     static func noUpload(_ id: UploadID) -> UploadFailure {
         UploadFailure(.missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
     }

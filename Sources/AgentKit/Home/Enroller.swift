@@ -14,7 +14,6 @@ package struct Enroller: Sendable {
         package let prefix: String
     }
 
-    /// The time for which connecting is retried while no gateway can be reached.
     private static let startLimit = Duration.seconds(5)
 
     private let home: AgentHome
@@ -80,7 +79,6 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         self.sentence = sentence
     }
 
-    /// The failure for a connection that ended without an answer.
     fileprivate init(_ failure: UploadFailure) {
         switch failure.kind {
         case .notAuthorised:
@@ -102,7 +100,6 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// The failure for an error frame of the gateway.
     fileprivate init(_ report: ErrorReport) {
         switch report.code {
         case .invitationInvalid, .notAuthorised: self = .refused

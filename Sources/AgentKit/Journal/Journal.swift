@@ -35,7 +35,7 @@ package struct Journal: Sendable {
     /// The values in an upload's row that the state machine does not know.
     package struct Subject: Equatable, Sendable {
         package var path: String
-        /// As `Row.root`.
+        /// The path that the user named, as in `Row.root`; empty if it is unknown.
         package var root: String
         package var key: String
         package var policy: ExistingKeyPolicy
@@ -170,7 +170,7 @@ package struct Journal: Sendable {
         package var withdrawn: WithdrawnVersion?
     }
 
-    /// The record of one key.
+    /// Reads the journal's rows for one key.
     package func record(ofKey key: String) throws -> KeyRecord {
         try reader.read { [now = clock()] in try Self.record($0, ofKey: key, now: now) }
     }
@@ -376,7 +376,6 @@ extension GRDB.Row {
     /// same bits.
     fileprivate func unsigned(_ column: String) throws -> UInt64 { UInt64(bitPattern: try value(column)) }
 
-    /// - Parameter size: name of the column with the file's size.
     fileprivate func stamp(size: String = "size") throws -> FileStamp {
         FileStamp(
             device: try unsigned("device"), inode: try unsigned("inode"), size: try unsigned(size),

@@ -31,7 +31,7 @@ package struct JournalMark {
         }
     }
 
-    /// Marks the journal, which is closed.
+    /// Marks a journal as intact. The caller has closed the journal.
     package func set() {
         guard let stamp = stamp() else { return }
         // try?: without the mark, the next run examines the journal, which only takes longer.

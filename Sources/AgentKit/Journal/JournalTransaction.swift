@@ -88,8 +88,8 @@ struct JournalTransaction {
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
                 saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt, subject.root,
             ])
-        // The machine begins an upload only when a withdrawn version of the key can no longer appear in the store. So
-        // the row of that version is not needed any more.
+        // The machine has waited until a withdrawn version of the key can no longer appear in the store, so its row is
+        // not needed any more.
         try execute(sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
         // The object may be replaced by this upload, even if the agent never learns of that or later drops the upload.
         // So the stamp of the earlier file no longer shows what the key holds.
@@ -117,7 +117,6 @@ struct JournalTransaction {
             arguments: Self.arguments(of: stamp) + [id.value])
     }
 
-    /// - Parameter size: name of the column with the file's size.
     private static func stampColumns(size: String = "size") -> String {
         "device, inode, \(size), modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds"
     }

@@ -54,7 +54,6 @@ package struct SignedReceipts: Sendable {
         return receipts
     }
 
-    /// The columns that `receipt` reads.
     private static let columns = "statement, signature, public_key, certificates"
 
     /// Calls `body` with each receipt, ordered by key and then oldest first. Reads the rows one by one, so memory never

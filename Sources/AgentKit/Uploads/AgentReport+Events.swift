@@ -54,7 +54,6 @@ extension AgentReport {
 }
 
 extension ReceiptRefusal {
-    /// The message for the user about a receipt that the agent has refused. The file itself is stored.
     fileprivate var sentence: String {
         switch self {
         case .otherKey:

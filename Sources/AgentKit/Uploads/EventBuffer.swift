@@ -82,7 +82,7 @@ package struct EventQueue {
     /// Whether the queue is longer than usual.
     package var isFull: Bool { events.count > Self.usualCount }
 
-    /// Adds an event, or replaces an older one that says less.
+    /// Adds an event. In a full queue it replaces an older event of the same upload and kind.
     package mutating func add(_ event: ShellEvent) {
         guard let key = Self.key(of: event) else { return events.append(event) }
         if isFull, let place = places[key] {

@@ -13,13 +13,11 @@ struct FilePush {
     /// Maximum number of files that wait to be examined again. A waiting file is not open.
     private static let waitingMax = 8_192
 
-    /// A file to be examined.
     private struct Subject: Sendable {
         var file: FileSettling.FileID
         var candidate: FileBatches.Candidate
     }
 
-    /// The result of examining a file, with the journal's record of its key.
     private struct Look: Sendable {
         var subject: Subject
         var record: Journal.KeyRecord
@@ -36,7 +34,6 @@ struct FilePush {
     private let time = MonotonicClock()
     /// The highest upload number used so far.
     private var last: UploadID
-    /// Number of files submitted.
     private var count = 0
     /// Files that the push has found and will not submit, because the run has ended.
     private var leftCount = 0
@@ -47,7 +44,9 @@ struct FilePush {
     private var descriptorWait: DescriptorWait
     private var lastFile: FileSettling.FileID = 0
 
-    /// - Parameter clockPath: as `FileClock.init(path:)`.
+    /// Makes a push after reading the clock and the journal's last upload number.
+    ///
+    /// - Parameter clockPath: path of the file that keeps the clock's first reading.
     static func begin(
         _ batches: FileBatches, _ submission: UploadSubmission, clockPath: String, _ control: UploadControl
     ) async throws -> FilePush {
@@ -71,6 +70,8 @@ struct FilePush {
     private var isStopped: Bool { control.isStopped }
     private var now: Instant { time.now }
 
+    /// Submits the files that the walk finds.
+    ///
     /// - Returns: the number of submitted files. Every other file was reported as failed or is counted in `notBegun`.
     mutating func run(notBegun: inout NotBegun) async throws -> Int {
         while true {
@@ -109,7 +110,6 @@ struct FilePush {
         return count
     }
 
-    /// Sleeps, but returns early if the run is stopped.
     private func sleep(for duration: Duration) async {
         let end = ContinuousClock.now + duration
         while !isStopped, ContinuousClock.now < end {
@@ -118,7 +118,6 @@ struct FilePush {
         }
     }
 
-    /// Takes files whose waiting time has passed.
     private mutating func due(atMost count: Int) -> [Subject] {
         var due: [Subject] = []
         while due.count < count, let file = settling.takeDue(now: now) {
@@ -145,7 +144,6 @@ struct FilePush {
         return descriptorWait.wasRefused(now: now) ? batch : try await next(waits: false)
     }
 
-    /// Assigns file numbers to files that are examined for the first time.
     private mutating func subjects(of candidates: [FileBatches.Candidate]) -> [Subject] {
         candidates.map { candidate in
             lastFile += 1
@@ -176,8 +174,7 @@ struct FilePush {
         }
     }
 
-    /// The journal cannot be read, so each further file would fail for the same reason. The run takes up no further
-    /// files.
+    /// Ends the run, because each further file would fail for the same reason.
     private mutating func journalFailed(_ error: any Error, leaving count: Int) {
         let failure = JournalWriter.failure(error)
         control.end(failure)
@@ -230,7 +227,6 @@ struct FilePush {
         }
     }
 
-    /// Examines the file again, now with the digest of its content.
     private func hash(_ look: Look) async -> Look {
         guard case .success(let file) = look.file else { return look }
         var look = look
@@ -340,7 +336,6 @@ private struct KeySet {
 /// Lets one pool thread at a time use the walk of a push. The event loop must not use the walk, because disk access
 /// blocks.
 final class SharedWalk: Sendable {
-    /// Maximum time for counting the remaining files after a stop.
     private static let countingTime = Duration.milliseconds(500)
 
     private let batches: Mutex<FileBatches>

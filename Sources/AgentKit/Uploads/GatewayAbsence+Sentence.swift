@@ -22,7 +22,6 @@ extension GatewayAbsence.Notice {
 }
 
 extension NextStep {
-    /// What happens to the work when the run gives up.
     fileprivate var afterGivingUp: String {
         switch self {
         case .pushOrResume: "keeps the uploads for resume"

@@ -9,7 +9,8 @@ package enum NextStep: Hashable, Sendable, CaseIterable {
     case push
     /// A stream was being sent. It cannot be read a second time, so nothing of it can be resumed.
     case pushStream
-    /// An upload was being dropped. The journal remembers that.
+    /// An upload was being dropped. The journal keeps the mark, and the next run that reaches a gateway drops the
+    /// upload.
     case drop
     case check
     /// The command has failed before its work began.
@@ -46,7 +47,7 @@ package enum NextStep: Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// The step in words, behind advice about the cause.
+    /// Advice about the cause of a failure, followed by the step in words.
     func words(behind advice: String, _ moment: String = "") -> String {
         self == .drop ? "\(advice); \(words())" : "\(advice), then \(words(moment))"
     }

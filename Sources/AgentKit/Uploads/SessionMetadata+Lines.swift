@@ -11,7 +11,7 @@ extension SessionMetadata {
         pairs.reduce(into: "") { lines, pair in lines += "\(pair.name)=\(pair.value)\n" }
     }
 
-    /// Parses the text. A line without `=` becomes a name with an empty value, which no session accepts.
+    /// Parses pairs, one a line. A line without `=` becomes a name with an empty value, which no session accepts.
     static func pairs(inLines text: String) -> [MetadataPair] {
         text.utf8.split(separator: UInt8(ascii: "\n")).map { MetadataPair(written: String(Substring($0))) }
     }

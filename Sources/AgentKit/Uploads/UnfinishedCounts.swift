@@ -1,4 +1,4 @@
-/// How many unfinished uploads the journal has, by what can become of them.
+/// Numbers of unfinished uploads in the journal: those that can be resumed, streams, and those to be dropped.
 package struct UnfinishedCounts: Equatable, Sendable {
     package var resumable = 0
     /// Streams, of which nothing can be resumed.
@@ -14,7 +14,7 @@ package struct UnfinishedCounts: Equatable, Sendable {
 
     package var total: Int { resumable + streams + dropping }
 
-    /// What the user can do with them: one line for each kind.
+    /// Advice for the user: one line for each kind of unfinished upload.
     package var lines: [String] {
         var lines: [String] = []
         if resumable > 0 {

@@ -12,7 +12,7 @@ package enum UploadEvent: Sendable {
     /// Information for the user. The upload continues, and the user need not act.
     case note(key: String, String)
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
-    /// The run waits for a gateway, says this sentence.
+    /// The run waits for a gateway. The sentence for the user names the gateway, the reason and the time limit.
     case awaitingGateway(String)
     /// The run ends for this reason before all its work is done. Events of the uploads that end for the same reason
     /// follow.
@@ -38,7 +38,7 @@ package struct NotBegun: Equatable, Sendable {
         NotBegun(count: left.count + right.count, mayBeMore: left.mayBeMore || right.mayBeMore)
     }
 
-    /// The message for the user.
+    /// The message for the user about the files that the run did not begin.
     ///
     /// - Parameters:
     ///   - ending: why the run has ended before it began these files; `nil` if the user interrupted it.
@@ -105,7 +105,6 @@ package struct RunSummary: Equatable, Sendable {
     /// Whether the run was stopped before all files were stored.
     package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
 
-    /// Whether the run has left work undone.
     private var isIncomplete: Bool { !notBegun.isNothing || !failures.isEmpty }
 
     /// Exit code of the run.

@@ -7,12 +7,11 @@ extension UploadFailure {
         kind.remedy(step).map { "\(cause); \($0)" } ?? cause
     }
 
-    /// What happened.
+    /// What happened: the failure's own message, or else that of its kind.
     package var cause: String { message.isEmpty ? kind.cause : message }
 }
 
 extension UploadFailure.Kind {
-    /// What happened, for a failure that has no message of its own.
     fileprivate var cause: String {
         switch self {
         case .changed: "the file changed while it was being sent"

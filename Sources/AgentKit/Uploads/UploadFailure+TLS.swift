@@ -65,6 +65,5 @@ extension AgentEvent {
 }
 
 extension TLSAlert {
-    /// Whether the alert means that both sides work correctly but have no protocol version in common.
     fileprivate var isOfVersion: Bool { [.protocolVersion, .noApplicationProtocol].contains(self) }
 }

@@ -21,6 +21,8 @@ extension UploadFeeder {
         }
     }
 
+    /// Asks a gateway about each file that no process is writing.
+    ///
     /// - Parameter count: raised by the number of questions submitted to the shell, also if this method throws.
     func check(
         _ choice: FileChoice, _ options: CheckOptions, count: inout Int, notBegun: inout NotBegun,
@@ -30,7 +32,6 @@ extension UploadFeeder {
         let clock = try await threads.runIfActive { [path = home.clockPath] in FileClock(path: path) }
         let time = MonotonicClock()
         var wait = DescriptorWait(patience: configuration.limits.retryFor)
-        // Files that could not be opened for want of a descriptor.
         var unopened: [FileBatches.Candidate] = []
         while true {
             await events.waitUntilRead()
@@ -90,8 +91,8 @@ extension UploadFeeder {
         }
     }
 
-    /// Builds the request that asks a gateway about a file. Uses the part size of the original upload if it is known,
-    /// because the store's digests were computed with that part size.
+    /// Uses the part size of the original upload if it is known, because the store's digests were computed with that
+    /// part size.
     private static func request(
         _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
     ) -> ProofRequest {

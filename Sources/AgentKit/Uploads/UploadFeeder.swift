@@ -83,7 +83,6 @@ package struct UploadFeeder {
         return count
     }
 
-    /// Pushes a stream as one object.
     private func push(_ stream: SourceStream, key: String, _ submission: UploadSubmission) async throws -> Int {
         let (record, last) = try await submission.read { (try $0.record(ofKey: key), try $0.lastUpload()) }
         let known = record.unfinished
@@ -101,8 +100,7 @@ package struct UploadFeeder {
         return await submission.submit([(request, FileLocation(root: SourceStream.path), .stream(stream))])
     }
 
-    /// Pushes the output of a program. Starts the program only after all checks, so that a push that is refused does
-    /// not run it.
+    /// Starts the program only after all checks, so that a push that is refused does not run it.
     private func push(outputOf command: [String], key: String, _ submission: UploadSubmission) async throws -> Int {
         do throws(UploadFailure) {
             try Self.check(key)

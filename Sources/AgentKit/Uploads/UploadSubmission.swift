@@ -22,7 +22,9 @@ struct UploadSubmission {
         try await threads.runIfActive { [journal] in try body(journal) }
     }
 
-    /// - Returns: the number of submitted requests.
+    /// Registers uploads with the journal's writer and submits them.
+    ///
+    /// - Returns: the number of submitted uploads.
     func submit(_ requests: [Request]) async -> Int {
         guard !requests.isEmpty else { return 0 }
         for (request, file, _) in requests {

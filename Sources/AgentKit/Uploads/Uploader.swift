@@ -67,7 +67,6 @@ package struct Uploader: Sendable {
         /// Asks a gateway whether the store holds files.
         case check(FileChoice, CheckOptions)
 
-        /// What the user can do for the work that was not begun.
         fileprivate var nextStep: NextStep {
             switch self {
             case .push(paths: [SourceStream.path], _, _, _), .pushOutput: .pushStream
@@ -77,7 +76,6 @@ package struct Uploader: Sendable {
             }
         }
 
-        /// The uploads to drop, if dropping them is all that the run has to do; otherwise `nil`.
         fileprivate var idsIfOnlyDropped: [UploadID]? {
             guard case .unfinished(let resumed, _, let dropped) = self, let resumed, resumed.isEmpty else { return nil }
             return dropped
@@ -182,10 +180,8 @@ package struct Uploader: Sendable {
         return finished
     }
 
-    /// Closes the journal.
-    ///
-    /// - Returns: how many uploads are unfinished; none if the journal cannot be read. An earlier write has then failed
-    ///   for the same reason and was reported.
+    /// Closes the journal. Returns no uploads if the journal cannot be read: an earlier write has then failed for the
+    /// same reason and was reported.
     private func close(
         _ journal: Journal, on threads: NIOThreadPool, failed hasFailed: Bool
     ) async -> UnfinishedCounts {
@@ -278,7 +274,6 @@ package struct Uploader: Sendable {
         if case .failed(let failure) = outcome { .failed(explained(failure)) } else { outcome }
     }
 
-    /// Forwards events to the observer and computes the summary, until every upload has ended.
     private func addUp(
         _ work: Work, _ events: EventBuffer, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
@@ -372,7 +367,6 @@ extension RunSummary {
 }
 
 extension TLSContext.GatewayTrust {
-    /// Whether certificates of an authority identify the gateway, instead of a pinned key.
     fileprivate var isAuthority: Bool {
         if case .authority = self { true } else { false }
     }
