@@ -1,6 +1,6 @@
 import TransferCommon
 
-/// A gateway without TLS would listen on an address that other machines can reach.
+/// The error for a gateway without TLS that would listen on an address that other machines can reach.
 package struct PlaintextAddressError: Error, Equatable, CustomStringConvertible {
     /// The address that the system has bound.
     package let address: String

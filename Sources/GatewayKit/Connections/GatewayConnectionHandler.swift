@@ -14,8 +14,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// Destination of the payload of the PART DATA frame that is arriving.
     private enum Payload {
         case discard
-        /// Uncompressed bytes. They are passed to the flow (`PartFlow`) as they arrive, except the first `skip` bytes,
-        /// which the flow has already.
+        /// Uncompressed bytes for the flow, except the first `skip` bytes, which the flow has already.
         case plain(FlowID, skip: UInt64)
         /// One LZ4 block. It is collected, because only a complete block can be decoded.
         case compressed(FlowID, skip: UInt64, plainBytes: Int, block: ByteBuffer)
@@ -23,12 +22,10 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     private let shell: GatewayShell
     private let logger: Logger
-    /// The gateway's key that the handshake of this connection proves; `nil` for plain TCP.
     private let provenKey: Fingerprint?
     private let shown: ShownIdentity
     private let address: PeerAddress
     private var id: ConnectionID?
-    /// The identity that the peer proved in the handshake.
     private var peer: TLSPeer?
     /// This connection's entry in the limiter of unauthenticated connections; `nil` once the limiter no longer counts
     /// it.
@@ -76,7 +73,6 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 
-    /// Removes the peer from the limiter.
     private func leavePreAuthentication() {
         guard let unauthenticatedPeer else { return }
         self.unauthenticatedPeer = nil
@@ -255,8 +251,6 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 }
 
 extension Inbound {
-    /// Whether a frame begins here: `true` for a complete frame and for the header of PART DATA, `false` for payload
-    /// bytes and for the end of PART DATA.
     fileprivate var beginsFrame: Bool {
         switch self {
         case .frame, .dataBegan: true

@@ -150,8 +150,7 @@ package struct GatewayServer: Service {
         try await group.end()
     }
 
-    /// Decides which devices a handshake accepts. The handshakes run on the shell's event loop, so the closures may
-    /// call the shell directly.
+    /// The handshakes run on the shell's event loop, so the closures may call the shell directly.
     private static func trust(of shell: GatewayShell, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
         let isPinned: @Sendable (Fingerprint) -> Bool = { key in shell.assumeIsolated { $0.knows(key) } }
         let isAwaited: @Sendable () -> Bool = { shell.assumeIsolated { $0.hasOpenInvitation } }
@@ -230,7 +229,6 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// Writes the reports of devices into the home, where `device list` reads them.
     private func keepReports(of shell: GatewayShell) async {
         while await Self.sleeps(for: .seconds(3)) { await writeReports(of: shell) }
     }

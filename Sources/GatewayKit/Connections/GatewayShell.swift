@@ -116,6 +116,8 @@ actor GatewayShell: MachineShell {
         machine.handle(.heard(bytes: UInt64(byteCount), from: id), now: now)
     }
 
+    /// Counts a frame against the device's frame rate.
+    ///
     /// - Returns: how long to pause reading from the connection; `nil` for no pause.
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.handle(.frameCounted(from: id), now: now).pause }
 
@@ -130,6 +132,8 @@ actor GatewayShell: MachineShell {
         return verdict
     }
 
+    /// Appends bytes of a part to the flow if the machine accepts them.
+    ///
     /// - Returns: whether the machine accepts the bytes. Otherwise they are dropped.
     func receivedBytes(_ bytes: ByteBuffer, flow: FlowID, from id: ConnectionID) -> Bool {
         let event = GatewayEvent.bytes(UInt64(bytes.readableBytes), flow: flow, from: id)

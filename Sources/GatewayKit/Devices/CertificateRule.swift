@@ -30,7 +30,9 @@ package struct CertificateRule: Equatable, Sendable {
         self.options = options
     }
 
-    /// - Parameter fields: the whitespace-separated fields of one line of the list.
+    /// Parses a line of the device list, if it is about a name in certificates.
+    ///
+    /// - Parameter fields: the whitespace-separated fields of the line.
     /// - Returns: `nil` if the line has neither the word `certificate` nor the word `revoked` after the name.
     init?(_ fields: [String]) throws(DeviceListError) {
         let options = fields.dropFirst(2)

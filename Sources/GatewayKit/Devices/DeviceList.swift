@@ -129,7 +129,9 @@ package struct DeviceList: Equatable, Sendable {
         if hasRevoked(name) { _ = remove(name: name) }
     }
 
-    /// - Returns: whether the list had a line with this name.
+    /// Removes the line with this name.
+    ///
+    /// - Returns: whether the list had one.
     package mutating func remove(name: String) -> Bool {
         guard names.remove(name) != nil else { return false }
         for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }

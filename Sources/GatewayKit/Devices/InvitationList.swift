@@ -57,7 +57,9 @@ package struct InvitationList: Equatable, Sendable {
         invitations.append(invitation)
     }
 
-    /// - Returns: whether the list had an invitation with this name.
+    /// Removes the invitation for this name.
+    ///
+    /// - Returns: whether the list had one.
     package mutating func remove(name: String) -> Bool {
         let count = invitations.count
         invitations.removeAll { $0.name == name }
@@ -88,7 +90,7 @@ package struct InvitationList: Equatable, Sendable {
     }
 }
 
-/// The file of invitations cannot be parsed.
+/// The error for a file of invitations that cannot be parsed.
 package struct InvitationListError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Number of the invalid line, from 1; `nil` if the file is not UTF-8.
     package let line: Int?

@@ -184,7 +184,6 @@ extension GatewayHome {
 
     // MARK: Locks and files
 
-    /// Runs a closure while holding the locks of the device list and of the invitations.
     private func withListsLocked<Result>(_ body: () throws -> Result) throws -> Result {
         // Lock both files: a second home may share only one of the two through a symbolic link.
         try withLocked(devicesPath) { try withLocked(invitationsPath, body) }

@@ -36,7 +36,6 @@ extension GatewayHome {
     }
 }
 
-/// Content of the reports file.
 private struct ReportFile: Codable {
     static let currentVersion = 1
 
@@ -113,7 +112,6 @@ extension DeviceReport {
 }
 
 extension AgentStatus {
-    /// The status as a word for an operator.
     fileprivate var word: String {
         switch self {
         case .idle: "idle"

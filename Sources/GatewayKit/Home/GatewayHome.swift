@@ -56,7 +56,6 @@ package struct GatewayHome: Sendable {
 
         """
 
-    /// The error for a file of the home that cannot be read. If the whole home is missing, the message says so.
     private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
         guard FileManager.default.fileExists(atPath: path) else {
             return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")

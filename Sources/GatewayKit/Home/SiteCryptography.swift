@@ -37,7 +37,7 @@ package final class SiteCryptography: TransferCryptography {
 
     package var receiptKey: ReceiptKey? { signer.withLock { $0?.key } }
 
-    /// Installs the signer of a new site key. Afterwards the gateway ends the connections on which it has proved the
+    /// Installs the signer of a new site key. The caller then ends the connections on which the gateway has proved the
     /// old key.
     package func replaceSigner(by newest: Signer) {
         signer.withLock { $0 = newest }

@@ -184,7 +184,6 @@ package struct SiteKeyChange: Sendable {
 }
 
 extension GatewayHomeError {
-    /// The same error with a remedy appended to the message.
     fileprivate func adding(_ remedy: String) -> GatewayHomeError {
         GatewayHomeError("\(description); \(remedy)")
     }

@@ -39,7 +39,7 @@ extension SiteKeys {
 
 /// Why the site's key was not changed, and what the operator can do.
 package struct SiteKeyError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Determines the exit code of the command.
+    /// Kinds of error, each with an exit code of its own.
     package enum Kind: Equatable, Sendable {
         /// The command has nothing to do, or its preconditions are not met.
         case pointless

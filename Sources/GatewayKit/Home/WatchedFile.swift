@@ -94,7 +94,6 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         }
     }
 
-    /// The stamp of each file; `nil` for a missing file.
     private func stamp() -> [Stamp?] { paths.map { Self.stamp(of: $0) } }
 
     private static func stamp(of path: String) -> Stamp? {

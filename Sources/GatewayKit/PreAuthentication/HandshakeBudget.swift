@@ -10,7 +10,7 @@ package import TransferCommon
 ///
 /// The budget keeps a peer from `arrived` until `takeDue` returns its ticket or `left` is called.
 package struct HandshakeBudget: Sendable {
-    /// The rates of the two kinds of buckets.
+    /// Sizes and refill rates of the bucket for all handshakes, and of the bucket that each address has.
     package struct Limits: Equatable, Sendable {
         package var atOnce: UInt64
         package var perSecond: UInt64
@@ -42,10 +42,9 @@ package struct HandshakeBudget: Sendable {
         case wait(Ticket)
     }
 
-    /// The peers of one address.
     private struct Address {
         var allowance: Allowance
-        /// The peers that wait, in the order of their arrival.
+        /// Numbers of the tickets that wait, in the order of their arrival.
         var queue: [UInt64] = []
     }
 

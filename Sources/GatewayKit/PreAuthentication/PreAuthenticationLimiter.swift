@@ -25,7 +25,7 @@ package struct PreAuthenticationLimiter {
     private var byAddress: [String: [Peer]] = [:]
     /// Connections that wait for their PROXY header, the oldest first.
     private var beforeProxyHeader: [Peer] = []
-    /// How many connections there are, without those that wait for their PROXY header.
+    /// Number of unauthenticated connections, without those that wait for their PROXY header.
     package private(set) var count = 0
     private var lastNumber: UInt64 = 0
 
@@ -38,6 +38,8 @@ package struct PreAuthenticationLimiter {
     /// How many connections wait for their PROXY header.
     package var countBeforeProxyHeader: Int { beforeProxyHeader.count }
 
+    /// Registers a new connection.
+    ///
     /// - Parameter address: the peer's address, as `address(of:)` returns it.
     /// - Returns: the new connection, for which the caller calls `left` later, and the connection that the caller must
     ///   close to make room; `enter` has already called `left` for the latter.

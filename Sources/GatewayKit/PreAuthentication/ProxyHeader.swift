@@ -10,7 +10,7 @@ package struct ProxyHeader: Equatable, Sendable {
     }
 
     package let source: Source
-    /// Length of the header. The peer's bytes follow.
+    /// Length of the header in bytes. The peer's bytes follow it.
     package let byteCount: Int
 
     /// Longest header that is read: that of two addresses and 500 bytes of further fields, which are ignored.
@@ -53,9 +53,9 @@ package struct ProxyHeader: Equatable, Sendable {
 package enum ProxyHeaderError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The connection does not begin with the header's signature.
     case noHeader
-    /// Another version, or a command other than LOCAL and PROXY.
+    /// The header has another version than 2, or another command than LOCAL and PROXY.
     case version
-    /// Addresses of another kind than TCP over IPv4 or IPv6.
+    /// The header has addresses of another kind than TCP over IPv4 or IPv6.
     case family
     case tooLong
     /// The header is too short for its addresses.

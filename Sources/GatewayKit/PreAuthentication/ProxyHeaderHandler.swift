@@ -140,7 +140,6 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         }
     }
 
-    /// Cancels the deadline for the header, and removes the connection from those that wait for one.
     private func endWaiting() {
         deadline?.cancel()
         guard let entry else { return }

@@ -15,7 +15,7 @@ package struct ProxyNetworks: Equatable, Sendable {
 
     private var networks: [Network] = []
 
-    /// No network: no connection has a header.
+    /// Makes an empty list: no connection has a header.
     package init() {}
 
     /// - Parameter text: addresses and networks with commas between them, as in `10.0.0.0/8,2001:db8::1`.
@@ -47,7 +47,6 @@ package struct ProxyNetworks: Equatable, Sendable {
         return networks.contains { $0.contains(bytes) }
     }
 
-    /// The bytes of an address, with every bit after the first `bitCount` bits cleared.
     private static func masked(_ address: [UInt8], _ bitCount: Int) -> [UInt8] {
         address.indices.map { index in
             let bits = min(max(bitCount - 8 * index, 0), 8)

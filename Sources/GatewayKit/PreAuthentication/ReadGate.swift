@@ -14,13 +14,12 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
     typealias OutboundIn = ByteBuffer
 
     private enum State {
-        /// The lists are being read.
+        /// The lists of devices and invitations are being read.
         case refreshing
         /// The peer has sent nothing yet.
         case listening
         /// The peer waits for its turn. The bytes are what it has sent.
         case queued(HandshakeBudget.Ticket, ByteBuffer)
-        /// The gate holds nothing back.
         case open
     }
 
@@ -91,7 +90,6 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
         leave()
     }
 
-    /// Lets the peer begin its handshake, because its turn has come.
     private func begin(_ context: ChannelHandlerContext) {
         guard case .queued(_, let bytes) = state else { return }
         state = .open
@@ -106,7 +104,6 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
         context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
     }
 
-    /// Leaves the queue, because the connection has ended.
     private func leave() {
         guard case .queued(let ticket, _) = state else { return }
         state = .open

@@ -8,7 +8,6 @@ import TransferCommon
 /// removes an upload that is in use.
 package struct ExpiryKeeper: Sendable {
     private let store: any ObjectStore
-    /// Minimum age of an abandoned upload.
     private let expiry: Duration
     private let logger: Logger
 

@@ -8,7 +8,7 @@ import Synchronization
 /// machine then grants the agent more credit. A flow that holds its last piece gives this piece to the consumer only
 /// after `release` (specification §9.2), so the store cannot complete the request earlier.
 package final class PartFlow: Sendable {
-    /// Thrown to the consumer of a flow that was dropped before its end.
+    /// The error that a consumer gets from a flow that was dropped before its end.
     package struct Dropped: Error {}
 
     fileprivate struct State {
@@ -23,7 +23,6 @@ package final class PartFlow: Sendable {
         var waiting: CheckedContinuation<ByteBuffer?, any Error>?
     }
 
-    /// The answer to a consumer that asks for the next piece.
     private enum Answer {
         case wait
         case piece(ByteBuffer)
@@ -123,7 +122,6 @@ package final class PartFlow: Sendable {
 }
 
 extension PartFlow.State {
-    /// Maximum size of the joined copies in bytes.
     private static var gatheredBytesMax: Int { 64 << 10 }
 
     /// A slice of a `ByteBuffer` keeps the whole storage alive, even if the slice is much smaller. A piece smaller than

@@ -17,6 +17,8 @@ struct StoreCalls: Sendable {
         self.log = StoreLog(logger)
     }
 
+    /// Performs one request and logs a failure.
+    ///
     /// - Parameter flow: the bytes of the part, for requests that carry a part.
     func answer(_ request: StoreRequest, flow: PartFlow?) async -> StoreAnswer {
         do throws(StoreError) {

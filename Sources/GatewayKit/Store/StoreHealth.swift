@@ -19,9 +19,10 @@ package struct StoreHealth: Sendable {
         case failing(count: Int, isWritten: Bool)
     }
 
-    /// What to do with a failure.
+    /// What the caller does about a failed request.
     package enum OnFailure: Hashable, Sendable {
-        /// Write a line, and in it the number of failures of all kinds that were not written since the last line.
+        /// The caller writes a line, and in it the number of failures of all kinds that were not written since the last
+        /// line.
         case write(unwrittenBefore: Int)
         case count
     }

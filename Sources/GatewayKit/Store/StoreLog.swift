@@ -57,7 +57,6 @@ extension StoreError {
 }
 
 extension StoreRequest {
-    /// The kind of the request as one word, for the log.
     fileprivate var name: String {
         switch self {
         case .lookUpObject: "look_up_object"

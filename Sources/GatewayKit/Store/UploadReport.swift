@@ -4,7 +4,6 @@ package import TransferCommon
 /// What the commands `uploads list` and `uploads clean` print, and their exit codes. After a failure with one upload,
 /// the commands continue with the others.
 package struct UploadReport {
-    /// Exit codes of the failures so far.
     private var codes: Set<Int32> = []
     private var failureCount = 0
     private let advise: @Sendable (String) -> Void
