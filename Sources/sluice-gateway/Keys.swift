@@ -29,7 +29,6 @@ struct Keys: AsyncParsableCommand {
 }
 
 extension KeyRing {
-    /// The key ring as text for an operator: one key per line, without secrets.
     fileprivate var lines: [String] {
         entries.map { "\($0.id)  \($0.state.rawValue)" }
     }

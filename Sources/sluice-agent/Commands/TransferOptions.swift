@@ -61,14 +61,14 @@ extension Settings {
     /// Whether a flag is set by its environment variable or in the configuration.
     func isOn(_ name: String) throws -> Bool { try value(nil as Bool?, name) ?? false }
 
-    /// A setting that counts something of which there must be one.
+    /// The value of a setting that must be at least 1; `nil` if it is not set. Throws if it is smaller.
     func count(_ flag: Int?, _ name: String) throws -> Int? {
         let count = try value(flag, name)
         guard count.map({ $0 >= 1 }) ?? true else { throw ValidationError("--\(name) is at least 1.") }
         return count
     }
 
-    /// The gateway to connect to.
+    /// The gateway that the command line or the configuration names. Throws if none is named.
     func gateway(_ flag: Endpoint?) throws -> Endpoint {
         guard let endpoint = try value(flag, "gateway") else {
             throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")

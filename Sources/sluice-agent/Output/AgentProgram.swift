@@ -27,7 +27,6 @@ package struct AgentProgram: Sendable {
         ) { Output.results.raw($0) }
     }
 
-    /// The width of the terminal in columns; 80 if it is unknown.
     private static let columns: @Sendable () -> Int = {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }

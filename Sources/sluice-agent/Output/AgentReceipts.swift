@@ -108,7 +108,6 @@ package struct AgentReceipts: Sendable {
         return count
     }
 
-    /// The object's key, or `a receipt` if the statement cannot be parsed.
     private static func name(of receipt: StoredReceipt) -> String {
         do throws(ReceiptStatementError) {
             return try receipt.content().key.withVisibleControls
@@ -125,8 +124,7 @@ package struct AgentReceipts: Sendable {
         return "\(String(decoding: segment, as: UTF8.self))-\(digits)\(ReceiptFile.nameExtension)"
     }
 
-    /// Whether a byte is allowed in a file name: a letter, a digit, a full stop or a hyphen. Every name has
-    /// digits, so none consists of full stops only.
+    /// A full stop is safe in a file name here: every name has digits, so none consists of full stops only.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

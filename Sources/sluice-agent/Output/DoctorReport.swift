@@ -25,6 +25,8 @@ package struct DoctorReport: Sendable {
         self.software = software
     }
 
+    /// Examines home, identity, journal, gateway and clock.
+    ///
     /// - Parameter print: called with one line for each finding.
     /// - Throws: the first failure that would end a push.
     package func examine(_ print: (String) -> Void) async throws {

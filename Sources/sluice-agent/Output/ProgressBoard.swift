@@ -19,7 +19,6 @@ struct ProgressBoard {
     /// Maximum number of files with a line of their own. The totals include the others.
     private static let filesShownMax = 6
     private static let barColumns = 24
-    /// Time span that the rate is averaged over.
     private static let rateSpan = Duration.seconds(5)
 
     /// Files by the bytes of their keys. A `String` cannot be the dictionary's key, because two keys with different
@@ -62,6 +61,8 @@ struct ProgressBoard {
 
     // MARK: Lines
 
+    /// The lines of the display: one for each file, and one with totals.
+    ///
     /// - Parameter columns: width of the terminal. Longer lines are cut to this width.
     mutating func lines(columns: Int, at now: ContinuousClock.Instant) -> [String] {
         let shown = order.prefix(Self.filesShownMax)

@@ -234,7 +234,6 @@ package final class ProgressLines: Sendable {
         if case .awaitingGateway(let sentence) = event, !isTerminal { notices(sentence) }
     }
 
-    /// A line of totals, if enough time has passed since the last one; otherwise no line.
     private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [String] {
         let last = state.drawnAt ?? now
         if state.drawnAt == nil { state.drawnAt = now }
@@ -266,7 +265,6 @@ package final class ProgressLines: Sendable {
         output(Self.line("\(key): \(Self.sentence(.failed(failure), path: path, figures))"))
     }
 
-    /// The end of the output: all failures together with advice.
     private static func conclusion(of summary: RunSummary) -> [String] {
         var lines: [String] = []
         // List the failures again, except those that only say that the user has stopped the run.
@@ -297,7 +295,6 @@ package final class ProgressLines: Sendable {
         return (lines + summary.unfinished.lines).map(line)
     }
 
-    /// The line with the totals of the run.
     private static func totals(of summary: RunSummary) -> String {
         var text = "\(counted(summary.files, "file")), \(summary.failures.count) failed"
         if summary.unchanged > 0 { text += ", \(summary.unchanged) unchanged" }

@@ -5,6 +5,8 @@ import WireProtocol
 
 /// Formats receipts as JSON, one object per line.
 enum ReceiptJSON {
+    /// A receipt as a JSON object.
+    ///
     /// - Parameter isVerified: result of the verification; `nil` if the receipt was not verified.
     static func line(of statement: ReceiptStatement, isVerified: Bool? = nil) -> String {
         var fields = fields(of: statement)
@@ -14,6 +16,8 @@ enum ReceiptJSON {
 
     static func line(unreadable reason: String) -> String { line(["reason": reason]) }
 
+    /// A refused receipt as a JSON object, with its fields if they can be read.
+    ///
     /// - Parameter reason: why the receipt is refused.
     static func line(refused receipt: StoredReceipt, _ reason: String) -> String {
         var fields: [String: Any] = [:]
