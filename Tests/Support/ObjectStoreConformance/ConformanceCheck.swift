@@ -22,7 +22,7 @@ package struct ConformanceCheck: Sendable, CustomStringConvertible {
         try await body(store)
     }
 
-    /// All checks.
+    /// The conformance suite: all checks.
     package static let all = objects + bodies + uploads + completions + listings + records
 }
 

@@ -60,7 +60,7 @@ struct SampleContent {
             byteCount: UInt64(bytes.count), digest: try digest, bytes: BrokenSource(buffers: [half], end: end))
     }
 
-    /// `nil` if the cryptographic library has no MD5.
+    /// MD5 of the bytes; `nil` if the cryptographic library has no MD5.
     func md5() throws -> MD5Digest? {
         guard var hasher = try? MD5Hasher() else { return nil }  // A library in FIPS mode has none.
         hasher.update(ByteBuffer(bytes: bytes))

@@ -11,11 +11,15 @@ package enum RepositoryFiles {
         return folder
     }()
 
-    /// - Parameter path: from the root of the repository.
+    /// The URL of a file.
+    ///
+    /// - Parameter path: path of the file from the root of the repository.
     package static func url(of path: String) -> URL { root.appending(path: path) }
 
-    /// - Parameter path: from the root of the repository.
-    /// - Throws: an error of Foundation where the file is missing or is not UTF-8.
+    /// The content of a file.
+    ///
+    /// - Parameter path: path of the file from the root of the repository.
+    /// - Throws: an error of Foundation if the file is missing or is not UTF-8.
     package static func text(of path: String) throws -> String {
         try String(contentsOf: url(of: path), encoding: .utf8)
     }

@@ -58,7 +58,6 @@ private final class ProxyHolder: Sendable {
     let proxy = Mutex<ForwardProxy?>(nil)
 }
 
-/// The client's side of one connection.
 private final class ProxiedClient: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -139,7 +138,6 @@ private final class ProxiedClient: ChannelInboundHandler {
     }
 }
 
-/// The server's side of one connection.
 private final class ProxiedServer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

@@ -13,7 +13,6 @@ package struct JuiceFSGateway: Sendable {
     }
 
     private let program: Executable
-    /// The folder of the volume.
     private let directory: URL
     private let memory: Memory
     private let port: Int

@@ -88,7 +88,6 @@ private final class ProxyState: Sendable {
     }
 }
 
-/// The client's side of one connection.
 private final class ClientSide: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -149,7 +148,6 @@ private final class ClientSide: ChannelInboundHandler {
         server?.close(promise: nil)
     }
 
-    /// Handles a piece of the server's answer.
     func answered(_ buffer: ByteBuffer, to client: any Channel) {
         if harm == .losesAnswer {
             client.close(promise: nil)
@@ -159,7 +157,6 @@ private final class ClientSide: ChannelInboundHandler {
     }
 }
 
-/// The server's side of one connection.
 private final class ServerSide: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

@@ -56,9 +56,6 @@ package enum MotoServer {
         return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.reduce(0, +)
     }
 
-    /// Runs a command of the AWS client.
-    ///
-    /// - Returns: what the command printed.
     @discardableResult
     private static func configure(
         _ server: S3Server, _ arguments: [String], environment: [String: String] = [:]

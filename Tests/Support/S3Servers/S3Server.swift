@@ -32,7 +32,7 @@ package struct S3Server: Sendable {
     }
 }
 
-/// A server failed to start.
+/// The error for a server that does not start, or that does not answer as the tests need it.
 package struct S3ServerFailure: Error, CustomStringConvertible {
     package let description: String
 }

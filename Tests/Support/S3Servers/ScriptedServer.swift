@@ -8,9 +8,9 @@ package struct ScriptedRequest: Sendable {
     package let method: String
     /// Path and query as received.
     package let target: String
-    /// Names are in lower case.
+    /// The header fields; names are in lower case.
     package let headers: [String: String]
-    /// Empty if the answer was given before the body arrived.
+    /// The body; empty if the server answered before the body arrived.
     package let body: [UInt8]
 
     /// The same request with another body.
@@ -21,9 +21,9 @@ package struct ScriptedRequest: Sendable {
 
 /// How a scripted server reacts to a request.
 package indirect enum ScriptedAnswer: Sendable {
-    /// A complete answer.
+    /// The server sends a complete answer.
     case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
-    /// A complete answer with a binary body.
+    /// The server sends a complete answer with a binary body.
     case data(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer)
     /// The server sends these bytes and ends the connection. For incomplete answers.
     case bytes(String)
@@ -34,8 +34,8 @@ package indirect enum ScriptedAnswer: Sendable {
     case hangUp
     /// Like `hangUp`, but the server ends the connection with a TCP reset.
     case reset
-    /// An answer that the test chooses later. The closure receives a function, which the test must call once with the
-    /// answer.
+    /// The server sends an answer that the test chooses later. The closure receives a function, which the test must
+    /// call once with the answer.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
     /// Only as an early answer: the server sends this answer after this number of bytes of the body has arrived.
     case afterBodyBytes(Int, ScriptedAnswer)

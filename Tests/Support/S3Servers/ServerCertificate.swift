@@ -5,7 +5,7 @@ import TestSupport
 package struct ServerCertificate: Sendable {
     private let directory: URL
 
-    /// Paths of PEM files.
+    /// Path of the authority's certificate in PEM.
     package var authorityPath: String { path("authority.crt") }
     package var certificatePath: String { path("server.crt") }
     package var keyPath: String { path("server.key") }

@@ -253,12 +253,11 @@ package struct S3Storage: Storage {
     }
 }
 
-/// A client that accesses the store failed.
+/// The error for a client of the store that has failed.
 package struct S3StorageFailure: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// The files below a directory whose relative paths begin with a prefix, in a dictionary by these paths.
 private func files(below directory: URL, prefix: String) throws -> [String: URL] {
     let root = directory.appending(path: prefix, directoryHint: .isDirectory).path(percentEncoded: false)
     var found: [String: URL] = [:]

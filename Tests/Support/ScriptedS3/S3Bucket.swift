@@ -93,7 +93,7 @@ struct S3Bucket {
         return lastNumber
     }
 
-    /// Executes a call.
+    /// Executes a call as the store would, and returns its answer.
     mutating func perform(_ call: S3Call, _ request: ScriptedRequest) -> S3Reply {
         if let refusal = refusal(of: request) { return refusal }
         switch call.operation {

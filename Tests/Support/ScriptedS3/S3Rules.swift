@@ -2,7 +2,7 @@
 /// from documentation and from observed servers, not from the table of providers in `S3Store`, which they are used to
 /// test.
 package struct S3Rules: Sendable, CustomStringConvertible {
-    /// What the store does with `If-None-Match: *`.
+    /// What the store does with a condition such as `If-None-Match: *`.
     package enum Condition: Sendable {
         case honoured
         case ignored

@@ -1,4 +1,4 @@
-/// A wait exceeded its time limit.
+/// The error of a wait that exceeded its time limit.
 package struct DeadlineExceeded: Error, CustomStringConvertible {
     /// The awaited event, in words that complete "waited … for".
     package let awaited: String

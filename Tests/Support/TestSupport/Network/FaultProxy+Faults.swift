@@ -51,7 +51,7 @@ package struct DirectionFaults: Equatable, Sendable {
     /// writes are as large as possible.
     package var sliceBytesMax: Int?
 
-    /// Cuts each connection after this number of its bytes; `nil` for never.
+    /// Number of bytes after which each connection is cut; `nil` for never.
     package var connectionBytesMax: Int?
 
     package init() {}
@@ -66,7 +66,7 @@ package struct Faults: BothWays, Equatable, Sendable {
     /// open.
     package var refusesConnections = false
 
-    /// Cuts all connections again and again, each time after this interval; `nil` for never.
+    /// Interval at which all connections are cut, again and again; `nil` for never.
     package var cutEvery: Duration?
 
     /// How `cutEvery` and `connectionBytesMax` cut connections.

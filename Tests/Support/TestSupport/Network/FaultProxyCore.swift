@@ -181,7 +181,6 @@ final class FaultProxyCore {
     }
 }
 
-/// A rate shared by several connections, in the order of their requests.
 private struct SharedRate {
     private let bytesPerSecond: Int
     private var next: NIODeadline

@@ -84,13 +84,13 @@ final class ProxyLink {
         }
     }
 
-    /// A socket received a reset.
+    /// Passes the reset of one socket on to the other.
     func failed(_ end: ProxyEnd) {
         guard isOpen else { return }
         streams[end.opposite]?.sourceEnded(.reset)
     }
 
-    /// A socket was closed. NIO reports this in two cases. If an end of file has already passed in both directions, the
+    /// Passes the close of one socket on to the other. If an end of file has already passed in both directions, the
     /// close is orderly and stands for the second end of file. Otherwise the peer has reset the connection: NIO reports
     /// only a close if the reset answers a write that follows the proxy's end of file.
     func lost(_ end: ProxyEnd) {

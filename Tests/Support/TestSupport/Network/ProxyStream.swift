@@ -59,7 +59,8 @@ final class ProxyStream {
         }
     }
 
-    /// A reset may follow an end of file, if the source was closed completely and then receives data.
+    /// Notes how the sending end has ended. A reset may follow an end of file, if the socket was closed completely and
+    /// then receives data.
     func sourceEnded(_ ending: Ending) {
         guard self.ending == nil || (self.ending == .endOfFile && ending == .reset) else { return }
         self.ending = ending
@@ -104,7 +105,6 @@ final class ProxyStream {
         readMore()
     }
 
-    /// Writes slices until no bytes are left, the receiver's socket is full, or the next slice has to wait.
     private func passSlices() {
         while !isStopped, let first = held.first, let channel = link.channel(end), channel.isWritable {
             let now = NIODeadline.now()

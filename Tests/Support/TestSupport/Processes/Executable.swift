@@ -36,7 +36,7 @@ package struct Executable: Sendable {
     }
 }
 
-/// A program that a test needs does not exist.
+/// The error for a program that a test needs and that does not exist.
 package struct ExecutableMissing: Error, CustomStringConvertible {
     package let path: String
     package let remedy: String
@@ -55,7 +55,7 @@ extension Executable {
     }
 }
 
-/// A system program that a test needs is not installed.
+/// The error for a system program that a test needs and that is not installed.
 package struct ProgramMissing: Error, CustomStringConvertible {
     package let name: String
 

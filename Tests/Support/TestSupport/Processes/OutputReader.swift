@@ -50,8 +50,7 @@ final class OutputReader: ChannelDuplexHandler {
         take(unwrapInboundIn(data).readableBytesView)
     }
 
-    /// Called after the child's exit. Reads what the pipe still contains, because a busy event loop may not have read
-    /// it yet.
+    /// Reads what the pipe still contains after the child's exit, because a busy event loop may not have read it yet.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if context.channel.isActive { take(rest(of: descriptor)) }
         context.close(mode: mode, promise: promise)

@@ -139,7 +139,7 @@ package final class Program: Sendable {
     package var openDescriptorCount: Int { child.openDescriptorCount }
 }
 
-/// A program exited before an awaited event.
+/// The error for a program that exited before an awaited event.
 package struct EndedEarly: Error, CustomStringConvertible {
     package let program: String
     package let status: Program.ExitStatus

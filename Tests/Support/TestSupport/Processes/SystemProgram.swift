@@ -1,4 +1,4 @@
-/// A system program failed.
+/// The error for a system program that failed.
 struct ProgramFailed: Error, CustomStringConvertible {
     let call: String
     let transcript: String

@@ -4,7 +4,7 @@ import TransferCommon
 import WireProtocol
 
 extension Conversation {
-    /// A line of the file violates the format in the specification.
+    /// The error for a line that violates the format in the specification.
     package struct Malformed: Error, CustomStringConvertible {
         package let line: String
 
@@ -37,7 +37,6 @@ extension Conversation {
         self.init(name: columns[1], side: side, sentence: columns[3], lines: lines)
     }
 
-    /// Splits `line` at each occurrence of `separator`.
     fileprivate static func pieces(of line: String, separatedBy separator: String) -> [String] {
         var pieces: [String] = []
         var rest = line[...]

@@ -36,7 +36,7 @@ extension AgentHost {
         }
     }
 
-    /// Reads the next part of a stream. Only the last part of a stream may be shorter than requested.
+    /// Only the last part of a stream may be shorter than requested.
     private func readStream(_ key: PartKey, _ number: Int, start: UInt64, bytes: UInt64, keep: Bool) {
         let failure = world.reading(key.upload, reaches: .start, at: self)
         later(.reading) { host in

@@ -37,7 +37,6 @@ package final class AgentHost {
     var streams: [UploadID: UInt64] = [:]
     var lastRead = 0
     private var uncommitted: [(JournalSequence, JournalWrite)] = []
-    /// The writes of the transaction that is becoming durable.
     private var committing: [(JournalSequence, JournalWrite)] = []
     private var isCommitPlanned = false
     private var timerAt: Instant?
@@ -92,7 +91,7 @@ package final class AgentHost {
 
     // MARK: Process
 
-    /// The process dies: uncommitted writes are lost and connections break.
+    /// Kills the process: uncommitted writes are lost and connections break.
     ///
     /// - Parameters:
     ///   - leavingGateway: whether the gateways do not notice that the process has died.
@@ -121,7 +120,7 @@ package final class AgentHost {
         }
     }
 
-    /// The process exits in an orderly way: bytes that it has written still arrive.
+    /// Ends the process in an orderly way: bytes that it has written still arrive.
     package func exit() {
         isDead = true
         life += 1

@@ -68,14 +68,14 @@ package final class GatewayHost {
 
     // MARK: Process
 
-    /// The process dies and a new one starts. The gateway forgets everything. The store finishes the requests whose
-    /// bytes it has received completely.
+    /// Kills the process and starts a new one, which knows nothing of the old one's sessions. The store finishes the
+    /// requests whose bytes it has received completely.
     package func restart() {
         kill()
         start()
     }
 
-    /// The process dies.
+    /// Kills the process: its connections break, and its requests to the store are cancelled.
     package func kill() {
         guard !isDown else { return }
         isDown = true

@@ -31,7 +31,7 @@ package struct PairOptions: Sendable {
     }
 }
 
-/// Cuts a connection when the nth write in this direction is half delivered.
+/// A cut of a connection, made when the nth write in this direction is half delivered.
 package struct Cut: Equatable, Sendable {
     package enum Direction: String, CaseIterable, Sendable {
         case toGateway
@@ -154,7 +154,7 @@ package final class Pair: HostWorld {
         agent.submit(request)
     }
 
-    /// The agent's process dies. After a delay a new process continues from the journal.
+    /// Kills the agent's process. After a delay a new process continues from the journal.
     package func restartAgent(
         leavingGateway: Bool = false, purpose: UploadRequest.Purpose = .push, whileDead: () -> Void = {}
     ) {
@@ -316,7 +316,7 @@ package final class Pair: HostWorld {
         }
     }
 
-    /// Checks that a part is acknowledged only after the store has confirmed it.
+    /// Checks that the gateway reports only what the store has confirmed.
     private func check(_ frame: Frame) {
         switch frame {
         case .stored(let stored):

@@ -108,8 +108,8 @@ final class StoreCall {
         }
     }
 
-    /// An earlier copy of this request takes effect. The copy was still under way, and the store answered this request
-    /// with a conflict because of it.
+    /// Lets an earlier copy of this request take effect. The copy was still under way, and the store answered this
+    /// request with a conflict because of it.
     private func landLate() {
         guard store.isAborted(request) else {
             _ = store.perform(request, body: body, from: origin)

@@ -41,7 +41,7 @@ package final class VirtualJournal {
 
     package func add(_ row: Row) { rows[row.id] = row }
 
-    /// The journal is lost with its disk. The simulation keeps the rows, but removes from them what the agent had saved
+    /// Loses the journal with its disk. The simulation keeps the rows, but removes from them what the agent had saved
     /// about sessions.
     package func forgetSessions() {
         for id in rows.keys {
@@ -53,7 +53,7 @@ package final class VirtualJournal {
         }
     }
 
-    /// The user requests another upload of the row's key, whatever its outcome was.
+    /// Makes a row unfinished again, whatever its outcome was, as if the user requested another upload of its key.
     package func reopen(_ id: UploadID) {
         rows[id]?.outcome = nil
         rows[id]?.isDropping = false

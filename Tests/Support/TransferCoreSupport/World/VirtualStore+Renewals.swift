@@ -11,7 +11,7 @@ extension VirtualStore {
         return records[RecordKey(key: Array(key.utf8), session: session)]
     }
 
-    /// A renewal takes effect.
+    /// Lets a renewal take effect: writes the record again.
     func renew(_ record: SessionRecord, from origin: StoreOrigin) {
         let name = RecordKey(key: Array(record.key.utf8), session: record.session)
         if records[name] == nil, recordRemovers[name] == origin { onRevivedRecord?(record) }

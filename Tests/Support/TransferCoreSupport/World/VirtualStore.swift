@@ -96,7 +96,7 @@ package final class VirtualStore {
 
     package func loseUpload(_ id: String) { uploads[id] = nil }
 
-    /// Aborts an upload.
+    /// Aborts an upload and drops its parts.
     package func abortUpload(_ id: String) {
         guard var found = find(id) else { return }
         found.parts = [:]
@@ -186,7 +186,7 @@ package final class VirtualStore {
         for id in uploads.keys { uploads[id]?.parts[part] = nil }
     }
 
-    /// Another gateway stores the part with other bytes of the same size.
+    /// Replaces the part in all uploads by other bytes of the same size, as another gateway may do.
     package func overwritePart(_ part: PartNumber) {
         for id in uploads.keys {
             guard var stored = uploads[id]?.parts[part] else { continue }
@@ -286,7 +286,6 @@ extension VirtualStore {
         }
     }
 
-    /// Reads an object back, if this store allows it.
     private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectSummary {
         var summary = object.summary
         guard keeping != .nothing, summary.size == size else { return summary }

@@ -88,7 +88,7 @@ package final class Wire {
         if ending == .cut || ending == .cutAtGateway { cutAtGateway() }
     }
 
-    /// The agent's process has died without a notice to the gateway: bytes in flight arrive, and then the connection
+    /// Lets the agent's process die without a notice to the gateway: bytes in flight arrive, and then the connection
     /// stays silent.
     func abandonAgent() {
         isCutAtAgent = true
