@@ -36,7 +36,6 @@ enum SimulatorProgram {
         }
     }
 
-    /// The value of a flag. If the flag has no valid value, prints the usage and ends the program.
     private static func known<Value>(_ value: Value?) -> Value {
         guard let value else {
             print(usage)

@@ -44,7 +44,6 @@ extension AgentReplay {
         return false
     }
 
-    /// Whether a line of the conversation offers the part.
     private func isOffered(_ part: PartNumber, on connection: Int) throws -> Bool {
         try lines.contains { line in
             guard case .frame(let line) = line, line.connection == connection, line.type == .partOffer else {

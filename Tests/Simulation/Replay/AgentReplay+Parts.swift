@@ -223,8 +223,7 @@ extension Conversation {
 }
 
 extension Frame {
-    /// The offer, without its MD5 if the offer in the conversation's line has none. An MD5 is optional, so an offer
-    /// with an MD5 equals the same offer without one.
+    /// An MD5 is optional, so an offer with an MD5 equals the same offer without one.
     fileprivate func without(md5Unless line: Frame) -> Frame {
         guard case .partOffer(let offer) = self, case .partOffer(let expected) = line, expected.md5 == nil else {
             return self

@@ -81,7 +81,6 @@ extension AgentReplay {
 }
 
 extension Frame {
-    /// The signature in the receipt.
     fileprivate var receipt: ReceiptSignature? {
         switch self {
         case .completed(let completed): completed.receipt

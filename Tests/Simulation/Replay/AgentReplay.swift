@@ -127,7 +127,6 @@ final class AgentReplay {
         if let violation = violations.first { throw failure(violation) }
     }
 
-    /// Whether the line before is also a frame of the gateway. Adjacent frames of the gateway are one *flight*.
     private func isInFlight(_ index: Int) -> Bool {
         if index > 0, case .frame(let line) = lines[index - 1] { line.sender == .gateway } else { false }
     }
@@ -217,7 +216,6 @@ final class AgentReplay {
         }
     }
 
-    /// Submits the file of the next upload in the conversation, as the agent's user would.
     private func submit(in run: Int, _ host: AgentHost) throws {
         let idle = AgentScript.Push(
             key: "camera/1.bin", size: 10, partBytes: 16, modification: ModificationTime(seconds: 0, nanoseconds: 0),
@@ -314,8 +312,8 @@ final class AgentReplay {
         SlotPlace(connection: place.connection, slot: slots[place] ?? place.slot)
     }
 
-    /// Checks that the agent sent no frame about the session too early in this slot. COMPLETE of a one-part file may
-    /// come before the answer to the frame that opened the slot.
+    /// Checks that the agent sent no frame about the session too early. COMPLETE of a one-part file may come before the
+    /// answer to the frame that opened the slot.
     private func expectNothingEarly(at place: SlotPlace) throws {
         let early = sent.first { sent in
             guard sent.connection == place.connection, sent.slot == place.slot, let frame = sent.frame else {
@@ -326,7 +324,6 @@ final class AgentReplay {
         if let early { throw failure("no line has what the agent sent: \(early.what)") }
     }
 
-    /// Drops the uploads of a run, as the agent's user would.
     private func drop(in run: Int, _ host: AgentHost) {
         for key in submitted[run] ?? [] {
             guard let id = uploads[key] else { continue }
@@ -334,8 +331,7 @@ final class AgentReplay {
         }
     }
 
-    /// The agent's frame, with the session ids that the lines use instead of the agent's. So the frame can be compared
-    /// with a line.
+    /// The agent's frame with the session ids of the lines, so that it can be compared with a line.
     private func translated(_ frame: Frame, line: Frame) throws -> Frame {
         guard case .sessionOpen(let open) = frame, case .sessionOpen(let expected) = line else { return frame }
         let known = sessions.first { $0.value == expected.session }?.key
@@ -379,7 +375,6 @@ final class AgentReplay {
         unanswered.remove(place)
     }
 
-    /// Checks that the agent reported the file as stored if the last line says so.
     private func checkOutcome() throws {
         settle()
         try checkReceipts()

@@ -16,7 +16,7 @@ struct AgentScript {
     /// A file that the user pushed.
     struct Push: Equatable {
         var key: String
-        /// `nil` for a stream.
+        /// Size of the file in bytes; `nil` for a stream.
         var size: UInt64?
         var partBytes: UInt64
         var modification: ModificationTime

@@ -20,7 +20,6 @@ final class GatewayReplay: HostWorld {
         var frame: Frame
     }
 
-    /// A part in a slot.
     private struct Place: Hashable {
         var connection: Int
         var slot: Slot

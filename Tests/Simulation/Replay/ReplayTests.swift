@@ -37,7 +37,6 @@ import WireProtocol
         #expect(verifiedCount == 5)
     }
 
-    /// If a line of the gateway is missing in the conversation, the replay reports the frame that the machine sends.
     /// The test removes no line that stands between two lines of the agent: the agent's lines would then form one
     /// flight, which a gateway may answer differently.
     @Test(arguments: try Replayed.byGateway().filter { NotYet.gateway[$0.conversation.name] == nil })
@@ -57,7 +56,6 @@ import WireProtocol
         try replayed.expectWrongBytesAreFound(of: .gateway) { $0 != .received && $0 != .welcome }
     }
 
-    /// If the conversation has an additional line, the replay reports that the machine sends no frame for it.
     @Test(arguments: try Replayed.byGateway().filter { NotYet.gateway[$0.conversation.name] == nil })
     func gatewayReplayMissesNoFrame(replayed: Replayed) throws {
         for (index, line) in replayed.conversation.lines.enumerated() {
@@ -68,8 +66,8 @@ import WireProtocol
         }
     }
 
-    /// If a byte in one of the agent's lines is changed, the replay fails. The lines that open a session are left out:
-    /// the replay derives the user's pushes and the journal's tokens from them, so it cannot compare them.
+    /// The lines that open a session are left out: the replay derives the user's pushes and the journal's tokens from
+    /// them, so it cannot compare them.
     @Test(arguments: try Replayed.byAgent().filter { NotYet.agent[$0.conversation.name] == nil })
     func agentReplayFindsAWrongByte(replayed: Replayed) throws {
         try replayed.expectWrongBytesAreFound(of: .agent) {
@@ -181,7 +179,6 @@ extension Conversation.FrameLine {
 }
 
 extension LineContent {
-    /// Whether a replay must report that the two contents differ.
     fileprivate func differs(from other: LineContent) -> Bool {
         switch (self, other) {
         case (.frame(_, .partDecision(let one)), .frame(_, .partDecision(let another))):

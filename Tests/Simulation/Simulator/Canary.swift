@@ -142,7 +142,6 @@ package enum Canary: String, CaseIterable, Sendable {
         }
     }
 
-    /// The token of the same session with the write condition *any*.
     private static func withoutCondition(_ sealed: [UInt8]) -> [UInt8] {
         let ring = ToyCryptography(sealingKey: 0, openingKeys: Set(0...255))
         guard case .opened(let plain) = ring.open(token: sealed), var token = SessionToken(encoded: plain) else {

@@ -9,7 +9,6 @@ final class Monitor {
     /// A slot of a gateway's connection, as the monitor derives it from the frames.
     private struct SlotView {
         var session: SessionID
-        /// Whether RESUME QUERY asked for partials.
         var asksForPartials = false
         /// How many entries of the list that RESUME QUERY announced have not arrived yet.
         var missing: UInt32 = 0
@@ -62,7 +61,6 @@ final class Monitor {
     /// Parts that a gateway wants again, by agent. If a journal write that was already under way records such a part as
     /// stored, the part is not added to `known`.
     private var wanted: [Int: Set<PartNumber>] = [:]
-    /// Sessions that each agent has adopted.
     private var adopted: [Int: Set<SessionID>] = [:]
     /// How many parts each agent was asked to send again.
     private(set) var wantedCounts: [Int: Int] = [:]
@@ -81,7 +79,7 @@ final class Monitor {
         currentRuns = currentRuns.filter { $0.key.gateway != gateway }
     }
 
-    /// Called with each frame that has reached a gateway completely.
+    /// Notes what a frame that has reached a gateway says about sessions, runs and part lists.
     func received(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
         let key = ConnectionKey(gateway: gateway, connection: id)
         switch frame {
@@ -151,7 +149,7 @@ final class Monitor {
         return currentRuns[DeviceKey(gateway: key.gateway, device: device)].map { $0.run != run } ?? false
     }
 
-    /// Called with each frame of a gateway before it is sent.
+    /// Checks a frame that a gateway is about to send.
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
         let key = ConnectionKey(gateway: gateway, connection: id)
         if isFenced(key) {
@@ -179,13 +177,11 @@ final class Monitor {
         }
     }
 
-    /// Checks that a gateway reports a part as stored only after the store has confirmed it.
     private func checkConfirmed(_ part: PartNumber, etag: String, _ session: SessionID) {
         guard confirmed[session]?[part]?.contains(etag) != true else { return }
         report("part \(part) is reported as stored, but the store has not confirmed it")
     }
 
-    /// Checks that a gateway does not ask again for a part that it reported as stored and that the store still holds.
     private func checkWanted(_ wanted: [PartNumber], of list: [PartListEntry], _ session: SessionID) {
         for entry in list where wanted.contains(entry.part) {
             guard store.holds(entry, of: session), store.hasOneName(entry.part, of: session) else { continue }
@@ -195,19 +191,19 @@ final class Monitor {
 
     // MARK: At the store
 
-    /// Called before a request goes to the store.
+    /// Checks that a completion names exactly the parts of a list that an agent has sent. Called before each request to
+    /// the store.
     func requests(_ request: StoreRequest) {
         if let upload = request.upload, sessionsOfUploads[upload] == nil {
             sessionsOfUploads[upload] = store.uploads[upload]?.metadata.session
         }
-        // A completion must name exactly the parts of a list that an agent has sent.
         guard case .complete(_, let upload, let parts, _, _) = request, let session = sessionsOfUploads[upload] else {
             return
         }
         if listed[session]?.contains(parts) != true { report("what is being completed is not what an agent listed") }
     }
 
-    /// Called with the store's real answer, before a canary changes it.
+    /// Notes the parts that the store confirms. Called with the store's real answer, before a canary changes it.
     func answered(_ answer: StoreAnswer, to request: StoreRequest) {
         guard let upload = request.upload, let session = sessionsOfUploads[upload] else { return }
         switch (answer, request) {
@@ -253,10 +249,10 @@ final class Monitor {
         report("agent \(agent) sends part \(part), which it knows to be stored")
     }
 
-    /// Called when an agent reads the frame with which a gateway lets it adopt a session.
+    /// Notes that an agent has adopted a session. Called when the agent reads the gateway's frame that allows it.
     func adopted(_ session: SessionID, by agent: Int) { adopted[agent, default: []].insert(session) }
 
-    /// Called with each frame that an agent reads. After some frames the agent no longer knows which parts are stored.
+    /// Notes which parts an agent no longer knows to be stored. Called with each frame that an agent reads.
     func delivered(_ frame: Frame, agent: Int) {
         switch frame {
         case .partsWanted(let wanted): forget(wanted.parts, agent: agent)
@@ -273,7 +269,7 @@ final class Monitor {
         wantedCounts[agent, default: 0] += parts.count
     }
 
-    /// Called when an agent's process has died. The next process knows only what the journal holds.
+    /// Forgets what an agent whose process has died knew to be stored, except what its journal holds.
     func agentDied(_ agent: Int, journal: VirtualJournal) {
         known[agent] = []
         wanted[agent] = []
@@ -282,7 +278,7 @@ final class Monitor {
         }
     }
 
-    /// Called with each journal write that has become durable.
+    /// Notes what a journal write that has become durable says about stored parts.
     func committed(_ write: JournalWrite, agent: Int) {
         switch write {
         case .stored(let id, let entry):

@@ -2,7 +2,6 @@ import Simulator
 import TestSupport
 import Testing
 
-/// The program that runs thousands of seeds.
 @Suite(.timeLimit(.minutes(5)))
 struct ProgramTests {
     private func hash(seed: UInt64) async throws -> String {

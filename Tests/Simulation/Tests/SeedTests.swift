@@ -1,9 +1,7 @@
 import Simulator
 import Testing
 
-/// Random scenarios with all kinds of faults, drawn from seeds.
 @Suite struct SeedTests {
-    /// Runs seeds one after another, and records the first failure with the command that replays it.
     private func expectNoViolation(seeds: some Sequence<UInt64>) {
         for seed in seeds {
             let simulation = Simulation(.drawn(seed: seed))
@@ -35,7 +33,6 @@ import Testing
         expectNoViolation(seeds: (0..<100).map { _ in system.next() >> 24 })
     }
 
-    /// Each of these seeds once revealed a defect that has been fixed.
     @Test(arguments: RegressionSeed.all)
     func regressionSeedsHold(_ kept: RegressionSeed) {
         expectNoViolation(seeds: CollectionOfOne(kept.seed))

@@ -53,7 +53,6 @@ extension Scenario {
         gatewayLimits.calls.aborts = 1
     }
 
-    /// Makes some users request signed receipts.
     private mutating func drawReceipts(_ dice: inout Dice) {
         guard dice.percent(50) else { return }
         for job in jobs.indices { jobs[job].wantsReceipt = dice.percent(70) }
@@ -134,7 +133,6 @@ extension Scenario {
         if dice.percent(10) { agentLimits.bytesPerSecond = UInt64(dice.number(500...5_000)) }
     }
 
-    /// Gives some devices their own limits.
     private mutating func drawDeviceLimits(_ dice: inout Dice) {
         for device in Set(devices).sorted() where dice.percent(25) {
             deviceLimits[device] = DeviceLimits(
@@ -143,8 +141,7 @@ extension Scenario {
         }
     }
 
-    /// Draws the gateway's limits on progress. This is the last draw from the scenario's first generator, so that the
-    /// older draws of a seed stay the same.
+    /// This is the last draw from the scenario's first generator, so that the older draws of a seed stay the same.
     private mutating func drawPace(_ dice: inout Dice) {
         gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
         gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))

@@ -7,7 +7,8 @@ import WireProtocol
 // store.
 
 extension Simulation {
-    /// Called after every change of the store.
+    /// Checks the store after each of its changes: every upload must have a record, and every object must be a version
+    /// of its file.
     func storeChanged(key: String, object: VirtualStore.Object?) {
         operations += 1
         for upload in store.uploadsWithoutRecord where orphansReported.insert(upload).inserted {
@@ -31,7 +32,7 @@ extension Simulation {
         for number in writers where jobs[number].isSoleWriter { checkOrder(of: number, digest) }
     }
 
-    /// Called after every action of a gateway. Checks that no device exceeds its limits. The gateway's host checks that
+    /// Checks that no device exceeds its limits. Called after every action of a gateway. The gateway's host checks that
     /// all bytes held are reserved, and that all devices together stay within the budget.
     func checkDeviceLimits(of gateway: GatewayHost) {
         let site = scenario.gatewayLimits
@@ -79,7 +80,6 @@ extension Simulation {
         }
     }
 
-    /// Checks that no earlier version of a file replaces a later version in the store.
     private func checkOrder(of number: Int, _ digest: SHA256Digest) {
         let state = jobs[number]
         guard !state.hasForgotten, let version = state.file.versions.lastIndex(of: digest) else { return }

@@ -9,7 +9,6 @@ import WireProtocol
 
 /// What the agents' frames say about sessions and their completion.
 struct TermsView {
-    /// A slot of an agent's connection.
     private struct SlotKey: Hashable {
         var agent: Int
         var connection: ConnectionID
@@ -34,7 +33,7 @@ struct TermsView {
 }
 
 extension Simulation {
-    /// Called with each frame of an agent.
+    /// Notes the session of a slot, and the user's policy at COMPLETE. Called with each frame of an agent.
     func noteTerms(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {
         switch frame {
         case .sessionOpen(let open):

@@ -59,7 +59,7 @@ extension Simulation {
         return request
     }
 
-    /// Called when a process reports the outcome of an upload.
+    /// Checks the outcome that a process reports for an upload, and ends the process if it has nothing more to do.
     func uploadEnded(_ upload: UploadID, _ outcome: UploadOutcome, agent: Int) {
         let number = job(upload)
         people[agent].submitted.remove(upload)
@@ -81,7 +81,6 @@ extension Simulation {
             failed(number, failure)
         }
         guard people[agent].submitted.isEmpty else { return }
-        // The process exits when it has nothing more to do.
         schedule.after(.milliseconds(1)) { [unowned self] in
             guard !self.agents[agent].isDead, self.people[agent].submitted.isEmpty else { return }
             self.agents[agent].exit()
@@ -96,7 +95,7 @@ extension Simulation {
         planStart(of: agent, after: .milliseconds(ceiling / 2 + dice.people.number(0...ceiling / 2)))
     }
 
-    /// Handles a failed upload. Some kinds of failure are final. Others must never occur, so they are violations.
+    /// Some kinds of failure are final. Others must never occur, so they are violations.
     private func failed(_ number: Int, _ failure: UploadFailure) {
         switch failure.kind {
         case .keyTaken:
@@ -142,7 +141,7 @@ extension Simulation {
 
     // MARK: What users do at an inconvenient moment
 
-    /// The user pushes a file again, perhaps after a change.
+    /// Pushes a file again, perhaps after a change, as its user would.
     func pushAgain(_ number: Int, after change: Fault.FileChange?) {
         let agent = jobs[number].agent
         people[agent].plannedPushes -= 1
@@ -155,7 +154,8 @@ extension Simulation {
         if agents[agent].isDead { planStart(of: agent, after: .milliseconds(1)) }
     }
 
-    /// The user drops an upload. A process that is sending it drops it at once; otherwise the next process does.
+    /// Drops an upload, as its user would. A process that is sending the upload drops it at once; otherwise the next
+    /// process does.
     func drop(_ number: Int) {
         guard !jobs[number].isDone else { return }
         jobs[number].isWantedDropped = true

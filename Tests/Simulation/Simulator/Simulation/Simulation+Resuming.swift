@@ -6,7 +6,7 @@ import WireProtocol
 // Counts the parts that gateways name to resuming agents, and implements the canary `takesForeignPartials`.
 
 extension Simulation {
-    /// Called with each frame of a gateway.
+    /// Counts adopted sessions, and the parts that gateways name. Called with each frame of a gateway.
     func countResumption(_ frame: Frame) {
         switch frame {
         case .resumeState(let state):
