@@ -264,7 +264,6 @@ private final class WalkedDirectory: Sendable {
 }
 
 private final class DirectoryListing: Sendable {
-    /// The names that one step has read, except `.` and `..`.
     struct Run {
         var names: [[UInt8]] = []
         var isLast = false

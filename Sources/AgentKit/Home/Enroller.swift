@@ -49,7 +49,7 @@ package struct Enroller: Sendable {
         }
     }
 
-    /// Asks the gateway. Retries while it is unreachable, because it may be starting.
+    /// Retries while the gateway is unreachable, because it may be starting.
     private func ask(
         _ question: GatewayQuestion, _ frame: Frame, on eventLoop: any EventLoop
     ) async throws -> GatewayQuestion.Answer {

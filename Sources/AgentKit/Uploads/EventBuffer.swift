@@ -72,7 +72,6 @@ package struct EventQueue {
     }
 
     private var events: [ShellEvent] = []
-    /// Positions of the events that newer ones may replace.
     private var places: [Key: Int] = [:]
 
     package init() {}

@@ -32,12 +32,10 @@ struct FilePush {
     private var settling: FileSettling
     private let clock: FileClock
     private let time = MonotonicClock()
-    /// The highest upload number used so far.
     private var last: UploadID
     private var count = 0
     /// Files that the push has found and will not submit, because the run has ended.
     private var leftCount = 0
-    /// Files that wait to be examined again.
     private var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
     /// Files that could not be opened for want of a descriptor. They are opened again after a pause.
     private var unopened: [Subject] = []
@@ -254,7 +252,6 @@ struct FilePush {
         return look
     }
 
-    /// Submits files that no process is writing.
     private mutating func handIn(_ ready: [Look]) async {
         var requests: [UploadSubmission.Request] = []
         var rest = ready[...]

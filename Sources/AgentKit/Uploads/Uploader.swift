@@ -216,7 +216,6 @@ package struct Uploader: Sendable {
             metadata: ["interface": "\(missing.joined(separator: ", "))"])
     }
 
-    /// Drops uploads that another process marks while this run is active.
     private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell, _ threads: NIOThreadPool) async {
         var told: Set<UploadID> = []
         while !Task.isCancelled {

@@ -11,7 +11,6 @@ import WireProtocol
 final class GatewayConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// Destination of the payload of the PART DATA frame that is arriving.
     private enum Payload {
         case discard
         /// Uncompressed bytes for the flow, except the first `skip` bytes, which the flow has already.
@@ -179,8 +178,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// If the frame is HELLO and the device has a certificate, replaces the fingerprint in HELLO by the identity that
-    /// belongs to the name in the certificate. Returns every other frame unchanged.
+    /// Replaces the fingerprint in the HELLO of a device with a certificate by the identity that belongs to the name in
+    /// the certificate.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)

@@ -46,7 +46,6 @@ struct GatewayLog {
         }
     }
 
-    /// Logs a line that a peer can cause at will. Lines above the limit are not written, only counted.
     private mutating func notice(_ message: Logger.Message, _ metadata: Logger.Metadata, _ now: Instant) {
         guard notices.take(now: now) == nil else {
             unwrittenNotices += 1

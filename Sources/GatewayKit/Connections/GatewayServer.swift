@@ -208,7 +208,6 @@ package struct GatewayServer: Service {
         return listener
     }
 
-    /// - Returns: whether the time has passed; `false` if the task was cancelled.
     private static func sleeps(for duration: Duration) async -> Bool {
         do {
             try await Task.sleep(for: duration)

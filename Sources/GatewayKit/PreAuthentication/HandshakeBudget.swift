@@ -49,7 +49,6 @@ package struct HandshakeBudget: Sendable {
     }
 
     private let limits: Limits
-    /// The bucket for all handshakes together.
     private var common: Allowance
     private var addresses: [String: Address] = [:]
     /// Addresses with waiting peers, in the order of their turns.

@@ -17,7 +17,6 @@ package struct ProxyHeader: Equatable, Sendable {
     package static let bytesMax = 536
 
     private static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
-    /// Length of the fields before the addresses.
     private static let beginningBytes = 16
 
     /// Reads the header at the beginning of a connection.

@@ -18,9 +18,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         case reading(ByteBuffer)
         /// The header has been read. The bytes are those that have arrived after it.
         case passing(ByteBuffer)
-        /// The connection did not begin with a valid header, and is being closed.
         case refused
-        /// The handler passes everything on, until it is removed.
         case ended
     }
 
@@ -30,7 +28,6 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     private let logger: Logger
     private let begin: (any Channel) -> PreAuthenticationLimiter.Peer
     private let end: (PreAuthenticationLimiter.Peer) -> Void
-    /// The connection's entry in the limiter, while it waits for its header.
     private var entry: PreAuthenticationLimiter.Peer?
     private var state = State.idle
     private var deadline: Scheduled<Void>?

@@ -2,7 +2,6 @@ package import NIOCore
 
 /// The networks of the balancers that begin every connection with a PROXY header.
 package struct ProxyNetworks: Equatable, Sendable {
-    /// One network: the addresses whose first bits are those of `address`.
     private struct Network: Equatable {
         /// 4 bytes of IPv4, or 16 bytes of IPv6.
         var address: [UInt8]

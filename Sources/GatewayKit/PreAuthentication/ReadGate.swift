@@ -16,7 +16,6 @@ final class ReadGate: ChannelInboundHandler, ChannelOutboundHandler, RemovableCh
     private enum State {
         /// The lists of devices and invitations are being read.
         case refreshing
-        /// The peer has sent nothing yet.
         case listening
         /// The peer waits for its turn. The bytes are what it has sent.
         case queued(HandshakeBudget.Ticket, ByteBuffer)

@@ -12,7 +12,6 @@ package struct UploadReport {
         self.advise = advise
     }
 
-    /// 0 if nothing failed. If all failures have the same code, this code; if their codes differ, 1.
     private var exitCode: Int32 {
         guard let code = codes.first else { return 0 }
         return codes.count == 1 ? code : 1

@@ -11,7 +11,6 @@ struct ProgressBoard {
     private struct File {
         let key: String
         var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
-        /// Bytes of parts that are sent but not stored yet.
         var underWay: [PartNumber: UInt64] = [:]
         var percentShown: UInt64 = 0
     }

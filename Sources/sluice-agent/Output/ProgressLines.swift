@@ -35,7 +35,6 @@ package final class ProgressLines: Sendable {
         /// Number of stored bytes of each active file, by the bytes of its key. It serves for computing the rate in the
         /// JSON output.
         var stored: [[UInt8]: UInt64] = [:]
-        /// Stored bytes of all files, including ended ones.
         var storedSum: UInt64 = 0
         var lastLine: ContinuousClock.Instant?
         var lastBytes: UInt64 = 0
@@ -47,7 +46,6 @@ package final class ProgressLines: Sendable {
     private struct RunEnding {
         var reason: UploadFailure?
         private var isTold = false
-        /// Files whose line was left out.
         private(set) var untoldCount = 0
 
         /// Whether the file gets no line, because the line of another file has given the reason. A file of which

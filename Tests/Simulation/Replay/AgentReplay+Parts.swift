@@ -91,7 +91,6 @@ extension AgentReplay {
         }
     }
 
-    /// - Returns: whether the line could be handled now.
     private func take(_ line: Conversation.FrameLine, at place: PartPlace, index: Int) throws -> Bool {
         switch (line.sender, try line.content()) {
         case (.gateway, .frame(_, let frame)):

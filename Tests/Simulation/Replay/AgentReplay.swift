@@ -82,7 +82,6 @@ final class AgentReplay {
     /// Verifies the receipts that the lines contain.
     var receipts = ReceiptLedger()
     let signed = SignedStatements()
-    /// Connections that received GO AWAY.
     private var dismissed: Set<Int> = []
     /// The parts that the gateway rejects in the conversation when they are first sent. The agent's first read of such
     /// a part returns this wrong digest.

@@ -35,7 +35,6 @@ struct AgentScript {
         var prove: Prove
     }
 
-    /// A line in which the agent begins a use of a slot.
     private struct Beginning {
         var line: Int
         var connection: Int

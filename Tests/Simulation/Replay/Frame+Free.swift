@@ -89,7 +89,6 @@ extension ProvenObject {
 }
 
 extension ReceiptSignature {
-    /// A placeholder that replaces every signature.
     fileprivate static var any: ReceiptSignature? { ReceiptSignature(timeMilliseconds: 0, bytes: [0]) }
 }
 

@@ -26,12 +26,10 @@ final class GatewayReplay: HostWorld {
         var part: PartNumber
     }
 
-    /// What the agent has sent of a part since it last offered the part.
     private struct Offered {
         var size: UInt64
         var end: UInt64 = 0
         var isDecided = false
-        /// Whether the agent sent data before the gateway's decision.
         var isAhead = false
     }
 

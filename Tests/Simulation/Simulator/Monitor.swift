@@ -6,7 +6,6 @@ import WireProtocol
 /// Observes all frames, store requests and journal writes, and reports violations. The monitor never reads the
 /// machines' state, because that state may be wrong.
 final class Monitor {
-    /// A slot of a gateway's connection, as the monitor derives it from the frames.
     private struct SlotView {
         var session: SessionID
         var asksForPartials = false
@@ -44,9 +43,7 @@ final class Monitor {
     private var connections: [ConnectionKey: ConnectionView] = [:]
     private var currentRuns: [DeviceKey: (run: RunID, first: ConnectionID)] = [:]
     private var sessionsOfUploads: [String: SessionID] = [:]
-    /// Parts that the store has confirmed, with the ETags of the confirmations, by session.
     private var confirmed: [SessionID: [PartNumber: Set<String>]] = [:]
-    /// Sizes and ETags that the store has confirmed, by upload.
     private var confirmedInUploads: [String: [PartNumber: PartListEntry]] = [:]
     /// The part lists with which agents asked for completion, by session.
     private var listed: [SessionID: [[PartListEntry]]] = [:]

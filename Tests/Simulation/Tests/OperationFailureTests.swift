@@ -4,7 +4,6 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Lets operations of one kind fail: either a single one of them, or all of them until the simulation ends its faults.
 @Suite struct OperationFailureTests {
     private static let requestFaults: [StoreFault] = [
         .fails(.unavailable(retryAfter: .milliseconds(100))), .fails(.outcomeUnknown), .fails(.full), .fails(.denied),

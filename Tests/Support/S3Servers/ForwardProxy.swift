@@ -63,7 +63,6 @@ private final class ProxiedClient: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     private enum State {
-        /// The head of the request has not arrived completely.
         case reading(ByteBuffer)
         case connecting
         case connected(any Channel)

@@ -121,7 +121,6 @@ private final class ScriptHandler: ChannelInboundHandler {
     private let script: ScriptedServer.Script
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
-    /// The early answer, and the number of body bytes after which it is sent.
     private var waiting: (bytes: Int, answer: ScriptedAnswer)?
 
     init(

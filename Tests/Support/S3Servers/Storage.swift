@@ -245,7 +245,6 @@ package struct S3Storage: Storage {
     private func tool(
         _ name: String, _ arguments: [String], within limit: Duration = .seconds(60)
     ) async throws -> Program {
-        // The environment variables that tell these clients which certificate authority to trust.
         let trust = authorities.map { ["AWS_CA_BUNDLE": $0, "SSL_CERT_FILE": $0] } ?? [:]
         return try await run(
             try .tool(name), ["--endpoint-url", server.endpoint] + arguments,

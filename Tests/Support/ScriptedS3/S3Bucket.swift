@@ -118,7 +118,6 @@ struct S3Bucket {
         }
     }
 
-    /// The refusal of a request for reasons that apply to every call; `nil` if there are none.
     private func refusal(of request: ScriptedRequest) -> S3Reply? {
         guard let authorization = request.headers["authorization"], authorization.hasPrefix("AWS4-HMAC-SHA256 "),
             let date = request.headers["x-amz-date"].flatMap({ Self.date($0) })

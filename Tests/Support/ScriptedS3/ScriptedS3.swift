@@ -24,7 +24,6 @@ package final class ScriptedS3: Sendable {
         let fault: S3Fault
     }
 
-    /// Stops one call and all later calls.
     fileprivate struct Gate {
         var remaining: Int
         let moment: Moment

@@ -95,7 +95,6 @@ extension Simulation {
         planStart(of: agent, after: .milliseconds(ceiling / 2 + dice.people.number(0...ceiling / 2)))
     }
 
-    /// Some kinds of failure are final. Others must never occur, so they are violations.
     private func failed(_ number: Int, _ failure: UploadFailure) {
         switch failure.kind {
         case .keyTaken:

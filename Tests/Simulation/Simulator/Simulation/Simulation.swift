@@ -175,7 +175,6 @@ package final class Simulation {
 
     private var isOver: Bool { jobs.allSatisfy(\.isDone) && people.allSatisfy { $0.plannedPushes == 0 } }
 
-    /// Ends all processes and advances the clock until nothing is scheduled. Then checks that no resource is in use.
     private func rest() {
         isResting = true
         heal()

@@ -21,7 +21,6 @@ final class FaultProxyCore {
     private(set) var faults = Faults()
     private var arrangedCut: ArrangedCut?
 
-    /// The rate that all connections share, for each direction with a limited rate.
     private var rates: [ProxyEnd: SharedRate] = [:]
     private var generator: SeededGenerator
     private var links: [ObjectIdentifier: ProxyLink] = [:]

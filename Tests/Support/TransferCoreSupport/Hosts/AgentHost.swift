@@ -10,9 +10,7 @@ package final class AgentHost {
         var decoder = FrameDecoder(receiver: .agent)
         var chunks: [Chunk] = []
         var isPumping = false
-        /// When WELCOME arrived.
         var openedAt: Instant?
-        /// When the last frame arrived.
         var heardAt: Instant?
     }
 

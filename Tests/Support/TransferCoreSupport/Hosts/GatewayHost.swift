@@ -23,7 +23,6 @@ package final class GatewayHost {
     private var ends: [ConnectionID: End] = [:]
     private var flows: [FlowID: VirtualFlow] = [:]
     private var calls: [StoreRequestID: StoreCall] = [:]
-    /// The class of each call that the machine has requested and that is not answered.
     private var callClasses: [StoreRequestID: StoreCallClass] = [:]
     private var lastConnection: UInt64 = 0
     private var timerAt: Instant?

@@ -64,7 +64,6 @@ package final class Pair: HostWorld {
     package private(set) var gateways: [GatewayHost] = []
     private var agentHost: AgentHost?
     package var files: [UploadID: VirtualFile] = [:]
-    /// The uploads whose bytes the agent can read only once and in order.
     private var streams: Set<UploadID> = []
     /// The gateway that the next connection reaches; `nil` if no gateway is reachable.
     package var route: (() -> Int?) = { 0 }

@@ -132,7 +132,6 @@ package final class VirtualJournal {
 }
 
 extension UploadReceipt {
-    /// The proof that the journal keeps for this receipt; `nil` if the receipt has no stamp.
     fileprivate func proof(ofKey key: String) -> StoredProof? {
         guard let stamp else { return nil }
         var proof = StoredProof(session: session, stamp: stamp, partBytes: partBytes, root: root, size: size)

@@ -11,7 +11,6 @@ package final class VirtualStore {
     /// The process has to wait for these parts. It cannot know which parts other gateways, including dead ones, had in
     /// flight.
     package var landsAfterAbort = false
-    /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]
     var recordRemovers: [RecordKey: StoreOrigin] = [:]
     /// For each upload that a late part has revived: the process that sent the part.
@@ -273,7 +272,6 @@ extension VirtualStore {
         }
     }
 
-    /// Why a condition fails; `nil` if it holds or the store does not check it.
     private func objection(
         to condition: PutCondition, key: String, _ checked: CheckedConditions.Request
     ) -> StoreError? {

@@ -17,7 +17,6 @@ package final class Wire {
     /// The number that the gateway has given the connection.
     package let gatewayID: ConnectionID
     package private(set) weak var agent: AgentHost?
-    /// The agent's process that opened the connection.
     private let agentLife: Int
     private unowned let world: any HostWorld
     package private(set) var isCutAtAgent = false
