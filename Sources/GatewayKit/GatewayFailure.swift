@@ -25,6 +25,8 @@ package struct GatewayFailure: Equatable, Sendable {
         self.sentence = sentence
     }
 
+    /// Makes exit code and message for an error that ends a command.
+    ///
     /// - Returns: `nil` for an error of a type that has no message for operators.
     package init?(_ error: any Error) {
         switch error {

@@ -26,7 +26,7 @@ package struct GatewayProgram: Sendable {
     /// Shortest time after which an unfinished upload may be removed. The age of an upload counts from its newest part.
     /// One part may take long, so a shorter time could remove an active upload.
     package static let unfinishedExpiryMin = Duration.seconds(3_600)
-    /// An unfinished upload is removed once it has received no part for this long.
+    /// Time without a new part after which an unfinished upload is removed.
     package var unfinishedExpiry = Duration.seconds(7 * 86_400)
     /// The gateway's name and version, which agents receive.
     package var software: String

@@ -22,7 +22,7 @@ actor AgentShell: MachineShell {
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger parts are read from the file twice.
         var keptPartBytesMax: UInt64
-        /// Called once, when the machine ends the run. From then on no further work is taken up.
+        /// Called once, when the machine ends the run. From then on the run submits no further work to the shell.
         var runEnded: @Sendable (UploadFailure) -> Void
     }
 

@@ -92,7 +92,9 @@ package final class CompressorPool: Sendable {
 
     package init() {}
 
-    /// - Returns: the compressed block; `nil` if it does not fit into `blockBytesMax` bytes.
+    /// Compresses a chunk into one LZ4 block.
+    ///
+    /// - Returns: the block; `nil` if it does not fit into `blockBytesMax` bytes.
     func compress(_ plain: ByteBuffer, blockBytesMax: Int) -> ByteBuffer? {
         let compressor = idle.withLock { $0.popLast() } ?? Compressor()
         defer { idle.withLock { $0.append(compressor) } }

@@ -51,6 +51,8 @@ package struct GatewayQuestion {
         }
     }
 
+    /// Connects, sends one frame and returns the answer.
+    ///
     /// - Parameter frame: a frame that may be the first of a connection.
     /// - Throws: `TLSError` unchanged, `UploadFailure` for all other failures. An ERROR frame counts as an answer and
     ///   is returned.

@@ -73,7 +73,9 @@ struct SourceTable {
 
     mutating func remove(_ id: UploadID) -> Source? { sources.removeValue(forKey: id) }
 
-    /// - Returns: whether a gateway was asked about the file.
+    /// Removes a file that a gateway was asked about.
+    ///
+    /// - Returns: whether the table had the file.
     mutating func removeAsked(_ id: UploadID) -> Bool { provenFiles.removeValue(forKey: id) != nil }
 
     func contains(_ id: UploadID) -> Bool { sources[id] != nil }

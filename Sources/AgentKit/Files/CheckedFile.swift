@@ -58,9 +58,10 @@ package struct CheckedFile: Equatable, Sendable {
         self.result = result
     }
 
-    /// - Parameters:
-    ///   - outcome: the result of asking a gateway.
-    ///   - fileBytes: size of the file in bytes.
+    /// Makes the result from the answer of a gateway.
+    ///
+    /// - Parameter outcome: the result of asking the gateway.
+    /// - Parameter fileBytes: size of the file in bytes.
     init(path: String, key: String, _ outcome: ProofOutcome, fileBytes: UInt64) {
         self.path = path
         self.key = key

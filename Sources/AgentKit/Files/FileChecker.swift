@@ -20,6 +20,8 @@ package struct FileChecker {
         self.logger = logger
     }
 
+    /// Checks all files of the choice.
+    ///
     /// - Parameter observe: called with the result of each file, in the order of the walk.
     package func run(_ observe: (CheckedFile) -> Void) throws {
         let journal = try AgentJournal.open(home, logger: logger)

@@ -95,6 +95,8 @@ package struct FileIdentity: Hashable, Sendable {
         inode = UInt64(status.st_ino)
     }
 
+    /// Looks up the identity of a file or directory. Follows links.
+    ///
     /// - Returns: `nil` if the path does not lead to a file.
     package init?(of path: String) {
         var status = stat()

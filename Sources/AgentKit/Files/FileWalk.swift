@@ -51,7 +51,8 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     private let filter: FileFilter
     private let home: FileIdentity?
     private let roots: PushedRoots
-    /// Called before each system call. If it returns true, `next` returns `nil` although more files may follow.
+    /// Decides whether to interrupt the walk. Called before each system call; if it returns true, `next` returns `nil`
+    /// although more files may follow.
     package var isInterrupted: @Sendable () -> Bool = { false }
     /// Maximum number of names of one directory in memory.
     package var namesMax = 65_536

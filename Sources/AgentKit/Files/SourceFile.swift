@@ -26,11 +26,15 @@ package final class SourceFile: Sendable {
         close(descriptor)
     }
 
+    /// Opens a regular file for reading.
+    ///
     /// - Throws: `missing` if there is no file; `unreadable` if it is not a regular file or cannot be read.
     package static func open(_ path: String) throws(UploadFailure) -> SourceFile {
         try open(FileLocation(root: path))
     }
 
+    /// Opens a regular file for reading, without following links below the named directory.
+    ///
     /// - Throws: like `open(_:)`, and also if a symbolic link has replaced a name below the root.
     package static func open(_ location: FileLocation) throws(UploadFailure) -> SourceFile {
         let descriptor = location.openDescriptor()

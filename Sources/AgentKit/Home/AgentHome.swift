@@ -222,6 +222,8 @@ package struct AgentHome: Sendable {
         }
     }
 
+    /// Checks that the home exists and can be used.
+    ///
     /// - Throws: `unusable` if there is no home yet, or if it belongs to another user.
     package func check() throws(AgentHomeError) {
         var status = stat()

@@ -39,7 +39,8 @@ package enum AgentJournal {
         }
     }
 
-    /// - Parameter home: the home. The caller needs no lock, because the journal can be read while an agent writes it.
+    /// Lists the unfinished uploads. The caller needs no lock, because the journal can be read while an agent writes
+    /// it.
     package static func unfinished(in home: AgentHome, logger: Logger) throws -> [Unfinished] {
         try open(home, logger: logger).unfinished().map { row, storedBytes in
             Unfinished(

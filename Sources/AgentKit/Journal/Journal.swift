@@ -164,7 +164,7 @@ package struct Journal: Sendable {
         package var hasReceipt = false
         /// The object last stored under the key, and the file that it was made from.
         package var proof: StoredProof?
-        /// The gateway's signed receipt of that object.
+        /// A gateway's signed receipt of the object that the proof names; `nil` if there is none.
         package var signedReceipt: StoredReceipt?
         /// An abandoned version of the file that may still appear in the store.
         package var withdrawn: WithdrawnVersion?
@@ -187,7 +187,7 @@ package struct Journal: Sendable {
     private static func record(
         _ database: Database, ofKey key: String, withReceipt: Bool = true, now: BootMoment
     ) throws -> KeyRecord {
-        // For a new file, the usual case, this one statement finds no row and no further query follows.
+        // Most files are new: this one statement then shows that the key has no rows, and no further query follows.
         let found = try GRDB.Row.fetchOne(
             database,
             request(

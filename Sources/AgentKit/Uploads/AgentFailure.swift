@@ -8,6 +8,8 @@ package struct AgentFailure: Equatable, Sendable {
     package let exitCode: Int32
     package let sentence: String
 
+    /// Makes the message for an error that ends a command.
+    ///
     /// - Returns: `nil` for an error that the user cannot act on.
     package init?(_ error: any Error) {
         switch error {

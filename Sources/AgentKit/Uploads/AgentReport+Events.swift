@@ -2,7 +2,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// What users see of the reports of an upload.
+// Turns the reports of an upload into events for the user.
 
 extension AgentReport {
     /// Whether to report the event to the user. If an upload reports several times that it waits for the same reason,

@@ -17,11 +17,11 @@ struct BoundedReads: RecvByteBufferAllocator {
         return buffer
     }
 
-    /// `nil` makes the channel ask `buffer` for a new buffer before each read. The channel would fill a reused buffer
-    /// up to its full length, beyond `bytesMax`.
+    /// Returns `nil`, so that the channel asks `buffer` for a new buffer before each read. The channel would fill a
+    /// reused buffer up to its full length, beyond `bytesMax`.
     func nextBufferSize() -> Int? { nil }
 
-    /// - Returns: `true`, which means that the next buffer may be longer. After `false` the channel would use its
-    ///   present buffer again.
+    /// Returns `true`, which means that the next buffer may be longer. After `false` the channel would use its present
+    /// buffer again.
     func record(actualReadBytes: Int) -> Bool { true }
 }

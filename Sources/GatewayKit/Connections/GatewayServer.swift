@@ -27,7 +27,7 @@ package struct GatewayServer: Service {
         package var proxyNetworks = ProxyNetworks()
         /// How many handshakes may begin, in all and for one address.
         package var handshakes = HandshakeBudget.Limits()
-        /// An unfinished upload is removed once it has received no part for this long; `nil` to remove none.
+        /// Time without a new part after which an unfinished upload is removed; `nil` to remove none.
         package var unfinishedExpiry: Duration?
         /// Time that agents have after SIGTERM to finish the parts that they are sending.
         package var drainLimit = Duration.seconds(25)

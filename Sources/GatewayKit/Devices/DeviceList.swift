@@ -42,6 +42,8 @@ package struct DeviceList: Equatable, Sendable {
 
     package init() {}
 
+    /// Parses the file.
+    ///
     /// - Parameter text: the file's content.
     /// - Throws: the line's number and the problem. A list with one invalid line is refused as a whole.
     package init(parsing text: String) throws(DeviceListError) {

@@ -44,7 +44,7 @@ package final class DevicePins: Sendable {
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// Loads the file; starts empty if the file cannot be read.
+    /// Loads the pins from the home. Starts without pins if their file cannot be read.
     package init(home: GatewayHome, logger: Logger) {
         self.path = home.devicePinsPath
         self.logger = logger

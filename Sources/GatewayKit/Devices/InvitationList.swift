@@ -26,6 +26,8 @@ package struct InvitationList: Equatable, Sendable {
 
     package init() {}
 
+    /// Parses the file.
+    ///
     /// - Parameter text: the file's content.
     /// - Throws: the line's number. A file with one invalid line is refused as a whole.
     package init(parsing text: String) throws(InvitationListError) {

@@ -7,6 +7,8 @@ struct IPAddress {
     /// 4 bytes of IPv4, or 16 bytes of IPv6.
     let bytes: [UInt8]
 
+    /// Parses an address.
+    ///
     /// - Returns: `nil` if the text is no IP address.
     init?(_ text: String) {
         var short = [UInt8](repeating: 0, count: 4)
@@ -21,6 +23,8 @@ struct IPAddress {
         }
     }
 
+    /// Takes the IP address of a socket address.
+    ///
     /// - Returns: `nil` if the address is the path of a Unix socket.
     init?(_ address: SocketAddress) {
         // Parse the text, because Swift sees the members of `sockaddr_in6` or not, depending on the order in which it

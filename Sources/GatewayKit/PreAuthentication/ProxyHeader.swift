@@ -5,7 +5,7 @@ package struct ProxyHeader: Equatable, Sendable {
     package enum Source: Equatable, Sendable {
         /// From the balancer itself, for example a health check; or the balancer does not name the peer's address.
         case balancer
-        /// - Parameter address: 4 bytes of IPv4, or 16 bytes of IPv6.
+        /// From a peer whose address the balancer names: 4 bytes of IPv4, or 16 bytes of IPv6.
         case peer(address: [UInt8], port: UInt16)
     }
 

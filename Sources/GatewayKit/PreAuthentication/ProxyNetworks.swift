@@ -17,6 +17,8 @@ package struct ProxyNetworks: Equatable, Sendable {
     /// Makes an empty list: no connection has a header.
     package init() {}
 
+    /// Parses a list of networks.
+    ///
     /// - Parameter text: addresses and networks with commas between them, as in `10.0.0.0/8,2001:db8::1`.
     /// - Returns: `nil` if the text is empty, or if one of the networks is invalid or has bits beyond the length of its
     ///   prefix.

@@ -22,6 +22,8 @@ package struct ObjectVerification: Sendable {
         self.store = store
     }
 
+    /// Reads an object back and compares its bytes with the store's evidence.
+    ///
     /// - Parameter key: full key, including the device's prefix.
     /// - Returns: the verdict, the number of bytes read, and the SHA-256 of all bytes (`nil` for a missing object).
     package func verify(key: String) async throws -> (verdict: Verdict, bytes: UInt64, digest: SHA256Digest?) {

@@ -67,7 +67,7 @@ struct RootReading: ~Copyable {
         isEmpty = false
     }
 
-    /// The root digest. An empty object has one empty part.
+    /// Returns the root digest of all bytes. An empty object has one empty part.
     mutating func finish() throws(CryptographyError) -> SHA256Digest {
         if partFilled > 0 || isEmpty { try endPart() }
         var ended = try SHA256Hasher()

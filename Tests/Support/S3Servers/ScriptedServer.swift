@@ -37,7 +37,7 @@ package indirect enum ScriptedAnswer: Sendable {
     /// The server sends an answer that the test chooses later. The closure receives a function, which the test must
     /// call once with the answer.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
-    /// Only as an early answer: the server sends this answer after this number of bytes of the body has arrived.
+    /// The server sends this answer as soon as this number of bytes of the body has arrived. Only for early answers.
     case afterBodyBytes(Int, ScriptedAnswer)
     /// The server gives this answer after a delay.
     case delayed(Duration, ScriptedAnswer)

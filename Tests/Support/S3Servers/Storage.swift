@@ -140,6 +140,8 @@ package struct S3Storage: Storage {
 
     package var options: [String] { options(endpoint: server.endpoint) }
 
+    /// Command-line options of a gateway that reaches the bucket at this address.
+    ///
     /// - Parameter endpoint: the server's address, or that of a proxy in front of it.
     package func options(endpoint: String) -> [String] {
         ["--store", "s3://\(server.bucket)/\(Self.prefix)", "--s3-endpoint", endpoint]

@@ -6,9 +6,9 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package enum Condition: Sendable {
         case honoured
         case ignored
-        /// The store refuses requests with the header.
+        /// The store refuses requests with a condition.
         case refused
-        /// The store answers a request that has the header with an internal error.
+        /// The store answers a request that has a condition with an internal error.
         case failing
     }
 

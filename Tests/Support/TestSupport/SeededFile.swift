@@ -5,7 +5,8 @@ import SeededRandom
 package struct SeededFile: Sendable {
     private static let pieceBytes = 1 << 20
 
-    /// Determines every byte: the same seed and size give the same content, another seed gives other content.
+    /// Number that determines every byte: the same seed and size give the same content, another seed gives other
+    /// content.
     package var seed: UInt64
 
     /// Size of the file in bytes.

@@ -107,7 +107,8 @@ extension Simulation {
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
             break
-        // Another failure of the same kind names what a gateway has refused, as a token whose key it does not have.
+        // A failure of this kind with another message is no stall: a gateway has refused, for example, a token whose
+        // key it does not have.
         case .unreachable
         where failure == .noGateway && jobs[number].isStream && isWellConnected(jobs[number].agent):
             violation("job \(number): a stream has stalled, and its agent was connected all the time")

@@ -291,7 +291,7 @@ struct Person {
     var submitted: Set<UploadID> = []
 }
 
-/// The history of each key.
+/// What was stored under each key so far.
 struct KeyHistory {
     /// An object that was stored under a key.
     struct Put {

@@ -10,7 +10,7 @@ package final class SharedDescriptors: Sendable {
         let path = URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
         let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
         let opened = names.filter { name in
-            // Some of these descriptors are closed by now, such as the one with which the directory was listed.
+            // try?: some descriptors are closed by now, such as the one with which the directory was listed.
             let opened = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
             return opened == path
         }

@@ -142,7 +142,7 @@ package final class GatewayHost {
         switch inbound {
         case .frame(let slot, let frame):
             world.received(frame, slot: slot, on: id, at: self)
-            // The simulation may have killed the process.
+            // `world.received` may have killed the process.
             guard ends[id] != nil else { return }
             let event = GatewayEvent.frame(
                 tamperInbound?(frame) ?? frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds)

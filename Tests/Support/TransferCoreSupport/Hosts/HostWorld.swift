@@ -42,13 +42,15 @@ package protocol HostWorld: AnyObject {
     /// Like `delivered(_:to:)`, with the slot and the connection for simulations that need them.
     func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
-    /// Called when a read has reached this step. The simulation may change the file or let the read fail.
+    /// Lets the simulation change the file, or fail the read, when a read has reached this step.
+    ///
+    /// - Returns: the failure; `nil` if the read continues.
     func reading(_ upload: UploadID, reaches moment: ReadMoment, at agent: AgentHost) -> UploadFailure?
 
     func acted(_ gateway: GatewayHost)
-    /// Called when a whole frame has arrived, before the machine receives it.
+    /// Observes a frame that has arrived completely, before the machine receives it.
     func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost)
-    /// Called when the machine has accepted data from a connection.
+    /// Observes that the machine has accepted data from a connection.
     func tookData(from id: ConnectionID, at gateway: GatewayHost)
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from gateway: GatewayHost)
     func requests(_ request: StoreRequest, at gateway: GatewayHost)

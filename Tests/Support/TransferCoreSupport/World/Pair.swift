@@ -68,8 +68,8 @@ package final class Pair: HostWorld {
     /// The gateway that the next connection reaches; `nil` if no gateway is reachable.
     package var route: (() -> Int?) = { 0 }
     package var cuts: [Cut] = []
-    /// Called after each action of the agent, with the number of actions so far. `onCommit` is called after each commit
-    /// of the journal, with the number of commits so far.
+    /// Observes the agent: called after each action, with the number of actions so far. `onCommit` is called after each
+    /// commit of the journal, with the number of commits so far.
     package var onAgentAction: ((Int) -> Void)?
     package var onCommit: ((Int) -> Void)?
     package var onFrame: ((Frame, Cut.Direction) -> Void)?

@@ -15,8 +15,7 @@ package enum StoreFault: Equatable, Sendable {
     /// The request takes effect and gets this answer.
     case failsAfterEffect(StoreError)
     case delayed(Duration)
-    /// The request takes effect later by `effect` than usual. The time from the effect to the answer is longer by
-    /// `answer`.
+    /// The request takes effect later than usual by `effect`, and the answer then comes later than usual by `answer`.
     case slow(effect: Duration, answer: Duration)
     /// The completion removes the upload at once; the object appears after this time.
     case completesInSteps(Duration)

@@ -9,7 +9,7 @@ package protocol ContentDigesting: Sendable {
 
 /// Digests for simulations: they distinguish contents as reliably as SHA-256, but do not resist attacks.
 package enum ToyDigest {
-    /// Replaces the toy digests in the current task, for comparison with golden vectors.
+    /// Digests that replace the toy digests in the current task, for comparison with golden vectors.
     @TaskLocal package static var replacement: (any ContentDigesting)?
 
     package static func sha256(_ bytes: some Sequence<UInt8>) -> SHA256Digest {

@@ -33,7 +33,7 @@ package final class VirtualFile {
         touchChangeTime()
     }
 
-    /// Renames another file over this one.
+    /// Replaces the file by another one, as a rename over it does.
     package func replace(_ bytes: [UInt8], inode: UInt64) {
         rewrite(bytes)
         stamp.inode = inode

@@ -111,6 +111,8 @@ package final class VirtualStore {
         return objection(to: condition, key: key, CheckedConditions.all.complete) == nil
     }
 
+    /// Removes all parts but the last, like an abort that misses a part in flight.
+    ///
     /// - Returns: whether one part is left; `false` if the upload has no part.
     func removeAllPartsButTheLast(of id: String) -> Bool {
         guard let found = find(id), let last = found.parts.keys.max() else { return false }
@@ -138,7 +140,7 @@ package final class VirtualStore {
         }
     }
 
-    /// Hides the upload for a while.
+    /// Hides an upload until `reveal`.
     ///
     /// - Returns: whether the upload existed and was visible.
     func hide(_ id: String) -> Bool {
