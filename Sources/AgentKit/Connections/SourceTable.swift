@@ -8,7 +8,7 @@ typealias FileLook = @Sendable () -> FileFinding
 
 /// Result of examining a file.
 enum FileFinding: Sendable {
-    /// The `ReadID` names the read that has this result: `SourceTable` numbers all reads.
+    /// Result of reading a part. `SourceTable` numbers all reads; the `ReadID` says which read has this result.
     case part(SourceTable.PartKey, ReadID, PartReading, kept: ByteBuffer?)
     case stamp(UploadID, Result<FileStamp, UploadFailure>)
     case evidence(UploadID, EvidenceReading)

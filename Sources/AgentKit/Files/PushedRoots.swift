@@ -14,7 +14,7 @@ import TransferCommon
 struct PushedRoots {
     /// A path that the user named.
     struct Root {
-        /// Position in the order that the user named the paths in.
+        /// Position of the path in the order in which the user named the paths.
         var number: Int
         var path: String
         /// Last segment of the path. It is the key if the path is a file.

@@ -30,8 +30,8 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
-    /// The same lines by name. The thread that reads the list makes this table, so that the event loop does not have to
-    /// go through a long list.
+    /// Lines about names in certificates, by name. The thread that reads the list makes this table, so that the event
+    /// loop does not have to go through a long list.
     private var rules: [String: CertificateRule] = [:]
     /// Names of all lines. A set, so that the check for duplicate names takes the same time in a long list as in a
     /// short one.

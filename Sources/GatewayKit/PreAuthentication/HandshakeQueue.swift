@@ -8,7 +8,7 @@ actor HandshakeQueue {
     /// Whether a peer may begin its handshake.
     enum OnArrival: Sendable {
         case begin
-        /// The future succeeds when the peer may begin.
+        /// The peer has to wait. The future succeeds when it may begin.
         case wait(HandshakeBudget.Ticket, EventLoopFuture<Void>)
     }
 

@@ -4,7 +4,7 @@ import NIOCore
 /// An IP address as bytes. A socket that accepts both families shows an IPv4 address as `::ffff:a.b.c.d`. This type
 /// then has the four bytes of the IPv4 address.
 struct IPAddress {
-    /// 4 bytes of IPv4, or 16 bytes of IPv6.
+    /// The address as 4 bytes of IPv4 or 16 bytes of IPv6.
     let bytes: [UInt8]
 
     /// Parses an address.

@@ -5,7 +5,7 @@ import SystemSupport
 import TransferCommon
 import TransferCore
 
-/// Writes failed requests to the store to the log, with the call, the status, the code and the message of the store.
+/// Logs requests to the store that have failed, with the call, the status, the code and the message of the store.
 final class StoreLog: Sendable {
     private let logger: Logger
     private let clock = MonotonicClock()

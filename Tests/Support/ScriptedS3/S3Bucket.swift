@@ -5,7 +5,7 @@ import S3Servers
 import TransferCommon
 import WireProtocol
 
-/// An answer before it is encoded.
+/// An answer of the bucket before it is encoded as HTTP.
 struct S3Reply {
     var status = 200
     var headers: [(name: String, value: String)] = []

@@ -134,6 +134,6 @@ extension S3Rules {
         $0.etags = .opaque
     }
 
-    /// All kinds, each with its own name.
+    /// The rules of all kinds of store, each with its own name.
     package static let all = [aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, swift, storj, generic]
 }

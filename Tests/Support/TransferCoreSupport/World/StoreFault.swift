@@ -10,9 +10,9 @@ package enum StoreRequestKind: String, CaseIterable, Sendable {
 
 /// What goes wrong with one request to the store.
 package enum StoreFault: Equatable, Sendable {
-    /// The request has no effect and gets this answer.
+    /// The request has no effect, and the gateway gets this error.
     case fails(StoreError)
-    /// The request takes effect and gets this answer.
+    /// The request takes effect, and the gateway gets this error.
     case failsAfterEffect(StoreError)
     case delayed(Duration)
     /// The request takes effect later than usual by `effect`, and the answer then comes later than usual by `answer`.

@@ -18,7 +18,7 @@ package final class VirtualStore {
     package var latency = Duration.milliseconds(4)
     /// How the store derives a part's ETag.
     package var etag: (MD5Digest) -> String = \.description
-    /// The store's name for a session's upload, if the usual name does not apply.
+    /// Names the upload of a session; `nil` for the usual name.
     package var uploadName: (SessionID) -> String? = { _ in nil }
     /// Whether the metadata of an object keep the id of the session that wrote it.
     package var keepsSession = true
@@ -65,7 +65,7 @@ package final class VirtualStore {
 
     package func object(_ key: String) -> Object? { objects[Array(key.utf8)] }
 
-    /// Stores an object as another writer.
+    /// Stores an object, as another writer may.
     ///
     /// - Parameters:
     ///   - session: the session in the object's metadata.
@@ -83,7 +83,7 @@ package final class VirtualStore {
         onChange?(key, object)
     }
 
-    /// Replaces a part of an upload as another writer.
+    /// Replaces a part of an upload, as another writer may.
     package func put(_ bytes: [UInt8], part: PartNumber, upload: String, etag: String) {
         uploads[upload]?.parts[part] = StoredPart(bytes: bytes, digest: ToyDigest.sha256(bytes), etag: etag)
     }
