@@ -93,8 +93,8 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case compositeEvidenceForgotten
     /// Objects written by one PutObject have no evidence.
     case partDigestForgotten
-    /// The store never compares a SHA-256 with the bytes of an object, so its evidence is at most a writer's claim or an
-    /// MD5.
+    /// The store never compares a SHA-256 with the bytes of an object, so its evidence is at most an MD5 or what a
+    /// writer claimed.
     case evidenceUnchecked
 }
 
