@@ -6,6 +6,7 @@
 
 /// The special files that a walk has left out: they have no content that could be stored.
 package struct SpecialFiles: Equatable, Sendable {
+    /// Kinds of special files, each with the word for the user.
     package enum Kind: String, CaseIterable, Sendable {
         case pipe = "FIFO"
         case socket
@@ -31,6 +32,7 @@ package struct SpecialFiles: Equatable, Sendable {
 
     package init() {}
 
+    /// Counts a special file, and keeps its path while there are fewer than `pathsMax`.
     package mutating func add(_ kind: Kind, path: String) {
         counts[kind, default: 0] += 1
         if paths.count < Self.pathsMax { paths.append(path) }

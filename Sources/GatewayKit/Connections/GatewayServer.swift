@@ -135,12 +135,7 @@ package struct GatewayServer: Service {
             try? await gracefulShutdown()  // Throws only if the task is cancelled, which also means to stop.
             // Stop accepting connections. Closing fails only if the listener is closed already.
             try? await listener.close()
-            let sessions = await shell.sessionCount
-            await drain(shell)
-            let unfinished = await shell.sessionCount
-            logger.notice(
-                "Stopped by SIGTERM or SIGINT",
-                metadata: ["sessions.before": "\(sessions)", "sessions.unfinished": "\(unfinished)"])
+            await drainAfterSignal(shell)
             tasks.cancelAll()
         }
         await shell.finish()
@@ -148,6 +143,15 @@ package struct GatewayServer: Service {
         await writeReports(of: shell)
         await pins?.write()
         try await group.end()
+    }
+
+    private func drainAfterSignal(_ shell: GatewayShell) async {
+        let sessions = await shell.sessionCount
+        await drain(shell)
+        let unfinished = await shell.sessionCount
+        logger.notice(
+            "Stopped by SIGTERM or SIGINT",
+            metadata: ["sessions.before": "\(sessions)", "sessions.unfinished": "\(unfinished)"])
     }
 
     /// The handshakes run on the shell's event loop, so the closures may call the shell directly.

@@ -116,9 +116,8 @@ actor GatewayShell: MachineShell {
         machine.handle(.heard(bytes: UInt64(byteCount), from: id), now: now)
     }
 
-    /// Counts a frame against the device's frame rate.
-    ///
-    /// - Returns: how long to pause reading from the connection; `nil` for no pause.
+    /// Counts a frame against the device's frame rate. Returns how long to pause reading from the connection; `nil` for
+    /// no pause.
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.handle(.frameCounted(from: id), now: now).pause }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
@@ -132,9 +131,7 @@ actor GatewayShell: MachineShell {
         return verdict
     }
 
-    /// Appends bytes of a part to the flow if the machine accepts them.
-    ///
-    /// - Returns: whether the machine accepts the bytes. Otherwise they are dropped.
+    /// Appends bytes of a part to the flow if the machine accepts them, and returns whether it does.
     func receivedBytes(_ bytes: ByteBuffer, flow: FlowID, from id: ConnectionID) -> Bool {
         let event = GatewayEvent.bytes(UInt64(bytes.readableBytes), flow: flow, from: id)
         let isWanted = machine.handle(event, now: now).areBytesWanted

@@ -86,8 +86,8 @@ struct StoreDirectory: Sendable {
     }
 
     private static func sentence(aboutNoDirectory path: String, _ files: FileSystem) -> String {
-        // try?: if the path cannot be examined either, the sentence is about its last part, which is likely.
         let what =
+            // If the path cannot be examined either, the sentence is about its last part, which is likely.
             switch (try? files.status(path)).map({ $0?.kind }) {
             case .some(.none): "A part of the store's path is a file, not a directory"
             case .some(.file): "The store's path leads to a file, not to a directory"

@@ -57,12 +57,6 @@ extension Agent {
     /// The failure with which every upload ends, once the run has ended; `nil` before.
     package var verdict: UploadFailure? { phase.verdict }
 
-    /// When the run gives up for lack of a gateway; `nil` while one is connected, or if nothing waits for one.
-    package var awaitsGatewayUntil: Instant? {
-        let isConnected = context.connections.values.contains { $0.opened != nil }
-        return phase == .running && !isIdle && !isConnected ? giveUpAt : nil
-    }
-
     /// An upload's figures; `nil` once it has ended.
     package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.view.progress }
 
@@ -377,7 +371,7 @@ extension Agent {
     }
 
     /// If the agent makes no progress until this moment, it checks then whether to give up.
-    private var giveUpAt: Instant { max(context.progressAt + context.limits.retryFor, context.patientUntil) }
+    var giveUpAt: Instant { max(context.progressAt + context.limits.retryFor, context.patientUntil) }
 
     /// An unanswered request that is younger than this does not show that a gateway works on it: uploads that try again
     /// and again nearly always have a young request. So the agent checks again after this time.

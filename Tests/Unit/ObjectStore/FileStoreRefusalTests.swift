@@ -85,7 +85,7 @@ import WireProtocol
         try await withTestDirectory { directory in
             try directory.write([1], to: "file")
             for path in [directory.path("missing"), directory.path("file"), "relative", ""] {
-                await expectError(.bucketMissing) {
+                await expectError(path == directory.path("file") ? .unsupported : .bucketMissing) {
                     try await FileStore.open(path: path, threads: directory.threads, logger: directory.logger)
                 }
             }

@@ -40,9 +40,9 @@ extension SavedSession {
         return isAllowed(by: request, difference) ? .isAllowed(difference) : .isNotAllowed(difference)
     }
 
-    /// Whether this run may continue the session, whose write condition and metadata are fixed for its life. A push must
-    /// have the same metadata, and options that allow the condition. A resume has no options: it continues the session,
-    /// unless that replaces an older object by the grown file and the file has changed since.
+    /// Whether this run may continue the session, whose write condition and metadata are fixed for its life. A push
+    /// must have the same metadata, and options that allow the condition. A resume has no options: it continues the
+    /// session, unless that replaces an older object by the grown file and the file has changed since.
     private func isAllowed(by request: UploadRequest, _ difference: FileStamp.Difference) -> Bool {
         guard request.purpose == .push else { return !policy.isContinuation(condition) || difference == .none }
         guard metadata == request.metadata else { return false }

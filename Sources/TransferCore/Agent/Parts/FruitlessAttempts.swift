@@ -20,6 +20,7 @@ package import WireProtocol
 /// attempts before. The count includes the attempt under way. An agent that is killed together with its link could not
 /// write anything later.
 package struct FruitlessAttempts: Hashable, Sendable {
+    /// The states of the count, as the table in the comment on `FruitlessAttempts` lists them.
     package enum State: Hashable, Sendable {
         /// No data was sent since the last connection was lost, and nothing is unknown about the attempts before.
         case idle
@@ -90,6 +91,7 @@ package struct FruitlessAttempts: Hashable, Sendable {
         }
     }
 
+    /// Sets the count to 0, because the store has a part.
     package mutating func partStored() {
         state = .settled
         count = 0

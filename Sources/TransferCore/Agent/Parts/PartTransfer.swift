@@ -259,8 +259,8 @@ extension PartTransfer {
         }
     }
 
-    /// Removes a part and gives back all that it holds: turns, credit, its place in the concurrency, and bytes. Only this
-    /// method does that, so nothing is given back twice.
+    /// Removes a part and gives back all that it holds: turns, credit, its place in the concurrency, and bytes. Only
+    /// this method does that, so nothing is given back twice.
     private mutating func remove(_ number: PartNumber, _ context: inout AgentContext) {
         guard let removed = parts.remove(number) else { return }
         release(removed.offer, number, &context)
