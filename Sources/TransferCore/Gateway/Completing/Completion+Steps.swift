@@ -17,6 +17,7 @@ extension Completion {
         after answer: StoreAnswer, _ target: inout SessionTarget, stored: StoredParts, _ limits: GatewayLimits,
         now: Instant
     ) -> SessionStep {
+        if step == .comparing, case .parts(let listing) = answer { noteEvidence(in: listing, stored) }
         switch answered(answer, attemptsMax: limits.completionAttempts, now: now) {
         case .prepare: return prepare(target, limits)
         case .found(let object):
@@ -26,7 +27,7 @@ extension Completion {
         case .pause: return .rest(.completing(self))
         case .wanted(let parts): return .want(parts)
         case .stored(let object):
-            let proven = object.proven(by: content, isVerified: stored.prove(list))
+            let proven = object.proven(by: content, isVerified: isVerified)
             return .settle(proven, bytes: complete.size, leavesUpload: false)
         case .search(let cause, let isPatient):
             let retry = cause == .uploadUnknown ? SessionSearch.Retry.nothing : .completion(self)

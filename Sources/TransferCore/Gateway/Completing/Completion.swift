@@ -71,6 +71,8 @@ package struct Completion: Hashable, Sendable {
     package private(set) var phase = Phase.asking(.comparing)
     /// How many times the store was asked to complete the upload, plus how many times another step failed.
     private var attempts = 0
+    /// Whether there is evidence that every listed part has its digest, so that the gateway may sign the root digest.
+    package private(set) var isVerified = false
     /// Parts that the agent lists and the store's listing lacks. The listing may lag, or the parts may be gone.
     private var unlisted: [PartNumber] = []
 
@@ -168,6 +170,14 @@ package struct Completion: Hashable, Sendable {
     /// The pause is over: the session asks the question of `step` again. Before a completion it calls `prepare`.
     package mutating func resumed() {
         phase = .asking(step)
+    }
+
+    /// The store has listed its parts: notes whether its list or the session has evidence of each part.
+    package mutating func noteEvidence(in listing: [PartListEntry], _ stored: StoredParts) {
+        var named = PartSet()
+        for entry in listing where entry.digest != nil { named.insert(entry.part) }
+        // A part that the store lists with another digest is wanted again, and the completion ends.
+        isVerified = list.allSatisfy { named.contains($0.part) || stored.hasEvidence(of: $0) }
     }
 
     private mutating func compare(_ listing: [PartListEntry]) -> OnAnswer {

@@ -10,19 +10,13 @@ package struct ResumeAnswer: Hashable, Sendable {
 
     /// - Parameters:
     ///   - listed: the parts that the agent has listed as stored.
-    ///   - joins: whether another slot of the run is open already. The agent then knows every stored part whose digest
-    ///     this gateway knows. So the gateway names only stored parts without a digest, and the agent offers these with
-    ///     an MD5.
-    package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
-        // An agent may list any part number, and a `PartSet` takes memory up to its highest number. So only stored
-        // parts enter the set.
+    ///   - joins: whether another slot of the run is open already. The agent then knows all stored parts whose digests
+    ///     this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
+    package init(stored: StoredParts, listed: [PartListEntry], joins: Bool) {
+        // The agent may list any number. Only stored parts enter the set, because it is as large as its highest number.
         var named = PartSet()
-        for entry in listed where stored[entry.part] != nil { named.insert(entry.part) }
-        var candidates = PartSet()
-        for entry in stored.values where !named.contains(entry.part) && (!joins || entry.digest == nil) {
-            candidates.insert(entry.part)
-        }
-        self.candidates = candidates
+        for entry in listed where stored.contains(entry.part) { named.insert(entry.part) }
+        candidates = stored.numbers(except: named, hasNoDigest: joins)
         wanted = listed.filter { entry in stored[entry.part].map { !$0.isSameAsStored(entry) } ?? false }
             .map(\.part).sorted()
     }

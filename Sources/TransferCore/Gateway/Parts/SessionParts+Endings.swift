@@ -89,7 +89,7 @@ extension SessionParts {
 
     /// Forgets the stored parts, which an ended session no longer needs.
     package mutating func forgetStored() {
-        stored = StoredParts()
+        stored = StoredParts(partsMax: 0)
     }
 
     // MARK: Stored parts
@@ -104,12 +104,7 @@ extension SessionParts {
         stored.adopted(listing, plan: plan)
     }
 
-    /// Updates the evidence of the stored parts from the store's list of parts, before a completion.
-    package mutating func compared(_ listing: [PartListEntry]) {
-        stored.compared(listing)
-    }
-
-    /// Removes stored parts that the store holds with other content or another ETag, or does not hold any more.
+    /// The store holds these parts with other content or another ETag, or does not hold them.
     package mutating func wanted(_ numbers: [PartNumber]) {
         stored.wanted(numbers)
     }

@@ -90,7 +90,7 @@ package struct SessionParts: Hashable, Sendable {
     let plan: PartPlan
     /// The offered parts, until the store has answered or the gateway gives them up.
     package internal(set) var table = PartTable()
-    package internal(set) var stored = StoredParts()
+    package internal(set) var stored: StoredParts
     /// What the offers say of a stream's length.
     package private(set) var extent = StreamExtent()
     /// The calls of parts that were given up, with the digest of the part that each carries. A call may take effect
@@ -100,6 +100,7 @@ package struct SessionParts: Hashable, Sendable {
     /// A session without parts.
     package init(plan: PartPlan) {
         self.plan = plan
+        self.stored = StoredParts(partsMax: plan.isOnePart ? 0 : Int(plan.partCount ?? WireLimits.partsMax))
     }
 
     // MARK: Read-outs
@@ -117,7 +118,7 @@ package struct SessionParts: Hashable, Sendable {
     ///   COMPLETE lists all parts (specification §9.1).
     package func mayBeWhole(listed: Int) -> Bool {
         guard let count = plan.partCount else { return true }
-        return max(stored.entries.count + table.decidedCount, listed) >= Int(count)
+        return max(stored.count + table.decidedCount, listed) >= Int(count)
     }
 
     // MARK: Offers

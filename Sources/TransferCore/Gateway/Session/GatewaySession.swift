@@ -226,7 +226,6 @@ struct GatewaySession: Hashable {
             return opening.step(after: answer, &target, surroundings, probesMax: context.limits.probesMax)
         case .searching(var search): return search.step(after: answer, &target, context.limits, now: now)
         case .completing(var completion):
-            if completion.step == .comparing, case .parts(let listing) = answer { intake.parts.compared(listing) }
             return completion.step(after: answer, &target, stored: intake.parts.stored, context.limits, now: now)
         case .checking:
             return doubt.step(after: answer, mayBeCompleting: intake.parts.mayBeWhole(listed: attached.listedMax))

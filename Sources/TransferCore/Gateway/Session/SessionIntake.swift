@@ -100,7 +100,7 @@ struct SessionIntake: Hashable {
         }
         let joins =
             question.listed.isEmpty && !question.asksForPartials && slots.hasOpenSlot(besides: attachment)
-        let answer = ResumeAnswer(stored: parts.stored.entries, listed: question.listed, joins: joins)
+        let answer = ResumeAnswer(stored: parts.stored, listed: question.listed, joins: joins)
         let candidates = question == .open ? PartSet() : answer.candidates
         guard context.beginAnswer(candidates, at: attachment, of: device) else {
             return close(attachment, with: .sessionRefused(.noRoom(context.limits)), &context)
@@ -111,7 +111,7 @@ struct SessionIntake: Hashable {
         context.send(answer.frame(to: question, of: target, partials: partials, token: token), to: attachment)
         var isSent = true
         while isSent, context.answers.nextSlot(on: attachment.connection, context.limits) == attachment {
-            isSent = context.sendPage(at: attachment) { parts.stored.entries[$0] }
+            isSent = context.sendPage(at: attachment) { parts.stored[$0] }
         }
         for decision in held { context.send(.partDecision(decision), to: attachment) }
         if parts.table.isWanted(by: attachment) { slots.expectOutcome(at: attachment, &context) }

@@ -61,7 +61,7 @@ extension GatewayContext {
                 endAnswer(at: attachment)
                 continue
             }
-            guard sendPage(at: attachment, entry: { stored.entries[$0] }) else { return }
+            guard sendPage(at: attachment, entry: { stored[$0] }) else { return }
         }
     }
 

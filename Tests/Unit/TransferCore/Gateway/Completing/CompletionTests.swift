@@ -140,12 +140,12 @@ import WireProtocol
 
     private static func step(
         _ completion: inout Completion, _ answer: StoreAnswer, _ target: inout SessionTarget,
-        _ conditions: CheckedConditions = .all
+        _ conditions: CheckedConditions = .all, stored: StoredParts = StoredParts(partsMax: 3)
     ) -> SessionStep {
         var limits = PairOptions().gatewayLimits
         limits.completionAttempts = attemptsMax
         limits.conditions = conditions
-        return completion.step(after: answer, &target, stored: StoredParts(), limits, now: now)
+        return completion.step(after: answer, &target, stored: stored, limits, now: now)
     }
 
     @Test func theUploadIsCompletedAfterTheComparison() throws {
@@ -162,8 +162,30 @@ import WireProtocol
             Issue.record("the completed object does not settle the session")
             return
         }
-        // The gateway has no evidence of the parts, so it must not sign a receipt.
-        #expect(receipt.evidence == completion.content && !receipt.isVerified)
+        #expect(receipt.evidence == completion.content && receipt.isVerified)
+    }
+
+    /// The gateway signs a receipt only if it has evidence of every listed part: the store's list names its digest, or
+    /// this gateway has received the part under the same ETag.
+    @Test func everyPartNeedsEvidence() throws {
+        let bare = Self.list.map { PartListEntry(part: $0.part, size: $0.size, digest: nil, etag: $0.etag) }
+        var received = StoredParts(partsMax: 3)
+        for entry in Self.list.prefix(2) { received.confirmed(entry) }
+        var whole = received
+        whole.confirmed(Self.list[2])
+        var replaced = received
+        replaced.confirmed(
+            PartListEntry(part: bare[2].part, size: bare[2].size, digest: Self.list[2].digest, etag: "other"))
+        for (listing, stored, isVerified) in [
+            (bare, whole, true), (bare, received, false), (bare, replaced, false),
+            (bare.prefix(2) + Self.list.suffix(1), received, true), (Array(bare.prefix(2)), whole, true),
+            (Array(bare.prefix(2)), received, false), ([], StoredParts(partsMax: 3), false),
+        ] {
+            var target = try SessionEndingTests.target()
+            var completion = Self.comparing()
+            _ = Self.step(&completion, .parts(listing), &target, stored: stored)
+            #expect(completion.isVerified == isVerified)
+        }
     }
 
     @Test func theKeyIsLookedUpIfTheStoreChecksNothing() throws {

@@ -5,7 +5,13 @@ import WireProtocol
 
 @Suite struct ResumeAnswerTests {
     private static let entries = GatewayDriver.entries(of: 2_500)
-    private static let stored = Dictionary(uniqueKeysWithValues: entries.map { ($0.part, $0) })
+    private static let stored = table(of: entries)
+
+    private static func table(of entries: [PartListEntry]) -> StoredParts {
+        var stored = StoredParts(partsMax: 3)
+        for entry in entries { stored.confirmed(entry) }
+        return stored
+    }
 
     private static func numbers(_ parts: PartSet) -> [UInt32] {
         var parts = parts
@@ -38,8 +44,7 @@ import WireProtocol
     /// When a run joins its session in a further slot, it has already learned of all stored parts whose digests are
     /// known. The gateway therefore names only the parts without a digest, and the agent offers these with an MD5.
     @Test func aJoiningSlotLearnsOnlyOfPartsWithoutADigest() {
-        var stored = Self.stored
-        stored[Self.entries[2].part] = Self.entry(2, digest: nil)
+        let stored = Self.table(of: Self.entries.prefix(2) + [Self.entry(2, digest: nil)])
         let answer = ResumeAnswer(stored: stored, listed: [], joins: true)
         #expect(Self.numbers(answer.candidates) == [3])
         #expect(ResumeAnswer(stored: Self.stored, listed: [], joins: true).candidates.isEmpty)
