@@ -84,6 +84,7 @@ struct GatewayTransfers: Hashable {
         _ request: StoreRequestID, _ answer: StoreAnswer, _ context: inout GatewayContext
     ) {
         let isDoubtful = isDoubtful(answer, to: request, context)
+        context.reservations.answered(request)
         guard let owner = context.answered(request, answer, isDoubtful: isDoubtful) else { return }
         let answer = answer.sanitised
         switch owner {
@@ -161,7 +162,7 @@ struct GatewayTransfers: Hashable {
             let wasReading = sessions[id]?.isOnePart == false && checks.leave(.session(id, look: request), &context)
             if wasReading || context.withdraw(request) { sessions[id]?.apply(.forget, &context) }
         }
-        sessions.tidy(id, context.limits, now: context.now)
+        sessions.tidy(id, &context)
     }
 
     // MARK: Time

@@ -13,7 +13,7 @@ extension Gateway {
         }
         let holdings =
             transfers.slots.bytesReserved + context.answers.bytesReserved + transfers.sessions.bytesReserved
-            + transfers.checks.bytesReserved
+            + transfers.checks.bytesReserved + context.reservations.heldByCalls.map { ($0.device, $0.bytes) }
         for holding in holdings { owned[holding.device, default: 0] += holding.bytes }
         return owned.filter { $0.value > 0 }
     }

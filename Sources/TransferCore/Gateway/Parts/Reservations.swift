@@ -19,6 +19,8 @@ package struct Reservations: Hashable, Sendable {
 
     package private(set) var state = State.enough
     private var budget: ByteBudget
+    /// The lists of completions whose sessions were aborted, until the store has answered the calls that carry them.
+    private var lists: [StoreRequestID: MemoryHolding] = [:]
     private var undecidedBytes: [ConnectionID: UInt64] = [:]
     private var undecidedParts = Tally<ConnectionID>()
 
@@ -62,9 +64,30 @@ package struct Reservations: Hashable, Sendable {
         budget.release(bytes, device: device)
     }
 
+    /// Frees what an owner holds.
+    package mutating func release(_ holding: MemoryHolding) {
+        budget.release(holding.bytes, device: holding.device)
+    }
+
     /// Ends the shortage, because the gateway has evicted a slow part, or found none to evict.
     package mutating func madeRoom() {
         state = .enough
+    }
+
+    // MARK: Calls to the store
+
+    /// What calls to the store hold.
+    package var heldByCalls: [MemoryHolding] { Array(lists.values) }
+
+    /// The session of a list is aborted, while a call to the store carries the list.
+    package mutating func keep(_ list: MemoryHolding, until request: StoreRequestID) {
+        lists[request] = list
+    }
+
+    /// The store has answered a request.
+    package mutating func answered(_ request: StoreRequestID) {
+        guard !lists.isEmpty, let list = lists.removeValue(forKey: request) else { return }
+        release(list)
     }
 
     // MARK: Undecided parts

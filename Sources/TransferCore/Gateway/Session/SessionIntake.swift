@@ -10,6 +10,8 @@ import WireProtocol
 struct SessionIntake: Hashable {
     var slots = AttachedSlots()
     var parts: SessionParts
+    /// What the session holds besides the memory of its parts.
+    var memory = SessionMemory()
     /// The device to which the budget of the parts is charged.
     private(set) var device: SHA256Digest
 

@@ -77,6 +77,14 @@ package enum SessionPhase: Hashable, Sendable {
         return true
     }
 
+    /// The request that asks the store to complete the upload, if the phase waits for its answer.
+    package var completeRequest: StoreRequestID? {
+        guard case .asking(.completing(let completion), let request) = self, completion.step == .completing else {
+            return nil
+        }
+        return request
+    }
+
     /// When the pause of the work ends; `nil` if the session does not pause.
     package var pauseEnd: Instant? {
         guard case .resting(let work) = self else { return nil }

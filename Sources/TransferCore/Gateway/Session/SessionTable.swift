@@ -28,7 +28,10 @@ struct SessionTable: Hashable {
 
     /// For each session, its device and the bytes of the budget that its parts hold.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
-        sessions.values.map { session in (session.device.fingerprint, session.parts.bytesReserved) }
+        sessions.values.flatMap { session in
+            [(session.device.fingerprint, session.parts.bytesReserved)]
+                + session.intake.memory.holdings.map { ($0.device, $0.bytes) }
+        }
     }
 
     func count(of device: SHA256Digest) -> Int { counts[device] }
@@ -38,7 +41,8 @@ struct SessionTable: Hashable {
         counts.add(session.device.fingerprint)
     }
 
-    private mutating func remove(_ session: GatewaySession) {
+    private mutating func remove(_ session: GatewaySession, _ context: inout GatewayContext) {
+        for holding in session.intake.memory.holdings { context.reservations.release(holding) }
         sessions[session.id] = nil
         planned[session.id] = nil
         counts.remove(session.device.fingerprint)
@@ -69,7 +73,7 @@ struct SessionTable: Hashable {
             let message = refusal.cause == .full ? "the store is full" : "the store is not available"
             return SessionRefused(refusal.cause.code, retryAfter: refusal.retryAfter, message: message)
         }
-        guard makeRoom(for: device, context) else { return .noRoom(context.limits) }
+        guard makeRoom(for: device, &context) else { return .noRoom(context.limits) }
         add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
         return nil
     }
@@ -90,7 +94,7 @@ struct SessionTable: Hashable {
             changeDevice(of: token.session, to: device, &context)
             return true
         }
-        guard makeRoom(for: device, context),
+        guard makeRoom(for: device, &context),
             let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes)
         else { return false }
         let facts = SessionRecord(
@@ -115,6 +119,32 @@ struct SessionTable: Hashable {
         }
     }
 
+    /// COMPLETE has arrived. If the session completes its upload with the list, the memory of the list is the session's
+    /// from now on.
+    ///
+    /// - Parameter list: the pages that arrived before COMPLETE; `nil` if their last page is missing.
+    mutating func receivedComplete(
+        _ complete: Complete, list: CompleteList?, of id: SessionID, from attachment: Attachment,
+        _ context: inout GatewayContext
+    ) {
+        let hadList = sessions[id]?.intake.memory.list != nil
+        sessions[id]?.receivedComplete(complete, list: list?.entries, from: attachment, &context)
+        guard let list else { return }
+        if !hadList, sessions[id]?.phase.work?.isOfComplete == true {
+            sessions[id]?.intake.memory.takes(list.memory)
+        } else {
+            context.reservations.release(list.memory)
+        }
+    }
+
+    /// ABORT has arrived. If the store is completing the upload, the call holds the list until it is answered.
+    mutating func receivedAbort(of id: SessionID, from attachment: Attachment, _ context: inout GatewayContext) {
+        let request = sessions[id]?.phase.completeRequest
+        sessions[id]?.receivedAbort(from: attachment, &context)
+        guard let request, context.requestOwners[request] != nil else { return }
+        sessions[id]?.intake.memory.leaveList(to: request, &context.reservations)
+    }
+
     /// Gives a remembered session the current line of its device, which may have changed on the list.
     private mutating func changeDevice(
         of id: SessionID, to device: AuthorisedDevice, _ context: inout GatewayContext
@@ -132,7 +162,7 @@ struct SessionTable: Hashable {
     /// Forgets sessions that are only remembered, if there is no room for another session.
     ///
     /// - Returns: whether the device may begin a session.
-    private mutating func makeRoom(for device: AuthorisedDevice, _ context: GatewayContext) -> Bool {
+    private mutating func makeRoom(for device: AuthorisedDevice, _ context: inout GatewayContext) -> Bool {
         let device = device.fingerprint
         let perDeviceMax = context.limits(of: device).sessionsPerDeviceMax
         func hasOwnRoom() -> Bool { counts[device] < perDeviceMax }
@@ -142,26 +172,23 @@ struct SessionTable: Hashable {
         let remembered = sessions.values.filter { session in
             session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device)
         }
-        // Forgets half of the remembered sessions at once, so that they are not sorted again for every new file.
-        for session in remembered.sorted(by: Self.isOlder).prefix((remembered.count + 1) / 2) {
-            remove(session)
+        // Forgets half of the remembered sessions at once, so that this search is not repeated for every new file.
+        for session in remembered.sorted(by: GatewaySession.isOlder).prefix((remembered.count + 1) / 2) {
+            remove(session, &context)
         }
         return hasRoom()
     }
 
-    /// The order in which remembered sessions are forgotten when room is needed. The id decides between equals, so that
-    /// the order is always the same.
-    private static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
-        let never = Instant(nanoseconds: .max)
-        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
-    }
-
-    /// Called after each event that may have changed a session. Forgets the session if nothing is left to remember;
-    /// otherwise plans the next moment at which it has something to do.
-    mutating func tidy(_ id: SessionID, _ limits: GatewayLimits, now: Instant) {
+    /// Called after each event that may have changed a session. Frees the memory that the session no longer needs.
+    /// Forgets the session if nothing is left to remember; otherwise plans the next moment at which it has something to
+    /// do.
+    mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
+        if sessions[id]?.phase.work?.isOfComplete != true {
+            sessions[id]?.intake.memory.releaseList(&context.reservations)
+        }
         guard let session = sessions[id] else { return }
-        guard !session.isForgettable(limits, now: now) else { return remove(session) }
-        guard let deadline = session.nextDeadline(limits) else { return }
+        guard !session.isForgettable(context.limits, now: context.now) else { return remove(session, &context) }
+        guard let deadline = session.nextDeadline(context.limits) else { return }
         if let planned = planned[id], planned <= deadline { return }
         planned[id] = deadline
         wakes.push(SessionWake(at: deadline, session: id))
@@ -190,7 +217,7 @@ struct SessionTable: Hashable {
         guard let session = sessions[id], let (record, listed) = session.found else { return nil }
         // No slot waits for the answer any more, so nothing is adopted.
         guard !session.attached.isEmpty else {
-            remove(session)
+            remove(session, &context)
             return nil
         }
         let adopted = record.session
@@ -201,7 +228,7 @@ struct SessionTable: Hashable {
             sessions[id]?.passOver(&context)
             return nil
         }
-        remove(session)
+        remove(session, &context)
         if sessions[adopted] == nil {
             let compares = session.target.writeGuard.compares
             add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
@@ -245,7 +272,7 @@ struct SessionTable: Hashable {
     /// Drops a part without progress.
     mutating func evict(_ part: ProgressCheck.HeldPart, _ context: inout GatewayContext) {
         sessions[part.session]?.evictPart(part.number, &context)
-        tidy(part.session, context.limits, now: context.now)
+        tidy(part.session, &context)
     }
 
     // MARK: Time
@@ -266,7 +293,7 @@ struct SessionTable: Hashable {
             case .session(let owner, _) = context.requestOwners[slow]
         else { return }
         sessions[owner]?.repeatSlowPart(slow, &context)
-        tidy(owner, context.limits, now: context.now)
+        tidy(owner, &context)
     }
 
     /// Takes a wake that is due.

@@ -170,8 +170,8 @@ extension GatewayTransfers {
         _ complete: Complete, at attachment: Attachment, _ context: inout GatewayContext
     ) {
         guard let session = slots[attachment]?.session else { return }
-        let list = slots[attachment]?.list.takeWhole()
-        sessions[session]?.receivedComplete(complete, list: list, from: attachment, &context)
+        let list = slots.takeList(at: attachment)
+        sessions.receivedComplete(complete, list: list, of: session, from: attachment, &context)
         settle(&context)
         tidy(session, &context)
     }
@@ -193,7 +193,7 @@ extension GatewayTransfers {
             return slots.refuse(.noRoom(context.limits), at: attachment, &context)
         }
         slots[attachment] = SessionSlot(session: token.session, stage: .aborting)
-        sessions[token.session]?.receivedAbort(from: attachment, &context)
+        sessions.receivedAbort(of: token.session, from: attachment, &context)
         settle(&context)
         tidy(token.session, &context)
     }

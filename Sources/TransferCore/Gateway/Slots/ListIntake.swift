@@ -16,8 +16,9 @@ package import WireProtocol
 ///     whole      a page is the whole next list                           whole
 ///     whole      COMPLETE, or the slot opens                             empty
 ///
-/// The budget stays reserved after the entries were taken, because the session still holds the entries in memory.
-/// `release` frees the budget when the slot opens or closes.
+/// The budget of announced entries stays reserved after the gateway has taken them, because the session still holds
+/// them in memory. `release` frees it when the slot opens or closes. The budget of the list before COMPLETE goes to the
+/// session with the list.
 package struct ListIntake: Hashable, Sendable {
     /// The phases of one slot's list, as the table in the comment on `ListIntake` lists them.
     package enum Phase: Hashable, Sendable {
@@ -119,10 +120,13 @@ package struct ListIntake: Hashable, Sendable {
 
     /// COMPLETE has arrived: takes the list that belongs to it.
     ///
-    /// - Returns: the list; `nil` if its last page is missing.
-    package mutating func takeWhole() -> [PartListEntry]? {
+    /// - Returns: the list, and the bytes of the budget that are the caller's from now on; `nil` if the last page of the
+    ///   list is missing.
+    package mutating func takeWhole() -> (entries: [PartListEntry], bytesReserved: UInt64)? {
         defer { empty() }
-        return phase == .whole ? entries : nil
+        guard phase == .whole else { return nil }
+        defer { bytesReserved = 0 }
+        return (entries, bytesReserved)
     }
 
     /// Empties the list when its slot opens or closes.

@@ -140,6 +140,17 @@ struct SlotTable: Hashable {
         connections[attachment.connection]?.sessions[attachment.slot]?.received(page, of: device, &context)
     }
 
+    /// COMPLETE has arrived: takes the list before it.
+    ///
+    /// - Returns: `nil` if the last page of the list is missing.
+    mutating func takeList(at attachment: Attachment) -> CompleteList? {
+        guard let device = device(on: attachment.connection), let list = self[attachment]?.list.takeWhole() else {
+            return nil
+        }
+        return CompleteList(
+            entries: list.entries, memory: MemoryHolding(device: device, bytes: list.bytesReserved))
+    }
+
     /// Frees the budget of the list in a slot.
     mutating func releaseList(at attachment: Attachment, _ context: inout GatewayContext) {
         guard let device = device(on: attachment.connection), let bytes = self[attachment]?.list.release() else {

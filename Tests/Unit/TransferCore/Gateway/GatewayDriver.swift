@@ -1,3 +1,4 @@
+import Testing
 import TransferCommon
 import TransferCore
 import TransferCoreSupport
@@ -137,7 +138,15 @@ struct GatewayDriver {
         return collect()
     }
 
+    /// Expects that the owners of memory hold what is reserved, as `GatewayHost` does in simulations.
+    private func expectOneAccount() {
+        let owned = machine.bytesOwned
+        let isTrue = owned.allSatisfy { machine.use(of: $0.key).bytesReserved == $0.value }
+        #expect(isTrue && owned.values.reduce(0, +) == machine.bytesReserved)
+    }
+
     private mutating func collect() -> [GatewayAction] {
+        expectOneAccount()
         var taken = machine.takeActions()
         var renewals: [StoreRequestID] = []
         for action in taken {

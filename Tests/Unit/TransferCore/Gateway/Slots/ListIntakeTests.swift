@@ -88,10 +88,20 @@ import WireProtocol
     @Test func listBeforeCompleteBeginsAnewAfterItsLastPage() {
         var intake = Self.intake(Self.page(0..<3, isLast: true))
         #expect(Self.add(Self.page(0..<1, isLast: false), to: &intake) == .fits(excess: 0))
-        #expect(intake.takeWhole() == nil)
+        #expect(intake.takeWhole()?.entries == nil)
         #expect(Self.add(Self.page(0..<2, isLast: true), to: &intake) == .fits(excess: 0))
-        #expect(intake.takeWhole() == Array(Self.entries.prefix(2)))
-        #expect(intake.takeWhole() == nil)
+        #expect(intake.takeWhole()?.entries == Array(Self.entries.prefix(2)))
+        #expect(intake.takeWhole()?.entries == nil)
+    }
+
+    /// The budget of the list goes to the session of COMPLETE, and the slot keeps nothing of it.
+    @Test func completeTakesTheBudgetWithTheList() {
+        var intake = Self.intake(Self.page(0..<3, isLast: true))
+        #expect(intake.takeWhole()?.bytesReserved == ListIntake.bytes(announced: 3))
+        #expect(intake.bytesReserved == 0 && intake.release() == 0)
+        #expect(Self.add(Self.page(0..<1, isLast: false), to: &intake) == .fits(excess: ListIntake.bytes(announced: 1)))
+        #expect(intake.takeWhole()?.entries == nil)
+        #expect(intake.release() == ListIntake.bytes(announced: 1))
     }
 
     @Test func listBeforeCompleteHasNoMorePartsThanASession() {
