@@ -61,7 +61,7 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Memory
 
-    /// Memory for parts and part lists, in all and for one device.
+    /// Memory for parts, part lists and tables of stored parts, in all and for one device. `Reservations` divides it.
     package var budgetBytes: UInt64 = 64 << 20
     package var budgetBytesPerDevice: UInt64 = 48 << 20
     /// How many bytes of a part the gateway may hold until the store takes them.
@@ -99,10 +99,10 @@ package struct GatewayLimits: Hashable, Sendable {
     /// is enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
-    /// How many bytes the slow parts of all devices may hold together while the budget is too full for other parts:
-    /// half of the budget. A part is slow if it received fewer bytes in a whole window than it holds. Beyond the limit,
-    /// the gateway evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
-    package var slowBytesMax: UInt64 { budgetBytes / 2 }
+    /// What the slow parts of all devices may hold together while the budget is too full for other parts: half of what
+    /// parts may hold. A part is slow if it took in fewer bytes in a whole window than it holds. Beyond the limit, the
+    /// gateway evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
+    package var slowBytesMax: UInt64 { Reservations.dataMax(of: budgetBytes) / 2 }
 
     // MARK: Reading objects back, PROVE and REPORT
 
@@ -169,9 +169,11 @@ package struct GatewayLimits: Hashable, Sendable {
         ProgressCheck.Limits(window: progressWindow, bytesMin: progressBytesMin, slowBytesMax: slowBytesMax)
     }
 
-    /// The window that the gateway grants to a part: at most half of each budget, so that there is always room for one
-    /// part.
-    var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
+    /// The window that the gateway grants to a part: at most half of what parts may hold of each budget, so that there
+    /// is always room for one part.
+    var partWindowBytes: UInt64 {
+        max(min(windowBytes, Reservations.dataMax(of: min(budgetBytes, budgetBytesPerDevice)) / 2), 1)
+    }
 
     /// How many bytes one read-back reserves in the budget: enough for the piece of the object that is being hashed.
     var readBackBytes: UInt64 { shareOfBudget(atMost: 256 << 10) }

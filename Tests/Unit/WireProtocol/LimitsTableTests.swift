@@ -31,7 +31,9 @@ import WireProtocol
         #expect(table.isSuperset(of: told))
     }
 
-    private var told: [String] {
+    private var told: [String] { toldOfPeers + toldOfMemory + toldOfParts + toldOfBreaker }
+
+    private var toldOfPeers: [String] {
         [
             "connections without HELLO: \(grouped(limits.unauthenticatedPeersMax))",
             "the same, of one address: \(grouped(limits.unauthenticatedPeersPerAddressMax))",
@@ -60,8 +62,22 @@ import WireProtocol
             "frames of a device at once: \(grouped(Int(limits.framesAtOnce)))",
             "frames of a device a second: \(grouped(Int(limits.framesPerSecond)))",
             "the least that they wait: \(limits.framePause.components.attoseconds / 1_000_000_000_000_000) ms",
-            "memory for parts and lists: \(size(limits.budgetBytes))",
+        ]
+    }
+
+    private var toldOfMemory: [String] {
+        let parts = Reservations.dataMax(of: limits.budgetBytes)
+        let tables = Reservations.tablesMax(of: limits.budgetBytes)
+        return [
+            "memory for parts, lists and tables of stored parts: \(size(limits.budgetBytes))",
             "the same, of a device: \(size(limits.budgetBytesPerDevice))",
+            "parts and lists, of this memory: \(size(parts))",
+            "tables of stored parts, of this memory: \(size(tables))",
+        ]
+    }
+
+    private var toldOfParts: [String] {
+        [
             "window of a part: \(size(limits.windowBytes))",
             "initial credit of a connection: \(size(UInt64(limits.initialCreditBytes))) or 0",
             "chunk, decompressed: \(size(UInt64(limits.chunkBytesMax)))",
@@ -79,7 +95,7 @@ import WireProtocol
             "store asked before a session is lost: \(limits.lossChecks) times, "
                 + "\(seconds(limits.lossCheckInterval)) apart and \(seconds(limits.lossCheckInterval)) more each time",
             "tries of one completion: \(limits.completionAttempts)",
-        ] + toldOfBreaker
+        ]
     }
 
     private var toldOfBreaker: [String] {

@@ -36,6 +36,15 @@ package struct ByteBudget: Hashable, Sendable {
     /// Whether `bytes` exceed the bytes that all devices together leave free.
     func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
 
+    /// The devices that hold bytes, the one that holds most first. The fingerprint decides between equals, so that the
+    /// order is always the same.
+    var holders: [SHA256Digest] {
+        byDevice.sorted { left, right in
+            left.value != right.value
+                ? left.value > right.value : left.key.bytes.lexicographicallyPrecedes(right.key.bytes)
+        }.map(\.key)
+    }
+
     /// Bytes that one device holds.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { byDevice[device] ?? 0 }
 }

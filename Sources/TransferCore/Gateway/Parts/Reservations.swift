@@ -7,8 +7,10 @@ package import TransferCommon
 ///     enough  a reservation fails although its device is within its own limit    short
 ///     short   the gateway has evicted a slow part, or found none to evict        enough
 ///
-/// Initial credit is reserved when its connection opens. Undecided bytes are counted against this credit. They take no
-/// further budget until their part is decided.
+/// - Initial credit is reserved when its connection opens. Undecided bytes are counted against this credit. They take
+///   no further budget until their part is decided.
+/// - Tables of stored parts hold at most half of each budget. Everything else (parts, lists, initial credit,
+///   read-backs) holds at most three quarters, so that it cannot keep the tables of new sessions out.
 package struct Reservations: Hashable, Sendable {
     /// Whether the budget of all devices together is short. The table in the comment on `Reservations` lists these
     /// states.
@@ -19,6 +21,8 @@ package struct Reservations: Hashable, Sendable {
 
     package private(set) var state = State.enough
     private var budget: ByteBudget
+    /// What the tables of stored parts hold of the budget.
+    private var tables: ByteBudget
     /// The lists of completions whose sessions were aborted, until the store has answered the calls that carry them.
     private var lists: [StoreRequestID: MemoryHolding] = [:]
     private var undecidedBytes: [ConnectionID: UInt64] = [:]
@@ -26,6 +30,7 @@ package struct Reservations: Hashable, Sendable {
 
     package init(bytesMax: UInt64) {
         budget = ByteBudget(bytesMax: bytesMax)
+        tables = ByteBudget(bytesMax: Self.tablesMax(of: bytesMax))
     }
 
     // MARK: Budget
@@ -35,28 +40,43 @@ package struct Reservations: Hashable, Sendable {
     /// What one device holds.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { budget.bytesReserved(device: device) }
 
-    /// Reserves all of `bytes` or none of them.
+    /// What everything but tables may hold of a budget.
+    package static func dataMax(of bytesMax: UInt64) -> UInt64 { bytesMax - bytesMax / 4 }
+
+    /// What tables of stored parts may hold of a budget.
+    package static func tablesMax(of bytesMax: UInt64) -> UInt64 { bytesMax / 2 }
+
+    /// Reserves all of `bytes` or none of them, for anything but a table of stored parts.
     ///
     /// - Parameter deviceMax: the number of bytes that the device may hold, including `bytes`.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
-        if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
         // If the device has reached its own limit, evicting parts of other devices would not help it.
-        if isWithinOwnLimit(bytes, device: device, deviceMax: deviceMax), budget.isShort(of: bytes) { state = .short }
+        guard isWithinOwnLimit(bytes, device: device, deviceMax: deviceMax) else { return false }
+        let isRoom = dataBytes.isRoom(for: bytes, in: Self.dataMax(of: budget.bytesMax))
+        if isRoom, budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
+        state = .short
         return false
     }
 
     /// Whether the device's own limit leaves room for that many more bytes.
     package func isWithinOwnLimit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
-        bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
+        budget.bytesReserved(device: device).isRoom(for: bytes, in: deviceMax)
+            && dataBytes(of: device).isRoom(for: bytes, in: Self.dataMax(of: deviceMax))
     }
 
     /// Reserves the initial credit of a connection, completely or not at all. Refuses it if more than half of the whole
     /// budget, or of the device's, would then be reserved.
     package mutating func reserveCredit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
-        guard budget.bytesReserved + bytes <= budget.bytesMax / 2,
-            budget.bytesReserved(device: device) + bytes <= deviceMax / 2
+        guard dataBytes.isRoom(for: bytes, in: Self.dataMax(of: budget.bytesMax) / 2),
+            dataBytes(of: device).isRoom(for: bytes, in: Self.dataMax(of: deviceMax) / 2)
         else { return false }
         return budget.reserve(bytes, device: device, deviceMax: deviceMax)
+    }
+
+    private var dataBytes: UInt64 { budget.bytesReserved - tables.bytesReserved }
+
+    private func dataBytes(of device: SHA256Digest) -> UInt64 {
+        budget.bytesReserved(device: device) - tables.bytesReserved(device: device)
     }
 
     /// Frees reserved bytes, but no more than the device holds.
@@ -72,6 +92,36 @@ package struct Reservations: Hashable, Sendable {
     /// Ends the shortage, because the gateway has evicted a slow part, or found none to evict.
     package mutating func madeRoom() {
         state = .enough
+    }
+
+    // MARK: Tables of stored parts
+
+    /// The devices that have tables, the one whose tables hold most first.
+    package var tableHolders: [SHA256Digest] { tables.holders }
+
+    /// What the tables of a device hold.
+    package func tableBytes(device: SHA256Digest) -> UInt64 { tables.bytesReserved(device: device) }
+
+    /// Reserves the memory of a table of stored parts, completely or not at all.
+    ///
+    /// - Parameter deviceMax: the number of bytes that the device may hold, of which tables may take half.
+    package mutating func reserveTable(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
+        guard tables.reserve(bytes, device: device, deviceMax: Self.tablesMax(of: deviceMax)) else { return false }
+        if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
+        tables.release(bytes, device: device)
+        return false
+    }
+
+    /// Whether a device may have another table, as far as its own limit is concerned.
+    package func isTableWithinOwnLimit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
+        budget.bytesReserved(device: device).isRoom(for: bytes, in: deviceMax)
+            && tableBytes(device: device).isRoom(for: bytes, in: Self.tablesMax(of: deviceMax))
+    }
+
+    /// Frees memory of a table.
+    package mutating func releaseTable(_ holding: MemoryHolding) {
+        tables.release(holding.bytes, device: holding.device)
+        budget.release(holding.bytes, device: holding.device)
     }
 
     // MARK: Calls to the store
@@ -121,4 +171,9 @@ package struct Reservations: Hashable, Sendable {
     package mutating func closed(_ id: ConnectionID) {
         undecidedBytes[id] = nil
     }
+}
+
+extension UInt64 {
+    /// Whether so many more bytes than these fit into a limit.
+    fileprivate func isRoom(for bytes: UInt64, in limit: UInt64) -> Bool { self <= limit && bytes <= limit - self }
 }

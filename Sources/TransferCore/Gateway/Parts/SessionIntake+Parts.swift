@@ -125,9 +125,9 @@ extension SessionIntake {
     mutating func receivedPartAnswer(
         _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
     ) -> SessionStep? {
-        guard let (part, result) = parts.receivedAnswer(answer, part: number, listed: slots.listedMax) else {
-            return nil
-        }
+        let keepsETag = memory.extendTable(for: answer, digest: parts[number]?.offer.digest, &context)
+        let answered = parts.receivedAnswer(answer, part: number, listed: slots.listedMax, keepsETag: keepsETag)
+        guard let (part, result) = answered else { return nil }
         context.release(part, of: device)
         switch result {
         case .stored(let stored): if let owner = part.owner { context.send(.stored(stored), to: owner) }

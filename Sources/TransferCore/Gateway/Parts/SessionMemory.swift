@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// Memory that is reserved in the budget, and the device to which it is charged. The device is that of the connection
-/// for which the memory was reserved, even if its session belongs to another key of the device later.
+/// Memory that is reserved in the budget, and the device to which it is charged. That may be an earlier key of the
+/// session's device.
 package struct MemoryHolding: Hashable, Sendable {
     package let device: SHA256Digest
     package var bytes: UInt64
@@ -13,7 +13,8 @@ package struct MemoryHolding: Hashable, Sendable {
     }
 }
 
-/// The whole list that has arrived before COMPLETE, with its memory. The session that takes the list releases the memory.
+/// The whole list that has arrived before COMPLETE, with its memory. The session that takes the list releases the
+/// memory.
 struct CompleteList: Hashable {
     let entries: [PartListEntry]
     let memory: MemoryHolding
@@ -21,20 +22,87 @@ struct CompleteList: Hashable {
 
 /// What a session holds in the budget besides its parts.
 package struct SessionMemory: Hashable, Sendable {
+    /// The table of stored parts; `nil` if the session needs none.
+    package private(set) var table: MemoryHolding?
     /// The list that the session completes its upload with.
     package private(set) var list: MemoryHolding?
 
-    package init() {}
+    /// - Parameter table: the memory of the table of stored parts, which is reserved already; `nil` for a file of one
+    ///   part, and for a session that is only aborted.
+    package init(table: MemoryHolding? = nil) {
+        self.table = table
+    }
 
-    package var holdings: [MemoryHolding] { [list].compactMap { $0 } }
+    /// The most parts that the table has room for.
+    package var partsMax: Int { Int(clamping: (table?.bytes ?? 0) / StoredParts.recordBytes) }
+
+    // MARK: The table of stored parts
+
+    /// Another session takes over the table.
+    package mutating func takeTable() -> SessionMemory {
+        defer { table = nil }
+        return SessionMemory(table: table)
+    }
+
+    /// The session is another device's now, to which the table is charged if that device has room for it.
+    mutating func moveTable(to device: SHA256Digest, _ context: inout GatewayContext) {
+        guard let held = table, held.device != device else { return }
+        let deviceMax = context.limits(of: device).budgetBytesPerDevice
+        context.reservations.releaseTable(held)
+        if context.reservations.reserveTable(held.bytes, device: device, deviceMax: deviceMax) {
+            table = MemoryHolding(device: device, bytes: held.bytes)
+        } else {
+            _ = context.reservations.reserveTable(held.bytes, device: held.device, deviceMax: .max)
+        }
+    }
+
+    /// Reserves memory for the ETags of parts that the store has listed, as far as they have an unusual form.
+    ///
+    /// - Returns: whether the memory is reserved.
+    mutating func extendTable(for listing: [PartListEntry], _ context: inout GatewayContext) -> Bool {
+        extendTable(by: StoredParts.longETagBytes(of: listing), &context)
+    }
+
+    /// The same for a part that the store has taken.
+    mutating func extendTable(
+        for answer: StoreAnswer, digest: SHA256Digest?, _ context: inout GatewayContext
+    ) -> Bool {
+        extendTable(by: StoredParts.longETagBytes(of: answer, digest: digest), &context)
+    }
+
+    private mutating func extendTable(by bytes: UInt64, _ context: inout GatewayContext) -> Bool {
+        guard bytes > 0 else { return true }
+        guard let device = table?.device else { return false }
+        let deviceMax = context.limits(of: device).budgetBytesPerDevice
+        guard context.reservations.reserveTable(bytes, device: device, deviceMax: deviceMax) else { return false }
+        table?.bytes += bytes
+        return true
+    }
+
+    /// Called after each event: frees what the session does not need any more.
+    ///
+    /// - Parameters:
+    ///   - tableBytes: the memory that the table needs.
+    ///   - keepsList: whether the session completes its upload with the list.
+    mutating func settle(tableBytes: UInt64, keepsList: Bool, _ reservations: inout Reservations) {
+        shrinkTable(to: tableBytes, &reservations)
+        if !keepsList { releaseList(&reservations) }
+    }
+
+    private mutating func shrinkTable(to bytes: UInt64, _ reservations: inout Reservations) {
+        guard let held = table, held.bytes > bytes else { return }
+        reservations.releaseTable(MemoryHolding(device: held.device, bytes: held.bytes - bytes))
+        table = bytes > 0 ? MemoryHolding(device: held.device, bytes: bytes) : nil
+    }
+
+    // MARK: The list of a completion
 
     /// The session completes its upload with a list, whose memory is reserved already.
     package mutating func takes(_ list: MemoryHolding) {
         self.list = list
     }
 
-    /// The session does not complete its upload any more.
-    package mutating func releaseList(_ reservations: inout Reservations) {
+    private mutating func releaseList(_ reservations: inout Reservations) {
         guard let list else { return }
         reservations.release(list)
         self.list = nil

@@ -8,22 +8,26 @@ extension SessionParts {
 
     /// Removes a part, because the store has answered its call.
     ///
-    /// - Parameter listed: the number of parts that an agent has listed when it resumed.
-    /// - Returns: the removed part, and what the session does.
+    /// - Parameters:
+    ///   - listed: the number of parts that an agent has listed when it resumed.
+    ///   - keepsETag: whether the memory of the part's ETag is reserved.
     package mutating func receivedAnswer(
-        _ answer: StoreAnswer, part number: PartNumber, listed: Int
+        _ answer: StoreAnswer, part number: PartNumber, listed: Int, keepsETag: Bool = true
     ) -> (part: IncomingPart, result: OnAnswer)? {
         guard let part = table[number] else { return nil }
         defer { table[number] = nil }
-        return (part, result(of: answer, to: part, listed: listed))
+        return (part, result(of: answer, to: part, listed: listed, keepsETag: keepsETag))
     }
 
-    private mutating func result(of answer: StoreAnswer, to part: IncomingPart, listed: Int) -> OnAnswer {
+    private mutating func result(
+        of answer: StoreAnswer, to part: IncomingPart, listed: Int, keepsETag: Bool
+    ) -> OnAnswer {
         let offer = part.offer
         let content = ContentEvidence.wholeDigest(offer.digest)
         switch answer {
         case .partStored(let etag):
-            stored.confirmed(PartListEntry(part: offer.part, size: offer.size, digest: offer.digest, etag: etag))
+            let entry = PartListEntry(part: offer.part, size: offer.size, digest: offer.digest, etag: etag)
+            stored.confirmed(entry, keepsLongETag: keepsETag)
             return .stored(Stored(part: offer.part, etag: etag))
         case .objectStored(let object):
             // The store has all bytes of the part, and the gateway or the store has compared their digest.
@@ -94,14 +98,14 @@ extension SessionParts {
 
     // MARK: Stored parts
 
-    /// Takes over the store's list of the parts, because the session resumes.
-    package mutating func listed(_ listing: [PartListEntry]) {
-        stored.listed(listing, plan: plan)
+    /// The store has listed the parts of a session that resumes.
+    package mutating func listed(_ listing: [PartListEntry], keepsETags: Bool = true) {
+        stored.listed(listing, plan: plan, keepsLongETags: keepsETags)
     }
 
-    /// Takes over the store's list of the parts, because the session is adopted.
-    package mutating func adopted(_ listing: [PartListEntry]) {
-        stored.adopted(listing, plan: plan)
+    /// The store has listed the parts of a session that is adopted.
+    package mutating func adopted(_ listing: [PartListEntry], keepsETags: Bool = true) {
+        stored.adopted(listing, plan: plan, keepsLongETags: keepsETags)
     }
 
     /// The store holds these parts with other content or another ETag, or does not hold them.

@@ -97,10 +97,10 @@ package struct SessionParts: Hashable, Sendable {
     /// until the store has answered it.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
 
-    /// A session without parts.
-    package init(plan: PartPlan) {
+    /// A session without parts. Memory is reserved for `partsMax` stored ones.
+    package init(plan: PartPlan, partsMax: Int) {
         self.plan = plan
-        self.stored = StoredParts(partsMax: plan.isOnePart ? 0 : Int(plan.partCount ?? WireLimits.partsMax))
+        self.stored = StoredParts(partsMax: partsMax)
     }
 
     // MARK: Read-outs

@@ -71,6 +71,12 @@ package struct StoredParts: Hashable, Sendable {
         entries.reduce(0) { $0 + CompactETag($1.etag, digest: $1.digest).outsideBytes }
     }
 
+    /// The same of a part that the store has taken.
+    package static func longETagBytes(of answer: StoreAnswer, digest: SHA256Digest?) -> UInt64 {
+        guard case .partStored(let etag) = answer else { return 0 }
+        return CompactETag(etag, digest: digest).outsideBytes
+    }
+
     /// A stored part; `nil` if the part is unknown, or if the budget had no room for its ETag.
     package subscript(part: PartNumber) -> PartListEntry? {
         let place = place(of: part)

@@ -33,9 +33,9 @@ struct GatewaySession: Hashable {
     /// The offered parts, until the store has answered or the gateway gives them up.
     var parts: PartTable { intake.parts.table }
 
-    init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
+    init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool, memory: SessionMemory) {
         self.target = SessionTarget(device: device, facts: facts, plan: plan, compares: compares)
-        self.intake = SessionIntake(plan: plan, device: device.fingerprint)
+        self.intake = SessionIntake(plan: plan, device: device.fingerprint, memory: memory)
     }
 
     // MARK: Beginning
@@ -275,7 +275,7 @@ struct GatewaySession: Hashable {
             context.actions.append(.note(.opened(id, device: device.name, key: facts.key)))
             open(&context)
         case .resume(let stored):
-            intake.parts.listed(stored)
+            intake.parts.listed(stored, keepsETags: intake.memory.extendTable(for: stored, &context))
             doubt.resumed()
             context.resumed(id, of: device, key: facts.key)
             open(&context)

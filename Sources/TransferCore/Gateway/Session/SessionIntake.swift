@@ -11,12 +11,13 @@ struct SessionIntake: Hashable {
     var slots = AttachedSlots()
     var parts: SessionParts
     /// What the session holds besides the memory of its parts.
-    var memory = SessionMemory()
+    var memory: SessionMemory
     /// The device to which the budget of the parts is charged.
     private(set) var device: SHA256Digest
 
-    init(plan: PartPlan, device: SHA256Digest) {
-        self.parts = SessionParts(plan: plan)
+    init(plan: PartPlan, device: SHA256Digest, memory: SessionMemory) {
+        self.parts = SessionParts(plan: plan, partsMax: memory.partsMax)
+        self.memory = memory
         self.device = device
     }
 
@@ -144,7 +145,7 @@ struct SessionIntake: Hashable {
     mutating func adopt(
         _ opening: SessionIntake, listed: [PartListEntry], _ target: SessionTarget, _ context: inout GatewayContext
     ) {
-        parts.adopted(listed)
+        parts.adopted(listed, keepsETags: memory.extendTable(for: listed, &context))
         slots.takeOver(opening.slots)
         var opening = opening
         for number in opening.parts.table.numbers() {

@@ -29,8 +29,10 @@ struct SessionTable: Hashable {
     /// For each session, its device and the bytes of the budget that its parts hold.
     var bytesReserved: [(device: SHA256Digest, bytes: UInt64)] {
         sessions.values.flatMap { session in
-            [(session.device.fingerprint, session.parts.bytesReserved)]
-                + session.intake.memory.holdings.map { ($0.device, $0.bytes) }
+            let memory = session.intake.memory
+            let table = memory.table.map { ($0.device, session.intake.parts.stored.memoryBytes) }
+            let list = session.phase.work?.isOfComplete == true ? memory.list.map { ($0.device, $0.bytes) } : nil
+            return [(session.device.fingerprint, session.parts.bytesReserved)] + [table, list].compactMap { $0 }
         }
     }
 
@@ -42,7 +44,8 @@ struct SessionTable: Hashable {
     }
 
     private mutating func remove(_ session: GatewaySession, _ context: inout GatewayContext) {
-        for holding in session.intake.memory.holdings { context.reservations.release(holding) }
+        var memory = session.intake.memory
+        memory.settle(tableBytes: 0, keepsList: false, &context.reservations)
         sessions[session.id] = nil
         planned[session.id] = nil
         counts.remove(session.device.fingerprint)
@@ -73,8 +76,10 @@ struct SessionTable: Hashable {
             let message = refusal.cause == .full ? "the store is full" : "the store is not available"
             return SessionRefused(refusal.cause.code, retryAfter: refusal.retryAfter, message: message)
         }
-        guard makeRoom(for: device, &context) else { return .noRoom(context.limits) }
-        add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
+        guard makeRoom(for: device, &context), let memory = reserveTable(for: plan, of: device, &context) else {
+            return .noRoom(context.limits)
+        }
+        add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares, memory: memory))
         return nil
     }
 
@@ -86,22 +91,24 @@ struct SessionTable: Hashable {
 
     /// Makes the session of a token, if the gateway does not know it.
     ///
+    /// - Parameter isForAbort: whether the session is only aborted, so that it needs no table of stored parts.
     /// - Returns: whether the gateway has the session.
     mutating func restore(
-        _ token: SessionToken, of device: AuthorisedDevice, _ context: inout GatewayContext
+        _ token: SessionToken, of device: AuthorisedDevice, isForAbort: Bool, _ context: inout GatewayContext
     ) -> Bool {
         guard sessions[token.session] == nil else {
             changeDevice(of: token.session, to: device, &context)
             return true
         }
         guard makeRoom(for: device, &context),
-            let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes)
+            let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
+            let memory = isForAbort ? SessionMemory() : reserveTable(for: plan, of: device, &context)
         else { return false }
         let facts = SessionRecord(
             device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
         // `compares` is false because only SESSION OPEN can announce that the agent compares.
-        add(GatewaySession(device: device, facts: facts, plan: plan, compares: false))
+        add(GatewaySession(device: device, facts: facts, plan: plan, compares: false, memory: memory))
         return true
     }
 
@@ -151,6 +158,7 @@ struct SessionTable: Hashable {
     ) {
         guard let known = sessions[id]?.device, known != device else { return }
         sessions[id]?.changeDevice(to: device, &context)
+        sessions[id]?.intake.memory.moveTable(to: device.fingerprint, &context)
         counts.remove(known.fingerprint)
         counts.add(device.fingerprint)
     }
@@ -179,13 +187,23 @@ struct SessionTable: Hashable {
         return hasRoom()
     }
 
+    /// The sessions that have a table of stored parts, which is charged to a device.
+    func sessions(withTableOf device: SHA256Digest) -> [GatewaySession] {
+        sessions.values.filter { $0.intake.memory.table?.device == device }
+    }
+
+    /// Forgets a session whose memory is needed for another one.
+    mutating func forget(_ id: SessionID, _ context: inout GatewayContext) {
+        if let session = sessions[id] { remove(session, &context) }
+    }
+
     /// Called after each event that may have changed a session. Frees the memory that the session no longer needs.
     /// Forgets the session if nothing is left to remember; otherwise plans the next moment at which it has something to
     /// do.
     mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
-        if sessions[id]?.phase.work?.isOfComplete != true {
-            sessions[id]?.intake.memory.releaseList(&context.reservations)
-        }
+        let completes = sessions[id]?.phase.work?.isOfComplete == true
+        let tableBytes = sessions[id]?.intake.parts.stored.memoryBytes ?? 0
+        sessions[id]?.intake.memory.settle(tableBytes: tableBytes, keepsList: completes, &context.reservations)
         guard let session = sessions[id] else { return }
         guard !session.isForgettable(context.limits, now: context.now) else { return remove(session, &context) }
         guard let deadline = session.nextDeadline(context.limits) else { return }
@@ -214,7 +232,7 @@ struct SessionTable: Hashable {
     mutating func adoptIfFound(
         by id: SessionID, _ context: inout GatewayContext
     ) -> (adopted: SessionID, slots: [Attachment])? {
-        guard let session = sessions[id], let (record, listed) = session.found else { return nil }
+        guard var session = sessions[id], let (record, listed) = session.found else { return nil }
         // No slot waits for the answer any more, so nothing is adopted.
         guard !session.attached.isEmpty else {
             remove(session, &context)
@@ -228,10 +246,12 @@ struct SessionTable: Hashable {
             sessions[id]?.passOver(&context)
             return nil
         }
+        // Both sessions have the same terms, so the table of one has room for the parts of the other.
+        let memory = sessions[adopted] == nil ? session.intake.memory.takeTable() : SessionMemory()
         remove(session, &context)
         if sessions[adopted] == nil {
             let compares = session.target.writeGuard.compares
-            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares))
+            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares, memory: memory))
         }
         // The known session may have begun under an earlier key of the device.
         changeDevice(of: adopted, to: session.device, &context)

@@ -97,7 +97,7 @@ extension GatewayTransfers {
         _ context: inout GatewayContext
     ) {
         let listed = slots[attachment]?.list.takeAnnounced() ?? []
-        guard sessions.restore(token, of: device, &context) else {
+        guard sessions.restore(token, of: device, isForAbort: false, &context) else {
             return slots.refuse(.noRoom(context.limits), at: attachment, &context)
         }
         let question = AttachedSlot.Question.resume(listed: listed, asksForPartials: asksForPartials)
@@ -189,7 +189,7 @@ extension GatewayTransfers {
         guard slots.mayBegin(at: attachment, of: device, &context),
             let token = opened(abort.token, at: attachment, of: device, &context)
         else { return }
-        guard sessions.restore(token, of: device, &context) else {
+        guard sessions.restore(token, of: device, isForAbort: true, &context) else {
             return slots.refuse(.noRoom(context.limits), at: attachment, &context)
         }
         slots[attachment] = SessionSlot(session: token.session, stage: .aborting)

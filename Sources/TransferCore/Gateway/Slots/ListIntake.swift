@@ -120,8 +120,8 @@ package struct ListIntake: Hashable, Sendable {
 
     /// COMPLETE has arrived: takes the list that belongs to it.
     ///
-    /// - Returns: the list, and the bytes of the budget that are the caller's from now on; `nil` if the last page of the
-    ///   list is missing.
+    /// - Returns: the list, and the bytes of the budget that are the caller's from now on; `nil` if the last page of
+    ///   the list is missing.
     package mutating func takeWhole() -> (entries: [PartListEntry], bytesReserved: UInt64)? {
         defer { empty() }
         guard phase == .whole else { return nil }

@@ -51,4 +51,50 @@ extension EndToEndTests.HostileTests {
             }
         }
     }
+
+    /// A device resumes 64 sessions of 10,000 parts each, and holds them open. Their tables would take 41 MB. Half of
+    /// what the device may hold has room for 39 of them; the others are refused for now.
+    @Test func tablesOfManyLargeSessions() async throws {
+        let count: UInt64 = 64
+        try await Site.scripted(.minio) { site, s3 in
+            // The gateways that open the sessions have room for half of them each.
+            let (villain, tokens) = try await site.withGateway { gateway in
+                let villain = try await Villain(0, at: gateway.port, of: site)
+                return (villain, try await open(1...count / 2, villain))
+            }
+            let others = try await site.withGateway { gateway in
+                try await open(count / 2 + 1...count, villain.moved(to: gateway.port))
+            }
+            for upload in s3.uploads where upload.key.contains("villain-0/") {
+                for number in 1...10_000 { s3.replacePart(number, ofUpload: upload.id, [1]) }
+            }
+            try await Siege.lay("64 sessions of 10,000 parts", at: site) { port in
+                [villain.moved(to: port)]
+            } attack: { target in
+                let client = try await target.villains[0].enter()
+                for (index, token) in (tokens + others).enumerated() {
+                    let query = ResumeQuery(listedParts: 0, token: token, asksForPartials: true)
+                    try client.say(.resumeQuery(query), slot: Slot(UInt16(index + 1)))
+                }
+                try await client.wait("the tables to be full") { $0.resumedCount == 39 ? () : nil }
+                try await client.wait("a refusal") { heard in
+                    heard.frames.contains { if case .sessionRefused = $0 { true } else { false } } ? () : nil
+                }
+                await target.hold([client])
+            }
+        }
+    }
+
+    /// Opens sessions of 10,000 parts, and returns their tokens.
+    private func open(_ numbers: ClosedRange<UInt64>, _ villain: Villain) async throws -> [[UInt8]] {
+        let client = try await villain.enter()
+        var tokens: [[UInt8]] = []
+        for number in numbers {
+            let session = SessionID(high: 0xBAD, low: number)
+            let size = 10_000 * HostileClient.partBytes
+            tokens.append(try await client.open(session, size: size, key: "file-\(number)", slot: UInt16(number)))
+        }
+        await client.close()
+        return tokens
+    }
 }

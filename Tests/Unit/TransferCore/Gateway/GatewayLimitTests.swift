@@ -151,10 +151,10 @@ import WireProtocol
         let welcomes = (driver.connect(of: device) + driver.connect(other)).compactMap { action -> Welcome? in
             if case .send(_, _, .welcome(let welcome)) = action { welcome } else { nil }
         }
-        #expect(welcomes.map(\.initialCreditBytes) == [4_000, 20_000])
+        #expect(welcomes.map(\.initialCreditBytes) == [3_000, 18_000])
         // A part list takes 192 bytes for each part, and at most a quarter of the device's budget.
         #expect(welcomes.map(\.partsMax) == [10, 62])
-        #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 4_000)
+        #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 3_000)
         // Both connections offer the same parts. Only the device that has used up its own budget has to wait.
         var put: [ConnectionID: [ErrorCode]] = [:]
         for number in 1...5 {
@@ -166,8 +166,8 @@ import WireProtocol
                 put[id, default: []] += codes(answered)
             }
         }
-        #expect(put == [GatewayDriver.connection: [.busy], other: []])
-        #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 8_000)
+        #expect(put == [GatewayDriver.connection: [.busy, .busy], other: []])
+        #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 6_000)
     }
 
     @Test func changedLimitsEndTheConnections() {
@@ -315,12 +315,12 @@ import WireProtocol
         #expect(driver.data(offset: 600, bytes: 1) == .violation)
     }
 
-    /// A device's budget holds three parts of 600 bytes, and the gateway's budget holds four.
+    /// Three quarters of a device's budget hold three parts of 600 bytes, and those of the gateway's budget hold four.
     @Test func partsBeyondTheBudgetsAreDeferred() throws {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
-            $0.budgetBytes = 2_500
-            $0.budgetBytesPerDevice = 2_000
+            $0.budgetBytes = 3_334
+            $0.budgetBytesPerDevice = 2_667
         }
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
         driver.connect()
@@ -375,6 +375,7 @@ import WireProtocol
         driver.tick(after: driver.machine.limits.partGrace - .milliseconds(1))
         #expect(driver.machine.partsUnderWay == 1)
         driver.tick(after: .milliseconds(1))
-        #expect(driver.machine.partsUnderWay == 0 && driver.machine.bytesReserved == 0)
+        // The session is remembered with the table of its three parts.
+        #expect(driver.machine.partsUnderWay == 0 && driver.machine.bytesReserved == 3 * 64)
     }
 }

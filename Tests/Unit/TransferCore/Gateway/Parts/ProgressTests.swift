@@ -248,8 +248,9 @@ import WireProtocol
     private func crowded(slowParts: Int) throws -> GatewayDriver {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
-            $0.budgetBytes = 6_000
-            $0.budgetBytesPerDevice = 5_400
+            // Parts may take 6,000 bytes, and those of one device 5,400.
+            $0.budgetBytes = 8_000
+            $0.budgetBytesPerDevice = 7_200
         }
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
         driver.connect()
@@ -291,8 +292,8 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == before - 1)
         driver.frame(offer, slot: Slot(3), from: other)
         #expect(driver.machine.partsUnderWay == before)
-        // However often the offer is repeated, the gateway evicts slow parts only until they hold half of the budget: 5
-        // of 9 remain.
+        // However often the offer is repeated, the gateway evicts slow parts only until they hold 3,000 of 6,000 bytes:
+        // 5 of 9 remain.
         for _ in 0..<20 { driver.frame(offer, slot: Slot(3), from: other) }
         var interrupted = 1
         for number in 4...20 {
@@ -315,8 +316,9 @@ import WireProtocol
     @Test func aDevicesOnlyPartIsKept() throws {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
-            $0.budgetBytes = 1_200
-            $0.budgetBytesPerDevice = 1_200
+            // Parts may take 1,200 bytes.
+            $0.budgetBytes = 1_600
+            $0.budgetBytesPerDevice = 1_600
         }
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
         driver.connect()

@@ -28,7 +28,7 @@ import WireProtocol
     }
 
     private static func empty(size: UInt64 = 2_500) throws -> SessionParts {
-        SessionParts(plan: try #require(PartPlan(fileBytes: size, partBytes: 1_000)))
+        SessionParts(plan: try #require(PartPlan(fileBytes: size, partBytes: 1_000)), partsMax: 3)
     }
 
     private static func name(of parts: SessionParts) throws -> String {

@@ -31,6 +31,8 @@ import WireProtocol
     @Test func honestListIsAmongTheNextToBegin() {
         let count = 16_384
         var driver = GatewayDriver {
+            $0.budgetBytes = 64 << 20
+            $0.budgetBytesPerDevice = 48 << 20
             $0.sessionsMax = count + 1
             $0.sessionsPerDeviceMax = count
             $0.connectionsPerDeviceMax = 16
