@@ -48,7 +48,7 @@ extension SessionTable {
     /// first comes first.
     private func unattached(of device: SHA256Digest) -> [SessionID] {
         sessions(withTableOf: device).filter { $0.attached.isEmpty && $0.mayBeForgotten }
-            .sorted(by: GatewaySession.isOlder).map(\.id)
+            .sorted(by: Self.isOlder).map(\.id)
     }
 
     /// The open sessions that end for now so that another device gets a table: sessions of the device whose tables hold

@@ -181,7 +181,7 @@ struct SessionTable: Hashable {
             session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device)
         }
         // Forgets half of the remembered sessions at once, so that this search is not repeated for every new file.
-        for session in remembered.sorted(by: GatewaySession.isOlder).prefix((remembered.count + 1) / 2) {
+        for session in remembered.sorted(by: Self.isOlder).prefix((remembered.count + 1) / 2) {
             remove(session, &context)
         }
         return hasRoom()
@@ -195,6 +195,13 @@ struct SessionTable: Hashable {
     /// Forgets a session whose memory is needed for another one.
     mutating func forget(_ id: SessionID, _ context: inout GatewayContext) {
         if let session = sessions[id] { remove(session, &context) }
+    }
+
+    /// The order in which sessions are forgotten when room is needed. The id decides between equals, so that the order is
+    /// always the same.
+    static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
+        let never = Instant(nanoseconds: .max)
+        return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
     }
 
     /// Called after each event that may have changed a session. Frees the memory that the session no longer needs.
