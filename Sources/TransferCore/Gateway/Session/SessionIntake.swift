@@ -101,8 +101,7 @@ struct SessionIntake: Hashable {
             let refusal = SessionRefused.defect("the gateway cannot seal a token")
             return close(attachment, with: .sessionRefused(refusal), &context)
         }
-        let joins =
-            question.listed.isEmpty && !question.asksForPartials && slots.hasOpenSlot(besides: attachment)
+        let joins = question.listed.isEmpty && !question.asksForPartials && slots.hasOpenSlot(besides: attachment)
         let answer = ResumeAnswer(stored: parts.stored, listed: question.listed, joins: joins)
         let candidates = question == .open ? PartSet() : answer.candidates
         guard context.beginAnswer(candidates, at: attachment, of: device) else {
@@ -120,9 +119,7 @@ struct SessionIntake: Hashable {
         if parts.table.isWanted(by: attachment) { slots.expectOutcome(at: attachment, &context) }
     }
 
-    private mutating func namePartials(
-        to attachment: Attachment, except listed: [PartListEntry]
-    ) -> [PartialPart] {
+    private mutating func namePartials(to attachment: Attachment, except listed: [PartListEntry]) -> [PartialPart] {
         let partials = parts.namePartials(to: attachment, except: Set(listed.map(\.part)))
         // COMPLETE of a one-part file may refer to a part that was named instead of offered.
         for partial in partials { slots[attachment]?.offered(partial.part) }
