@@ -83,6 +83,7 @@ package struct StoredParts: Hashable, Sendable {
         return place.isTaken ? records[place.index].entry : nil
     }
 
+    /// Whether the store has the part, even if its ETag is not kept.
     package func contains(_ part: PartNumber) -> Bool { place(of: part).isTaken }
 
     /// The stored parts that a set lacks.

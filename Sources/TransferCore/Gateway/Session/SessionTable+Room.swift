@@ -3,7 +3,7 @@ import WireProtocol
 
 // Room for the tables of stored parts (specification §7.2).
 //
-// The memory of a whole table is reserved when its session begins. If tables grew while their sessions go on, sessions
+// The memory of a whole table is reserved when its session begins. If tables grew while their sessions run, sessions
 // that each have a part of their memory could all wait for the rest, and none would end.
 
 extension SessionTable {

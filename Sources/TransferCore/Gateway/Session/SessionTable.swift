@@ -197,8 +197,8 @@ struct SessionTable: Hashable {
         if let session = sessions[id] { remove(session, &context) }
     }
 
-    /// The order in which sessions are forgotten when room is needed. The id decides between equals, so that the order is
-    /// always the same.
+    /// The order in which sessions are forgotten when room is needed. The id decides between equals, so that the order
+    /// is always the same.
     static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
         let never = Instant(nanoseconds: .max)
         return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
@@ -208,10 +208,14 @@ struct SessionTable: Hashable {
     /// Forgets the session if nothing is left to remember; otherwise plans the next moment at which it has something to
     /// do.
     mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
-        let completes = sessions[id]?.phase.work?.isOfComplete == true
-        let tableBytes = sessions[id]?.intake.parts.stored.memoryBytes ?? 0
-        sessions[id]?.intake.memory.settle(tableBytes: tableBytes, keepsList: completes, &context.reservations)
-        guard let session = sessions[id] else { return }
+        guard var session = sessions[id] else { return }
+        // Most sessions hold neither, and a change in place allocates.
+        if session.intake.memory.table != nil || session.intake.memory.list != nil {
+            let completes = session.phase.work?.isOfComplete == true
+            let tableBytes = session.intake.parts.stored.memoryBytes
+            session.intake.memory.settle(tableBytes: tableBytes, keepsList: completes, &context.reservations)
+            sessions[id]?.intake.memory = session.intake.memory
+        }
         guard !session.isForgettable(context.limits, now: context.now) else { return remove(session, &context) }
         guard let deadline = session.nextDeadline(context.limits) else { return }
         if let planned = planned[id], planned <= deadline { return }

@@ -144,9 +144,10 @@ struct SlotTable: Hashable {
     ///
     /// - Returns: `nil` if the last page of the list is missing.
     mutating func takeList(at attachment: Attachment) -> CompleteList? {
-        guard let device = device(on: attachment.connection), let list = self[attachment]?.list.takeWhole() else {
-            return nil
-        }
+        // A one-part file has no list, and a change in place allocates.
+        guard self[attachment]?.list.phase != .empty, let device = device(on: attachment.connection),
+            let list = self[attachment]?.list.takeWhole()
+        else { return nil }
         return CompleteList(
             entries: list.entries, memory: MemoryHolding(device: device, bytes: list.bytesReserved))
     }
