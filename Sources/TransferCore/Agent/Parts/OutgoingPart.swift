@@ -105,7 +105,9 @@ package struct OutgoingPart: Hashable, Sendable {
     package private(set) var size: UInt64
     package private(set) var state = State.reading(earlier: nil)
     /// Whether the part counts against the concurrency.
-    package var isCounted: Bool
+    package private(set) var isCounted: Bool
+    /// Whether the part of a stream no longer counts, so that another upload has room.
+    package private(set) var isLent = false
     /// Highest offset that any attempt has written to a socket.
     package private(set) var reached: ByteOffset = 0
     /// Highest offset below which a gateway has received all bytes, in any attempt.
@@ -122,6 +124,12 @@ package struct OutgoingPart: Hashable, Sendable {
     package init(size: UInt64, isCounted: Bool) {
         self.size = size
         self.isCounted = isCounted
+    }
+
+    /// The part no longer counts against the concurrency.
+    mutating func lend() {
+        isCounted = false
+        isLent = true
     }
 }
 

@@ -71,7 +71,7 @@ extension PartTransfer {
     /// - Parameter isCounted: whether the part counts against the concurrency.
     /// - Returns: whether there was a part to take up.
     mutating func takeUp(in plan: PartPlan, isCounted: Bool, _ context: inout AgentContext) -> Bool {
-        guard !parts.awaitsList, let next = parts.takeUp(in: plan, isCounted: isCounted) else { return false }
+        guard !parts.readsNone, let next = parts.takeUp(in: plan, isCounted: isCounted) else { return false }
         if isCounted { context.partsUnderWay += 1 }
         context.actions.append(
             .readPart(

@@ -49,7 +49,7 @@ struct UploadParts: Hashable, Sendable {
     }
 
     /// Whether a list of candidates has been announced and is not complete. While it is incomplete, no part is read.
-    var awaitsList: Bool { named.awaitsList }
+    var readsNone: Bool { named.awaitsList || underWay.values.contains(where: \.isLent) }
 
     /// Whether every part of which a gateway may hold bytes is known.
     var knowsPartials: Bool { named.isComplete }

@@ -35,7 +35,7 @@ extension UploadNeeds {
         default:
             // Whether another part would be read if there were room for it.
             room =
-                !isSmall && exchange.lifecycle.mayTakeUp(exchange.session, limits) && !parts.awaitsList
+                !isSmall && exchange.lifecycle.mayTakeUp(exchange.session, limits) && !parts.readsNone
                 && parts.hasNext(in: exchange.session.plan)
         }
     }

@@ -102,6 +102,13 @@ package struct UploadSession: Hashable, Sendable {
     /// Whether the version of the file that the session uploads may still appear under the key later.
     var mayStillAppear: Bool { putLimit.ownVersion != .cannotAppear }
 
+    /// Whether the journal has to remember, when it deletes the upload's row, that the version may still appear. A file
+    /// may be stored although an earlier session of it, which was lost, is still being completed.
+    func mayStillAppear(after outcome: UploadOutcome) -> Bool {
+        if case .stored = outcome { return losses > 0 && mayStillAppear }
+        return outcome.forgetsUnknownOutcome && mayStillAppear
+    }
+
     /// Whether an earlier run began this session.
     package var isOfEarlierRun: Bool { request.saved?.session == id }
 

@@ -114,7 +114,7 @@ extension AgentUpload {
 
     private mutating func finish(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         forgetParts(&context)
-        if exchange.session.mayStillAppear, outcome.forgetsUnknownOutcome { context.journal(.mayStillAppear(id)) }
+        if exchange.session.mayStillAppear(after: outcome) { context.journal(.mayStillAppear(id)) }
         exchange.lifecycle.end(outcome, recordedBy: context.journal(.finished(id, outcome), awaitedBy: id))
     }
 }

@@ -44,7 +44,7 @@ package struct Reservations: Hashable, Sendable {
     package static func dataMax(of bytesMax: UInt64) -> UInt64 { bytesMax - bytesMax / 4 }
 
     /// What tables of stored parts may hold of a budget.
-    package static func tablesMax(of bytesMax: UInt64) -> UInt64 { bytesMax / 2 }
+    package static func tablesMax(of bytesMax: UInt64) -> UInt64 { bytesMax / 4 }
 
     /// Reserves all of `bytes` or none of them, for anything but a table of stored parts.
     ///

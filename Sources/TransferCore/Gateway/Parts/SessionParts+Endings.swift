@@ -92,9 +92,9 @@ extension SessionParts {
     }
 
     /// Forgets the stored parts, which an ended session no longer needs.
-    package mutating func forgetStored() {
-        stored = StoredParts(partsMax: 0)
-    }
+    package mutating func forgetStored() { beginAgain(partsMax: 0) }
+
+    package mutating func beginAgain(partsMax: Int) { stored = StoredParts(partsMax: partsMax) }
 
     // MARK: Stored parts
 

@@ -21,6 +21,12 @@ struct SessionIntake: Hashable {
         self.device = device
     }
 
+    /// Gives a refused session, which begins again, a table for its stored parts.
+    mutating func beginAgain(_ memory: SessionMemory) {
+        self.memory = memory
+        parts.beginAgain(partsMax: memory.partsMax)
+    }
+
     // MARK: Slots
 
     /// Charges the session to the new key of the device. Gives up the parts that the store has not taken, because their

@@ -26,16 +26,14 @@ extension SessionTable {
             context.reservations.isTableWithinOwnLimit(table.bytes, device: table.device, deviceMax: deviceMax)
         }
         // The device's own limit keeps the table out. Tables of other devices would not help.
-        for id in isWithinOwnLimit ? [] : unattached(of: table.device) where !isWithinOwnLimit { forget(id, &context) }
+        for id in isWithinOwnLimit ? [] : unattached([table.device]) where !isWithinOwnLimit { forget(id, &context) }
         guard isWithinOwnLimit else { return nil }
         if reserve(&context.reservations) { return SessionMemory(table: table) }
         // A session without a slot loses nothing: when its agent resumes it, the store lists its parts again. The
         // device whose tables hold most gives way first.
-        for holder in context.reservations.tableHolders {
-            for id in unattached(of: holder) {
-                forget(id, &context)
-                if reserve(&context.reservations) { return SessionMemory(table: table) }
-            }
+        for id in unattached(context.reservations.tableHolders) {
+            forget(id, &context)
+            if reserve(&context.reservations) { return SessionMemory(table: table) }
         }
         for id in givingWay(to: table, context.reservations) {
             interrupt(id, &context)
@@ -44,11 +42,25 @@ extension SessionTable {
         return nil
     }
 
-    /// The sessions of a device that have a table and no slot, and that may be forgotten. The one that lost its slot
-    /// first comes first.
-    private func unattached(of device: SHA256Digest) -> [SessionID] {
-        sessions(withTableOf: device).filter { $0.attached.isEmpty && $0.mayBeForgotten }
-            .sorted(by: Self.isOlder).map(\.id)
+    /// The sessions of these devices that have a table and no slot, and that may be forgotten, in the order of the
+    /// devices. Of one device, the session that lost its slot first comes first.
+    private func unattached(_ devices: [SHA256Digest]) -> [SessionID] {
+        let ranks = Dictionary(zip(devices, 0...)) { first, _ in first }
+        let found = sessions { ranks[$0] != nil }.filter { $0.attached.isEmpty && $0.mayBeForgotten }
+        let ranked = found.map { (rank: $0.intake.memory.table.flatMap { ranks[$0.device] } ?? 0, session: $0) }
+        return ranked.sorted {
+            $0.rank != $1.rank ? $0.rank < $1.rank : Self.isOlder($0.session, $1.session)
+        }.map(\.session.id)
+    }
+
+    /// Reserves the table of a session that was refused, and that begins again.
+    ///
+    /// - Returns: whether there was room.
+    mutating func renewTable(of id: SessionID, _ context: inout GatewayContext) -> Bool {
+        guard let session = self[id], session.phase == .new, session.intake.memory.table == nil else { return true }
+        guard let memory = reserveTable(for: session.plan, of: session.device, &context) else { return false }
+        self[id]?.intake.beginAgain(memory)
+        return true
     }
 
     /// The open sessions that end for now so that another device gets a table: sessions of the device whose tables hold
@@ -59,7 +71,7 @@ extension SessionTable {
             reservations.tableBytes(device: largest) > reservations.tableBytes(device: table.device) + table.bytes
         else { return [] }
         func bytes(_ session: GatewaySession) -> UInt64 { session.intake.memory.table?.bytes ?? 0 }
-        let open = sessions(withTableOf: largest).filter { $0.phase.isOpen }
+        let open = sessions { $0 == largest }.filter { $0.phase.isOpen }
         // If all of them together hold less than the new table, they would end in vain.
         guard open.reduce(0, { $0 + bytes($1) }) >= table.bytes else { return [] }
         return open.sorted { left, right in

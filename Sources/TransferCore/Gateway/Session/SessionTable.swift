@@ -70,7 +70,7 @@ struct SessionTable: Hashable {
                 return SessionRefused(.superseded, message: "the session has other terms, or is another device's")
             }
             changeDevice(of: open.session, to: device, &context)
-            return nil
+            return renewTable(of: open.session, &context) ? nil : .noRoom(context.limits)
         }
         if let refusal = context.breaker.openingRefusal(now: context.now) {
             let message = refusal.cause == .full ? "the store is full" : "the store is not available"
@@ -98,7 +98,7 @@ struct SessionTable: Hashable {
     ) -> Bool {
         guard sessions[token.session] == nil else {
             changeDevice(of: token.session, to: device, &context)
-            return true
+            return isForAbort || renewTable(of: token.session, &context)
         }
         guard makeRoom(for: device, &context),
             let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
@@ -187,9 +187,9 @@ struct SessionTable: Hashable {
         return hasRoom()
     }
 
-    /// The sessions that have a table of stored parts, which is charged to a device.
-    func sessions(withTableOf device: SHA256Digest) -> [GatewaySession] {
-        sessions.values.filter { $0.intake.memory.table?.device == device }
+    /// The sessions that have a table of stored parts, which is charged to a device that fits.
+    func sessions(withTableOf fits: (SHA256Digest) -> Bool) -> [GatewaySession] {
+        sessions.values.filter { $0.intake.memory.table.map { fits($0.device) } ?? false }
     }
 
     /// Forgets a session whose memory is needed for another one.
@@ -258,8 +258,10 @@ struct SessionTable: Hashable {
             return nil
         }
         // Both sessions have the same terms, so the table of one has room for the parts of the other.
-        let memory = sessions[adopted] == nil ? session.intake.memory.takeTable() : SessionMemory()
+        let hasTable = sessions[adopted].map { $0.phase != .new } ?? false
+        let memory = hasTable ? SessionMemory() : session.intake.memory.takeTable()
         remove(session, &context)
+        if sessions[adopted] != nil, !hasTable { sessions[adopted]?.intake.beginAgain(memory) }
         if sessions[adopted] == nil {
             let compares = session.target.writeGuard.compares
             add(GatewaySession(device: session.device, facts: record, plan: plan, compares: compares, memory: memory))
