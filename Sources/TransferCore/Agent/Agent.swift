@@ -65,10 +65,8 @@ extension Agent {
         context.connections[id]?.welcome?.capabilities.intersection(identity.capabilities) ?? []
     }
 
-    /// The next moment at which `tick` has something to do. Work that is already due, but cannot be done yet, waits for
-    /// another event and sets no deadline.
-    ///
-    /// An idle agent keeps its connections alive, so it has deadlines too.
+    /// When `tick` next has something to do. Work that is due but cannot be done yet waits for another event and sets
+    /// no deadline. An idle agent has deadlines too, because it keeps its connections alive.
     package var nextDeadline: Instant? {
         var next: Instant?
         switch phase {
@@ -86,9 +84,7 @@ extension Agent {
 // MARK: - Events
 
 extension Agent {
-    /// Handles one event.
-    ///
-    /// - Parameter now: the time of the event; never earlier than that of the event before.
+    /// Handles one event. Its time, `now`, is never earlier than that of the event before.
     package mutating func handle(_ event: AgentEvent, now: Instant) {
         if case .chunkEncoded(let plainBytes, let wireBytes) = event {
             return scheduler.chunkEncoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
@@ -134,7 +130,6 @@ extension Agent {
         return .proceed
     }
 
-    /// Does all that the events so far have made possible.
     private mutating func proceed() {
         switch phase {
         case .running:
@@ -201,7 +196,6 @@ extension Agent {
         }
     }
 
-    /// The connection is established, and HELLO is sent as its first frame.
     private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) -> AfterEvent {
         let limit = context.limits.connectLimit
         guard context.connections[id]?.established(by: gateway, within: limit, now: context.clock.now) == true else {
@@ -215,7 +209,6 @@ extension Agent {
         return .rest
     }
 
-    /// Pins a key, unless it is pinned already or the agent pins nothing.
     private mutating func pin(_ key: SHA256Digest, provedOn id: ConnectionID) {
         guard let list = pins.add(key, whileProved: context.connections[id]?.gateway?.fingerprint) else { return }
         context.actions.append(.keepPins(list))
@@ -286,7 +279,6 @@ extension Agent {
         end(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
     }
 
-    /// Sends ERROR to the gateway and closes the connection.
     private mutating func refuse(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
         context.actions.append(.send(id, .connection, .error(report)))
@@ -314,7 +306,6 @@ extension Agent {
         context.connections.add(AgentConnection(awayUntil: context.now + delay, failures: failures))
     }
 
-    /// Closes each connection whose gateway has sent GO AWAY, as soon as no work is under way on the connection.
     private mutating func closeWhereDone() {
         for id in context.connections.ids {
             guard case .leaving = context.connections[id]?.phase, !scheduler.isWorking(on: id, context) else {
@@ -344,14 +335,10 @@ extension Agent {
         return .rest
     }
 
-    /// Ends the run: every upload ends, and its state is kept for the next run.
+    /// Ends the run: every upload ends, and its state is kept for the next run. The connections are closed without
+    /// SESSION LEAVE. As after a crash, the gateway keeps the received bytes for a while (`GatewayLimits.partGrace`).
     ///
-    /// The connections are closed without SESSION LEAVE. To the gateway that looks like a lost connection. So for a
-    /// while (`GatewayLimits.partGrace`) the gateway keeps the bytes that it has received, and the next run continues
-    /// after them. So a run that is stopped loses no more than a run that crashes.
-    ///
-    /// - Parameter hidesTroubles: whether every upload ends with `failure`. Otherwise an upload that already waits
-    ///   after another failure ends with that one.
+    /// - Parameter hidesTroubles: whether every upload ends with `failure`, even if it waits after another failure.
     private mutating func end(_ failure: UploadFailure, hidesTroubles: Bool = true) {
         guard verdict == nil else { return }
         phase = .ended(failure)

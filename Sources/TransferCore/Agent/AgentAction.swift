@@ -41,8 +41,7 @@ package enum AgentReport: Hashable, Sendable {
     case comparing
     case adopted(SessionID)
     case lost
-    /// The upload sends nothing for this duration, because an earlier version of the file may still appear under the
-    /// key.
+    /// The upload waits, because an earlier version of the file may still appear under the key.
     case waitingForEarlierVersion(Duration)
     /// A connected gateway has not answered for a while. One report stands for all uploads that wait for an answer.
     case waitingForAnswer

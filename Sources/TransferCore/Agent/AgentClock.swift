@@ -23,8 +23,7 @@ package struct AgentClock: Hashable, Sendable {
     }
 
     /// The wait before the next attempt after a failure whose reason may be the store. The gateway knows when another
-    /// attempt is worthwhile, and advises each agent a different wait, so that they do not return together. A much
-    /// longer wait than the advised one would only cost time, so at most three failures lengthen the wait.
+    /// attempt is worthwhile, so at most three failures lengthen the wait that it advises.
     package mutating func storeDelay(afterFailures failures: Int, _ refusal: GatewayRefusal) -> Duration {
         let isAdvised = refusal.code.isOfStore && refusal.adviceMilliseconds > 0
         return retryDelay(

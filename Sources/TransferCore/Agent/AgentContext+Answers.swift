@@ -3,10 +3,8 @@ import TransferCommon
 // Waiting for answers of gateways (specification §5.4).
 
 extension AgentContext {
-    /// Notes which answer a gateway owes to an upload or a proof, and reports a long wait for it. The agent reports one
-    /// wait at a time for all uploads: it reports the next wait only after the answer to the reported one has come.
-    ///
-    /// - Parameter connections: the connections on which the answer may come.
+    /// Notes which answer a gateway owes to an upload or a proof, on which connections it may come, and reports a long
+    /// wait for it. The agent reports one wait at a time, for all uploads together.
     mutating func note(
         _ request: AwaitedAnswer.Request?, on connections: @autoclosure () -> Set<ConnectionID>, of id: UploadID,
         in answer: inout AwaitedAnswer
@@ -30,11 +28,9 @@ extension AgentContext {
             in: &exchange.waits.answer)
     }
 
-    /// The moment until which the agent waits for a gateway that owes an answer: `answerFor` after the answer became
-    /// due, and at most `answerFor` after the run would otherwise have ended. Each new connection makes the answer due
-    /// anew, so without the second bound the wait would never end if connections break again and again.
-    ///
-    /// - Parameter dueSince: when the answer became due. The gateway that owes it answers PING.
+    /// How long the agent waits for a gateway that answers PING and owes an answer: until `answerFor` after the answer
+    /// became due, and at most `answerFor` after the run would otherwise have ended. Each new connection makes the
+    /// answer due anew, so without the second bound the wait might never end.
     func endOfPatience(dueSince: Instant) -> Instant {
         min(dueSince, progressAt + limits.retryFor) + limits.answerFor
     }

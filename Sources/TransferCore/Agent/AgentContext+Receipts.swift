@@ -44,10 +44,8 @@ extension AgentContext {
         return .missing
     }
 
-    /// Judges the receipt of an object that was completed as the session's file.
-    ///
-    /// - Parameter isCompared: whether the gateway's evidence equals the file's digest. A receipt with other evidence
-    ///   would state something about the file that the agent cannot check.
+    /// Judges the receipt of an object that was completed as the session's file. If the gateway's evidence was not
+    /// found equal to the file's digest (`isCompared`), the receipt would state something that the agent cannot check.
     mutating func receipt(
         of completed: Completed, isCompared: Bool, for session: UploadSession, on connection: ConnectionID
     ) -> ReceiptOutcome {
@@ -77,8 +75,7 @@ extension AgentContext {
     /// Whether a gateway that is connected now signs receipts.
     var isReceiptToBeHad: Bool { connections.values.contains { $0.welcome?.receiptKey.isEmpty == false } }
 
-    /// Takes note of the store, the name and the key prefix that a gateway states for this device. The journal records
-    /// them if they have changed.
+    /// Notes store, name and key prefix that a gateway states for this device, and records a change in the journal.
     mutating func learn(_ site: DeviceSite) {
         guard self.site != site else { return }
         self.site = site

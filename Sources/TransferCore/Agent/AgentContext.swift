@@ -13,8 +13,7 @@ struct AgentContext: Hashable {
     var progressAt: Instant
     /// While a gateway owes an answer, the agent does not give up before this moment.
     var patientUntil = Instant(nanoseconds: 0)
-    /// The upload or proof whose wait for an answer has been reported; `nil` if that wait is over, or if none was
-    /// reported.
+    /// The upload or proof whose present wait for an answer has been reported; `nil` if there is none.
     var toldOfWait: UploadID?
     /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
@@ -26,16 +25,13 @@ struct AgentContext: Hashable {
     var site: DeviceSite?
     /// Whether the user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
-    /// Stored uploads that still lack the receipt. After this event, the agent asks a gateway for each of these
-    /// receipts.
+    /// Stored uploads that lack their receipt. After this event, the agent asks a gateway for each of them.
     var proofsToBegin: [ProofToBegin] = []
-    /// Whether room for parts was freed or requested. The agent then checks whether waiting uploads hold all of the
-    /// room.
+    /// Whether room for parts was freed or requested: the agent then checks if waiting uploads hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastOffer: UInt64 = 0
-    /// The writes that have to be durable before an upload or proof takes its next step, in the order in which they
-    /// were made.
+    /// Writes that must be durable before an upload or proof takes its next step, in the order they were made.
     private var awaited: [AwaitedWrite] = []
 
     /// A proof that begins after the event that is being handled.
@@ -44,7 +40,6 @@ struct AgentContext: Hashable {
         var purpose: AgentProof.Purpose
     }
 
-    /// A journal write, and the upload or proof whose next step waits until the write is durable.
     private struct AwaitedWrite: Hashable {
         var sequence: JournalSequence
         var upload: UploadID
@@ -103,9 +98,7 @@ struct AgentContext: Hashable {
         return OfferID(lastOffer)
     }
 
-    /// Takes a slot for an upload on the open connection that has a free slot and the fewest sessions.
-    ///
-    /// - Returns: `nil` if no slot is free.
+    /// Takes a slot for an upload on the open connection with the fewest sessions; `nil` if no slot is free.
     mutating func takeSlot(for upload: UploadID, excluding taken: Set<ConnectionID> = []) -> Attachment? {
         guard let connection = connections.leastUsed(excluding: taken),
             let slot = connections[connection]?.takeSlot(for: upload)

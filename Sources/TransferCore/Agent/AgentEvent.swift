@@ -20,9 +20,7 @@ package enum AgentEvent: Hashable, Sendable {
 
     // MARK: From connections
 
-    /// The connection that `AgentAction.connect` requested is established.
-    ///
-    /// - by: what the gateway proved in the handshake; `nil` on plain TCP.
+    /// The connection that `AgentAction.connect` requested is established. `by` is `nil` on plain TCP.
     case connected(ConnectionID, by: GatewayProof?)
     /// The connection could not be established, or has ended.
     case connectionLost(ConnectionID)
@@ -31,9 +29,7 @@ package enum AgentEvent: Hashable, Sendable {
     case rejected(UploadFailure, by: ConnectionID)
     /// A frame has arrived.
     case receivedFrame(Frame, slot: Slot, from: ConnectionID)
-    /// Bytes have arrived that are no frame of the protocol.
-    ///
-    /// - message: the frame type and the field, for the gateway's log.
+    /// Bytes that are no frame of the protocol have arrived; `message` names type and field for the gateway's log.
     case receivedMalformed(ErrorCode, message: String, from: ConnectionID)
 
     // MARK: Answers to `AgentAction.sendChunk`
@@ -41,9 +37,7 @@ package enum AgentEvent: Hashable, Sendable {
     /// A chunk has been encoded into a frame, or its connection ended first. `wireBytes`, the size of the frame, counts
     /// against the rate; it is 0 if the connection has ended.
     case chunkEncoded(plainBytes: UInt32, wireBytes: UInt64)
-    /// The socket has taken a chunk.
-    ///
-    /// - wireBytes: the size of the frame, header included.
+    /// The socket has taken a chunk, whose frame has `wireBytes` bytes with its header.
     case chunkSent(Chunk, wireBytes: UInt64)
     /// The shell could not read or compress a chunk, and will not send it.
     case chunkFailed(Chunk, UploadFailure)

@@ -1,7 +1,5 @@
-/// The randomness of an agent: session ids and the jitter of back-off are drawn from it.
-///
-/// The shell chooses the generator. Two agents are equal only if their generators would draw the same numbers, so the
-/// generator must be a value that can be compared.
+/// The randomness of an agent: session ids and the jitter of back-off are drawn from it. The shell chooses the
+/// generator. It can be compared, because agents are equal only if they would draw the same numbers.
 struct AgentGenerator: RandomNumberGenerator, Hashable, Sendable {
     private var base: any RandomNumberGenerator & Hashable & Sendable
 

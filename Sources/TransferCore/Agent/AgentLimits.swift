@@ -2,8 +2,7 @@ package import TransferCommon
 
 /// Everything that bounds an agent, in one place.
 package struct AgentLimits: Hashable, Sendable {
-    /// Maximum number of parts under way at once. A part is under way from the beginning of its read until it is
-    /// stored.
+    /// Maximum number of parts under way at once, from the beginning of their reads until they are stored.
     package var concurrency = 4
     /// Maximum number of offers in a slot before the slot is open. If the agent made more, the gateway might close the
     /// slot instead of deciding on them (specification §7.1).
@@ -24,12 +23,10 @@ package struct AgentLimits: Hashable, Sendable {
     package var smallPartBytes: UInt64 = 256 << 10
     /// Bytes a second on the wire, over all connections; `nil` for no limit.
     package var bytesPerSecond: UInt64?
-    /// After this time without progress the run ends, even if the agent has not taken up all files. The agent keeps all
-    /// state for the next run.
+    /// After this time without progress the run ends, even with files left; all state is kept for the next run.
     package var retryFor = Duration.seconds(300)
-    /// How long the agent waits for an answer after it became due, as long as the gateway answers PING. A gateway may
-    /// need minutes to look for an object or to read one, and a store may need minutes to join the parts of a large
-    /// file.
+    /// How long the agent waits for an answer that is due, as long as the gateway answers PING. It may take minutes to
+    /// look for an object, to read one, or to join the parts of a large file.
     package var answerFor = Duration.seconds(1_800)
     /// After this time the agent reports to the user that it waits for an answer.
     package var answerToldAfter = Duration.seconds(30)

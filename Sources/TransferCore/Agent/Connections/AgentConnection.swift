@@ -12,27 +12,22 @@ package import WireProtocol
 /// When a connection is lost, in whatever phase, `Agent.lose` replaces it by a new value with a new number. An event
 /// that arrives late for the old connection therefore finds no connection, and is ignored.
 package struct AgentConnection: Hashable, Sendable {
-    /// The phases of one connection, as the table in the comment on `AgentConnection` lists them. Each phase owns the
-    /// data that exists only in it.
+    /// The phases of one connection. Each phase owns the data that exists only in it.
     package enum Phase: Hashable, Sendable {
         /// The agent does not connect before this moment.
         case away(until: Instant)
         case connecting(deadline: Instant)
-        /// HELLO was sent.
-        ///
-        /// - gateway: what the gateway proved in the handshake; `nil` on plain TCP.
+        /// HELLO was sent. `gateway`: what the gateway proved in the handshake; `nil` on plain TCP.
         case greeting(deadline: Instant, gateway: GatewayProof?)
         case open(OpenConnection)
-        /// The gateway has sent GO AWAY: the agent finishes work in progress on this connection, and begins no new work
-        /// on it.
+        /// The gateway has sent GO AWAY: the agent finishes work on this connection and begins no new work on it.
         case leaving(OpenConnection, deadline: Instant)
     }
 
     package private(set) var phase: Phase
     /// Attempts in a row that failed before this one, for the back-off.
     package private(set) var failures: Int
-    /// The network interface that the connection is bound to. `nil` before the agent connects, and if the connection
-    /// follows the system's routes.
+    /// The network interface that the connection is bound to; `nil` before it connects, or for the system's routes.
     var interface: String?
 
     package init(awayUntil moment: Instant, failures: Int = 0) {
@@ -42,27 +37,21 @@ package struct AgentConnection: Hashable, Sendable {
 
     // MARK: Events
 
-    /// Begins to connect if the wait is over. The agent calls this when there is work for a connection.
-    ///
-    /// - Returns: whether the shell is to connect now.
+    /// Begins to connect if the wait is over, and returns whether the shell is to connect now.
     package mutating func connectIfDue(within limit: Duration, now: Instant) -> Bool {
         guard case .away(let until) = phase, until <= now else { return false }
         phase = .connecting(deadline: now + limit)
         return true
     }
 
-    /// The connection is established.
-    ///
-    /// - Returns: whether HELLO is to be sent.
+    /// Expects WELCOME on a connection that is established; returns whether HELLO is to be sent.
     package mutating func established(by gateway: GatewayProof?, within limit: Duration, now: Instant) -> Bool {
         guard case .connecting = phase else { return false }
         phase = .greeting(deadline: now + limit, gateway: gateway)
         return true
     }
 
-    /// WELCOME has been read.
-    ///
-    /// - Returns: `false` if WELCOME is not due.
+    /// Opens the connection with the WELCOME that has been read; returns `false` if WELCOME is not due.
     package mutating func welcomed(_ welcome: Welcome, now: Instant) -> Bool {
         guard case .greeting(_, let gateway) = phase else { return false }
         phase = .open(OpenConnection(welcome, gateway: gateway, now: now))
@@ -70,19 +59,17 @@ package struct AgentConnection: Hashable, Sendable {
         return true
     }
 
-    /// GO AWAY has been read.
-    ///
-    /// - Returns: whether another connection is needed.
+    /// Begins to leave a connection after GO AWAY; returns whether another connection is needed.
     package mutating func toldToLeave(until deadline: Instant) -> Bool {
         guard case .open(let open) = phase else { return false }
         phase = .leaving(open, deadline: deadline)
         return true
     }
 
-    /// A frame has arrived.
+    /// Notes that a frame has arrived, which shows that the gateway is alive.
     package mutating func heard(now: Instant) { withOpen { $0.liveness.heard(now: now) } }
 
-    /// Called at `nextDeadline`, or at any time.
+    /// Checks the deadlines and whether the gateway is alive. Called at `nextDeadline`, or at any time.
     package mutating func tick(now: Instant) -> PeerLiveness.OnTick {
         switch phase {
         case .connecting(let deadline), .greeting(let deadline, _), .leaving(_, let deadline):
@@ -92,8 +79,7 @@ package struct AgentConnection: Hashable, Sendable {
         return withOpen { $0.liveness.tick(idleLimit: $0.idleLimit, now: now) } ?? .wait
     }
 
-    /// The next moment at which `tick` has something to do, or at which the agent may connect. `nil` if the agent may
-    /// connect at once and only waits for work.
+    /// When `tick` has something to do, or the agent may connect; `nil` if it may connect at once.
     package func nextDeadline(now: Instant) -> Instant? {
         switch phase {
         case .away(let until): until > now ? until : nil
@@ -144,8 +130,7 @@ package struct AgentConnection: Hashable, Sendable {
         opened.map { $0.liveness.isHeard(idleLimit: $0.idleLimit, now: now) } ?? false
     }
 
-    /// Whether the agent is connecting and the attempt before did not fail, so that the connection is likely to be open
-    /// soon.
+    /// Whether the agent is connecting and the attempt before did not fail: the connection is likely to open soon.
     var isComing: Bool {
         switch phase {
         case .connecting, .greeting: failures == 0
@@ -165,9 +150,7 @@ package struct AgentConnection: Hashable, Sendable {
 
     // MARK: The open connection
 
-    /// Changes the data of an open connection in place.
-    ///
-    /// - Returns: `nil` before WELCOME; then nothing changes.
+    /// Changes the data of an open connection in place. Before WELCOME, returns `nil` and changes nothing.
     @discardableResult
     mutating func withOpen<Result>(_ body: (inout OpenConnection) -> Result) -> Result? {
         // The phase is moved out during the change: if two values referred to the tables, each change would copy them.

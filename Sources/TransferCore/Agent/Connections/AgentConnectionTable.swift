@@ -12,8 +12,7 @@ struct AgentConnectionTable: Hashable {
     private var connections: [AgentConnection?] = []
     private var lastNumber: UInt64 = 0
 
-    /// The connection with this number; `nil` if there is none. The subscript only changes a connection: `add`,
-    /// `remove` and `removeAll` add and remove connections.
+    /// The connection with this number; `nil` if there is none. Writing to it neither adds nor removes a connection.
     subscript(id: ConnectionID) -> AgentConnection? {
         get { ids.firstIndex(of: id).flatMap { connections[$0] } }
         _modify {
@@ -43,9 +42,7 @@ struct AgentConnectionTable: Hashable {
         connections.remove(at: index)
     }
 
-    /// Removes all connections.
-    ///
-    /// - Returns: the connections that the shell has to close, in order.
+    /// Removes all connections, and returns those that the shell has to close, in order.
     mutating func removeAll() -> [ConnectionID] {
         let closing = ids.filter { id in
             if case .away? = self[id]?.phase { false } else { true }
@@ -90,9 +87,7 @@ struct AgentConnectionTable: Hashable {
         self[place.connection]?.opened?.slots.state(of: place.slot)
     }
 
-    /// The next moment at which a connection has something to do.
-    ///
-    /// - Parameter pacer: decides when a connection that has data may send it.
+    /// When a connection next has something to do. `pacer` decides when a connection that has data may send it.
     func nextDeadline(_ pacer: ChunkPacer, now: Instant) -> Instant? {
         let next = values.reduce(nil) { earlier($0, $1.nextDeadline(now: now)) }
         guard pacer.isLimited, values.contains(where: { $0.opened?.turns.isEmpty == false }) else {

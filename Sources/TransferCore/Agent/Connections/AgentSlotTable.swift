@@ -51,9 +51,7 @@ package struct AgentSlotTable: Hashable, Sendable {
     /// How many slots are used, or wait for SESSION LEFT.
     package var openCount: Int { states.values.count { $0 != .draining } }
 
-    /// Whether a slot can be taken.
-    ///
-    /// - Parameter slotsMax: the number of slots that the gateway allows.
+    /// Whether a slot can be taken, if the gateway allows `slotsMax` slots.
     package func hasFree(slotsMax: UInt16) -> Bool { !free.isEmpty || lastSlot < slotsMax }
 
     /// Takes a free slot; `nil` if there is none.
@@ -71,9 +69,7 @@ package struct AgentSlotTable: Hashable, Sendable {
         return slot
     }
 
-    /// The frame that closes the slot has been read.
-    ///
-    /// - Parameter hasChunks: whether chunks of the slot are queued.
+    /// Closes a slot, because the frame that closes it has been read. `hasChunks`: whether its chunks are queued.
     package mutating func closed(_ slot: Slot, hasChunks: Bool) {
         guard case .used = states[slot] else { return }
         usedCount -= 1

@@ -1,10 +1,8 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Bytes of a part that are sent in one PART DATA frame.
-///
-/// The machine decides on a chunk. The shell reads and compresses the bytes, writes the frame to the connection, and
-/// names the same chunk when it reports what became of it.
+/// Bytes of a part that are sent in one PART DATA frame. The machine decides on a chunk. The shell reads, compresses
+/// and writes it, and names the same chunk when it reports what became of it.
 package struct Chunk: Hashable, Sendable {
     package var connection: ConnectionID
     package var slot: Slot

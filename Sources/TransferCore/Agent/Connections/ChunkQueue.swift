@@ -50,8 +50,7 @@ package struct ChunkQueue: Hashable, Sendable {
     /// Whether chunks of a slot are queued.
     package func contains(_ slot: Slot) -> Bool { entries.contains { $0.slot == slot } }
 
-    /// The socket has taken a chunk, or the chunk will never be sent. Removes and returns the first entry of the
-    /// chunk's part.
+    /// Removes and returns the first entry of the chunk's part: the socket has taken it, or it will never be sent.
     package mutating func remove(_ chunk: Chunk) -> Entry? {
         bytes -= min(UInt64(chunk.plainBytes), bytes)
         guard let index = entries.firstIndex(where: { $0.part == chunk.uploadPart }) else { return nil }

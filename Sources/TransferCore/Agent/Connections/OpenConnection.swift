@@ -42,9 +42,7 @@ package struct OpenConnection: Hashable, Sendable {
 
     // MARK: Data
 
-    /// Takes the part whose turn it is, unless enough bytes wait for the socket.
-    ///
-    /// - Returns: the part, and how many of its bytes the next chunk may carry.
+    /// Takes the part whose turn it is, with the size of its next chunk; `nil` while enough bytes wait for the socket.
     mutating func takeNext(_ limits: AgentLimits) -> Turn? {
         guard welcome.chunkBytesMax > 0, chunks.bytes < limits.queuedBytesMax,
             let part = turns.takeNext(initialCredit: welcome.initialCreditBytes)
@@ -58,8 +56,7 @@ package struct OpenConnection: Hashable, Sendable {
         var bytesMax: UInt64
     }
 
-    /// What is left of the initial credit: how many more bytes may be sent of parts on which the gateway has not
-    /// decided.
+    /// What is left of the initial credit, for bytes of parts on which the gateway has not decided.
     var creditLeft: UInt64 { turns.creditLeft(initialCredit: welcome.initialCreditBytes) }
 
     /// A chunk has been passed to the shell.

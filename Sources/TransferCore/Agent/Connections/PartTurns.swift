@@ -8,8 +8,7 @@ package struct PartTurns: Hashable, Sendable {
     package private(set) var sending: [UploadPart] = []
     /// Undecided parts that wait until other parts return initial credit, in the order in which they began to wait.
     package private(set) var awaitingCredit: [UploadPart] = []
-    /// Plain bytes of undecided parts that count against the initial credit: they were sent before the gateway's
-    /// decision.
+    /// Plain bytes that were sent before the gateway's decision and count against the initial credit.
     package private(set) var undecidedBytes: UInt64 = 0
 
     package init() {}
@@ -57,7 +56,6 @@ package struct PartTurns: Hashable, Sendable {
     /// Counts bytes of an undecided part against the initial credit, because they are sent.
     package mutating func spendCredit(_ bytes: UInt64) { undecidedBytes += bytes }
 
-    /// Bytes no longer count against the initial credit, because the gateway has decided on their part, or the part is
-    /// gone.
+    /// Returns initial credit, because the gateway has decided on the part, or the part is gone.
     package mutating func returnCredit(_ bytes: UInt64) { undecidedBytes -= min(bytes, undecidedBytes) }
 }

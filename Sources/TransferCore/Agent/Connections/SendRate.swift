@@ -1,12 +1,10 @@
 package import TransferCommon
 
-/// How many bytes the socket of one connection takes per second: the mean over at least a quarter of a second,
-/// smoothed.
+/// The rate at which the socket of one connection takes bytes: a smoothed mean over at least a quarter of a second.
 package struct SendRate: Hashable, Sendable {
     /// 0 while the rate is not known.
     package private(set) var bytesPerSecond: Double = 0
     private var measuredBytes: UInt64 = 0
-    /// When the measurement that is under way began.
     private var measuredSince: Instant?
 
     package init() {}
@@ -24,12 +22,9 @@ package struct SendRate: Hashable, Sendable {
         measuredSince = now
     }
 
-    /// Plain bytes that one chunk should carry: at most about what the link carries in one second. With a limited rate,
-    /// at most what the rate allows in a twentieth of a second. A control frame overtakes queued chunks, but not a
-    /// chunk of which the socket has already taken bytes. With chunks of this size, a control frame waits for about a
-    /// second at most.
-    ///
-    /// - Parameter gatewayMax: the largest chunk that the gateway accepts.
+    /// Plain bytes that one chunk should carry, at most `gatewayMax`: about what the link carries in one second,
+    /// because a control frame cannot overtake a chunk of which the socket has taken bytes. If the rate is limited, at
+    /// most what it allows in a twentieth of a second.
     package func chunkBytes(_ limits: AgentLimits, gatewayMax: UInt32) -> UInt64 {
         var bytes = UInt64(min(limits.chunkBytesMax, gatewayMax))
         if bytesPerSecond > 0, bytesPerSecond < Double(bytes) { bytes = UInt64(bytesPerSecond) }

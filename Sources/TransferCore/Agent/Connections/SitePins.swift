@@ -7,13 +7,10 @@ import WireProtocol
 /// One list is written at a time, because an earlier list must not overwrite a later one. HELLO names only durable
 /// pins, because the operator of the site relies on them.
 package struct SitePins: Hashable, Sendable {
-    /// The durable pins, in the order in which they were added. Empty for an agent that trusts a certificate authority
-    /// instead, or that uses plain TCP. Such an agent never adds a pin.
+    /// The durable pins, oldest first. Empty, and never added to, with a certificate authority or plain TCP.
     package private(set) var durable: [SHA256Digest]
-    /// The list that is being written.
     private var beingWritten: [SHA256Digest]?
-    /// Keys that arrived while a list was being written, each with the key that the gateway had proved on the
-    /// connection.
+    /// Keys that arrived while a list was being written.
     private var waiting: [Wish] = []
 
     private struct Wish: Hashable {
@@ -47,9 +44,7 @@ package struct SitePins: Hashable, Sendable {
         return list
     }
 
-    /// The list is durable, or could not be written; in that case the pins stay as they were.
-    ///
-    /// - Returns: the next list to be written; `nil` if there is none.
+    /// Ends the write of a list, which changes the pins if it is durable. Returns the next list to be written, if any.
     package mutating func written(_ isDurable: Bool) -> [SHA256Digest]? {
         if isDurable, let beingWritten { durable = beingWritten }
         beingWritten = nil

@@ -1,8 +1,7 @@
 package import WireProtocol
 
-/// A frame of the gateway in a slot: one row of the second table of specification §6.1.
-///
-/// `effect(in:)` is that table, and a test compares it with the text cell by cell.
+/// A frame of the gateway in a slot: one row of the second table of specification §6.1. `effect(in:)` is that table,
+/// and a test compares it with the text cell by cell.
 package enum SlotAnswer: String, CaseIterable, Sendable {
     case sessionOpened = "SESSION OPENED"
     case sessionExists = "SESSION EXISTS"
@@ -24,8 +23,7 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
 
     /// What the agent does with a frame.
     package enum Effect: String, CaseIterable, Sendable {
-        /// The slot is open now. If COMPLETE of a one-part file was sent before SESSION OPENED arrived, the slot is
-        /// completing.
+        /// The slot is open now, or completing if COMPLETE of a one-part file was sent before SESSION OPENED came.
         case open
         /// The slot is completing.
         case complete

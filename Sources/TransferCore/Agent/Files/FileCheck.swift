@@ -114,9 +114,7 @@ package enum FileCheck {
         proof.stampCounts && look.fileSystem == .stamping && look.stamp == proof.stamp
     }
 
-    /// What a gateway's answer means for the file; `nil` if the gateway was not asked, or refused to answer.
-    ///
-    /// - Parameter fileBytes: the size of the file.
+    /// What a gateway's answer means for a file of this size; `nil` if the gateway was not asked, or refused.
     package static func finding(_ outcome: ProofOutcome, fileBytes: UInt64) -> Finding? {
         switch outcome {
         case .proven(.kept):
@@ -148,8 +146,7 @@ package enum FileCheck {
             : Finding(.notSent, "nothing was stored under its key")
     }
 
-    /// The finding for a proof that names another store or another key than the present ones, or that names none; `nil`
-    /// if it names the present ones.
+    /// Returns `nil` if the proof names the present store and key.
     private static func otherPlace(than site: DeviceSite?, key: String, _ proof: StoredProof) -> Finding? {
         guard let store = proof.store, let wholeKey = proof.wholeKey, let site else {
             return Finding(.unknown, "the journal does not say in which store it is; \(remoteAdvice)")

@@ -52,8 +52,7 @@ package struct FileSettling: Hashable, Sendable {
         package var stamp: FileStamp
         package var lease: Lease
         package var fileSystem: FileSystem
-        /// The time of the clock from which change times are taken; `nil` if that clock may have been set to another
-        /// time.
+        /// The time of the clock behind change times; `nil` if that clock may have been set to another time.
         package var systemTime: ModificationTime?
         /// SHA-256 of the content; `nil` if the content has not been read.
         package var digest: SHA256Digest?
@@ -71,8 +70,7 @@ package struct FileSettling: Hashable, Sendable {
 
         fileprivate var isLeaseProof: Bool { lease == .granted && fileSystem != .shared }
 
-        /// Whether the stamp distinguishes the file from every later version: its change time is so old that another
-        /// write would give the file another change time. False if the time is unknown.
+        /// Whether the stamp distinguishes the file from every later version, because its change time is old.
         package var stampCounts: Bool { isOld }
 
         fileprivate var isOld: Bool {
@@ -101,7 +99,6 @@ package struct FileSettling: Hashable, Sendable {
 
     private let distance: Duration
     private let waitingMax: Int
-    /// The first look at each waiting file, for comparison with the next.
     private var looks: [FileID: Look] = [:]
     /// The waiting files with the moments of their next looks, the earliest first: each file waits equally long, and
     /// new entries are appended.
@@ -142,9 +139,7 @@ package struct FileSettling: Hashable, Sendable {
         looks[file] = nil
     }
 
-    /// The shell has looked at a file.
-    ///
-    /// - Parameter file: a number that is the same for every look at one file, and is used for no other file.
+    /// Judges a look at a file. `file` is the same number for every look at one file, and for no other file.
     package mutating func looked(_ file: FileID, _ look: Look, now: Instant) -> Verdict {
         let verdict = judge(look, after: looks[file], now: now)
         switch verdict {
@@ -177,7 +172,6 @@ package struct FileSettling: Hashable, Sendable {
 }
 
 extension ModificationTime {
-    /// Whether this time is at least `age` seconds before `later`.
     fileprivate func isAtLeast(seconds age: Int64, before later: ModificationTime) -> Bool {
         let (moment, overflow) = seconds.addingReportingOverflow(age)
         guard !overflow else { return false }

@@ -26,9 +26,8 @@ package struct FileStamp: Hashable, Sendable {
         case changed
     }
 
-    /// The difference from a stamp that was taken later while the file was being read. If only the change time has
-    /// moved (by a rename, a new link, another mode), digests decide. Any other difference means another version of the
-    /// file.
+    /// The difference from a stamp that was taken later while the file was read. If only the change time has moved (by
+    /// a rename, a new link, another mode), digests decide. Any other difference means another version of the file.
     package func difference(whileReading later: FileStamp) -> Difference {
         guard self != later else { return .none }
         var same = later

@@ -16,14 +16,12 @@ package enum JournalWrite: Hashable, Sendable {
     case fruitless(UploadID, attempts: Int)
     /// The upload is to be dropped: by this run, or by the next one if this run ends first.
     case dropping(UploadID)
-    /// Keeps the version of the file that the upload's row names. The row is about to be deleted, but this version may
-    /// still appear in the store.
+    /// Keeps the version of the file in the upload's row, which is about to be deleted: it may still appear.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
     /// A gateway names another store, device name or key prefix for this device than the journal has.
     case site(DeviceSite)
-    /// A gateway has answered that the key holds no object, or another object. The next push must therefore not skip
-    /// the stored file only because its stamp is unchanged.
+    /// A gateway says that the key holds no object, or another: the next push must not skip the file by its stamp.
     case doubted(key: String)
     /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.
     case receipt(StoredReceipt)

@@ -2,8 +2,7 @@ package import TransferCommon
 
 /// The object that was last stored or found under a key, and the file that it equals, according to the journal.
 package struct StoredProof: Hashable, Sendable {
-    /// This agent's session that wrote the object; `nil` if another writer made the object, or if the store does not
-    /// tell who made it.
+    /// This agent's session that wrote the object; `nil` for another writer, or if the store does not tell.
     package var session: SessionID?
     /// The file as it was read.
     package var stamp: FileStamp
@@ -34,8 +33,7 @@ package struct StoredProof: Hashable, Sendable {
 /// object of this version may appear until the put limit has passed (specification §9.2).
 package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
-    /// The agent gave up the upload of this version at least this long ago. Time that the journal cannot measure, such
-    /// as the time before a restart of the computer, is not counted.
+    /// Minimum time since this version was given up: time that the journal cannot measure does not count.
     package var age: Duration
 
     package init(stamp: FileStamp, age: Duration) {

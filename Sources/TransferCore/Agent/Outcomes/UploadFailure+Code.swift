@@ -10,9 +10,7 @@ extension UploadFailure {
         self.message = "the gateway refuses it (\(code.words))"
     }
 
-    /// The failure of an upload whose session cannot be used any more.
-    ///
-    /// - Parameter losses: how many sessions of the file were lost.
+    /// The failure of an upload whose session cannot be used any more, after `losses` lost sessions of the file.
     init(lossAfter code: ErrorCode, losses: Int, isStream: Bool) {
         let message =
             if isStream {
@@ -66,9 +64,8 @@ extension UploadFailure.Kind {
             }
     }
 
-    /// The failure for a code that has no kind of its own. If the agent's reaction to the code is another attempt, the
-    /// gateway has a defect, or is of a later version than the agent. The other codes say that the agent or the gateway
-    /// broke the protocol.
+    /// For a code that has no kind of its own. If the agent tries again after the code, the gateway has a defect or is
+    /// of a later version than the agent. The other codes say that the agent or the gateway broke the protocol.
     private static func ofUnnamed(_ code: ErrorCode) -> Self {
         switch FailureRule.of(code)?.reaction {
         case .report, .stop: .protocolViolation

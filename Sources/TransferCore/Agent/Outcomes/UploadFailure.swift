@@ -62,9 +62,7 @@ extension UploadFailure {
     /// The user has stopped the run.
     package static let interrupted = UploadFailure(.stopped, "interrupted")
 
-    /// A gateway has not given an answer that it owes, although it answers PING.
-    ///
-    /// - Parameter isKept: whether a later run can continue from what was sent.
+    /// A gateway that answers PING has not given an answer that it owes. `isKept`: a later run can continue.
     package static func gatewayAtWork(isKept: Bool) -> UploadFailure {
         let message = "the gateway is connected and still at work on it"
         return UploadFailure(.gatewayAtWork, isKept ? message + "; what was sent is kept" : message)
@@ -77,8 +75,7 @@ package enum UploadOutcome: Hashable, Sendable {
     case dropped
     case failed(UploadFailure)
 
-    /// Whether this outcome deletes the upload's row in the journal even if the agent does not know whether the
-    /// session's last request took effect.
+    /// Whether this outcome deletes the journal's row even if the session's last request may have taken effect.
     var forgetsUnknownOutcome: Bool {
         switch self {
         case .stored: false

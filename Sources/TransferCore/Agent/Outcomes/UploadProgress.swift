@@ -7,11 +7,9 @@ package struct UploadProgress: Hashable, Sendable {
     package var bytesSent: UInt64
     /// Bytes that were found stored already.
     package var bytesResumed: UInt64
-    /// Whether the file is a stream whose end has not been read; `size` is then the number of bytes that have been
-    /// read.
+    /// Whether the file is a stream whose end has not been read; `size` then counts the bytes that have been read.
     package var isGrowing = false
-    /// Whether the journal has a row for the upload, from which a later run can continue. A final outcome may delete
-    /// the row.
+    /// Whether the journal has a row from which a later run can continue. A final outcome may delete the row.
     package var isResumable = false
     /// Whether the upload was taken up only to be dropped, at the user's command.
     package var isDropping = false

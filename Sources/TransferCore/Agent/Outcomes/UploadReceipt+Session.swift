@@ -14,9 +14,7 @@ extension UploadReceipt {
         self.stampCounts = session.stampCounts
     }
 
-    /// The receipt of an object that was found to be the session's file.
-    ///
-    /// - Parameter root: the root digest, if the evidence gives one.
+    /// The receipt of an object that was found to be the session's file. `root` is set if the evidence gives it.
     init(
         of exists: SessionExists, by session: UploadSession, _ evidence: ContentEvidence, root: SHA256Digest?,
         at site: DeviceSite?

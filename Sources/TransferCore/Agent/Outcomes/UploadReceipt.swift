@@ -9,8 +9,7 @@ package struct UploadReceipt: Hashable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// This agent's session that wrote the object; `nil` if another writer made the object, or if the store does not
-    /// tell who made it.
+    /// This agent's session that wrote the object; `nil` for another writer, or if the store does not tell.
     package var session: SessionID?
     /// The file as it was read; `nil` for a stream.
     package var stamp: FileStamp?
@@ -18,8 +17,7 @@ package struct UploadReceipt: Hashable, Sendable {
     package var stampCounts = false
     /// The device's store and key prefix, according to the gateway that reported the object.
     package var site: DeviceSite?
-    /// Whether the file was neither read nor compared, because its stamp is that of the journal's proof. The journal
-    /// then keeps its proof and does not write this receipt.
+    /// Whether the file was not read, because its stamp is that of the journal's proof. The journal keeps that proof.
     package var isUnchanged = false
     /// The gateway's signed receipt, if the user wants one.
     package var signed = ReceiptOutcome.notAskedFor

@@ -29,9 +29,7 @@ package struct AgentStoredParts: Hashable, Sendable {
         bytes &+= entry.size
     }
 
-    /// Removes a part that the store lacks.
-    ///
-    /// - Returns: the entry of the part, if it counted as stored.
+    /// Removes a part that the store lacks, and returns its entry if it counted as stored.
     @discardableResult
     package mutating func remove(_ part: PartNumber) -> PartListEntry? {
         guard let entry = entries.removeValue(forKey: part) else { return nil }

@@ -26,8 +26,7 @@ package struct FruitlessAttempts: Hashable, Sendable {
         case idle
         /// Data was sent, and no part has been stored.
         case sending
-        /// A part was stored, so the attempt is not fruitless. Or the store refused a part, so the attempt shows
-        /// nothing about the link.
+        /// A part was stored, or the store refused one, so the attempt shows nothing against the link.
         case settled
         /// The attempt has ended, and no gateway has said yet what it kept of the data.
         case cut
@@ -38,7 +37,6 @@ package struct FruitlessAttempts: Hashable, Sendable {
     package private(set) var state: State
     /// The number of attempts, with the one under way.
     package private(set) var count: Int
-    /// The count that the journal has.
     private var savedCount: Int
     /// How much of a part a gateway held at the beginning of the last attempt.
     private var kept: ByteOffset = 0
@@ -68,10 +66,8 @@ package struct FruitlessAttempts: Hashable, Sendable {
 
     // MARK: Events
 
-    /// The socket has taken data of a part.
-    ///
-    /// - Parameter isWholeFile: whether the part is the whole file. If such a part cannot be made smaller, its attempts
-    ///   are not counted, because nothing would follow from them.
+    /// Counts the attempt when the socket has taken data of a part. If the part is the whole file and cannot be made
+    /// smaller, the attempt is not counted, because nothing would follow from it.
     mutating func dataSent(of part: OutgoingPart, isWholeFile: Bool, on connections: AgentConnectionTable) {
         guard part.isCounted, state != .sending, state != .settled else { return }
         if isWholeFile {
@@ -114,9 +110,8 @@ package struct FruitlessAttempts: Hashable, Sendable {
         }
     }
 
-    /// A frame has come. The decision on a part, or the answer to RESUME QUERY, shows what the gateway has kept.
-    ///
-    /// - Parameter namesPartials: whether an answer to RESUME QUERY names all parts of which the gateway holds bytes.
+    /// Learns from a decision on a part, or from the answer to RESUME QUERY, what the gateway has kept.
+    /// `namesPartials`: whether that answer names all parts of which the gateway holds bytes.
     package mutating func received(_ frame: Frame, namesPartials: Bool) {
         switch frame {
         case .partDecision(let decision):

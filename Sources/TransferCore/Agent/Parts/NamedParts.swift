@@ -23,8 +23,7 @@ struct NamedParts: Hashable, Sendable {
     /// Whether the agent knows every part of which a gateway may hold bytes: this run opened the session, or a gateway
     /// has named its partials in this run.
     private(set) var isComplete: Bool
-    /// Parts that were ever named as partials. Their data waits for a decision, which says at which byte the data
-    /// begins.
+    /// Parts that were ever named as partials: their data waits for a decision, which says where the data begins.
     private(set) var wereHeld: Set<PartNumber> = []
     /// The slot in which a list of candidates has been announced and is not complete. Until the list is complete, no
     /// part is read, because the list says which parts need an MD5 in their offer.
@@ -88,18 +87,13 @@ struct NamedParts: Hashable, Sendable {
     /// The state of the slot in which a partial was named.
     enum Slot: Hashable {
         case closed
-        /// Chunks of an earlier offer of the part are queued. The gateway would take them for data that continues the
-        /// part.
+        /// Chunks of an earlier offer are queued; the gateway would take them for data that continues the part.
         case hasChunks
         case free
     }
 
-    /// The agent has read a part.
-    ///
-    /// - Parameters:
-    ///   - digest: the digest that the agent computed.
-    ///   - maySkip: whether a candidate may count as stored now.
-    ///   - slot: the state of the slot in which the part was named as a partial.
+    /// Judges a part that the agent has read, by its digest. `maySkip`: whether a candidate may count as stored now.
+    /// `slot`: the state of the slot in which the part was named as a partial.
     mutating func judge(_ number: PartNumber, _ digest: SHA256Digest, maySkip: Bool, slot: Slot) -> OnRead {
         guard let known = parts[number] else { return .offer }
         guard known.digest == digest else {
@@ -119,9 +113,7 @@ struct NamedParts: Hashable, Sendable {
         }
     }
 
-    /// The gateway has evicted a partial.
-    ///
-    /// - Returns: whether the partial was named in this slot.
+    /// Forgets a partial that the gateway has evicted; returns whether the partial was named in this slot.
     mutating func evicted(_ number: PartNumber, at slot: Attachment) -> Bool {
         guard case .partial(slot, _, _)? = parts[number]?.standing else { return false }
         parts[number] = nil

@@ -4,22 +4,16 @@ package import WireProtocol
 /// What an event means for a part. `PartTransfer` returns this result, and `AgentUpload` applies it.
 package enum OnPart: Hashable, Sendable {
     case nothing
-    /// Data of the part may be sent on this connection, or the socket has the whole part.
-    ///
-    /// - earlyBytes: bytes that no longer count against the initial credit of the connection.
+    /// Data of the part may be sent on this connection, or the socket has the whole part. The `earlyBytes` no longer
+    /// count against the initial credit of the connection.
     case credit(OutgoingPart.OnCredit, on: ConnectionID, earlyBytes: UInt64)
     /// The same as `credit`; in addition, a gateway has received more of the part than in any attempt before.
     case arrived(OutgoingPart.OnCredit, on: ConnectionID)
-    /// The part is offered as soon as the window admits it.
-    ///
-    /// - streamBytes: the size of the stream, if the part is its last one.
+    /// The part is offered once the window admits it. `streamBytes`: size of the stream, if the part is its last.
     case offer(streamBytes: UInt64?)
-    /// The file was touched while the part was read: the part is read a second time. The file has this stamp now.
-    ///
-    /// - withMD5: whether the offer of the part needs an MD5, as at the first read.
+    /// The file was touched, and has this stamp now: the part is read a second time, with MD5 if it had one.
     case readTwice(FileStamp, bytes: UInt64, withMD5: Bool)
-    /// The bytes that arrived at the gateway are not those that the agent hashed. The agent reads the part again, which
-    /// shows whether the file has changed.
+    /// The gateway received other bytes than the agent hashed: a second read shows whether the file has changed.
     case readAgain
     /// The store has the part.
     case stored(etag: String)

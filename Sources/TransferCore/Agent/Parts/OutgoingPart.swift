@@ -24,16 +24,11 @@ package struct OutgoingPart: Hashable, Sendable {
         }
     }
 
-    /// The states of one part, as the table in the comment on `OutgoingPart` lists them. Each state owns the data that
-    /// exists only in it.
+    /// The states of one part. Each state owns the data that exists only in it.
     package enum State: Hashable, Sendable {
-        /// The shell reads and hashes the part.
-        ///
-        /// - earlier: the digest of the first read, where the part is read a second time.
+        /// The shell reads and hashes the part. `earlier`: the digest of the first read, if this is the second.
         case reading(earlier: SHA256Digest?)
-        /// The part is to be offered, but not before `notBefore`.
-        ///
-        /// - waitsForStore: whether the store is the reason for the wait.
+        /// The part is to be offered at `notBefore` or later. `waitsForStore`: whether the store is why it waits.
         case ready(Digests, notBefore: Instant, waitsForStore: Bool)
         /// The agent sends data as far as the gateway's credit allows.
         case sending(Digests, Offer)
@@ -45,8 +40,7 @@ package struct OutgoingPart: Hashable, Sendable {
     package struct Offer: Hashable, Sendable {
         /// What the gateway has said about the offer.
         enum Credit: Hashable, Sendable {
-            /// - sentEarly: bytes that were sent before the decision; they count against the connection's initial
-            ///   credit.
+            /// - sentEarly: bytes sent before the decision; they count against the initial credit.
             case undecided(sentEarly: UInt64)
             /// The agent may send bytes below the limit, which is at most the part's size.
             case decided(limit: ByteOffset)
@@ -69,8 +63,7 @@ package struct OutgoingPart: Hashable, Sendable {
             self.credit = .undecided(sentEarly: 0)
         }
 
-        /// The continuation of a part that the gateway has named in the slot, because it holds the part's bytes below
-        /// an offset.
+        /// The continuation of a part that the gateway has named in the slot: it holds the bytes below `start`.
         init(_ id: OfferID, in place: Attachment, from start: ByteOffset, limit: ByteOffset) {
             self.id = id
             self.place = place
@@ -115,8 +108,7 @@ package struct OutgoingPart: Hashable, Sendable {
     /// Failures of this part, for the back-off. The count starts again at 0 when the store takes any part of the
     /// session, and when a gateway receives more of this part than in any attempt before.
     package var failures = 0
-    /// Whether the part was deferred, or the gateway received other bytes of it than the agent hashed. If so, the data
-    /// of the next offer waits for the decision.
+    /// Whether the part was deferred or did not match its digest, so that its next data waits for a decision.
     package var wasDeferred = false
     /// How often the gateway received other bytes of the part than the agent hashed.
     package var mismatches = 0
@@ -194,9 +186,7 @@ extension OutgoingPart {
 // MARK: - Events
 
 extension OutgoingPart {
-    /// The shell has read the part.
-    ///
-    /// - Parameter bytes: for a part of a stream, the number of bytes that were read.
+    /// Takes the digests of a part that the shell has read. `bytes`: how much it read of a part of a stream.
     package mutating func read(_ digests: Digests, bytes: UInt64? = nil, now: Instant) {
         guard case .reading = state else { return }
         size = bytes ?? size
@@ -217,9 +207,7 @@ extension OutgoingPart {
         state = .sending(digests, offer)
     }
 
-    /// Bytes have been passed to the shell.
-    ///
-    /// - Returns: whether the whole part has been passed to the shell.
+    /// Counts bytes that were passed to the shell; returns whether the shell has the whole part.
     package mutating func handed(_ bytes: UInt64) -> Bool {
         guard case .sending(let digests, var offer) = state else { return true }
         offer.handed += bytes
@@ -228,10 +216,7 @@ extension OutgoingPart {
         return offer.handed >= size
     }
 
-    /// The socket has taken a chunk.
-    ///
-    /// - Parameter end: the offset in the part at which the chunk ends.
-    /// - Returns: `nil` if the chunk belongs to an earlier offer.
+    /// Notes that the socket has taken a chunk, which ends at this offset; `nil` for a chunk of an earlier offer.
     package mutating func taken(upTo end: ByteOffset, of id: OfferID) -> OnTaken? {
         guard case .sending(let digests, var offer) = state, offer.id == id else { return nil }
         offer.taken = max(offer.taken, end)
@@ -246,10 +231,8 @@ extension OutgoingPart {
         if case .sending(let digests, let offer) = state { state = .sent(digests, offer) }
     }
 
-    /// The gateway wants the bytes from an offset on.
-    ///
-    /// - Parameter limit: the agent may send bytes below it. A gateway may grant more bytes than the part has
-    ///   (specification §7.2).
+    /// The gateway wants the bytes from an offset on, and allows those below the limit. The limit may be higher than
+    /// the part's size (specification §7.2).
     package mutating func granted(from offset: ByteOffset, limit: ByteOffset) -> OnCredit {
         let start = min(offset, size)
         let isSending = isSending
@@ -272,9 +255,7 @@ extension OutgoingPart {
         return .send
     }
 
-    /// The gateway has received the bytes below an offset.
-    ///
-    /// - Returns: whether that is more of the part than any gateway had received before.
+    /// Notes that a gateway has received the bytes below `end`; returns whether that is more than ever before.
     package mutating func arrived(upTo end: ByteOffset) -> Bool {
         guard offer != nil, end > arrived else { return false }
         arrived = end
@@ -282,9 +263,7 @@ extension OutgoingPart {
         return true
     }
 
-    /// The bytes that were sent before a decision no longer count against the initial credit.
-    ///
-    /// - Returns: the number of these bytes.
+    /// Takes the bytes that were sent before a decision off the initial credit, and returns their number.
     package mutating func takeEarlyBytes() -> UInt64 {
         guard case .undecided(let bytes)? = offer?.credit else { return 0 }
         change { offer, _ in offer.credit = .undecided(sentEarly: 0) }
@@ -300,9 +279,7 @@ extension OutgoingPart {
         }
     }
 
-    /// The store takes data again.
-    ///
-    /// - Returns: whether the part waited for the store.
+    /// Ends the wait for a store that takes data again; returns whether the part waited for it.
     package mutating func storeIsWell(now: Instant) -> Bool {
         guard case .ready(let digests, let notBefore, true) = state, notBefore > now else { return false }
         state = .ready(digests, notBefore: now, waitsForStore: true)

@@ -24,9 +24,7 @@ package struct PartQueue: Hashable, Sendable {
     /// From now on, `next` takes the parts of the plan from the beginning again.
     package mutating func restart() { nextFresh = 1 }
 
-    /// Whether `next` may return a part, as far as can be known without taking it.
-    ///
-    /// - Parameter isReading: whether a part of the upload is being read.
+    /// Whether `next` may return a part, as far as is known. `isReading`: whether a part of the upload is being read.
     package func hasNext(in plan: PartPlan?, isReading: Bool) -> Bool {
         if !preferred.isEmpty { return true }
         guard let plan else { return false }
@@ -34,12 +32,8 @@ package struct PartQueue: Hashable, Sendable {
         return nextFresh <= count
     }
 
-    /// Takes the next part.
-    ///
-    /// - Parameters:
-    ///   - isReading: whether a part of the upload is being read. A stream is read in order, and only a finished read
-    ///     shows whether more follows.
-    ///   - isTaken: whether a part is stored or under way.
+    /// Takes the next part that is neither stored nor under way (`isTaken`). A stream is read in order, and only a
+    /// finished read (`isReading`) shows whether more follows.
     package mutating func next(in plan: PartPlan, isReading: Bool, isTaken: (PartNumber) -> Bool) -> PartNumber? {
         while !preferred.isEmpty {
             let number = preferred.removeFirst()

@@ -4,9 +4,7 @@ import WireProtocol
 // What the frames about a part lead to.
 
 extension PartTransfer {
-    /// A frame about a part has come in a slot.
-    ///
-    /// - Returns: the part, and what follows for it; `nil` for a frame that is about no part.
+    /// Judges a frame about a part: returns the part and what follows for it, or `nil` for a frame about no part.
     mutating func received(
         _ frame: Frame, at place: Attachment, isStream: Bool, _ store: inout StoreTrust
     ) -> (part: PartNumber, result: OnPart)? {
@@ -51,7 +49,6 @@ extension PartTransfer {
         }
     }
 
-    /// ERROR of part scope has come in a slot.
     private mutating func received(
         _ refusal: GatewayRefusal, of number: PartNumber, at place: Attachment, isStream: Bool
     ) -> OnPart {
@@ -66,7 +63,6 @@ extension PartTransfer {
         }
     }
 
-    /// A part was refused: by a decision, or while it was being received or stored.
     private func refused(_ number: PartNumber, _ refusal: GatewayRefusal, isStream: Bool) -> OnPart {
         guard let part = parts[number] else { return .nothing }
         return switch FailureRule.reaction(to: refusal.code, in: .part) {

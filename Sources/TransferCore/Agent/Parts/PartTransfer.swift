@@ -15,8 +15,7 @@ struct PartTransfer: Hashable {
     /// Bytes that this run found stored.
     var bytesResumed: UInt64 = 0
 
-    /// At this number of mismatches the upload ends. A mismatch means that the gateway received other bytes of a part
-    /// than the agent hashed.
+    /// At this number of mismatches of a part the upload ends: the gateway received other bytes than were hashed.
     static let mismatchesMax = 3
 
     /// Whether the parts are too large for the connections, and nothing is stored that smaller parts would lose.
@@ -66,10 +65,8 @@ extension PartTransfer {
         }
     }
 
-    /// Takes up the next part: the shell is asked to read it.
-    ///
-    /// - Parameter isCounted: whether the part counts against the concurrency.
-    /// - Returns: whether there was a part to take up.
+    /// Takes up the next part and asks the shell to read it; returns whether there was a part. If `isCounted`, the
+    /// part counts against the concurrency.
     mutating func takeUp(in plan: PartPlan, isCounted: Bool, _ context: inout AgentContext) -> Bool {
         guard !parts.readsNone, let next = parts.takeUp(in: plan, isCounted: isCounted) else { return false }
         if isCounted { context.partsUnderWay += 1 }
@@ -80,10 +77,8 @@ extension PartTransfer {
         return true
     }
 
-    /// Releases a part of which the gateway received other bytes than the agent hashed. The agent reads this part again
-    /// before any other part.
-    ///
-    /// - Returns: how often that has happened to the part.
+    /// Releases a part of which the gateway received other bytes than the agent hashed, so that it is read again
+    /// before any other part. Returns how often that has happened to the part.
     mutating func putBack(_ number: PartNumber, _ context: inout AgentContext) -> Int {
         let mismatches = parts[number]?.mismatches ?? 0
         remove(number, &context)
@@ -91,8 +86,7 @@ extension PartTransfer {
         return mismatches + 1
     }
 
-    /// Restores the number of mismatches of a part that is read again. The agent sends its data only after the
-    /// gateway's decision.
+    /// Restores the mismatches of a part that is read again, and lets its data wait for the gateway's decision.
     mutating func readsAgain(_ number: PartNumber, mismatches: Int) {
         parts[number]?.mismatches = mismatches
         parts[number]?.wasDeferred = true
@@ -144,9 +138,7 @@ extension PartTransfer {
         }
     }
 
-    /// The socket has taken a chunk of the part.
-    ///
-    /// - Returns: whether the socket has the whole part.
+    /// Counts a chunk that the socket has taken; returns whether the socket has the whole part.
     mutating func chunkTaken(
         _ chunk: Chunk, of offer: OfferID, isWholeFile: Bool, _ context: inout AgentContext
     ) -> Bool {
@@ -167,9 +159,7 @@ extension PartTransfer {
         parts[number].map { $0.isSending && $0.offer?.id == offer } ?? false
     }
 
-    /// The socket has the last byte of a part.
-    ///
-    /// - Returns: what COMPLETE of a one-part file needs.
+    /// Notes that the socket has the last byte of a part; returns what COMPLETE of a one-part file needs.
     mutating func allTaken(_ number: PartNumber) -> (place: Attachment, digest: SHA256Digest, size: UInt64)? {
         parts[number]?.allTaken()
         guard let part = parts[number], let place = part.place, let digest = part.digest else { return nil }
@@ -180,10 +170,8 @@ extension PartTransfer {
 // MARK: - The end of an offer, and of a part
 
 extension PartTransfer {
-    /// The store has confirmed a part: writes the part to the journal and releases it.
-    ///
-    /// - Returns: the journal entry, and `true` if no other part of the upload is deferred; `nil` for a part that is
-    ///   not under way.
+    /// Writes a part that the store has confirmed to the journal, and releases it; `nil` for a part that is not under
+    /// way. `othersAreWell`: whether no other part of the upload is deferred.
     mutating func store(
         _ number: PartNumber, etag: String, _ context: inout AgentContext
     ) -> (entry: JournalSequence, othersAreWell: Bool)? {
@@ -206,10 +194,8 @@ extension PartTransfer {
         release(parts.withdraw(number, notBefore: moment, waitsForStore: waitsForStore), number, &context)
     }
 
-    /// Ends the offers of parts whose slot or connection is lost. The parts keep the bytes that were read, and wait for
-    /// another slot.
-    ///
-    /// - Parameter connection: the connection of the parts; `nil` for all parts.
+    /// Ends the offers of parts whose slot or connection is lost (`nil`: all parts). The parts keep the bytes that
+    /// were read, and wait for another slot.
     mutating func interrupt(on connection: ConnectionID? = nil, _ context: inout AgentContext) {
         for number in parts.numbers {
             guard let place = parts[number]?.place, connection == nil || place.connection == connection else {
@@ -219,10 +205,8 @@ extension PartTransfer {
         }
     }
 
-    /// A connection and its slots are lost: ends the offers on it. If data was under way on it, fewer parts are sent at
-    /// once from now on.
-    ///
-    /// - Parameter isLast: whether the upload has no other connection.
+    /// Ends the offers on a lost connection. If data was under way on it, fewer parts are sent at once from now on.
+    /// `isLast`: whether the upload has no other connection.
     mutating func connectionLost(_ connection: ConnectionID, isLast: Bool, _ context: inout AgentContext) {
         if isLast { attempts.connectionsLost() }
         parts.forgetSlots { $0.connection == connection }
@@ -236,9 +220,7 @@ extension PartTransfer {
         if parts.isUnderWay(in: place) { interrupt(on: place.connection, &context) }
     }
 
-    /// Gives up all parts. The results of reads in progress are ignored.
-    ///
-    /// - Parameter beingVerified: stored parts that the shell is reading again.
+    /// Gives up all parts, and stored parts that the shell is reading again. Results of these reads are ignored.
     mutating func forget(_ beingVerified: Set<PartNumber>, _ context: inout AgentContext) {
         for number in beingVerified.sorted() { context.actions.append(.releasePart(id, number)) }
         for number in parts.numbers { remove(number, &context) }
@@ -259,8 +241,7 @@ extension PartTransfer {
         }
     }
 
-    /// Removes a part and gives back all that it holds: turns, credit, its place in the concurrency, and bytes. Only
-    /// this method does that, so nothing is given back twice.
+    /// Removes a part and gives back all that it holds. Only this method does, so nothing is given back twice.
     private mutating func remove(_ number: PartNumber, _ context: inout AgentContext) {
         guard let removed = parts.remove(number) else { return }
         release(removed.offer, number, &context)
@@ -304,9 +285,7 @@ extension PartTransfer {
         }
     }
 
-    /// The store lacks parts that counted as stored.
-    ///
-    /// - Returns: the parts that are sent again.
+    /// Queues stored parts that the store turned out to lack; returns those that are sent again.
     mutating func sendAgain(_ wanted: [PartNumber]) -> [PartNumber] {
         let known = parts.sendAgain(wanted)
         bytesResumed -= min(bytesResumed, known.bytes)

@@ -12,15 +12,13 @@ package import TransferCommon
 /// same gateway. Sending few parts at once then keeps the next loss small.
 package struct SendWindow: Hashable, Sendable {
     private enum State: Hashable {
-        /// The window sets no bound. Only the agent's concurrency bounds the parts that are sent at once.
         case unbounded
         /// - storedCount: parts that were stored since the bound was set.
         case bounded(partsMax: Int, storedCount: Int)
     }
 
     private var state = State.unbounded
-    /// Parts of which a gateway has said that it holds bytes. The window does not bound them, because little of their
-    /// data is left to send.
+    /// Parts of which a gateway holds bytes. The window does not bound them: little of their data is left to send.
     package var known: Set<PartNumber> = []
 
     package init() {}
@@ -44,9 +42,7 @@ package struct SendWindow: Hashable, Sendable {
     /// Forgets the known parts: another session begins, and no gateway holds bytes of it.
     package mutating func sessionBegins() { known = [] }
 
-    /// Counts a stored part, and raises the bound when enough parts are stored.
-    ///
-    /// - Parameter roomMax: the concurrency of the agent.
+    /// Counts a stored part; raises the bound when enough are stored, up to `roomMax`, the agent's concurrency.
     package mutating func grow(roomMax: Int) {
         guard case .bounded(let parts, let count) = state else { return }
         if count + 1 < parts {

@@ -6,9 +6,7 @@ import WireProtocol
 extension UploadParts {
     // MARK: Offering
 
-    /// Whether a part may be offered now.
-    ///
-    /// - Parameter sending: the number of parts that are being sent.
+    /// Whether a part may be offered now, while `sending` parts are being sent.
     func mayOffer(_ number: PartNumber, beside sending: Int, now: Instant) -> Bool {
         underWay[number]?.digestsToOffer(at: now) != nil && window.admits(number, beside: sending)
     }
@@ -24,9 +22,8 @@ extension UploadParts {
             md5: digests.md5)
     }
 
-    /// Begins to send the rest of a partial, in the slot in which the gateway has named the partial.
-    ///
-    /// - Returns: `send` if the gateway lacks bytes of the part, `whole` if it lacks none.
+    /// Begins to send the rest of a partial, in the slot in which the gateway has named it. Returns `send` if the
+    /// gateway lacks bytes of the part, `whole` if it lacks none.
     mutating func resume(
         _ number: PartNumber, _ id: OfferID, in place: Attachment, from offset: ByteOffset, limit: ByteOffset
     ) -> OutgoingPart.OnCredit {
@@ -85,10 +82,7 @@ extension UploadParts {
 
     // MARK: Answers
 
-    /// RECEIVED has come in a slot.
-    ///
-    /// - Returns: what the higher limit leads to, and whether the gateway has received more of the part than any
-    ///   gateway before.
+    /// Takes a RECEIVED: returns what the higher limit leads to, and whether more has arrived than ever before.
     mutating func received(
         _ received: Received, at place: Attachment
     ) -> (credit: OutgoingPart.OnCredit, isProgress: Bool) {
@@ -98,10 +92,7 @@ extension UploadParts {
         return (underWay[received.part]?.raised(to: received.limit) ?? .nothing, isProgress)
     }
 
-    /// STORED has come in a slot.
-    ///
-    /// - Returns: whether the part was offered in this slot; otherwise the gateway may have named it there as a
-    ///   partial.
+    /// Takes a STORED: returns whether the part was offered in this slot, and not only named there as a partial.
     mutating func isStored(_ stored: Stored, at place: Attachment) -> Bool {
         // STORED before the decision is about bytes that the gateway held before the offer, perhaps of other content.
         if let part = underWay[stored.part], part.place == place { return !part.isUndecided(in: place) }
@@ -124,9 +115,7 @@ extension UploadParts {
         return OnWithdrawn(place: place, earlyBytes: bytes)
     }
 
-    /// A part has failed, and another attempt may succeed.
-    ///
-    /// - Returns: how often it has failed; `nil` for a part that is not under way.
+    /// Counts a failure of a part that may still succeed; returns their number, or `nil` if it is not under way.
     mutating func failed(_ number: PartNumber) -> Int? {
         underWay[number]?.failures += 1
         underWay[number]?.wasDeferred = true
@@ -153,9 +142,7 @@ extension UploadParts {
         return underWay.removeValue(forKey: number).map { OnRemoved(offer: offer, isCounted: $0.isCounted) }
     }
 
-    /// The store takes data again: parts that wait for it may be offered at once.
-    ///
-    /// - Returns: the number of these parts.
+    /// Lets parts that wait for the store be offered at once, at most `most` of them; returns their number.
     mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
         var count = 0
         for number in numbers where count < most {

@@ -3,8 +3,7 @@ import WireProtocol
 
 /// The parts of one upload: those under way, those that are stored, and what gateways have said of the others.
 ///
-/// `OutgoingPart` has the states of each part. This type decides which part is read, offered and sent next. It performs
-/// nothing itself. The upload performs what the methods return.
+/// `OutgoingPart` has the states of each part. This type decides which part is next; the upload performs the result.
 struct UploadParts: Hashable, Sendable {
     var underWay: [PartNumber: OutgoingPart] = [:]
     private(set) var stored = AgentStoredParts()
@@ -71,8 +70,7 @@ struct UploadParts: Hashable, Sendable {
 
     func isUnderWay(in place: Attachment) -> Bool { underWay.values.contains { $0.place == place } }
 
-    /// How many parts are being sent in a slot. A part that waits for credit has no turn on its connection, but its
-    /// offer stays there, so it counts.
+    /// How many parts are being sent in a slot, including those that wait for credit.
     func sendingCount(in place: Attachment) -> Int { underWay.values.count { $0.isSending && $0.place == place } }
 
     /// Whether the loss of a connection loses bytes of a part that was being sent on it.
@@ -242,8 +240,6 @@ extension UploadParts {
         underWay[number]?.digest.map { named.judge(number, $0, maySkip: maySkip, slot: slot) } ?? .offer
     }
 
-    /// A gateway has evicted a part that it had named, and that the agent has not read yet.
-    ///
-    /// - Returns: whether the part was named in this slot.
+    /// Forgets a partial that was evicted before the agent read it; returns whether it was named in this slot.
     mutating func evicted(_ number: PartNumber, at place: Attachment) -> Bool { named.evicted(number, at: place) }
 }

@@ -27,8 +27,7 @@ struct AgentProof: Hashable {
     enum Purpose: Hashable {
         /// A user has asked, and the answer is the outcome.
         case question
-        /// An upload has ended as stored, without the receipt that its user wants. If the key does not hold the object
-        /// any more, the upload in `else` begins, which compares or sends the file.
+        /// An upload ended without its receipt. If the key does not hold the object any more, `else` begins.
         case receipt(UploadReceipt, wasThere: Bool, UploadProgress, else: UploadRequest?)
     }
 
@@ -55,7 +54,6 @@ struct AgentProof: Hashable {
     private(set) var trouble: UploadFailure?
     private var answer = AwaitedAnswer()
 
-    /// A proof that only fetches a receipt ends after this many refusals by gateways.
     private static let refusalsOfReceiptMax = 3
 
     init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {
@@ -67,8 +65,7 @@ struct AgentProof: Hashable {
         self.root = request.root
     }
 
-    /// Whether the proof waits for work whose progress no frame shows: the shell reads the file, or the gateway reads
-    /// the object because the user allowed it. During this work the agent must not give up for lack of progress.
+    /// Whether the file or the object is being read, which no frame shows: the agent must not give up meanwhile.
     func isPatient(_ context: AgentContext) -> Bool {
         switch phase {
         case .hashing: true
@@ -82,13 +79,11 @@ struct AgentProof: Hashable {
         context.connections.isHeard(connections, now: context.now) ? answer.dueSince : nil
     }
 
-    /// The failure to report if the agent gives up now: `gatewayAtWork` if a gateway owes an answer, otherwise the
-    /// reason for the last wait of the proof. `nil` if there is no such reason.
+    /// The failure to report if the agent gives up now; `nil` if no answer is owed and the proof never had to wait.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         answerDueSince(context) == nil ? trouble : .gatewayAtWork(isKept: false)
     }
 
-    /// The connection on which PROVE was sent, while the answer is due.
     private var connections: Set<ConnectionID> {
         if case .proving(let attachment) = phase { [attachment.connection] } else { [] }
     }
@@ -117,7 +112,6 @@ struct AgentProof: Hashable {
         context.note(on.isEmpty ? nil : .prove, on: on, of: request.id, in: &answer)
     }
 
-    /// Sends PROVE, or requests a read of the file, if either is due.
     private mutating func ask(_ context: inout AgentContext) -> UploadNeeds {
         var needs = UploadNeeds()
         guard case .waiting(let until) = phase else { return needs }
@@ -141,8 +135,7 @@ struct AgentProof: Hashable {
         return needs
     }
 
-    /// Requests a read of the file as soon as the part size is known. If the proof request names no part size, the
-    /// agent uses the part size that a connected gateway would choose.
+    /// If the request names no part size, the agent uses the one that a connected gateway would choose.
     private mutating func hash(_ context: inout AgentContext) {
         if partBytes == nil {
             guard let connection = context.connections.leastUsed(),
@@ -208,7 +201,6 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Whether the gateway's evidence shows that the object is this file.
     private func agrees(_ object: ProvenObject, _ context: AgentContext) -> Bool {
         guard let root, let partBytes, object.size == request.stamp.size else { return false }
         switch object.evidence {
@@ -257,7 +249,7 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Sends SESSION LEAVE. Sends nothing if the run has ended, because the agent's connections then end anyway.
+    /// Sends SESSION LEAVE, unless the run has ended: the agent's connections then end anyway.
     private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
         if context.phase.verdict != nil { return }
         context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }

@@ -8,11 +8,9 @@ package struct ProofRequest: Hashable, Sendable {
     package var key: String
     /// The file as it was found.
     package var stamp: FileStamp
-    /// The part size that the root digest depends on; `nil` to use the part size that the gateway chooses for a file of
-    /// this size.
+    /// The part size of the root digest; `nil` to use the one that the gateway chooses for a file of this size.
     package var partBytes: UInt64?
-    /// The root digest of the file; `nil` if the agent has to read the file to compute it. If `root` is set,
-    /// `partBytes` is set as well.
+    /// The root digest of the file, with `partBytes`; `nil` if the agent has to read the file to compute it.
     package var root: SHA256Digest?
     /// Whether the gateway may read the object back if nothing else shows its content.
     package var readsBack: Bool

@@ -3,8 +3,7 @@ package import WireProtocol
 
 // What an agent has to know about gateways to keep the receipts that they sign (specification §9.5).
 
-/// The store, the name and the key prefix of this device, as WELCOME states them. All gateways of a site state the same
-/// values.
+/// The store, name and key prefix of this device, as WELCOME states them. They are equal at all gateways of a site.
 package struct DeviceSite: Hashable, Sendable {
     package var store: StoreIdentity
     /// The device's name at the gateways.

@@ -1,9 +1,7 @@
 package import TransferCommon
 
-/// Which connection sends the next chunk, and when, if the agent's rate is limited (`AgentLimits.bytesPerSecond`).
-///
-/// The connections share a limited rate: they send one chunk each in turn, and the next round begins behind the
-/// connection that sent last.
+/// Which connection sends the next chunk, and when, if the agent's rate is limited (`AgentLimits.bytesPerSecond`). The
+/// connections send one chunk each in turn, and the next round begins behind the connection that sent last.
 package struct ChunkPacer: Hashable, Sendable {
     /// The connections in the order of one round.
     package struct Round: Hashable, Sendable {
@@ -28,7 +26,6 @@ package struct ChunkPacer: Hashable, Sendable {
     }
 
     private var limiter: RateLimiter
-    /// The connection that sent last.
     private var last = ConnectionID(0)
 
     /// - Parameter bytesPerSecond: on the wire, over all connections; `nil` for no limit.
@@ -51,8 +48,7 @@ package struct ChunkPacer: Hashable, Sendable {
     /// A round of turns, which begins behind the connection that sent last.
     package func round(of connections: [ConnectionID]) -> Round { Round(connections, behind: last) }
 
-    /// A connection sends a chunk. Compression may make the chunk smaller. Until its size on the wire is known, the
-    /// chunk counts with its size before compression.
+    /// Counts a chunk against the rate, with its size before compression until its size on the wire is known.
     package mutating func sent(_ plainBytes: UInt64, on connection: ConnectionID, now: Instant) {
         limiter.spent(plainBytes, now: now)
         if isLimited { last = connection }

@@ -3,9 +3,8 @@ import WireProtocol
 /// Chooses the slot in which a part is offered, among the slots of its session: the slot on the connection that sends
 /// the fewest parts of the upload. If several connections send equally few, the parts of all uploads count.
 ///
-/// While other connections are being established or are joining the session, a share of the parts is kept for each of
-/// them. A part stays on the connection on which it was offered, and large parts may take minutes. Without the shares,
-/// the first connection would send all parts while the others are idle.
+/// A share of the parts is kept for each connection that is expected to join the session. A part stays on its
+/// connection, so without shares the first one would send all parts, perhaps for minutes, while the others are idle.
 package struct OfferPlacement: Hashable, Sendable {
     /// A slot that may carry the part.
     package struct Candidate: Hashable, Sendable {
@@ -25,10 +24,7 @@ package struct OfferPlacement: Hashable, Sendable {
     /// How many parts of the upload each connection may send; `nil` if no other connection is expected.
     let share: Int?
 
-    /// - Parameters:
-    ///   - concurrency: the number of parts that may be under way at once.
-    ///   - coming: the number of connections that are expected to carry the session soon.
-    ///   - present: the number of connections that carry the session now.
+    /// `coming`: connections that are expected to carry the session soon. `present`: those that carry it now.
     package init(concurrency: Int, coming: Int, present: Int) {
         let all = coming + present
         self.share = coming > 0 ? (concurrency + all - 1) / all : nil

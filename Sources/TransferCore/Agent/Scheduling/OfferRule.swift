@@ -11,7 +11,6 @@ struct OfferRule {
     /// How many parts may be offered in a slot whose first answer has not come.
     private let offersAheadMax: Int
     private let concurrency: Int
-    /// Whether the session may use several connections.
     private let isShared: Bool
     /// Whether the answer to RESUME QUERY is awaited. When it comes, the session joins further connections.
     private let isResuming: Bool

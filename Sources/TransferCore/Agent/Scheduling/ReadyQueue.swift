@@ -1,10 +1,8 @@
 import TransferCommon
 
-/// Which uploads and proofs have the next turn, and when. Thanks to this queue, the cost of an event depends on how
-/// much the event changes, not on the number of uploads.
-///
-/// A waiting upload is in the queue for what it waits for. It may be in more than one queue. That does no harm, because
-/// a turn of an upload that cannot proceed changes nothing.
+/// Which uploads and proofs have the next turn, and when. The cost of an event therefore depends on how much the event
+/// changes, not on the number of uploads. A waiting upload may be in several queues: a turn in which it cannot proceed
+/// changes nothing.
 struct ReadyQueue: Hashable {
     /// An upload, sorted by the order of submission.
     struct OrderedUpload: Hashable, Comparable {

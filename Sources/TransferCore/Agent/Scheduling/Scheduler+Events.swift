@@ -64,8 +64,7 @@ extension Scheduler {
         touch(id)
     }
 
-    /// All journal writes up to this one are durable. If a user wants a receipt and the upload ended without one, a
-    /// proof begins that requests it.
+    /// Wakes what waited for these journal writes, and begins a proof for each upload that lacks its receipt.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         for id in context.committed(through: sequence) {
             uploads[id]?.journalCommitted(through: sequence, &context)
@@ -90,9 +89,7 @@ extension Scheduler {
 // MARK: - Connections that end
 
 extension Scheduler {
-    /// A connection is lost, and has been removed.
-    ///
-    /// - Parameter left: the uploads that had a slot on it, in order.
+    /// Ends the work on a lost connection, which has been removed, of the uploads in `left` and of proofs.
     mutating func connectionLost(_ id: ConnectionID, left: [UploadID], _ context: inout AgentContext) {
         for upload in left {
             uploads[upload]?.connectionLost(id, &context)
@@ -104,8 +101,7 @@ extension Scheduler {
         }
     }
 
-    /// A connection that was expected soon has failed. Every upload gets a turn, because the other connections get the
-    /// share of parts that was left for this one.
+    /// Gives every upload a turn, because an expected connection has failed and its share of parts is free.
     mutating func touchUploads() { for upload in uploads.keys { touch(upload) } }
 
     /// Whether an answer is awaited on a connection, or a part is under way on it.
@@ -127,8 +123,7 @@ extension Scheduler {
 // MARK: - Ending
 
 extension Scheduler {
-    /// The failure to report if the agent gives up now: that of the first upload or proof that has one. A refusal by a
-    /// gateway comes before an answer that a gateway owes, because a refusal says more.
+    /// The first failure to report if the agent gives up now. A refusal comes before an owed answer: it says more.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         let all =
             uploadsInOrder.compactMap { uploads[$0]?.view.trouble(context) }
@@ -136,10 +131,8 @@ extension Scheduler {
         return all.first { $0.kind != .gatewayAtWork } ?? all.first
     }
 
-    /// Every upload and proof ends, and the agent's connections end, too. All state is kept for the next run.
-    ///
-    /// - Parameter hidesTroubles: whether all end with `failure`. If not, an upload or proof that already waits after
-    ///   another failure ends with that failure.
+    /// Ends every upload and proof, with all state kept for the next run. Unless `hidesTroubles`, an upload or proof
+    /// that already waits after another failure ends with that failure.
     mutating func giveUp(_ failure: UploadFailure, hidesTroubles: Bool, _ context: inout AgentContext) {
         for id in uploadsInOrder {
             let trouble = hidesTroubles ? nil : uploads[id]?.view.trouble(context)
@@ -177,9 +170,7 @@ extension Scheduler {
         giveUpProofs(failure, &context)
     }
 
-    /// The agent is stopping: ends the uploads that are not worth finishing.
-    ///
-    /// - Returns: whether any upload is left.
+    /// Ends the uploads that are not worth finishing while the agent stops; returns whether any is left.
     mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {
         for id in uploadsInOrder where uploads[id]?.view.isWorthFinishing == false {
             uploads[id]?.giveUp(failure, &context)
@@ -187,7 +178,6 @@ extension Scheduler {
         return uploads.values.contains(where: \.view.isWorthFinishing)
     }
 
-    /// The parts that their connections can finish before the agent stops.
     private func partsWithinGrace(_ context: AgentContext) -> [UploadID: Set<PartNumber>] {
         var chosen: [UploadID: Set<PartNumber>] = [:]
         for id in context.connections.ids {

@@ -31,9 +31,8 @@ struct Scheduler: Hashable {
             + proofs.values.lazy.compactMap { $0.answerDueSince(context) }).max()
     }
 
-    /// Whether work is under way whose progress no frame shows, so that the agent must not give up: the shell reads a
-    /// file for an upload or a proof, a gateway reads an object for a proof, or an upload waits for the put limit,
-    /// which may be longer than `AgentLimits.retryFor`.
+    /// Whether work is under way whose progress no frame shows, so that the agent must not give up: a file or an
+    /// object is read, or an upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
     func isBusy(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.view.isBusy(at: context.now) } || proofs.values.contains { $0.isPatient(context) }
     }
@@ -110,8 +109,7 @@ extension Scheduler {
         }
     }
 
-    /// Lets an upload or a proof take every step that is possible. Then puts it into the queue for whatever its next
-    /// step needs: a slot, room for a part, or a moment to come.
+    /// Lets an upload or a proof take every possible step, and queues it for what its next step needs.
     mutating func runTurn(of id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
         guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
             let needs = uploads[id]?.doWhatItCan(&context) ?? runTurn(ofProof: id, &context)
@@ -132,9 +130,8 @@ extension Scheduler {
         return needs
     }
 
-    /// Uploads that wait for a slot or for their next attempt keep the parts that they have read. If these parts use up
-    /// the concurrency, uploads that have a slot can never take up a part. In that case the waiting uploads release
-    /// their parts.
+    /// Waiting uploads keep the parts that they have read. If these parts use up the concurrency, uploads that have a
+    /// slot can never take up a part, so the waiting uploads release them.
     private mutating func freeHeldRoom(_ context: inout AgentContext) {
         context.isRoomToBeLookedAt = false
         guard !context.hasRoom, !queue.awaitingRoom.isEmpty else { return }
@@ -143,7 +140,6 @@ extension Scheduler {
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
 
-    /// The store takes parts again: some uploads and parts that wait for it continue at once.
     private mutating func wakeWhatWaitsForStore(_ context: inout AgentContext) {
         var left = context.store.takeWakes()
         guard left > 0 else { return }
@@ -211,8 +207,7 @@ extension Scheduler {
         touch(chunk.upload)
     }
 
-    /// Ends the upload. If the part has been deferred, dropped or offered again since, the failure belongs to an
-    /// earlier attempt, and the upload continues.
+    /// Ends the upload, unless the chunk belongs to an earlier attempt of its part.
     mutating func chunkFailed(_ chunk: Chunk, _ failure: UploadFailure, _ context: inout AgentContext) {
         let queued = context.connections[chunk.connection]?.withOpen { $0.removed(chunk) } ?? nil
         pacer.failed(plainBytes: chunk.plainBytes, now: context.now)

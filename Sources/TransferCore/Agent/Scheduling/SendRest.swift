@@ -17,12 +17,8 @@ package struct SendRest: Hashable, Comparable, Sendable {
 }
 
 extension [SendRest] {
-    /// The parts that a connection can finish within a time, the smallest rest first.
-    ///
-    /// - Parameters:
-    ///   - rate: bytes per second that the socket takes; 0 if the rate is unknown. With an unknown rate, all parts are
-    ///     returned.
-    ///   - seconds: how much time the connection has.
+    /// The parts that a connection can finish within this time, the smallest rest first. The rate is in bytes per
+    /// second; 0 means that it is unknown, and returns all parts.
     package func finishable(rate: Double, within seconds: Double) -> [UploadPart] {
         var chosen: [UploadPart] = []
         var sum: UInt64 = 0

@@ -23,7 +23,6 @@ package struct StoreTrust: Hashable, Sendable {
     private static let storedToTrust = 8
 
     private var state = State.trusting
-    /// How many uploads or parts that wait for the store may continue now.
     private var wakeCount = 0
 
     package init() {}
@@ -31,9 +30,7 @@ package struct StoreTrust: Hashable, Sendable {
     /// Whether data may be sent before the gateway's decision.
     package var allowsEarlyData: Bool { state == .trusting }
 
-    /// A gateway has said that the store is not available, or full.
-    ///
-    /// - Returns: whether the code is to be reported, because the user does not know of it yet.
+    /// Notes that the store is down or full; returns whether the user does not know of this code yet.
     package mutating func refused(_ code: ErrorCode) -> Bool {
         var told: Set<ErrorCode> = []
         if case .doubting(_, let before) = state { told = before }
@@ -50,8 +47,7 @@ package struct StoreTrust: Hashable, Sendable {
             storedCount + 1 < Self.storedToTrust ? .doubting(storedCount: storedCount + 1, told: told) : .trusting
     }
 
-    /// How many uploads or parts that wait for the store may continue now. The next call returns 0, unless another part
-    /// is stored in between.
+    /// Takes the number of uploads or parts that wait for the store and may continue now.
     package mutating func takeWakes() -> Int {
         defer { wakeCount = 0 }
         return wakeCount

@@ -16,9 +16,7 @@ struct UploadNeeds: Hashable {
 }
 
 extension UploadNeeds {
-    /// What an upload waits for after its turn.
-    ///
-    /// - Parameter isSmall: whether the upload's part does not count against the concurrency.
+    /// What an upload waits for after its turn. `isSmall`: its part does not count against the concurrency.
     init(of exchange: SessionExchange, _ parts: UploadParts, isSmall: Bool, _ limits: AgentLimits, now: Instant) {
         holdsNothing = parts.isEmpty
         if let moment = parts.nextOffer(after: now) { wake(at: moment, now: now) }
@@ -33,7 +31,6 @@ extension UploadNeeds {
         case .verifying(let verification):
             room = !isSmall && verification.next(concurrency: limits.concurrency) != nil
         default:
-            // Whether another part would be read if there were room for it.
             room =
                 !isSmall && exchange.lifecycle.mayTakeUp(exchange.session, limits) && !parts.readsNone
                 && parts.hasNext(in: exchange.session.plan)

@@ -16,8 +16,7 @@ struct UploadView {
         return progress
     }
 
-    /// The figures of an upload that has ended. The bytes of a stored file come from its receipt, because the part of a
-    /// one-part file is never stored by itself.
+    /// The figures of an ended upload; its receipt gives the stored bytes, as a one-part file has no stored part.
     func progress(endedBy outcome: UploadOutcome) -> UploadProgress {
         var progress = progress
         if case .stored(let receipt, _) = outcome { progress.storedBytes = receipt.size }
@@ -37,20 +36,17 @@ struct UploadView {
         return since
     }
 
-    /// The failure to report if the agent gives up now. If a gateway owes an answer, the failure says so. Otherwise it
-    /// is the reason for the last wait of the upload; `nil` if there is none.
+    /// The failure to report if the agent gives up now: an owed answer, or else the reason for the last wait, if any.
     func trouble(_ context: AgentContext) -> UploadFailure? {
         answerDueSince(context) == nil ? exchange.waits.trouble : .gatewayAtWork(isKept: progress.isResumable)
     }
 
-    /// Whether the agent must not give up for lack of progress. Either the shell is reading the file, and no event
-    /// shows how far it is, or the upload waits for the put limit, which may be longer than `AgentLimits.retryFor`.
+    /// Whether the shell reads the file, which no event shows, or the upload waits for the put limit.
     func isBusy(at now: Instant) -> Bool {
         exchange.phase.isReading ?? transfer.parts.isReading || exchange.session.putLimit.isWaiting(at: now)
     }
 
-    /// Whether a stopping agent waits for this upload: the upload awaits an answer that saves work for the next run, or
-    /// a part is being sent.
+    /// Whether a stopping agent waits for this upload: it awaits an answer that saves work later, or sends a part.
     var isWorthFinishing: Bool {
         // Nothing of a stream can be resumed, so a stream is worth finishing only once its end has been read.
         if exchange.session.request.isStream, exchange.session.fileBytes == nil { return false }

@@ -52,10 +52,7 @@ package struct FileVerification: Hashable, Sendable {
         beingRead.insert(number)
     }
 
-    /// The shell has read a part, or failed to.
-    ///
-    /// - Parameter expected: the digest of the stored part.
-    /// - Returns: `nil` for a part that is not being read.
+    /// Judges a part that the shell has read by its `expected` digest; `nil` for a part that is not being read.
     package mutating func read(_ number: PartNumber, _ reading: PartReading, expected: SHA256Digest?) -> OnRead? {
         guard beingRead.remove(number) != nil else { return nil }
         switch reading {

@@ -59,8 +59,7 @@ package struct ObjectComparison: Hashable, Sendable {
             self.earlierSession = earlierSession
         }
 
-        /// Whether the object comes from the same file: the file's inode is unchanged since this agent wrote the
-        /// object, or found that the object equals the file.
+        /// Whether the file's inode is unchanged since this agent wrote the object, or found it equal to the file.
         fileprivate func isOwn(_ exists: SessionExists) -> Bool {
             guard let session = exists.session else { return false }
             if let proof, proof.session == session { return proof.size == exists.size && proof.stamp.inode == inode }
@@ -104,9 +103,7 @@ package struct ObjectComparison: Hashable, Sendable {
 }
 
 extension SessionExists {
-    /// The failure of an upload whose key holds other content.
-    ///
-    /// - Parameter isKnown: whether the content is known to differ.
+    /// The failure of an upload whose key holds other content. `isKnown`: whether that is certain.
     func keyTaken(fileBytes: UInt64?, isKnown: Bool) -> UploadFailure {
         let message =
             if size != fileBytes {
@@ -121,12 +118,8 @@ extension SessionExists {
 }
 
 extension ContentEvidence {
-    /// Whether the object with this evidence has the content of a file whose digests are given; `nil` if the evidence
-    /// and the digests cannot be compared.
-    ///
-    /// - Parameters:
-    ///   - hasPartSize: whether `root` and the evidence use the same part size.
-    ///   - whole: the digest of the whole file, if the file is one part.
+    /// Whether the object has the content of a file with these digests; `nil` if they cannot be compared.
+    /// `hasPartSize`: whether `root` and the evidence use the same part size. `whole` is set for a one-part file only.
     func agrees(root: SHA256Digest?, hasPartSize: Bool, whole: SHA256Digest?) -> Bool? {
         switch self {
         case .root(let object) where hasPartSize: root.map { $0 == object }

@@ -5,8 +5,7 @@ package import WireProtocol
 package enum OnCompleted: Hashable, Sendable {
     /// The object and the file differ in size.
     case otherSize
-    /// The object may differ from the file as it is now, so the two are compared. `isOther`: whether they are known to
-    /// differ.
+    /// The object may differ from the file as it is now, so the two are compared. `isOther`: they are known to differ.
     case compare(SessionExists, isOther: Bool)
     /// The object is the file. `isCompared`: whether the gateway's evidence equals the file's digest.
     case stored(isCompared: Bool)
@@ -26,12 +25,8 @@ package struct FileDigests: Hashable, Sendable {
 }
 
 extension Completed {
-    /// Judges the object by the evidence that the frame carries.
-    ///
-    /// - Parameters:
-    ///   - root: the file's root digest, if the digest of every part is known.
-    ///   - whole: the digest of the whole file, if the file is one part.
-    ///   - isAnswer: whether this run has sent COMPLETE in the slot.
+    /// Judges the object by the frame's evidence and by the digests of the file that are known. `isAnswer`: whether
+    /// this run has sent COMPLETE in the slot.
     package func judge(
         for session: UploadSession, root: SHA256Digest?, whole: SHA256Digest?, isAnswer: Bool
     ) -> OnCompleted {

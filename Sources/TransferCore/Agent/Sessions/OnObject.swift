@@ -13,9 +13,7 @@ enum OnObject: Hashable {
 }
 
 extension SessionExists {
-    /// Judges the object before the file is read for a comparison.
-    ///
-    /// - Parameter isOther: whether the object is already known to be neither the file nor its beginning.
+    /// Judges the object before the file is read. `isOther`: it is known to be neither the file nor its beginning.
     func judge(for session: UploadSession, isOther: Bool) -> OnObject {
         guard !session.request.isStream else {
             let message = "the key holds an object already, with which a stream cannot be compared"
@@ -27,7 +25,6 @@ extension SessionExists {
         return .compare(comparison)
     }
 
-    /// The object is not the file, or cannot be compared with it.
     fileprivate func differs(from session: UploadSession, isKnown: Bool) -> OnObject {
         guard session.policy != .replace else { return .replace(self) }
         return .end(keyTaken(fileBytes: session.fileBytes, isKnown: isKnown))

@@ -9,9 +9,7 @@ struct PartSizeChoice {
     /// Bytes of the file; `nil` for a stream.
     let fileBytes: UInt64?
 
-    /// The part size of the session that is about to be chosen.
-    ///
-    /// - Parameter small: whether the parts should be as small as the gateway allows.
+    /// The part size of the session that is about to be chosen; if `small`, as small as the gateway allows.
     func partBytes(by rule: PartRule, small: Bool) -> Result<UInt64, UploadFailure> {
         let partBytes: UInt64
         do {

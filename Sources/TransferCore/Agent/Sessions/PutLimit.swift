@@ -33,15 +33,13 @@ package struct PutLimit: Hashable, Sendable {
         case wait(until: Instant, rest: Duration)
     }
 
-    /// Whether an object with this version of the file may still appear under the key, without a confirmation by a
-    /// gateway.
+    /// Whether an object with this version of the file may still appear under the key, without a gateway's word.
     package enum OwnVersion: Hashable, Sendable {
         /// No request for the version was sent, the store has refused it, or the put limit has passed since.
         case cannotAppear
         /// COMPLETE was sent once, and its outcome is unknown.
         case completeSent
-        /// COMPLETE may have been sent several times, or by an earlier run. The answer to the last
-        /// COMPLETE says nothing of the outcome of earlier ones.
+        /// COMPLETE may have been sent several times or by an earlier run: the last answer tells not every outcome.
         case mayAppear
     }
 
@@ -75,9 +73,7 @@ package struct PutLimit: Hashable, Sendable {
         state = .due
     }
 
-    /// An earlier run gave up another version.
-    ///
-    /// - Parameter age: the time since then; the real time may be longer.
+    /// Notes that an earlier run gave up another version, at least `age` ago.
     package mutating func otherVersionWasGivenUp(age: Duration, now: Instant) {
         state = .counting(from: now, passed: age)
     }

@@ -65,9 +65,7 @@ extension SessionStanding {
         }
     }
 
-    /// Notes that COMPLETE of several parts is sent.
-    ///
-    /// - Returns: whether this COMPLETE is certainly the first of the session.
+    /// Notes that COMPLETE of several parts is sent; returns whether it is certainly the session's first.
     package mutating func completes() -> Bool {
         guard case .opened(let id, let token) = self else { return false }
         self = .completed(id, token: token)

@@ -3,8 +3,7 @@ package import WireProtocol
 // What the upload knows of the object under its key.
 
 extension UploadSession {
-    /// The comparison of the file with the object. `nil` if the object's size, its writer or the user's policy rules
-    /// out a match, or if the object has no evidence.
+    /// The comparison with the object; `nil` if size, writer or policy rules out a match, or if it has no evidence.
     package func comparison(with exists: SessionExists) -> ObjectComparison? {
         guard let fileBytes else { return nil }
         let file = ObjectComparison.File(

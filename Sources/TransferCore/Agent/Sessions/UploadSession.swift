@@ -17,9 +17,7 @@ package import WireProtocol
 /// This type decides how an upload begins, which session it opens, and what it states in its frames and in its receipt.
 /// It performs nothing itself. A file may need several sessions in a row; `startOver` begins the next one.
 package struct UploadSession: Hashable, Sendable {
-    /// Which object the session may replace.
     private enum Target: Hashable {
-        /// The agent has compared no object with the file.
         case unseen(WriteCondition)
         /// The object under the key was compared. The session replaces it and asks for no further comparison.
         case compared(WriteCondition)
@@ -31,10 +29,8 @@ package struct UploadSession: Hashable, Sendable {
     /// `nil` if the upload is only to be dropped.
     private var file: FileVersion?
     private var target: Target
-    /// The object's metadata. Like the write condition, it is fixed for the life of the session.
     private var metadata: SessionMetadata
-    /// The session that the journal's row named when this run began. An object that this session wrote counts as the
-    /// agent's own.
+    /// The session that the journal's row named when this run began; its object counts as the agent's own.
     private(set) var earlier: ObjectComparison.EarlierSession?
     /// How the file is divided into parts; `nil` until a gateway has named its limits in WELCOME.
     package private(set) var plan: PartPlan?
@@ -71,8 +67,7 @@ package struct UploadSession: Hashable, Sendable {
     /// The file's stamp; `nil` if the upload is only to be dropped.
     package var stamp: FileStamp? { file?.stamp }
 
-    /// Whether the file was touched after the session began, so that the session may have been completed with the
-    /// content from before the change.
+    /// Whether the file was touched after the session began, which may have been completed with earlier content.
     package var isTouched: Bool { file?.isTouched == true }
 
     /// The write condition of the session that is open, or will be.
@@ -82,7 +77,6 @@ package struct UploadSession: Hashable, Sendable {
         }
     }
 
-    /// Whether the object under the key was compared with the file, whatever the result.
     private var isCompared: Bool {
         if case .compared = target { true } else { false }
     }
@@ -123,13 +117,11 @@ package struct UploadSession: Hashable, Sendable {
     /// Whether the session has an upload in the store that ABORT can drop. The token of a one-part file names none.
     package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
-    /// The request with which the upload continues when no connection of its session is left. A one-part file cannot be
-    /// resumed, so its session is opened again.
+    /// The request that continues an upload after a cut: a one-part file cannot be resumed, so it is opened again.
     package var requestToRepeat: PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
-    /// How the file differs from the version that the session uploads. For a session that replaces the beginning of a
-    /// file by the grown file, *touched* counts as *changed*: once the change time has moved, nothing shows that the
-    /// beginning is still the same.
+    /// How the file differs from the version that the session uploads. If the session replaces the file's beginning by
+    /// the grown file, *touched* counts as *changed*: nothing shows that the beginning is still the same.
     package func difference(whileReading later: FileStamp) -> FileStamp.Difference {
         guard let difference = stamp?.difference(whileReading: later) else { return .changed }
         return difference == .touched && policy.isContinuation(condition) ? .changed : difference
@@ -141,8 +133,7 @@ package struct UploadSession: Hashable, Sendable {
         return plan.isOnePart && fileBytes <= limits.smallPartBytes
     }
 
-    /// Whether parts may be offered behind SESSION OPEN, before its answer. They may not if the key may hold an object
-    /// with which the file is compared first.
+    /// Whether parts may be offered behind SESSION OPEN: not if the key may hold an object to compare first.
     package func mayOfferBehindOpen(_ limits: AgentLimits) -> Bool {
         guard let plan else { return false }
         switch policy {
@@ -161,9 +152,8 @@ package struct UploadSession: Hashable, Sendable {
         if let stamp = request.stamp { file?.restamp(stamp) }
     }
 
-    /// The end of the stream has been read.
-    ///
-    /// - Returns: the stamp to be recorded. With the stream's size, a later run knows whether it has every part.
+    /// Notes the end of the stream. Returns the stamp to record: with the size, a later run knows if parts are
+    /// missing.
     package mutating func streamEnded(after bytes: UInt64) -> FileStamp? {
         plan?.ended(after: bytes)
         guard var stamp else { return nil }
@@ -196,9 +186,7 @@ package struct UploadSession: Hashable, Sendable {
     /// A gateway has given a token.
     package mutating func takeToken(_ token: [UInt8]) { standing.take(token) }
 
-    /// The answer of a gateway shows that the session was not completed before the file was touched.
-    ///
-    /// - Returns: the stamp to be recorded; `nil` if the file was not touched.
+    /// Settles that the session was not completed before the file was touched; returns the stamp to record, if any.
     package mutating func notCompleted() -> FileStamp? {
         guard isTouched else { return nil }
         file?.settle()
@@ -221,9 +209,7 @@ package struct UploadSession: Hashable, Sendable {
         if isOnePart, frame.refusesToStore { putLimit.completeRefused() }
     }
 
-    /// The store lacks parts that were to be completed.
-    ///
-    /// - Returns: whether the session can continue. It cannot if the store has lacked confirmed parts too often.
+    /// Counts a round of parts that the store lacks; returns whether the session can continue after so many rounds.
     package mutating func wanted() -> Bool {
         wantedRounds += 1
         return wantedRounds <= Self.wantedRoundsMax
@@ -346,9 +332,7 @@ extension UploadSession {
         }
     }
 
-    /// Gives the session its id. The agent opens the session once the journal has it.
-    ///
-    /// - Returns: the journal's row.
+    /// Gives the session its id, and returns the journal's row. The agent opens the session once the journal has it.
     package mutating func record(_ id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
         standing = .chosen(id)
         isRecorded = true
@@ -376,11 +360,7 @@ extension UploadSession {
         return SessionOpen(session: id, terms: terms, compares: compares, asksForReceipt: request.wantsReceipt)
     }
 
-    /// RESUME QUERY.
-    ///
-    /// - Parameters:
-    ///   - listing: the stored parts that PART LIST names after the query.
-    ///   - asksForPartials: whether the gateway is to name the parts of which it holds bytes.
+    /// RESUME QUERY, which PART LIST with these stored parts follows.
     package func resumeQuery(listing entries: [PartListEntry], asksForPartials: Bool) -> ResumeQuery {
         ResumeQuery(
             listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: asksForPartials,

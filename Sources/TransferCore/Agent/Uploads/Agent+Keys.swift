@@ -3,10 +3,8 @@ import TransferCommon
 // One upload for each key at a time.
 
 extension Agent {
-    /// The number of keys before the first one that has an upload under way.
-    ///
-    /// A second upload to a key begins only when the first has ended, because the object that the first one makes
-    /// decides what the second may do.
+    /// The number of keys before the first one that has an upload under way. A second upload to a key waits, because
+    /// the object that the first one makes decides what the second may do.
     package func freeKeyCount(of keys: [String]) -> Int {
         let underWay = scheduler.uploads.values.map(\.request.key)
         // Swift compares texts by characters, but two keys are equal only if their bytes are. Keys with equal bytes are

@@ -74,8 +74,7 @@ extension AgentUpload {
 
     // MARK: Slots
 
-    /// Sends SESSION LEAVE in every slot of the upload. The gateway keeps what is stored. A slot is free again when
-    /// SESSION LEFT has been read in it.
+    /// A slot is free again when SESSION LEFT has been read in it.
     private mutating func leave(_ context: inout AgentContext) {
         for link in exchange.lifecycle.links.all {
             context.connections[link.place.connection]?.withOpen { $0.leave(link.place.slot, of: id) }
@@ -85,7 +84,6 @@ extension AgentUpload {
         transfer.parts.forgetSlots { _ in true }
     }
 
-    /// Leaves all slots; the session is to be opened or resumed again.
     private mutating func askAgain(at moment: Instant, _ context: inout AgentContext) {
         let request = exchange.lifecycle.requestToRepeat(of: exchange.session)
         transfer.interrupt(&context)
@@ -104,8 +102,7 @@ extension AgentUpload {
     }
 
     /// Ends the upload together with the agent's connections, and keeps all its state for the next run. Sends no
-    /// SESSION LEAVE, because SESSION LEAVE would make the gateway drop the bytes that it has received. After a lost
-    /// connection the gateway keeps these bytes for a while.
+    /// SESSION LEAVE, which would make the gateway drop the bytes that it has received.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         guard !phase.hasOutcome else { return }
         exchange.lifecycle.closedAll()

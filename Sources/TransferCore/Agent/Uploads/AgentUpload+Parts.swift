@@ -45,10 +45,7 @@ extension AgentUpload {
         }
     }
 
-    /// Takes up the next part to send, or the next stored part to be verified. Called while there is room for another
-    /// part.
-    ///
-    /// - Returns: whether there was a part to take up.
+    /// Takes up the next part to send, or to verify, while there is room; returns whether there was one.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
         guard let plan = exchange.session.plan else { return false }
         if let number = exchange.lifecycle.verifyNext(concurrency: context.limits.concurrency) {
@@ -75,7 +72,6 @@ extension AgentUpload {
         }
     }
 
-    /// The socket has the last byte of the part.
     private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         let taken = transfer.allTaken(number)
         guard exchange.session.isOnePart else { return offerReadyParts(&context) }

@@ -71,7 +71,6 @@ extension AgentUpload {
         return true
     }
 
-    /// Joins further connections to a session that has more than one part to send.
     private mutating func joinConnections(_ context: inout AgentContext) {
         guard exchange.lifecycle.wantsToJoin(exchange.session, transfer.parts, context.limits),
             exchange.waits.joinsAt <= context.now
@@ -81,9 +80,7 @@ extension AgentUpload {
         }
     }
 
-    /// Ends the upload's wait for the store, or up to `most` waits of its parts.
-    ///
-    /// - Returns: how many waits were ended.
+    /// Ends the upload's wait for the store, or up to `most` waits of its parts; returns how many waits ended.
     mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
         if case .waiting(_, let until) = phase, exchange.waits.isForStore(until: until), until > now {
             exchange.lifecycle.stopWaiting(now: now)
@@ -104,10 +101,8 @@ extension AgentUpload {
         apply(exchange.lifecycle.dropNow(exchange.session), &context)
     }
 
-    /// The agent calls this with each frame in a slot of this upload. If the frame closes the slot, the agent has
-    /// removed the slot already.
-    ///
-    /// - Parameter stage: the stage of the slot before the frame.
+    /// Applies a frame in a slot of this upload. If the frame closes the slot, the agent has removed the slot already.
+    /// `stage`: the stage of the slot before the frame.
     mutating func received(_ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext) {
         if stage == .completing { exchange.session.receivedAfterComplete(frame) }
         if let part = transfer.received(frame, at: place, isStream: request.isStream, &context.store) {
@@ -125,7 +120,6 @@ extension AgentUpload {
         }
     }
 
-    /// A frame about the session has come.
     private mutating func receivedAnswer(
         _ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext
     ) {

@@ -42,11 +42,8 @@ package struct AwaitedAnswer: Hashable, Sendable {
         }
     }
 
-    /// Notes which request waits for its answer now; `nil` if none does.
-    ///
-    /// - Parameters:
-    ///   - progressAt: when the agent last made progress. While parts are sent one after the other, some part nearly
-    ///     always waits for its confirmation. So the wait for a confirmation counts anew from each progress.
+    /// Notes which request waits for its answer now. While parts are sent one after the other, some part nearly always
+    /// waits for its confirmation, so the wait for a confirmation counts anew from each progress.
     package mutating func awaits(_ request: Request?, progressAt: Instant, now: Instant) {
         guard let request else {
             state = .none

@@ -37,10 +37,7 @@ extension SessionExchange {
         return [.progress] + compare(with: exists, stage: stage, isOther: false, &clock)
     }
 
-    /// Compares the file with an object under its key. The object may have the file's content, or its content before
-    /// the file grew.
-    ///
-    /// - Parameter isOther: whether the agent already knows that the object has neither.
+    /// - Parameter isOther: whether the object is already known to be neither the file nor its beginning.
     private mutating func compare(
         with exists: SessionExists, stage: Stage, isOther: Bool, _ clock: inout AgentClock
     ) -> [UploadEffect] {

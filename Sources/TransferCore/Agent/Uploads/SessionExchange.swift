@@ -13,8 +13,7 @@ package struct SessionExchange: Hashable, Sendable {
     var waits = UploadWaits()
     /// The device's store and key prefix, according to the gateway that reported the object.
     var site: DeviceSite?
-    /// The last journal entry, of a part or of an adopted session, that is not durable yet. COMPLETE waits for this
-    /// entry.
+    /// The last journal entry of a part or an adopted session that is not durable yet; COMPLETE waits for it.
     var unsavedEntry: JournalSequence?
     private let lossesMax: Int
 
@@ -50,8 +49,7 @@ extension SessionExchange {
         .parts(.restored(entries, isQueried: session.request.saved?.token.isEmpty == false))
     }
 
-    /// The file on disk is another version than the one that was begun. The parts of the old version are dropped first;
-    /// then a session for the new version begins.
+    /// Drops the parts of the version that was begun, and begins a session for the version on disk.
     mutating func takeNewVersion() -> [UploadEffect] {
         guard session.request.purpose == .push else {
             return [.end(.failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")))]
@@ -60,11 +58,8 @@ extension SessionExchange {
         return [.forgetParts, .parts(.notStored)] + leaveSavedSession(isOtherVersion: true)
     }
 
-    /// Begins anew instead of continuing a saved session. If the session has an upload in the store, the upload is
-    /// aborted first.
-    ///
-    /// - Parameter isOtherVersion: whether the file may be another version than the one that the session uploaded. The
-    ///   session's version may still appear under the key, so the new session waits for the put limit.
+    /// Begins anew instead of continuing a saved session. If the file may be another version, that of the session may
+    /// still appear under the key, so the new session waits for the put limit.
     private mutating func leaveSavedSession(isOtherVersion: Bool) -> [UploadEffect] {
         if isOtherVersion { session.leaveForOtherVersion() }
         return session.isToBeAborted ? [.ask(.abort)] : startOver()
@@ -76,14 +71,12 @@ extension SessionExchange {
         return [.forgetParts, .parts(.startedOver), .ask(.open)]
     }
 
-    /// Ends the upload or begins anew, because everything that was begun in the store has been dropped.
     private mutating func dropped() -> [UploadEffect] {
         lifecycle.after.outcome.map { [.end($0)] } ?? startOver()
     }
 
-    /// The session cannot be used any more, although the file is unchanged: the agent opens a new session for the file
-    /// (specification §8.5). It first counts the loss in the journal. At the second loss, it reports the loss and opens
-    /// no further session.
+    /// The session cannot be used any more, although the file is unchanged (specification §8.5). At the second loss,
+    /// the agent reports the loss and opens no further session.
     private mutating func beginAnew(after code: ErrorCode) -> [UploadEffect] {
         session.lost()
         let mayAbort = code == .rootMismatch || code == .listInvalid
@@ -103,8 +96,7 @@ extension SessionExchange {
 // MARK: - Asking
 
 extension SessionExchange {
-    /// Chooses the part size as soon as a gateway has named its limits in WELCOME. A file that is unchanged since it
-    /// was stored in this gateway's store needs no session.
+    /// Chooses the part size by a gateway's limits. A file that this gateway's store has unchanged needs no session.
     mutating func choose(by welcome: Welcome, after attempts: FruitlessAttempts, now: Instant) -> [UploadEffect]? {
         if !session.isRecorded, let proof = session.request.proofIfUnchanged(at: welcome.site) {
             site = welcome.site
@@ -120,11 +112,8 @@ extension SessionExchange {
         }
     }
 
-    /// Sends the request that is due in the slot that has been taken for it.
-    ///
-    /// - Parameters:
-    ///   - stored: the parts that RESUME QUERY lists.
-    ///   - knowsPartials: whether the agent knows every part of which a gateway may hold bytes.
+    /// Sends the request that is due, in a slot taken for it. `stored`: the parts that RESUME QUERY lists.
+    /// `knowsPartials`: whether the agent knows every part of which a gateway may hold bytes.
     package mutating func ask(
         _ request: PendingRequest, in place: Attachment, _ stored: AgentStoredParts, knowsPartials: Bool
     ) -> [UploadEffect] {
@@ -169,8 +158,7 @@ extension SessionExchange {
         PartList.pages(of: entries).map { send(.partList($0), to: place) }
     }
 
-    /// Notes that the agent sends COMPLETE of a one-part file, which it does as soon as the socket has the file's last
-    /// byte.
+    /// Notes that COMPLETE of a one-part file is sent, as soon as the socket has the last byte.
     mutating func completesOnePart(in place: Attachment) {
         lifecycle.completesOnePart(in: place)
         session.completesOnePart()
@@ -219,17 +207,16 @@ extension SessionExchange {
         return effects
     }
 
-    /// The user dropped the upload while its session was being opened: now there is a token for ABORT.
+    /// The answer has brought the token that ABORT needs.
     private mutating func openedToDrop(_ opened: SessionOpened) -> [UploadEffect] {
         guard !opened.isAdopted else { return [.end(.dropped)] }
         session.takeToken(opened.token)
         return [.leave, .ask(.abort)]
     }
 
-    /// The gateway has opened another session than the agent asked for: an unfinished one with equal terms, which the
-    /// journal had lost (specification §8.3). From now on the slot carries the adopted session. If the agent ends
-    /// before the journal has this session, the next run opens a new session, and the gateway adopts the unfinished one
-    /// again. So only COMPLETE waits for the journal.
+    /// The gateway has opened an unfinished session with equal terms, which the journal had lost (specification §8.3).
+    /// If the agent ends before the journal has it, the gateway adopts it again in the next run. So only COMPLETE
+    /// waits for the journal.
     private mutating func adopt(
         _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, in place: Attachment
     ) -> [UploadEffect] {
@@ -249,8 +236,8 @@ extension SessionExchange {
         ]
     }
 
-    /// A gateway has opened or resumed the session. A later run opens the session of a one-part file again by its id.
-    /// It needs no token, so the journal gets no token of such a session.
+    /// A later run opens the session of a one-part file again by its id, so the journal gets no token of such a
+    /// session.
     private mutating func isKnown(by token: [UInt8], _ effects: inout [UploadEffect]) {
         if !token.isEmpty {
             session.takeToken(token)
@@ -259,9 +246,7 @@ extension SessionExchange {
         if let stamp = session.notCompleted() { effects.append(.journal(.restamped(id, stamp))) }
     }
 
-    /// RESUME STATE has come.
-    ///
-    /// - Parameter stage: the stage of the slot before the frame.
+    /// Applies RESUME STATE; `stage` is that of the slot before the frame.
     package mutating func received(
         _ state: ResumeState, in place: Attachment, stage: Stage, _ clock: inout AgentClock
     ) -> [UploadEffect] {
@@ -300,9 +285,7 @@ extension SessionExchange {
     /// ABORTED has come.
     package mutating func receivedAborted() -> [UploadEffect] { phase == .aborting ? dropped() : [] }
 
-    /// A gateway has refused the request, or has ended the session.
-    ///
-    /// - Parameter listsParts: whether RESUME QUERY lists stored parts.
+    /// Reacts to a refusal, or to the end of the session. `listsParts`: whether RESUME QUERY lists stored parts.
     package mutating func refused(
         _ refusal: GatewayRefusal, stage: Stage, listsParts: Bool, _ clock: inout AgentClock
     ) -> [UploadEffect] {
@@ -316,10 +299,8 @@ extension SessionExchange {
         }
     }
 
-    /// A slot of the session is closed: either a gateway refused the query by which the session was to join a
-    /// connection, or one of several gateways has lost the session. While the session has other slots, it continues
-    /// there (specification §8.2). A query to join lists no parts. So if this was the last slot, the agent resumes the
-    /// session with a query that lists the stored parts.
+    /// While the session has other slots, it continues there (specification §8.2). A query to join lists no parts. So
+    /// if this was the last slot, the agent resumes the session with a query that lists the stored parts.
     private mutating func lostSlot(adviceMilliseconds: UInt32, _ clock: inout AgentClock) -> [UploadEffect] {
         waits.lostSlot(adviceMilliseconds: adviceMilliseconds, &clock)
         if lifecycle.links.isEmpty { return [.askAgain(at: waits.joinsAt)] }
@@ -327,8 +308,7 @@ extension SessionExchange {
         return !lifecycle.links.contains(.completing) && lifecycle.transferAgain() ? [.recheck] : []
     }
 
-    /// Called after each frame. If the frame has closed the last slot without answering the request, no answer can
-    /// arrive any more, so the request is sent again after a while.
+    /// Called after each frame: if the last slot is closed without an answer, the request is sent again after a while.
     mutating func askAgainIfStranded(_ clock: inout AgentClock) -> [UploadEffect] {
         lifecycle.isStranded ? [.askAgain(at: waits.lostAnswer(&clock))] : []
     }

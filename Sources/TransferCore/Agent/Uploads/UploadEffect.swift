@@ -24,9 +24,7 @@ package enum UploadEffect: Hashable, Sendable {
     case verify(FileStamp, for: FileVerification.Purpose)
     /// COMPLETE is sent for the parts that are stored.
     case complete
-    /// The object was completed as this file: the upload ends with a receipt.
-    ///
-    /// - isCompared: whether the gateway's evidence equals the file's digest.
+    /// The object was completed as this file. `isCompared`: whether the gateway's evidence equals the file's digest.
     case stored(Completed, root: SHA256Digest?, isCompared: Bool, at: Attachment)
     /// The object is the file already, as this evidence shows.
     case found(SessionExists, ContentEvidence)

@@ -108,9 +108,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// RESUME STATE ongoing has been read in a slot.
-    ///
-    /// - Returns: whether the upload was resuming its session, and transfers parts from now on.
+    /// Opens the slot after RESUME STATE ongoing; returns whether the upload was resuming its session.
     mutating func resumed(in place: Attachment) -> Bool {
         links.set(.open, at: place)
         guard phase == .resuming else { return false }
@@ -124,18 +122,14 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .completing
     }
 
-    /// PARTS WANTED has been read in a slot. Only this slot is open again: the gateways in other slots may still be
-    /// completing the session.
-    ///
-    /// - Returns: whether the upload was completing, and transfers parts again.
+    /// Opens only this slot after PARTS WANTED: gateways in other slots may still be completing the session. Returns
+    /// whether the upload was completing, and transfers parts again.
     mutating func partsWanted(in place: Attachment) -> Bool {
         links.set(.open, at: place)
         return transferAgain()
     }
 
-    /// Returns from *completing* to *transferring*, because no slot waits for the outcome of COMPLETE any more.
-    ///
-    /// - Returns: whether the upload was completing.
+    /// Ends the phase *completing*, because no slot awaits an outcome; returns whether the upload was in it.
     mutating func transferAgain() -> Bool {
         guard phase == .completing else { return false }
         phase = .transferring
@@ -150,8 +144,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .completing
     }
 
-    /// Notes that COMPLETE of a one-part file is sent in a slot. If SESSION OPENED has not been read, the phase stays
-    /// `opening`.
+    /// Notes that COMPLETE of a one-part file is sent; before SESSION OPENED the phase stays `opening`.
     mutating func completesOnePart(in place: Attachment) {
         links.set(.completing, at: place)
         if phase == .transferring { phase = .completing }
@@ -183,10 +176,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// Begins to verify a file that was touched: only the digests of its stored parts show whether it has the same
-    /// content.
-    ///
-    /// - Parameter parts: the stored parts.
+    /// Begins to verify a touched file: only the digests of its stored parts show whether the content is the same.
     mutating func verify(
         _ parts: [PartNumber], stamp: FileStamp, for purpose: FileVerification.Purpose, of session: inout UploadSession
     ) -> [UploadEffect] {
@@ -208,9 +198,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         return number
     }
 
-    /// The shell has read a stored part again, or failed to.
-    ///
-    /// - Parameter expected: the digest of the stored part.
+    /// Judges a stored part that the shell has read again, by the digest that it had (`expected`).
     mutating func verified(
         _ number: PartNumber, _ reading: PartReading, expected: SHA256Digest?, of session: inout UploadSession
     ) -> [UploadEffect] {
@@ -236,8 +224,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// Replaces the session by one with smaller parts, if the gateway allows smaller ones. Nothing of the session is
-    /// stored.
+    /// Replaces a session of which nothing is stored by one with smaller parts, if the gateway allows them.
     mutating func beginSmaller(_ session: inout UploadSession, by welcome: Welcome) -> [UploadEffect] {
         guard phase == .transferring, session.couldHaveSmallerParts(by: welcome.rule) else { return [] }
         // The write removes the token, so that the next run does not resume a session that this run has aborted.
@@ -266,8 +253,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
     }
 
-    /// Whether the session is to be joined on further connections, because parts are left to send beside those that are
-    /// being sent.
+    /// Whether further connections are to join, because parts are left beside those that are being sent.
     func wantsToJoin(_ session: UploadSession, _ parts: UploadParts, _ limits: AgentLimits) -> Bool {
         phase == .transferring && limits.connections > 1 && !session.token.isEmpty && session.isMultipart
             && parts.hasUnsent(in: session.plan)
@@ -364,8 +350,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         return effects + [.leave, .ask(.abort)]
     }
 
-    /// From now on the upload only drops its session, because the user drops the upload, or because the source cannot
-    /// be read to its end.
+    /// Lets the upload only drop its session from now on: at the user's command, or because the source has failed.
     package mutating func drop(_ after: After) { self.after = after }
 
     /// Ends the upload with an outcome that is being written to the journal.
@@ -373,9 +358,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .ending(sequence, outcome)
     }
 
-    /// All journal writes up to this one are durable.
-    ///
-    /// - Returns: the outcome, if it has become durable by these writes and is to be reported.
+    /// Notes durable journal writes; returns the outcome if it has become durable and is to be reported.
     package mutating func committed(through sequence: JournalSequence, now: Instant) -> UploadOutcome? {
         switch phase {
         case .recording(let awaited, let request) where awaited <= sequence:

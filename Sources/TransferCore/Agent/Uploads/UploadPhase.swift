@@ -72,9 +72,8 @@ extension UploadPhase {
         if case .waiting = self { true } else { false }
     }
 
-    /// Whether the upload acts on a frame that names an object under the key: the session may have made the object, or
-    /// the file is compared with it. In the other phases the frame concerns an older version of the file, or arrives
-    /// after the upload's end.
+    /// Whether the upload acts on a frame that names an object under the key. In the other phases the frame concerns
+    /// an older version of the file, or arrives after the upload's end.
     package var concernsObject: Bool {
         switch self {
         case .opening, .resuming, .transferring, .rechecking, .completing: true
@@ -96,13 +95,7 @@ extension UploadPhase {
         }
     }
 
-    /// Whether a stopping agent waits for the answer that this phase awaits, because the answer saves work for the next
-    /// run.
-    ///
-    /// - Parameters:
-    ///   - isMultipart: whether the session has several parts.
-    ///   - isSending: whether a part is on its way.
-    ///   - isDropping: whether the upload only drops what was begun.
+    /// Whether a stopping agent waits for the answer of this phase, because the answer saves work for the next run.
     package func isWorthFinishing(isMultipart: Bool, isSending: Bool, isDropping: Bool) -> Bool {
         switch self {
         case .rechecking, .completing, .aborting: true

@@ -50,17 +50,14 @@ package struct UploadRequest: Hashable, Sendable {
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
-    /// The metadata that the store keeps with the object. For a saved session, the session's own metadata are used
-    /// instead.
+    /// The metadata that the store keeps with the object; a saved session uses its own metadata instead.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
     /// The attempts of this upload that were fruitless so far, according to the journal (`FruitlessAttempts`).
     package var fruitlessAttempts = 0
-    /// Whether the journal has a proof for this key: the key may then hold the file already, so that nothing has to be
-    /// sent.
+    /// Whether the journal has a proof for this key, so that the key may hold the file already.
     package var wasStoredBefore: Bool
-    /// Whether the source is a stream. It is read once, in order, and its size is unknown until its end. Its stamp has
-    /// no size and never changes.
+    /// Whether the source is a stream: read once, in order, of unknown size, with a stamp that never changes.
     package var isStream = false
     /// The object that was last stored under the key, according to the journal.
     package var proof: StoredProof?
@@ -68,13 +65,11 @@ package struct UploadRequest: Hashable, Sendable {
     package var withdrawn: WithdrawnVersion?
     /// Whether the user wants the gateway's signed receipt.
     package var wantsReceipt = false
-    /// Whether the stamp shows that the file is the one of `proof` (`FileCheck.isStampOf`). The upload then ends
-    /// without reading the file, if the proof is of the gateway's store and of the file's key there.
+    /// Whether the stamp shows that the file is that of `proof`; with the same store and key, it need not be read.
     package var isUnchanged = false
     /// The gateway's signed receipt of the object of `proof`; `nil` if the journal has none.
     package var signedReceipt: StoredReceipt?
-    /// Whether the file's stamp distinguishes it from every later version, because the stamp was old enough when the
-    /// file was found.
+    /// Whether the stamp distinguishes the file from every later version, because it was old enough when found.
     package var stampCounts = false
 
     package init(

@@ -4,9 +4,8 @@ import WireProtocol
 /// The waits of one upload after failures: when the request is sent again, and when further connections join.
 ///
 /// Each consecutive failure makes the next wait longer (specification §5.4). The count starts again when a part is
-/// stored. It also starts again when a gateway receives data that no gateway had before, because a file of one part has
-/// no stored part until it has been sent completely. `AgentClock` draws the random length of a wait. This type decides
-/// which failures count and when the wait ends.
+/// stored. It also starts again when a gateway receives data that no gateway had before, because a file of one part
+/// has no stored part until it has been sent completely.
 package struct UploadWaits: Hashable, Sendable {
     /// Requests that failed since the last progress.
     package private(set) var failures = 0
@@ -16,7 +15,6 @@ package struct UploadWaits: Hashable, Sendable {
     package private(set) var joinsAt = Instant(nanoseconds: 0)
     /// The answer that a gateway owes to the upload.
     package var answer = AwaitedAnswer()
-    /// The end of a wait whose reason is the store.
     private var storeWaitEnd: Instant?
 
     package init() {}
@@ -26,11 +24,8 @@ package struct UploadWaits: Hashable, Sendable {
 
     // MARK: Failures
 
-    /// A gateway has refused the request.
-    ///
-    /// - Parameter listsParts: whether the request is RESUME QUERY with a list of stored parts. Such a request is long,
-    ///   so it is repeated less often than the gateway would allow.
-    /// - Returns: when the request is sent again.
+    /// Begins a wait after a refusal, and returns when the request is sent again. A request that lists stored parts is
+    /// long, so it is repeated less often than the gateway would allow.
     package mutating func refused(_ refusal: GatewayRefusal, listsParts: Bool, _ clock: inout AgentClock) -> Instant {
         failures += 1
         trouble = refusal.failure
@@ -43,9 +38,7 @@ package struct UploadWaits: Hashable, Sendable {
         return end
     }
 
-    /// The last slot was closed without an answer to the request.
-    ///
-    /// - Returns: when the request is sent again.
+    /// Begins a wait after the last slot was closed without an answer; returns when the request is sent again.
     package mutating func lostAnswer(_ clock: inout AgentClock) -> Instant {
         failures += 1
         return clock.now + clock.retryDelay(afterFailures: failures)
@@ -57,10 +50,7 @@ package struct UploadWaits: Hashable, Sendable {
         joinsAt = clock.now + clock.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
     }
 
-    /// A gateway has deferred or refused a part.
-    ///
-    /// - Parameter count: how often the part has failed.
-    /// - Returns: when the part is offered again.
+    /// Takes a deferral or refusal of a part that has failed `count` times; returns when it is offered again.
     package mutating func partFailed(
         _ refusal: GatewayRefusal, count: Int, _ clock: inout AgentClock
     ) -> Instant {
@@ -70,12 +60,10 @@ package struct UploadWaits: Hashable, Sendable {
 
     // MARK: Comparisons
 
-    /// The file is compared with an object after the session was opened. That counts as a failure, so that the agent
-    /// does not repeat the same steps without a pause.
+    /// Counts a comparison after the session was opened as a failure, so that the same steps are not repeated at once.
     package mutating func comparedLate() { failures += 1 }
 
-    /// The time from which the next session may replace the object. After a failure there is a pause before this time,
-    /// so that the agent does not read the file again and again if each comparison finds another object.
+    /// When the next session may replace the object; after a failure there is a pause, against endless comparisons.
     package func replacement(_ clock: inout AgentClock) -> Instant {
         failures > 0 ? clock.now + clock.retryDelay(afterFailures: failures) : clock.now
     }
@@ -85,10 +73,8 @@ package struct UploadWaits: Hashable, Sendable {
     /// Counts failures from 0 again, because a gateway has received more of a part than in any attempt before.
     package mutating func partArrived() { failures = 0 }
 
-    /// A part is stored.
-    ///
-    /// - Parameter othersAreWell: whether no other part is deferred. While another part is deferred, the reason for the
-    ///   last wait is kept, in case the agent gives up.
+    /// Forgets failures, because a part is stored. While another part is deferred, the reason for the last wait is
+    /// kept, in case the agent gives up.
     package mutating func partStored(othersAreWell: Bool) {
         failures = 0
         if othersAreWell { trouble = nil }
