@@ -13,7 +13,6 @@ package struct Gateway: Hashable {
     var context: GatewayContext
     var connections = ConnectionTable()
     var transfers = GatewayTransfers()
-    /// The newest REPORT of each device.
     private var reports = DeviceReports()
     let software: String
     /// Fingerprint of the site's next key, for WELCOME; `nil` while none is announced.
@@ -206,9 +205,7 @@ package struct Gateway: Hashable {
         return connections[id] != nil && transfers.sessions.receivedBytes(count, flow: flow, from: id, &context)
     }
 
-    /// Counts one frame against the rate of the connection's device (specification §5.3).
-    ///
-    /// - Returns: how long the shell reads nothing more from the connection; `nil` if it reads on at once.
+    /// How long the shell reads nothing more from the connection (specification §5.3); `nil` if it reads on at once.
     private mutating func pauseAfterFrame(from id: ConnectionID) -> Duration? {
         guard let device = connections[id]?.device?.fingerprint else { return nil }
         return context.devices.countFrame(of: device, limits, now: context.now)
@@ -294,15 +291,12 @@ package struct Gateway: Hashable {
         welcome(hello, from: id, device: device, capabilities: capabilities, creditBytes: credit)
     }
 
-    /// Ends a connection of an older run.
     private mutating func fence(_ id: ConnectionID, of device: AuthorisedDevice) {
         context.actions.append(.note(.fenced(id, device: device.name)))
         end(id, .fenced, Self.fencedMessage)
     }
 
-    /// Ends a connection with a code. Frames that still arrive on it are ignored.
-    ///
-    /// - Parameter message: what is wrong, in words for a person; never empty.
+    /// Ends a connection with a code and a text for people that is never empty. Frames that still arrive are ignored.
     mutating func end(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
         guard connections[id] != nil else { return }
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)

@@ -4,14 +4,12 @@ package import WireProtocol
 /// What the shell does for the machine. The shell performs actions in order.
 package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
-    /// When everything that was sent on the connection so far has been written to its socket, report the event
-    /// `written` with the same number of bytes. The shell may combine several such actions into one event with the sum
-    /// of their numbers.
+    /// Report `written` with this number of bytes, once everything that was sent so far has been written to the
+    /// socket. The shell may combine several such actions into one event with the sum of their numbers.
     case reportWritten(ConnectionID, bytes: UInt64)
     /// Close the connection after everything sent has been flushed.
     case close(ConnectionID)
-    /// Send a request to the store. The shell answers each request with exactly one event `storeAnswered`, even after a
-    /// cancellation.
+    /// Send a request to the store. Each is answered by exactly one event `storeAnswered`, even after a cancellation.
     case store(StoreRequestID, StoreRequest)
     case cancel(StoreRequestID)
     /// Make a flow for the bytes of a part that arrive from now on. If `holdsLast`, the store gets the last bytes only

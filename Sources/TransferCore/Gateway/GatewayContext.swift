@@ -11,8 +11,7 @@ struct GatewayContext: Hashable {
     var breaker: StoreBreaker
     var calls: StoreCallQueue
     var now = Instant(nanoseconds: 0)
-    /// The gateway's wall clock, in milliseconds since 1970. The machine only writes it into tokens, receipts and
-    /// reports. No decision depends on it.
+    /// The gateway's wall clock, in milliseconds since 1970, for tokens, receipts and reports. It decides nothing.
     var wallMilliseconds: Int64 = 0
     /// When a stopping gateway closes its connections; `nil` while it serves.
     var drainDeadline: Instant?
@@ -70,10 +69,8 @@ struct GatewayContext: Hashable {
         actions.append(.store(id, request))
     }
 
-    /// Ends a request that the store has answered. If other calls wait, the next of them begins.
-    ///
-    /// - Parameter isDoubtful: whether a failure may mean only that the upload of a part is gone.
-    /// - Returns: who gets the answer.
+    /// Ends a request that the store has answered, begins calls that wait, and returns who gets the answer.
+    /// `isDoubtful`: whether a failure may mean only that the upload of a part is gone.
     mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer, isDoubtful: Bool) -> RequestOwner? {
         let owner = requestOwners.removeValue(forKey: request)
         if owner?.isBackground != true {
@@ -85,9 +82,7 @@ struct GatewayContext: Hashable {
         return owner
     }
 
-    /// Withdraws a request whose answer is no longer needed: if its call has not begun, it never begins.
-    ///
-    /// - Returns: whether the call was waiting. The request then gets no answer.
+    /// Withdraws a request whose answer is not needed; returns whether its call was waiting, and now never begins.
     @discardableResult
     mutating func withdraw(_ request: StoreRequestID) -> Bool {
         guard calls.leave(request) else { return false }

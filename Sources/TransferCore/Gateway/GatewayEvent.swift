@@ -27,26 +27,20 @@ package enum GatewayEvent: Hashable, Sendable {
 
     /// A peer has connected. The shell numbers connections in the order in which it accepts them.
     case accepted(ConnectionID)
-    /// Bytes have arrived on a connection. This event precedes the events of the frames in these bytes. Any byte shows
-    /// that the peer is alive.
+    /// Bytes have arrived, which show that the peer is alive. This event precedes those of the frames in these bytes.
     case heard(bytes: UInt64, from: ConnectionID)
     /// A frame other than PART DATA has arrived. The machine ignores a frame on a connection that the gateway has
-    /// ended, because the frame may have been on its way.
-    ///
-    /// - wallMilliseconds: the gateway's clock, milliseconds since 1970.
+    /// ended: it may have been on its way. `wallMilliseconds`: the gateway's clock, milliseconds since 1970.
     case frame(Frame, slot: Slot, from: ConnectionID, wallMilliseconds: Int64)
-    /// The shell has decoded a frame of any type; this event follows the event of that frame. The result is
-    /// `OnEvent.pause`.
+    /// The shell has decoded a frame of any type, and has reported its event. The result is `OnEvent.pause`.
     case frameCounted(from: ConnectionID)
-    /// The peer has sent bytes that are no frame of the protocol. `message` says in words for a person what is wrong,
-    /// and is never empty.
+    /// The peer has sent bytes that are no frame; `message` says for people what is wrong, and is never empty.
     case malformed(ErrorCode, message: String, from: ConnectionID)
     /// The header of a PART DATA frame has arrived; its payload follows. The result is `OnEvent.data`.
     case data(PartDataHeader, slot: Slot, from: ConnectionID)
     /// The shell is about to append plain bytes of an accepted chunk to their flow. The result is `OnEvent.bytes`.
     case bytes(UInt64, flow: FlowID, from: ConnectionID)
-    /// Answers the action `reportWritten`: everything that was sent on the connection before that action has been
-    /// written to the socket.
+    /// Answers `reportWritten`: everything that was sent before that action has been written to the socket.
     case written(bytes: UInt64, on: ConnectionID)
     /// The connection is gone.
     case connectionLost(ConnectionID)
@@ -55,9 +49,7 @@ package enum GatewayEvent: Hashable, Sendable {
 
     /// The call to the store has taken bytes of a flow; `total` counts from the beginning of the flow.
     case consumed(total: UInt64, flow: FlowID)
-    /// The store has answered. The shell answers every request once, even after a cancellation.
-    ///
-    /// - wallMilliseconds: the gateway's clock, milliseconds since 1970.
+    /// The store has answered a request: exactly once, even after a cancellation. `wallMilliseconds`: since 1970.
     case storeAnswered(StoreRequestID, StoreAnswer, wallMilliseconds: Int64)
 
     // MARK: Time
@@ -67,8 +59,7 @@ package enum GatewayEvent: Hashable, Sendable {
     /// The gateway stops: it sends GO AWAY, and finishes parts under way until the deadline. Safe to repeat; the first
     /// deadline counts.
     case drain(within: Duration)
-    /// The process ends. The gateway requests no further call to the store; the shell reports the answers of the calls
-    /// that have begun.
+    /// The process ends: the gateway requests no further call, and the shell reports the answers of begun calls.
     case finish
 }
 
@@ -99,7 +90,7 @@ package enum OnEvent: Hashable, Sendable {
 
 /// What to do with the payload of a PART DATA frame.
 package enum OnPartData: Hashable, Sendable {
-    /// Give the plain bytes to the flow, except the first `skip` bytes.
+    /// The shell gives the plain bytes to the flow, except the first `skip` bytes.
     case accept(FlowID, skip: UInt64)
     case discard
     /// The connection has been ended with a code.

@@ -6,10 +6,9 @@ package import TransferCommon
 package struct GatewayLimits: Hashable, Sendable {
     // MARK: Before a key is proved
 
-    /// Connections whose device has not sent HELLO, in all and from one address. Any peer can make such connections.
-    /// When one of the two limits is reached, the gateway closes an old connection for each new one
-    /// (`PreAuthenticationLimiter`), so that silent connections do not keep devices out. The limit of one address is
-    /// large enough for a fleet behind one address.
+    /// Connections whose device has not sent HELLO, in all and from one address. At a limit, the gateway closes an old
+    /// connection for each new one (`PreAuthenticationLimiter`), so that silent connections do not keep devices out.
+    /// The limit of one address is large enough for a fleet behind it.
     package var unauthenticatedPeersMax = 1_024
     package var unauthenticatedPeersPerAddressMax = 256
     /// Connections from balancers whose PROXY header has not arrived. The gateway counts them separately, because it
@@ -20,9 +19,8 @@ package struct GatewayLimits: Hashable, Sendable {
     package var handshakeLimit = Duration.seconds(10)
     /// Time limit from the end of the handshake to HELLO, which an agent sends at once.
     package var helloLimit = Duration.seconds(5)
-    /// Size of one read from a socket, before HELLO and after it. Every connection keeps its buffer, so a small buffer
-    /// saves memory on silent connections. The large buffer, together with one record of TLS (slightly more than 16
-    /// KiB), fits into 256 KiB.
+    /// Size of one read from a socket, before HELLO and after it. Every connection keeps its buffer. The large one,
+    /// together with one record of TLS (slightly more than 16 KiB), fits into 256 KiB.
     package var readBytesBeforeHello = 4 << 10
     package var readBytes = 236 << 10
 
@@ -43,11 +41,10 @@ package struct GatewayLimits: Hashable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How many fruitless uses of slots a device may begin: burst, and rate per second. A use begins with SESSION OPEN,
-    /// RESUME QUERY, ABORT or PROVE. It is fruitless unless it ends with an object under the key, so this limit does
-    /// not slow down files that are stored. Each beginning may cost the store five requests. The burst is the number of
-    /// sessions that a device may have. The rate is enough for an agent that loses its connection every three seconds
-    /// and resumes 256 sessions each time.
+    /// How many fruitless uses of slots a device may begin: burst, and rate per second. A use is fruitless unless it
+    /// ends with an object under the key, so files that are stored are not slowed down. Each may cost the store five
+    /// requests. The burst is the number of sessions that a device may have. The rate is enough for an agent that
+    /// resumes 256 sessions every three seconds.
     package var fruitlessBeginningsAtOnce: UInt64 = 2_048
     package var fruitlessBeginningsPerSecond: UInt64 = 100
     /// Frames of a device: burst, and rate per second. The gateway reads frames beyond the rate later. A small file
@@ -55,8 +52,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// each chunk of 256 KiB. A frame costs the gateway some microseconds.
     package var framesAtOnce: UInt64 = 10_000
     package var framesPerSecond: UInt64 = 20_000
-    /// The shortest pause in reading. It keeps the number of timers small: without it, every frame beyond the rate
-    /// would set one.
+    /// The shortest pause in reading; without it, every frame beyond the rate would set a timer.
     package var framePause = Duration.milliseconds(50)
 
     // MARK: Memory
@@ -71,16 +67,14 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Plain bytes of a chunk, whether or not the chunk is compressed.
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
-    /// How many bytes of lists of stored parts may wait to be written to a connection. Above this number, the gateway
-    /// sends no further page on the connection. A fast link sends about this number of bytes within a round trip of
-    /// some milliseconds.
+    /// How many bytes of lists of stored parts may wait to be written to a connection before the gateway sends no
+    /// further page: about what a fast link sends within a round trip of some milliseconds.
     package var unwrittenBytesMax: UInt64 = 256 << 10
     /// Decisions that one slot holds until SESSION OPEN or RESUME QUERY is answered. No budget counts their memory, so
     /// this limit bounds it. An agent offers no more parts than this before the answer (specification §7.1).
     package var heldDecisionsMax = 64
-    /// How many unfinished sessions of the same file the gateway tries to adopt before it opens a new session. Each try
-    /// costs a request to the store. Without this limit the number of tries would have no bound, because records of
-    /// ended sessions stay in the store if the gateway cannot remove them.
+    /// How many unfinished sessions of the same file the gateway tries to adopt, each by a request to the store.
+    /// Records of ended sessions stay in the store if the gateway cannot remove them, so there may be many.
     package var probesMax = 16
     /// The store gets a part up to this size as a whole, so the part may stay in memory until the store has answered.
     /// The gateway evicts such a part if nothing of it arrives in a window of progress. 0: the store gets every part as
@@ -94,9 +88,8 @@ package struct GatewayLimits: Hashable, Sendable {
     // MARK: Progress of what holds memory
 
     /// The length of a window of progress. At its end, the gateway evicts each part or list that waits only for its
-    /// agent and has received almost no bytes during the whole window. On a slow link the parts take turns. So none is
-    /// evicted if the connection has received `progressBytesMin` for each part and list that it holds. A link of 2 KB/s
-    /// is enough for some 400 parts at once.
+    /// agent and has received almost no bytes. None is evicted if the connection has received `progressBytesMin` for
+    /// each part and list that it holds: a link of 2 KB/s is enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
     /// What the slow parts of all devices may hold together while the budget is too full for other parts: half of what
@@ -130,13 +123,11 @@ package struct GatewayLimits: Hashable, Sendable {
     package var lossCheckInterval = Duration.seconds(1)
     /// How long the store may take to complete an upload. During this time the upload may be invisible in the store.
     package var completionTimeMax = Duration.zero
-    /// The longest time for which a gateway waits for an object that another gateway may be completing. An agent waits
-    /// longer for its answer, so the gateway gives up first and can say why.
+    /// Longest wait for an object that another gateway may be completing; shorter than the agent's own wait.
     package var completionPatienceMax = Duration.seconds(120)
     /// How many times one completion is tried before the gateway tells the agent that the store is unavailable.
     package var completionAttempts = 4
-    /// Which write conditions the store checks itself. Before a write with a condition that the store does not check,
-    /// the gateway looks up the key.
+    /// Which write conditions the store checks itself; otherwise the gateway looks up the key before a write.
     package var conditions = CheckedConditions.all
     /// How long an agent is advised to wait if a budget is exhausted.
     package var laterAdvice = Duration.milliseconds(200)
@@ -178,8 +169,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// How many bytes one read-back reserves in the budget: enough for the piece of the object that is being hashed.
     var readBackBytes: UInt64 { shareOfBudget(atMost: 256 << 10) }
 
-    /// Size of a page of the list of stored parts. Small, so that the pages of many slots and connections fit into the
-    /// budget.
+    /// Size of a page of the list of stored parts: small, so that pages of many slots fit into the budget.
     var answerPageBytes: Int { Int(shareOfBudget(atMost: 64 << 10)) }
 
     /// `bytes`, but at most a sixteenth of the smaller budget, so that several pieces of this size fit into it.
@@ -187,9 +177,8 @@ package struct GatewayLimits: Hashable, Sendable {
         max(min(bytes, budgetBytes / 16, budgetBytesPerDevice / 16), 1)
     }
 
-    /// The bounds on parts that WELCOME names. A session can be completed only if the budget has room for its part
-    /// list. So `partsMax` is at most the number of parts whose list fits into a quarter of each budget, and the agent
-    /// divides the file into larger parts.
+    /// The bounds on parts that WELCOME names. A session's part list must fit into a quarter of each budget, so
+    /// `partsMax` may be lower than the store's, and the agent divides the file into larger parts.
     var grantedParts: PartRule {
         var rule = parts
         let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / ListIntake.entryBytes

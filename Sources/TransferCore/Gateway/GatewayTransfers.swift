@@ -28,16 +28,13 @@ struct GatewayTransfers: Hashable {
         slots.connectionLost(id)
     }
 
-    /// Drops the PROVE of a slot that the agent has left, or whose connection has ended.
     private mutating func leaveProve(at attachment: Attachment, _ context: inout GatewayContext) {
         if checks.endProve(at: attachment, &context) { slots.endProve(at: attachment) }
     }
 
     // MARK: Frames and data
 
-    /// Handles a frame that has arrived in a slot of an open connection.
-    ///
-    /// - Returns: the violation that ends the connection, or `nil`.
+    /// Handles a frame in a slot of an open connection; returns the violation that ends the connection, if any.
     mutating func received(
         _ frame: Frame, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> Violation? {
@@ -180,10 +177,8 @@ struct GatewayTransfers: Hashable {
 
     // MARK: Progress
 
-    /// A window of progress has passed: evicts the parts and lists that hold memory and have made no progress
-    /// (specification §7.4).
-    ///
-    /// - Parameter heardBytes: bytes that arrived on each connection during the window.
+    /// Evicts the parts and lists that held memory and made no progress in a window (specification §7.4).
+    /// `heardBytes`: bytes that arrived on each connection during the window.
     mutating func windowPassed(heardBytes: [ConnectionID: UInt64], _ context: inout GatewayContext) {
         let parts = sessions.measureParts(heldBytesMax: context.limits.heldPartBytesMax)
         let stagnant = progress.windowPassed(
@@ -197,7 +192,6 @@ struct GatewayTransfers: Hashable {
         settle(&context)
     }
 
-    /// The budget is full: evicts one slow part, if slow parts hold more than their share.
     private mutating func makeRoomForParts(_ context: inout GatewayContext) {
         while let slow = progress.nextSlowPart() {
             guard let part = sessions[slow.session]?.parts[slow.number], part.flow == slow.flow, !part.isWhole else {

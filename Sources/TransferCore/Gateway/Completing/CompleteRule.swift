@@ -24,9 +24,7 @@ package struct CompleteRule {
         case refused(SessionRefused)
     }
 
-    /// Checks the list of several parts.
-    ///
-    /// - Parameter list: `nil` if its last page is missing.
+    /// Checks the list of several parts, which is `nil` if its last page is missing.
     package func judge(
         _ list: [PartListEntry]?, of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> OnList {

@@ -34,8 +34,7 @@ package struct Completion: Hashable, Sendable {
     package enum Step: Hashable, Sendable {
         /// The store lists its parts, to be compared with the agent's list.
         case comparing
-        /// The store looks up the key: right before the upload is completed, or because the outcome of an earlier
-        /// attempt is unknown.
+        /// The store looks up the key, before it completes the upload or to learn the outcome of an earlier attempt.
         case looking
         case completing
     }
@@ -49,16 +48,15 @@ package struct Completion: Hashable, Sendable {
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Call `prepare`, and then complete the upload or look up the key.
+        /// The session calls `prepare`, and then completes the upload or looks up the key.
         case prepare
-        /// Judge the object under the key, if any. If the judgement does not end the session, call `completes`.
+        /// The session judges the object under the key, if any; if it can continue, it calls `completes`.
         case found(ObjectSummary?)
-        /// Look up the key.
+        /// The session looks up the key.
         case look
-        /// Ask nothing now: the step is repeated after a pause.
+        /// The session asks nothing now: the step is repeated after a pause.
         case pause
-        /// The store holds these parts with other content or another ETag, or does not hold them: the agent sends them
-        /// again.
+        /// The agent sends these parts again: the store lacks them, or has other content or another ETag.
         case wanted([PartNumber])
         case stored(StoredObject)
         case search(ObjectSearch.Cause, isPatient: Bool)
@@ -93,9 +91,7 @@ package struct Completion: Hashable, Sendable {
         }
     }
 
-    /// What the store is asked in this step.
-    ///
-    /// - Parameter condition: what the store checks when it completes the object.
+    /// What the store is asked in this step. `condition`: what it checks when it completes the object.
     package func question(key: String, plan: PartPlan, condition: PutCondition) -> StoreRequest {
         switch step {
         case .comparing: .listParts(key: key, upload: upload)
@@ -147,19 +143,14 @@ package struct Completion: Hashable, Sendable {
         return .pause
     }
 
-    /// Begins a look at the key or, if no look is needed, the completion itself.
-    ///
-    /// - Parameter mustLook: whether the session looks up the key before it completes the upload.
-    /// - Returns: whether the session may ask the store; `false` if a completion was tried `attemptsMax` times already.
+    /// Begins a look at the key if needed, or else the completion; `false` if that was tried `attemptsMax` times.
     package mutating func prepare(mustLook: Bool, attemptsMax: Int) -> Bool {
         guard mustLook else { return completes(attemptsMax: attemptsMax) }
         phase = .asking(.looking)
         return true
     }
 
-    /// Begins the step in which the store completes the upload.
-    ///
-    /// - Returns: whether the session may ask the store; `false` after `attemptsMax` attempts.
+    /// Begins the step in which the store completes the upload; returns `false` after `attemptsMax` attempts.
     package mutating func completes(attemptsMax: Int) -> Bool {
         guard attempts < attemptsMax else { return false }
         attempts += 1
@@ -195,10 +186,9 @@ package struct Completion: Hashable, Sendable {
         return .prepare
     }
 
-    /// The parts of the agent's list that the agent sends again. These are the parts that the store's answer names. If
-    /// it names none of the list, these are the parts that the store's listing lacks. If the listing lacks none either,
-    /// these are all parts of the list. The store may name a part twice, or a part that the agent did not list, so its
-    /// answer only selects from the agent's list.
+    /// The parts that the agent sends again: those that the store's answer names, or else those that its listing
+    /// lacks, or else all. The store may name a part twice, or one that the agent did not list, so its answer only
+    /// selects from the list.
     private func suspects(_ named: [PartNumber]) -> [PartNumber] {
         let named = Set(named)
         let listed = list.map(\.part).filter(named.contains)

@@ -9,9 +9,7 @@ extension UploadAbort {
         return .ask(.aborting(self), question)
     }
 
-    /// Judges the store's answer to the question of the phase, and returns what the session does next.
-    ///
-    /// - Parameter mayLand: whether a request that was given up has no answer yet.
+    /// Judges the store's answer and returns the next step. `mayLand`: a request that was given up has no answer yet.
     package mutating func step(
         after answer: StoreAnswer, _ target: SessionTarget, mayLand: Bool, now: Instant
     ) -> SessionStep {

@@ -32,16 +32,15 @@ package struct UploadAbort: Hashable, Sendable {
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Ask the store `question`.
+        /// The session asks the store `question`.
         case ask
-        /// Nothing: the abort is repeated after a pause.
+        /// The session asks nothing: the abort is repeated after a pause.
         case pause
         case finished
         case failed
     }
 
-    /// Attempts after which the abort fails. While a request that was given up has no answer yet (`mayLand`), each
-    /// answer sets the count back to at most 5, so that the abort continues.
+    /// While a request that was given up has no answer (`mayLand`), each answer sets the count back to at most 5.
     private static let attemptsMax = 8
 
     package private(set) var phase: Phase
@@ -56,8 +55,7 @@ package struct UploadAbort: Hashable, Sendable {
         self.init(.asking(upload: upload))
     }
 
-    /// The abort of a one-part file, which has no upload: the session only waits for the answers to requests that were
-    /// given up.
+    /// The abort of a one-part file, which has no upload: it only waits for requests that were given up.
     package static var ofOnePart: UploadAbort { UploadAbort(.awaitingGivenUp) }
 
     /// The request to the store in this phase; `nil` if the phase has none.
@@ -69,9 +67,8 @@ package struct UploadAbort: Hashable, Sendable {
         }
     }
 
-    /// Judges the store's answer to `question`. An answer in a phase without a question changes nothing.
-    ///
-    /// - Parameter mayLand: whether a request that was given up has no answer yet.
+    /// Judges the store's answer to `question`; in a phase without a question, nothing changes. `mayLand`: whether a
+    /// request that was given up has no answer yet.
     package mutating func answered(_ answer: StoreAnswer, mayLand: Bool, now: Instant) -> OnAnswer {
         let upload: String
         switch phase {
@@ -100,10 +97,8 @@ package struct UploadAbort: Hashable, Sendable {
         return .pause
     }
 
-    /// Called after the store has answered a request that was given up.
-    ///
-    /// - Parameter mayLand: whether another such request has no answer yet.
-    /// - Returns: whether the abort of a one-part file is finished.
+    /// Whether the abort of a one-part file is finished, after an answer to a request that was given up. `mayLand`:
+    /// whether another such request has no answer yet.
     package func isFinished(mayLand: Bool) -> Bool { phase == .awaitingGivenUp && !mayLand }
 
     /// When `resumed` is due; `nil` except while pausing.

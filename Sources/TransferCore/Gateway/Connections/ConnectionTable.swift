@@ -14,8 +14,7 @@ struct ConnectionTable: Hashable {
     private var connections: [ConnectionID: GatewayConnection] = [:]
     private var checkAt: Instant?
 
-    /// The connection with this number, which the caller may change in place. Only `add` and `remove` add or remove
-    /// connections.
+    /// The connection with this number, which can be changed in place. Only `add` and `remove` change the table.
     subscript(id: ConnectionID) -> GatewayConnection? {
         get { connections[id] }
         _modify { yield &connections[id] }
@@ -47,10 +46,8 @@ struct ConnectionTable: Hashable {
     /// When `tick` may have something to do.
     var nextDeadline: Instant? { checkAt }
 
-    /// Ticks every connection, and computes when to tick them again.
-    ///
-    /// - Returns: the connections with something to do, in order. The gateway removes the connections that are to be
-    ///   closed.
+    /// Ticks every connection, and computes when to tick them again. Returns those with something to do, in order; the
+    /// gateway removes those that are to be closed.
     mutating func tick(idleLimit: Duration, now: Instant) -> [Due] {
         guard let due = checkAt, due <= now else { return [] }
         checkAt = nil

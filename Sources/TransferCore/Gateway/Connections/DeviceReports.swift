@@ -23,7 +23,6 @@ struct DeviceReports: Hashable {
     private var reports: [String: DeviceReport] = [:]
     /// When the newest report of each device was kept, by the monotonic clock.
     private var keptAt: [String: Instant] = [:]
-    /// Whether a report has changed since the shell last took the reports.
     private var haveChanged = false
 
     /// Keeps a report, unless the last one of its device is too recent.

@@ -18,7 +18,6 @@ package struct DeviceTable: Hashable, Sendable {
         case fenced
     }
 
-    /// The newest run of a device.
     private struct Run: Hashable {
         var id: RunID
         /// The first connection on which the run said HELLO.
@@ -107,24 +106,20 @@ package struct DeviceTable: Hashable, Sendable {
         pacesToForgetAt = max(2 * paces.count, 64)
     }
 
-    /// Counts the beginning of a use of a slot: a SESSION OPEN, RESUME QUERY, ABORT or PROVE.
-    ///
-    /// - Returns: `nil` if the device may begin; otherwise how long it has to wait.
+    /// Counts the beginning of a use of a slot: a SESSION OPEN, RESUME QUERY, ABORT or PROVE. Returns how long the
+    /// device has to wait; `nil` if it may begin.
     package mutating func countBeginning(
         of fingerprint: SHA256Digest, _ limits: GatewayLimits, now: Instant
     ) -> Duration? {
         paces[fingerprint, default: DevicePace(limits)].beginnings.take(now: now)
     }
 
-    /// Takes back the count of one beginning: the use of the slot has shown the agent an object, so it was not
-    /// fruitless.
+    /// Takes back the count of one beginning, because the use of the slot has shown the agent an object.
     package mutating func giveBackBeginning(of fingerprint: SHA256Digest) {
         paces[fingerprint]?.beginnings.giveBack()
     }
 
-    /// Counts one frame.
-    ///
-    /// - Returns: how long the shell reads nothing more from the connection; `nil` if it reads on at once.
+    /// Counts one frame; returns how long the shell reads nothing more, or `nil` if it reads on at once.
     package mutating func countFrame(
         of fingerprint: SHA256Digest, _ limits: GatewayLimits, now: Instant
     ) -> Duration? {
@@ -133,7 +128,6 @@ package struct DeviceTable: Hashable, Sendable {
     }
 }
 
-/// How much of its rates a device has used, over all its connections.
 private struct DevicePace: Hashable {
     /// Uses of slots that end without an object.
     var beginnings: Allowance

@@ -14,8 +14,7 @@ package enum EnrolmentOutcome: Hashable, Sendable {
 }
 
 extension Gateway {
-    /// ENROL arrives in place of HELLO. If the device is on the list already, it repeats ENROL because the answer was
-    /// lost.
+    /// Answers ENROL, which arrives in place of HELLO. A device on the list repeats it, because the answer was lost.
     mutating func receivedEnrol(_ enrol: Enrol, from id: ConnectionID) {
         if let device = context.devices[enrol.fingerprint] { return finishEnrolment(of: device, on: id) }
         let deadline = context.now + context.limits.helloLimit

@@ -31,12 +31,10 @@ package struct GatewayConnection: Hashable {
     }
 
     package private(set) var phase: Phase
-    /// The capabilities that both HELLO and WELCOME name.
     private var capabilities: Capabilities = []
     /// The initial credit that WELCOME grants; reserved in the budget.
     private(set) var creditBytes: UInt32 = 0
-    /// Whether the peer still answers. Notes every arrival from the beginning of the connection, but judges the peer
-    /// only while the connection is open.
+    /// Notes every arrival from the beginning, but judges the peer only while the connection is open.
     private var liveness: PeerLiveness
     /// Bytes that have arrived since the end of the last window of progress (`ProgressCheck`).
     private var heardBytes: UInt64 = 0
@@ -75,15 +73,13 @@ package struct GatewayConnection: Hashable {
         heardBytes &+= bytes
     }
 
-    /// The number of bytes that have arrived since the last call. Sets the count to zero. Called at the end of each
-    /// window of progress.
+    /// Takes the number of bytes that have arrived since the last window of progress.
     mutating func takeHeardBytes() -> UInt64 {
         defer { heardBytes = 0 }
         return heardBytes
     }
 
-    /// Checks the header of PART DATA against the limits and capabilities of the connection. The slot and its session
-    /// check the rest.
+    /// Checks PART DATA against limits and capabilities of the connection; slot and session check the rest.
     func judge(_ header: PartDataHeader, slot: Slot, _ limits: GatewayLimits) -> Violation? {
         guard case .open = phase else {
             return Violation(code: .unexpectedFrame, message: "PART DATA before WELCOME")

@@ -13,18 +13,15 @@ extension GatewaySession {
         return (candidate.record, listed)
     }
 
-    /// Called by the gateway if the session that was found has come into use: continues with the next candidate, if
-    /// any.
+    /// Continues with the next candidate, because the session that was found has come into use.
     mutating func passOver(_ context: inout GatewayContext) {
         guard case .resting(.opening(var opening)) = phase else { return }
         opening.passOver()
         apply(opening.ask(target), &context)
     }
 
-    /// Called by the gateway. Moves the slots of an opening session to this session, with the parts that the agent has
-    /// sent ahead in these slots.
-    ///
-    /// - Parameter listed: the parts of this session that the store has.
+    /// Moves the slots of an opening session to this session, with the parts that the agent has sent ahead in them.
+    /// `listed`: the parts of this session that the store has.
     mutating func adoptSlots(
         of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
     ) {

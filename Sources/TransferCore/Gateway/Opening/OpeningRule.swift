@@ -46,10 +46,8 @@ struct OpeningRule {
         return .agreed(facts, plan)
     }
 
-    /// Reads a token that was unsealed, and checks whether the session belongs to the device that sent the token.
-    ///
-    /// - Parameter owner: gives the name of the device that owns a session; `nil` if this gateway does not know the
-    ///   session.
+    /// Reads an unsealed token, and checks that its session belongs to the device. `owner` gives the name of the
+    /// device that owns a session; `nil` if this gateway does not know the session.
     func judge(_ opening: TokenOpening, owner: (SessionID) -> String?) -> OnToken {
         switch opening {
         case .opened(let plain):

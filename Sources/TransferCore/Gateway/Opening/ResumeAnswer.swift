@@ -8,10 +8,8 @@ package struct ResumeAnswer: Hashable, Sendable {
     /// Parts that the agent has listed, but that the store holds with other content or another ETag, in order.
     package let wanted: [PartNumber]
 
-    /// - Parameters:
-    ///   - listed: the parts that the agent has listed as stored.
-    ///   - joins: whether another slot of the run is open already. The agent then knows all stored parts whose digests
-    ///     this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
+    /// - Parameter joins: whether another slot of the run is open already. The agent then knows all stored parts whose
+    /// digests this gateway knows. The gateway names only the others, so that the agent offers them with an MD5.
     package init(stored: StoredParts, listed: [PartListEntry], joins: Bool) {
         // The agent may list any number. Only stored parts enter the set, because it is as large as its highest number.
         var named = PartSet()
@@ -33,9 +31,8 @@ package struct ResumeAnswer: Hashable, Sendable {
         SessionOpened.Adoption(candidateParts: UInt32(clamping: candidates.count), partials: partials)
     }
 
-    /// The frame that answers an agent when its session is open. The list of the candidates follows it.
-    ///
-    /// - Parameter partials: parts of which this gateway holds the first bytes; empty unless the agent asks for them.
+    /// The frame that answers an agent when its session is open; the list of the candidates follows it. `partials`:
+    /// parts of which this gateway holds the first bytes, if the agent asks for them.
     func frame(
         to question: AttachedSlot.Question, of target: SessionTarget, partials: [PartialPart], token: [UInt8]
     ) -> Frame {

@@ -38,8 +38,7 @@ package struct SessionOpening: Hashable, Sendable {
     package enum Phase: Hashable, Sendable {
         case lookingUp
         case findingRecords
-        /// The store is asked for the parts of an unfinished session with equal terms. `left` are further such
-        /// sessions.
+        /// The store is asked for the parts of an unfinished session with equal terms; `left` are further ones.
         case probing(Candidate, left: [Candidate])
         /// The store has listed the parts of the unfinished session.
         case found(Candidate, listed: [PartListEntry], left: [Candidate])
@@ -64,15 +63,15 @@ package struct SessionOpening: Hashable, Sendable {
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Judge the object under the key. If the object does not end the session, call `proceed`.
+        /// The session judges the object under the key and, if it can continue, calls `proceed`.
         case judge(ObjectSummary?)
-        /// Choose among the records, and call `resume` or `probe`.
+        /// The session chooses among the records, and calls `resume` or `probe`.
         case choose([SessionRecord])
-        /// Ask the store `question`.
+        /// The session asks the store `question`.
         case ask
-        /// Let the gateway adopt the session that was found, or call `passOver`.
+        /// The gateway adopts the session that was found, or calls `passOver`.
         case adopt
-        /// Keep the id of the upload, and ask `question`.
+        /// The session keeps the id of the upload, and asks `question`.
         case created(upload: String)
         /// The session is open; its upload is new.
         case opened
@@ -88,15 +87,13 @@ package struct SessionOpening: Hashable, Sendable {
         self.phase = phase
     }
 
-    /// Begins with a look at the key. That is needed even if the session may replace any object, because the object may
-    /// be the session's own.
+    /// Begins with a look at the key, which even an unconditional session needs: the object may be its own.
     package static var lookingUp: SessionOpening { SessionOpening(.lookingUp) }
 
     /// Begins with a listing of the parts of the session's upload.
     package static func listing(upload: String) -> SessionOpening { SessionOpening(.listing(upload: upload)) }
 
-    /// Whether an earlier phase of this opening has written to the store. The question of the current phase does not
-    /// count, because its call may not have begun.
+    /// Whether an earlier phase has written to the store. The call of the current phase may not have begun.
     package var hasWritten: Bool {
         switch phase {
         case .lookingUp, .findingRecords, .probing, .found, .recording, .listing: false
@@ -141,9 +138,7 @@ package struct SessionOpening: Hashable, Sendable {
         }
     }
 
-    /// Continues after the look at the key, because the object there, if any, does not end the session.
-    ///
-    /// - Returns: whether the session has to ask `question` now; `false` if the session is open.
+    /// Continues after the look at the key; returns whether `question` is due, and `false` if the session is open.
     package mutating func proceed(isOnePart: Bool) -> Bool {
         if !isOnePart { phase = .findingRecords }
         return !isOnePart
@@ -154,9 +149,8 @@ package struct SessionOpening: Hashable, Sendable {
         phase = .listing(upload: upload)
     }
 
-    /// Asks the store for the upload of each candidate in turn, beginning with the first one. If there is no candidate,
-    /// the session begins an upload of its own. A candidate whose upload is gone is passed over; its record does no
-    /// harm.
+    /// Asks the store for the upload of each candidate in turn, and passes over those whose upload is gone. Without a
+    /// candidate, the session begins an upload of its own.
     package mutating func probe(_ candidates: [Candidate]) {
         guard let first = candidates.first else {
             phase = .recording
@@ -165,8 +159,7 @@ package struct SessionOpening: Hashable, Sendable {
         phase = .probing(first, left: Array(candidates.dropFirst()))
     }
 
-    /// Passes over the session that was found, because it has come into use at this gateway. The next candidate, if
-    /// any, takes its place.
+    /// Passes over the session that was found, because it has come into use; the next candidate takes its place.
     package mutating func passOver() {
         guard case .found(_, _, let left) = phase else { return }
         probe(left)

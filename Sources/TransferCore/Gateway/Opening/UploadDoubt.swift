@@ -20,8 +20,7 @@ package struct UploadDoubt: Hashable, Sendable {
         case none
         /// - failures: the parts that have failed in a row.
         case doubted(failures: Int)
-        /// The store has listed the upload after a part failed, so the upload exists. Further failures count against
-        /// the store.
+        /// The store has listed the upload after a part failed: further failures count against the store.
         case confirmed
     }
 
@@ -42,9 +41,8 @@ package struct UploadDoubt: Hashable, Sendable {
         phase = .doubted(failures: 0)
     }
 
-    /// Counts the parts that fail in a row, after each answer of the store to a call that stores a part.
-    ///
-    /// - Returns: whether the gateway now asks the store to list the upload.
+    /// Counts the parts that fail in a row, after each answer to a call that stores a part. Returns whether the
+    /// gateway now asks the store to list the upload.
     package mutating func answered(_ answer: StoreAnswer) -> Bool {
         switch (phase, answer) {
         case (.doubted, .partStored), (.confirmed, .partStored):
@@ -57,9 +55,7 @@ package struct UploadDoubt: Hashable, Sendable {
         return false
     }
 
-    /// Judges the store's answer to the listing of the upload.
-    ///
-    /// - Parameter mayBeCompleting: whether another gateway may be completing the upload.
+    /// Judges the listing of the upload. `mayBeCompleting`: whether another gateway may be completing it.
     package mutating func step(after answer: StoreAnswer, mayBeCompleting: Bool) -> SessionStep {
         if case .parts = answer { phase = .confirmed }
         guard case .failed(.uploadUnknown) = answer else { return .open }

@@ -13,9 +13,7 @@ package struct ByteBudget: Hashable, Sendable {
         self.bytesMax = bytesMax
     }
 
-    /// Reserves all of `bytes`, or fails and reserves none.
-    ///
-    /// - Parameter deviceMax: the most bytes that this device may hold, including `bytes`.
+    /// Reserves all of `bytes`, or fails. The device may hold `deviceMax` bytes, these included.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         let held = byDevice[device] ?? 0
         guard bytes <= bytesMax - bytesReserved, held <= deviceMax, bytes <= deviceMax - held else { return false }
@@ -36,8 +34,7 @@ package struct ByteBudget: Hashable, Sendable {
     /// Whether `bytes` exceed the bytes that all devices together leave free.
     func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
 
-    /// The devices that hold bytes, the one that holds most first. The fingerprint decides between equals, so that the
-    /// order is always the same.
+    /// The devices that hold bytes, the one that holds most first; the fingerprint decides between equals.
     var holders: [SHA256Digest] {
         byDevice.sorted { left, right in
             left.value != right.value

@@ -33,10 +33,8 @@ enum CompactETag: Hashable, Sendable {
         }
     }
 
-    /// Calls `body` with the bytes that lower-case hexadecimal digits stand for. The bytes are on the stack, because
-    /// this runs for each part of each list.
-    ///
-    /// - Returns: `nil` if a character is no such digit.
+    /// Calls `body` with the bytes that lower-case hexadecimal digits stand for; `nil` if a character is no such
+    /// digit. The bytes are on the stack, because this runs for each part of each list.
     private static func withBytes<Result>(
         of digits: Slice<UnsafeBufferPointer<UInt8>>, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Result?
     ) -> Result? {

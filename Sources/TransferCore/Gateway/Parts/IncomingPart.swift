@@ -27,8 +27,7 @@ package struct IncomingPart: Hashable, Sendable {
     /// The part is decided *send*, and a call to the store takes its bytes.
     package struct Sending: Hashable, Sendable {
         package let call: StoreRequestID
-        /// The condition that the call for a one-part file asks the store to check. Later looks at the key do not
-        /// change it.
+        /// The condition that the store checks for a one-part file; later looks at the key do not change it.
         package let condition: PutCondition
         package fileprivate(set) var holder: Holder
         /// The agent may send bytes below this offset.
@@ -80,10 +79,10 @@ package struct IncomingPart: Hashable, Sendable {
 
     /// What the session does about data.
     package enum OnData: Hashable, Sendable {
-        /// Give the plain bytes to the flow, except the first `skip` bytes.
+        /// The session gives the plain bytes to the flow, except the first `skip` bytes.
         case accept(skip: UInt64)
         case discard
-        /// End the connection: the text says what is wrong.
+        /// The gateway ends the connection; the text says what is wrong.
         case violation(ErrorCode, String)
     }
 
@@ -156,8 +155,8 @@ package struct IncomingPart: Hashable, Sendable {
         self.offer.digest == offer.digest && self.offer.size == offer.size
     }
 
-    /// When the part is given up. `nil` while the part has an owner. Also `nil` for a part of a larger file once all
-    /// bytes of the part have arrived: such a part ends with the store's answer.
+    /// When the part is given up; `nil` while it has an owner. Also `nil` for a part of a larger file that has arrived
+    /// completely: it ends with the store's answer.
     package func nextDeadline(grace: Duration) -> Instant? {
         guard case .sending(let sending) = phase, case .orphaned(let since) = sending.holder else { return nil }
         return isWhole && tail == .unheld ? nil : since + grace
@@ -168,11 +167,8 @@ package struct IncomingPart: Hashable, Sendable {
     /// The budget that the part needs, to be reserved before `decided`.
     package func bytesNeeded(window: UInt64) -> UInt64 { max(min(offer.size, window), received) }
 
-    /// Decides *send*: a call to the store takes the part's bytes from now on.
-    ///
-    /// - Parameters:
-    ///   - bytes: the number of bytes that were reserved.
-    ///   - bytesFirst: the number of bytes that the agent may send before the store has taken any.
+    /// Decides *send*: a call to the store takes the part's bytes from now on. `bytes` are reserved, and the agent may
+    /// send `bytesFirst` of them before the store has taken any.
     package mutating func decided(
         call: StoreRequestID, condition: PutCondition, reserved bytes: UInt64, bytesFirst: UInt64
     ) {
@@ -204,11 +200,9 @@ package struct IncomingPart: Hashable, Sendable {
         phase = .sending(sending)
     }
 
-    /// The owner's connection is lost. Orphans the part, if the part may stay.
-    ///
-    /// - Returns: the call that gets no more bytes for now. `nil` if the session has to drop the part: an undecided
-    ///   part, or a one-part file whose last bytes were released. Such a file must not appear long after its agent has
-    ///   gone (specification §9.2).
+    /// Orphans the part, because its connection is lost; returns the call that gets no more bytes for now. `nil` if
+    /// the session has to drop the part: an undecided part, or a one-part file whose last bytes were released. Such a
+    /// file must not appear long after its agent has gone (specification §9.2).
     package mutating func connectionLost(now: Instant) -> StoreRequestID? {
         guard case .sending(var sending) = phase, tail != .released else { return nil }
         sending.holder = .orphaned(since: now)
@@ -219,11 +213,7 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: Data
 
-    /// Judges the header of PART DATA, which the owner has sent.
-    ///
-    /// - Parameters:
-    ///   - creditBytes: the initial credit of the connection.
-    ///   - undecidedBytes: how much of this credit the connection has used.
+    /// Judges the header of PART DATA from the owner. The connection has used `undecidedBytes` of its initial credit.
     package mutating func receivedData(
         _ header: PartDataHeader, creditBytes: UInt64, undecidedBytes: UInt64
     ) -> OnData {
@@ -251,9 +241,7 @@ package struct IncomingPart: Hashable, Sendable {
         return .accept(skip: received - header.offset)
     }
 
-    /// Counts plain bytes of an accepted chunk, which go to the flow.
-    ///
-    /// - Returns: whether the bytes fit; `false` if the part has been offered anew while the chunk was arriving.
+    /// Counts plain bytes that go to the flow; returns `false` if the part was offered anew while they arrived.
     package mutating func receivedBytes(_ count: UInt64) -> Bool {
         guard count <= offer.size - received else { return false }
         received += count
@@ -265,11 +253,8 @@ package struct IncomingPart: Hashable, Sendable {
     }
 
     /// Releases budget and raises the limit after the store has taken bytes; `total` counts from the beginning of the
-    /// flow.
-    ///
-    /// - Parameters:
-    ///   - heldBytesMax: a part up to this size stays in memory until the store has answered.
-    ///   - window: the number of bytes that a part may hold in memory.
+    /// flow. `heldBytesMax`: a part up to this size stays in memory until the store has answered. `window`: the number
+    /// of bytes that a part may hold in memory.
     package mutating func consumed(_ total: UInt64, heldBytesMax: UInt64, window: UInt64) -> OnConsumed? {
         guard total > consumed, total <= received else { return nil }
         consumed = total
@@ -294,8 +279,7 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: The tail
 
-    /// The look at the key that the last bytes wait for, or waited for until COMPLETE became void; `nil` if no look is
-    /// under way.
+    /// The look at the key that the last bytes wait for, or waited for before COMPLETE became void; `nil` if none.
     package var look: StoreRequestID? {
         switch tail {
         case .looking(let look), .lookingInVain(let look): look
@@ -312,8 +296,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// Makes COMPLETE void. If the last bytes were released already, nothing changes, because a release cannot be
-    /// undone.
+    /// Makes COMPLETE void. Last bytes that were released already stay released.
     package mutating func completionVoided() {
         switch tail {
         case .wanted: tail = .held
@@ -351,10 +334,8 @@ package struct IncomingPart: Hashable, Sendable {
         return sending.limit > received ? sending.limit - received : 0
     }
 
-    /// Called at the end of each window of progress.
-    ///
-    /// - Returns: what the part took in since the last call; `nil` if the part waited for something other than its
-    ///   agent during the window.
+    /// Returns what the part took in since the last window of progress; `nil` if it waited for something other than
+    /// its agent meanwhile.
     package mutating func measure() -> ProgressCheck.Gain? {
         guard case .sending(var sending) = phase else { return nil }
         let credit = creditToUse

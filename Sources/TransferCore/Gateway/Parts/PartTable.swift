@@ -56,10 +56,8 @@ package struct PartTable: Hashable, Sendable {
         numbers { part in part.nextDeadline(grace: grace).map { $0 <= now } ?? false }
     }
 
-    /// At the end of a window of progress, measures how much each part has taken in. Returns the parts that wait only
-    /// for their agents.
-    ///
-    /// - Parameter heldBytesMax: the store gets a part up to this size as a whole; 0 if it gets every part as a stream.
+    /// Measures what each part took in during a window of progress; returns the parts that wait only for their agents.
+    /// `heldBytesMax`: the store gets a part up to this size as a whole; 0 if it gets every part as a stream.
     package mutating func measure(
         session: SessionID, device: SHA256Digest, heldBytesMax: UInt64
     ) -> [ProgressCheck.HeldPart] {

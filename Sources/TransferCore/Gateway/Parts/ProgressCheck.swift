@@ -28,15 +28,14 @@ package struct ProgressCheck: Hashable, Sendable {
         package var session: SessionID
         package var number: PartNumber
         package var owner: Attachment
-        /// Identifies the offer. If the part is offered again before the gateway evicts it, the new offer must not be
-        /// evicted.
+        /// Identifies the offer: a part that is offered again before the eviction must not be evicted.
         package var flow: FlowID
         package var device: SHA256Digest
         /// Bytes of the budget that the part holds.
         package var bytesReserved: UInt64
         /// Whether all bytes have arrived.
         package var isWhole: Bool
-        /// Whether the store gets the part as a whole. The gateway then holds the bytes until all have arrived.
+        /// Whether the store gets the part as a whole, so that the gateway holds the bytes until all have arrived.
         package var isHeldUntilWhole: Bool
         /// What the part took in during the window; `nil` if it was not measured over the whole window.
         package var gain: Gain?
@@ -119,10 +118,8 @@ package struct ProgressCheck: Hashable, Sendable {
         return nextAt
     }
 
-    /// Finds the parts and lists without progress at the end of a window, and begins the next window.
-    ///
-    /// - Parameter heardBytes: bytes that arrived on each connection during the window.
-    /// - Returns: the parts and lists without progress, in the order of `parts` and `lists`.
+    /// Finds the parts and lists without progress at the end of a window, and begins the next window. `heardBytes`:
+    /// bytes that arrived on each connection during the window.
     package mutating func windowPassed(
         parts: [HeldPart], lists: [HeldList], heardBytes: [ConnectionID: UInt64], _ limits: Limits, now: Instant
     ) -> OnWindow {
@@ -147,9 +144,7 @@ package struct ProgressCheck: Hashable, Sendable {
         return stagnant
     }
 
-    /// Called when the budget is full.
-    ///
-    /// - Returns: the slow part to evict next; `nil` if no part has to be evicted.
+    /// Takes the slow part to evict next, because the budget is full; `nil` if no part has to be evicted.
     package mutating func nextSlowPart() -> HeldPart? { slowParts.popLast() }
 
     /// The slow parts to evict until the remaining slow parts hold no more than `bytesMax`; the part to evict first is

@@ -12,8 +12,7 @@ package import TransferCommon
 /// - Tables of stored parts hold at most half of each budget. Everything else (parts, lists, initial credit,
 ///   read-backs) holds at most three quarters, so that it cannot keep the tables of new sessions out.
 package struct Reservations: Hashable, Sendable {
-    /// Whether the budget of all devices together is short. The table in the comment on `Reservations` lists these
-    /// states.
+    /// Whether the budget of all devices together is short.
     package enum State: Hashable, Sendable {
         case enough
         case short
@@ -46,9 +45,7 @@ package struct Reservations: Hashable, Sendable {
     /// What tables of stored parts may hold of a budget.
     package static func tablesMax(of bytesMax: UInt64) -> UInt64 { bytesMax / 4 }
 
-    /// Reserves all of `bytes` or none of them, for anything but a table of stored parts.
-    ///
-    /// - Parameter deviceMax: the number of bytes that the device may hold, including `bytes`.
+    /// Reserves all of `bytes` or none, not for a table. The device may hold `deviceMax` bytes, these included.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         // If the device has reached its own limit, evicting parts of other devices would not help it.
         guard isWithinOwnLimit(bytes, device: device, deviceMax: deviceMax) else { return false }
@@ -102,9 +99,7 @@ package struct Reservations: Hashable, Sendable {
     /// What the tables of a device hold.
     package func tableBytes(device: SHA256Digest) -> UInt64 { tables.bytesReserved(device: device) }
 
-    /// Reserves the memory of a table of stored parts, completely or not at all.
-    ///
-    /// - Parameter deviceMax: the number of bytes that the device may hold, of which tables may take half.
+    /// Reserves the memory of a table of stored parts or none of it. Tables may take half of `deviceMax`.
     package mutating func reserveTable(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         guard tables.reserve(bytes, device: device, deviceMax: Self.tablesMax(of: deviceMax)) else { return false }
         if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
@@ -158,9 +153,7 @@ package struct Reservations: Hashable, Sendable {
         undecidedBytes[id, default: 0] += bytes
     }
 
-    /// Stops counting a part as undecided, because it was decided or dropped.
-    ///
-    /// - Parameter bytes: the number of bytes of the part that have arrived.
+    /// Stops counting a part and its arrived bytes as undecided, because it was decided or dropped.
     package mutating func decided(on id: ConnectionID, received bytes: UInt64) {
         undecidedParts.remove(id)
         guard let held = undecidedBytes[id] else { return }
@@ -174,6 +167,5 @@ package struct Reservations: Hashable, Sendable {
 }
 
 extension UInt64 {
-    /// Whether so many more bytes than these fit into a limit.
     fileprivate func isRoom(for bytes: UInt64, in limit: UInt64) -> Bool { self <= limit && bytes <= limit - self }
 }

@@ -6,10 +6,8 @@ import WireProtocol
 extension SessionIntake {
     // MARK: Offers
 
-    /// Judges PART OFFER in a slot that is opening, resuming, open or completing.
-    ///
-    /// - Parameter isOpen: whether the session is open, so that the part can be decided now.
-    /// - Returns: the violation that ends the connection, or `nil`.
+    /// Judges PART OFFER in a slot that is opening, resuming, open or completing; returns the violation that ends the
+    /// connection, if any. Only an open session decides the part now.
     mutating func receivedOffer(
         _ offer: PartOffer, from attachment: Attachment, isOpen: Bool, _ target: SessionTarget,
         _ context: inout GatewayContext
@@ -90,9 +88,7 @@ extension SessionIntake {
 
     // MARK: Data
 
-    /// Counts plain bytes of an accepted chunk, which are about to go to the flow of a part.
-    ///
-    /// - Returns: whether the bytes may be appended.
+    /// Counts plain bytes that are about to go to the flow of a part; returns whether they may be appended.
     mutating func receivedBytes(
         _ count: UInt64, of number: PartNumber, flow: FlowID, connection: ConnectionID,
         _ context: inout GatewayContext
@@ -119,9 +115,8 @@ extension SessionIntake {
 
     // MARK: The store's answers
 
-    /// Removes a part whose call the store has answered, and reports the outcome to the agent.
-    ///
-    /// - Returns: what the whole session does; `nil` if the answer concerns only the part.
+    /// Removes a part whose call the store has answered, and reports the outcome to the agent. Returns what the whole
+    /// session does; `nil` if the answer concerns only the part.
     mutating func receivedPartAnswer(
         _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
     ) -> SessionStep? {
@@ -137,9 +132,7 @@ extension SessionIntake {
         return nil
     }
 
-    /// Judges the look at the key that precedes the release of a one-part file's last bytes.
-    ///
-    /// - Returns: the step that ends the session; `nil` if the session stays open.
+    /// Judges the look at the key that a one-part file's last bytes wait for; returns a step that ends the session.
     mutating func receivedLook(
         _ answer: StoreAnswer, part number: PartNumber, _ target: inout SessionTarget, _ context: inout GatewayContext
     ) -> SessionStep? {
@@ -174,9 +167,7 @@ extension SessionIntake {
         reportPart(number, refusal, to: owner, &context)
     }
 
-    /// If an agent is sending the part, gives the part up and asks the agent to offer it again.
-    ///
-    /// - Returns: whether an agent is sending the part.
+    /// Gives up a part that an agent is sending, and asks for another offer; returns whether an agent is sending it.
     mutating func interruptPart(
         _ number: PartNumber, _ refusal: SessionRefused, _ context: inout GatewayContext
     ) -> Bool {
@@ -207,10 +198,8 @@ extension SessionIntake {
 
     // MARK: A file of one part
 
-    /// Checks COMPLETE of a one-part file, and releases the file's last bytes if the part is decided (specification
-    /// §9.2). One request to the store carries the file, and the last bytes are held back until COMPLETE.
-    ///
-    /// - Parameter isOpen: whether the session is open.
+    /// Checks COMPLETE of a one-part file. One request to the store carries the file, whose last bytes are held back
+    /// until the part is decided and COMPLETE is checked (specification §9.2).
     mutating func receivedCompleteOfOnePart(
         _ complete: Complete, from slot: AttachedSlot, _ rule: CompleteRule, isOpen: Bool, _ target: SessionTarget,
         _ context: inout GatewayContext
@@ -230,8 +219,7 @@ extension SessionIntake {
         if isOpen { releaseIfComplete(target, &context) }
     }
 
-    /// Releases the last bytes of a one-part file to the store, once the part is decided and COMPLETE has passed the
-    /// checks.
+    /// Releases the last bytes of a one-part file, once the part is decided and COMPLETE has passed the checks.
     mutating func releaseIfComplete(_ target: SessionTarget, _ context: inout GatewayContext) {
         switch parts.releaseIfComplete(target.writeGuard, context.limits.conditions.put) {
         case .wait: break
@@ -240,7 +228,6 @@ extension SessionIntake {
         }
     }
 
-    /// Makes COMPLETE void, because the part was deferred or dropped, or has failed. The agent sends another COMPLETE.
     private mutating func voidComplete(_ context: inout GatewayContext) {
         guard parts.isOnePart else { return }
         parts.voidComplete()

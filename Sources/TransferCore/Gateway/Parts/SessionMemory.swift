@@ -1,8 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-/// Memory that is reserved in the budget, and the device to which it is charged. That may be an earlier key of the
-/// session's device.
+/// Memory that is reserved in the budget of `device`, which may be an earlier key of the session's device.
 package struct MemoryHolding: Hashable, Sendable {
     package let device: SHA256Digest
     package var bytes: UInt64
@@ -13,8 +12,7 @@ package struct MemoryHolding: Hashable, Sendable {
     }
 }
 
-/// The whole list that has arrived before COMPLETE, with its memory. The session that takes the list releases the
-/// memory.
+/// The whole list that has arrived before COMPLETE. The session that takes it releases its memory.
 struct CompleteList: Hashable {
     let entries: [PartListEntry]
     let memory: MemoryHolding
@@ -27,8 +25,7 @@ package struct SessionMemory: Hashable, Sendable {
     /// The list that the session completes its upload with.
     package private(set) var list: MemoryHolding?
 
-    /// - Parameter table: the memory of the table of stored parts, which is reserved already; `nil` for a file of one
-    ///   part, and for a session that is only aborted.
+    /// - Parameter table: reserved already; `nil` for a one-part file, and for a session that is only aborted.
     package init(table: MemoryHolding? = nil) {
         self.table = table
     }
@@ -38,7 +35,7 @@ package struct SessionMemory: Hashable, Sendable {
 
     // MARK: The table of stored parts
 
-    /// Another session takes over the table.
+    /// Hands the table over to another session, with its memory.
     package mutating func takeTable() -> SessionMemory {
         defer { table = nil }
         return SessionMemory(table: table)
@@ -56,14 +53,12 @@ package struct SessionMemory: Hashable, Sendable {
         }
     }
 
-    /// Reserves memory for the ETags of parts that the store has listed, as far as they have an unusual form.
-    ///
-    /// - Returns: whether the memory is reserved.
+    /// Reserves memory for listed ETags of an unusual form; returns whether it is reserved.
     mutating func extendTable(for listing: [PartListEntry], _ context: inout GatewayContext) -> Bool {
         extendTable(by: StoredParts.longETagBytes(of: listing), &context)
     }
 
-    /// The same for a part that the store has taken.
+    /// Reserves memory for the ETag of a part that the store has taken; returns whether it is reserved.
     mutating func extendTable(
         for answer: StoreAnswer, digest: SHA256Digest?, _ context: inout GatewayContext
     ) -> Bool {
@@ -79,11 +74,7 @@ package struct SessionMemory: Hashable, Sendable {
         return true
     }
 
-    /// Called after each event: frees what the session does not need any more.
-    ///
-    /// - Parameters:
-    ///   - tableBytes: the memory that the table needs.
-    ///   - keepsList: whether the session completes its upload with the list.
+    /// Frees what the session no longer needs after an event: the table beyond `tableBytes`, and a list not kept.
     mutating func settle(tableBytes: UInt64, keepsList: Bool, _ reservations: inout Reservations) {
         shrinkTable(to: tableBytes, &reservations)
         if !keepsList { releaseList(&reservations) }
