@@ -88,11 +88,18 @@ package struct GatewayAbsence: Equatable, Sendable {
     static func reason(_ error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError:
-            return error.connectionErrors.first.map { reason($0.error) } ?? "its name cannot be resolved"
+            // A device without IPv6 fails at once at such addresses, which says nothing of the gateway.
+            let telling = error.connectionErrors.first { !isOfOwnNetwork($0.error) } ?? error.connectionErrors.first
+            return telling.map { reason($0.error) } ?? "its name cannot be resolved"
         case let error as IOError: return lowercasedFirst(systemMessage(error.errnoCode))
         case ChannelError.connectTimeout: return "no answer"
         default: return "the connection could not be made"
         }
+    }
+
+    private static func isOfOwnNetwork(_ error: any Error) -> Bool {
+        guard let code = (error as? IOError)?.errnoCode else { return false }
+        return [ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT].contains(code)
     }
 
     private static func lowercasedFirst(_ text: String) -> String {

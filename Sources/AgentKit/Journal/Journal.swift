@@ -291,7 +291,7 @@ package struct Journal: Sendable {
             let row = try GRDB.Row.fetchOne(
                 database,
                 sql: """
-                    SELECT count(*) AS total, total(is_dropping) AS dropping,
+                    SELECT count(*) AS total, total(is_dropping <> 0) AS dropping,
                         total(NOT is_dropping AND path = ?) AS streams FROM uploads
                     """, arguments: [SourceStream.path])
             guard let row else { return UnfinishedCounts() }

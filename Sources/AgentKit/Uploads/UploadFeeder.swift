@@ -96,6 +96,7 @@ package struct UploadFeeder {
         request.isStream = true
         request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn
+        request.fruitlessAttempts = known?.fruitlessAttempts ?? 0
         request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
         return await submission.submit([(request, FileLocation(root: SourceStream.path), .stream(stream))])
     }

@@ -21,7 +21,7 @@ actor GatewayShell: MachineShell {
     let files: Files
     let logger: Logger
     var machine: Gateway
-    var sessionCount: Int { machine.sessionCount }
+    var sessionCount: Int { machine.unfinishedSessionCount }
     var state = ShellState<ConnectionID>()
     private var flows: [FlowID: PartFlow] = [:]
     /// The calls to the store that are running. They are unstructured tasks, because each must be cancellable without

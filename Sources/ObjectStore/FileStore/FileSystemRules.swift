@@ -101,7 +101,7 @@ enum FileSystemRules {
     ]
     private static let kernelTypes: [UInt64: String] = [
         0x9FA0: "proc", 0x6265_6572: "sysfs", 0x6462_6720: "debugfs", 0x7472_6163: "tracefs", 0x27_E0EB: "cgroup",
-        0x6367_7270: "cgroup2", 0x1CD1: "devpts", 0x7363_6673: "securityfs", 0x6265_7066: "bpf", 0x6E73_6673: "nsfs",
+        0x6367_7270: "cgroup2", 0x1CD1: "devpts", 0x7363_6673: "securityfs", 0xCAFE_4A11: "bpf", 0x6E73_6673: "nsfs",
     ]
     private static let fuseType: UInt64 = 0x6573_5546
     private static let overlayType: UInt64 = 0x794C_7630

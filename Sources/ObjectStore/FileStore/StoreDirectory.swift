@@ -91,7 +91,7 @@ struct StoreDirectory: Sendable {
             switch (try? files.status(path)).map({ $0?.kind }) {
             case .some(.none): "A part of the store's path is a file, not a directory"
             case .some(.file): "The store's path leads to a file, not to a directory"
-            default: "The store's path leads to a device, pipe, socket or link, not to a directory"
+            default: "The store's path leads to a device, pipe or socket, not to a directory"
             }
         return what + ". Name a directory with --store."
     }

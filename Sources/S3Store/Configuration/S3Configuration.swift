@@ -67,7 +67,7 @@ package struct S3Configuration: Sendable {
         self.authorities = authorities
         self.addressing = addressing ?? provider.addressing
         // A store that names buckets in the path decides itself which names it takes.
-        guard self.addressing == .path || S3BucketName.isHostName(bucket) else {
+        guard !parsed.isInHostName(bucket, self.addressing) || S3BucketName.isHostName(bucket) else {
             throw S3ConfigurationError("the bucket \(bucket) cannot be part of a host name: \(S3BucketName.rule)")
         }
         self.verification = verification

@@ -100,12 +100,16 @@ package struct S3Endpoint: Hashable, Sendable {
         return (isSecure ? "https://" : "http://") + hostName(region: region) + port
     }
 
+    /// Whether requests name the bucket in the host name. With TLS, a bucket whose name contains a dot is named in the
+    /// path: a certificate for `*.host` does not cover the host name `first.second.host`.
+    func isInHostName(_ bucket: String, _ addressing: S3Addressing) -> Bool {
+        addressing == .virtual && !(isSecure && bucket.contains("."))
+    }
+
     /// The address of requests for a bucket.
     func target(bucket: String, addressing: S3Addressing, region: String) -> S3Target {
         let host = hostName(region: region)
-        // With TLS, a bucket whose name contains a dot is named in the path: a certificate for `*.host` does not cover
-        // the host name `first.second.host`.
-        let isVirtual = addressing == .virtual && !(isSecure && bucket.contains("."))
+        let isVirtual = isInHostName(bucket, addressing)
         let name = isVirtual ? "\(bucket).\(host)" : host
         let authority = name + (port.map { ":\($0)" } ?? "")
         return S3Target(

@@ -34,6 +34,8 @@ package struct Gateway: Hashable {
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { transfers.sessions.count }
+    /// The sessions that have not ended; those that are only remembered do not count.
+    package var unfinishedSessionCount: Int { transfers.sessions.unfinishedCount }
 
     /// What a device uses of the resources that `DeviceLimits` limits.
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {

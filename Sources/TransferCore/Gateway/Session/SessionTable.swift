@@ -21,6 +21,7 @@ struct SessionTable: Hashable {
     }
 
     var count: Int { sessions.count }
+    var unfinishedCount: Int { sessions.values.count { !$0.phase.isRemembered } }
     /// How many offered parts all sessions have. A part counts until the store answers or the gateway gives it up.
     var partCount: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
     /// Whether a stopping gateway waits for a session.
@@ -187,10 +188,8 @@ struct SessionTable: Hashable {
         return hasRoom()
     }
 
-    /// The sessions that have a table of stored parts, which is charged to a device that fits.
-    func sessions(withTableOf fits: (SHA256Digest) -> Bool) -> [GatewaySession] {
-        sessions.values.filter { $0.intake.memory.table.map { fits($0.device) } ?? false }
-    }
+    /// The sessions that have a table of stored parts.
+    var sessionsWithTable: [GatewaySession] { sessions.values.filter { $0.intake.memory.table != nil } }
 
     /// Forgets a session whose memory is needed for another one.
     mutating func forget(_ id: SessionID, _ context: inout GatewayContext) {
