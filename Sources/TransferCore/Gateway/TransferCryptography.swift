@@ -1,10 +1,8 @@
 package import TransferCommon
 
-/// Cryptography that the machines of both the agent and the gateway need. The caller supplies it, so the machines use
-/// no library.
+/// Cryptography of both machines, agent and gateway. The caller supplies it, so the machines use no library.
 package protocol RootDigesting: Sendable {
-    /// SHA-256 over the digests' bytes, joined in order (the root digest, specification §1); `nil` if the library
-    /// fails.
+    /// SHA-256 over the digests, joined in order (the root digest, specification §1); `nil` if the library fails.
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest?
 }
 
@@ -42,7 +40,6 @@ package enum TokenOpening: Hashable, Sendable {
     case opened([UInt8])
     /// The token is too short, too long, was tampered with, or has an unknown form.
     case invalid
-    /// The token was sealed by a key that is not yet, or no longer, on the ring of this gateway. The agent tries again;
-    /// the session does not count as lost.
+    /// The token's key is not yet, or no longer, on the ring: the agent tries again, and the session is not lost.
     case keyUnknown
 }

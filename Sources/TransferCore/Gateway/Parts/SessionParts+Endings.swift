@@ -6,11 +6,8 @@ package import WireProtocol
 extension SessionParts {
     // MARK: The store's answers
 
-    /// Removes a part, because the store has answered its call.
-    ///
-    /// - Parameters:
-    ///   - listed: the number of parts that an agent has listed when it resumed.
-    ///   - keepsETag: whether the memory of the part's ETag is reserved.
+    /// Removes a part whose call the store has answered. `listed`: the number of parts that an agent has listed when
+    /// it resumed. `keepsETag`: whether the memory of the part's ETag is reserved.
     package mutating func receivedAnswer(
         _ answer: StoreAnswer, part number: PartNumber, listed: Int, keepsETag: Bool = true
     ) -> (part: IncomingPart, result: OnAnswer)? {
@@ -57,18 +54,14 @@ extension SessionParts {
             cause, isPatient: true, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest))
     }
 
-    /// If the request was the call of a part that was given up, forgets the call, because the store has answered it.
-    ///
-    /// - Returns: the digest of the part; `nil` if the request was no such call.
+    /// Forgets the answered call of a part that was given up; returns the part's digest, or `nil` for another request.
     package mutating func answeredGivenUp(_ request: StoreRequestID) -> SHA256Digest? {
         givenUp.isEmpty ? nil : givenUp.removeValue(forKey: request)
     }
 
     // MARK: Giving up
 
-    /// Removes a part before the store has answered its call.
-    ///
-    /// - Returns: the part, whose call the caller cancels.
+    /// Removes a part before the store has answered its call, and returns it; the caller cancels the call.
     package mutating func giveUp(_ number: PartNumber) -> IncomingPart? {
         guard let part = table[number] else { return nil }
         if let call = part.sending?.call { givenUp[call] = part.offer.digest }
@@ -126,9 +119,8 @@ extension SessionParts {
         table[number]?.completionVoided()
     }
 
-    /// Passes the last bytes of a one-part file to the store if the part is decided and COMPLETE has passed the checks.
-    ///
-    /// - Parameter checked: the conditions that the store checks when it writes an object.
+    /// Passes the last bytes of a one-part file to the store if the part is decided and COMPLETE has passed the
+    /// checks. `checked`: the conditions that the store checks when it writes an object.
     package mutating func releaseIfComplete(
         _ writeGuard: WriteGuard, _ checked: CheckedConditions.Request
     ) -> OnTail {
@@ -146,9 +138,7 @@ extension SessionParts {
         table[number]?.looks(look)
     }
 
-    /// Releases the last bytes of the file, because the look-up has shown that the session may write the key.
-    ///
-    /// - Returns: the flow to release; `nil` if COMPLETE became void meanwhile.
+    /// Releases the last bytes, because the look-up allows the write; returns the flow, or `nil` if COMPLETE is void.
     package mutating func looked(_ number: PartNumber) -> FlowID? {
         table[number]?.looked()
         guard let part = table[number], part.tail == .released else { return nil }
@@ -169,10 +159,8 @@ extension StoreError {
 }
 
 extension StoredObject {
-    /// An object that the store has made of known parts, with the evidence that follows from the digests of these
-    /// parts. The store itself need not keep a digest of the object.
-    ///
-    /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
+    /// An object of known parts, with the evidence that follows from their digests: the store itself need not keep a
+    /// digest. `isVerified`: whether each of these digests was compared with the bytes.
     func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoredObject {
         var proven = self
         proven.evidence = evidence
@@ -182,8 +170,7 @@ extension StoredObject {
 }
 
 extension PartListEntry {
-    /// Whether two entries name the same stored part. Some stores write an ETag with quotes in one place and without in
-    /// another.
+    /// Whether two entries name the same stored part, with or without quotes around the ETag: stores differ in that.
     func isSameAsStored(_ other: PartListEntry) -> Bool {
         size == other.size && etag.utf8.filter { $0 != 0x22 } == other.etag.utf8.filter { $0 != 0x22 }
     }

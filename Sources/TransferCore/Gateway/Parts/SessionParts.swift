@@ -21,27 +21,24 @@ package import WireProtocol
 package struct SessionParts: Hashable, Sendable {
     /// What the session does about an offer.
     package enum OnOffer: Hashable, Sendable {
-        /// End the connection; the text says what is wrong.
+        /// The gateway ends the connection; the text says what is wrong.
         case wrong(String)
-        /// Refuse the part: no session may have a part with this number.
+        /// The session refuses the part: no session may have a part with this number.
         case beyond
-        /// Send the decision: the part continues in this slot, after the bytes that have arrived.
-        ///
-        /// - voidsComplete: whether a COMPLETE that has arrived becomes void.
+        /// The part continues in this slot, after the bytes that have arrived. `voidsComplete`: COMPLETE becomes void.
         case continues(PartDecision.Decision, voidsComplete: Bool)
-        /// Take up or refuse the offer. A COMPLETE that has arrived is void. `replaced` is the part of an earlier
-        /// offer, which was given up.
+        /// The session takes up or refuses the offer, and COMPLETE is void. `replaced`: an earlier offer, given up.
         case isNew(replaced: IncomingPart?)
     }
 
     /// What the session does after plain bytes have arrived.
     package enum OnBytes: Hashable, Sendable {
-        /// Drop the bytes: the part was taken over or dropped while the chunk was arriving.
+        /// The session drops the bytes: the part was taken over or dropped while the chunk was arriving.
         case unwanted
         /// The part has no decision yet, so its bytes count against the initial credit.
         case undecided
         case counted
-        /// Send RECEIVED: all bytes of the part have arrived.
+        /// The session sends RECEIVED: all bytes of the part have arrived.
         case whole(Received, Attachment)
     }
 
@@ -55,20 +52,20 @@ package struct SessionParts: Hashable, Sendable {
 
     /// What the session does after the store has answered the call of a part. The part was removed before.
     package enum OnAnswer: Hashable, Sendable {
-        /// Send STORED.
+        /// The session sends STORED.
         case stored(Stored)
-        /// Report that the part failed; the session continues.
+        /// The session reports that the part failed, and continues.
         case failed(SessionRefused)
         case step(SessionStep)
     }
 
     /// What an adopted session does about a part that the agent has offered to the opening session (see `adopt`).
     package enum OnAdoption: Hashable, Sendable {
-        /// Give up the offered part, and send the decision about this session's own part.
+        /// The session gives up the offered part, and sends the decision about its own part.
         case keepsOwn(PartDecision.Decision)
         /// This session takes over the offered part with its flow. `replaced` is its own part, which was given up.
         case takesOver(replaced: IncomingPart?)
-        /// Give up the offered part, and defer it. `replaced` is this session's own part, which was given up.
+        /// The session gives up the offered part, and defers it. `replaced`: its own part, which was given up.
         case full(replaced: IncomingPart?)
     }
 
@@ -83,7 +80,7 @@ package struct SessionParts: Hashable, Sendable {
     package enum OnTail: Hashable, Sendable {
         case wait
         case release(FlowID)
-        /// Look up the key, and call `looks`.
+        /// The session looks up the key, and calls `looks`.
         case look
     }
 
@@ -93,8 +90,7 @@ package struct SessionParts: Hashable, Sendable {
     package internal(set) var stored: StoredParts
     /// What the offers say of a stream's length.
     package private(set) var extent = StreamExtent()
-    /// The calls of parts that were given up, with the digest of the part that each carries. A call may take effect
-    /// until the store has answered it.
+    /// The digests of parts that were given up, by their calls, which may take effect until the store answers them.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
 
     /// A session without parts. Memory is reserved for `partsMax` stored ones.
@@ -112,10 +108,8 @@ package struct SessionParts: Hashable, Sendable {
     /// Whether a call that was given up may still take effect.
     package var mayLand: Bool { !givenUp.isEmpty }
 
-    /// Whether it is possible that the store has all parts. If so, another gateway may be completing the upload.
-    ///
-    /// - Parameter listed: the number of parts that an agent has listed when it resumed. An agent that may have sent
-    ///   COMPLETE lists all parts (specification §9.1).
+    /// Whether the store may have all parts, so that another gateway may be completing the upload. `listed`: how many
+    /// parts an agent has listed when it resumed; if it may have sent COMPLETE, it lists all (specification §9.1).
     package func mayBeWhole(listed: Int) -> Bool {
         guard let count = plan.partCount else { return true }
         return max(stored.count + table.decidedCount, listed) >= Int(count)
@@ -123,9 +117,7 @@ package struct SessionParts: Hashable, Sendable {
 
     // MARK: Offers
 
-    /// Judges PART OFFER, and continues the part in this slot if the offer repeats a decided part.
-    ///
-    /// - Parameter rule: the bounds on parts that WELCOME has named to the device.
+    /// Judges PART OFFER, and continues a decided part that is offered again. `rule`: the bounds on parts in WELCOME.
     package mutating func receivedOffer(_ offer: PartOffer, from owner: Attachment, rule: PartRule) -> OnOffer {
         switch judge(offer, rule) {
         case .fits: break
@@ -160,12 +152,7 @@ package struct SessionParts: Hashable, Sendable {
         table[offer.part] = IncomingPart(offer: offer, owner: owner, flow: flow, holdsTail: isOnePart)
     }
 
-    /// Decides *send* for a part.
-    ///
-    /// - Parameters:
-    ///   - grant: the call to the store, and the reserved bytes.
-    ///   - condition: the condition that the call asks the store to check.
-    /// - Returns: the decision to send.
+    /// Decides *send* for a part, and returns the decision to send. The call asks the store to check `condition`.
     package mutating func decided(
         _ number: PartNumber, _ grant: PartGrant, condition: PutCondition
     ) -> PartDecision.Decision {
@@ -174,9 +161,7 @@ package struct SessionParts: Hashable, Sendable {
         return sendDecision(of: number)
     }
 
-    /// Continues a part in another slot, after the bytes that have arrived.
-    ///
-    /// - Returns: the decision to send.
+    /// Continues a part in another slot, after the bytes that have arrived; returns the decision to send.
     package mutating func takeOver(_ number: PartNumber, by owner: Attachment) -> PartDecision.Decision {
         table[number]?.takenOver(by: owner)
         return sendDecision(of: number)
@@ -186,10 +171,8 @@ package struct SessionParts: Hashable, Sendable {
         .send(offset: table[number]?.received ?? 0, limit: table[number]?.limit ?? 0)
     }
 
-    /// Names the parts of which the gateway holds bytes while no connection sends them. To name a part is to decide
-    /// *send*: the part belongs to this slot from then on, and its budget stays reserved.
-    ///
-    /// - Parameter listed: parts that the agent lists as stored. The agent would send no bytes of these parts.
+    /// Names the parts of which the gateway holds bytes while no connection sends them, except those that the agent
+    /// lists. To name a part is to decide *send*: it belongs to this slot from then on, and its budget stays reserved.
     package mutating func namePartials(to owner: Attachment, except listed: Set<PartNumber>) -> [PartialPart] {
         var partials: [PartialPart] = []
         for number in table.numbers() where partials.count < WireLimits.partialPartsMax {
@@ -220,11 +203,7 @@ package struct SessionParts: Hashable, Sendable {
 
     // MARK: Data
 
-    /// Judges the header of PART DATA.
-    ///
-    /// - Parameters:
-    ///   - creditBytes: the initial credit of the connection.
-    ///   - undecidedBytes: how much of this credit the connection has used.
+    /// Judges the header of PART DATA; the connection has used `undecidedBytes` of its initial credit.
     mutating func receivedData(
         _ header: PartDataHeader, from owner: Attachment, creditBytes: UInt64, undecidedBytes: UInt64
     ) -> Result<OnPartData, Violation> {
@@ -251,10 +230,8 @@ package struct SessionParts: Hashable, Sendable {
     }
 
     /// Counts the bytes of a flow that the call to the store has taken; `total` counts from the beginning of the flow.
-    ///
-    /// - Parameters:
-    ///   - heldBytesMax: a part up to this size stays in memory until the store has answered.
-    ///   - window: the number of bytes that a part may hold in memory.
+    /// A part of up to `heldBytesMax` stays in memory until the store has answered. Any other part may hold `window`
+    /// bytes.
     package mutating func consumed(
         _ total: UInt64, of number: PartNumber, flow: FlowID, heldBytesMax: UInt64, window: UInt64
     ) -> OnConsumed? {

@@ -71,7 +71,7 @@ package struct StoredParts: Hashable, Sendable {
         entries.reduce(0) { $0 + CompactETag($1.etag, digest: $1.digest).outsideBytes }
     }
 
-    /// The same of a part that the store has taken.
+    /// Memory that the ETag of a part that the store has taken needs beyond `recordBytes`.
     package static func longETagBytes(of answer: StoreAnswer, digest: SHA256Digest?) -> UInt64 {
         guard case .partStored(let etag) = answer else { return 0 }
         return CompactETag(etag, digest: digest).outsideBytes
@@ -86,9 +86,7 @@ package struct StoredParts: Hashable, Sendable {
     /// Whether the store has the part, even if its ETag is not kept.
     package func contains(_ part: PartNumber) -> Bool { place(of: part).isTaken }
 
-    /// The stored parts that a set lacks.
-    ///
-    /// - Parameter hasNoDigest: only those whose digest is not known.
+    /// The stored parts that a set lacks; with `hasNoDigest`, only those whose digest is not known.
     package func numbers(except named: PartSet, hasNoDigest: Bool) -> PartSet {
         var numbers = PartSet()
         for record in records where !named.contains(record.part) && !(hasNoDigest && record.hasDigest) {
@@ -117,16 +115,13 @@ package struct StoredParts: Hashable, Sendable {
 
     // MARK: Events
 
-    /// The store has confirmed a part that this gateway received.
-    ///
-    /// - Parameter keepsLongETag: whether the memory of an ETag of unusual form is reserved.
+    /// Keeps a part that the store has confirmed. `keepsLongETag`: whether memory for an unusual ETag is reserved.
     package mutating func confirmed(_ entry: PartListEntry, keepsLongETag: Bool = true) {
         put(Record(entry, hasEvidence: true, keepsLongETag: keepsLongETag))
     }
 
-    /// The store has listed the parts of a session that resumes.
-    ///
-    /// - Parameter keepsLongETags: whether the memory of ETags of unusual form is reserved.
+    /// Keeps the listed parts of a session that resumes. `keepsLongETags`: whether memory for unusual ETags is
+    /// reserved.
     package mutating func listed(_ listing: [PartListEntry], plan: PartPlan, keepsLongETags: Bool = true) {
         reserveCapacity(listing.count)
         for entry in listing where plan.bytes(of: entry.part) != nil {
@@ -137,10 +132,8 @@ package struct StoredParts: Hashable, Sendable {
         }
     }
 
-    /// The store has listed the parts of a session that is adopted. An entry that this gateway has already is kept,
-    /// because the store's list may lack its digest.
-    ///
-    /// - Parameter keepsLongETags: whether the memory of ETags of unusual form is reserved.
+    /// Keeps the listed parts of a session that is adopted, unless this gateway has them already: the list may lack
+    /// their digests. `keepsLongETags`: whether memory for ETags of unusual form is reserved.
     package mutating func adopted(_ listing: [PartListEntry], plan: PartPlan, keepsLongETags: Bool = true) {
         listed(listing.filter { !contains($0.part) }, plan: plan, keepsLongETags: keepsLongETags)
     }

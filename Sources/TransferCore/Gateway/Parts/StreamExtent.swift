@@ -9,7 +9,6 @@ package import WireProtocol
 package struct StreamExtent: Hashable, Sendable {
     /// The highest part that was offered; 0 before the first.
     private var highest: UInt32 = 0
-    /// The part that was offered as the last one.
     private var last: PartNumber?
 
     /// The judgement of an offer, before data of the part arrives.
@@ -24,9 +23,7 @@ package struct StreamExtent: Hashable, Sendable {
     /// A stream of which no part was offered.
     package init() {}
 
-    /// Judges an offer, and keeps what the offer says about the length of the stream.
-    ///
-    /// - Parameter rule: the bounds on parts that WELCOME has named to the device.
+    /// Judges an offer by the bounds of WELCOME (`rule`), and keeps what it says about the length of the stream.
     package mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
         let number = offer.part.value
         if offer.isLast {

@@ -6,15 +6,15 @@ import WireProtocol
 struct ContentChecks: Hashable {
     /// What the gateway does after a PROVE has ended with an answer.
     enum OnProve: Hashable {
-        /// Close the slot of the PROVE.
+        /// The gateway closes the slot of the PROVE.
         case answered
-        /// Close the slot of the PROVE with a refusal.
+        /// The gateway closes the slot of the PROVE with a refusal.
         case refused(SessionRefused)
     }
 
     /// What the gateway does after an object has been read back.
     enum OnRead: Hashable {
-        /// Pass the answer to the session that has looked up the object.
+        /// The gateway passes the answer to the session that has looked up the object.
         case session(SessionID, look: StoreRequestID, StoreAnswer)
         case prove(Attachment, OnProve)
     }
@@ -27,18 +27,14 @@ struct ContentChecks: Hashable {
 
     // MARK: PROVE
 
-    /// Begins a PROVE that has arrived.
-    ///
-    /// - Returns: the refusal; `nil` if the slot carries the PROVE from now on.
+    /// Begins a PROVE; returns the refusal, or `nil` if the slot carries the PROVE from now on.
     mutating func received(
         _ prove: Prove, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionRefused? {
         proves.received(prove, at: attachment, of: device, &context)
     }
 
-    /// Judges the store's answer to the look-up of a PROVE.
-    ///
-    /// - Returns: how the PROVE has ended; `nil` if it has not ended, or if no PROVE waits for this answer.
+    /// Judges the look-up of a PROVE; returns how it has ended, or `nil` if it has not ended or awaits another answer.
     mutating func receivedLookUp(
         _ answer: StoreAnswer, to request: StoreRequestID, at attachment: Attachment, _ context: inout GatewayContext
     ) -> OnProve? {
@@ -59,10 +55,8 @@ struct ContentChecks: Hashable {
         }
     }
 
-    /// Drops a PROVE whose slot is left or whose connection has ended. The gateway sends no answer, and cancels the
-    /// request to the store.
-    ///
-    /// - Returns: whether the slot carried a PROVE.
+    /// Drops a PROVE whose slot is left or whose connection has ended, and cancels its request to the store. Returns
+    /// whether the slot carried a PROVE.
     mutating func endProve(at attachment: Attachment, _ context: inout GatewayContext) -> Bool {
         guard let prove = proves.end(at: attachment) else { return false }
         switch prove.phase {
@@ -76,11 +70,9 @@ struct ContentChecks: Hashable {
 
     // MARK: Reading back
 
-    /// Called when a session's look at the key has found an object. If the session needs the content and the store
-    /// keeps no digest, the gateway holds the answer back until it has read the object. Each session waits for one
-    /// object at most, so the bound on sessions also bounds the number of these objects.
-    ///
-    /// - Returns: whether the answer is held back.
+    /// Holds an answer back until the gateway has read the object, if the session needs the content and the store
+    /// keeps no digest. Returns whether it does. Each session waits for one object at most, so the number of objects
+    /// is bounded.
     mutating func holdsBack(_ object: ObjectSummary, to request: StoreRequestID, of session: GatewaySession?) -> Bool {
         guard let session, session.awaitsLook(request), session.needsContent(of: object) else {
             return false
@@ -97,10 +89,8 @@ struct ContentChecks: Hashable {
         readBacks.begin(&context)
     }
 
-    /// Removes a session or a PROVE that no longer needs the object that is read back for it. If no other reader needs
-    /// the object, the reading is cancelled.
-    ///
-    /// - Returns: whether an object was to be read back for the reader.
+    /// Removes a reader that no longer needs its object, and cancels the reading if no other reader needs it. Returns
+    /// whether an object was to be read back for the reader.
     @discardableResult
     mutating func leave(_ reader: ReadBackQueue.Reader, _ context: inout GatewayContext) -> Bool {
         let (wasThere, cancelled) = readBacks.leave(reader)
@@ -108,9 +98,8 @@ struct ContentChecks: Hashable {
         return wasThere
     }
 
-    /// Gives an object that the store has read to all readers that wait for it.
-    ///
-    /// - Returns: for each session that waits for the object, and for each PROVE that has ended, what the gateway does.
+    /// Gives an object that the store has read to all readers that wait for it. Returns what the gateway does for each
+    /// session that waits, and for each PROVE that has ended.
     mutating func receivedObject(
         _ answer: StoreAnswer, to request: StoreRequestID, _ context: inout GatewayContext
     ) -> [OnRead] {

@@ -37,9 +37,7 @@ struct GatewayProve: Hashable {
     let device: AuthorisedDevice
     var phase: Phase
 
-    /// Judges the object under the key by the evidence so far.
-    ///
-    /// - Parameter object: `nil` if the key holds no object.
+    /// Judges the object under the key, if any, by the evidence so far.
     func judge(_ object: ObjectSummary?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
         guard let object else { return .answer(.absent, nil) }
         let shown = ProvenObject(

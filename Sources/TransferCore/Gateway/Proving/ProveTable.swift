@@ -10,16 +10,15 @@ struct ProveTable: Hashable {
         case answered
         /// The gateway cannot answer the PROVE: it sends SESSION REFUSED in its slot.
         case refused(SessionRefused)
-        /// Read the object back.
+        /// The gateway reads the object back.
         case readBack(ReadBackQueue.Reading)
     }
 
     private var proves: [Attachment: GatewayProve] = [:]
     private var counts = Tally<SHA256Digest>()
 
-    /// Begins a PROVE that has arrived: asks the store what the key holds.
-    ///
-    /// - Returns: the refusal; `nil` if the slot carries the PROVE from now on.
+    /// Begins a PROVE: asks the store what the key holds. Returns the refusal; `nil` if the slot carries the PROVE
+    /// now.
     mutating func received(
         _ question: Prove, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionRefused? {
@@ -49,16 +48,13 @@ struct ProveTable: Hashable {
         return nil
     }
 
-    /// Whether a PROVE waits for the answer to this look-up. The agent may have left the slot meanwhile, and may use it
-    /// for another PROVE.
+    /// Whether a PROVE waits for this look-up: the agent may have left the slot, and use it for another PROVE.
     func awaits(_ request: StoreRequestID, at attachment: Attachment) -> Bool {
         proves[attachment]?.phase == .lookingUp(request)
     }
 
-    /// The store has looked up or read the object of a PROVE: answers or refuses the PROVE, or requests to read the
-    /// object back.
-    ///
-    /// - Returns: what the gateway does; `nil` if the slot carries no PROVE.
+    /// Answers or refuses a PROVE whose object was looked up or read, or requests to read the object back. Returns
+    /// `nil` if the slot carries no PROVE.
     mutating func received(
         _ answer: StoreAnswer, at attachment: Attachment, _ context: inout GatewayContext
     ) -> OnAnswer? {
@@ -97,9 +93,8 @@ struct ProveTable: Hashable {
         }
     }
 
-    /// Removes a PROVE without an answer, because the agent has left the slot, or the connection has ended.
-    ///
-    /// - Returns: the PROVE as it was; `nil` if the slot carries none.
+    /// Removes a PROVE without an answer, because its slot is left or its connection has ended; `nil` if there is
+    /// none.
     mutating func end(at attachment: Attachment) -> GatewayProve? { remove(at: attachment) }
 
     @discardableResult

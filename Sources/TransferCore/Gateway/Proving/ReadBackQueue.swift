@@ -51,8 +51,7 @@ struct ReadBackQueue: Hashable {
             self.partBytes = partBytes
         }
 
-        /// Whether the look-up has given an ETag or a version, which tells the object from a later one under the same
-        /// key.
+        /// Whether an ETag or a version tells the object from a later one under the same key.
         var isNamed: Bool { !etag.isEmpty || !version.isEmpty }
     }
 
@@ -89,7 +88,6 @@ struct ReadBackQueue: Hashable {
 
     private var wishes: [Reader: Wish] = [:]
     private var readers: [Ticket: Reader] = [:]
-    /// The tickets of the readers of each subject.
     private var tickets: [Subject: Set<Ticket>] = [:]
     private var turns = DeviceTurns<Ticket>()
     private var running: [StoreRequestID: Running] = [:]
@@ -144,10 +142,8 @@ struct ReadBackQueue: Hashable {
         }
     }
 
-    /// Ends a reading that the store has answered.
-    ///
-    /// - Returns: the reading, and the readers that get the answer, in the order in which they came; `nil` if the
-    ///   request is no reading.
+    /// Ends a reading that the store has answered; returns it with the readers that get the answer, in the order in
+    /// which they came. `nil` if the request is no reading.
     mutating func ended(_ request: StoreRequestID) -> (reading: Running, readers: [Reader])? {
         guard let ended = running.removeValue(forKey: request) else { return nil }
         turns.freePlace(of: ended.device)
@@ -161,10 +157,8 @@ struct ReadBackQueue: Hashable {
         return (ended, served)
     }
 
-    /// Removes a reader that no longer needs its object.
-    ///
-    /// - Returns: whether the reader was in the queue, and the call to the store to cancel, if the last reader has
-    ///   gone.
+    /// Removes a reader that no longer needs its object. Returns whether the reader was in the queue, and the call to
+    /// the store to cancel if it was the last one.
     mutating func leave(_ reader: Reader) -> (wasThere: Bool, cancelled: StoreRequestID?) {
         guard let wish = wishes.removeValue(forKey: reader) else { return (false, nil) }
         readers[wish.ticket] = nil

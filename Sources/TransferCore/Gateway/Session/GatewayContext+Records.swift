@@ -24,8 +24,8 @@ extension GatewayContext {
         removeRecord(of: session, device: device, key: key)
     }
 
-    /// Removes the record of a session that is completed, aborted or lost. If too many calls for records wait, the
-    /// record is left to the store's cleaning.
+    /// Removes the record of an ended session. If too many such calls wait, the record is left to the store's
+    /// cleaning.
     mutating func removeRecord(of session: SessionID, device: SHA256Digest, key: String) {
         guard renewals.remove(session, key: key), calls.hasRoomForRecords else { return }
         _ = request(.removeRecord(key: key, session: session), for: .session(session, device: device))

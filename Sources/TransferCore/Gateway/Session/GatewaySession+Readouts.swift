@@ -4,8 +4,7 @@ import WireProtocol
 // What the gateway asks a session: whether it may forget the session, and whether another session may adopt this one.
 
 extension GatewaySession {
-    /// Whether the gateway can forget the session without loss: it has no slot, holds no bytes, and no request to the
-    /// store is under way.
+    /// Whether the gateway loses nothing if it forgets the session: no slot, no bytes, no request under way.
     func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
         if case .ended = phase { return true }
         if case .new = phase { return attached.isEmpty && !intake.parts.mayLand }
@@ -16,8 +15,7 @@ extension GatewaySession {
     /// Whether the session has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool { phase.isRemembered && attached.isEmpty && parts.isEmpty && leftover.isIdle }
 
-    /// Whether the session is open or remembered, holds no bytes, and needs no answer of the store, so that the gateway
-    /// may forget it.
+    /// Whether the session is open or remembered, holds no bytes, and needs no answer of the store.
     var mayBeForgotten: Bool {
         (phase.isOpen || phase.isRemembered) && parts.isEmpty && leftover.isIdle
             && (isOnePart || !intake.parts.mayLand)

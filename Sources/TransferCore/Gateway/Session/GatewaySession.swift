@@ -89,9 +89,7 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Called by the gateway for PART OFFER in a slot that is opening, resuming, open or completing.
-    ///
-    /// - Returns: the violation that ends the connection, or `nil`.
+    /// Handles PART OFFER in a slot that is opening, resuming, open or completing; returns a violation, if any.
     mutating func receivedOffer(
         _ offer: PartOffer, from attachment: Attachment, _ context: inout GatewayContext
     ) -> Violation? {
@@ -113,10 +111,8 @@ struct GatewaySession: Hashable {
     }
 
     /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1). The
-    /// completion continues even if the agent's connection ends.
-    ///
-    /// - Parameter list: the PART LIST pages that arrived in this slot since it became open, or since the last COMPLETE
-    ///   in it; `nil` if their last page is missing.
+    /// completion continues even if the agent's connection ends. `list`: the PART LIST pages in this slot since it
+    /// became open, or since the last COMPLETE in it; `nil` if their last page is missing.
     mutating func receivedComplete(
         _ complete: Complete, list: [PartListEntry]?, from attachment: Attachment, _ context: inout GatewayContext
     ) {
@@ -189,9 +185,7 @@ struct GatewaySession: Hashable {
 
     // MARK: The store's answers
 
-    /// Called by the gateway with each answer to a request of this session, once.
-    ///
-    /// - Parameter busy: sessions that must not be adopted, because they are in use or have ended.
+    /// Judges each answer to a request of this session, once. `busy`: sessions in use or ended, which are not adopted.
     mutating func receivedAnswer(
         _ answer: StoreAnswer, to request: StoreRequestID, busy: Set<SessionID>, _ context: inout GatewayContext
     ) {
@@ -242,7 +236,6 @@ struct GatewaySession: Hashable {
         return .ask(.checking, .listParts(key: facts.key, upload: upload))
     }
 
-    /// Judges the store's late answer to the call of a part that was given up.
     private func receivedGivenUpAnswer(_ answer: StoreAnswer, _ digest: SHA256Digest) -> SessionStep? {
         if case .objectStored(let object) = answer, phase.isOpen {
             // The call has taken effect after all: the object holds this session's bytes.

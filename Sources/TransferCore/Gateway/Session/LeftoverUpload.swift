@@ -12,8 +12,7 @@ import TransferCommon
 /// - If the store may still hold parts of the upload, the record stays, so that the store's cleaning finds them.
 /// - Nothing is repeated: what fails here is left to the store's cleaning.
 package struct LeftoverUpload: Hashable, Sendable {
-    /// The phases, as the table in the comment on `LeftoverUpload` lists them. Each request is the one whose answer the
-    /// phase waits for.
+    /// The phases of the upload that is left. Each names the request whose answer it waits for.
     package enum Phase: Hashable, Sendable {
         case idle
         case dropping(StoreRequestID)
@@ -22,7 +21,7 @@ package struct LeftoverUpload: Hashable, Sendable {
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Ask the store what is left of the upload, and call `lists`.
+        /// The session asks the store what is left of the upload, and calls `lists`.
         case list
         case removeRecord
         case nothing
@@ -53,9 +52,7 @@ package struct LeftoverUpload: Hashable, Sendable {
         phase = .listing(request)
     }
 
-    /// Judges the store's answer to the request.
-    ///
-    /// - Parameter mayLand: whether a request that was given up has no answer yet, so that it may still store a part.
+    /// Judges the store's answer. `mayLand`: a request that was given up has no answer, and may still store a part.
     package mutating func answered(_ answer: StoreAnswer, mayLand: Bool) -> OnAnswer {
         phase = .idle
         switch answer {

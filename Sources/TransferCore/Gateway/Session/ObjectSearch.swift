@@ -15,8 +15,7 @@ package import TransferCommon
 package struct ObjectSearch: Hashable, Sendable {
     /// The store's answer to the write. This answer makes the session search for its object.
     package enum Cause: Hashable, Sendable {
-        /// The store does not know the upload. Another gateway may be completing the upload, and the store may hide the
-        /// upload until then.
+        /// The store does not know the upload, perhaps because another gateway is completing it.
         case uploadUnknown
         /// The write condition did not hold. The key had to be free and held an object, or the condition named an
         /// object and the key held another one or none.
@@ -37,7 +36,7 @@ package struct ObjectSearch: Hashable, Sendable {
 
     /// What the session does after a look that finds no object of the session.
     package enum OnNothing: Hashable, Sendable {
-        /// Do nothing now: the next look follows after a pause.
+        /// The session does nothing now: the next look follows after a pause.
         case pause
         /// Nothing forbids the write. The session repeats the write; if it cannot, the session is lost.
         case writeAgain
@@ -50,20 +49,15 @@ package struct ObjectSearch: Hashable, Sendable {
     /// Until this moment, another gateway's request may still make the session's object.
     private let patientUntil: Instant
 
-    /// The session has asked the store to look up the key, and waits for the answer.
-    ///
-    /// - Parameter patience: how long another gateway may take to complete the upload. It is used only if `cause` is
-    ///   `uploadUnknown`.
+    /// Begins while the store looks up the key. `patience`: how long another gateway may take to complete the upload;
+    /// used only if `cause` is `uploadUnknown`.
     package init(cause: Cause, patience: Duration, now: Instant) {
         self.cause = cause
         self.patientUntil = cause == .uploadUnknown ? now + patience : now
     }
 
-    /// Decides what follows a look that found no object, or an object of another session that this session may replace.
-    ///
-    /// - Parameters:
-    ///   - looksMin: the number of looks before the search may end, even if `patience` is over.
-    ///   - interval: the length of the first pause. Each pause is longer than the one before by this length.
+    /// Decides what follows a look that found no object, or one that this session may replace. At least `looksMin`
+    /// looks precede the end of the search. Each pause is longer than the one before by `interval`.
     package mutating func foundNothing(looksMin: Int, interval: Duration, now: Instant) -> OnNothing {
         if cause == .conditionFailed { return .writeAgain }
         guard looks < looksMin || now < patientUntil else { return cause == .conflict ? .writeAgain : .lost }

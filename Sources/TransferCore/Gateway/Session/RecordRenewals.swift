@@ -27,28 +27,21 @@ package struct RecordRenewals: Hashable, Sendable {
     /// The renewal of a session's record; `nil` if the session is idle.
     package subscript(session: SessionID) -> Phase? { phases[session] }
 
-    /// Begins a renewal, because a session is resumed or adopted, or its agent returns to a gateway that still knows
-    /// it.
-    ///
-    /// - Returns: whether the gateway requests a renewal; `false` if one is under way.
+    /// Begins a renewal for a session that is resumed, adopted or used again; returns `false` if one is under way.
     package mutating func begin(_ session: SessionID) -> Bool {
         guard phases[session] == nil else { return false }
         phases[session] = .renewing
         return true
     }
 
-    /// Decides when the record of a session is removed.
-    ///
-    /// - Returns: whether the gateway requests the removal now; `false` if it waits for a renewal.
+    /// Decides when a record is removed: returns `true` for now, `false` if the removal waits for a renewal.
     package mutating func remove(_ session: SessionID, key: String) -> Bool {
         guard phases[session] != nil else { return true }
         phases[session] = .superseded(key: key)
         return false
     }
 
-    /// Ends a renewal that the store has answered.
-    ///
-    /// - Returns: the key of the record to remove now; `nil` if no removal has waited for the renewal.
+    /// Ends a renewal that the store has answered; returns the key of the record to remove now, if a removal waited.
     package mutating func answered(_ session: SessionID) -> String? {
         guard case .superseded(let key) = phases.removeValue(forKey: session) else { return nil }
         return key

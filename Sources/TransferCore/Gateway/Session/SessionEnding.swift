@@ -11,9 +11,7 @@ package struct SessionEnding: Hashable, Sendable {
         case refused(SessionRefused)
         case aborted
 
-        /// The frame that answers a slot. A refusal depends on the slot's state.
-        ///
-        /// - Parameter lost: what an agent that resumes gets if the session is lost.
+        /// The frame that answers a slot, by its state. `lost`: the answer to a RESUME QUERY if the session is lost.
         package func frame(for slot: AttachedSlot, ifLost lost: ResumeState) -> Frame {
             switch self {
             case .completed(let completed, _): return .completed(completed)
@@ -46,12 +44,8 @@ package struct SessionEnding: Hashable, Sendable {
         self.note = note
     }
 
-    /// The ending of a session whose object the store has.
-    ///
-    /// - Parameters:
-    ///   - bytes: the size of the object.
-    ///   - leavesUpload: whether another upload may have made the object, so that the session's own upload may be left
-    ///     in the store.
+    /// The ending of a session whose object, of `bytes` bytes, the store has. `leavesUpload`: whether another upload
+    /// may have made the object, so that the session's own upload may be left in the store.
     package static func settled(
         _ target: SessionTarget, _ object: StoredObject, bytes: UInt64, leavesUpload: Bool
     ) -> SessionEnding {
@@ -78,8 +72,7 @@ package struct SessionEnding: Hashable, Sendable {
             note: isCompared ? nil : .failed(target.session, key: target.key, .keyTaken))
     }
 
-    /// The ending of a session that cannot continue. Its upload and its record stay for the agent, or for the store's
-    /// cleaning.
+    /// The ending of a session that cannot continue; its upload and record stay for the agent or the store's cleaning.
     package static func refused(_ target: SessionTarget, _ refusal: SessionRefused) -> SessionEnding {
         SessionEnding(.refused(refusal), .nothing, note: .failed(target.session, key: target.key, refusal.code))
     }

@@ -37,8 +37,7 @@ struct SessionIntake: Hashable {
         self.device = device
     }
 
-    /// Called when a connection is lost. The bytes of its parts stay for a while, so that the agent can continue the
-    /// parts on its next connection.
+    /// Ends the slots of a lost connection; bytes of its parts stay for a while, for the agent's next connection.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         slots.connectionLost(connection, now: context.now)
         for lost in parts.connectionLost(connection, now: context.now) {
@@ -49,8 +48,7 @@ struct SessionIntake: Hashable {
         }
     }
 
-    /// Detaches a slot whose connection stays open. The agent left the slot deliberately and will not continue its
-    /// parts, so the gateway drops them.
+    /// Detaches a slot that the agent left deliberately, and drops its parts, which the agent will not continue.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
         slots.detach(attachment, now: context.now)
         giveUpParts(where: { $0.owner == attachment }, &context)
@@ -141,10 +139,8 @@ struct SessionIntake: Hashable {
 
     // MARK: Adoption
 
-    /// The adopted session takes over the slots of `opening`, the session that an agent asked to open, and the parts
-    /// that were offered in these slots ahead of the answer.
-    ///
-    /// - Parameter listed: the parts of the adopted session that the store has.
+    /// Takes over the slots of `opening`, the session that an agent asked to open, with the parts that were offered in
+    /// these slots. `listed`: the parts of the adopted session that the store has.
     mutating func adopt(
         _ opening: SessionIntake, listed: [PartListEntry], _ target: SessionTarget, _ context: inout GatewayContext
     ) {

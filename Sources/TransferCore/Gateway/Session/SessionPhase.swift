@@ -40,8 +40,7 @@ package import WireProtocol
 /// - After a while without a slot the gateway forgets a session that is open, settled or taken. It forgets an ended one
 ///   at once.
 package enum SessionPhase: Hashable, Sendable {
-    /// No slot is attached to the session. Either the gateway has just made it, or it was refused while a part that was
-    /// given up may still be stored. It begins with its next slot.
+    /// No slot is attached: the session is new, or was refused while a given-up part may still be stored.
     case new
     /// The work waits for the store's answer to this request.
     case asking(SessionWork, StoreRequestID)
@@ -50,12 +49,9 @@ package enum SessionPhase: Hashable, Sendable {
     case resting(SessionWork)
     /// The session takes parts.
     case open
-    /// The store has the object. The gateway remembers the answer for a while, for an agent that has not received it.
-    ///
-    /// - isVerified: whether the object's evidence is verified, so that the gateway may state it in a receipt.
+    /// The store has the object; the gateway remembers the answer for a while. `isVerified`: a receipt may state it.
     case settled(Completed, isVerified: Bool)
-    /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
-    /// answer for a while.
+    /// The key holds an object that this session may not replace; the gateway drops the upload and remembers that.
     case taken(SessionExists)
     case ended
 
@@ -91,9 +87,7 @@ package enum SessionPhase: Hashable, Sendable {
         return work.nextDeadline
     }
 
-    /// Whether a stopping gateway waits for a session in this phase.
-    ///
-    /// - Parameter isFed: whether an agent sends bytes of a part.
+    /// Whether a stopping gateway waits for a session in this phase. `isFed`: an agent sends bytes of a part.
     func isBusy(isFed: Bool) -> Bool {
         switch self {
         case .new, .ended, .settled, .taken: false

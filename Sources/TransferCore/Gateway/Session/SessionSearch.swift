@@ -14,8 +14,7 @@ package struct SessionSearch: Hashable, Sendable {
 
     package private(set) var looks: ObjectSearch
     package let retry: Retry
-    /// Evidence of the content that the session's object would have; `.none` if no completion was under way. If an
-    /// object under the key has this content, it counts as the session's own.
+    /// `.none` if no completion was under way. An object with this content counts as the session's own.
     private let content: ContentEvidence
 
     package init(looks: ObjectSearch, retry: Retry, content: ContentEvidence) {

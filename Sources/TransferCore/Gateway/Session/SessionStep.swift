@@ -14,25 +14,18 @@ package enum SessionStep: Hashable, Sendable {
     case begin
     /// Take the parts that the store does not have yet.
     case resume(stored: [PartListEntry])
-    /// Take the file's only part again, because the gateway no longer has its bytes.
-    ///
-    /// - owner: the slot that sent the part; `nil` if its connection was lost.
+    /// Take the file's only part again: the gateway lost its bytes. `owner`: its slot; `nil` if the connection is
+    /// lost.
     case takeAgain(owner: Attachment?)
     /// Take these parts again, because the store holds them with other content or another ETag, or does not hold them.
     case want([PartNumber])
-    /// Look for the session's object.
-    ///
-    /// - isPatient: whether another gateway may be completing the upload.
-    /// - content: evidence of the content that the session's object would have; `.none` if no completion was under way.
+    /// Look for the session's object. `isPatient`: another gateway may be completing the upload. `content`: evidence
+    /// of the content that the session's object would have; `.none` if no completion was under way.
     case search(ObjectSearch.Cause, isPatient: Bool, retry: SessionSearch.Retry, content: ContentEvidence)
-    /// End the session: the store has its object.
-    ///
-    /// - bytes: the size of the object. For a stream, only this shows the size.
-    /// - leavesUpload: whether another upload may have made the object, so that the session's own upload may be left in
-    ///   the store.
+    /// End the session: the store has its object, of `bytes` bytes. `leavesUpload`: whether another upload may have
+    /// made the object, so that the session's own upload may be left in the store.
     case settle(StoredObject, bytes: UInt64, leavesUpload: Bool)
-    /// End the session: the key holds an object that the session may not replace, or that the agent compares with the
-    /// file first.
+    /// End the session: the key holds an object that it may not replace, or that the agent compares first.
     case exists(ObjectSummary)
     /// End the session: the store has neither its upload nor its object.
     case lose
@@ -44,8 +37,7 @@ package enum SessionStep: Hashable, Sendable {
     case finishAbort
 }
 
-/// What a session does with the store while it takes no parts. The machine in each case decides what the store is
-/// asked.
+/// What a session does with the store while it takes no parts. Each case's machine decides what the store is asked.
 package enum SessionWork: Hashable, Sendable {
     case opening(SessionOpening)
     /// The store lists the upload, because parts of it have failed in a row (`UploadDoubt`).

@@ -7,9 +7,7 @@ import WireProtocol
 // that each have a part of their memory could all wait for the rest, and none would end.
 
 extension SessionTable {
-    /// Reserves the table of stored parts for a new session. If there is no room, other sessions give way.
-    ///
-    /// - Returns: `nil` if there is no room. The agent then tries again later.
+    /// Reserves the table of stored parts for a new session, for which others give way; `nil` if there is no room.
     mutating func reserveTable(
         for plan: PartPlan, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionMemory? {

@@ -13,8 +13,7 @@ struct SessionTable: Hashable {
     private var wakes = Heap<SessionWake>()
     private var planned: [SessionID: Instant] = [:]
 
-    /// The session with this id, which the caller may change in place. Only methods of the table add or remove
-    /// sessions.
+    /// The session with this id, which can be changed in place. Only methods of the table add or remove sessions.
     subscript(id: SessionID) -> GatewaySession? {
         get { sessions[id] }
         _modify { yield &sessions[id] }
@@ -54,9 +53,7 @@ struct SessionTable: Hashable {
 
     // MARK: Beginning
 
-    /// Judges SESSION OPEN, and makes the session if the gateway does not know it.
-    ///
-    /// - Returns: the refusal; `nil` if a slot may be attached to the session.
+    /// Judges SESSION OPEN, and makes the session if it is unknown; `nil` if a slot may be attached to it.
     mutating func open(
         _ open: SessionOpen, by device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionRefused? {
@@ -90,10 +87,8 @@ struct SessionTable: Hashable {
         return Self.rule(for: device, context).judge(opening) { sessions[$0]?.device.name }
     }
 
-    /// Makes the session of a token, if the gateway does not know it.
-    ///
-    /// - Parameter isForAbort: whether the session is only aborted, so that it needs no table of stored parts.
-    /// - Returns: whether the gateway has the session.
+    /// Makes the session of a token, if it is unknown; returns whether the gateway has the session. A session that is
+    /// only aborted (`isForAbort`) needs no table of stored parts.
     mutating func restore(
         _ token: SessionToken, of device: AuthorisedDevice, isForAbort: Bool, _ context: inout GatewayContext
     ) -> Bool {
@@ -127,10 +122,8 @@ struct SessionTable: Hashable {
         }
     }
 
-    /// COMPLETE has arrived. If the session completes its upload with the list, the memory of the list is the session's
-    /// from now on.
-    ///
-    /// - Parameter list: the pages that arrived before COMPLETE; `nil` if their last page is missing.
+    /// Passes COMPLETE to the session. If the session completes its upload with the list, the memory of the list is
+    /// the session's from now on. `list` is `nil` if its last page is missing.
     mutating func receivedComplete(
         _ complete: Complete, list: CompleteList?, of id: SessionID, from attachment: Attachment,
         _ context: inout GatewayContext
@@ -153,7 +146,6 @@ struct SessionTable: Hashable {
         sessions[id]?.intake.memory.leaveList(to: request, &context.reservations)
     }
 
-    /// Gives a remembered session the current line of its device, which may have changed on the list.
     private mutating func changeDevice(
         of id: SessionID, to device: AuthorisedDevice, _ context: inout GatewayContext
     ) {
@@ -168,8 +160,6 @@ struct SessionTable: Hashable {
         OpeningRule(device: device, parts: context.limits(of: device.fingerprint).grantedParts)
     }
 
-    /// Forgets sessions that are only remembered, if there is no room for another session.
-    ///
     /// - Returns: whether the device may begin a session.
     private mutating func makeRoom(for device: AuthorisedDevice, _ context: inout GatewayContext) -> Bool {
         let device = device.fingerprint
@@ -203,9 +193,7 @@ struct SessionTable: Hashable {
         return (left.attached.detachedAt ?? never, left.id) < (right.attached.detachedAt ?? never, right.id)
     }
 
-    /// Called after each event that may have changed a session. Frees the memory that the session no longer needs.
-    /// Forgets the session if nothing is left to remember; otherwise plans the next moment at which it has something to
-    /// do.
+    /// Called after each event: frees memory that the session no longer needs, and forgets it or plans its next wake.
     mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
         guard var session = sessions[id] else { return }
         // Most sessions hold neither, and a change in place allocates.
@@ -236,9 +224,7 @@ struct SessionTable: Hashable {
     }
 
     /// Called after each answer of the store. If an opening session has found an unfinished session whose upload the
-    /// store lists, the unfinished session takes over its slots, and the opening session ends (specification §8.3).
-    ///
-    /// - Returns: the session that was adopted, and the slots that carry it now.
+    /// store lists, the unfinished one takes over its slots (specification §8.3). Returns it with these slots.
     mutating func adoptIfFound(
         by id: SessionID, _ context: inout GatewayContext
     ) -> (adopted: SessionID, slots: [Attachment])? {
@@ -273,9 +259,7 @@ struct SessionTable: Hashable {
 
     // MARK: Flows
 
-    /// Counts bytes of a chunk that have arrived on an open connection.
-    ///
-    /// - Returns: whether they may be appended to their flow.
+    /// Counts bytes of a chunk from an open connection; returns whether they may be appended to their flow.
     mutating func receivedBytes(
         _ count: UInt64, flow: FlowID, from id: ConnectionID, _ context: inout GatewayContext
     ) -> Bool {
@@ -328,9 +312,7 @@ struct SessionTable: Hashable {
         tidy(owner, &context)
     }
 
-    /// Takes a wake that is due.
-    ///
-    /// - Returns: whether the wake still counts.
+    /// Takes a wake that is due; returns whether it still counts.
     mutating func take(_ wake: SessionWake) -> Bool {
         guard planned[wake.session] == wake.at else { return false }
         planned[wake.session] = nil

@@ -1,16 +1,14 @@
 package import TransferCommon
 package import WireProtocol
 
-/// What a session writes: whose file, under which key and terms, in which parts, to which upload, and which object
-/// under the key it may replace.
+/// What a session writes: whose file, under which key and terms, to which upload, and what it may replace.
 package struct SessionTarget: Hashable, Sendable {
     package private(set) var device: AuthorisedDevice
     package private(set) var facts: SessionRecord
     package let plan: PartPlan
     package private(set) var writeGuard: WriteGuard
 
-    /// - Parameter compares: whether the agent compares the file with an object of the same size under the key, before
-    ///   it sends anything.
+    /// - Parameter compares: whether the agent compares the file with an equally large object before it sends data.
     package init(device: AuthorisedDevice, facts: SessionRecord, plan: PartPlan, compares: Bool) {
         self.device = device
         self.facts = facts
@@ -40,14 +38,10 @@ package struct SessionTarget: Hashable, Sendable {
         writeGuard.inherit(other.writeGuard)
     }
 
-    /// Judges what a look at the key has found. The session ends if the object is its own, if the session must not
-    /// replace the object, or if the agent compares the file with the object before it sends anything.
-    ///
-    /// - Parameters:
-    ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
-    ///   - isUploadGone: whether the store has said that it does not know the session's upload.
-    ///   - isFirst: whether the agent has sent no data yet, so that it may still compare the file with the object.
-    /// - Returns: the step that ends the session; `nil` if nothing under the key prevents the session from writing.
+    /// Judges what a look at the key has found. Returns the step that ends the session: the object is its own, or must
+    /// not be replaced, or the agent compares it first. `content`: evidence of the content that the session's own
+    /// object would have; `.none` while it is not known. `isUploadGone`: the store does not know the upload.
+    /// `isFirst`: the agent has sent no data yet, so it may still compare.
     package mutating func judge(
         _ object: ObjectSummary?, content: ContentEvidence = .none, isUploadGone: Bool = false, isFirst: Bool = false
     ) -> SessionStep? {
@@ -79,9 +73,7 @@ package struct SessionTarget: Hashable, Sendable {
 
     // MARK: Adoption
 
-    /// The unfinished sessions that may take the place of this one, the lowest session id first.
-    ///
-    /// - Parameter busy: sessions that must not be adopted, because they are in use or have ended.
+    /// The unfinished sessions that may take this one's place, the lowest id first. `busy`: in use or ended.
     package func candidates(
         among records: [SessionRecord], except busy: Set<SessionID>, probesMax: Int
     ) -> [SessionOpening.Candidate] {
@@ -90,7 +82,6 @@ package struct SessionTarget: Hashable, Sendable {
             .prefix(probesMax).map { $0 }
     }
 
-    /// Whether the session of a record has equal terms, so that it may take the place of this one.
     private func isAdoptable(_ record: SessionRecord) -> Bool {
         // A record may outlast its session, because removing the record may fail. A damaged record gives no part plan.
         // If such a session were adopted, the gateway would later refuse its token, and would then offer the agent the
@@ -113,16 +104,14 @@ package struct SessionTarget: Hashable, Sendable {
         ResumeState(phase: phase, partBytes: plan.partBytes, candidateParts: 0, partials: [], wanted: [], token: [])
     }
 
-    /// The key without the device's prefix. The prefix is cut off by bytes, because one character can contain the last
-    /// byte of the prefix and the first of the rest.
+    /// Cut off by bytes, because one character can contain the last byte of the prefix and the first of the rest.
     private var location: String {
         String(decoding: key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
     }
 }
 
 extension SessionRecord {
-    /// Whether two records say that their sessions upload the same version of the same file. Sessions of streams never
-    /// count as the same, because the size of a stream is unknown.
+    /// Whether two sessions upload the same version of a file; never true of streams, whose size is unknown.
     func isSameUpload(as other: SessionRecord) -> Bool {
         device == other.device && terms == other.terms && terms.size != nil
     }
@@ -131,10 +120,8 @@ extension SessionRecord {
 }
 
 extension ObjectSummary {
-    /// The description of an object that a look has found, in the form in which the store describes a new object.
-    ///
-    /// - Parameter partBytes: the part size of the session. If the object's root digest uses another part size, no
-    ///   receipt may be signed, because it would state the session's part size.
+    /// An object that was found, as the store describes a new one. If its root digest uses another part size than
+    /// `partBytes`, it is not verified, because a receipt would state the session's part size.
     func stored(partBytes: UInt64) -> StoredObject {
         var object = StoredObject(evidence: evidence, etag: etag, version: version)
         if case .root = evidence {

@@ -1,11 +1,9 @@
 package import TransferCommon
 import WireProtocol
 
-/// The plain text of a session token (specification §11): all that a gateway must know to continue a session that it
-/// has never seen.
+/// The plain text of a session token (specification §11): what a gateway needs to continue an unknown session.
 package struct SessionToken: Hashable, Sendable {
-    /// Maximum number of bytes of a sealed token. If an upload id is too long for a token, the gateway refuses the
-    /// session when it opens.
+    /// Maximum bytes of a sealed token. A session whose upload id is too long for one is refused when it opens.
     package static let sealedBytesMax = 4_096
     /// Upper bound of the bytes that sealing adds.
     static let sealingBytes = 64
@@ -74,8 +72,7 @@ extension SessionToken {
         case malformed
     }
 
-    /// Reads a plain text of format 1 or 2. Format 1 has no condition and no metadata; the result has the condition
-    /// *absent* and no metadata.
+    /// Reads a plain text of format 1 or 2. Format 1 means the condition *absent* and no metadata.
     package static func read(_ plain: [UInt8]) -> Reading {
         var reader = TokenReader(bytes: plain[...])
         switch reader.integer(1) {
@@ -149,8 +146,7 @@ private struct TokenReader {
 }
 
 extension TokenReader {
-    /// Reads metadata. Gives `nil` if the bytes are cut short, and also if the metadata breaks a rule for metadata,
-    /// because no gateway seals such metadata.
+    /// `nil` if the bytes are cut short, or break a rule for metadata: no gateway seals such metadata.
     fileprivate mutating func metadata() -> SessionMetadata? {
         guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }
         var pairs: [MetadataPair] = []

@@ -14,8 +14,7 @@ package import TransferCommon
 /// - After a look, each write asks the store to check that the key still holds what the look found. So a request that
 ///   arrives late cannot replace a newer object.
 package struct WriteGuard: Hashable, Sendable {
-    /// What the key held when the session last looked it up. The table in the comment on `WriteGuard` lists these
-    /// states.
+    /// What the key held when the session last looked it up.
     package enum View: Hashable, Sendable {
         case unknown
         case absent
@@ -26,10 +25,8 @@ package struct WriteGuard: Hashable, Sendable {
 
     /// What a look at the key means for the session.
     package enum OnLook: Hashable, Sendable {
-        /// The object is the session's own: the session is complete.
-        ///
-        /// - leavesUpload: whether another upload may have made the object, so that the session's own upload may be
-        ///   left in the store.
+        /// The object is the session's own: the session is complete. `leavesUpload`: whether another upload may have
+        /// made the object, so that the session's own upload may be left in the store.
         case own(leavesUpload: Bool)
         /// The session may not replace the object, or the agent compares the file with the object first.
         case exists
@@ -55,12 +52,9 @@ package struct WriteGuard: Hashable, Sendable {
 
     // MARK: Looks
 
-    /// Judges what a look at the key has found.
-    ///
-    /// - Parameters:
-    ///   - content: evidence of the content that the session's own object would have; `.none` while it is not known.
-    ///   - isUploadGone: whether the store has said that it does not know the session's upload.
-    ///   - isFirst: whether the agent has sent no data yet, so that it may still compare the file with the object.
+    /// Judges what a look at the key has found. `content`: evidence of the content that the session's own object would
+    /// have; `.none` while it is not known. `isUploadGone`: the store does not know the upload. `isFirst`: the agent
+    /// has sent no data yet, so it may still compare the file with the object.
     package mutating func looked(
         _ object: ObjectSummary?, content: ContentEvidence, isUploadGone: Bool, isFirst: Bool
     ) -> OnLook {
@@ -74,8 +68,7 @@ package struct WriteGuard: Hashable, Sendable {
         return mayReplace(object) && !isCompared ? .free : .exists
     }
 
-    /// Copies what an opening session has found under the same key. The opening session ends, and this session gets its
-    /// slots.
+    /// Copies what an opening session, whose slots this session gets, has found under the same key.
     package mutating func inherit(_ other: WriteGuard) {
         view = other.view
     }
@@ -88,8 +81,7 @@ package struct WriteGuard: Hashable, Sendable {
         return object.session == nil || object.session == session || compares
     }
 
-    /// Whether the object may be the agent's file already, or the beginning of the file. The agent then reads the file
-    /// to find out, so SESSION EXISTS does not count as a failure.
+    /// Whether the object may be the agent's file or its beginning, so that SESSION EXISTS is no failure.
     package func agentCompares(with object: ObjectSummary) -> Bool {
         compares && plan.fileBytes.map { object.size <= $0 } ?? false
     }
@@ -100,7 +92,6 @@ package struct WriteGuard: Hashable, Sendable {
         return session
     }
 
-    /// Whether an object is this session's: by its session id, or by its content if it has no session id.
     private func isOwn(_ object: ObjectSummary, _ content: ContentEvidence) -> Bool {
         guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
         let isSameContent: Bool? =
@@ -137,12 +128,9 @@ package struct WriteGuard: Hashable, Sendable {
     /// Whether the session has to know which object it replaces, but has not looked up the key yet.
     package var isBlind: Bool { condition != .absent && view == .unknown }
 
-    /// Whether the gateway has to look up the key right before the write. It has to if the store's own check does not
-    /// protect an object that the session may not replace.
-    ///
-    /// - Parameters:
-    ///   - request: the conditions that the store checks for this kind of request.
-    ///   - asked: the condition that this request asks the store to check.
+    /// Whether the gateway has to look up the key right before the write, because the store's own check of `asked`
+    /// does not protect an object that the session may not replace. `request`: the conditions that the store checks
+    /// for this kind of request.
     package func mustLook(before request: CheckedConditions.Request, asking asked: PutCondition) -> Bool {
         guard condition != .any else { return false }
         return asked == .none || !request.check(asked)

@@ -10,7 +10,6 @@ import WireProtocol
 /// - The slots of a connection take turns.
 /// - The numbers and the unwritten pages are reserved in the budget. If there is no room for a page, the page waits.
 struct AnswerQueue: Hashable {
-    /// What is left of the list in one slot.
     private struct Rest: Hashable {
         let slot: Slot
         var parts: PartSet
@@ -18,7 +17,6 @@ struct AnswerQueue: Hashable {
         let bytesReserved: UInt64
     }
 
-    /// What one connection has yet to send: lists of stored parts, a page at a time.
     private struct Outlet: Hashable {
         /// The device to which the budget is charged.
         let device: SHA256Digest
@@ -46,17 +44,14 @@ struct AnswerQueue: Hashable {
 
     // MARK: Read-outs
 
-    /// The slot whose next page may be sent on a connection now; `nil` if the connection has no list, or if enough
-    /// bytes wait to be written there.
+    /// The slot whose next page may be sent now; `nil` without a list, or if enough bytes wait to be written.
     func nextSlot(on id: ConnectionID, _ limits: GatewayLimits) -> Attachment? {
         guard let outlet = outlets[id], outlet.unwrittenBytes < limits.unwrittenBytesMax, let first = outlet.rests.first
         else { return nil }
         return Attachment(connection: id, slot: first.slot)
     }
 
-    /// The next page of the list in a slot; `nil` if the slot has no list.
-    ///
-    /// - Parameter entry: looks up a stored part. A part that is no longer known as stored is left out.
+    /// The next page of a slot's list, if any. `entry` looks up a stored part; parts no longer stored are left out.
     func page(
         at attachment: Attachment, bytesMax: Int, entry: (PartNumber) -> PartListEntry?
     ) -> Page? {
@@ -91,10 +86,7 @@ struct AnswerQueue: Hashable {
         outlets[attachment.connection, default: Outlet(device: device)].rests.append(rest)
     }
 
-    /// Called after a page was sent. The caller has reserved the bytes of the page. The slot's next turn comes after
-    /// those of the connection's other slots.
-    ///
-    /// - Returns: how many bytes of the budget the caller frees, because the list has ended.
+    /// Counts the reserved bytes of a sent page, and ends the slot's turn; returns the bytes to free if the list ends.
     mutating func sent(_ page: Page, at attachment: Attachment) -> UInt64 {
         let id = attachment.connection
         guard let index = outlets[id]?.rests.firstIndex(where: { $0.slot == attachment.slot }),
@@ -107,18 +99,14 @@ struct AnswerQueue: Hashable {
         return 0
     }
 
-    /// Lets a connection wait until the budget has room for its next page.
-    ///
-    /// - Parameter bytes: the size of this page.
+    /// Lets a connection wait until the budget has room for its next page, of `bytes` bytes.
     mutating func waitsForRoom(_ bytes: UInt64, on id: ConnectionID) {
         guard let outlet = outlets[id] else { return }
         if outlet.awaitedBytes == nil { waiting.append(id) }
         outlets[id]?.awaitedBytes = bytes
     }
 
-    /// Counts bytes of pages that were written to a connection.
-    ///
-    /// - Returns: how many bytes of the budget the caller frees.
+    /// Counts bytes of pages that were written; returns how many bytes of the budget the caller frees.
     mutating func written(_ bytes: UInt64, on id: ConnectionID) -> UInt64 {
         guard let outlet = outlets[id] else { return 0 }
         let freed = min(bytes, outlet.unwrittenBytes)
@@ -127,9 +115,7 @@ struct AnswerQueue: Hashable {
         return freed
     }
 
-    /// Drops the rest of the list in a slot that is closed or left.
-    ///
-    /// - Returns: how many bytes of the budget the caller frees.
+    /// Drops the list in a slot that is closed or left; returns how many bytes of the budget the caller frees.
     mutating func closed(_ attachment: Attachment) -> UInt64 {
         let id = attachment.connection
         guard let index = outlets[id]?.rests.firstIndex(where: { $0.slot == attachment.slot }),
@@ -139,18 +125,14 @@ struct AnswerQueue: Hashable {
         return rest.bytesReserved
     }
 
-    /// Drops the lists of a connection that has ended.
-    ///
-    /// - Returns: how many bytes of the budget the caller frees.
+    /// Drops the lists of a lost connection; returns how many bytes of the budget the caller frees.
     mutating func connectionLost(_ id: ConnectionID) -> UInt64 {
         guard let outlet = outlets.removeValue(forKey: id) else { return 0 }
         if outlet.awaitedBytes != nil { waiting.removeAll { $0 == id } }
         return outlet.rests.reduce(outlet.unwrittenBytes) { $0 + $1.bytesReserved }
     }
 
-    /// Takes the connections whose next page waits for room, the longest waiting first.
-    ///
-    /// - Parameter count: the most connections to take; the others are taken by a later call.
+    /// Takes at most `count` connections whose next page waits for room, the longest waiting first.
     mutating func takeWaiting(_ count: Int) -> [(id: ConnectionID, bytes: UInt64)] {
         guard !waiting.isEmpty else { return [] }
         let taken = waiting.prefix(count).map { ($0, outlets[$0]?.awaitedBytes ?? 0) }

@@ -15,8 +15,7 @@ package import WireProtocol
 /// - An agent ignores decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot
 ///   holds its decisions back, and the gateway sends them after the answer.
 package struct AttachedSlot: Hashable, Sendable {
-    /// The phases of one slot. The table in the comment on `AttachedSlot` lists the changes between them; `aborting` is
-    /// never left.
+    /// The phases of one slot; `aborting` is never left.
     package enum Phase: Hashable, Sendable {
         case unanswered(Question, held: [PartNumber: PartDecision.Decision])
         case open
@@ -93,9 +92,7 @@ package struct AttachedSlot: Hashable, Sendable {
 
     // MARK: Events
 
-    /// Opens the slot, because the session is open and the agent gets its answer.
-    ///
-    /// - Returns: the decisions that follow the answer, in order.
+    /// Opens the slot, because the session is open; returns the decisions that follow the answer, in order.
     package mutating func answered() -> [PartDecision] {
         guard case .unanswered(_, let held) = phase else { return [] }
         phase = .open
@@ -113,17 +110,14 @@ package struct AttachedSlot: Hashable, Sendable {
         phase = .completing
     }
 
-    /// Opens the slot if it was completing, because COMPLETE is void or PARTS WANTED is sent.
-    ///
-    /// - Returns: whether the slot was completing, and is open now.
+    /// Opens the slot if it was completing, because COMPLETE is void or PARTS WANTED is sent; returns whether it was.
     package mutating func reopens() -> Bool {
         guard phase == .completing else { return false }
         phase = .open
         return true
     }
 
-    /// Notes that a part is offered in the slot, or named there as a partial. If a decision on an earlier offer of the
-    /// part is still held, that decision becomes void.
+    /// Notes that a part is offered or named as a partial in the slot, which voids a held decision on the part.
     package mutating func offered(_ part: PartNumber) {
         hasOffered = true
         guard case .unanswered(let question, var held) = phase else { return }
@@ -131,9 +125,7 @@ package struct AttachedSlot: Hashable, Sendable {
         phase = .unanswered(question, held: held)
     }
 
-    /// Holds a decision until the slot is answered.
-    ///
-    /// - Returns: whether the decision is held; otherwise the caller sends it at once.
+    /// Holds a decision until the slot is answered; returns `false` if the caller sends it at once.
     package mutating func hold(_ decision: PartDecision) -> Bool {
         guard case .unanswered(let question, var held) = phase else { return false }
         held[decision.part] = decision.decision

@@ -10,8 +10,7 @@ import WireProtocol
 /// The gateway remembers a session without a slot for a while, counted from `detachedAt`.
 package struct AttachedSlots: Hashable, Sendable {
     private var slots: [AttachedSlot] = []
-    /// When the last slot was detached, or when the session ended, whichever is later. `nil` while a slot is attached,
-    /// and before the first slot is attached.
+    /// When the last slot was detached or, if later, the session ended; `nil` with a slot, or before the first.
     package private(set) var detachedAt: Instant?
 
     /// A session that no slot carries yet.
@@ -80,9 +79,7 @@ package struct AttachedSlots: Hashable, Sendable {
         detachedAt = now
     }
 
-    /// Opens the slots that were completing, because COMPLETE is void or PARTS WANTED is sent.
-    ///
-    /// - Returns: the slots that this call has opened.
+    /// Opens and returns the slots that were completing, because COMPLETE is void or PARTS WANTED is sent.
     package mutating func reopen() -> [Attachment] {
         slots.indices.compactMap { slots[$0].reopens() ? slots[$0].attachment : nil }
     }

@@ -1,8 +1,7 @@
 import WireProtocol
 
 extension Frame {
-    /// Whether the frame tells the agent what its key holds. A use of a slot that ends with such a frame does not count
-    /// as fruitless (specification §5.3).
+    /// Whether the frame tells the agent what its key holds, so that the use is not fruitless (specification §5.3).
     var tellsOfObject: Bool {
         switch self {
         case .completed, .sessionExists: true

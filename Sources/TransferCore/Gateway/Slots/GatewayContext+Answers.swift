@@ -4,9 +4,7 @@ import WireProtocol
 // The lists of stored parts that follow RESUME STATE and SESSION OPENED: `AnswerQueue` decides when a page is sent.
 
 extension GatewayContext {
-    /// Adds a list of stored parts, which follows the answer in a slot.
-    ///
-    /// - Returns: whether the budget has room for the list.
+    /// Adds a list of stored parts, which follows the answer in a slot; returns whether the budget has room for it.
     mutating func beginAnswer(_ parts: PartSet, at attachment: Attachment, of device: SHA256Digest) -> Bool {
         guard !parts.isEmpty else { return true }
         let device = answers.device(on: attachment.connection) ?? device
@@ -15,9 +13,7 @@ extension GatewayContext {
         return true
     }
 
-    /// Sends the next page in a slot.
-    ///
-    /// - Returns: whether the page was sent; otherwise it waits for room in the budget.
+    /// Sends the next page in a slot; returns `false` if the page waits for room in the budget.
     mutating func sendPage(at attachment: Attachment, entry: (PartNumber) -> PartListEntry?) -> Bool {
         let id = attachment.connection
         guard let device = answers.device(on: id) else { return false }
@@ -45,16 +41,13 @@ extension GatewayContext {
         reservations.release(answers.connectionLost(id), device: device)
     }
 
-    /// Sends the next pages, because earlier pages were written to the connection.
-    ///
-    /// - Parameter stored: gives the stored parts of the session in a slot.
+    /// Sends the next pages, because earlier ones were written. `stored` gives the stored parts of a slot's session.
     mutating func pagesWritten(_ bytes: UInt64, on id: ConnectionID, stored: (Attachment) -> StoredParts?) {
         guard let device = answers.device(on: id) else { return }
         reservations.release(answers.written(bytes, on: id), device: device)
         sendPages(on: id, stored: stored)
     }
 
-    /// Sends pages on a connection until enough bytes wait to be written there.
     private mutating func sendPages(on id: ConnectionID, stored: (Attachment) -> StoredParts?) {
         while let attachment = answers.nextSlot(on: id, limits) {
             guard let stored = stored(attachment) else {
@@ -65,9 +58,7 @@ extension GatewayContext {
         }
     }
 
-    /// Sends pages that waited for room in the budget.
-    ///
-    /// - Parameter stored: gives the stored parts of the session in a slot.
+    /// Sends pages that waited for room in the budget. `stored` gives the stored parts of a slot's session.
     mutating func sendWaitingPages(stored: (Attachment) -> StoredParts?) {
         for (id, bytes) in answers.takeWaiting(AnswerQueue.waitingTriedMax) {
             guard let device = answers.device(on: id) else { continue }

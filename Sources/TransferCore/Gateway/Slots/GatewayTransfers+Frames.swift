@@ -4,9 +4,7 @@ import WireProtocol
 // How the gateway handles the frames in the slots of an open connection (specification §6).
 
 extension GatewayTransfers {
-    /// Acts on a frame. `SlotState` has found that the slot's state allows the frame.
-    ///
-    /// - Returns: the violation that ends the connection, or `nil`.
+    /// Acts on a frame that the slot's state allows; returns the violation that ends the connection, if any.
     mutating func act(
         on frame: Frame, at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> Violation? {
@@ -37,7 +35,6 @@ extension GatewayTransfers {
         attach(attachment, to: open.session, asks: .open, &context)
     }
 
-    /// Attaches a slot to a session. The slot then waits for the session's answer.
     private mutating func attach(
         _ attachment: Attachment, to id: SessionID, asks question: AttachedSlot.Question,
         _ context: inout GatewayContext
@@ -79,7 +76,6 @@ extension GatewayTransfers {
         return nil
     }
 
-    /// Unseals and judges a token; refuses the slot if the token does not pass.
     private mutating func opened(
         _ sealed: [UInt8], at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionToken? {
@@ -91,7 +87,6 @@ extension GatewayTransfers {
         }
     }
 
-    /// Resumes a session, after RESUME QUERY and all pages of its list have arrived.
     private mutating func resume(
         _ token: SessionToken, asksForPartials: Bool, at attachment: Attachment, of device: AuthorisedDevice,
         _ context: inout GatewayContext
@@ -149,9 +144,7 @@ extension GatewayTransfers {
         return apply(result, at: attachment, &context)
     }
 
-    /// Applies what a slot has decided about its list.
-    ///
-    /// - Returns: the violation that ends the connection, or `nil`.
+    /// Applies what a slot has decided about its list; returns the violation that ends the connection, if any.
     mutating func apply(
         _ result: SessionSlot.OnList, at attachment: Attachment, _ context: inout GatewayContext
     ) -> Violation? {

@@ -23,8 +23,7 @@ package struct ListIntake: Hashable, Sendable {
     /// The phases of one slot's list, as the table in the comment on `ListIntake` lists them.
     package enum Phase: Hashable, Sendable {
         case empty
-        /// RESUME QUERY has announced entries; `missing` is the number that has not arrived. The budget of all of them
-        /// is reserved.
+        /// RESUME QUERY has announced entries, whose budget is reserved; `missing` of them have not arrived.
         case announced(missing: UInt32)
         /// Pages of the list before COMPLETE have arrived, but not the last page.
         case partial
@@ -34,11 +33,11 @@ package struct ListIntake: Hashable, Sendable {
 
     /// What the gateway does with a page.
     package enum OnPage: Hashable, Sendable {
-        /// Reserve `excess` further bytes of the budget, then `append` the page.
+        /// The gateway reserves `excess` further bytes of the budget, then calls `append`.
         case fits(excess: UInt64)
-        /// End the connection; the text says what is wrong with the page.
+        /// The gateway ends the connection; the text says what is wrong with the page.
         case violation(String)
-        /// Refuse the list: its part numbers do not ascend from page to page.
+        /// The gateway refuses the list: its part numbers do not ascend from page to page.
         case unordered
     }
 
@@ -48,8 +47,7 @@ package struct ListIntake: Hashable, Sendable {
     package private(set) var phase = Phase.empty
     /// The entries that have arrived since the last query or COMPLETE.
     package private(set) var entries: [PartListEntry] = []
-    /// The budget that `entries` need. A running sum, because a list may arrive in thousands of pages, and each of them
-    /// would otherwise count all entries again.
+    /// A running sum: a list may arrive in thousands of pages, and each would otherwise count all entries again.
     private var entriesBytes: UInt64 = 0
     /// Bytes of the budget that the list holds.
     package private(set) var bytesReserved: UInt64 = 0
@@ -73,9 +71,7 @@ package struct ListIntake: Hashable, Sendable {
         entries.reduce(0) { $0 + entryBytes + UInt64(max(0, $1.etag.utf8.count - 80)) }
     }
 
-    /// Judges a page before it is kept.
-    ///
-    /// - Parameter partsMax: the number of parts that a session may have.
+    /// Judges a page before it is kept, if a session may have `partsMax` parts.
     package func judge(_ page: PartList, partsMax: UInt32) -> OnPage {
         switch phase {
         case .announced(let missing):
@@ -97,9 +93,7 @@ package struct ListIntake: Hashable, Sendable {
         }
     }
 
-    /// Keeps a page that fits.
-    ///
-    /// - Parameter bytes: the budget that was reserved for this page, in addition to `bytesReserved`.
+    /// Keeps a page that fits. `bytes`: the budget that was reserved for it beyond `bytesReserved`.
     package mutating func append(_ page: PartList, reserved bytes: UInt64) {
         if phase == .whole { removeEntries() }
         entries += page.entries
@@ -118,10 +112,7 @@ package struct ListIntake: Hashable, Sendable {
         return entries
     }
 
-    /// COMPLETE has arrived: takes the list that belongs to it.
-    ///
-    /// - Returns: the list, and the bytes of the budget that are the caller's from now on; `nil` if the last page of
-    ///   the list is missing.
+    /// Takes the list before COMPLETE, with the budget that is the caller's from now on; `nil` without its last page.
     package mutating func takeWhole() -> (entries: [PartListEntry], bytesReserved: UInt64)? {
         defer { empty() }
         guard phase == .whole else { return nil }
@@ -129,9 +120,7 @@ package struct ListIntake: Hashable, Sendable {
         return (entries, bytesReserved)
     }
 
-    /// Empties the list when its slot opens or closes.
-    ///
-    /// - Returns: how many bytes of the budget the caller has to free.
+    /// Empties the list when its slot opens or closes; returns how many bytes of the budget the caller frees.
     package mutating func release() -> UInt64 {
         defer { bytesReserved = 0 }
         empty()
@@ -155,7 +144,6 @@ package struct ListIntake: Hashable, Sendable {
         mark = nil  // A new list that has as many entries as the old one has moved, too.
     }
 
-    /// Whether the page's parts come after those of the pages before.
     private func continues(_ page: PartList) -> Bool {
         guard let last = entries.last, let first = page.entries.first else { return true }
         return last.part < first.part

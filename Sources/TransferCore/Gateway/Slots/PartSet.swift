@@ -1,7 +1,6 @@
 package import TransferCommon
 
-/// A set of part numbers, one bit for each number up to the highest one. It takes little more than a kilobyte for the
-/// longest list, so each of many slots can have its own.
+/// A set of part numbers, one bit each up to the highest: about a kilobyte for the longest list.
 package struct PartSet: Hashable, Sendable {
     private var words: [UInt64] = []
     /// All words before this index are zero.

@@ -6,8 +6,7 @@ struct SessionSlot: Hashable {
     /// The state of the slot. `SlotState` has the frames that change it.
     enum Stage: Hashable {
         case opening
-        /// RESUME QUERY has arrived, and its list is still arriving. `asksForPartials`: whether the query asks for the
-        /// gateway's partials.
+        /// RESUME QUERY has arrived, and its list is still arriving. The query may ask for the gateway's partials.
         case listing(token: SessionToken, asksForPartials: Bool)
         case resuming
         case open
@@ -29,11 +28,11 @@ struct SessionSlot: Hashable {
     /// What the gateway does after a page of PART LIST, or instead of waiting for one.
     enum OnList: Hashable {
         case wait
-        /// End the connection.
+        /// The gateway ends the connection.
         case violation(Violation)
-        /// Refuse the slot, which then closes.
+        /// The gateway refuses the slot, which then closes.
         case refused(SessionRefused)
-        /// Refuse the completion for now: the agent resumes later and lists again.
+        /// The gateway refuses the completion for now: the agent resumes later and lists again.
         case deferred(SessionRefused)
         /// RESUME QUERY and all pages of its list have arrived.
         case listed(SessionToken, asksForPartials: Bool)
@@ -43,8 +42,7 @@ struct SessionSlot: Hashable {
     var stage: Stage
     var list = ListIntake()
 
-    /// Whether the slot holds budget for a list and waits for the agent: for the next page of the list, or for COMPLETE
-    /// after the list.
+    /// Whether the slot holds budget for a list and waits for the agent's next page, or for COMPLETE.
     var awaitsList: Bool {
         if case .listing = stage { return true }
         return stage == .open && !list.entries.isEmpty

@@ -1,10 +1,7 @@
 import WireProtocol
 
 /// The state of a slot as the gateway sees it, and what the gateway does with each frame in this state (specification
-/// §6.1).
-///
-/// `effect(of:)` is the table of §6.1 and its only copy in the code. A test compares it with the specification cell by
-/// cell. The gateway's machine looks up every frame of an agent in this table.
+/// §6.1). `effect(of:)` is the only copy of this table in the code; a test compares it with the specification.
 package enum SlotState: String, CaseIterable, Sendable {
     /// The slot has no use.
     case closed
@@ -44,8 +41,7 @@ package enum SlotState: String, CaseIterable, Sendable {
         case begin
         /// The gateway acts on the frame.
         case take
-        /// If the session is open, the gateway acts on the frame at once. Otherwise the gateway keeps the frame until
-        /// the session is open.
+        /// The gateway acts on the frame at once or, if the session is not open yet, as soon as it is open.
         case hold
         /// The gateway checks the frame now, and acts on it as soon as the session is open.
         case judge

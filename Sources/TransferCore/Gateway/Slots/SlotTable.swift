@@ -65,9 +65,7 @@ struct SlotTable: Hashable {
 
     // MARK: Uses
 
-    /// Counts the beginning of a use of a slot. Refuses the slot if the device has exceeded its rate of beginnings.
-    ///
-    /// - Returns: whether the use may begin.
+    /// Counts the beginning of a use of a slot; returns `false` after refusing it if the device begins too often.
     mutating func mayBegin(
         at attachment: Attachment, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> Bool {
@@ -130,19 +128,14 @@ struct SlotTable: Hashable {
 
     // MARK: Lists
 
-    /// Gives a slot a page of PART LIST that has arrived. Changes the slot in place, because the subscript would copy
-    /// all earlier pages.
-    ///
-    /// - Returns: `nil` if the slot carries no session.
+    /// Gives a slot a page of PART LIST, in place: the subscript would copy earlier pages. `nil` without a session.
     mutating func received(
         _ page: PartList, at attachment: Attachment, of device: SHA256Digest, _ context: inout GatewayContext
     ) -> SessionSlot.OnList? {
         connections[attachment.connection]?.sessions[attachment.slot]?.received(page, of: device, &context)
     }
 
-    /// COMPLETE has arrived: takes the list before it.
-    ///
-    /// - Returns: `nil` if the last page of the list is missing.
+    /// Takes the list before COMPLETE, which has arrived; `nil` if the last page of the list is missing.
     mutating func takeList(at attachment: Attachment) -> CompleteList? {
         // A one-part file has no list, and a change in place allocates.
         guard self[attachment]?.list.phase != .empty, let device = device(on: attachment.connection),

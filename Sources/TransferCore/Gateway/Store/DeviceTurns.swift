@@ -24,7 +24,6 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
 
     /// When a device has its turn: the device with the lowest value is next.
     private struct Turn: Hashable, Comparable {
-        /// The number of places that the device has.
         var places: Int
         /// Grows from turn to turn, so the turns of two devices never have the same value.
         var order: UInt64
@@ -33,7 +32,6 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         static func < (left: Turn, right: Turn) -> Bool { (left.places, left.order) < (right.places, right.order) }
     }
 
-    /// The waiting elements of one device, in order.
     private struct Lane: Hashable {
         var turn: Turn
         /// The elements from `start` on; those that have left the queue may still be among them.
@@ -45,15 +43,13 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     private var lanes: [SHA256Digest: Lane] = [:]
     /// The turns of all lanes. An entry counts only if it equals the `turn` of its lane.
     private var turns = Heap<Turn>()
-    /// The device of each waiting element.
     private var waiting: [Element: SHA256Digest] = [:]
     private var places = Tally<SHA256Digest>()
     private var lastOrder: UInt64 = 0
 
     var waitingCount: Int { waiting.count }
 
-    /// Takes a place for an element of a device, if nothing waits and a place is free. So as long as places are free,
-    /// elements need no lane.
+    /// Takes a place for an element if nothing waits and one is free, so that the element needs no lane.
     mutating func takePlace(_ bounds: Bounds, of device: SHA256Digest) -> Bool {
         guard waiting.isEmpty, places.total < bounds.inAll, places[device] < bounds.ofDevice else { return false }
         places.add(device)
@@ -71,17 +67,14 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
     /// Whether an element can use a place now.
     enum Attempt {
         case begins
-        /// The element has to wait because of a limit of its device. The next device has its turn now, and this device
-        /// keeps its own turn.
+        /// A limit of the device: the element waits, the next device has its turn, and this one keeps its own.
         case lacksOfDevice
         /// The element has to wait because of a limit that all devices share. No element gets a place: otherwise
         /// elements that need less could overtake this one without end.
         case lacksOfAll
     }
 
-    /// Gives a place to the element whose turn it is.
-    ///
-    /// - Returns: `nil` if no element gets a place.
+    /// Gives a place to the element whose turn it is; `nil` if no element gets a place.
     mutating func next(_ bounds: Bounds, attempt: (Element) -> Attempt = { _ in .begins }) -> Element? {
         var passedOver: [Turn] = []
         defer { for turn in passedOver { turns.push(turn) } }
@@ -104,9 +97,7 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
         return nil
     }
 
-    /// Removes an element that no longer needs a place.
-    ///
-    /// - Returns: whether the element was waiting.
+    /// Removes an element that no longer needs a place; returns whether it was waiting.
     @discardableResult
     mutating func leave(_ element: Element) -> Bool {
         guard let device = waiting[element] else { return false }
@@ -146,7 +137,6 @@ struct DeviceTurns<Element: Hashable & Sendable>: Hashable, Sendable {
 
     // MARK: Turns
 
-    /// The turn that comes next; `nil` if nothing waits.
     private mutating func firstTurn() -> Turn? {
         while let first = turns.first {
             if lanes[first.device]?.turn == first { return first }

@@ -6,8 +6,8 @@ import WireProtocol
 extension GatewayContext {
     /// Whether a part may begin.
     enum PartAdmission: Hashable {
-        /// - isCautious: whether the agent may send only a few bytes until the store has taken them
-        ///   (`StoreBreakerLimits.cautiousBytes`).
+        /// - isCautious: whether the agent may send only `StoreBreakerLimits.cautiousBytes` until the store takes
+        /// them.
         case admitted(isCautious: Bool)
         case later(ErrorCode, after: Duration)
     }
@@ -31,11 +31,7 @@ extension GatewayContext {
         breaker.began(request, now: now)
     }
 
-    /// The store has answered a request.
-    ///
-    /// - Parameters:
-    ///   - device: the device that caused the request.
-    ///   - isDoubtful: whether a failure may mean only that the upload of a part is gone.
+    /// Passes the store's answer to pace and breaker. `isDoubtful`: a failure may mean only that an upload is gone.
     mutating func storeAnswered(
         _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, isDoubtful: Bool
     ) {
@@ -55,8 +51,7 @@ extension GatewayContext {
         }
     }
 
-    /// The refusal for the agent. If it says that the store is full or unavailable, it names a wait that lasts at least
-    /// until a part may begin.
+    /// The refusal for the agent. If the store is full or unavailable, the wait lasts until a part may begin.
     func advised(_ refusal: SessionRefused) -> SessionRefused {
         guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
         let pause = breaker.pause(now: now).wireMilliseconds

@@ -7,8 +7,7 @@ import WireProtocol
 
 extension StoreAnswer {
     /// The answer with only those values that frames can carry. A part with an unusable ETag could not be completed
-    /// later. So if the store has just stored the part, the answer becomes a refusal, and in a listing the part is left
-    /// out.
+    /// later, so a listing leaves it out, and the answer that it is stored becomes a refusal.
     var sanitised: StoreAnswer {
         switch self {
         case .partStored(let etag) where !isPartETag(etag):
@@ -32,7 +31,6 @@ extension StoreAnswer {
 }
 
 extension SessionRecord {
-    /// The record with an empty upload id replaced by `nil`.
     fileprivate var sanitised: SessionRecord {
         var record = self
         if record.upload?.isEmpty == true { record.upload = nil }

@@ -45,8 +45,7 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// Whether a part may begin.
     package enum Admission: Hashable, Sendable {
-        /// - isCautious: whether there is evidence against the store, so that the agent may send only a few bytes until
-        ///   the store has taken them.
+        /// - isCautious: there is evidence against the store, so that the agent may send only a few bytes at first.
         case admitted(isCautious: Bool)
         case deferred(Cause, retryAfter: Duration)
     }
@@ -73,8 +72,7 @@ package struct StoreBreaker: Hashable, Sendable {
         package var wait: Duration
         /// End of the newest wait.
         package var trialAt: Instant
-        /// The place of the first request after the wait, in the order in which requests were sent; `nil` before this
-        /// request.
+        /// The place of the first request after the wait, in the order of requests; `nil` before this request.
         var firstSince: UInt64?
     }
 
@@ -137,8 +135,7 @@ package struct StoreBreaker: Hashable, Sendable {
 
     // MARK: Asking
 
-    /// Called before a part begins. If the part is deferred, the caller answers *later*, and the breaker counts the
-    /// deferral.
+    /// Decides whether a part may begin. If it is deferred, the caller answers *later*, and the deferral is counted.
     package mutating func admission(now: Instant) -> Admission {
         switch state {
         case .closed:
@@ -156,10 +153,8 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// Called before a new session asks the store.
-    ///
-    /// - Returns: `nil` if the session may ask. A full store still tells which objects it has, and an unavailable store
-    ///   is asked again after the wait.
+    /// Judges a new session: `nil` if it may ask the store. A full store still tells which objects it has, and an
+    /// unavailable store is asked again after the wait.
     package mutating func openingRefusal(now: Instant) -> (cause: Cause, retryAfter: Duration)? {
         guard case .open(let outage) = state, outage.cause != .full, outage.trialAt > now else { return nil }
         return (outage.cause, outage.trialAt.since(now) + spread())
@@ -180,8 +175,7 @@ package struct StoreBreaker: Hashable, Sendable {
         state = .open(outage)
     }
 
-    /// Notes that a request with an admitted part was sent to the store. If the breaker is not closed, the request may
-    /// become the trial.
+    /// Notes that a request with an admitted part was sent; unless the breaker is closed, it may become the trial.
     package mutating func began(_ request: StoreRequestID, now: Instant) {
         deferredCount = 0
         parts.insert(request)
@@ -196,8 +190,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// Called when a part was given up or its connection is lost: the breaker no longer waits for the result of the
-    /// part's request.
+    /// Stops waiting for a request whose part was given up, or has lost its connection.
     package mutating func abandoned(_ request: StoreRequestID, now: Instant) {
         switch state {
         case .trying(let outage, request, _):
@@ -212,12 +205,9 @@ package struct StoreBreaker: Hashable, Sendable {
 
     // MARK: Answers
 
-    /// The store has answered a request, or the request was cancelled.
-    ///
-    /// - Parameters:
-    ///   - device: the device that caused the request; `nil` if no session waits for the answer any more.
-    ///   - isDoubtful: whether the request is for a part, and its failure may mean only that the upload of the part is
-    ///     gone (`UploadDoubt`). Such failures alone do not open a closed breaker.
+    /// Judges the store's answer to a request. `device` caused the request; `nil` if no session waits for the answer.
+    /// `isDoubtful`: the failure of a part may mean only that its upload is gone (`UploadDoubt`); such failures alone
+    /// do not open a closed breaker.
     package mutating func answered(
         _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, isDoubtful: Bool = false, now: Instant
     ) -> Change? {

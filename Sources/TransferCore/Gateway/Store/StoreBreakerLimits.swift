@@ -1,7 +1,6 @@
 /// The limits of `StoreBreaker`.
 package struct StoreBreakerLimits: Hashable, Sendable {
-    /// How many lost calls in a row open the breaker. The S3 client has already repeated each call that may be
-    /// repeated.
+    /// How many lost calls in a row open the breaker. The S3 client has already repeated what may be repeated.
     package var lostMax = 3
     /// How many refusals in a row open the breaker: if all concern one device, and if they concern several devices.
     package var refusalsMax = 3
@@ -14,13 +13,11 @@ package struct StoreBreakerLimits: Hashable, Sendable {
     package var waitLongest = Duration.seconds(30)
     /// After this time without a result, a trial no longer prevents other parts from being tried.
     package var trialPatience = Duration.seconds(30)
-    /// The most parts at once while the breaker is rising. When this number is reached, the next stored part closes the
-    /// breaker.
+    /// The most parts at once while the breaker is rising; at this number, the next stored part closes it.
     package var partsMaxRising = 8
     /// How long an agent is advised to wait while all parts that are allowed are on their way.
     package var risingAdvice = Duration.milliseconds(200)
-    /// How many bytes of a part an agent may send before the store has taken any, while there is evidence against the
-    /// store. A trial of a dead store costs no more than this.
+    /// First bytes of a part while there is evidence against the store: a trial of a dead store costs no more.
     package var cautiousBytes: UInt64 = 64 << 10
     /// If agents are deferred together, the wait of each agent is longer by `spread` than the wait of the agent before
     /// it. After `spreadCountMax` agents, the wait grows no further.

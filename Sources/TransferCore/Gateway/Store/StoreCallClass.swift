@@ -1,8 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-/// The classes of calls to the store. Each class has a bound of its own, so that many calls of one class keep no call
-/// of another class waiting.
+/// The classes of calls to the store. Each has its own bound, so that calls of one class do not hold up another.
 package enum StoreCallClass: Int, CaseIterable, Hashable, Sendable {
     case lookUp
     case list
@@ -42,8 +41,7 @@ package struct StoreCallLimits: Hashable, Sendable {
     /// The store may work for minutes on one completion.
     package var completions = 32
     package var aborts = 16
-    /// How many calls for records may wait. Beyond this number the gateway neither renews nor removes records. No
-    /// session waits for these calls, and the store's cleaning removes the records later.
+    /// How many calls for records may wait; beyond this number, records are left to the store's cleaning.
     package var waitingRecordsMax = 32_768
 
     package init() {}

@@ -60,16 +60,12 @@ package struct StoreCallQueue: Hashable, Sendable {
 
     package var waitingCount: Int { waiting.count }
 
-    /// Whether the gateway may request a further call for a record for which no session waits. It may not if too many
-    /// such calls wait already.
+    /// Whether the gateway may request a further call for a record, for which no session waits.
     package var hasRoomForRecords: Bool {
         turns[StoreCallClass.record.rawValue].waitingCount < limits.waitingRecordsMax
     }
 
-    /// Decides whether a requested call begins at once.
-    ///
-    /// - Returns: whether the call begins, because no call of its class waits and a place is free. Otherwise the caller
-    ///   `add`s it.
+    /// Returns whether a call begins at once: none of its class waits, and a place is free. If not, call `add`.
     package mutating func begins(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) -> Bool {
         let (callClass, bounds) = (request.callClass, bounds(of: request.callClass))
         guard !isClosed, turns[callClass.rawValue].takePlace(bounds, of: device) else { return false }
@@ -98,18 +94,14 @@ package struct StoreCallQueue: Hashable, Sendable {
         .init(inAll: limits[callClass] ?? .max)
     }
 
-    /// The answer to a call is no longer needed.
-    ///
-    /// - Returns: whether the call was waiting. If it was, it never begins, and no answer follows.
+    /// Removes a call whose answer is not needed; returns whether it was waiting, and now never begins.
     package mutating func leave(_ id: StoreRequestID) -> Bool {
         guard let entry = waiting.removeValue(forKey: id) else { return false }
         turns[entry.request.callClass.rawValue].leave(id)
         return true
     }
 
-    /// The store has answered a call.
-    ///
-    /// - Returns: the class, of which another call may begin now; `nil` if the call was not under way.
+    /// Ends an answered call; returns the class of which another may begin, or `nil` if the call was not under way.
     package mutating func ended(_ id: StoreRequestID) -> StoreCallClass? {
         guard let call = begun.removeValue(forKey: id) else { return nil }
         turns[call.callClass.rawValue].freePlace(of: call.device)

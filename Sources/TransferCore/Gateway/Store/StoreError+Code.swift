@@ -26,9 +26,7 @@ extension StoreError {
     /// - Parameter message: why the store cannot hold the key, in words for a person.
     package static func keyUnsupported(message: String) -> StoreError { StoreError(.keyUnsupported, message) }
 
-    /// A refusal that no repetition changes.
-    ///
-    /// - Parameter message: the reason, in words for a person.
+    /// A refusal that no repetition changes, with the reason in words for a person.
     package static func refused(message: String) -> StoreError { StoreError(.unsupported, message) }
 
     /// If the store is busy or unreachable, and the request itself may be right: the pause that the store asks for, or
@@ -44,14 +42,11 @@ extension StoreError {
         }
     }
 
-    /// Whether the store gave no answer, or reported a failure of its own without asking for a pause. The request may
-    /// still take effect.
+    /// Whether the store gave no answer, or failed without asking for a pause; the request may still take effect.
     package var isLoss: Bool { reason == .outcomeUnknown || retryAfter == .zero }
 
-    /// The refusal that names this failure to the agent.
-    ///
-    /// - Parameter scope: session or part. If the table of §12 does not allow the failure's code in this scope, the
-    ///   refusal has another code.
+    /// The refusal that names this failure to the agent, in the scope of a session or a part. If the table of §12 does
+    /// not allow its code in this scope, the refusal has another code.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
         let refusal = refusal
         if FailureRule.allows(refusal.code, in: scope) { return refusal }
@@ -92,8 +87,7 @@ extension StoreError {
 }
 
 extension StoreAnswer {
-    /// The refusal for an answer other than the expected one: the store's failure, or an error of this program if the
-    /// answer does not fit the request.
+    /// The refusal for an unexpected answer: the store's failure, or an error of this program.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
         guard case .failed(let error) = self else {
             return .defect("the store's answer does not fit what it was asked")

@@ -27,7 +27,6 @@ package struct StorePace: Hashable, Sendable {
         var handedOverAt: Instant?
     }
 
-    /// A part that waits for the store's answer.
     private struct HandedOver: Hashable, Comparable {
         var at: Instant
         var request: StoreRequestID
@@ -42,8 +41,7 @@ package struct StorePace: Hashable, Sendable {
     /// Parts whose last byte was handed over, the earliest first. Parts that have been answered since may still be
     /// among them, but never as the first.
     private var handedOver = Heap<HandedOver>()
-    /// How many parts may be under way. The number is fractional, because it takes several stored parts to raise it by
-    /// one.
+    /// Fractional, because it takes several stored parts to raise it by one.
     private var allowed: Double
     private var pausedUntil: Instant?
     /// Length of the next pause if the store does not name one.
@@ -65,8 +63,7 @@ package struct StorePace: Hashable, Sendable {
     package var partsAllowed: Int { max(1, Int(allowed)) }
     package var partsUnderWay: Int { parts.count }
 
-    /// Decides whether another part may be sent to the store. If not, the caller defers the part, and this method
-    /// counts it.
+    /// Decides whether another part may be sent to the store; counts a part that the caller defers.
     package mutating func admission(now: Instant) -> Admission {
         if let pausedUntil, pausedUntil > now {
             deferredCount += 1
@@ -175,11 +172,9 @@ package struct StorePace: Hashable, Sendable {
 
 /// Settings of `StorePace`.
 package struct StorePaceLimits: Hashable, Sendable {
-    /// The highest number of parts that may be under way. It is high because each small file is a part; the memory
-    /// budgets bound the parts, too.
+    /// The most parts under way. It is high because each small file is a part; memory budgets bound them, too.
     package var partsMax = 1_024
-    /// Length of the first pause if the store does not name one. Each further pause is twice as long, up to
-    /// `pauseLongest`.
+    /// Length of the first pause if the store names none. Each further one is twice as long, up to `pauseLongest`.
     package var pauseFirst = Duration.milliseconds(250)
     package var pauseLongest = Duration.seconds(30)
     /// Wait that the gateway advises while the limit is reached.

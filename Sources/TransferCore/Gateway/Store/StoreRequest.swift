@@ -43,9 +43,7 @@ package struct PartBytes: Hashable, Sendable {
 
 /// One call to the store. Each case names its answer (`StoreAnswer`); any call may be answered by `failed` instead.
 package enum StoreRequest: Hashable, Sendable {
-    /// Looks up the object under the key, without reading its bytes. Answer: `object`.
-    ///
-    /// - plan: the parts of the file that the object is compared with.
+    /// Looks up the object under the key without reading it; `plan`: the parts of the file. Answer: `object`.
     case lookUpObject(key: String, plan: PartPlan)
     /// Reads an object of this size. Answer: `object`, with the root digest for this part size as verified evidence.
     /// An object of another size is not read, because it has replaced the object that was looked up.
@@ -68,8 +66,7 @@ package enum StoreRequest: Hashable, Sendable {
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
     /// Aborts an upload. Answer: `done`, even if the upload is gone.
     case abort(key: String, upload: String)
-    /// Writes a session's record again, unchanged, if it is older than 30 seconds. Answer: `done`, even if there is no
-    /// record.
+    /// Rewrites a session's record if it is older than 30 seconds. Answer: `done`, even if there is no record.
     case renewRecord(key: String, session: SessionID)
 }
 
