@@ -36,13 +36,13 @@ package struct PeerLiveness: Hashable, Sendable {
         self.state = .heard(at: now)
     }
 
-    /// Something has arrived from the peer.
+    /// Notes that something has arrived from the peer.
     package mutating func heard(now: Instant) {
         guard state != .lost else { return }
         state = .heard(at: now)
     }
 
-    /// Called at `nextDeadline`, or at any time.
+    /// Checks whether the peer is lost or needs a PING. Called at `nextDeadline`, or at any time.
     package mutating func tick(idleLimit: Duration, now: Instant) -> OnTick {
         let heardAt: Instant
         let quietSince: Instant
@@ -69,9 +69,7 @@ package struct PeerLiveness: Hashable, Sendable {
         }
     }
 
-    /// When `tick` has something to do; `nil` once the peer is lost.
-    ///
-    /// The end of the idle limit needs no deadline of its own: a PING is always due before it, and `tick` checks both.
+    /// When `tick` has something to do; `nil` once the peer is lost. A PING is always due before the idle limit ends.
     package func nextDeadline(idleLimit: Duration) -> Instant? {
         switch state {
         case .heard(let at), .pinged(let at, _): at + idleLimit / 3
