@@ -28,7 +28,7 @@ extension AgentContext {
             in: &exchange.waits.answer)
     }
 
-    /// How long the agent waits for a gateway that answers PING and owes an answer: until `answerFor` after the answer
+    /// Until when the agent waits for a gateway that answers PING and owes an answer: `answerFor` after the answer
     /// became due, and at most `answerFor` after the run would otherwise have ended. Each new connection makes the
     /// answer due anew, so without the second bound the wait might never end.
     func endOfPatience(dueSince: Instant) -> Instant {

@@ -25,7 +25,7 @@ struct AgentContext: Hashable {
     var site: DeviceSite?
     /// Whether the user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
-    /// Stored uploads that lack their receipt. After this event, the agent asks a gateway for each of them.
+    /// Stored uploads that lack their receipt. After this event, the agent asks a gateway for each of these receipts.
     var proofsToBegin: [ProofToBegin] = []
     /// Whether room for parts was freed or requested: the agent then checks if waiting uploads hold all of it.
     var isRoomToBeLookedAt = false

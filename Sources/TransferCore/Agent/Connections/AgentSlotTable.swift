@@ -83,7 +83,7 @@ package struct AgentSlotTable: Hashable, Sendable {
         states[slot] = .left
     }
 
-    /// SESSION LEFT has been read.
+    /// Frees a slot that was left, because SESSION LEFT has been read in it, or lets its queued chunks drain first.
     package mutating func left(_ slot: Slot, hasChunks: Bool) {
         guard states[slot] == .left else { return }
         end(slot, hasChunks: hasChunks)

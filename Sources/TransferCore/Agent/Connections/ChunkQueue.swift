@@ -38,7 +38,7 @@ package struct ChunkQueue: Hashable, Sendable {
 
     package init() {}
 
-    /// A chunk was passed to the shell.
+    /// Adds a chunk that was passed to the shell.
     package mutating func append(_ chunk: Chunk, of offer: OfferID) {
         entries.append(Entry(slot: chunk.slot, part: chunk.uploadPart, offer: offer))
         bytes += UInt64(chunk.plainBytes)

@@ -28,7 +28,7 @@ package struct OpenConnection: Hashable, Sendable {
 
     mutating func takeSlot(for upload: UploadID) -> Slot? { slots.take(for: upload, slotsMax: welcome.slotsMax) }
 
-    /// The frame that closes the slot has been read.
+    /// Closes a slot, because the frame that closes it has been read.
     mutating func closed(_ slot: Slot) { slots.closed(slot, hasChunks: chunks.contains(slot)) }
 
     /// Notes that SESSION LEAVE is sent in the slot.
@@ -37,7 +37,7 @@ package struct OpenConnection: Hashable, Sendable {
         slots.leave(slot)
     }
 
-    /// SESSION LEFT has been read.
+    /// Frees a slot that was left, because SESSION LEFT has been read in it.
     mutating func left(_ slot: Slot) { slots.left(slot, hasChunks: chunks.contains(slot)) }
 
     // MARK: Data
@@ -59,16 +59,16 @@ package struct OpenConnection: Hashable, Sendable {
     /// What is left of the initial credit, for bytes of parts on which the gateway has not decided.
     var creditLeft: UInt64 { turns.creditLeft(initialCredit: welcome.initialCreditBytes) }
 
-    /// A chunk has been passed to the shell.
+    /// Adds a chunk that was passed to the shell.
     mutating func queued(_ chunk: Chunk, of offer: OfferID) { chunks.append(chunk, of: offer) }
 
-    /// The socket has taken a chunk, or the chunk will never be sent.
+    /// Removes a chunk that the socket has taken, or that will never be sent.
     mutating func removed(_ chunk: Chunk) -> ChunkQueue.Entry? {
         guard let entry = chunks.remove(chunk) else { return nil }
         if !chunks.contains(entry.slot) { slots.drained(entry.slot) }
         return entry
     }
 
-    /// The socket has taken bytes.
+    /// Counts bytes that the socket has taken, which measures the rate.
     mutating func taken(wireBytes: UInt64, now: Instant) { rate.taken(wireBytes: wireBytes, now: now) }
 }

@@ -42,10 +42,10 @@ package struct PartTurns: Hashable, Sendable {
         return sending.isEmpty ? nil : sending.removeFirst()
     }
 
-    /// The part has had its turn. Its next turn comes after those of the other parts.
+    /// Puts a part that has had its turn behind the other parts.
     package mutating func putLast(_ part: UploadPart) { sending.append(part) }
 
-    /// The part gets no turn until initial credit is free.
+    /// Lets a part wait without a turn until initial credit is free.
     package mutating func awaitCredit(_ part: UploadPart) { awaitingCredit.append(part) }
 
     /// How many more bytes of undecided parts may be sent.

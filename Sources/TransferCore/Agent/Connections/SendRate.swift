@@ -9,7 +9,7 @@ package struct SendRate: Hashable, Sendable {
 
     package init() {}
 
-    /// The socket has taken bytes.
+    /// Counts bytes that the socket has taken, and measures the rate anew every quarter of a second.
     package mutating func taken(wireBytes: UInt64, now: Instant) {
         let since = measuredSince ?? now
         measuredSince = since

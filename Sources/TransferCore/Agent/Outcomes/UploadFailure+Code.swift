@@ -64,8 +64,8 @@ extension UploadFailure.Kind {
             }
     }
 
-    /// For a code that has no kind of its own. If the agent tries again after the code, the gateway has a defect or is
-    /// of a later version than the agent. The other codes say that the agent or the gateway broke the protocol.
+    /// The failure for a code that has no kind of its own. If the agent tries again after the code, the gateway has a
+    /// defect or is of a later version than the agent. The other codes say that a side broke the protocol.
     private static func ofUnnamed(_ code: ErrorCode) -> Self {
         switch FailureRule.of(code)?.reaction {
         case .report, .stop: .protocolViolation

@@ -77,7 +77,7 @@ package struct FruitlessAttempts: Hashable, Sendable {
         dataSent()
     }
 
-    /// The socket has taken data of a part that counts.
+    /// Counts a new attempt, unless one is under way, because the socket has taken data of a part.
     package mutating func dataSent() {
         switch state {
         case .idle, .cut, .lost:
@@ -101,7 +101,7 @@ package struct FruitlessAttempts: Hashable, Sendable {
         count -= 1
     }
 
-    /// The upload has lost its last connection.
+    /// Ends the attempt, because the upload has lost its last connection.
     package mutating func connectionsLost() {
         switch state {
         case .sending: state = .cut

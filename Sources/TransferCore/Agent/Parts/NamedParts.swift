@@ -52,7 +52,7 @@ struct NamedParts: Hashable, Sendable {
         parts[part] = Named(digest: digest, standing: .stored(etag: etag))
     }
 
-    /// RESUME STATE or SESSION OPENED has announced candidates.
+    /// Waits for a list of candidates, which RESUME STATE or SESSION OPENED has announced.
     mutating func expectList(of count: UInt32, in slot: Attachment) {
         if count > 0 { listDue = slot }
     }
@@ -64,7 +64,7 @@ struct NamedParts: Hashable, Sendable {
         parts[received.part]?.standing = .partial(slot, offset: offset, limit: max(limit, received.limit))
     }
 
-    /// The store has confirmed a partial that the agent has not read yet.
+    /// Notes that the store has confirmed a partial that the agent has not read yet.
     mutating func stored(_ stored: Stored, at slot: Attachment) {
         guard case .partial(slot, _, _)? = parts[stored.part]?.standing else { return }
         parts[stored.part]?.standing = .stored(etag: stored.etag)

@@ -193,14 +193,14 @@ extension OutgoingPart {
         state = .ready(digests, notBefore: now, waitsForStore: false)
     }
 
-    /// The file was touched while the part was read. Only a second read with the same digest proves that the bytes did
-    /// not change.
+    /// Reads the part a second time, because the file was touched meanwhile. Only the same digest proves the same
+    /// bytes.
     package mutating func readAgain(after digest: SHA256Digest) {
         guard case .reading = state else { return }
         state = .reading(earlier: digest)
     }
 
-    /// The part is offered, or continues in the slot in which a gateway has named it.
+    /// Offers the part, or continues it in the slot in which a gateway has named it.
     package mutating func begin(_ offer: Offer) {
         guard case .ready(let digests, _, _) = state else { return }
         reached = max(reached, offer.taken)

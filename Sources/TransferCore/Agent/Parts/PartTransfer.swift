@@ -31,7 +31,7 @@ struct PartTransfer: Hashable {
 // MARK: - Reading
 
 extension PartTransfer {
-    /// The shell has read a part, or failed to.
+    /// Judges a part that the shell has read or failed to read, by the stamp that the file has now.
     mutating func read(
         _ number: PartNumber, _ reading: PartReading, of session: UploadSession, now: Instant
     ) -> OnPart {
@@ -214,7 +214,7 @@ extension PartTransfer {
         interrupt(on: connection, &context)
     }
 
-    /// A slot is closed.
+    /// Ends the offers in a slot that is closed, and forgets what was named there.
     mutating func slotClosed(_ place: Attachment, _ context: inout AgentContext) {
         parts.forgetSlots { $0 == place }
         if parts.isUnderWay(in: place) { interrupt(on: place.connection, &context) }
@@ -233,7 +233,7 @@ extension PartTransfer {
         parts.putFirst(held)
     }
 
-    /// The agent is stopping: it gives up all parts except those in `chosen` and those that have been sent completely.
+    /// Gives up all parts of a stopping agent, except those in `chosen` and those that have been sent completely.
     mutating func withhold(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
         for number in parts.numbers {
             guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }

@@ -96,7 +96,7 @@ struct UploadParts: Hashable, Sendable {
         named = NamedParts(ofEarlierRun: isQueried)
     }
 
-    /// A new session begins: nothing of the file is stored.
+    /// Forgets all parts of the file for a new session, in which nothing is stored.
     mutating func startOver() {
         stored.removeAll()
         queue = PartQueue()
@@ -105,7 +105,7 @@ struct UploadParts: Hashable, Sendable {
         window.sessionBegins()
     }
 
-    /// The session has been replaced by one that the gateway knows; parts under way stay.
+    /// Forgets what is stored, because another session takes the place of this one; parts under way stay.
     mutating func adopt() {
         stored.removeAll()
         queue.restart()
@@ -115,10 +115,10 @@ struct UploadParts: Hashable, Sendable {
 
     mutating func forgetStored() { stored.removeAll() }
 
-    /// RESUME QUERY has been answered.
+    /// Notes that RESUME QUERY has been answered, so that all partials are known.
     mutating func queryAnswered() { named.answered() }
 
-    /// The gateway has announced candidates in a slot.
+    /// Waits for a list of candidates that the gateway has announced in a slot.
     mutating func expectList(of count: UInt32, in place: Attachment) { named.expectList(of: count, in: place) }
 
     /// Forgets the stored and partial parts that gateways have named in slots that are closed or left.
@@ -153,7 +153,7 @@ struct UploadParts: Hashable, Sendable {
     /// Puts parts at the front of the queue, to be read before all others.
     mutating func putFirst(_ numbers: [PartNumber]) { queue.putFirst(numbers) }
 
-    /// The shell has read a part of a stream.
+    /// Takes the size and the digests of a part of a stream that the shell has read.
     mutating func readOfStream(_ number: PartNumber, _ digests: OutgoingPart.Digests, bytes: UInt64, now: Instant) {
         streamBytes += bytes
         underWay[number]?.read(digests, bytes: bytes, now: now)
@@ -168,7 +168,7 @@ struct UploadParts: Hashable, Sendable {
         var othersAreWell: Bool
     }
 
-    /// The store has confirmed a part. The part stays under way until it is removed.
+    /// Counts a part as stored. The part stays under way until it is removed.
     mutating func store(_ number: PartNumber, etag: String, roomMax: Int) -> OnStored? {
         guard let part = underWay[number], let digest = part.digest else { return nil }
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
@@ -186,7 +186,7 @@ struct UploadParts: Hashable, Sendable {
         var bytes: UInt64 = 0
     }
 
-    /// The store lacks parts that counted as stored. The agent sends them again.
+    /// Queues stored parts that the store turned out to lack, before all others.
     mutating func sendAgain(_ wanted: [PartNumber]) -> OnWanted {
         var result = OnWanted(numbers: wanted.filter { stored[$0] != nil })
         for number in result.numbers {

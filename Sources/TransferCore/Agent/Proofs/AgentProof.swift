@@ -153,7 +153,7 @@ struct AgentProof: Hashable {
             .computeEvidence(request.id, bytes: request.stamp.size, partBytes: partBytes, like: .root(.zero)))
     }
 
-    /// The shell has read the file.
+    /// Takes the root digest of the file that the shell has read, or ends the proof if the file has changed.
     mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
         guard phase == .hashing else { return }
         switch reading {
@@ -169,7 +169,7 @@ struct AgentProof: Hashable {
 
     // MARK: Answers
 
-    /// A frame has closed the slot, and the agent has released the slot.
+    /// Judges the frame that has closed the slot of PROVE, which the agent has released already.
     mutating func received(_ frame: Frame, at attachment: Attachment, _ context: inout AgentContext) {
         guard phase == .proving(attachment) else { return }
         switch frame {

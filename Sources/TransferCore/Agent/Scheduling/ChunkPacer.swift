@@ -18,7 +18,7 @@ package struct ChunkPacer: Hashable, Sendable {
         /// The connection whose turn it is; `nil` once no connection has anything to send.
         package var next: ConnectionID? { idleCount < connections.count ? connections[index] : nil }
 
-        /// The connection has had its turn.
+        /// Passes the turn to the next connection.
         package mutating func tookTurn(hasSent: Bool) {
             idleCount = hasSent ? 0 : idleCount + 1
             index = (index + 1) % connections.count
@@ -54,7 +54,7 @@ package struct ChunkPacer: Hashable, Sendable {
         if isLimited { last = connection }
     }
 
-    /// The size of a chunk on the wire is known.
+    /// Corrects the rate, because the size of a chunk on the wire is known.
     package mutating func encoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
         limiter.giveBack(UInt64(plainBytes), now: now)
         limiter.spent(wireBytes, now: now)

@@ -19,7 +19,7 @@ extension Scheduler {
         }
     }
 
-    /// A frame has arrived in a slot.
+    /// Passes a frame in a slot to the upload or proof that uses the slot, if the slot's state allows the frame.
     mutating func received(
         _ frame: Frame, _ answer: SlotAnswer, at place: Attachment, _ context: inout AgentContext
     ) {
@@ -111,7 +111,7 @@ extension Scheduler {
             || proofs.values.contains { $0.isProving(on: id) }
     }
 
-    /// The agent closes a connection whose gateway has sent GO AWAY and on which nothing is under way.
+    /// Closes a connection whose gateway has sent GO AWAY and on which nothing is under way.
     mutating func leave(_ id: ConnectionID, _ context: inout AgentContext) {
         let left = uploads(on: id, context)
         for upload in left { uploads[upload]?.connectionLost(id, &context) }
@@ -152,7 +152,7 @@ extension Scheduler {
         removeIfEnded(proof: id, &context)
     }
 
-    /// The journal is lost: the outcome of no upload can be recorded.
+    /// Ends all uploads and proofs without a record, because the journal is lost.
     mutating func endWithoutJournal(_ failure: UploadFailure, _ context: inout AgentContext) {
         for id in uploadsInOrder {
             uploads[id]?.forgetParts(&context)
@@ -163,7 +163,7 @@ extension Scheduler {
         giveUpProofs(failure, &context)
     }
 
-    /// The agent is stopping: gives up the parts that cannot be sent before it ends.
+    /// Gives up the parts of a stopping agent that cannot be sent before it ends.
     mutating func withholdParts(_ failure: UploadFailure, _ context: inout AgentContext) {
         let parts = partsWithinGrace(context)
         for id in uploadsInOrder { uploads[id]?.transfer.withhold(except: parts[id] ?? [], &context) }

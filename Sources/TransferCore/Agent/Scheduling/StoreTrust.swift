@@ -39,7 +39,7 @@ package struct StoreTrust: Hashable, Sendable {
         return isNews
     }
 
-    /// The store has confirmed a part, or a one-part file.
+    /// Lets two more waiting uploads or parts continue, because the store has confirmed a part or a one-part file.
     package mutating func stored() {
         guard case .doubting(let storedCount, let told) = state else { return }
         wakeCount += 2

@@ -46,7 +46,7 @@ package struct FileVerification: Hashable, Sendable {
         beingRead.count < concurrency ? unread.first : nil
     }
 
-    /// The shell is asked to read the next part.
+    /// Notes that the shell is asked to read the next part.
     package mutating func began(_ number: PartNumber) {
         unread.removeFirst()
         beingRead.insert(number)

@@ -95,7 +95,7 @@ package struct ObjectComparison: Hashable, Sendable {
         self.partBytes = partBytes
     }
 
-    /// The shell has read the file.
+    /// Compares the evidence of the file that the shell has read with the expected one.
     package func judge(_ evidence: ContentEvidence) -> OnEvidence {
         guard evidence == expected else { return .other }
         return question == .isSame ? .same : .continuation

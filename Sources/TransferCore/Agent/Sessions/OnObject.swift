@@ -32,7 +32,7 @@ extension SessionExists {
 }
 
 extension ObjectComparison {
-    /// The shell has read the file, or failed to.
+    /// Judges the object by the file that the shell has read, or failed to read.
     func judge(_ reading: EvidenceReading, for session: UploadSession) -> OnObject {
         switch reading {
         case .failed(let failure):

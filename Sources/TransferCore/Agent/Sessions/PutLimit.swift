@@ -39,7 +39,7 @@ package struct PutLimit: Hashable, Sendable {
         case cannotAppear
         /// COMPLETE was sent once, and its outcome is unknown.
         case completeSent
-        /// COMPLETE may have been sent several times or by an earlier run: the last answer tells not every outcome.
+        /// COMPLETE may have been sent several times, or by an earlier run; an answer tells only the last outcome.
         case mayAppear
     }
 
@@ -78,7 +78,7 @@ package struct PutLimit: Hashable, Sendable {
         state = .counting(from: now, passed: age)
     }
 
-    /// A gateway has named the limit.
+    /// Begins or ends the wait, by the limit that a gateway has named.
     package mutating func named(_ limit: Duration, now: Instant) -> OnLimit {
         let rest: Duration
         switch state {

@@ -81,7 +81,7 @@ package struct SessionLinks: Hashable, Sendable {
         links[index].stage = stage
     }
 
-    /// COMPLETE of a one-part file is void, because its part was deferred or has failed.
+    /// Voids COMPLETE of a one-part file, because its part was deferred or has failed.
     mutating func reopen(as stage: Stage) {
         for index in links.indices where links[index].stage == .completing { links[index].stage = stage }
     }

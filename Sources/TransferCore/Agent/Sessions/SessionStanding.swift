@@ -56,7 +56,7 @@ extension SessionStanding {
         if case .chosen(let id) = self { self = .opened(id, token: []) }
     }
 
-    /// A gateway has given a token.
+    /// Keeps the token that a gateway has given.
     package mutating func take(_ token: [UInt8]) {
         switch self {
         case .none, .chosen: break

@@ -67,7 +67,7 @@ package struct UploadSession: Hashable, Sendable {
     /// The file's stamp; `nil` if the upload is only to be dropped.
     package var stamp: FileStamp? { file?.stamp }
 
-    /// Whether the file was touched after the session began, which may have been completed with earlier content.
+    /// Whether the file was touched after the session began, so that earlier content may have been completed.
     package var isTouched: Bool { file?.isTouched == true }
 
     /// The write condition of the session that is open, or will be.
@@ -183,7 +183,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Notes that SESSION OPEN is sent to a gateway.
     package mutating func told() { standing.opens() }
 
-    /// A gateway has given a token.
+    /// Keeps the token that a gateway has given.
     package mutating func takeToken(_ token: [UInt8]) { standing.take(token) }
 
     /// Settles that the session was not completed before the file was touched; returns the stamp to record, if any.
@@ -193,7 +193,7 @@ package struct UploadSession: Hashable, Sendable {
         return stamp
     }
 
-    /// The gateway has opened another session, which takes the place of this one.
+    /// Replaces this session by another one that the gateway has opened.
     package mutating func adopt(_ opened: SessionOpened) {
         file?.settle()
         // The earlier run, whose journal is lost, may have sent COMPLETE.
@@ -204,7 +204,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Notes that COMPLETE of a one-part file is sent.
     package mutating func completesOnePart() { putLimit.completeSent() }
 
-    /// A frame has come in the slot in which COMPLETE was sent.
+    /// Notes if a frame in the slot of COMPLETE shows that the store will not store the one-part file.
     package mutating func receivedAfterComplete(_ frame: Frame) {
         if isOnePart, frame.refusesToStore { putLimit.completeRefused() }
     }

@@ -88,7 +88,7 @@ extension AgentUpload {
         return transfer.parts.sendable(number, on: connection, mayGoEarly: mayGoEarly)
     }
 
-    /// The socket has taken a chunk of this upload.
+    /// Counts a chunk that the socket has taken, and completes a one-part file with its last byte.
     mutating func chunkTaken(_ chunk: Chunk, of offer: OfferID, _ context: inout AgentContext) {
         let isWhole = transfer.chunkTaken(chunk, of: offer, isWholeFile: exchange.session.isOnePart, &context)
         if isWhole { partTaken(chunk.part, &context) }

@@ -96,7 +96,7 @@ extension AgentUpload {
     /// Begins the upload. An upload that ends as soon as it is submitted never begins.
     mutating func begin(_ context: inout AgentContext) { apply(exchange.begin(now: context.now), &context) }
 
-    /// The user drops the upload while it is under way.
+    /// Drops the upload, at the user's command, while it is under way.
     mutating func dropNow(_ context: inout AgentContext) {
         apply(exchange.lifecycle.dropNow(exchange.session), &context)
     }
@@ -145,7 +145,7 @@ extension AgentUpload {
         }
     }
 
-    /// A frame of the gateway has closed the slot. The parts that were offered in it wait for another slot.
+    /// Removes a slot that a gateway's frame has closed. The parts that were offered in it wait for another slot.
     mutating func linkClosed(_ place: Attachment, _ context: inout AgentContext) {
         exchange.lifecycle.closed(place)
         transfer.slotClosed(place, &context)
@@ -158,7 +158,7 @@ extension AgentUpload {
         apply(effects, &context)
     }
 
-    /// The shell has read a part, or failed to.
+    /// Takes a part that the shell has read, to be sent or to be verified.
     mutating func partRead(_ number: PartNumber, _ reading: PartReading, _ context: inout AgentContext) {
         if case .verifying = phase {
             let expected = transfer.parts.stored[number]?.digest
@@ -168,12 +168,12 @@ extension AgentUpload {
         apply(transfer.read(number, reading, of: exchange.session, now: context.now), to: number, &context)
     }
 
-    /// The shell has read the file for a comparison.
+    /// Judges the object under the key by the file that the shell has read.
     mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
         apply(exchange.evidenceComputed(reading, &context.clock), &context)
     }
 
-    /// The shell has read the file's stamp again.
+    /// Completes, verifies or ends the upload by the stamp that the shell has read again.
     mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, _ context: inout AgentContext) {
         apply(exchange.lifecycle.fileChecked(result, of: exchange.session), &context)
     }

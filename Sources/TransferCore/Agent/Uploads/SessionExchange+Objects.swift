@@ -4,7 +4,7 @@ package import WireProtocol
 // (specification §6.3).
 
 extension SessionExchange {
-    /// COMPLETED has come.
+    /// Judges the object that COMPLETED names: it is the file, is compared with the file, or ends the upload.
     package mutating func received(
         _ completed: Completed, at place: Attachment, stage: Stage, site: DeviceSite?, _ digests: FileDigests,
         _ clock: inout AgentClock
@@ -24,7 +24,7 @@ extension SessionExchange {
         }
     }
 
-    /// SESSION EXISTS has come.
+    /// Compares the file with the object that SESSION EXISTS names, if the policy allows that.
     package mutating func received(
         _ exists: SessionExists, stage: Stage, site: DeviceSite?, _ clock: inout AgentClock
     ) -> [UploadEffect] {
@@ -47,7 +47,7 @@ extension SessionExchange {
             + follow(exists.judge(for: session, isOther: isOther), &clock)
     }
 
-    /// The shell has read the file for the comparison.
+    /// Judges the object under the key by the file that the shell has read.
     package mutating func evidenceComputed(_ reading: EvidenceReading, _ clock: inout AgentClock) -> [UploadEffect] {
         guard case .comparing(let comparison) = phase else { return [] }
         return follow(comparison.judge(reading, for: session), &clock)

@@ -192,7 +192,7 @@ extension SessionExchange {
 // MARK: - Answers
 
 extension SessionExchange {
-    /// SESSION OPENED has come.
+    /// Opens the session by SESSION OPENED, or takes over the session that the gateway has adopted.
     package mutating func received(_ opened: SessionOpened, in place: Attachment) -> [UploadEffect] {
         guard phase == .opening else { return [] }
         if lifecycle.isDropping { return openedToDrop(opened) }
@@ -275,14 +275,14 @@ extension SessionExchange {
         }
     }
 
-    /// PARTS WANTED has come.
+    /// Sends the parts that PARTS WANTED names again, or begins anew if the store has lacked parts too often.
     package mutating func received(_ wanted: PartsWanted, in place: Attachment) -> [UploadEffect] {
         guard lifecycle.partsWanted(in: place) else { return [.offer] }
         guard session.wanted() else { return beginAnew(after: .sessionLost) }
         return [.sendAgain(wanted.parts), .recheck]
     }
 
-    /// ABORTED has come.
+    /// Ends the upload or begins anew after ABORTED.
     package mutating func receivedAborted() -> [UploadEffect] { phase == .aborting ? dropped() : [] }
 
     /// Reacts to a refusal, or to the end of the session. `listsParts`: whether RESUME QUERY lists stored parts.
@@ -313,7 +313,7 @@ extension SessionExchange {
         lifecycle.isStranded ? [.askAgain(at: waits.lostAnswer(&clock))] : []
     }
 
-    /// A connection on which the session had a slot is lost.
+    /// Removes the slots on a lost connection. Without another slot, the request is sent again.
     package mutating func connectionLost(_ connection: ConnectionID, now: Instant) -> [UploadEffect] {
         switch lifecycle.connectionLost(connection, hasToken: !session.token.isEmpty) {
         case .unaffected: []

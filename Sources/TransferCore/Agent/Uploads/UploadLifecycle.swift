@@ -98,7 +98,7 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     // MARK: Transferring
 
-    /// SESSION OPENED has been read in a slot.
+    /// Begins to transfer parts in the slot after SESSION OPENED, or awaits the outcome of a COMPLETE sent before.
     mutating func opened(in place: Attachment) {
         if links.stage(at: place) == .completing {
             phase = .completing
@@ -116,7 +116,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         return true
     }
 
-    /// RESUME STATE completing has been read in a slot.
+    /// Waits for the outcome of a completion that RESUME STATE has announced.
     mutating func foundCompleting(in place: Attachment) {
         links.set(.completing, at: place)
         phase = .completing
@@ -150,7 +150,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         if phase == .transferring { phase = .completing }
     }
 
-    /// COMPLETE of a one-part file is void, because its part was deferred or has failed: the session is open as before.
+    /// Voids COMPLETE of a one-part file, because its part was deferred or has failed: the session is open as before.
     mutating func reopen() {
         links.reopen(as: phase == .opening ? .opening : .open)
         _ = transferAgain()
@@ -158,10 +158,10 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     // MARK: The file
 
-    /// Every part is stored, and the shell is asked to read the file's stamp once more.
+    /// Begins to read the file's stamp once more, because every part is stored.
     mutating func recheck() { phase = .rechecking }
 
-    /// The shell has read the file's stamp again.
+    /// Completes, verifies or ends the upload by the stamp that the shell has read again.
     mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, of session: UploadSession) -> [UploadEffect] {
         guard phase == .rechecking else { return [] }
         switch result {
@@ -312,7 +312,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         case end
     }
 
-    /// A gateway has refused the request, or ended the session, in a slot that was in this stage.
+    /// Decides what follows a code of session scope in a slot that was in this stage.
     package func refused(_ code: ErrorCode, in stage: SessionLinks.Stage) -> OnRefused {
         if isDropping, phase == .opening { return .dropped }
         if stage == .resuming, phase != .resuming { return .slotClosed }
@@ -329,7 +329,7 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     // MARK: Ending
 
-    /// The user drops the upload while it is under way.
+    /// Drops the upload, at the user's command, while it is under way.
     mutating func dropNow(_ session: UploadSession) -> [UploadEffect] {
         guard !isDropping, !phase.hasOutcome else { return [] }
         guard phase == .aborting else { return drop(then: .end, session) }
