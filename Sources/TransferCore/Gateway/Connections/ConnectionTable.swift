@@ -14,7 +14,7 @@ struct ConnectionTable: Hashable {
     private var connections: [ConnectionID: GatewayConnection] = [:]
     private var checkAt: Instant?
 
-    /// The connection with this number, which can be changed in place. Only `add` and `remove` change the table.
+    /// The connection with this number, which can be changed in place; `add` and `remove` add and remove one.
     subscript(id: ConnectionID) -> GatewayConnection? {
         get { connections[id] }
         _modify { yield &connections[id] }

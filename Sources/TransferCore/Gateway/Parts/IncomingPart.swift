@@ -305,7 +305,7 @@ package struct IncomingPart: Hashable, Sendable {
         }
     }
 
-    /// The gateway has asked the store to look up the key. The last bytes wait for the answer.
+    /// Lets the last bytes wait for a look at the key, which the gateway has requested.
     package mutating func looks(_ look: StoreRequestID) {
         if tail == .wanted { tail = .looking(look) }
     }

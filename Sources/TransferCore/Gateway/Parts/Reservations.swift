@@ -124,12 +124,12 @@ package struct Reservations: Hashable, Sendable {
     /// What calls to the store hold.
     package var heldByCalls: [MemoryHolding] { Array(lists.values) }
 
-    /// The session of a list is aborted, while a call to the store carries the list.
+    /// Keeps the list of an aborted session reserved until the store has answered the call that carries it.
     package mutating func keep(_ list: MemoryHolding, until request: StoreRequestID) {
         lists[request] = list
     }
 
-    /// The store has answered a request.
+    /// Frees the list that an answered call to the store has carried, if any.
     package mutating func answered(_ request: StoreRequestID) {
         guard !lists.isEmpty, let list = lists.removeValue(forKey: request) else { return }
         release(list)

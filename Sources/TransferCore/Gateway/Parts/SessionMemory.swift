@@ -41,7 +41,7 @@ package struct SessionMemory: Hashable, Sendable {
         return SessionMemory(table: table)
     }
 
-    /// The session is another device's now, to which the table is charged if that device has room for it.
+    /// Charges the table to another device, which the session belongs to now, if that device has room for it.
     mutating func moveTable(to device: SHA256Digest, _ context: inout GatewayContext) {
         guard let held = table, held.device != device else { return }
         let deviceMax = context.limits(of: device).budgetBytesPerDevice
@@ -74,7 +74,7 @@ package struct SessionMemory: Hashable, Sendable {
         return true
     }
 
-    /// Frees what the session no longer needs after an event: the table beyond `tableBytes`, and a list not kept.
+    /// Frees what an event made needless: the table beyond `tableBytes`, and the list unless `keepsList`.
     mutating func settle(tableBytes: UInt64, keepsList: Bool, _ reservations: inout Reservations) {
         shrinkTable(to: tableBytes, &reservations)
         if !keepsList { releaseList(&reservations) }
@@ -99,7 +99,7 @@ package struct SessionMemory: Hashable, Sendable {
         self.list = nil
     }
 
-    /// The session is aborted, while this call to the store still carries the list.
+    /// Leaves the list of an aborted session to the call that still carries it.
     package mutating func leaveList(to request: StoreRequestID, _ reservations: inout Reservations) {
         guard let list else { return }
         reservations.keep(list, until: request)

@@ -91,12 +91,12 @@ extension SessionParts {
 
     // MARK: Stored parts
 
-    /// The store has listed the parts of a session that resumes.
+    /// Keeps the parts that the store has listed for a session that resumes.
     package mutating func listed(_ listing: [PartListEntry], keepsETags: Bool = true) {
         stored.listed(listing, plan: plan, keepsLongETags: keepsETags)
     }
 
-    /// The store has listed the parts of a session that is adopted.
+    /// Keeps the parts that the store has listed for a session that is adopted.
     package mutating func adopted(_ listing: [PartListEntry], keepsETags: Bool = true) {
         stored.adopted(listing, plan: plan, keepsLongETags: keepsETags)
     }

@@ -60,7 +60,7 @@ struct SessionIntake: Hashable {
         slots.close(attachment, with: frame, &context)
     }
 
-    /// The session ends: closes every slot.
+    /// Closes every slot with the answer of a session that ends.
     mutating func closeAll(
         _ answer: SessionEnding.Answer, _ target: SessionTarget, _ context: inout GatewayContext
     ) {
@@ -72,7 +72,7 @@ struct SessionIntake: Hashable {
         parts.forgetStored()
     }
 
-    /// ABORT has arrived in a slot: every other slot is closed, and every part is given up.
+    /// Closes every other slot and gives up every part, because ABORT has arrived in a slot.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
         giveUpParts(&context)
         while let other = slots.nextEnded(byAbortAt: attachment) {
@@ -90,7 +90,7 @@ struct SessionIntake: Hashable {
 
     // MARK: The open session
 
-    /// The session is open: answers every slot that waits for this, and decides the parts that were offered before.
+    /// Answers every slot of a session that is open now, and decides the parts that were offered before.
     mutating func opened(_ target: SessionTarget, _ context: inout GatewayContext) {
         for attachment in slots.attachments { answerNowOpen(attachment, target, &context) }
         decideWaitingParts(target, &context)

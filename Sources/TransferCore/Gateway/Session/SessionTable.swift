@@ -138,7 +138,8 @@ struct SessionTable: Hashable {
         }
     }
 
-    /// ABORT has arrived. If the store is completing the upload, the call holds the list until it is answered.
+    /// Passes ABORT to the session. If the store is completing the upload, its call holds the list until it is
+    /// answered.
     mutating func receivedAbort(of id: SessionID, from attachment: Attachment, _ context: inout GatewayContext) {
         let request = sessions[id]?.phase.completeRequest
         sessions[id]?.receivedAbort(from: attachment, &context)

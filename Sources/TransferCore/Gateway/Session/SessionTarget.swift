@@ -104,7 +104,7 @@ package struct SessionTarget: Hashable, Sendable {
         ResumeState(phase: phase, partBytes: plan.partBytes, candidateParts: 0, partials: [], wanted: [], token: [])
     }
 
-    /// Cut off by bytes, because one character can contain the last byte of the prefix and the first of the rest.
+    /// The prefix is cut off by bytes, because one character can contain its last byte and the first of the rest.
     private var location: String {
         String(decoding: key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
     }

@@ -25,7 +25,7 @@ extension GatewayContext {
         }
     }
 
-    /// A part's request has gone to the store.
+    /// Counts a part whose request has gone to the store.
     mutating func partBegan(_ request: StoreRequestID) {
         pace.began(request, now: now)
         breaker.began(request, now: now)
@@ -51,7 +51,7 @@ extension GatewayContext {
         }
     }
 
-    /// The refusal for the agent. If the store is full or unavailable, the wait lasts until a part may begin.
+    /// The refusal for the agent. If the store is full or unavailable, its wait lasts at least until a part may begin.
     func advised(_ refusal: SessionRefused) -> SessionRefused {
         guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
         let pause = breaker.pause(now: now).wireMilliseconds

@@ -65,7 +65,7 @@ package struct StoreCallQueue: Hashable, Sendable {
         turns[StoreCallClass.record.rawValue].waitingCount < limits.waitingRecordsMax
     }
 
-    /// Returns whether a call begins at once: none of its class waits, and a place is free. If not, call `add`.
+    /// Begins a call at once if none of its class waits and a place is free; otherwise the caller `add`s it.
     package mutating func begins(_ request: StoreRequest, _ id: StoreRequestID, of device: SHA256Digest) -> Bool {
         let (callClass, bounds) = (request.callClass, bounds(of: request.callClass))
         guard !isClosed, turns[callClass.rawValue].takePlace(bounds, of: device) else { return false }
@@ -108,7 +108,7 @@ package struct StoreCallQueue: Hashable, Sendable {
         return call.callClass
     }
 
-    /// The process ends: no further call begins.
+    /// Lets no further call begin, because the process ends.
     package mutating func close() {
         isClosed = true
         for id in waiting.keys { _ = leave(id) }
