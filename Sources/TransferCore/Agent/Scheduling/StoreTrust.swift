@@ -39,7 +39,7 @@ package struct StoreTrust: Hashable, Sendable {
         return isNews
     }
 
-    /// Lets two more waiting uploads or parts continue, because the store has confirmed a part or a one-part file.
+    /// Counts a confirmed part or one-part file; while the store is doubted, two that wait for it may continue.
     package mutating func stored() {
         guard case .doubting(let storedCount, let told) = state else { return }
         wakeCount += 2
