@@ -43,7 +43,7 @@ package struct Reservations: Hashable, Sendable {
     package static func dataMax(of bytesMax: UInt64) -> UInt64 { bytesMax - bytesMax / 4 }
 
     /// What tables of stored parts may hold of a budget.
-    package static func tablesMax(of bytesMax: UInt64) -> UInt64 { bytesMax / 4 }
+    package static func tablesMax(of bytesMax: UInt64) -> UInt64 { bytesMax / 2 }
 
     /// Reserves all of `bytes` or none, not for a table. The device may hold `deviceMax` bytes, these included.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
