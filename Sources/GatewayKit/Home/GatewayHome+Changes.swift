@@ -52,14 +52,15 @@ extension GatewayHome {
     ///
     /// A *revoked* line takes the place of the device's line, even if `hasAuthority` is false: if some gateway of the
     /// site accepts certificates, it could otherwise accept a certificate with the device's name.
-    /// - Parameter hasAuthority: whether the operator has named an authority for the site. If so, or if the list
-    ///   contains certificate rules, even a name without a line gets a *revoked* line.
+    /// - Parameter hasAuthority: whether the operator has named an authority for the site. If so, or if the list names
+    ///   devices with certificates, even a name without a line gets a *revoked* line.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.
             var list = try devices()
             let wasRevoked = list.hasRevoked(name)
-            let mayBeCertified = hasAuthority || !list.certificateRules.isEmpty
+            // Lines of revoked devices show no authority: a wrong name has to be an error on a site without one.
+            let mayBeCertified = hasAuthority || list.certificateRules.contains { $0.options != nil }
             let isKnown = !wasRevoked && (list.remove(name: name) || mayBeCertified)
             if isKnown {
                 try list.add(CertificateRule.revoked(name: name))
@@ -70,7 +71,9 @@ extension GatewayHome {
             if wasInvited { try write(invitations) }
             guard isKnown || wasInvited else {
                 if wasRevoked { throw DeviceListError("\(name) is revoked already") }
-                throw DeviceListError("there is no device \(name); sluice-gateway device list shows them")
+                throw DeviceListError(
+                    "there is no device \(name); sluice-gateway device list shows them. To refuse certificates with this "
+                        + "name, add --ca FILE")
             }
         }
     }

@@ -178,14 +178,16 @@ struct DeviceListTests {
             #expect(try home.devices().certificateRules.map(\.options?.prefix) == [nil, nil])
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam", hasAuthority: true) }
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
-            // A list with certificate rules shows that the site has an authority. So a name that is not on the list can
-            // be revoked.
+            // Revoked names do not show that the site has an authority. So a wrong name is still an error.
+            #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "yard") }
+            // A device with a certificate shows that. So a name that is not on the list can be revoked.
+            try home.addCertifiedDevice(name: "quay", prefix: nil)
             try home.revokeDevice(name: "yard")
             #expect(try home.devices().hasRevoked("yard"))
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
             try home.addCertifiedDevice(name: "cam", prefix: nil)
             #expect(try home.devices().devices.map(\.name) == ["ship"])
-            #expect(try home.devices().certificateRules.map(\.options?.prefix) == [nil, "cam/"])
+            #expect(try home.devices().certificateRules.map(\.options?.prefix) == ["quay/", nil, "cam/"])
             #expect(throws: DeviceListError.self) { try home.addCertifiedDevice(name: "ship", prefix: nil) }
         }
     }
