@@ -59,7 +59,7 @@ extension GatewayHome {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.
             var list = try devices()
             let wasRevoked = list.hasRevoked(name)
-            // Lines of revoked devices show no authority: a wrong name has to be an error on a site without one.
+            // A revoked device does not show an authority: on a site without one, a wrong name is an error.
             let mayBeCertified = hasAuthority || list.certificateRules.contains { $0.options != nil }
             let isKnown = !wasRevoked && (list.remove(name: name) || mayBeCertified)
             if isKnown {
@@ -71,9 +71,8 @@ extension GatewayHome {
             if wasInvited { try write(invitations) }
             guard isKnown || wasInvited else {
                 if wasRevoked { throw DeviceListError("\(name) is revoked already") }
-                throw DeviceListError(
-                    "there is no device \(name); sluice-gateway device list shows them. To refuse certificates with this "
-                        + "name, add --ca FILE")
+                let advice = "sluice-gateway device list shows them; to refuse certificates with this name add --ca"
+                throw DeviceListError("there is no device \(name): \(advice)")
             }
         }
     }

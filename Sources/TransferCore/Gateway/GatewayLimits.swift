@@ -160,9 +160,13 @@ package struct GatewayLimits: Hashable, Sendable {
         ProgressCheck.Limits(window: progressWindow, bytesMin: progressBytesMin, slowBytesMax: slowBytesMax)
     }
 
-    /// The window that the gateway grants to a part: at most an eighth of the smaller budget. So a part always fits
-    /// beside tables, which take at most half, and initial credit, which takes at most three eighths.
-    var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 8, budgetBytesPerDevice / 8), 1) }
+    /// The window that the gateway grants to a part: at most half of what parts may hold of each budget, so that there
+    /// is always room for one part. It is also at most an eighth of the smaller budget, if that is not tiny, because
+    /// tables may take half of the budget and initial credit three eighths.
+    var partWindowBytes: UInt64 {
+        let budget = min(budgetBytes, budgetBytesPerDevice)
+        return max(min(windowBytes, Reservations.dataMax(of: budget) / 2, max(budget / 8, 64 << 10)), 1)
+    }
 
     /// How many bytes one read-back reserves in the budget: enough for the piece of the object that is being hashed.
     var readBackBytes: UInt64 { shareOfBudget(atMost: 256 << 10) }

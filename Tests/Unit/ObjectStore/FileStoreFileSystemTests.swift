@@ -29,7 +29,9 @@ import TransferCommon
         }
     }
 
-    @Test(arguments: [(0x9FA0, "proc"), (0x6265_6572, "sysfs"), (0x6367_7270, "cgroup2")] as [(UInt64, String)])
+    @Test(
+        arguments: [(0x9FA0, "proc"), (0x6265_6572, "sysfs"), (0x6367_7270, "cgroup2"), (0xCAFE_4A11, "bpf")]
+            as [(UInt64, String)])
     func refusesFileSystemsOfTheKernel(_ type: UInt64, _ name: String) async throws {
         try await withTestDirectory { directory in
             let error = await expectError(.unsupported) {
@@ -46,7 +48,7 @@ import TransferCommon
             try Data().write(to: URL(filePath: file))
             let expected = [
                 file: "leads to a file, not to a directory", file + "/below": "A part of the store's path is a file",
-                "/dev/null": "leads to a device, pipe, socket or link",
+                "/dev/null": "leads to a device, pipe or socket",
             ]
             for (path, words) in expected {
                 let place = TestDirectory(url: URL(filePath: path), threads: directory.threads)

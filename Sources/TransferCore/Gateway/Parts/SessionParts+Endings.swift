@@ -87,6 +87,7 @@ extension SessionParts {
     /// Forgets the stored parts, which an ended session no longer needs.
     package mutating func forgetStored() { beginAgain(partsMax: 0) }
 
+    /// Begins with an empty table that has room for so many parts.
     package mutating func beginAgain(partsMax: Int) { stored = StoredParts(partsMax: partsMax) }
 
     // MARK: Stored parts
