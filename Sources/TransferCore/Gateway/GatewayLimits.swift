@@ -92,8 +92,8 @@ package struct GatewayLimits: Hashable, Sendable {
     /// each part and list that it holds: a link of 2 KB/s is enough for some 400 parts at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
-    /// What the slow parts of all devices may hold together while the budget is too full for other parts: half of what
-    /// parts may hold. A part is slow if it took in fewer bytes in a whole window than it holds. Beyond the limit, the
+    /// Slow parts must not keep others out. A part is slow if it received fewer bytes in a window of progress than it
+    /// holds. When the budget is full, all slow parts together may hold half of what parts may hold. Beyond that, the
     /// gateway evicts a part of the device whose slow parts hold the most, but never a device's only slow part.
     package var slowBytesMax: UInt64 { Reservations.dataMax(of: budgetBytes) / 2 }
 

@@ -89,9 +89,9 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case uploadsMisdated
     /// Summaries contain no metadata.
     case metadataForgotten
-    /// Objects made of parts have no evidence.
+    /// The store gives no evidence of the content of objects made of parts.
     case compositeEvidenceForgotten
-    /// Objects written by one PutObject have no evidence.
+    /// The store gives no evidence of the content of objects written by one PutObject.
     case partDigestForgotten
     /// The store never compares a SHA-256 with the bytes of an object, so its evidence is at most an MD5 or what a
     /// writer claimed.

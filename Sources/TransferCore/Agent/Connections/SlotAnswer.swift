@@ -27,8 +27,9 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
         case open
         /// The slot is completing.
         case complete
-        /// The frame is about the session or a part of it and does not change the slot. One exception: if the part of a
-        /// one-part file is deferred or fails, a completing slot is open again.
+        /// The frame is about the session or a part of it and does not change the slot. One exception: COMPLETE of a
+        /// one-part file is sent before the part is stored. If the part is then deferred or fails, the slot is open
+        /// again.
         case take
         /// The slot is closed and may be used again at once.
         case close

@@ -53,9 +53,9 @@ extension PartTransfer {
         _ refusal: GatewayRefusal, of number: PartNumber, at place: Attachment, isStream: Bool
     ) -> OnPart {
         if parts[number]?.place == place { return refused(number, refusal, isStream: isStream) }
-        // The agent has no offer of the part in this slot. Either the gateway had named the part in this slot and has
-        // now evicted it: then the agent offers the part after reading it. Or the report concerns an earlier offer, and
-        // the agent ignores it.
+        // The agent has no offer of the part in this slot. If the gateway had said here that it holds the first bytes
+        // of the part, it has dropped them now, and the agent offers the whole part once it is read. Otherwise the
+        // report answers an earlier offer, and the agent ignores it.
         guard parts.evicted(number, at: place) else { return .nothing }
         switch FailureRule.reaction(to: refusal.code, in: .part) {
         case .report, .stop: return .end(refusal.failure)

@@ -301,7 +301,7 @@ package struct UploadLifecycle: Hashable, Sendable {
     /// Whether another slot carries the session. The gateway there may be completing the session at this moment.
     var isInAnotherSlot: Bool { links.contains(.open) || links.contains(.completing) }
 
-    /// What a code of session scope leads to.
+    /// What the upload does after a gateway has refused or ended its session with an error code.
     package enum OnRefused: Hashable, Sendable {
         /// Nothing is left to be dropped, so the drop is complete.
         case dropped

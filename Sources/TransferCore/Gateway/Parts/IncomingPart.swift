@@ -200,9 +200,9 @@ package struct IncomingPart: Hashable, Sendable {
         phase = .sending(sending)
     }
 
-    /// Orphans the part, because its connection is lost; returns the call that gets no more bytes for now. `nil` if
-    /// the session has to drop the part: an undecided part, or a one-part file whose last bytes were released. Such a
-    /// file must not appear long after its agent has gone (specification §9.2).
+    /// Orphans the part, because its connection is lost. Returns the store call that now waits for bytes of the part;
+    /// `nil` if the session has to drop the part. It drops an undecided part, and a one-part file whose last bytes the
+    /// store may already have: such a file must not appear long after its agent has gone (specification §9.2).
     package mutating func connectionLost(now: Instant) -> StoreRequestID? {
         guard case .sending(var sending) = phase, tail != .released else { return nil }
         sending.holder = .orphaned(since: now)

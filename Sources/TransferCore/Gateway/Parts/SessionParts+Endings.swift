@@ -120,8 +120,9 @@ extension SessionParts {
         table[number]?.completionVoided()
     }
 
-    /// Passes the last bytes of a one-part file to the store if the part is decided and COMPLETE has passed the
-    /// checks. `checked`: the conditions that the store checks when it writes an object.
+    /// Passes the last bytes of a one-part file to the store, which the gateway has held back: with them the object
+    /// appears. It needs a decision on the part and a valid COMPLETE. `checked`: the write conditions that the store
+    /// itself checks.
     package mutating func releaseIfComplete(
         _ writeGuard: WriteGuard, _ checked: CheckedConditions.Request
     ) -> OnTail {

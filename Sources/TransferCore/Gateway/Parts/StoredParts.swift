@@ -5,9 +5,9 @@ package import WireProtocol
 ///
 ///     from     event                                                             to
 ///     unknown  the store confirms or lists the part                              stored
-///     stored   the store confirms or lists the part again                        stored
-///     stored   an offer proves the part by its MD5                               stored
-///     stored   the store holds the part in another form, or not at all           unknown
+///     stored   the store confirms or lists the part again: ETag and evidence     stored
+///     stored   an offer has the MD5 that the ETag shows: the digest is known     stored
+///     stored   the store has other content or another ETag, or no such part      unknown
 ///
 /// - Each part goes through these states. The table has every case in which a part that an agent knows as *stored*
 ///   becomes unknown.

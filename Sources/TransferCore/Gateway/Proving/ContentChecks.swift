@@ -98,8 +98,8 @@ struct ContentChecks: Hashable {
         return wasThere
     }
 
-    /// Gives an object that the store has read to all readers that wait for it. Returns what the gateway does for each
-    /// session that waits, and for each PROVE that has ended.
+    /// The store has read an object: passes the result to each session and each PROVE that waits for it. Returns what
+    /// the gateway does for each of them.
     mutating func receivedObject(
         _ answer: StoreAnswer, to request: StoreRequestID, _ context: inout GatewayContext
     ) -> [OnRead] {

@@ -53,8 +53,8 @@ import WireProtocol
         #expect(waits.joinsAt == Self.now + .seconds(50) && waits.failures == 2)
     }
 
-    /// The gateway knows when it will try the store again, so the agent's own back-off stays short. A query with a list
-    /// of parts is long, so its back-off grows as usual.
+    /// The refusal says when the gateway will try the store again, so the agent's own back-off need not grow. But a
+    /// query with a list of parts is costly to repeat, so its back-off grows as usual.
     @Test func onlyAShortRequestIsRepeatedAsTheGatewayAdvises() {
         let refusal = GatewayRefusal(.storeUnavailable, adviceMilliseconds: 100)
         for listsParts in [false, true] {

@@ -138,8 +138,8 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 0)
     }
 
-    /// The gateway may answer the query before it reads an offer of the same part. It then names the partial and also
-    /// decides the offer.
+    /// RESUME QUERY and an offer of the same part may cross. The gateway then names the partial in its answer, and must
+    /// still decide the offer.
     @Test func anOfferOfANamedPartIsDecided() throws {
         var driver = try cut()
         let (id, _) = try resume(&driver)

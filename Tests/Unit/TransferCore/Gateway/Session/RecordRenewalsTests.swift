@@ -173,8 +173,8 @@ import WireProtocol
     @Test func sessionThatTheGatewayStillKnowsIsRenewedWhenItsAgentReturns() throws {
         var (driver, renewal) = try Self.resumed()
         driver.change { $0.handle(.storeAnswered(renewal, .done, wallMilliseconds: 0), now: $1) }
-        // A second connection joins the session. The gateway does not renew the record, because the session was open
-        // all the time.
+        // A second connection joins the session. The gateway renews a record only when a session without a slot gets
+        // one, so it does not renew this one.
         let joined = driver.join().id
         #expect(driver.requests.isEmpty)
         for id in [GatewayDriver.connection, joined] { driver.change { $0.handle(.connectionLost(id), now: $1) } }
