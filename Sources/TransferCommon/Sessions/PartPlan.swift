@@ -92,7 +92,7 @@ package struct PartRule: Hashable, Sendable {
     package func partBytes(fileBytes: UInt64?, wish: UInt64?) throws(Refusal) -> UInt64 {
         if let wish, wish < partBytesMin || wish > partBytesMax { throw .partSizeOutOfBounds(wish: wish) }
         guard let fileBytes, fileBytes > 0 else { return wish ?? partBytesDefault }
-        let needed = (fileBytes - 1) / UInt64(max(partsMax, 1)) + 1
+        let needed = bytesNeeded(for: fileBytes)
         guard fileBytes <= objectBytesMax, needed <= partBytesMax else { throw .fileTooLarge(most: bytesMax) }
         if let wish {
             guard wish >= needed else { throw .partSizeTooSmall(wish: wish, needed: needed) }
@@ -107,8 +107,12 @@ package struct PartRule: Hashable, Sendable {
     /// The smallest part size with which a file of this size has at most `partsMax` parts; `partBytesMax` for a file
     /// that is too large.
     package func smallestPartBytes(fileBytes: UInt64) -> UInt64 {
-        let needed = fileBytes > 0 ? (fileBytes - 1) / UInt64(max(partsMax, 1)) + 1 : 0
-        return min(max(needed, partBytesMin), partBytesMax)
+        min(max(bytesNeeded(for: fileBytes), partBytesMin), partBytesMax)
+    }
+
+    /// The part size below which a file has more than `partsMax` parts.
+    private func bytesNeeded(for fileBytes: UInt64) -> UInt64 {
+        fileBytes > 0 ? (fileBytes - 1) / UInt64(max(partsMax, 1)) + 1 : 0
     }
 
     /// Whether the bounds allow a session with this file size and part size.

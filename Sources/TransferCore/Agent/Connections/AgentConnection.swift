@@ -108,6 +108,14 @@ package struct AgentConnection: Hashable, Sendable {
         }
     }
 
+    /// Whether WELCOME has come. Unlike `opened`, this copies nothing.
+    var isWelcomed: Bool {
+        switch phase {
+        case .open, .leaving: true
+        case .away, .connecting, .greeting: false
+        }
+    }
+
     package var welcome: Welcome? { opened?.welcome }
 
     /// What the gateway proved in the handshake; `nil` on plain TCP, or before the handshake.

@@ -57,6 +57,9 @@ struct AgentConnectionTable: Hashable {
     /// How many slots carry an upload or a proof, or wait for SESSION LEFT.
     var openSlotCount: Int { values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) } }
 
+    /// Whether WELCOME has come on any of the connections. Asked after every event, so it copies no connection.
+    var hasWelcomed: Bool { connections.indices.contains { connections[$0]?.isWelcomed == true } }
+
     /// Whether a session could be opened or resumed on any of the connections.
     var hasFreeSlot: Bool { values.contains(where: \.hasFreeSlot) }
 

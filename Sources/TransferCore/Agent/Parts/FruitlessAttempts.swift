@@ -69,10 +69,10 @@ package struct FruitlessAttempts: Hashable, Sendable {
     /// Counts the attempt when the socket has taken data of a part. If the part is the whole file and cannot be made
     /// smaller, the attempt is not counted, because nothing would follow from it.
     mutating func dataSent(of part: OutgoingPart, isWholeFile: Bool, on connections: AgentConnectionTable) {
-        guard part.isCounted, state != .sending, state != .settled else { return }
+        guard state != .sending, state != .settled else { return }
         if isWholeFile {
-            let gateway = part.place.flatMap { connections[$0.connection]?.welcome }
-            guard let gateway, part.size > gateway.partBytesMin else { return }
+            let smallest = part.place.flatMap { connections[$0.connection]?.welcome?.partBytesMin }
+            guard let smallest, part.size > smallest else { return }
         }
         dataSent()
     }
@@ -113,6 +113,7 @@ package struct FruitlessAttempts: Hashable, Sendable {
     /// Learns from a decision on a part, or from the answer to RESUME QUERY, what the gateway has kept.
     /// `namesPartials`: whether that answer names all parts of which the gateway holds bytes.
     package mutating func received(_ frame: Frame, namesPartials: Bool) {
+        guard state == .cut else { return }
         switch frame {
         case .partDecision(let decision):
             if case .send(let offset, _) = decision.decision { judge(offset) }
@@ -129,7 +130,6 @@ package struct FruitlessAttempts: Hashable, Sendable {
     }
 
     private mutating func judge(_ offset: ByteOffset) {
-        guard state == .cut else { return }
         if offset > kept {
             state = .idle
             count -= 1

@@ -147,8 +147,10 @@ extension PartTransfer {
             return false
         }
         if result.isProgress { context.progressAt = context.now }
-        attempts.dataSent(of: part, isWholeFile: isWholeFile, on: context.connections)
-        context.save(&attempts, of: id)
+        if part.isCounted {
+            attempts.dataSent(of: part, isWholeFile: isWholeFile, on: context.connections)
+            context.save(&attempts, of: id)
+        }
         context.actions.append(
             .report(id, .partProgress(number, sent: result.taken, size: part.size, isStored: false)))
         return result.isWhole

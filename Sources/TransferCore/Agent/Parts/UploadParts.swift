@@ -47,7 +47,8 @@ struct UploadParts: Hashable, Sendable {
         }
     }
 
-    /// Whether a list of candidates has been announced and is not complete. While it is incomplete, no part is read.
+    /// Whether no part is read now: a list of candidates has been announced and is not complete, or a part of this
+    /// stream lends its room.
     var readsNone: Bool { named.awaitsList || underWay.values.contains(where: \.isLent) }
 
     /// Whether every part of which a gateway may hold bytes is known.

@@ -2,7 +2,7 @@ import TransferCommon
 
 extension UploadSession {
     var partSize: PartSizeChoice {
-        PartSizeChoice(request: request, fileBytes: request.isStream ? nil : stamp?.size)
+        PartSizeChoice(wish: request.partBytesWish, fileBytes: request.isStream ? nil : stamp?.size)
     }
 
     /// Whether a session with smaller parts may take the place of this one.

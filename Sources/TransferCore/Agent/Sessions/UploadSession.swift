@@ -323,10 +323,11 @@ extension UploadSession {
         if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: now) {
             return .wait(until: end, rest: rest)
         }
-        switch partSize.partBytes(by: welcome.rule, small: attempts.needSmallParts) {
+        let size = partSize
+        switch size.partBytes(by: welcome.rule, small: attempts.needSmallParts) {
         case .failure(let failure): return .fail(failure)
         case .success(let partBytes):
-            plan = PartPlan(fileBytes: partSize.fileBytes, partBytes: partBytes)
+            plan = PartPlan(fileBytes: size.fileBytes, partBytes: partBytes)
             streamPartsMax = welcome.rule.partsMax
             return .record(stamp, partBytes: partBytes)
         }

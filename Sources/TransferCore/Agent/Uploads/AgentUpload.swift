@@ -116,7 +116,7 @@ extension AgentUpload {
         apply(exchange.askAgainIfStranded(&context.clock), &context)
         context.save(&transfer.attempts, of: id)
         if transfer.isFutile, context.phase == .running, let welcome = context.connections[place.connection]?.welcome {
-            apply(exchange.lifecycle.beginSmaller(&exchange.session, by: welcome), &context)
+            apply(exchange.beginSmaller(by: welcome), &context)
         }
     }
 

@@ -71,6 +71,14 @@ extension SessionExchange {
         return [.forgetParts, .parts(.startedOver), .ask(.open)]
     }
 
+    /// Replaces a session of which nothing is stored by one with smaller parts, if the gateway allows them.
+    mutating func beginSmaller(by welcome: Welcome) -> [UploadEffect] {
+        guard phase == .transferring, session.couldHaveSmallerParts(by: welcome.rule) else { return [] }
+        // The write removes the token, so that the next run does not resume a session that this run has aborted.
+        return [.leave, .forgetParts, .journal(.lost(id, losses: session.losses))]
+            + leaveSavedSession(isOtherVersion: false)
+    }
+
     private mutating func dropped() -> [UploadEffect] {
         lifecycle.after.outcome.map { [.end($0)] } ?? startOver()
     }

@@ -224,17 +224,6 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
-    /// Replaces a session of which nothing is stored by one with smaller parts, if the gateway allows them.
-    mutating func beginSmaller(_ session: inout UploadSession, by welcome: Welcome) -> [UploadEffect] {
-        guard phase == .transferring, session.couldHaveSmallerParts(by: welcome.rule) else { return [] }
-        // The write removes the token, so that the next run does not resume a session that this run has aborted.
-        let id = session.request.id
-        let effects: [UploadEffect] = [.leave, .forgetParts, .journal(.lost(id, losses: session.losses))]
-        if session.isToBeAborted { return effects + [.ask(.abort)] }
-        session.startOver()
-        return effects + [.parts(.startedOver), .ask(.open)]
-    }
-
     // MARK: What the phase allows
 
     /// Whether parts may be offered before the gateway has answered RESUME QUERY or SESSION OPEN.
