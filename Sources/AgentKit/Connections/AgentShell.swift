@@ -129,10 +129,10 @@ actor AgentShell: MachineShell {
 
     // MARK: Connections, called on the loop
 
-    func connectionLost(_ id: ConnectionID) {
+    func connectionLost(_ id: ConnectionID, _ reason: String = GatewayAbsence.connectionEnded) {
         state.frames.lost(id)
         lastWrites[id] = nil
-        absence.connectionFailed(GatewayAbsence.connectionEnded)
+        absence.connectionFailed(reason)
         handle(.connectionLost(id))
     }
 
@@ -192,7 +192,7 @@ actor AgentShell: MachineShell {
         }
     }
 
-    var nextDeadline: Instant? { absence.nextDeadline(or: machine.nextDeadline) }
+    var nextDeadline: Instant? { earlier(absence.nextDeadline, machine.nextDeadline) }
 
     func tick() { machine.handle(.tick, now: now) }
 
@@ -246,8 +246,7 @@ actor AgentShell: MachineShell {
                     }
                 case .failure(let error):
                     shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
-                    shell.absence.connectionFailed(GatewayAbsence.reason(error))
-                    shell.handle(.connectionLost(id))
+                    shell.connectionLost(id, GatewayAbsence.reason(error))
                 }
             }
         }

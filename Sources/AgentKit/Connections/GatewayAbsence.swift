@@ -8,7 +8,7 @@ package import TransferCommon
 ///     from     event                                              to
 ///     present  the run has work, and no gateway is connected      away
 ///     away     a gateway is connected, or nothing is left to do   present
-package struct GatewayAbsence: Equatable, Sendable {
+package struct GatewayAbsence: Sendable {
     /// A message to the user that the run waits for a gateway.
     package struct Notice: Equatable, Sendable {
         /// Why no gateway is connected, as far as the last attempt shows.
@@ -22,7 +22,7 @@ package struct GatewayAbsence: Equatable, Sendable {
         }
     }
 
-    private enum State: Equatable {
+    private enum State {
         case present
         case away(since: Instant, reason: String?)
     }
@@ -71,12 +71,6 @@ package struct GatewayAbsence: Equatable, Sendable {
     package var nextDeadline: Instant? {
         guard case .away(let since, _) = state else { return nil }
         return max(since + Self.firstNotice, lastNotice.map { $0 + Self.interval } ?? since)
-    }
-
-    /// The earlier of this deadline and another.
-    func nextDeadline(or other: Instant?) -> Instant? {
-        guard let nextDeadline, let other else { return nextDeadline ?? other }
-        return min(nextDeadline, other)
     }
 
     // MARK: Reasons

@@ -291,13 +291,13 @@ package struct Journal: Sendable {
             let row = try GRDB.Row.fetchOne(
                 database,
                 sql: """
-                    SELECT count(*) AS total, total(is_dropping <> 0) AS dropping,
-                        total(NOT is_dropping AND path = ?) AS streams FROM uploads
+                    SELECT total(is_dropping <> 0) AS dropping, total(NOT is_dropping AND path = ?1) AS streams,
+                        total(NOT is_dropping AND path <> ?1) AS resumable FROM uploads
                     """, arguments: [SourceStream.path])
             guard let row else { return UnfinishedCounts() }
-            let (dropping, streams): (Int, Int) = (try row.value("dropping"), try row.value("streams"))
             return UnfinishedCounts(
-                resumable: try row.value("total") - dropping - streams, streams: streams, dropping: dropping)
+                resumable: try row.value("resumable"), streams: try row.value("streams"),
+                dropping: try row.value("dropping"))
         }
     }
 

@@ -16,23 +16,20 @@ package struct UnfinishedCounts: Equatable, Sendable {
 
     /// Advice for the user: one line for each kind of unfinished upload.
     package var lines: [String] {
-        var lines: [String] = []
-        if resumable > 0 {
-            lines.append(
-                "\(counted(resumable, "upload")) \(resumable == 1 ? "is" : "are") unfinished and kept: "
-                    + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.")
+        [
+            (
+                resumable, "upload",
+                "unfinished and kept: sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status "
+                    + "lists."
+            ),
+            (
+                streams, "stream",
+                "unfinished and cannot be resumed: push the stream again with its --key, or drop what is stored with "
+                    + "sluice-agent abort ID; sluice-agent status lists."
+            ),
+            (dropping, "upload", "still to be dropped: a push or resume does it when it reaches the gateway."),
+        ].filter { $0.0 > 0 }.map { count, noun, rest in
+            "\(counted(count, noun)) \(count == 1 ? "is" : "are") \(rest)"
         }
-        if streams > 0 {
-            lines.append(
-                "\(counted(streams, "stream")) \(streams == 1 ? "is" : "are") unfinished and cannot be resumed: "
-                    + "push the stream again with its --key, or drop what is stored with sluice-agent abort ID; "
-                    + "sluice-agent status lists.")
-        }
-        if dropping > 0 {
-            lines.append(
-                "\(counted(dropping, "upload")) \(dropping == 1 ? "is" : "are") still to be dropped: a push or resume "
-                    + "does it when it reaches the gateway.")
-        }
-        return lines
     }
 }

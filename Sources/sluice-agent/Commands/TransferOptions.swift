@@ -64,7 +64,7 @@ extension Settings {
     /// The value of a setting that must be at least 1; `nil` if it is not set. Throws if it is smaller.
     func count(_ flag: Int?, _ name: String) throws -> Int? {
         let count = try value(flag, name)
-        guard count.map({ $0 >= 1 }) ?? true else { throw ValidationError("--\(name) is at least 1.") }
+        if let count, count < 1 { throw ValidationError("--\(name) is at least 1.") }
         return count
     }
 
