@@ -16,7 +16,9 @@ package struct ByteBudget: Hashable, Sendable {
     /// Reserves all of `bytes`, or fails. The device may hold `deviceMax` bytes, these included.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         let held = byDevice[device] ?? 0
-        guard bytes <= bytesMax - bytesReserved, held <= deviceMax, bytes <= deviceMax - held else { return false }
+        guard bytesReserved.isRoom(for: bytes, in: bytesMax), held.isRoom(for: bytes, in: deviceMax) else {
+            return false
+        }
         bytesReserved += bytes
         byDevice[device] = held + bytes
         return true
@@ -31,9 +33,6 @@ package struct ByteBudget: Hashable, Sendable {
         byDevice[device] = held == released ? nil : held - released
     }
 
-    /// Whether `bytes` exceed the bytes that all devices together leave free.
-    func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
-
     /// The devices that hold bytes, the one that holds most first; the fingerprint decides between equals.
     var holders: [SHA256Digest] {
         byDevice.sorted { left, right in
@@ -44,4 +43,9 @@ package struct ByteBudget: Hashable, Sendable {
 
     /// Bytes that one device holds.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { byDevice[device] ?? 0 }
+}
+
+extension UInt64 {
+    /// Whether a limit leaves room for `bytes` more, where this number is held already.
+    func isRoom(for bytes: UInt64, in limit: UInt64) -> Bool { self <= limit && bytes <= limit - self }
 }

@@ -57,8 +57,9 @@ package struct Reservations: Hashable, Sendable {
 
     /// Whether the device's own limit leaves room for that many more bytes.
     package func isWithinOwnLimit(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
-        budget.bytesReserved(device: device).isRoom(for: bytes, in: deviceMax)
-            && dataBytes(of: device).isRoom(for: bytes, in: Self.dataMax(of: deviceMax))
+        let held = budget.bytesReserved(device: device)
+        return held.isRoom(for: bytes, in: deviceMax)
+            && (held - tables.bytesReserved(device: device)).isRoom(for: bytes, in: Self.dataMax(of: deviceMax))
     }
 
     /// Reserves the initial credit of a connection, completely or not at all. Refuses it if more than half of the whole
@@ -164,8 +165,4 @@ package struct Reservations: Hashable, Sendable {
     package mutating func closed(_ id: ConnectionID) {
         undecidedBytes[id] = nil
     }
-}
-
-extension UInt64 {
-    fileprivate func isRoom(for bytes: UInt64, in limit: UInt64) -> Bool { self <= limit && bytes <= limit - self }
 }

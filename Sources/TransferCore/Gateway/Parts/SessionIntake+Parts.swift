@@ -120,7 +120,8 @@ extension SessionIntake {
     mutating func receivedPartAnswer(
         _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
     ) -> SessionStep? {
-        let keepsETag = memory.extendTable(for: answer, digest: parts[number]?.offer.digest, &context)
+        let digest: SHA256Digest? = if case .partStored = answer { parts[number]?.offer.digest } else { nil }
+        let keepsETag = memory.extendTable(for: answer, digest: digest, &context)
         let answered = parts.receivedAnswer(answer, part: number, listed: slots.listedMax, keepsETag: keepsETag)
         guard let (part, result) = answered else { return nil }
         context.release(part, of: device)

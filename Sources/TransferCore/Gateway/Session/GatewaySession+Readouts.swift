@@ -18,8 +18,11 @@ extension GatewaySession {
     /// Whether the session is open or remembered, holds no bytes, and needs no answer of the store.
     var mayBeForgotten: Bool {
         (phase.isOpen || phase.isRemembered) && parts.isEmpty && leftover.isIdle
-            && (isOnePart || !intake.parts.mayLand)
+            && !partsMayLand
     }
+
+    /// Whether parts of an upload that were given up may still be stored.
+    var partsMayLand: Bool { !isOnePart && intake.parts.mayLand }
 
     /// Whether this session may be adopted: no slot carries it, and it waits for parts (specification §8.3).
     var isAdoptable: Bool { (phase.isOpen || phase == .new) && attached.isEmpty }

@@ -294,8 +294,8 @@ struct GatewaySession: Hashable {
         case .refuse(let refusal):
             end(.refused(target, context.advised(refusal)), &context)
             // An ABORT on a later slot has to wait for the parts that may still arrive.
-            if !isOnePart, intake.parts.mayLand { phase = .new }
-        case .forget: phase = !isOnePart && intake.parts.mayLand ? .new : .ended
+            if partsMayLand { phase = .new }
+        case .forget: phase = partsMayLand ? .new : .ended
         case .finishAbort:
             // While a request that was given up has no answer, it may still store a part of the upload. A gateway that
             // later cleans the store finds this part only if the record still exists.

@@ -11,8 +11,9 @@ extension SessionTable {
     mutating func reserveTable(
         for plan: PartPlan, of device: AuthorisedDevice, _ context: inout GatewayContext
     ) -> SessionMemory? {
+        guard !plan.isOnePart else { return SessionMemory() }
         let limits = context.limits(of: device.fingerprint)
-        let parts = plan.isOnePart ? 0 : plan.partCount ?? limits.grantedParts.partsMax
+        let parts = plan.partCount ?? limits.grantedParts.partsMax
         guard parts > 0 else { return SessionMemory() }
         let table = MemoryHolding(device: device.fingerprint, bytes: UInt64(parts) * StoredParts.recordBytes)
         let deviceMax = limits.budgetBytesPerDevice

@@ -197,13 +197,12 @@ struct SessionTable: Hashable {
     /// Called after each event: frees memory that the session no longer needs, and forgets it or plans its next wake.
     mutating func tidy(_ id: SessionID, _ context: inout GatewayContext) {
         guard var session = sessions[id] else { return }
-        // Most sessions hold neither, and a change in place allocates.
-        if session.intake.memory.table != nil || session.intake.memory.list != nil {
-            let completes = session.phase.work?.isOfComplete == true
-            let tableBytes = session.intake.parts.stored.memoryBytes
-            session.intake.memory.settle(tableBytes: tableBytes, keepsList: completes, &context.reservations)
-            sessions[id]?.intake.memory = session.intake.memory
-        }
+        let memory = session.intake.memory
+        let completes = session.phase.work?.isOfComplete == true
+        let tableBytes = session.intake.parts.stored.memoryBytes
+        session.intake.memory.settle(tableBytes: tableBytes, keepsList: completes, &context.reservations)
+        // A change in place allocates, and after most events there is nothing to free.
+        if session.intake.memory != memory { sessions[id]?.intake.memory = session.intake.memory }
         guard !session.isForgettable(context.limits, now: context.now) else { return remove(session, &context) }
         guard let deadline = session.nextDeadline(context.limits) else { return }
         if let planned = planned[id], planned <= deadline { return }
