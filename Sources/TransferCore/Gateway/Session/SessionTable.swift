@@ -243,7 +243,7 @@ struct SessionTable: Hashable {
             return nil
         }
         // Both sessions have the same terms, so the table of one has room for the parts of the other.
-        let hasTable = sessions[adopted].map { $0.phase != .new } ?? false
+        let hasTable = sessions[adopted].map { $0.phase != .new || $0.intake.memory.table != nil } ?? false
         let memory = hasTable ? SessionMemory() : session.intake.memory.takeTable()
         remove(session, &context)
         if sessions[adopted] != nil, !hasTable { sessions[adopted]?.intake.beginAgain(memory) }
