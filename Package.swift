@@ -122,7 +122,9 @@ let package = Package(
             wire + base + nio + files + [
                 nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport",
             ]),
-        unitTests("ObjectStore", wire + base + nio + files + ["ObjectStore", "ObjectStoreConformance", logging]),
+        unitTests(
+            "ObjectStore",
+            wire + base + nio + files + ["ObjectStore", "ObjectStoreConformance", "TestSupport", logging]),
         unitTests(
             "S3Store",
             wire + base + nio + [

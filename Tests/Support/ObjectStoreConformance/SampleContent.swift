@@ -1,7 +1,6 @@
 import Cryptography
 import NIOCore
 import ObjectStore
-import SecureChannel
 import Synchronization
 import TransferCommon
 import WireProtocol

@@ -1,7 +1,6 @@
 import Cryptography
 import NIOCore
 import ObjectStore
-import SecureChannel
 import TransferCommon
 import WireProtocol
 

@@ -1,5 +1,4 @@
 import Cryptography
-import SecureChannel
 import Testing
 import TransferCommon
 import WireProtocol

@@ -1,6 +1,5 @@
 import Cryptography
 import NIOCore
-import SecureChannel
 import Testing
 import TransferCommon
 import WireProtocol

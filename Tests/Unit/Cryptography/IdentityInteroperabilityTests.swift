@@ -1,7 +1,6 @@
 import Cryptography
 import CryptographySupport
 import Foundation
-import SecureChannel
 import TestSupport
 import Testing
 import WireProtocol

@@ -1,7 +1,6 @@
 import Cryptography
 import CryptographySupport
 import Foundation
-import SecureChannel
 import SystemSupport
 import TestSupport
 import Testing

@@ -2,7 +2,6 @@ import Cryptography
 import Foundation
 import ObjectStore
 import ObjectStoreConformance
-import SecureChannel
 import SystemSupport
 import Testing
 import TransferCommon

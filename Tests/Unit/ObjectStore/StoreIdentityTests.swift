@@ -1,6 +1,5 @@
 import Foundation
 import ObjectStore
-import SecureChannel
 import SystemSupport
 import Testing
 import TransferCommon

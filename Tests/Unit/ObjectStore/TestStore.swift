@@ -6,7 +6,6 @@ import NIOCore
 import NIOPosix
 import ObjectStore
 import ObjectStoreConformance
-import SecureChannel
 import Synchronization
 import SystemSupport
 import Testing

@@ -5,7 +5,6 @@ import ObjectStoreConformance
 import S3Servers
 import S3Store
 import ScriptedS3
-import SecureChannel
 import Testing
 import TransferCommon
 import WireProtocol

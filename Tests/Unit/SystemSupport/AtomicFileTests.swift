@@ -1,6 +1,5 @@
 import CryptographySupport
 import Foundation
-import SecureChannel
 import SeededRandom
 import SystemSupport
 import TestSupport

@@ -1,7 +1,6 @@
 import CryptographySupport
 import Foundation
 import Glibc
-import SecureChannel
 import SystemSupport
 import TestSupport
 import Testing

@@ -1,7 +1,6 @@
 import CryptographySupport
 import Foundation
 import NIOCore
-import SecureChannel
 import SeededRandom
 import SystemSupport
 import TestSupport

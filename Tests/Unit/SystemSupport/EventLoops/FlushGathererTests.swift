@@ -1,6 +1,5 @@
 import NIOCore
 import NIOEmbedded
-import SecureChannel
 import SystemSupport
 import Testing
 
