@@ -54,8 +54,12 @@ func support(_ name: String, _ dependencies: Dependencies = [], at path: String?
     .target(name: name, dependencies: dependencies, path: path ?? "Tests/Support/\(name)", swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: Dependencies, at path: String) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+/// Tests are not optimised, also in a release build: compiling them would take twice as long, and they would run no
+/// faster. What they test is optimised. Only tests that compute much are optimised themselves.
+func tests(_ name: String, _ dependencies: Dependencies, at path: String, isOptimized: Bool = false) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: path,
+        swiftSettings: strict + (isOptimized ? [] : [.unsafeFlags(["-Onone"])]))
 }
 
 /// The unit tests of one room, in `Tests/Unit/ROOM`. A room is a target with a list of modules that it may import.
@@ -143,7 +147,7 @@ let package = Package(
             at: "Tests/Unit/sluice-agent"),
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
-        unitTests("Tidy", files),
+        tests("TidyTests", files, at: "Tests/Unit/Tidy", isOptimized: true),
 
         // MARK: Machines under simulation, and recorded conversations
 
