@@ -97,7 +97,7 @@ extension SessionIntake {
         case .unwanted: return false
         case .undecided: context.reservations.receivedUndecided(count, on: connection)
         case .counted: break
-        case .whole(let received, let owner): context.send(.received(received), to: owner)
+        case .whole(let received, let owner): slots.send(received, to: owner, &context)
         }
         return true
     }
@@ -110,7 +110,7 @@ extension SessionIntake {
         guard let result else { return }
         if let call = result.part.handedOver { context.pace.handedOver(call, now: context.now) }
         context.reservations.release(result.part.bytesReleased, device: device)
-        if let received = result.received, let owner = result.owner { context.send(.received(received), to: owner) }
+        if let received = result.received, let owner = result.owner { slots.send(received, to: owner, &context) }
     }
 
     // MARK: The store's answers
@@ -126,7 +126,7 @@ extension SessionIntake {
         guard let (part, result) = answered else { return nil }
         context.release(part, of: device)
         switch result {
-        case .stored(let stored): if let owner = part.owner { context.send(.stored(stored), to: owner) }
+        case .stored(let stored): if let owner = part.owner { slots.send(stored, to: owner, &context) }
         case .failed(let refusal): reportPart(number, refusal, to: part.owner, &context)
         case .step(let step): return step
         }

@@ -28,12 +28,31 @@ extension AttachedSlots {
         context.send(.partDecision(decision), to: attachment)
     }
 
-    /// Reports a failed part in the slot in which the part was offered last.
-    func report(
+    /// Confirms a stored part. An agent ignores STORED before the answer to SESSION OPEN or RESUME QUERY, so in an
+    /// unanswered slot the confirmation becomes the decision.
+    mutating func send(_ stored: Stored, to attachment: Attachment, _ context: inout GatewayContext) {
+        let decision = PartDecision(part: stored.part, decision: .have(etag: stored.etag))
+        if self[attachment]?.hold(decision) == true { return }
+        context.send(.stored(stored), to: attachment)
+    }
+
+    /// Tells the agent how many bytes of a part have arrived and how many it may send. In an unanswered slot, these
+    /// figures replace those of the held decision.
+    mutating func send(_ received: Received, to attachment: Attachment, _ context: inout GatewayContext) {
+        let decision = PartDecision(
+            part: received.part, decision: .send(offset: received.received, limit: received.limit))
+        if self[attachment]?.hold(decision) == true { return }
+        context.send(.received(received), to: attachment)
+    }
+
+    /// Reports a failed part in the slot in which the part was offered last. In an unanswered slot, the report becomes
+    /// the decision.
+    mutating func report(
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
         guard let owner, self[owner] != nil else { return }
         let refusal = context.advised(refusal)
+        if self[owner]?.hold(PartDecision(part: number, decision: refusal.asDecision)) == true { return }
         let report = ErrorReport(
             scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,
             message: refusal.message)
@@ -50,6 +69,16 @@ extension AttachedSlots {
         for attachment in reopen() {
             context.slotChanges.append(.open(attachment))
             context.send(.partsWanted(PartsWanted(parts: numbers.sorted())), to: attachment)
+        }
+    }
+}
+
+extension SessionRefused {
+    /// The decision that says the same of an offered part. *Later* if the agent repeats the offer, otherwise *no*.
+    fileprivate var asDecision: PartDecision.Decision {
+        switch FailureRule.reaction(to: code, in: .part) {
+        case .tryAgain: .later(code: code, retryAfterMilliseconds: retryAfterMilliseconds)
+        case .reconnect, .beginAnew, .readAgain, .report, .stop: .no(code: code)
         }
     }
 }

@@ -75,6 +75,46 @@ import WireProtocol
         #expect(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))).isEmpty)
     }
 
+    /// A session asks the store about its upload while a slot resumes it. The part that was offered in the slot is
+    /// stored, or fails, before the slot is answered. The decision behind the answer says so.
+    @Test(arguments: [true, false])
+    func outcomeOfAPartBecomesTheDecisionBehindTheAnswer(isStored: Bool) throws {
+        var driver = GatewayDriver { $0.windowBytes = 1_000 }
+        driver.connect()
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token(size: 4_500))))
+        driver.answer(.parts([]))
+        let offer = try #require(GatewayDriver.offer(4, of: 4_500))
+        driver.frame(.partOffer(offer))
+        for offset in stride(from: UInt64(0), to: 1_000, by: 200) { driver.data(part: 4, offset: offset, bytes: 200) }
+        let upload = try #require(driver.requests.first)
+        driver.requests.removeAll()
+        for part in 1...3 as ClosedRange<UInt32> {
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(part, of: 4_500))))
+            driver.answer(.failed(.unavailable(retryAfter: .zero)))
+        }
+        guard case .listParts? = driver.requests.first?.request else {
+            Issue.record("\(driver.requests)")
+            return
+        }
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        let id = driver.newConnection()
+        driver.connect(id, run: 2)
+        let token = try #require(driver.tokens.last)
+        #expect(Self.types(driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), from: id)) == [])
+        #expect(Self.types(driver.frame(.partOffer(offer), from: id)) == [])
+        driver.requests.insert(upload, at: 0)
+        let outcome: StoreAnswer =
+            isStored ? .partStored(etag: "etag-4") : .failed(.unavailable(retryAfter: .zero))
+        #expect(Self.types(driver.answer(outcome)) == [])
+        let answered = driver.answer(.parts(isStored ? [GatewayDriver.entries(of: 4_500)[3]] : []))
+        #expect(Self.types(answered).first == .resumeState)
+        switch Self.decisions(answered)[4] {
+        case .have(etag: "etag-4"): #expect(isStored)
+        case .later: #expect(!isStored)
+        case let other: Issue.record("\(String(describing: other))")
+        }
+    }
+
     /// Only the agent's list of stored parts shows whether another gateway may be completing the upload. Parts that the
     /// agent offers behind RESUME QUERY do not count as stored, so the gateway soon reports the missing upload as lost.
     @Test func offersBehindAQueryDoNotMakeItPatient() throws {
