@@ -85,6 +85,7 @@ struct RegressionSeed: CustomStringConvertible, Sendable {
         RegressionSeed(769_830_082_533, "the same, where the store was slow with the part"),
         RegressionSeed(658, "the same, where the upload was dropped a second time meanwhile"),
         RegressionSeed(8117, "a file that had arrived before a cut was reported as other content"),
+        RegressionSeed(30_253, "an offer that was late on one connection took its part from the newer one"),
         RegressionSeed(3773, "a record that outlasted its session was adopted again and again"),
     ]
 }

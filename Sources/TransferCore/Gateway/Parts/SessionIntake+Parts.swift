@@ -24,15 +24,18 @@ extension SessionIntake {
         }
         // Looking up the device's bounds takes time, and only the parts of a stream are judged by them.
         let rule = target.plan.isStream ? context.limits(of: device).grantedParts : context.limits.parts
+        let former = parts[offer.part]?.owner
         switch parts.receivedOffer(offer, from: attachment, rule: rule) {
         case .wrong(let reason): return .offer(offer, reason)
         case .beyond: slots.send(.no(code: .sizeUnsupported), of: offer.part, to: attachment, &context)
         case .continues(let decision, let voidsComplete):
             if voidsComplete, parts.isOnePart { slots.reopen(&context) }
             slots.send(decision, of: offer.part, to: attachment, &context)
+            slots.reportTakeover(of: offer.part, from: former, to: attachment, isOnePart: parts.isOnePart, &context)
         case .isNew(let replaced):
             if parts.isOnePart { slots.reopen(&context) }
             if let replaced { context.giveUp(replaced, of: device) }
+            slots.reportTakeover(of: offer.part, from: former, to: attachment, isOnePart: parts.isOnePart, &context)
             takeUp(offer, from: attachment, isOpen: isOpen, target, &context)
         }
         return nil

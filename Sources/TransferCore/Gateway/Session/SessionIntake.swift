@@ -149,6 +149,8 @@ struct SessionIntake: Hashable {
         var opening = opening
         for number in opening.parts.table.numbers() {
             guard let offered = opening.parts[number], let owner = offered.owner else { continue }
+            slots.reportTakeover(
+                of: number, from: parts[number]?.owner, to: owner, isOnePart: parts.isOnePart, &context)
             switch parts.adopt(offered, by: owner, partsMax: context.limits.partsPerSessionMax) {
             case .keepsOwn(let decision):
                 opening.giveUpPart(number, &context)

@@ -59,6 +59,23 @@ extension AttachedSlots {
         context.send(.error(report), to: owner)
     }
 
+    /// Tells the slot that sent a part until now (`former`) that the part continues in another slot.
+    ///
+    /// An offer can be delayed on a slow connection, and arrive after the offer with which the agent moved the part
+    /// away from that connection. The agent waits in the slot of its newest offer. If that is the former slot, the
+    /// agent offers the part there again.
+    mutating func reportTakeover(
+        of number: PartNumber, from former: Attachment?, to owner: Attachment, isOnePart: Bool,
+        _ context: inout GatewayContext
+    ) {
+        guard let former, former != owner else { return }
+        // For the agent, the report makes its COMPLETE of the part void.
+        if isOnePart { reopen(&context) }
+        report(
+            number, SessionRefused(.partInterrupted, message: "the part was offered in another slot, too"), to: former,
+            &context)
+    }
+
     /// Opens the slots that were completing, because COMPLETE of a one-part file is void.
     mutating func reopen(_ context: inout GatewayContext) {
         for attachment in reopen() { context.slotChanges.append(.open(attachment)) }

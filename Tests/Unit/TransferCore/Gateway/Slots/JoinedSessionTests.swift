@@ -47,11 +47,50 @@ import WireProtocol
         let offer = try #require(GatewayDriver.offer(1, of: 2_500))
         driver.frame(.partOffer(offer))
         let moved = driver.frame(.partOffer(offer), from: second)
-        #expect(frames(moved).map(\.type) == [.partDecision])
-        #expect(frames(moved, to: second).count == 1)
+        #expect(frames(moved, to: second).map(\.type) == [.partDecision])
         let failed = driver.answer(.failed(.unavailable(retryAfter: .zero)))
         #expect(frames(failed).map(\.type) == [.error])
         #expect(frames(failed, to: second).count == 1)
+    }
+
+    /// An offer that was delayed on one connection arrives after the offer with which the agent moved the part to
+    /// another connection. The agent waits there, so the gateway asks it there to offer the part again.
+    @Test(arguments: [true, false])
+    func formerSlotIsAskedToOfferThePartAgain(isOnePart: Bool) throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        let size: UInt64 = isOnePart ? 400 : 2_500
+        if isOnePart {
+            driver.openAbsent(GatewayDriver.open(size: size))
+        } else {
+            driver.openParts(size: size)
+        }
+        let late = driver.newConnection()
+        driver.connect(late)
+        driver.frame(
+            isOnePart
+                ? .sessionOpen(GatewayDriver.open(size: size))
+                : .resumeQuery(ResumeQuery(listedParts: 0, token: try #require(driver.tokens.last))), from: late)
+        let offer = try #require(GatewayDriver.offer(1, of: size))
+        driver.frame(.partOffer(offer))
+        for offset in [0, 200] as [UInt64] { driver.data(offset: offset, bytes: 200) }
+        if isOnePart { driver.frame(.complete(GatewayDriver.complete(size))) }
+        let told = frames(driver.frame(.partOffer(offer), from: late), to: Self.sender)
+        guard case .error(let report)? = told.first else {
+            Issue.record("\(told)")
+            return
+        }
+        #expect(report.scope == .part(offer.part) && report.code == .partInterrupted)
+        // The delayed connection ends. The agent has offered the part again, so the part stays with its bytes.
+        let again = frames(driver.frame(.partOffer(offer)), to: Self.sender)
+        let limit: UInt64 = isOnePart ? 400 : 600
+        #expect(
+            again == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: limit)))])
+        driver.change { $0.connectionLost(late, now: $1) }
+        if isOnePart { driver.frame(.complete(GatewayDriver.complete(size))) }
+        let answer: StoreAnswer =
+            isOnePart ? .objectStored(GatewayDriver.storedObject) : .partStored(etag: "etag-1")
+        #expect(frames(driver.answer(answer), to: Self.sender).map(\.type) == [isOnePart ? .completed : .stored])
     }
 
     @Test(arguments: ["completed", "exists", "refused"])
