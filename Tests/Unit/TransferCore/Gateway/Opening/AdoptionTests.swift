@@ -202,6 +202,35 @@ import WireProtocol
         }
     }
 
+    /// A refused session waits for the store's answer about a part. The agent begins to resume it, which reserves a
+    /// table of stored parts, and loses the connection before its list is complete. When another SESSION OPEN adopts
+    /// the session, this table is kept: a second one would stay reserved.
+    @Test func refusedSessionThatWasResumedKeepsItsTable() throws {
+        var driver = connected()
+        driver.openParts(size: 2_500)
+        for number in [1, 2] as [UInt32] {
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(number, of: 2_500))))
+            driver.data(part: number, bytes: 200)
+        }
+        var pending = [driver.requests.removeFirst()]
+        driver.answer(.failed(.denied))
+        let token = try #require(driver.tokens.last)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 1, token: token)))
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        pending += driver.requests
+        driver.requests = []
+        let id = driver.newConnection()
+        driver.connect(id)
+        var record = Self.record(1)
+        record.session = GatewayDriver.session
+        record.upload = "upload-1"
+        _ = opening([record], &driver, from: id)
+        #expect(Self.adoption(frames(driver.answer(.parts([])))) != nil)
+        driver.requests = pending + driver.requests
+        driver.comeToRest()
+        #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
+    }
+
     @Test func lostConnectionLeavesNothing() throws {
         var driver = connected()
         try opening([Self.record(3)], &driver) { driver in
