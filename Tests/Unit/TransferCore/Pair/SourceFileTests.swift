@@ -215,4 +215,22 @@ import WireProtocol
         pair.checkStored(upload)
         #expect(pair.violations == [])
     }
+
+    /// The gateway gives a session up whose upload the store hides for long, and another session stores the file. The
+    /// first completion may still land, so the agent remembers the version although the file is stored.
+    @Test func versionOfALostSessionIsRememberedAfterAnotherSessionStoredIt() {
+        var options = PairOptions()
+        options.gatewayLimits.completionTimeMax = .seconds(400)
+        options.gatewayLimits.conditions = .none
+        let pair = Pair(options)
+        pair.store.conditions = .none
+        pair.store.faults = [.complete: [1: .completesInSteps(.seconds(300))]]
+        let upload = pair.push(bytes: 5_000, policy: .replace)
+        pair.run { $0.store.requestCounts[.complete] == 1 }
+        pair.run { [start = pair.schedule.now] in $0.schedule.now > start + .milliseconds(20) }
+        pair.gateway.restart()
+        pair.run()
+        pair.checkStored(upload)
+        #expect(pair.journal.rows[upload]?.withdrawn != nil)
+    }
 }
