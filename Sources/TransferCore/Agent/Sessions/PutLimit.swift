@@ -45,6 +45,14 @@ package struct PutLimit: Hashable, Sendable {
 
     package private(set) var state = State.none
     package private(set) var ownVersion = OwnVersion.cannotAppear
+    /// At the moment `from`, the time `passed` had passed since an earlier run gave this version up. `nil` if no
+    /// earlier run did, or if COMPLETE was sent since.
+    private var ownGivenUp: GivenUp?
+
+    private struct GivenUp: Hashable {
+        var from: Instant
+        var passed: Duration
+    }
 
     package init() {}
 
@@ -56,11 +64,19 @@ package struct PutLimit: Hashable, Sendable {
     /// Notes that an earlier run may have sent COMPLETE.
     package mutating func ownVersionMayAppear() {
         ownVersion = .mayAppear
+        ownGivenUp = nil
+    }
+
+    /// Notes that an earlier run gave up a session of this version, at least `age` ago.
+    package mutating func ownVersionWasGivenUp(age: Duration, now: Instant) {
+        ownVersion = .mayAppear
+        ownGivenUp = GivenUp(from: now, passed: age)
     }
 
     /// Notes that COMPLETE is sent.
     package mutating func completeSent() {
         ownVersion = ownVersion == .cannotAppear ? .completeSent : .mayAppear
+        ownGivenUp = nil
     }
 
     /// The gateway's answer to COMPLETE says that the store has not stored the version and will not store it.
@@ -80,6 +96,10 @@ package struct PutLimit: Hashable, Sendable {
 
     /// Begins or ends the wait, by the limit that a gateway has named.
     package mutating func named(_ limit: Duration, now: Instant) -> OnLimit {
+        if let given = ownGivenUp, now.since(given.from) + given.passed >= limit {
+            ownVersion = .cannotAppear
+            ownGivenUp = nil
+        }
         let rest: Duration
         switch state {
         case .none: return .proceed

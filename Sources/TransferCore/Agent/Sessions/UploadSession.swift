@@ -240,15 +240,17 @@ extension UploadSession {
 
     /// Decides how the upload begins.
     package mutating func begin(now: Instant) -> OnBegin {
-        if let saved = request.saved { return beginAgain(saved) }
-        guard request.purpose != .abort else { return .end(.dropped) }
-        guard let withdrawn = request.withdrawn else { return .open }
-        if withdrawn.stamp == request.stamp, !request.isStream {
-            putLimit.ownVersionMayAppear()
-        } else {
-            putLimit.otherVersionWasGivenUp(age: withdrawn.age, now: now)
+        if let withdrawn = request.withdrawn {
+            // Beside a saved session, the journal remembers only an earlier session of the same version.
+            let isOwn = request.saved != nil || (withdrawn.stamp == request.stamp && !request.isStream)
+            if isOwn {
+                putLimit.ownVersionWasGivenUp(age: withdrawn.age, now: now)
+            } else {
+                putLimit.otherVersionWasGivenUp(age: withdrawn.age, now: now)
+            }
         }
-        return .open
+        if let saved = request.saved { return beginAgain(saved) }
+        return request.purpose == .abort ? .end(.dropped) : .open
     }
 
     private mutating func beginAgain(_ saved: SavedSession) -> OnBegin {

@@ -17,7 +17,10 @@ extension AgentUpload {
         case .leave: leave(&context)
         case .record(let stamp, let partBytes):
             let row = exchange.session.record(context.clock.newSession(), stamp, partBytes: partBytes)
-            exchange.lifecycle.record(context.journal(.began(id, row), awaitedBy: id), then: .open)
+            var awaited = context.journal(.began(id, row), awaitedBy: id)
+            // The row replaces that of an earlier session of this version, whose object may still appear.
+            if exchange.session.mayStillAppear { awaited = context.journal(.mayStillAppear(id), awaitedBy: id) }
+            exchange.lifecycle.record(awaited, then: .open)
         case .takeNewVersion: apply(exchange.takeNewVersion(), &context)
         case .verify(let stamp, let purpose):
             let stored = transfer.parts.stored.list.map(\.part)

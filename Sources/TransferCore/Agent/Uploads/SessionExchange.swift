@@ -238,8 +238,8 @@ extension SessionExchange {
         lifecycle.opened(in: place)
         let row = session.row(of: opened.session, stamp, partBytes: opened.partBytes)
         return [
-            .parts(.adopted), .journalBeforeComplete(.began(id, row)), report(.adopted(opened.session)),
-            .reportOpened,
+            .parts(.adopted), .journalBeforeComplete(.began(id, row)), .journalBeforeComplete(.mayStillAppear(id)),
+            report(.adopted(opened.session)), .reportOpened,
             .parts(.named(adoption.partials, candidateCount: adoption.candidateParts, in: place, of: plan)), .offer,
         ]
     }

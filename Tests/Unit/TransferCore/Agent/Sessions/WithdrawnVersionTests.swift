@@ -217,6 +217,52 @@ import WireProtocol
         #expect(begins(driver.welcome()))
     }
 
+    /// The journal's row of a new session replaces that of the earlier one, whose object may still appear.
+    @Test(arguments: [0, 29, 30])
+    func newSessionOfAVersionThatMayAppearRemembersIt(ageSeconds: Int) {
+        var driver = AgentDriver()
+        let withdrawn = WithdrawnVersion(stamp: AgentDriver.stamp(size: 200), age: .seconds(ageSeconds))
+        driver.submit(size: 200, withdrawn: withdrawn)
+        #expect(writes(driver.welcome()).contains(.mayStillAppear(Self.upload)) == (ageSeconds < 30))
+    }
+
+    /// The agent opens the session only when the journal remembers the version.
+    @Test func sessionWaitsUntilTheVersionIsRemembered() {
+        var driver = AgentDriver()
+        driver.submit(size: 200, withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 200), age: .zero))
+        let sequences = driver.welcome().compactMap { action -> JournalSequence? in
+            if case .journal(let sequence, _) = action { sequence } else { nil }
+        }
+        #expect(sequences.count == 2)
+        let opened: [[FrameType]] = sequences.map { sequence in
+            frames(driver.handle(.journalCommitted(through: sequence))).map(\.type)
+        }
+        #expect(opened == [[], [.sessionOpen]])
+    }
+
+    /// The next run has the session's row, without the parts of the lost journal. The earlier run may have sent
+    /// COMPLETE of the session.
+    @Test func adoptedSessionIsRememberedBeforeItsPartsAre() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500)
+        driver.welcome()
+        driver.commit()
+        let adopted = writes(driver.frame(AgentDriver.opened(SessionID(high: 9, low: 9), isAdopted: true)))
+        #expect(adopted.contains(.mayStillAppear(Self.upload)))
+    }
+
+    /// A new version of a file waits if the earlier version may still appear, although the journal's row of the earlier
+    /// session has too few parts to show this.
+    @Test(arguments: [true, false])
+    func newVersionWaitsIfTheSavedOneIsRemembered(isRemembered: Bool) {
+        var driver = AgentDriver()
+        let saved = AgentDriver.saved(stored: 1)
+        let withdrawn = isRemembered ? WithdrawnVersion(stamp: saved.stamp, age: .zero) : nil
+        driver.submit(size: 2_600, saved: saved, withdrawn: withdrawn)
+        driver.welcome()
+        #expect(begins(driver.frame(.aborted(Aborted()))) != isRemembered)
+    }
+
     /// The user drops the new version while the agent waits for the put limit. The old version may still appear, so the
     /// agent does not forget it.
     @Test func aDropDuringTheWaitForgetsNothing() {
