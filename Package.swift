@@ -143,9 +143,10 @@ let package = Package(
             "AgentKit", simulated + base + ["AgentKit", "SecureChannel", "TestSupport", nioCore, logging, database]),
         tests(
             "SluiceAgentTests",
-            simulated + base + ["AgentKit", "SecureChannel", "TestSupport", "sluice-agent", nioCore, logging],
+            simulated + base + ["AgentKit", "CommandSupport", "SecureChannel", "TestSupport", "sluice-agent"]
+                + [nioCore, logging],
             at: "Tests/Unit/sluice-agent"),
-        unitTests("CommandSupport", wire + base + files + ["CommandSupport", arguments]),
+        unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
         tests("TidyTests", files, at: "Tests/Unit/Tidy", isOptimized: true),
 
