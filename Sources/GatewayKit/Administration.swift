@@ -35,15 +35,19 @@ package struct UploadAdministration: Sendable {
         }
     }
 
-    /// Prints one line for each unfinished upload: session, age, number of parts, bytes stored, device, key.
+    /// Prints one row for each unfinished upload, and their number.
     ///
-    /// - Parameter advise: called with a sentence for each upload that could not be looked up.
+    /// - Parameters:
+    ///   - row: called with the cells of an upload (`UploadReport`).
+    ///   - advise: called with a sentence for each upload that could not be looked up.
     /// - Returns: the exit code: 0 if all uploads were listed, otherwise that of the failures (`UploadReport`).
     package func list(
-        _ print: @Sendable (String) -> Void, advise: @escaping @Sendable (String) -> Void
+        row: @Sendable ([String]) -> Void, _ print: @Sendable (String) -> Void,
+        advise: @escaping @Sendable (String) -> Void
     ) async throws -> Int32 {
         try await withStore(triesOut: false) { store in
-            try await UploadReport.list(UploadCleaner(store: store, logger: logger), print, advise: advise)
+            let cleaner = UploadCleaner(store: store, logger: logger)
+            return try await UploadReport.list(cleaner, row: row, print, advise: advise)
         }
     }
 

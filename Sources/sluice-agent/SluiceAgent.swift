@@ -133,6 +133,9 @@ struct Doctor: AsyncParsableCommand {
             home: home, host: endpoint.host, port: endpoint.port,
             interfaces: try settings.value(interface, "interface")?.names ?? [],
             software: "sluice-agent \(sluiceVersion)")
-        try await doctor.examine { Output.results.line($0) }
+        let width = TerminalOutput.tableWidth
+        try await doctor.examine { finding in
+            for line in DoctorReport.lines(finding, width: width) { Output.results.line(line) }
+        }
     }
 }

@@ -100,7 +100,8 @@ struct Device: AsyncParsableCommand {
 
         func run() throws {
             var failure: GatewayHomeError?
-            Output.results.lines(try home.gateway.deviceLines { failure = $0 })
+            let text = try home.gateway.deviceLines { failure = $0 }
+            for line in ListedDevices.lines(of: text, width: TerminalOutput.tableWidth) { Output.results.line(line) }
             if let failure { throw failure }
         }
     }

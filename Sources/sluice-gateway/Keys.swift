@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Cryptography
 import GatewayKit
 import SystemSupport
@@ -13,7 +14,8 @@ struct Keys: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            for line in try home.gateway.rotateKeys().lines { Output.results.line(line) }
+            let ring = try home.gateway.rotateKeys()
+            for line in ring.lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
             Output.results.line("Bring \(home.gateway.keysPath) to every gateway of the site before the next rotation.")
         }
     }
@@ -23,13 +25,14 @@ struct Keys: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            for line in try home.gateway.keyRing().lines { Output.results.line(line) }
+            for line in try home.gateway.keyRing().lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
         }
     }
 }
 
 extension KeyRing {
-    fileprivate var lines: [String] {
-        entries.map { "\($0.id)  \($0.state.rawValue)" }
+    fileprivate func lines(width: Int?) -> [String] {
+        let rows = entries.map { TextTable.Row([.init("\($0.id)"), .init($0.state.rawValue)]) }
+        return TextTable([.left, .left], rows: rows).lines(width: width)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import GatewayKit
+import Synchronization
 import SystemSupport
 
 struct Uploads: AsyncParsableCommand {
@@ -14,8 +15,13 @@ struct Uploads: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
+            let table = Mutex(ListedUploads(width: TerminalOutput.tableWidth))
             let code = try await UploadAdministration(site: store.site(settings)).list(
-                { Output.results.line($0) }, advise: { Output.advise("sluice-gateway: \($0)") })
+                row: { cells in table.withLock { $0.add(cells) { Output.results.line($0) } } },
+                { line in
+                    table.withLock { $0.finish { Output.results.line($0) } }
+                    Output.results.line(line)
+                }, advise: { Output.advise("sluice-gateway: \($0)") })
             guard code == 0 else { throw ExitCode(code) }
         }
     }

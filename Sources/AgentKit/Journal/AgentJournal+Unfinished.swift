@@ -10,10 +10,13 @@ extension AgentJournal.Unfinished {
             isStream
             ? "\(ReadableQuantity.size(storedBytes)) of a stream stored"
             : "\(ReadableQuantity.size(storedBytes)) of \(ReadableQuantity.size(size)) stored"
-        let age = Int64(Date().timeIntervalSince1970) - createdMilliseconds / 1_000
-        let line =
-            "\(id.value)  \(key)  \(far)  \(ReadableQuantity.time(Double(max(age, 0)))) old  \(path)  (\(waitsFor))"
-        return line.withVisibleControls
+        return "\(id.value)  \(key)  \(far)  \(age)  \(path)  (\(waitsFor))".withVisibleControls
+    }
+
+    /// How long ago the upload was begun.
+    package var age: String {
+        let seconds = Int64(Date().timeIntervalSince1970) - createdMilliseconds / 1_000
+        return "\(ReadableQuantity.time(Double(max(seconds, 0)))) old"
     }
 
     /// Whether the upload is that of a stream, of which nothing can be resumed.
@@ -27,7 +30,8 @@ extension AgentJournal.Unfinished {
         return isAnyResumable ? "Continue with: sluice-agent resume ID…   \(drop)" : drop
     }
 
-    private var waitsFor: String {
+    /// What the upload waits for, or why it stopped.
+    package var waitsFor: String {
         if isDropping { return "to be dropped as soon as the gateway can be reached" }
         if isStream { return "a stream cannot be resumed: drop it" }
         return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"

@@ -32,12 +32,16 @@ package struct UploadReport {
         failed("the record \(name) cannot be read: \(reason)", error)
     }
 
-    /// Prints one line for each unfinished upload, and their number.
+    /// Prints one row for each unfinished upload, and their number.
     ///
-    /// - Parameter advise: called with a sentence for each failure.
+    /// - Parameters:
+    ///   - row: called with the cells of an upload: session, age, number of parts, bytes stored, device, key, and a
+    ///     remark that may be empty.
+    ///   - advise: called with a sentence for each failure.
     /// - Returns: the exit code.
     package static func list(
-        _ cleaner: UploadCleaner, _ print: @Sendable (String) -> Void, advise: @escaping @Sendable (String) -> Void
+        _ cleaner: UploadCleaner, row: @Sendable ([String]) -> Void, _ print: @Sendable (String) -> Void,
+        advise: @escaping @Sendable (String) -> Void
     ) async throws(StoreError) -> Int32 {
         var report = UploadReport(advise: advise)
         var (count, bytes, oldest) = (0, UInt64(0), Duration.zero)
@@ -48,10 +52,11 @@ package struct UploadReport {
                 count += 1
                 bytes = bytes.addingReportingOverflow(upload.storedBytes).partialValue
                 oldest = max(oldest, age ?? .zero)
-                print(
-                    "\(upload.session)  \(age.map(text) ?? "age unknown")  \(upload.partCount) parts  "
-                        + "\(upload.storedBytes) B  \(upload.device)  \(upload.key)"
-                        + (upload.isUndecided ? "  (perhaps with an upload of another program; not removed)" : ""))
+                row([
+                    "\(upload.session)", age.map(text) ?? "age unknown", "\(upload.partCount) parts",
+                    "\(upload.storedBytes) B", upload.device, upload.key,
+                    upload.isUndecided ? "(perhaps with an upload of another program; not removed)" : "",
+                ])
             case .unreadable(let name, let error):
                 report.unreadable(name, error)
             case .failed(let record, let error):

@@ -20,7 +20,8 @@ struct Receipts: AsyncParsableCommand {
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
-            let result = try selection.receipts.list(key: selection.key, asJSON: json) {
+            let width = TerminalOutput.tableWidth
+            let result = try selection.receipts.list(key: selection.key, asJSON: json, width: width) {
                 Output.results.line($0, isJSON: json)
             }
             guard result.unreadable == 0 else { throw ExitCode(1) }

@@ -15,7 +15,7 @@ struct Status: AsyncParsableCommand {
         let home = AgentHome(path: home)
         let rows = try AgentJournal.unfinished(
             in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
-        for row in rows { Output.results.line(row.line) }
+        for line in UnfinishedTable(rows).lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
         if home.isBusy { Output.results.line("A sluice-agent is at work in this home.") }
         Output.results.line(AgentJournal.Unfinished.advice(about: rows))
     }
@@ -45,7 +45,7 @@ struct Resume: AsyncParsableCommand {
                 in: AgentHome(path: options.home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
             guard !rows.isEmpty else { return Output.results.line("No unfinished uploads.") }
             let dialogue = ResumeDialogue(
-                read: { readLine() }, write: { Output.results.raw($0) })
+                read: { readLine() }, write: { Output.results.raw($0) }, width: TerminalOutput.tableWidth)
             let decision = dialogue.ask(rows.filter { !$0.isDropping })
             guard decision != .init() else { return }
             (resumed, dropped) = (decision.now, decision.drop)

@@ -1,4 +1,5 @@
 package import AgentKit
+import CommandSupport
 import Cryptography
 import FoundationEssentials
 package import Logging
@@ -22,21 +23,33 @@ package struct AgentReceipts: Sendable {
     /// - Parameters:
     ///   - key: full key, including the prefix; `nil` for all receipts.
     ///   - asJSON: whether each line is a JSON object with all fields of the receipt.
+    ///   - width: columns of the terminal, to align the receipts; `nil` if the output is none.
     /// - Returns: the number of receipts, and how many of them cannot be read.
     package func list(
-        key: String?, asJSON: Bool = false, _ print: (String) -> Void
+        key: String?, asJSON: Bool = false, width: Int? = nil, _ print: (String) -> Void
     ) throws -> (count: Int, unreadable: Int) {
         var unreadable = 0
+        var table = TablePrinter([.left, .right, .name], width: width)
         let count = try forEach(key) { receipt in
             do throws(ReceiptStatementError) {
                 let statement = try receipt.content()
-                print(asJSON ? ReceiptJSON.line(of: statement) : statement.line)
+                if asJSON { print(ReceiptJSON.line(of: statement)) } else { table.add(Self.row(statement), print) }
             } catch {
                 unreadable += 1
+                table.finish(print)
                 print(asJSON ? ReceiptJSON.line(unreadable: "\(error)") : "unreadable: \(error)")
             }
         }
+        table.finish(print)
         return (count, unreadable)
+    }
+
+    private static func row(_ statement: ReceiptStatement) -> TextTable.Row {
+        let time = statement.timeText
+        let date = String(time.prefix(10))
+        return TextTable.Row(
+            [.init(time, date, ""), .init("\(statement.size) B"), .init(statement.key)],
+            notes: [.words(statement.contentText)])
     }
 
     /// Writes each receipt to a file of its own. The files can be verified without this agent. The name of a file

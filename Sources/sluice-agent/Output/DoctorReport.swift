@@ -1,4 +1,5 @@
 package import AgentKit
+import CommandSupport
 import Cryptography
 import FoundationEssentials
 import Logging
@@ -73,6 +74,17 @@ package struct DoctorReport: Sendable {
         }
         print("sending   \(Self.congestionControl)")
     }
+
+    /// A finding in lines that fit the terminal. Continuation lines begin where the text of the finding begins.
+    ///
+    /// - Parameter width: columns of the terminal; `nil` if the output is none.
+    package static func lines(_ finding: String, width: Int?) -> [String] {
+        let text = finding.withVisibleControls
+        return width.map { WrappedText.lines(text, width: $0, indent: textColumn) } ?? [text]
+    }
+
+    /// Where the text of each finding begins, behind the word that says what it is about.
+    private static let textColumn = 10
 
     private func greet(as identity: Identity, by interface: String?) async throws -> GatewayQuestion.Answer {
         try await GatewayQuestion.greet(

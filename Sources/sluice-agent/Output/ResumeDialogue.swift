@@ -14,13 +14,16 @@ package struct ResumeDialogue {
 
     private let read: () -> String?
     private let write: (String) -> Void
+    private let width: Int?
 
     /// - Parameters:
     ///   - read: returns the user's next line; `nil` at the end of input.
     ///   - write: called with text for the user, including line feeds. Control characters of foreign text are visible.
-    package init(read: @escaping () -> String?, write: @escaping (String) -> Void) {
+    ///   - width: columns of the terminal; `nil` if they do not matter.
+    package init(read: @escaping () -> String?, write: @escaping (String) -> Void, width: Int? = nil) {
         self.read = read
         self.write = write
+        self.width = width
     }
 
     /// Asks about each upload. An empty line means *now*, and for a stream *later*. At the end of input all remaining
@@ -28,7 +31,7 @@ package struct ResumeDialogue {
     package func ask(_ uploads: [AgentJournal.Unfinished]) -> Decision {
         var decision = Decision()
         for upload in uploads {
-            write(upload.line + "\n")
+            for line in UnfinishedTable([upload]).lines(width: width) { write(line + "\n") }
             guard let answer = answer(about: upload) else {
                 write("\n")
                 break

@@ -51,7 +51,10 @@ import WireProtocol
 
     private func list(_ store: FailingStore) async throws -> Printed {
         let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: InProcessSite.logger)
-        return try await printed { try await UploadReport.list(cleaner, $0, advise: $1) }
+        return try await printed { print, advise in
+            try await UploadReport.list(
+                cleaner, row: { print($0.joined(separator: "  ")) }, print, advise: advise)
+        }
     }
 
     private func clean(_ store: FailingStore) async throws -> Printed {

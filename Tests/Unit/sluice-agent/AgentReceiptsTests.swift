@@ -41,6 +41,22 @@ struct AgentReceiptsTests {
         }
     }
 
+    /// A long key does not hide time and size. The digest stays whole, so that it can be copied.
+    @Test(arguments: [(80, "2026-01-01T00:01:01Z  3 B  "), (30, "2026-01-01  3 B  "), (20, "3 B ")])
+    func listFitsTheTerminal(width: Int, start: String) async throws {
+        try await withSample { sample in
+            let key = String(repeating: "long/", count: 40) + "0840.mp4"
+            try sample.keep([try sample.receipt(key, by: sample.site)])
+            var lines: [String] = []
+            _ = try sample.receipts.list(key: nil, width: width) { lines.append($0) }
+            #expect(lines[0].hasPrefix(start) && lines[0].count <= width, "\(lines)")
+            #expect(lines.last?.hasSuffix(" \(try SHA256Digest.of([1, 2, 3]))") == true, "\(lines)")
+            lines = []
+            _ = try sample.receipts.list(key: nil) { lines.append($0) }
+            #expect(lines.count == 1 && lines[0].contains("  3 B  \(key)  sha256 "), "\(lines)")
+        }
+    }
+
     /// The device's clock may have jumped ahead, so the ages of receipts count from the newest receipt.
     @Test func pruningRemovesOldReceipts() async throws {
         try await withSample { sample in

@@ -46,6 +46,16 @@ import sluice_agent
         #expect(AgentJournal.Unfinished.advice(about: [stream] + Self.uploads).contains("sluice-agent resume ID"))
     }
 
+    /// On a narrow terminal a long key is shortened.
+    @Test func progressStaysInSight() {
+        var upload = Self.uploads[0]
+        upload.key = String(repeating: "long/", count: 40) + "0840.mp4"
+        var text = ""
+        _ = ResumeDialogue(read: { nil }, write: { text += $0 }, width: 40).ask([upload])
+        let line = text.split(separator: "\n").first ?? ""
+        #expect(line.count <= 40 && line.contains("  50/100 B  "), "\(text)")
+    }
+
     @Test func theEndOfInputLeavesTheRestForLater() {
         let (decision, _) = Self.ask(["now"])
         #expect(decision.now == [UploadID(1)] && decision.drop.isEmpty)
