@@ -102,6 +102,12 @@ package struct RunSummary: Equatable, Sendable {
 
     package init() {}
 
+    /// Files that the user's stop has interrupted.
+    package var stoppedCount: Int { failures.count { $0.failure.kind == .stopped } }
+
+    /// Files that are not stored for another reason than the user's stop.
+    package var failedCount: Int { failures.count - stoppedCount }
+
     /// Whether the run was stopped before all files were stored.
     package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
 

@@ -1,12 +1,7 @@
 package import AgentKit
+import CommandSupport
 import SystemSupport
 import TransferCore
-
-#if canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Runs one command of the agent: handles signals, prints the command's output, and returns the exit code.
 package struct AgentProgram: Sendable {
@@ -18,19 +13,13 @@ package struct AgentProgram: Sendable {
     ///   - quiet: whether to print failures only.
     ///   - verbose: whether to print the progress of parts, too.
     package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
-        let text = ProgressLines.Style.text(isTerminal: isatty(STDOUT_FILENO) == 1, isVerbose: verbose)
+        let text = ProgressLines.Style.text(isTerminal: TerminalOutput.kind == .terminal, isVerbose: verbose)
         self.uploader = uploader
         self.lines = ProgressLines(
-            style: json ? .json : quiet ? .quiet : text, columns: Self.columns,
+            style: json ? .json : quiet ? .quiet : text, terminal: { TerminalOutput.size },
             reader: { Output.results.isBehind ? .behind : Output.results.pendingBytes > 0 ? .reading : .idle },
             notices: { Output.notices.line("sluice-agent: \($0)") }
         ) { Output.results.raw($0) }
-    }
-
-    private static let columns: @Sendable () -> Int = {
-        var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
     }
 
     /// Performs the work until it ends, or until SIGINT or SIGTERM arrives. After the first signal, the run completes

@@ -1,4 +1,5 @@
-import AgentKit
+package import AgentKit
+package import CommandSupport
 import TransferCommon
 import TransferCore
 
@@ -7,12 +8,14 @@ import TransferCore
 ///
 /// *Stored* bytes are those that the store has confirmed. *Sent* bytes are those that the agent has sent and the store
 /// has not yet confirmed. Within a run, bars and percentages never decrease and never exceed 100 %.
-struct ProgressBoard {
+package struct ProgressBoard {
     private struct File {
         let key: String
         var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
         var underWay: [PartNumber: UInt64] = [:]
         var percentShown: UInt64 = 0
+
+        var sentBytes: UInt64 { underWay.values.reduce(0, &+) }
     }
 
     /// Maximum number of files with a line of their own. The totals include the others.
@@ -24,14 +27,17 @@ struct ProgressBoard {
     /// encodings of a character are equal as `String`.
     private var files: [[UInt8]: File] = [:]
     private var order: [[UInt8]] = []
-    private var finishedCount = 0
-    private var finishedBytes: UInt64 = 0
-    private var finishedSent: UInt64 = 0
+    private var ended = BoardTotals()
+    private var endedSent: UInt64 = 0
     private var samples: [(at: ContinuousClock.Instant, sent: UInt64)] = []
 
-    var isActive: Bool { !files.isEmpty }
+    /// Whether there is a file to show.
+    package var isActive: Bool { !files.isEmpty }
 
-    mutating func observe(_ event: UploadEvent, at now: ContinuousClock.Instant) {
+    package init() {}
+
+    /// Call with every event, in order.
+    package mutating func observe(_ event: UploadEvent, at now: ContinuousClock.Instant) {
         switch event {
         case .part(let key, let number, let sent, _, let isStored):
             change(key) { $0.underWay[number] = isStored ? nil : sent }
@@ -39,10 +45,9 @@ struct ProgressBoard {
             change(key) { $0.figures = figures }
         case .note(let key, _):
             change(key) { _ in }
-        case .finished(_, let key, _, let figures):
-            finishedCount += 1
-            finishedBytes &+= figures.storedBytes
-            finishedSent &+= figures.bytesSent
+        case .finished(_, let key, let outcome, let figures):
+            ended.add(outcome, figures)
+            endedSent &+= figures.bytesSent
             let bytes = Array(key.utf8)
             files[bytes] = nil
             order.removeAll { $0 == bytes }
@@ -60,52 +65,56 @@ struct ProgressBoard {
 
     // MARK: Lines
 
-    /// The lines of the display: one for each file, and one with totals.
-    ///
-    /// - Parameter columns: width of the terminal. Longer lines are cut to this width.
-    mutating func lines(columns: Int, at now: ContinuousClock.Instant) -> [String] {
-        let shown = order.prefix(Self.filesShownMax)
-        var lines = shown.map { line(of: $0, columns: columns) }
-        guard !lines.isEmpty else { return [] }
-        lines.append(Self.cut(sums(at: now), columns))
-        return lines
+    /// The lines of the display: one for each file, and one with totals. None of them is as wide as the terminal, and
+    /// they leave one of its rows empty, for the cursor. Names are shortened first; then the bars leave, then the
+    /// words. Percentages, sizes and the rate stay.
+    package mutating func lines(on terminal: TerminalSize, at now: ContinuousClock.Instant) -> [String] {
+        guard !order.isEmpty else { return [] }
+        let width = max(terminal.columns - 1, 1)
+        let shown = order.prefix(max(min(Self.filesShownMax, terminal.rows - 2), 0))
+        for bytes in shown { showProgress(ofFile: bytes) }
+        let shownFiles = shown.compactMap { files[$0] }
+        let percentWidth = shownFiles.map { "\($0.percentShown)".count }.max() ?? 0
+        let rows = shownFiles.map { Self.row(of: $0, percentWidth: percentWidth) }
+        let table = TextTable([.name, .left, .left], rows: rows)
+        return table.cellLines(width: width) + [totals(at: now).line(width: width)]
     }
 
-    private mutating func line(of bytes: [UInt8], columns: Int) -> String {
-        guard var file = files[bytes] else { return "" }
-        // Make control characters visible first: the visible form is longer.
-        let (key, figures) = (file.key.withVisibleControls, file.figures)
-        if figures.isGrowing {
-            return Self.cut("\(key)  \(ReadableQuantity.size(figures.storedBytes)) stored", columns)
+    /// The totals in full words, for an output that is no terminal.
+    package func sums(at now: ContinuousClock.Instant) -> String { totals(at: now).forms[0] }
+
+    private mutating func showProgress(ofFile bytes: [UInt8]) {
+        guard let file = files[bytes] else { return }
+        let percent = Self.percent(file.figures.storedBytes, of: file.figures.size)
+        files[bytes]?.percentShown = max(file.percentShown, percent)
+    }
+
+    private static func row(of file: File, percentWidth: Int) -> TextTable.Row {
+        let figures = file.figures
+        guard !figures.isGrowing else {
+            let amount = StoredAmount(stored: figures.storedBytes, size: nil)
+            let words = "\(amount.short) stored"
+            return TextTable.Row([.init(file.key), .init(""), .init(words, words, amount.short, amount.shortest)])
         }
-        file.percentShown = max(file.percentShown, Self.percent(figures.storedBytes, of: figures.size))
-        files[bytes] = file
-        let sent = figures.storedBytes + file.underWay.values.reduce(0, +)
-        let bar = Self.bar(stored: file.percentShown, sent: Self.percent(sent, of: figures.size))
-        let tail =
-            "  [\(bar)] \(file.percentShown) %  \(ReadableQuantity.size(figures.storedBytes)) stored of "
-            + ReadableQuantity.size(figures.size)
-        return Self.cut(Self.shortened(key, to: max(columns - tail.count, 12)) + tail, columns)
+        let bar = bar(stored: file.percentShown, sent: percent(figures.storedBytes &+ file.sentBytes, of: figures.size))
+        let number = DisplayWidth.padded("\(file.percentShown)", to: percentWidth, .right)
+        let amount = StoredAmount(stored: figures.storedBytes, size: figures.size)
+        let words = "\(ReadableQuantity.size(figures.storedBytes)) stored of \(ReadableQuantity.size(figures.size))"
+        return TextTable.Row([
+            .init(file.key), .init("[\(bar)] \(number) %", "\(number) %", "\(number) %", "\(number)%"),
+            .init(words, words, amount.short, amount.shortest),
+        ])
     }
 
-    /// A line with the totals of all files: number of files, bytes stored, bytes sent and not yet stored, rate, and
-    /// remaining time at this rate.
-    func sums(at now: ContinuousClock.Instant) -> String {
-        let stored = files.values.reduce(finishedBytes) { $0 &+ $1.figures.storedBytes }
-        let underWay = files.values.reduce(0) { $0 &+ $1.underWay.values.reduce(0, +) }
-        let size = files.values.reduce(finishedBytes) { $0 &+ $1.figures.size }
-        var text =
-            "\(finishedCount) of \(finishedCount + files.count) files: \(ReadableQuantity.size(stored)) stored, "
-            + "\(ReadableQuantity.size(underWay)) on the way"
-        guard let rate = rate(at: now), rate > 0 else { return text }
-        text += ", \(ReadableQuantity.size(UInt64(rate)))/s"
-        let left = size > stored &+ underWay ? size - stored - underWay : 0
-        guard !files.values.contains(where: \.figures.isGrowing) else { return text }
-        return text + ", \(ReadableQuantity.time(Double(left) / rate)) left"
+    private func totals(at now: ContinuousClock.Instant) -> BoardTotals {
+        var totals = ended
+        for file in files.values { totals.add(file.figures, sent: file.sentBytes) }
+        totals.rate = rate(at: now)
+        return totals
     }
 
     private mutating func sample(at now: ContinuousClock.Instant) {
-        let sent = files.values.reduce(finishedSent) { $0 &+ $1.figures.bytesSent }
+        let sent = files.values.reduce(endedSent) { $0 &+ $1.figures.bytesSent }
         if let last = samples.last, now - last.at < .milliseconds(200) { return }
         samples.append((now, sent))
         // Remove samples that are older than the span, except the newest of them: it is the start of the measurement.
@@ -131,11 +140,4 @@ struct ProgressBoard {
         return String(repeating: "#", count: full) + String(repeating: "=", count: half)
             + String(repeating: "-", count: max(barColumns - full - half, 0))
     }
-
-    /// Shortens a key at its start, because the end of a key usually distinguishes files better than the start.
-    private static func shortened(_ key: String, to columns: Int) -> String {
-        key.count <= columns ? key : "…" + key.suffix(columns - 1)
-    }
-
-    private static func cut(_ line: String, _ columns: Int) -> String { String(line.prefix(max(columns - 1, 20))) }
 }

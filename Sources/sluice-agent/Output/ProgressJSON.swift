@@ -34,9 +34,9 @@ final class ProgressJSON: Sendable {
     /// Prints the summary.
     func conclude(_ summary: RunSummary) {
         var line: [String: Any] = [
-            "event": "summary", "files": summary.files, "failed": summary.failures.count,
-            "bytes": summary.bytes, "bytes_kept": summary.bytesKept, "bytes_sent": summary.bytesSent,
-            "bytes_resumed": summary.bytesResumed, "wire_bytes": summary.wireBytes,
+            "event": "summary", "files": summary.files, "failed": summary.failedCount,
+            "stopped": summary.stoppedCount, "bytes": summary.bytes, "bytes_kept": summary.bytesKept,
+            "bytes_sent": summary.bytesSent, "bytes_resumed": summary.bytesResumed, "wire_bytes": summary.wireBytes,
             "unfinished": summary.unfinished.total, "unchanged": summary.unchanged,
             "seconds": (summary.seconds * 1_000).rounded() / 1_000,
         ]

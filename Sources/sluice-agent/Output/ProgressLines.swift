@@ -1,4 +1,5 @@
 package import AgentKit
+package import CommandSupport
 import Foundation
 import Synchronization
 import TransferCommon
@@ -29,8 +30,8 @@ package final class ProgressLines: Sendable {
 
     private struct State {
         var board = ProgressBoard()
-        /// Number of lines of the progress board that are on the terminal now.
-        var drawnLines = 0
+        /// Widths of the lines of the progress board that are on the terminal now.
+        var drawnColumns: [Int] = []
         var drawnAt: ContinuousClock.Instant?
         var ending = RunEnding()
     }
@@ -62,27 +63,27 @@ package final class ProgressLines: Sendable {
 
     private let style: Style
     private let json: ProgressJSON
-    private let columns: @Sendable () -> Int
+    private let terminal: @Sendable () -> TerminalSize
     private let reader: @Sendable () -> Reader
     private let notices: @Sendable (String) -> Void
     private let output: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - columns: current width of the terminal.
+    ///   - terminal: the present size of the terminal.
     ///   - reader: whether the reader of the output keeps up.
     ///   - notices: called with a sentence that is no result, if the output is not a terminal.
     ///   - output: called with text, including line feeds. Control characters of foreign text are visible in it; only
-    ///     the progress board contains those that move the cursor.
+    ///     the progress board contains those that move the cursor and keep the terminal from breaking lines.
     package init(
-        style: Style, columns: @escaping @Sendable () -> Int = { 80 },
+        style: Style, terminal: @escaping @Sendable () -> TerminalSize = { .usual },
         reader: @escaping @Sendable () -> Reader = { .idle },
         notices: @escaping @Sendable (String) -> Void = { _ in },
         output: @escaping @Sendable (String) -> Void
     ) {
         self.style = style
         self.json = ProgressJSON(reader: reader, notices: notices, output: output)
-        self.columns = columns
+        self.terminal = terminal
         self.reader = reader
         self.notices = notices
         self.output = output
@@ -102,8 +103,12 @@ package final class ProgressLines: Sendable {
     package func conclude(_ summary: RunSummary) {
         switch style {
         case .json: json.conclude(summary)
-        case .text:
-            for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
+        case .text(let isTerminal, _):
+            let size = terminal()
+            let width = isTerminal ? size.columns : nil
+            for line in state.withLock({ Self.erased(&$0, size) }) + Self.conclusion(of: summary, width: width) {
+                output(line)
+            }
         case .quiet:
             // Print these lines even if only failures are printed: otherwise the output would not explain the exit
             // code.
@@ -142,9 +147,10 @@ package final class ProgressLines: Sendable {
             guard isTerminal else { return texts + (reader == .behind ? [] : Self.sums(&state, now: now)) }
             let isDue = state.drawnAt.map { now - $0 >= Self.drawInterval } ?? true
             // While text waits for the terminal, draw no board: a stopped terminal would collect outdated boards.
-            guard reader == .idle else { return texts.isEmpty ? [] : Self.erased(&state) + texts }
             guard isDue || !texts.isEmpty else { return [] }
-            return Self.erased(&state) + texts + Self.drawn(&state, columns: columns(), now: now)
+            let size = terminal()
+            guard reader == .idle else { return texts.isEmpty ? [] : Self.erased(&state, size) + texts }
+            return Self.erased(&state, size) + texts + Self.drawn(&state, size, now: now)
         }
         for line in lines { output(line) }
         if case .awaitingGateway(let sentence) = event, !isTerminal { notices(sentence) }
@@ -158,16 +164,27 @@ package final class ProgressLines: Sendable {
         return [line(state.board.sums(at: now))]
     }
 
-    private static func erased(_ state: inout State) -> [String] {
-        defer { state.drawnLines = 0 }
-        return state.drawnLines > 0 ? ["\u{1B}[\(state.drawnLines)A\r\u{1B}[J"] : []
+    /// Moves the cursor to the start of the board and erases the board. A terminal that has become narrower has broken
+    /// its lines, so each takes as many rows as its width needs now.
+    ///
+    /// Erases the first row apart from the others: tmux copies the whole screen into its history when a program erases
+    /// everything from the top row on, and would do so for each draw.
+    private static func erased(_ state: inout State, _ terminal: TerminalSize) -> [String] {
+        let rows = state.drawnColumns.reduce(0) { $0 + max(($1 + terminal.columns - 1) / terminal.columns, 1) }
+        state.drawnColumns = []
+        guard rows > 0 else { return [] }
+        return ["\u{1B}[\(rows)A\r\u{1B}[K" + (rows > 1 ? "\u{1B}[B\u{1B}[J\u{1B}[A" : "")]
     }
 
-    private static func drawn(_ state: inout State, columns: Int, now: ContinuousClock.Instant) -> [String] {
-        let lines = state.board.lines(columns: columns, at: now)
-        state.drawnLines = lines.count
+    private static func drawn(
+        _ state: inout State, _ terminal: TerminalSize, now: ContinuousClock.Instant
+    ) -> [String] {
+        let lines = state.board.lines(on: terminal, at: now)
+        state.drawnColumns = lines.map { DisplayWidth.columns(of: $0) }
         state.drawnAt = now
-        return lines.map(line)
+        // The terminal must not break a line that it takes for wider than we do, or after it was made narrower: the
+        // board would then have more rows than are erased. Each line allows breaking again.
+        return lines.map { "\u{1B}[?7l\($0.withVisibleControls)\u{1B}[?7h\n" }
     }
 
     /// The text as one line. Makes control characters visible, because keys, paths and messages are foreign text.
@@ -181,23 +198,10 @@ package final class ProgressLines: Sendable {
         output(Self.line("\(key): \(Self.sentence(.failed(failure), path: path, figures))"))
     }
 
-    private static func conclusion(of summary: RunSummary) -> [String] {
-        var lines: [String] = []
-        // List the failures again, except those that only say that the user has stopped the run.
-        if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
-            lines += ["", "Not stored:"]
-            let ended = summary.failures.filter { $0.failure == summary.ending }
-            let listed = summary.failures.filter { $0.failure != summary.ending } + ended.prefix(1)
-            let paths = listed.map(\.path.withVisibleControls)
-            let width = min(paths.map(\.count).max() ?? 0, 60)
-            for (path, failure) in zip(paths, listed) {
-                let padding = String(repeating: " ", count: max(width - path.count, 0))
-                lines.append("  \(path)\(padding)  \(failure.failure.sentence(failure.step))")
-            }
-            if ended.count > 1 { lines.append("  \(others(ended.count - 1))") }
-            lines.append("")
-        }
-        if summary.files > summary.failures.count || summary.bytesSent > 0 {
+    /// - Parameter width: columns of the terminal; `nil` if the output is none.
+    private static func conclusion(of summary: RunSummary, width: Int?) -> [String] {
+        var lines = notStored(summary, width: width)
+        if summary.files > summary.failures.count || summary.bytesSent > 0 || summary.bytesKept > 0 {
             lines.append(totals(of: summary))
         }
         if let sentence = summary.specialFiles.sentence { lines.append(sentence) }
@@ -208,11 +212,37 @@ package final class ProgressLines: Sendable {
             )
         }
         if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence(summary.ending, summary.step)) }
-        return (lines + summary.unfinished.lines).map(line)
+        lines += summary.unfinished.lines
+        guard let width else { return lines.map(line) }
+        return lines.flatMap { text in
+            text.isEmpty ? [line("")] : WrappedText.lines(text.withVisibleControls, width: width).map(line)
+        }
+    }
+
+    /// Lists the failures again. A file that the user has stopped is no failure.
+    private static func notStored(_ summary: RunSummary, width: Int?) -> [String] {
+        let failures = summary.failures.filter { $0.failure.kind != .stopped }
+        guard summary.files > 1, !failures.isEmpty else { return [] }
+        let ended = failures.filter { $0.failure == summary.ending }
+        let listed = failures.filter { $0.failure != summary.ending } + ended.prefix(1)
+        let paths = listed.map { failure in
+            let path = failure.path.withVisibleControls
+            return width.map { DisplayWidth.shortened(path, to: max($0 / 3, 12)) } ?? path
+        }
+        let pathColumns = min(paths.map { DisplayWidth.columns(of: $0) }.max() ?? 0, 60)
+        var lines = ["", "Not stored:"]
+        for (path, failure) in zip(paths, listed) {
+            let sentence = failure.failure.sentence(failure.step).withVisibleControls
+            let text = "  \(DisplayWidth.padded(path, to: pathColumns))  \(sentence)"
+            lines += width.map { WrappedText.lines(text, width: $0, indent: pathColumns + 4) } ?? [text]
+        }
+        if ended.count > 1 { lines.append("  \(others(ended.count - 1))") }
+        return lines + [""]
     }
 
     private static func totals(of summary: RunSummary) -> String {
-        var text = "\(counted(summary.files, "file")), \(summary.failures.count) failed"
+        var text = "\(counted(summary.files, "file")), \(summary.failedCount) failed"
+        if summary.stoppedCount > 0 { text += ", \(summary.stoppedCount) stopped" }
         if summary.unchanged > 0 { text += ", \(summary.unchanged) unchanged" }
         text += "; \(size(summary.bytes)) stored"
         if summary.bytesKept > 0 { text += " and \(size(summary.bytesKept)) of unfinished files" }

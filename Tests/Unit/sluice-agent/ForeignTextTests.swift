@@ -1,4 +1,5 @@
 import AgentKit
+import CommandSupport
 import Foundation
 import Synchronization
 import Testing
@@ -17,7 +18,8 @@ import sluice_agent
     private static func output(_ style: ProgressLines.Style, _ print: (ProgressLines) throws -> Void) rethrows -> String
     {
         let text = Mutex("")
-        try print(ProgressLines(style: style, columns: { 200 }) { piece in text.withLock { $0 += piece } })
+        let size = TerminalSize(columns: 200, rows: 24)
+        try print(ProgressLines(style: style, terminal: { size }) { piece in text.withLock { $0 += piece } })
         return text.withLock { $0 }
     }
 
@@ -45,10 +47,11 @@ import sluice_agent
         #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || !["\u{1B}", "\u{9B}", "\u{202E}"].contains($0) })
     }
 
-    /// The replaced sequences move the cursor up and erase the old board. No other control sequence may appear.
+    /// The replaced sequences move the cursor up, erase the old board, and keep lines from breaking. No other control
+    /// sequence may appear.
     @Test func boardShowsControls() throws {
         let text = try Self.output(.text(isTerminal: true, isVerbose: true)) { try Self.printAll($0) }
-        let rest = text.replacing(/\u{1B}\[\d+A\r\u{1B}\[J/, with: "")
+        let rest = text.replacing(/\u{1B}\[\d+A\r\u{1B}\[K(\u{1B}\[B\u{1B}\[J\u{1B}\[A)?|\u{1B}\[\?7[lh]/, with: "")
         #expect(rest.contains(Self.visible))
         #expect(rest.unicodeScalars.allSatisfy { $0 == "\n" || $0.properties.generalCategory != .control }, "\(rest)")
         #expect(!rest.split(separator: "\n").contains { $0.hasPrefix("forged") })

@@ -1,4 +1,5 @@
 import AgentKit
+import CommandSupport
 import Synchronization
 import Testing
 import TransferCommon
@@ -10,14 +11,22 @@ import sluice_agent
 @Suite struct ProgressTextTests {
     private final class Screen: Sendable {
         private let text = Mutex("")
-        var all: String { text.withLock { $0 } }
+        /// What was written, without the sequences that keep lines from breaking.
+        var all: String { raw.replacing(/\u{1B}\[\?7[lh]/, with: "") }
+        var raw: String { text.withLock { $0 } }
         func write(_ piece: String) { text.withLock { $0 += piece } }
 
-        let reader = Mutex(ProgressLines.Reader.idle)
+        /// Erases a board of so many rows.
+        static func erasing(_ rows: Int) -> String {
+            "\u{1B}[\(rows)A\r\u{1B}[K" + (rows > 1 ? "\u{1B}[B\u{1B}[J\u{1B}[A" : "")
+        }
 
-        func lines(isTerminal: Bool, isVerbose: Bool = false, columns: Int = 80) -> ProgressLines {
+        let reader = Mutex(ProgressLines.Reader.idle)
+        let size = Mutex(TerminalSize.usual)
+
+        func lines(isTerminal: Bool, isVerbose: Bool = false) -> ProgressLines {
             ProgressLines(
-                style: .text(isTerminal: isTerminal, isVerbose: isVerbose), columns: { columns },
+                style: .text(isTerminal: isTerminal, isVerbose: isVerbose), terminal: { self.size.withLock { $0 } },
                 reader: { self.reader.withLock { $0 } }
             ) { self.write($0) }
         }
@@ -70,13 +79,65 @@ import sluice_agent
         #expect(screen.all.contains("0 of 2 files: 750 B stored"), "\(screen.all)")
     }
 
-    @Test(arguments: [30, 80, 200])
-    func noLineIsWiderThanTheTerminal(columns: Int) {
+    @Test(arguments: [2, 10, 20, 30, 80, 200])
+    func noLineOfTheBoardIsWiderThanTheTerminal(columns: Int) {
         let screen = Screen()
-        let lines = screen.lines(isTerminal: true, columns: columns)
-        lines.observe(.file(key: String(repeating: "long/", count: 60) + "end", Self.figures(10)))
-        let widths = screen.all.split(separator: "\n").map(\.count)
-        #expect(widths.allSatisfy { $0 < columns }, "\(widths)")
+        screen.size.withLock { $0 = TerminalSize(columns: columns, rows: 24) }
+        let lines = screen.lines(isTerminal: true)
+        for end in ["end", "\u{6F22}", "\u{1F1E9}\u{1F1EA}"] {
+            lines.observe(.file(key: String(repeating: "long/", count: 60) + end, Self.figures(10)))
+        }
+        let board = screen.all.split(separator: "\u{1B}[J\u{1B}[A").last ?? ""
+        let widths = board.split(separator: "\n").map { DisplayWidth.columns(of: $0) }
+        #expect(!widths.isEmpty && widths.allSatisfy { $0 < columns }, "\(widths)")
+    }
+
+    /// A narrower terminal has broken the lines of the board, and each takes several rows.
+    @Test func boardIsErasedAsAWholeAfterAResize() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        let key = String(repeating: "k", count: 60)
+        lines.observe(.file(key: key, Self.figures(250)))
+        // 79 columns for the file, and 42 for the totals.
+        #expect(screen.all.split(separator: "\n").map(\.count) == [79, 42], "\(screen.all)")
+        let board = screen.raw
+        screen.size.withLock { $0 = TerminalSize(columns: 40, rows: 24) }
+        lines.observe(.note(key: "k", "drawn again"))
+        #expect(screen.raw.dropFirst(board.count).hasPrefix(Screen.erasing(4)), "\(screen.raw)")
+    }
+
+    @Test(arguments: [(24, 6), (8, 6), (5, 3), (2, 0), (1, 0)])
+    func boardIsLowerThanTheTerminal(rows: Int, files: Int) {
+        let screen = Screen()
+        screen.size.withLock { $0 = TerminalSize(columns: 80, rows: rows) }
+        let lines = screen.lines(isTerminal: true)
+        for number in 0..<9 { lines.observe(.file(key: "key \(number)", Self.figures(10))) }
+        lines.observe(.note(key: "key 0", "drawn again"))
+        let board = screen.all.split(separator: "drawn again\n").last?.split(separator: "\n") ?? []
+        #expect(board.count == files + 1, "\(board)")
+        #expect(board.last?.hasPrefix("0 of 9 files: ") == true)
+    }
+
+    @Test func eachLineOfTheBoardAllowsBreakingAgain() {
+        let screen = Screen()
+        screen.lines(isTerminal: true).observe(.file(key: "k", Self.figures(250)))
+        let lines = screen.raw.split(separator: "\n")
+        #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("\u{1B}[?7l") && $0.hasSuffix("\u{1B}[?7h") })
+    }
+
+    /// The totals count what the store has, also of files that it had before, and tell failed files from stopped ones.
+    @Test func totalsCountFilesByTheirOutcome() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        let receipt = UploadReceipt(size: 2_048, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")
+        lines.observe(.file(key: "active", Self.figures(0)))
+        for (key, wasThere) in [("a", false), ("b", true)] {
+            lines.observe(.finished(path: key, key: key, .stored(receipt, wasThere: wasThere), Self.figures(0)))
+        }
+        #expect(screen.all.contains("2 of 3 files: 4.0 KiB stored, 0 B on the way"), "\(screen.all)")
+        lines.observe(.finished(path: "c", key: "c", .failed(UploadFailure(.missing)), Self.figures(0)))
+        lines.observe(.finished(path: "d", key: "d", .failed(UploadFailure(.stopped)), Self.figures(1_024)))
+        #expect(screen.all.contains("2 of 5 files, 1 failed, 1 stopped: 5.0 KiB stored"), "\(screen.all)")
     }
 
     @Test func verbosePrintsStoredParts() throws {
@@ -114,7 +175,36 @@ import sluice_agent
         figures.isResumable = isResumable
         summary.add(.failed(UploadFailure(kind)), figures, path: "p", key: "k")
         screen.lines(isTerminal: false).conclude(summary)
-        #expect(screen.all.contains("1 file, 1 failed; \(totals)"), "\(screen.all)")
+        let count = kind == .stopped ? "0 failed, 1 stopped" : "1 failed"
+        #expect(screen.all.contains("1 file, \(count); \(totals)"), "\(screen.all)")
+    }
+
+    /// The user has stopped these files. That is no failure, for people and for programs.
+    @Test func stoppedIsNotFailed() {
+        var summary = RunSummary()
+        summary.files = 3
+        let kinds = [UploadFailure.Kind.stopped, .stopped, .missing]
+        summary.failures = kinds.map { .init(path: "/d/\($0)", key: "k", failure: UploadFailure($0)) }
+        let (screen, json) = (Screen(), Screen())
+        screen.lines(isTerminal: false).conclude(summary)
+        #expect(screen.all.contains("\nNot stored:\n  /d/missing  there is no such file"), "\(screen.all)")
+        #expect(!screen.all.contains("/d/stopped"))
+        json.json().conclude(summary)
+        #expect(json.all.contains("\"failed\":1,") && json.all.contains("\"stopped\":2,"), "\(json.all)")
+    }
+
+    @Test func conclusionFitsTheTerminal() {
+        let screen = Screen()
+        screen.size.withLock { $0 = TerminalSize(columns: 40, rows: 24) }
+        var summary = RunSummary()
+        summary.files = 2
+        let path = "/d/" + String(repeating: "\u{6F22}", count: 30)
+        summary.failures = [.init(path: path, key: "k", failure: UploadFailure(.missing))]
+        summary.unfinished.resumable = 1
+        screen.lines(isTerminal: true).conclude(summary)
+        let widths = screen.all.split(separator: "\n").map { DisplayWidth.columns(of: $0) }
+        #expect(widths.allSatisfy { $0 <= 40 }, "\(screen.all)")
+        #expect(screen.all.contains("\n  /d/\u{6F22}\u{2026}"), "\(screen.all)")
     }
 
     @Test(arguments: [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (10_000, "2 h"), (1e9, "11574 d")])
@@ -182,10 +272,10 @@ import sluice_agent
         lines.observe(.file(key: "k", Self.figures(300)))
         #expect(screen.all == board)
         lines.observe(.note(key: "k", "a result"))
-        #expect(screen.all == board + "\u{1B}[2A\r\u{1B}[Jk: a result\n")
+        #expect(screen.all == board + Screen.erasing(2) + "k: a result\n")
         screen.reader.withLock { $0 = .idle }
         lines.observe(.note(key: "k", "drawn again"))
-        #expect(screen.all.hasPrefix(board + "\u{1B}[2A\r\u{1B}[Jk: a result\nk: drawn again\nk  [#######"))
+        #expect(screen.all.hasPrefix(board + Screen.erasing(2) + "k: a result\nk: drawn again\nk  [#######"))
     }
 
     @Test(arguments: [true, false]) func slowReaderGetsResultsOnly(isJSON: Bool) throws {
