@@ -52,11 +52,41 @@ struct JournalTransaction {
             try execute(
                 sql: "INSERT OR REPLACE INTO site (id, store, device, prefix) VALUES (0, ?, ?, ?)",
                 arguments: [Data(site.store.bytes), site.device, site.prefix])
+        case .proved(let key, let proof):
+            try keep(proof, ofKey: key)
         case .doubted(let key):
             try doubt(key)
         case .receipt(let receipt):
             try SignedReceipts.keep(receipt, database)
         }
+    }
+
+    /// Keeps the proof of an object that a gateway has found to be a file. A proof of the same content in the same
+    /// place stays as it is. A new proof names the session that wrote the object only if the journal's earlier proof of
+    /// the key names it, too: only then is it known to be this agent's session.
+    private func keep(_ proof: UploadReceipt, ofKey key: String) throws {
+        guard let site = proof.site, let stamp = proof.stamp, let root = proof.root else { return }
+        let place: StatementArguments = [key, Data(site.store.bytes), site.wholeKey(key)]
+        let content: StatementArguments = [
+            Int64(bitPattern: proof.size), Int64(bitPattern: proof.partBytes), Data(root.bytes),
+        ]
+        let isKnown = try Bool.fetchOne(
+            database,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM receipts WHERE key = ? AND store = ? AND whole_key = ?
+                    AND size = ? AND part_bytes = ? AND root = ?)
+                """, arguments: place + content)
+        if isKnown == true { return }
+        try execute(
+            sql: """
+                INSERT OR REPLACE INTO receipts (key, store, whole_key, size, part_bytes, root, path, evidence, etag,
+                    version, finished, stamp_counts, \(Self.stampColumns(size: "file_size")), session)
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+                    coalesce((SELECT session FROM receipts WHERE key = ?1 AND session = ?19), x'')
+                """,
+            arguments: place + content + [
+                "\(proof.evidence)", proof.etag, proof.version, nowMilliseconds, proof.stampCounts,
+            ] + Self.arguments(of: stamp) + [Data(proof.session?.bytes ?? [])])
     }
 
     /// Records that the stamp of the file that was stored under a key no longer shows what the key holds.

@@ -44,7 +44,7 @@ final class JournalWriter: Sendable {
             switch write {
             case .began(let id, _), .finished(let id, _): state.queuedSubjects[id] = state.subjects[id]
             case .token, .stored, .unstored, .restamped, .lost, .fruitless, .dropping, .mayStillAppear, .site,
-                .doubted, .receipt:
+                .proved, .doubted, .receipt:
                 break
             }
         }

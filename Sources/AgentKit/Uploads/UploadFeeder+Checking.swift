@@ -98,6 +98,7 @@ extension UploadFeeder {
     ) -> ProofRequest {
         var request = ProofRequest(id: id, key: key, stamp: seen.stamp, readsBack: options.readsBack)
         request.partBytes = options.partBytes
+        request.stampCounts = seen.stampCounts
         guard let proof, proof.size == seen.stamp.size, proof.partBytes > 0 else { return request }
         if request.partBytes == nil { request.partBytes = proof.partBytes }
         if options.trustsStamp, request.partBytes == proof.partBytes, FileCheck.isStampOf(proof, seen) {

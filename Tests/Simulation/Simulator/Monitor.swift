@@ -286,7 +286,7 @@ final class Monitor {
             wanted[agent]?.subtract(parts)
         case .began(let id, _), .lost(let id, _), .finished(let id, _):
             known[agent] = known[agent]?.filter { $0.upload != id }
-        case .token, .restamped, .fruitless, .dropping, .mayStillAppear, .site, .doubted, .receipt:
+        case .token, .restamped, .fruitless, .dropping, .mayStillAppear, .site, .proved, .doubted, .receipt:
             break
         }
     }

@@ -75,6 +75,58 @@ struct JournalTests {
         }
     }
 
+    /// A lost session of a later run must get the part size that the user has chosen for the push.
+    @Test(arguments: [nil, 1 << 20, .max] as [UInt64?])
+    func chosenPartSizeIsKept(wish: UInt64?) async throws {
+        try await withJournal { journal, reopen in
+            var subject = Self.subject
+            subject.partBytesWish = wish
+            try journal.apply([.began(Self.id, Self.session())], nowMilliseconds: 1) { _ in subject }
+            #expect(try reopen().upload(Self.id)?.partBytesWish == wish)
+        }
+    }
+
+    private static func proof(_ session: SessionID?, size: UInt64 = 100) -> UploadReceipt {
+        var proof = UploadReceipt(
+            size: size, partBytes: 50, root: SHA256Digest(bytes: [UInt8](repeating: 3, count: 32)), evidence: .none,
+            etag: "\"e\"", version: "v", session: session, stamp: stamp(size: size))
+        proof.site = DeviceSite(store: .zero, device: "cam", prefix: "cam/")
+        proof.stampCounts = true
+        return proof
+    }
+
+    /// After a lost journal, `check --remote` gives the journal a proof, so that `check` knows the file.
+    @Test func whatAGatewayHasProvedIsAProof() async throws {
+        try await withJournal { journal, reopen in
+            let writer = SessionID(high: 1, low: 1)
+            try apply([.proved(key: "file", Self.proof(writer))], to: journal)
+            let record = try reopen().record(ofKey: "file")
+            let proof = try #require(record.proof)
+            #expect(record.hasReceipt && record.unfinished == nil)
+            #expect(proof.size == 100 && proof.partBytes == 50 && proof.root == Self.proof(nil).root)
+            #expect(proof.stamp == Self.stamp() && proof.stampCounts)
+            #expect(proof.wholeKey == "cam/file" && proof.store == .zero)
+            #expect(proof.session == nil, "the journal does not know that the session was this agent's")
+        }
+    }
+
+    /// The session of a proof lets a file that grew replace its own object, so a check must not remove it.
+    @Test func aProofOfTheSameContentStays() async throws {
+        try await withJournal { journal, _ in
+            let own = SessionID(high: 2, low: 2)
+            try apply(
+                [.began(Self.id, Self.session()), .finished(Self.id, .stored(Self.proof(own), wasThere: false))],
+                to: journal)
+            try apply([.proved(key: "file", Self.proof(nil))], to: journal)
+            #expect(try journal.record(ofKey: "file").proof?.session == own)
+            try apply([.proved(key: "file", Self.proof(own, size: 101))], to: journal)
+            #expect(try journal.record(ofKey: "file").proof?.session == own, "the same session wrote this object, too")
+            try apply([.proved(key: "file", Self.proof(SessionID(high: 3, low: 3), size: 102))], to: journal)
+            #expect(try journal.record(ofKey: "file").proof?.session == nil)
+            #expect(try journal.record(ofKey: "file").proof?.size == 102)
+        }
+    }
+
     @Test func partToResendIsNotStored() async throws {
         try await withJournal { journal, _ in
             let entry = try Self.entry(1)

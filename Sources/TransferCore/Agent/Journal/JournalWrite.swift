@@ -21,6 +21,8 @@ package enum JournalWrite: Hashable, Sendable {
     case finished(UploadID, UploadOutcome)
     /// A gateway names another store, device name or key prefix for this device than the journal has.
     case site(DeviceSite)
+    /// A gateway has shown, as the answer to a user's question, that the key holds exactly this file.
+    case proved(key: String, UploadReceipt)
     /// A gateway says that the key holds no object, or another: the next push must not skip the file by its stamp.
     case doubted(key: String)
     /// A receipt that a gateway has signed after the upload had ended, or as the answer to a user's question.

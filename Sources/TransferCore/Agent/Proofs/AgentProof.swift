@@ -20,6 +20,8 @@ import WireProtocol
 /// - PROVE asks about exactly the version of the file that the request names: the digest is of the file with that
 ///   stamp.
 /// - A receipt that is kept is durable in the journal before the outcome is reported.
+/// - If a user has asked, and the object is the file, the journal gets a proof of it. So `check` without a gateway and
+///   the next push know the file, also after the journal was lost.
 /// - PROVE can be repeated without harm: it costs the gateway at most one look-up, or a read of the object if the user
 ///   allows it.
 struct AgentProof: Hashable {
@@ -46,6 +48,10 @@ struct AgentProof: Hashable {
     private(set) var phase: Phase
     private var partBytes: UInt64?
     private var root: SHA256Digest?
+    /// Whether the file had the stamp of the request after it was read; false also if only its times have changed.
+    private var hasSameStamp = true
+    /// The proof of the file that the gateway has found to be stored.
+    private var proof: UploadReceipt?
     /// How many attempts a gateway has answered with an error code.
     private var failures = 0
     /// The upload that begins when the proof has ended, because the key does not hold the file.
@@ -159,6 +165,7 @@ struct AgentProof: Hashable {
         switch reading {
         case .computed(.root(let digest), let later) where request.stamp.difference(whileReading: later) != .changed:
             root = digest
+            hasSameStamp = later == request.stamp
             phase = .waiting(until: context.now)
         case .computed:
             end(.failed(.changedWhileRead), &context)
@@ -197,6 +204,7 @@ struct AgentProof: Hashable {
             }
             let receipt = context.receipt(
                 signature, of: object, key: request.key, for: request.id, on: connection)
+            proof = proof(by: object, at: context.connections[connection]?.welcome?.site)
             end(.proven(receipt), &context)
         }
     }
@@ -209,6 +217,18 @@ struct AgentProof: Hashable {
             return object.size <= partBytes && context.cryptography.rootDigest(of: [there]) == root
         case .compositeMD5, .none: return false
         }
+    }
+
+    /// The proof for the journal. It names the session that wrote the object, if the store tells it; the journal
+    /// decides whether that session was the agent's own.
+    private func proof(by object: ProvenObject, at site: DeviceSite?) -> UploadReceipt? {
+        guard let site, let root, let partBytes else { return nil }
+        var proof = UploadReceipt(
+            size: object.size, partBytes: partBytes, root: root, evidence: .root(root), etag: object.etag,
+            version: object.version, session: object.session, stamp: request.stamp)
+        proof.site = site
+        proof.stampCounts = request.stampCounts && hasSameStamp
+        return proof
     }
 
     private mutating func refused(_ refusal: GatewayRefusal, _ context: inout AgentContext) {
@@ -273,6 +293,7 @@ struct AgentProof: Hashable {
         switch purpose {
         case .question:
             if outcome.isOtherThanFile { context.journal(.doubted(key: request.key)) }
+            if case .proven = outcome, let proof { context.journal(.proved(key: request.key, proof)) }
             context.actions.append(.answered(request.id, outcome))
         case .receipt(var receipt, let wasThere, let progress, let upload):
             if let upload, outcome.isOtherThanFile {

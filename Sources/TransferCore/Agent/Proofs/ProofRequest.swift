@@ -14,6 +14,8 @@ package struct ProofRequest: Hashable, Sendable {
     package var root: SHA256Digest?
     /// Whether the gateway may read the object back if nothing else shows its content.
     package var readsBack: Bool
+    /// Whether the stamp distinguishes the file from every later version, because it was old enough when found.
+    package var stampCounts = false
 
     package init(
         id: UploadID, key: String, stamp: FileStamp, partBytes: UInt64? = nil, root: SHA256Digest? = nil,

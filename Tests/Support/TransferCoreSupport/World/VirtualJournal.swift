@@ -97,6 +97,11 @@ package final class VirtualJournal {
             rows[id]?.isDropping = false
             rows[id]?.fruitless = 0
         case .site(let site): self.site = site
+        case .proved(let key, let receipt):
+            // As in the real journal, a proof of the same content stays as it is.
+            for id in rows.keys where rows[id]?.key == key && rows[id]?.proof?.root != receipt.root {
+                rows[id]?.proof = receipt.proof(ofKey: key)
+            }
         case .doubted(let key): for id in rows.keys where rows[id]?.key == key { rows[id]?.proof?.stampCounts = false }
         case .receipt(let receipt): receipts.append(receipt)
         }

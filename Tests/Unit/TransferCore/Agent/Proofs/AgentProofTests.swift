@@ -135,6 +135,16 @@ import WireProtocol
             // If the key holds no object or another one, the next push must not skip the file because of its stamp.
             let isDoubted = actions.contains { if case .journal(_, .doubted(key: "file")) = $0 { true } else { false } }
             #expect(isDoubted == (outcome == .absent || outcome == .different(size: 9)))
+            // If the object is the file, the journal gets a proof, so that `check` knows it without a gateway.
+            let proofs = actions.compactMap { action -> UploadReceipt? in
+                if case .journal(_, .proved(key: "file", let proof)) = action { proof } else { nil }
+            }
+            #expect(proofs.count == (outcome == .proven(.missing) ? 1 : 0))
+            for proof in proofs {
+                #expect(proof.size == Self.size && proof.root == Self.root && proof.partBytes == 1_000)
+                #expect(proof.stamp == AgentDriver.stamp(size: Self.size) && proof.site == AgentDriver.welcome(0).site)
+                #expect(!proof.stampCounts, "the request does not say that the stamp counts")
+            }
         }
     }
 
