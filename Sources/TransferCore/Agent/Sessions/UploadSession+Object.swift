@@ -11,6 +11,12 @@ extension UploadSession {
         return ObjectComparison(of: file, with: exists)
     }
 
+    /// Whether the session of this upload, or its session of an earlier run, wrote the object.
+    func wrote(_ exists: SessionExists) -> Bool {
+        guard let writer = exists.session else { return false }
+        return writer == id || writer == earlier?.session
+    }
+
     /// Whether the stamp of the file that was read differs from the stamps of all later versions. False if an earlier
     /// run read parts of the file, because that run may have read them too soon after a change.
     var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }

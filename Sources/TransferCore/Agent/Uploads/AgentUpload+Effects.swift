@@ -37,7 +37,8 @@ extension AgentUpload {
             transfer.apply(.found(bytes: exists.size))
             let root = evidence.root(context.cryptography)
             let receipt = UploadReceipt(of: exists, by: exchange.session, evidence, root: root, at: exchange.site)
-            end(.stored(receipt, wasThere: true), &context)
+            // If this upload wrote the object and only the answer was lost, the upload has stored it.
+            end(.stored(receipt, wasThere: !exchange.session.wrote(exists)), &context)
         case .unchanged(let proof):
             transfer.apply(.found(bytes: proof.size))
             let receipt = UploadReceipt(ofUnchanged: proof, by: request, at: exchange.site)

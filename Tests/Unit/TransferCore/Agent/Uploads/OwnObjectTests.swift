@@ -32,6 +32,24 @@ import WireProtocol
         #expect(receipt.session == nil, "one that another device wrote does not become this agent's own")
     }
 
+    /// The answer to COMPLETE was lost, and the session was opened again: this upload has stored the object itself.
+    @Test func anObjectOfThisUploadIsStoredAndWasNotThere() {
+        var driver = Self.opening(policy: .verify)
+        let session = driver.session
+        driver.frame(AgentDriver.opened(session))
+        let evidence = ContentEvidence.root(ToyDigest.sha256([1]))
+        driver.frame(.sessionExists(Self.exists(size: 2_500, evidence: evidence, session: session)))
+        driver.change {
+            $0.evidenceComputed(.computed(evidence, stamp: AgentDriver.stamp), of: AgentDriver.upload, now: $1)
+        }
+        driver.commit()
+        guard case .stored(let receipt, wasThere: false)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(receipt.session == session)
+    }
+
     struct Growth: CustomStringConvertible {
         var name: String
         var change: @Sendable (inout StoredProof) -> Void = { _ in }
