@@ -28,6 +28,8 @@ package struct Journal: Sendable {
         package var trouble: String
         /// Whether the user wants a receipt that the gateway has signed.
         package var wantsReceipt: Bool
+        /// The part size that the user has chosen; `nil` if the gateway chooses.
+        package var partBytesWish: UInt64?
         /// How many attempts in a row sent data and brought no part of the upload into the store.
         package var fruitlessAttempts: Int
     }
@@ -40,15 +42,18 @@ package struct Journal: Sendable {
         package var key: String
         package var policy: ExistingKeyPolicy
         package var wantsReceipt: Bool
+        package var partBytesWish: UInt64?
 
         package init(
-            path: String, root: String = "", key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false
+            path: String, root: String = "", key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false,
+            partBytesWish: UInt64? = nil
         ) {
             self.path = path
             self.root = root
             self.key = key
             self.policy = policy
             self.wantsReceipt = wantsReceipt
+            self.partBytesWish = partBytesWish
         }
     }
 
@@ -326,6 +331,7 @@ package struct Journal: Sendable {
         let session: Data = try row.value("session")
         guard let session = SessionID(hexadecimal(session)) else { return nil }
         let token: Data = try row.value("token")
+        let wish = try row.unsigned("part_bytes_wish")
         let policy = ExistingKeyPolicy(rawValue: UInt8(clamping: try row.value("policy") as Int64)) ?? .verify
         let saved = SavedSession(
             session: session, token: Array(token), partBytes: try row.unsigned("part_bytes"),
@@ -335,7 +341,7 @@ package struct Journal: Sendable {
             id: UploadID(try row.value("id")), path: try row.value("path"), root: try row.value("root"),
             key: try row.value("key"), policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
             createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"),
-            wantsReceipt: try row.value("wants_receipt"),
+            wantsReceipt: try row.value("wants_receipt"), partBytesWish: wish > 0 ? wish : nil,
             fruitlessAttempts: Int(clamping: try row.value("fruitless") as Int64))
     }
 

@@ -12,6 +12,7 @@ enum JournalSchema {
         migrator.registerMigration("5") { database in try database.execute(sql: schema5) }
         migrator.registerMigration("6") { database in try database.execute(sql: schema6) }
         migrator.registerMigration("7") { database in try database.execute(sql: schema7) }
+        migrator.registerMigration("8") { database in try database.execute(sql: schema8) }
         return migrator
     }
 
@@ -108,13 +109,18 @@ enum JournalSchema {
     ///   of older schemas, which did not count.
     private static let schema7 = "ALTER TABLE uploads ADD COLUMN fruitless INTEGER NOT NULL DEFAULT 0"
 
+    /// Schema 8 adds:
+    /// - Columns of `uploads`: the part size that the user has chosen. It is 0 if the user has chosen none, and in rows of
+    ///   older schemas, where it is unknown.
+    private static let schema8 = "ALTER TABLE uploads ADD COLUMN part_bytes_wish INTEGER NOT NULL DEFAULT 0"
+
     /// Expected type of each column, by the names that SQLite's `typeof` returns.
     private static let kinds = [
         "uploads": [
             "integer": [
                 "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
                 "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
-                "wants_receipt", "fruitless",
+                "wants_receipt", "fruitless", "part_bytes_wish",
             ], "text": ["path", "root", "key", "trouble", "content_type", "metadata"],
             "blob": ["session", "token", "condition_session"],
         ],

@@ -106,9 +106,9 @@ struct JournalTransaction {
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes,
                     \(Self.stampColumns()), losses, created, condition, condition_session, content_type, metadata,
-                    wants_receipt, root, is_dropping, fruitless)
+                    wants_receipt, root, part_bytes_wish, is_dropping, fruitless)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                    ?22, (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1),
+                    ?22, ?23, (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1),
                     (SELECT coalesce(max(fruitless), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
@@ -117,6 +117,7 @@ struct JournalTransaction {
             ] + Self.arguments(of: saved.stamp) + [
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
                 saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt, subject.root,
+                Int64(bitPattern: subject.partBytesWish ?? 0),
             ])
         // The machine has waited until a withdrawn version of the key can no longer appear in the store, so its row is
         // not needed any more.

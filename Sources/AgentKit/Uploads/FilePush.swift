@@ -289,8 +289,9 @@ struct FilePush {
         if known == nil { last = UploadID(last.value + 1) }
         var request = UploadRequest(
             id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.seen.stamp,
-            policy: submission.configuration.policy, partBytesWish: submission.configuration.partBytesWish,
-            saved: known?.saved, wasStoredBefore: look.record.hasReceipt)
+            policy: submission.configuration.policy,
+            partBytesWish: submission.configuration.partBytesWish ?? known?.partBytesWish, saved: known?.saved,
+            wasStoredBefore: look.record.hasReceipt)
         request.metadata = submission.configuration.metadata
         request.proof = look.record.proof
         request.signedReceipt = look.record.signedReceipt

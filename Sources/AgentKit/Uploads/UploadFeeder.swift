@@ -91,8 +91,8 @@ package struct UploadFeeder {
         let stamp = FileStamp(device: 0, inode: 0, size: 0, modification: now, change: now)
         var request = UploadRequest(
             id: known?.id ?? next, purpose: .push, key: key, stamp: stamp,
-            policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
-            wasStoredBefore: false)
+            policy: configuration.policy, partBytesWish: configuration.partBytesWish ?? known?.partBytesWish,
+            saved: known?.saved, wasStoredBefore: false)
         request.isStream = true
         request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn

@@ -32,7 +32,8 @@ struct UploadSubmission {
                 request.id,
                 Journal.Subject(
                     path: Self.absolute(file.path), root: Self.absolute(file.root), key: request.key,
-                    policy: request.policy, wantsReceipt: request.wantsReceipt))
+                    policy: request.policy, wantsReceipt: request.wantsReceipt,
+                    partBytesWish: request.partBytesWish))
         }
         events.add(
             requests.map { .submitted($0.request.id, path: $0.file.path, key: $0.request.key, $0.request.purpose) })
@@ -63,7 +64,7 @@ struct UploadSubmission {
                 let file = abort ? nil : try await reopen(location)
                 var request = UploadRequest(
                     id: id, purpose: abort ? .abort : .resume, key: row.key, stamp: file?.stamp, policy: row.policy,
-                    partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
+                    partBytesWish: row.partBytesWish, saved: row.saved, wasStoredBefore: false)
                 request.proof = record.proof
                 request.withdrawn = record.withdrawn
                 request.fruitlessAttempts = row.fruitlessAttempts
