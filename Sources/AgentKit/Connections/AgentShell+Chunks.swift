@@ -55,7 +55,7 @@ extension AgentShell {
     }
 
     private func chunkFailed(_ chunk: Chunk, _ error: any Error) {
-        let failure = error as? UploadFailure ?? UploadFailure(.unreadable, "\(error)")
+        let failure = error as? UploadFailure ?? .cannotProcess(error)
         handle(.chunkFailed(chunk, failure))
     }
 }

@@ -132,6 +132,8 @@ private final class Ending: Sendable {
 
 extension UploadFailure {
     fileprivate static func cannotStart(_ name: String, _ number: Int32) -> UploadFailure {
-        UploadFailure(.unreadable, "the command \(name) cannot be started: \(systemMessage(number))")
+        UploadFailure(
+            .unreadable,
+            "the command \(name) cannot be started (\(systemMessage(number))); check its name and its permissions")
     }
 }

@@ -35,7 +35,7 @@ package struct PartReader: Sendable {
         } catch let failure as UploadFailure {
             return (.failed(failure), nil)
         } catch {
-            return (.failed(UploadFailure(.unreadable, "it cannot be hashed: \(error)")), nil)
+            return (.failed(.cannotProcess(error)), nil)
         }
     }
 
@@ -72,7 +72,7 @@ package struct PartReader: Sendable {
         } catch let failure as UploadFailure {
             return .failed(failure)
         } catch {
-            return .failed(UploadFailure(.unreadable, "it cannot be hashed: \(error)"))
+            return .failed(.cannotProcess(error))
         }
     }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 import NIOCore
 import SecureChannel
 import TransferCommon
@@ -55,7 +56,7 @@ package final class SourceFile: Sendable {
     package func stamp() throws(UploadFailure) -> FileStamp {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
-            throw UploadFailure(.unreadable, "it cannot be looked at: \(systemMessage(errno))")
+            throw UploadFailure(lookingAt: "", errno: errno)
         }
         return FileStamp(
             device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: UInt64(clamping: status.st_size),
@@ -86,7 +87,7 @@ package final class SourceFile: Sendable {
                     return 0
                 }
             }
-            guard problem == 0 else { throw UploadFailure(.unreadable, "it cannot be read: \(systemMessage(problem))") }
+            guard problem == 0 else { throw UploadFailure(lookingAt: "", errno: problem) }
             guard got > 0 else { break }
             done += got
         }
@@ -158,6 +159,13 @@ extension UploadFailure {
 
     /// The failure for a path that leads to a pipe, a socket, a device or a directory instead of a regular file.
     static let noRegularFile = UploadFailure(.unreadable, "it is not a regular file; only regular files can be sent")
+
+    /// The failure for content that this machine cannot hash, compress or encode. The file itself is not the cause.
+    package static func cannotProcess(_ error: any Error) -> UploadFailure {
+        let reason = (error as? CryptographyError).map { " (\($0.description.asBeginningOfSentence))" } ?? ""
+        return UploadFailure(
+            .unreadable, "this machine cannot process its content\(reason); try again, and then report the defect")
+    }
 }
 
 /// The system's message for an error number.

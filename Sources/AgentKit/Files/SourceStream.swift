@@ -106,7 +106,7 @@ package final class SourceStream: Sendable {
         } catch let failure as UploadFailure {
             return (.failed(failure), nil)
         } catch {
-            return (.failed(UploadFailure(.unreadable, "it cannot be hashed: \(error)")), nil)
+            return (.failed(.cannotProcess(error)), nil)
         }
     }
 
@@ -138,7 +138,9 @@ package final class SourceStream: Sendable {
             }
             if problem == EINTR || problem == EAGAIN { continue }
             guard problem == 0 else {
-                throw UploadFailure(.unreadable, "the stream cannot be read: \(systemMessage(problem))")
+                throw UploadFailure(
+                    .unreadable,
+                    "the stream cannot be read (\(systemMessage(problem))); fix that, then push the stream again")
             }
             guard got > 0 else { return false }
         }

@@ -59,7 +59,7 @@ struct DropMark {
         }
         if control.isStopped {
             return .failed(
-                UploadFailure(.stopped, "interrupted; the sluice-agent at work in this home has not dropped it yet"))
+                UploadFailure(.stopped, "interrupted: the sluice-agent at work in this home has not dropped it yet"))
         }
         return .failed(
             UploadFailure(.busy, "the sluice-agent at work in this home has not dropped it yet"))

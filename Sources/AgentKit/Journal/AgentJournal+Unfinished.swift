@@ -10,7 +10,8 @@ extension AgentJournal.Unfinished {
             isStream
             ? "\(ReadableQuantity.size(storedBytes)) of a stream stored"
             : "\(ReadableQuantity.size(storedBytes)) of \(ReadableQuantity.size(size)) stored"
-        return "\(id.value)  \(key)  \(far)  \(age)  \(path)  (\(waitsFor))".withVisibleControls
+        let source = isStream ? "standard input or a command" : path
+        return "\(id.value)  \(key)  \(far)  \(age)  \(source)  (\(waitsFor))".withVisibleControls
     }
 
     /// How long ago the upload was begun.
@@ -33,7 +34,7 @@ extension AgentJournal.Unfinished {
     /// What the upload waits for, or why it stopped.
     package var waitsFor: String {
         if isDropping { return "to be dropped as soon as the gateway can be reached" }
-        if isStream { return "a stream cannot be resumed: drop it" }
-        return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"
+        if isStream { return "a stream cannot be resumed: push it again with its --key, or drop it" }
+        return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble.asBeginningOfSentence)"
     }
 }

@@ -2,14 +2,14 @@ import Foundation
 import GRDB
 import Logging
 import Synchronization
-import TransferCore
+package import TransferCore
 
 /// Commits journal writes in the order in which they were queued. All writes that are queued when a commit begins share
 /// one transaction.
 ///
 /// A small file needs two or three writes. Because they share transactions, a thousand files cost a few disk syncs
 /// instead of thousands.
-final class JournalWriter: Sendable {
+package final class JournalWriter: Sendable {
     private struct State {
         var queued: [(sequence: JournalSequence, write: JournalWrite)] = []
         /// Subjects of the queued writes only: copying all subjects for each batch would be slow.
@@ -97,12 +97,17 @@ final class JournalWriter: Sendable {
         }
     }
 
-    static func failure(_ error: any Error) -> UploadFailure {
-        let isFull = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
+    /// The failure with which a run ends because of an error of the journal.
+    package static func failure(_ error: any Error) -> UploadFailure {
+        if let failure = error as? UploadFailure { return failure }
+        guard let error = error as? DatabaseError else {
+            return UploadFailure(.journalFull, "the journal cannot be used")
+        }
+        if error.resultCode == .SQLITE_FULL {
+            return UploadFailure(.journalFull, "this machine's disk is full: the journal cannot be written")
+        }
+        // SQLite's own text, such as "disk I/O error", without the statement and its arguments.
         return UploadFailure(
-            .journalFull,
-            isFull
-                ? "this machine's disk is full: the journal cannot be written"
-                : "the journal cannot be written: \(error)")
+            .journalFull, "the journal cannot be used (\(error.message ?? "SQLite gives no reason"))")
     }
 }

@@ -247,7 +247,7 @@ struct FilePush {
         } catch let failure as UploadFailure {
             look.file = .failure(failure)
         } catch {
-            look.file = .failure(UploadFailure(.unreadable, "it cannot be hashed: \(error)"))
+            look.file = .failure(.cannotProcess(error))
         }
         return look
     }

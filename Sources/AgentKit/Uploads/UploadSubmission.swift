@@ -61,7 +61,7 @@ struct UploadSubmission {
             await events.waitUntilRead()
             _ = await shell.waitForRoom()
             do throws(UploadFailure) {
-                let file = abort ? nil : try await reopen(location)
+                let file = abort ? nil : try await reopen(location, of: id)
                 var request = UploadRequest(
                     id: id, purpose: abort ? .abort : .resume, key: row.key, stamp: file?.stamp, policy: row.policy,
                     partBytesWish: row.partBytesWish, saved: row.saved, wasStoredBefore: false)
@@ -81,9 +81,11 @@ struct UploadSubmission {
 
     private typealias OpenFile = (source: SourceFile, stamp: FileStamp)
 
-    private func reopen(_ location: FileLocation) async throws(UploadFailure) -> OpenFile {
+    private func reopen(_ location: FileLocation, of id: UploadID) async throws(UploadFailure) -> OpenFile {
         guard location.path != SourceStream.path else {
-            let message = "a stream cannot be read again after its run has ended: drop it, and push the stream again"
+            let message =
+                "a stream cannot be read again after its run has ended; drop it with sluice-agent abort \(id.value), "
+                + "and push it again"
             throw UploadFailure(.unreadable, message)
         }
         let clock = MonotonicClock()

@@ -16,7 +16,7 @@ extension UploadFailure {
             if isStream {
                 "what was sent of the stream cannot be used any more (\(code.words)), and it cannot be read again"
             } else if code == .sessionLost {
-                "the store lost this upload \(losses) times; look at its expiry rules, then push again"
+                "the store lost this upload \(losses) times, perhaps because of its expiry rules"
             } else {
                 "what was sent could not be used any more \(losses) times, at last because of this: \(code.words)"
             }

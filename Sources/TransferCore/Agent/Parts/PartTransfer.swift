@@ -51,9 +51,7 @@ extension PartTransfer {
             }
         case .readOfStream(let digest, let md5, let bytes, let isLast):
             guard isLast || number.value < session.streamPartsMax else {
-                let message =
-                    "the stream is longer than the \(session.streamPartsMax) parts that the store takes: "
-                    + "give a larger --part-size"
+                let message = "the stream is longer than the \(session.streamPartsMax) parts that the store takes"
                 return .abandon(UploadFailure(.sizeUnsupported, message))
             }
             parts.readOfStream(number, OutgoingPart.Digests(sha256: digest, md5: md5), bytes: bytes, now: now)
