@@ -40,6 +40,9 @@ package struct FileBatches: Sendable {
         self.prefix = prefix
     }
 
+    /// What is put before every key; `nil` if the user has chosen the whole key.
+    var prefixOfKeys: String? { key == nil ? prefix : nil }
+
     /// As `FileWalk.specialFiles`.
     package var specialFiles: SpecialFiles { files.specialFiles }
 

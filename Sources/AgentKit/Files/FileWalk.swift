@@ -62,7 +62,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     /// Whether `next` has returned `nil` for want of a descriptor.
     package private(set) var lacksDescriptor = false
 
-    /// The special files below directories that the walk has found so far, and has left out.
+    /// What the walk has found below directories so far, and has left out.
     package private(set) var specialFiles = SpecialFiles()
 
     /// Whether the walk has unvisited files or directories.
@@ -140,29 +140,33 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         let below = directory.below + name
         let text = String(validating: name, as: UTF8.self)
         let path = FileLocation.joined(directory.path, text ?? Self.shown(name))
-        func refused(_ failure: UploadFailure) -> Found {
-            Found(
-                path: path, key: text == nil ? "" : String(decoding: below, as: UTF8.self), finding: .refused(failure))
-        }
+        // A name that is not UTF-8 is shown with visible bytes. No key equals it, because a key has no backslash.
+        let key = text == nil ? Self.shown(below) : String(decoding: below, as: UTF8.self)
+        func refused(_ failure: UploadFailure) -> Found { Found(path: path, key: key, finding: .refused(failure)) }
         guard let status = directory.status(of: name) else {
             return refused(UploadFailure(lookingAt: path, errno: errno))
         }
         switch status.st_mode & S_IFMT {
         case S_IFREG:
-            guard filter.sendsFile(below) else { return nil }
+            guard filter.sendsFile(below) else {
+                specialFiles.filteredCount += 1
+                return nil
+            }
             guard text != nil else { return refused(.notUTF8) }
-            let key = String(decoding: below, as: UTF8.self)
             if let other = roots.otherFile(for: below, than: directory.root.number) {
                 return refused(.sameKey(key, as: other))
             }
             return Found(path: path, key: key, finding: .file(FileLocation(root: directory.root.path, below: key)))
         case S_IFDIR:
-            guard filter.entersDirectory(below) else { return nil }
+            guard filter.entersDirectory(below) else {
+                specialFiles.filteredCount += 1
+                return nil
+            }
             guard text != nil else { return refused(.notUTF8) }
             do throws(UploadFailure) {
                 let child = try WalkedDirectory(name, in: directory, path: path)
                 guard child.identity != home else {
-                    return Found(path: path, key: String(decoding: below, as: UTF8.self), finding: .home)
+                    return Found(path: path, key: key, finding: .home)
                 }
                 return try descend(child)
             } catch {

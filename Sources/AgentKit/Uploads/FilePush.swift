@@ -41,6 +41,8 @@ struct FilePush {
     private var unopened: [Subject] = []
     private var descriptorWait: DescriptorWait
     private var lastFile: FileSettling.FileID = 0
+    /// What is put before every key; `nil` once the user knows what that does to the keys.
+    private var unexplainedPrefix: String?
 
     /// Makes a push after reading the clock and the journal's last upload number.
     ///
@@ -63,6 +65,7 @@ struct FilePush {
         self.descriptorWait = DescriptorWait(patience: submission.configuration.limits.retryFor)
         self.settling = FileSettling(distance: submission.configuration.settle, waitingMax: Self.waitingMax)
         self.last = last
+        self.unexplainedPrefix = batches.prefixOfKeys
     }
 
     private var isStopped: Bool { control.isStopped }
@@ -82,6 +85,7 @@ struct FilePush {
             if batch.isEmpty { batch = takeUnopened(atMost: fileCount)[...] }
             if batch.isEmpty, !settling.isFull {
                 let found = try await found(atMost: fileCount)
+                explainPrefix(found.candidates)
                 batch = subjects(of: found.candidates)[...]
                 if batch.isEmpty, found.lacksDescriptor { continue }
             }
@@ -106,6 +110,13 @@ struct FilePush {
         if isStopped { notBegun = notBegun + (try await submission.threads.runIfActive { [walk] in walk.countRest() }) }
         submission.events.add([.leftOut(walk.specialFiles)])
         return count
+    }
+
+    private mutating func explainPrefix(_ candidates: [FileBatches.Candidate]) {
+        guard let prefix = unexplainedPrefix, let first = candidates.first(where: { $0.failure == nil }) else { return }
+        unexplainedPrefix = nil
+        guard let sentence = KeyAdvice.sentence(prefix: prefix, firstKey: first.key) else { return }
+        submission.events.add([.note(key: first.key, sentence)])
     }
 
     private func sleep(for duration: Duration) async {

@@ -111,6 +111,12 @@ package struct RunSummary: Equatable, Sendable {
     /// Whether the run was stopped before all files were stored.
     package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
 
+    /// Why a push has found no file; `nil` if it has found one, or if it ended before it had looked everywhere.
+    package var sentenceIfNothingWasFound: String? {
+        files == 0 && failures.isEmpty && notBegun.isNothing && ending == nil
+            ? specialFiles.sentenceIfNothingIsSent : nil
+    }
+
     private var isIncomplete: Bool { !notBegun.isNothing || !failures.isEmpty }
 
     /// Exit code of the run.

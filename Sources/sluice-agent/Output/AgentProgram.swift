@@ -35,6 +35,9 @@ package struct AgentProgram: Sendable {
         lines.conclude(summary)
         return summary.exitCode
     }
+        if case .push = work, let sentence = summary.sentenceIfNothingWasFound {
+            Output.notices.line("sluice-agent: \(sentence)")
+        }
 
     /// Asks a gateway whether the store holds the files, until every file has an answer or a signal arrives.
     ///

@@ -32,15 +32,18 @@ package struct DryRun {
             return 0
         case .push(let paths, let key, let prefix, let filter):
             let files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
-            return run(FileBatches(files: files, key: key, prefix: prefix), print)
+            return run(FileBatches(files: files, key: key, prefix: prefix), key == nil ? paths : [], prefix, print)
         case .unfinished, .check:
             return 0
         }
     }
 
-    private func run(_ files: FileBatches, _ print: (String) -> Void) -> Int32 {
+    private func run(
+        _ files: FileBatches, _ paths: [String], _ prefix: String, _ print: (String) -> Void
+    ) -> Int32 {
         var batches = files
         var summary = RunSummary()
+        var firstKey: String?
         while let found = batches.next(atMost: 1).first {
             do throws(UploadFailure) {
                 let location: FileLocation
@@ -55,6 +58,7 @@ package struct DryRun {
                 try UploadFeeder.check(size: size, expected: expectedBytes)
                 summary.files += 1
                 summary.bytes += size
+                firstKey = firstKey ?? found.key
                 print("would send  \(ReadableQuantity.size(size))  \(found.path) → \(found.key)")
             } catch {
                 summary.files += 1
@@ -62,9 +66,18 @@ package struct DryRun {
                 print("cannot send  \(found.path): \(error.cause)")
             }
         }
-        for path in batches.specialFiles.paths { print("leaves out  \(path): a FIFO, socket or device") }
+        for path in batches.specialFiles.paths { print("leaves out  \(path): a FIFO, socket, device or symbolic link") }
         if let sentence = batches.specialFiles.sentence { print(sentence) }
-        print("\(summary.files - summary.failures.count) files, \(ReadableQuantity.size(summary.bytes)) in all")
+        if let firstKey {
+            let advice = [
+                KeyAdvice.sentence(prefix: prefix, firstKey: firstKey),
+                KeyAdvice.sentence(aboutDirectories: paths, prefix: prefix),
+            ]
+            for sentence in advice.compactMap(\.self) { print("note: \(sentence)") }
+        }
+        if summary.files == 0 { print(batches.specialFiles.sentenceIfNothingIsSent) }
+        let count = summary.files - summary.failures.count
+        print("\(counted(count, "file")), \(ReadableQuantity.size(summary.bytes)) in all")
         return summary.exitCode
     }
 }
