@@ -23,7 +23,8 @@ actor AgentShell: MachineShell {
         /// Parts up to this size stay in memory between hashing and sending; larger parts are read from the file twice.
         var keptPartBytesMax: UInt64
         /// Called once, when the machine ends the run. From then on the run submits no further work to the shell.
-        var runEnded: @Sendable (UploadFailure) -> Void
+        /// The text is why the last attempt to connect failed, if the run ends without a gateway.
+        var runEnded: @Sendable (UploadFailure, String?) -> Void
     }
 
     nonisolated let eventLoop: any EventLoop
@@ -47,6 +48,8 @@ actor AgentShell: MachineShell {
     var roomWaiters = Waiters()
     private var endWaiters = Waiters()
     var absence = GatewayAbsence()
+    /// The last connection of which the reason for its end is known. Its end itself gives no further reason.
+    private var explained: ConnectionID?
     private var isEndTold = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -132,8 +135,17 @@ actor AgentShell: MachineShell {
     func connectionLost(_ id: ConnectionID, _ reason: String = GatewayAbsence.connectionEnded) {
         state.frames.lost(id)
         lastWrites[id] = nil
-        absence.connectionFailed(reason)
+        if explained != id { absence.connectionFailed(reason) }
         handle(.connectionLost(id))
+    }
+
+    /// Keeps why a connection ends, before the machine handles that. After the event the run waits, and only then can
+    /// the reason be kept.
+    private func explain(_ id: ConnectionID, _ reason: String, _ event: AgentEvent) {
+        explained = id
+        absence.connectionFailed(reason)
+        handle(event)
+        absence.connectionFailed(reason)
     }
 
     /// Reports that the gateway has proved its identity, or that the connection is plain TCP.
@@ -144,12 +156,17 @@ actor AgentShell: MachineShell {
     /// Logs a TLS error. If another attempt would fail, too, reports to the machine that the connection was rejected.
     func receivedTLSError(_ error: TLSError, from id: ConnectionID) {
         logger.info("TLS failed", metadata: ["tls.error": "\(error.shortDescription)"])
-        guard let failure = UploadFailure(error) else { return }
+        guard let failure = UploadFailure(error) else {
+            explained = id
+            return absence.connectionFailed(GatewayAbsence.reason(error))
+        }
         handle(.rejected(failure, by: id))
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        handle(.receivedFrame(frame, slot: slot, from: id))
+        let event = AgentEvent.receivedFrame(frame, slot: slot, from: id)
+        guard slot == .connection, case .error(let report) = frame else { return handle(event) }
+        explain(id, GatewayAbsence.reason(report), event)
     }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
@@ -171,7 +188,7 @@ actor AgentShell: MachineShell {
     func takeActions() -> [AgentAction] {
         if !isEndTold, let failure = machine.verdict {
             isEndTold = true
-            configuration.runEnded(failure)
+            configuration.runEnded(failure, absence.reason)
             atTurnsEnd { $0.events.append(.ended(failure)) }
         }
         return machine.takeActions()
@@ -187,7 +204,7 @@ actor AgentShell: MachineShell {
 
     func actionsPerformed() {
         if machine.room > 0, !roomWaiters.isEmpty { atTurnsEnd { $0.hasRoom = true } }
-        if let notice = absence.notice(until: machine.awaitsGatewayUntil, now: now) {
+        if let notice = absence.notice(of: machine.wait, now: now) {
             atTurnsEnd { $0.events.append(.awaitingGateway(notice)) }
         }
     }

@@ -1,20 +1,34 @@
+package import FoundationEssentials
 import TransferCommon
-import TransferCore
+package import TransferCore
 import WireProtocol
 
 // Turns the reports of an upload into events for the user.
 
-extension AgentReport {
-    /// Whether to report the event to the user. If an upload reports several times that it waits for the same reason,
-    /// only the first report counts, until the upload makes progress or waits for another reason.
-    func isNews(after wait: inout String?) -> Bool {
-        switch self {
+/// Which reports of waits the user has not read yet. If an upload reports several times that it waits for the same
+/// reason, only the first report counts, until the upload makes progress or waits for another reason. Reports of many
+/// uploads with the same reason count once a minute.
+package struct WaitNews {
+    private static let interval = Duration.seconds(60)
+
+    private var waits: [UploadID: String] = [:]
+    private var told: [String: ContinuousClock.Instant] = [:]
+
+    package init() {}
+
+    /// Whether to report the event to the user.
+    package mutating func isNews(
+        _ report: AgentReport, of id: UploadID, now: ContinuousClock.Instant = .now
+    ) -> Bool {
+        switch report {
         case .waiting(let code, let message):
             let text = "\(code.rawValue) \(message)"
-            defer { wait = text }
-            return wait != text
+            guard waits.updateValue(text, forKey: id) != text else { return false }
+            if let last = told[text], now - last < Self.interval { return false }
+            told[text] = now
+            return true
         case .partProgress(_, _, _, isStored: true), .lost:
-            wait = nil
+            waits[id] = nil
             return true
         case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion, .waitingForAnswer,
             .receiptRefused:
@@ -22,7 +36,13 @@ extension AgentReport {
         }
     }
 
-    func events(key: String, _ progress: UploadProgress?) -> [UploadEvent] {
+    /// Forgets an upload that has ended.
+    package mutating func forget(_ id: UploadID) { waits[id] = nil }
+}
+
+extension AgentReport {
+    /// - Parameter now: the time by the device's clock, for the times in messages.
+    package func events(key: String, _ progress: UploadProgress?, now: Date = Date()) -> [UploadEvent] {
         var events: [UploadEvent] = []
         switch self {
         case .partProgress(let number, let sent, let size, let isStored):
@@ -35,11 +55,16 @@ extension AgentReport {
             events.append(.note(key: key, "the key holds an object already: comparing"))
         case .adopted:
             events.append(.note(key: key, "continues an unfinished upload that the gateway has found"))
-        case .lost:
-            events.append(.note(key: key, "the parts that were sent can no longer be used: starting again"))
-        case .waitingForEarlierVersion(let rest):
+        case .lost(.tokenForeign):
             let text =
-                "waiting \(ReadableQuantity.time(rest.inSeconds)): an earlier version may still appear in the store"
+                "the name or the prefix of this device has changed since its upload began, so the upload is given up "
+                + "and the file is sent anew"
+            events.append(.note(key: key, text))
+        case .lost(let code):
+            events.append(.note(key: key, "what was sent can no longer be used (\(code.words)): sending it anew"))
+        case .waitingForEarlierVersion(let rest):
+            let end = ReadableQuantity.moment(after: rest, now: now)
+            let text = "waits until \(end), because an older request for this key may still arrive in the store"
             events.append(.note(key: key, text))
         case .waitingForAnswer:
             events.append(.note(key: key, "waiting for the gateway, which is connected and still at work"))

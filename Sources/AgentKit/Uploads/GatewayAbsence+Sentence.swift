@@ -11,13 +11,9 @@ extension GatewayAbsence.Notice {
     package func sentence(_ gateway: (host: String, port: Int), now: Date, then step: NextStep) -> String {
         let address =
             gateway.host.contains(":") ? "[\(gateway.host)]:\(gateway.port)" : "\(gateway.host):\(gateway.port)"
-        let end = now.addingTimeInterval(rest.inSeconds)
-        let format = DateFormatter()
-        format.locale = Locale(identifier: "en_US_POSIX")
-        format.timeZone = TimeZone(secondsFromGMT: 0)
-        format.dateFormat = rest < .seconds(86_400) ? "HH:mm:ss'Z'" : "yyyy-MM-dd HH:mm:ss'Z'"
-        return "waiting for gateway \(address): \(reason); tries again until \(format.string(from: end)), then "
-            + step.afterGivingUp
+        let end = ReadableQuantity.moment(after: rest, now: now)
+        let subject = isConnected ? "waiting" : "waiting for gateway \(address)"
+        return "\(subject): \(reason); tries again until \(end), then \(step.afterGivingUp)"
     }
 }
 

@@ -1,4 +1,5 @@
-import Foundation
+package import Foundation
+import TransferCommon
 
 /// Formats sizes and durations for messages.
 package enum ReadableQuantity {
@@ -11,6 +12,15 @@ package enum ReadableQuantity {
         case ..<172_800: "\(Int(seconds / 3_600)) h"
         default: "\(Int(min(seconds / 86_400, 99_999))) d"
         }
+    }
+
+    /// The moment after a wait, in UTC: `12:34:56Z`, with the date if the wait is a day or longer.
+    package static func moment(after wait: Duration, now: Date) -> String {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(secondsFromGMT: 0)
+        format.dateFormat = wait < .seconds(86_400) ? "HH:mm:ss'Z'" : "yyyy-MM-dd HH:mm:ss'Z'"
+        return format.string(from: now.addingTimeInterval(wait.inSeconds))
     }
 
     /// A size in bytes, in binary units: `512 B`, `1.5 MiB`.

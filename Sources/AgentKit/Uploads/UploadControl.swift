@@ -11,6 +11,8 @@ package final class UploadControl: Sendable {
         var isStopped = false
         var isStoppedAtOnce = false
         var ending: UploadFailure?
+        /// Why the last attempt to connect failed, if the run has ended without a gateway.
+        var reasonOfAbsence: String?
         var hasJournalFailed = false
     }
 
@@ -23,6 +25,9 @@ package final class UploadControl: Sendable {
 
     /// Why the run has ended before all work was done; `nil` if it has not, or if a task has stopped it.
     var ending: UploadFailure? { state.withLock { $0.ending } }
+
+    /// Why the last attempt to connect failed; `nil` unless the run has ended without a gateway.
+    var reasonOfAbsence: String? { state.withLock { $0.reasonOfAbsence } }
 
     /// Whether an access to the journal has failed, even if a task had stopped the run before.
     var hasJournalFailed: Bool { state.withLock { $0.hasJournalFailed } }
@@ -42,8 +47,11 @@ package final class UploadControl: Sendable {
 
     /// Ends the run for this reason, because all further work would fail for the same reason. Only the first reason
     /// counts.
-    func end(_ failure: UploadFailure) {
+    ///
+    /// - Parameter reasonOfAbsence: why the last attempt to connect failed, if no gateway is connected.
+    func end(_ failure: UploadFailure, reasonOfAbsence: String? = nil) {
         state.withLock { state in
+            if state.ending == nil { state.reasonOfAbsence = reasonOfAbsence }
             if failure.kind == .journalFull { state.hasJournalFailed = true }
             if !state.isStopped, state.ending == nil { state.ending = failure }
         }

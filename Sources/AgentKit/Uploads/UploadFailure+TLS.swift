@@ -41,6 +41,21 @@ extension UploadFailure {
 }
 
 extension UploadFailure {
+    /// The failure with its likely cause, if the run has ended because no gateway could be reached.
+    ///
+    /// - Parameters:
+    ///   - reasonOfAbsence: why the last attempt to connect failed; `nil` if that is unknown.
+    ///   - isPlaintext: whether connections are without TLS. A gateway that uses TLS never answers such a connection. A
+    ///     failure that names the option already needs no further cause.
+    package func explained(reasonOfAbsence reason: String?, isPlaintext: Bool) -> UploadFailure {
+        guard kind == .unreachable else { return self }
+        let explained = self == .noGateway ? reason.map { "\(cause) (\($0))" } ?? cause : cause
+        guard isPlaintext, !message.utf8.contains("--plaintext".utf8) else {
+            return UploadFailure(.unreachable, explained)
+        }
+        return UploadFailure(.unreachable, "\(explained), or it requires TLS (then leave out --plaintext)")
+    }
+
     /// The failure with which every upload of the run ends if a connection without TLS has left this machine; `nil` if
     /// it has not.
     ///

@@ -158,7 +158,7 @@ package struct Uploader: Sendable {
                 await feeder.feed(work, events: events)
             }
             let watch = Task { await dropWhatIsMarked(journal, shell, threads) }
-            let summary = await addUp(work, events, observe)
+            let summary = await addUp(work, events, control, observe)
             watch.cancel()
             await watch.value
             writer.finish()
@@ -167,7 +167,7 @@ package struct Uploader: Sendable {
         }
         var finished = summary
         finished.step = work.nextStep
-        finished.ending = control.ending.map(explained)
+        finished.ending = control.ending.map { explained($0, control) }
         finished.wireBytes = await shell.wireBytes
         let hasFailed =
             control.hasJournalFailed || summary.failures.contains { $0.failure.kind == .journalFull }
@@ -256,31 +256,23 @@ package struct Uploader: Sendable {
                 dialer: GatewayDialer(host: configuration.host, port: configuration.port),
                 tls: PinnedTLS(tls, keeper: pins.isEmpty ? nil : keeper), keepsCertificates: keepsCertificates,
                 compression: configuration.compression,
-                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1)), runEnded: control.end),
+                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1)),
+                runEnded: { control.end($0, reasonOfAbsence: $1) }),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
 
-    /// Adds a likely cause to the failure of a run without TLS: a gateway that uses TLS never answers such a
-    /// connection. A failure that names the option already needs no further cause.
-    private func explained(_ failure: UploadFailure) -> UploadFailure {
-        guard configuration.isPlaintext, failure.kind == .unreachable,
-            !failure.message.utf8.contains("--plaintext".utf8)
-        else { return failure }
-        return UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)")
-    }
-
-    private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
-        if case .failed(let failure) = outcome { .failed(explained(failure)) } else { outcome }
+    private func explained(_ failure: UploadFailure, _ control: UploadControl) -> UploadFailure {
+        failure.explained(reasonOfAbsence: control.reasonOfAbsence, isPlaintext: configuration.isPlaintext)
     }
 
     private func addUp(
-        _ work: Work, _ events: EventBuffer, _ observe: @Sendable (UploadEvent) -> Void
+        _ work: Work, _ events: EventBuffer, _ control: UploadControl, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         if configuration.wantsReceipts { summary.withoutReceipt = 0 }
         var names: [UploadID: (path: String, key: String, purpose: UploadRequest.Purpose)] = [:]
         var questions: [UploadID: UInt64] = [:]
-        var waits: [UploadID: String] = [:]
+        var waits = WaitNews()
         var submitted: Int?
         var ended = 0
         let start = ContinuousClock.now
@@ -297,7 +289,7 @@ package struct Uploader: Sendable {
                     let gateway = (configuration.host, configuration.port)
                     observe(.awaitingGateway(notice.sentence(gateway, now: Date(), then: work.nextStep)))
                 case .ended(let failure):
-                    if failure.kind != .stopped { observe(.ended(explained(failure))) }
+                    if failure.kind != .stopped { observe(.ended(explained(failure, control))) }
                 case .allSubmitted(let count, let notBegun):
                     submitted = count
                     summary.notBegun = notBegun
@@ -307,10 +299,12 @@ package struct Uploader: Sendable {
                     summary.add(.failed(failure), figures, path: path, key: key)
                     observe(.finished(path: path, key: key, .failed(failure), figures))
                 case .report(let id, let report, let progress):
-                    guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }
+                    guard let key = names[id]?.key, waits.isNews(report, of: id) else { continue }
                     report.events(key: key, progress).forEach(observe)
                 case .finished(let id, let end, var figures):
-                    let outcome = explained(end)
+                    let outcome: UploadOutcome =
+                        if case .failed(let failure) = end { .failed(explained(failure, control)) } else { end }
+                    waits.forget(id)
                     guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
                     figures.isDropping = purpose == .abort
                     ended += 1

@@ -381,6 +381,7 @@ extension Agent {
             context.progressAt = context.now
             return
         }
+        guard !hasLostGateways else { return end(.noGateway) }
         end(scheduler.trouble(context) ?? .noGateway, hidesTroubles: false)
     }
 }

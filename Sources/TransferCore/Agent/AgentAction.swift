@@ -40,7 +40,8 @@ package enum AgentReport: Hashable, Sendable {
     /// The file is being compared with the object under the key.
     case comparing
     case adopted(SessionID)
-    case lost
+    /// The session cannot be used any more, for the reason of this code. The file is sent anew.
+    case lost(ErrorCode)
     /// The upload waits, because an earlier version of the file may still appear under the key.
     case waitingForEarlierVersion(Duration)
     /// A connected gateway has not answered for a while. One report stands for all uploads that wait for an answer.

@@ -6,6 +6,8 @@ extension AgentContext {
     /// Reports what an upload waits for. A wait for the store is reported once for all uploads.
     mutating func reportWait(of upload: UploadID, _ refusal: GatewayRefusal) {
         let (code, message) = (refusal.code, refusal.message)
+        let isSameWait = lastRefusal.map { $0.refusal.code == code && $0.since > progressAt } ?? false
+        if !isSameWait { lastRefusal = WaitCause(refusal: refusal, since: now) }
         guard code.isOfStore else { return actions.append(.report(upload, .waiting(code, message: message))) }
         guard store.refused(code) else { return }
         let reason = message.isEmpty ? code.words : message

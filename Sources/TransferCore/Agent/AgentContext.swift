@@ -11,6 +11,8 @@ struct AgentContext: Hashable {
     var actions: [AgentAction] = []
     /// When the agent last made progress. After `AgentLimits.retryFor` without progress, the run ends.
     var progressAt: Instant
+    /// The last refusal after which an upload or a proof waits, and when it came.
+    var lastRefusal: WaitCause?
     /// While a gateway owes an answer, the agent does not give up before this moment.
     var patientUntil = Instant(nanoseconds: 0)
     /// The upload or proof whose present wait for an answer has been reported; `nil` if there is none.
@@ -38,6 +40,12 @@ struct AgentContext: Hashable {
     struct ProofToBegin: Hashable {
         var request: ProofRequest
         var purpose: AgentProof.Purpose
+    }
+
+    /// Why uploads wait although a gateway is connected.
+    struct WaitCause: Hashable {
+        var refusal: GatewayRefusal
+        var since: Instant
     }
 
     private struct AwaitedWrite: Hashable {

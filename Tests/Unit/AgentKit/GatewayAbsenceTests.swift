@@ -2,6 +2,8 @@ import AgentKit
 import Foundation
 import Testing
 import TransferCommon
+import TransferCore
+import WireProtocol
 
 /// Tests of when, and in which words, the user learns that a run waits for a gateway.
 @Suite struct GatewayAbsenceTests {
@@ -12,7 +14,7 @@ import TransferCommon
         var absence = GatewayAbsence()
         return (0...(2 * seconds)).map { Double($0) / 2 }.filter { second in
             let until = isAway(second) ? moment(300) : nil
-            return absence.notice(until: until, now: moment(second)) != nil
+            return absence.notice(of: until.map { RunWait(until: $0) }, now: moment(second)) != nil
         }
     }
 
@@ -34,23 +36,23 @@ import TransferCommon
     @Test func deadlineIsThatOfTheNextNotice() {
         var absence = GatewayAbsence()
         #expect(absence.nextDeadline == nil)
-        _ = absence.notice(until: Self.moment(300), now: Self.moment(10))
+        _ = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(10))
         #expect(absence.nextDeadline == Self.moment(11.5))
-        _ = absence.notice(until: Self.moment(300), now: Self.moment(12))
+        _ = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(12))
         #expect(absence.nextDeadline == Self.moment(72))
-        _ = absence.notice(until: nil, now: Self.moment(13))
+        _ = absence.notice(of: nil, now: Self.moment(13))
         #expect(absence.nextDeadline == nil)
     }
 
     @Test func reasonIsThatOfTheLastAttempt() {
         var absence = GatewayAbsence()
         absence.connectionFailed("ignored, because no gateway is missed")
-        _ = absence.notice(until: Self.moment(300), now: Self.moment(0))
-        let first = absence.notice(until: Self.moment(300), now: Self.moment(2))
+        _ = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(0))
+        let first = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(2))
         #expect(first == GatewayAbsence.Notice(reason: "no answer yet", rest: .seconds(298)))
         absence.connectionFailed("connection reset by peer")
         absence.connectionFailed("connection refused")
-        let second = absence.notice(until: Self.moment(300), now: Self.moment(62))
+        let second = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(62))
         #expect(second?.reason == "connection refused")
     }
 
@@ -66,5 +68,24 @@ import TransferCommon
         let sentence = notice.sentence((host, 7_420), now: Date(timeIntervalSince1970: 0), then: step)
         let start = "waiting for gateway \(address): connection refused; tries again until \(end)"
         #expect(sentence.hasPrefix(start), "\(sentence)")
+    }
+}
+
+extension GatewayAbsenceTests {
+    /// While a gateway is connected, it says itself why the run waits.
+    @Test func refusalOfAConnectedGatewayIsTheReason() {
+        var absence = GatewayAbsence()
+        let full = RunWait(until: Self.moment(300), refusal: GatewayRefusal(.storeFull, message: "The store is full."))
+        #expect(absence.notice(of: full, now: Self.moment(0)) == nil)
+        let notice = absence.notice(of: full, now: Self.moment(2))
+        #expect(notice == GatewayAbsence.Notice(reason: "the store is full", rest: .seconds(298), isConnected: true))
+        let sentence = notice?.sentence(("h", 7_420), now: Date(timeIntervalSince1970: 0), then: .push)
+        #expect(
+            sentence
+                == "waiting: the store is full; tries again until 00:04:58Z, then ends, and the same push continues "
+                + "later"
+        )
+        let silent = RunWait(until: Self.moment(300), refusal: GatewayRefusal(.busy))
+        #expect(absence.notice(of: silent, now: Self.moment(62))?.reason == "the gateway has no room for it now")
     }
 }

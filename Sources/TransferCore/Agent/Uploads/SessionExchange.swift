@@ -96,7 +96,7 @@ extension SessionExchange {
                     ? lifecycle.drop(then: .fail(failure), session) : [.end(.failed(failure))])
         }
         // If the gateway found a fault in the session, the session still exists and is dropped first.
-        return [.leave, .forgetParts, report(.lost), .journal(.lost(id, losses: session.losses))]
+        return [.leave, .forgetParts, report(.lost(code)), .journal(.lost(id, losses: session.losses))]
             + (mayAbort ? leaveSavedSession(isOtherVersion: false) : startOver())
     }
 }

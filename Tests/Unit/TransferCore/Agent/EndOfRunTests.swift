@@ -66,6 +66,41 @@ import WireProtocol
         #expect(driver.outcomes.count == 2)
     }
 
+    /// The gateway refuses an upload for now and is then lost. At the end of the run, what it said is no longer the
+    /// reason.
+    @Test func theReasonIsNotThatOfALostGateway() throws {
+        var driver = Self.opening()
+        driver.frame(.sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 1_000, message: "")))
+        driver.commit()
+        while driver.machine.verdict == nil {
+            for id in driver.connections { driver.handle(.connectionLost(id)) }
+            let deadline = try #require(driver.machine.nextDeadline)
+            driver.tick(after: max(deadline.since(driver.now), .milliseconds(1)))
+            driver.commit()
+        }
+        #expect(driver.machine.verdict == .noGateway)
+        #expect(driver.outcomes == [.failed(.noGateway), .failed(.noGateway)])
+    }
+
+    @Test func theRunSaysWhatItWaitsFor() throws {
+        var driver = AgentDriver { $0.retryFor = Self.retryFor }
+        #expect(driver.machine.wait == nil, "there is nothing to do")
+        driver.submit(size: 2_500)
+        #expect(driver.machine.wait == RunWait(until: driver.now + Self.retryFor))
+        driver.welcome()
+        driver.commit()
+        #expect(driver.machine.wait == nil, "the answer to SESSION OPEN is awaited")
+        driver.tick(after: .seconds(1))
+        let full = SessionRefused(code: .storeFull, retryAfterMilliseconds: 10_000, message: "full")
+        driver.frame(.sessionRefused(full))
+        #expect(driver.machine.wait?.refusal?.code == .storeFull)
+        #expect(driver.machine.wait?.refusal?.message == "full")
+        driver.tick(after: .seconds(20))
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        #expect(driver.machine.wait == nil, "the opened session is progress")
+    }
+
     /// A refused file is an outcome, and each outcome counts as progress. The run ends only if it has no outcome for
     /// `retryFor`.
     @Test func everyOutcomeIsProgress() {
