@@ -1,4 +1,5 @@
 package import Cryptography
+package import FoundationEssentials
 import NIOCore
 import NIOPosix
 import SecureChannel
@@ -7,11 +8,15 @@ import TransferCommon
 import TransferCore
 package import WireProtocol
 
-/// Sends one frame to a gateway on a separate connection and returns the answer.
+/// Sends one frame to a gateway on a separate connection and returns the answer. After WELCOME it can send another one.
 package struct GatewayQuestion {
     /// The answering frame, with properties of the connection on which it arrived.
     package struct Answer: Sendable {
         package var frame: Frame
+        /// When the frame arrived, by the device's clock.
+        package var receivedAt: Date
+        /// The answer to the frame that was sent after WELCOME; `nil` if none was sent, or if no answer came in time.
+        package var next: Frame?
         /// The gateway's key, proved in the TLS handshake.
         package var provenKey: Fingerprint?
         /// Round trip that the kernel measured while it connected; `nil` if the kernel does not report it.
@@ -31,9 +36,11 @@ package struct GatewayQuestion {
 
     /// Sends HELLO and returns the answer.
     ///
+    /// - Parameter question: a frame that is sent in a slot after WELCOME.
     /// - Throws: `UploadFailure` if no gateway that this home trusts answers.
     package static func greet(
-        host: String, port: Int, home: AgentHome, identity: Identity, software: String, interface: String?
+        host: String, port: Int, home: AgentHome, identity: Identity, software: String, interface: String?,
+        thenAsking question: Frame? = nil
     ) async throws -> Answer {
         let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
         var generator = SystemRandomNumberGenerator()
@@ -44,10 +51,10 @@ package struct GatewayQuestion {
         do {
             return try await withEventLoop {
                 try await GatewayQuestion(host: host, port: port, tls: tls, interface: interface)
-                    .ask(.hello(hello), on: $0)
+                    .ask(.hello(hello), then: question, on: $0)
             }
         } catch let error as TLSError {
-            throw UploadFailure(error) ?? UploadFailure(.unreachable)
+            throw UploadFailure(error) ?? .notReached(host, port, GatewayAbsence.reason(error))
         }
     }
 
@@ -56,7 +63,7 @@ package struct GatewayQuestion {
     /// - Parameter frame: a frame that may be the first of a connection.
     /// - Throws: `TLSError` unchanged, `UploadFailure` for all other failures. An ERROR frame counts as an answer and
     ///   is returned.
-    func ask(_ frame: Frame, on eventLoop: any EventLoop) async throws -> Answer {
+    func ask(_ frame: Frame, then next: Frame? = nil, on eventLoop: any EventLoop) async throws -> Answer {
         let answer = eventLoop.makePromise(of: ProvenFrame.self)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(Self.answerLimit)
@@ -64,7 +71,7 @@ package struct GatewayQuestion {
                 let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(tls.makeHandler())
-                    try pipeline.addHandler(QuestionHandler(question: frame, answer: answer))
+                    try pipeline.addHandler(QuestionHandler(frame, then: next, answer: answer))
                 }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
@@ -72,12 +79,12 @@ package struct GatewayQuestion {
         do {
             channel = try await bootstrap.connect(host: host, port: port).get()
         } catch {
-            let failure = UploadFailure(.unreachable, "the gateway at \(host):\(port) could not be reached")
+            let failure = UploadFailure.notReached(host, port, GatewayAbsence.reason(error))
             answer.fail(failure)
             throw failure
         }
         let timeout = eventLoop.scheduleTask(in: Self.answerLimit) {
-            answer.fail(UploadFailure(.unreachable, "the gateway does not answer"))
+            channel.pipeline.fireUserInboundEventTriggered(QuestionTimedOut())
         }
         defer {
             timeout.cancel()
@@ -89,34 +96,55 @@ package struct GatewayQuestion {
             address.ipAddress.map { "\($0):\(address.port ?? port)" }
         }
         return Answer(
-            frame: answered.frame, provenKey: answered.key, roundTrip: roundTrip, address: address ?? "\(host):\(port)")
+            frame: answered.frame, receivedAt: answered.at, next: answered.next, provenKey: answered.key,
+            roundTrip: roundTrip, address: address ?? "\(host):\(port)")
     }
 }
 
-private typealias ProvenFrame = (frame: Frame, key: Fingerprint?)
+extension UploadFailure {
+    fileprivate static func notReached(_ host: String, _ port: Int, _ reason: String) -> UploadFailure {
+        let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        return UploadFailure(.unreachable, "the gateway at \(address) could not be reached (\(reason))")
+    }
+}
+
+private typealias ProvenFrame = (frame: Frame, at: Date, next: Frame?, key: Fingerprint?)
+
+/// The time for the answer is over.
+private struct QuestionTimedOut: Sendable {}
 
 private final class QuestionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let question: Frame
+    /// The frame that is sent in a slot after WELCOME.
+    private let next: Frame?
     private let answer: EventLoopPromise<ProvenFrame>
     private var decoder = FrameDecoder(receiver: .agent)
     private var provenKey: Fingerprint?
+    /// WELCOME and the time of its arrival, while the answer to `next` is awaited.
+    private var welcome: (frame: Frame, at: Date)?
 
-    init(question: Frame, answer: EventLoopPromise<ProvenFrame>) {
+    init(_ question: Frame, then next: Frame?, answer: EventLoopPromise<ProvenFrame>) {
         self.question = question
+        self.next = next
         self.answer = answer
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is QuestionTimedOut { return end(UploadFailure(.unreachable, "the gateway does not answer")) }
         guard let completed = event as? TLSHandshakeCompleted else {
             return context.fireUserInboundEventTriggered(event)
         }
         provenKey = completed.peer.fingerprint
+        send(question, slot: .connection, context)
+    }
+
+    private func send(_ frame: Frame, slot: Slot, _ context: ChannelHandlerContext) {
         var buffer = ByteBuffer()
         do throws(WireError) {
-            try question.encode(slot: .connection, into: &buffer)
+            try frame.encode(slot: slot, into: &buffer)
         } catch {
             answer.fail(error)
         }
@@ -126,15 +154,35 @@ private final class QuestionHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         decoder.append(unwrapInboundIn(data))
         do throws(WireError) {
-            guard case .frame(_, let frame) = try decoder.next() else { return }
-            answer.succeed((frame, provenKey))
+            while let inbound = try decoder.next() {
+                if case .frame(let slot, let frame) = inbound { received(frame, slot: slot, context) }
+            }
         } catch {
-            answer.fail(UploadFailure(.protocolViolation))
+            end(UploadFailure(.protocolViolation))
         }
     }
 
+    private func received(_ frame: Frame, slot: Slot, _ context: ChannelHandlerContext) {
+        guard let welcome else {
+            guard let next, case .welcome = frame else { return answer.succeed((frame, Date(), nil, provenKey)) }
+            self.welcome = (frame, Date())
+            return send(next, slot: Slot(1), context)
+        }
+        // Frames of the connection, such as PING, are no answer, except the one with which the gateway ends it.
+        if slot == .connection {
+            guard case .error = frame else { return }
+        }
+        answer.succeed((welcome.frame, welcome.at, frame, provenKey))
+    }
+
+    /// Ends the question without a further frame. WELCOME is an answer, also if the gateway does not answer the second
+    /// question.
+    private func end(_ failure: UploadFailure) {
+        if let welcome { answer.succeed((welcome.frame, welcome.at, nil, provenKey)) } else { answer.fail(failure) }
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
-        answer.fail(UploadFailure(.unreachable, "the connection to the gateway was cut"))
+        end(UploadFailure(.unreachable, "the connection to the gateway was cut"))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -4,8 +4,8 @@ import Cryptography
 import FoundationEssentials
 import Logging
 import TransferCommon
-import TransferCore
-import WireProtocol
+package import TransferCore
+package import WireProtocol
 
 /// Checks everything that a push needs, in the order in which a push needs it, and prints the findings.
 package struct DoctorReport: Sendable {
@@ -38,14 +38,20 @@ package struct DoctorReport: Sendable {
         let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
         print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
         // Do not connect while an agent runs in this home: the gateway would take this process for a newer run of the
-        // device, and would end the connections of the running agent.
-        guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
-        let lock = try home.lock()
+        // device, and would end the connections of the running agent. A push would end with the same failure.
+        let lock: AgentHome.Lock
+        do throws(AgentHomeError) {
+            lock = try home.lock()
+        } catch {
+            if error.kind == .busy { print("gateway   not asked: a sluice-agent is at work in this home") }
+            throw error
+        }
         defer { withExtendedLifetime(lock) {} }
         let missing = try NetworkInterfaces.missing(of: interfaces)
         for name in missing { print("interface \(name) is missing at the moment") }
         // Ask through each interface that exists. A push needs only one that works.
         var answers: [GatewayQuestion.Answer] = []
+        var absence = UploadFailure(.unreachable)
         for interface in interfaces.isEmpty ? [nil] : interfaces.filter({ !missing.contains($0) }).map(Optional.some) {
             do {
                 let answer = try await greet(as: identity, by: interface)
@@ -54,21 +60,21 @@ package struct DoctorReport: Sendable {
                 print("gateway   \(way)\(answer.address)\(away); it proved its identity")
                 answers.append(answer)
             } catch let failure as UploadFailure where interface != nil && failure.kind == .unreachable {
-                print("gateway   not reached by \(interface ?? "")")
+                print("gateway   not reached by \(interface ?? ""): \(failure.cause)")
+                absence = failure
             }
         }
-        guard let answer = answers.first else { throw UploadFailure(.unreachable) }
+        guard let answer = answers.first else { throw absence }
         switch answer.frame {
         case .welcome(let welcome):
             print("welcome   by \(welcome.software), protocol version \(welcome.version); it knows this device")
-            print("clock     \(Self.clock(serverMilliseconds: welcome.serverTime))")
+            print("clock     \(Self.clock(ahead: Self.secondsAhead(of: welcome, answer)))")
             if let problem = home.pin(proved: answer.provenKey, next: welcome.nextSiteKey) {
                 print("pins      not up to date: \(problem)")
             }
-        case .error(let report) where report.code == .notAuthorised:
-            throw UploadFailure(.notAuthorised)
+            print("store     \(try Self.store(answer.next))")
         case .error(let report):
-            throw UploadFailure(.busy, report.code.words)
+            throw UploadFailure(ofConnection: report.code, message: report.message)
         default:
             throw UploadFailure(.protocolViolation)
         }
@@ -86,9 +92,29 @@ package struct DoctorReport: Sendable {
     /// Where the text of each finding begins, behind the word that says what it is about.
     private static let textColumn = 10
 
+    /// A question that the gateway can answer only by asking its store. The key usually holds no object; any answer
+    /// shows that the store has answered the gateway.
+    private static let questionOfStore = Frame.prove(
+        Prove(size: 1, partBytes: 1, root: .zero, key: "sluice-agent-doctor", readsBack: false))
+
+    /// What the gateway's answer to `questionOfStore` says about the store. That the store takes data, no question of
+    /// the protocol shows: only an upload does.
+    ///
+    /// - Parameter frame: `nil` if no answer came in time.
+    /// - Throws: the failure that a push would end with, or wait for.
+    package static func store(_ frame: Frame?) throws(UploadFailure) -> String {
+        switch frame {
+        case .proven: return "it answers the gateway; whether it has room and takes data, only a push shows"
+        case .sessionRefused(let refused): throw UploadFailure(refused.code, message: refused.message)
+        case .error(let report): throw UploadFailure(ofConnection: report.code, message: report.message)
+        default: throw UploadFailure(.storeUnavailable, "the store does not answer the gateway")
+        }
+    }
+
     private func greet(as identity: Identity, by interface: String?) async throws -> GatewayQuestion.Answer {
         try await GatewayQuestion.greet(
-            host: host, port: port, home: home, identity: identity, software: software, interface: interface)
+            host: host, port: port, home: home, identity: identity, software: software, interface: interface,
+            thenAsking: Self.questionOfStore)
     }
 
     private static var congestionControl: String {
@@ -98,11 +124,18 @@ package struct DoctorReport: Sendable {
                 + "(modprobe tcp_bbr, and net.ipv4.tcp_allowed_congestion_control; else --connections 4)"
     }
 
-    private static func clock(serverMilliseconds: Int64) -> String {
-        let here = Date().timeIntervalSince1970
-        let difference = here - Double(serverMilliseconds) / 1_000
-        guard abs(difference) >= 1 else { return "as the gateway's" }
-        let side = difference > 0 ? "ahead of" : "behind"
-        return "\(ReadableQuantity.time(abs(difference))) \(side) the gateway's; nothing depends on it"
+    /// By how many seconds this device's clock is ahead of the gateway's. WELCOME was on its way for half a round trip.
+    private static func secondsAhead(of welcome: Welcome, _ answer: GatewayQuestion.Answer) -> Double {
+        let way = (answer.roundTrip?.inSeconds ?? 0) / 2
+        return answer.receivedAt.timeIntervalSince1970 - way - Double(welcome.serverTime) / 1_000
+    }
+
+    /// The line about the clocks.
+    ///
+    /// - Parameter seconds: by how much this device's clock is ahead of the gateway's.
+    package static func clock(ahead seconds: Double) -> String {
+        guard abs(seconds) >= 1 else { return "as the gateway's" }
+        let side = seconds > 0 ? "ahead of" : "behind"
+        return "\(ReadableQuantity.time(abs(seconds))) \(side) the gateway's; nothing depends on it"
     }
 }
