@@ -66,7 +66,10 @@ package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStrin
         else { return nil }
         var host = String(argument[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        guard !host.isEmpty else { return nil }
+        // A single bracket, as in "[::1:7420", is a typing error and no part of a host name.
+        guard !host.isEmpty, !host.utf8.contains(where: { $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]") }) else {
+            return nil
+        }
         self.host = host
         self.port = Int(port)
     }

@@ -2,6 +2,7 @@ import AgentKit
 import ArgumentParser
 import CommandSupport
 import Cryptography
+import Foundation
 import SystemSupport
 
 @main
@@ -44,6 +45,8 @@ struct Init: AsyncParsableCommand {
     @Option(help: "A name for the device's certificate (default: sluice-agent); with --ca, the device's name.")
     var name: String?
     @Option(help: "The kind of the device's key.") var keyType = KeyType.ed25519
+    @Flag(help: "Let an existing home trust this gateway instead of its own; identity and journal stay.")
+    var repin = false
 
     func validate() throws {
         let isByHand = gateway != nil && (pin != nil) != (ca != nil)
@@ -53,7 +56,7 @@ struct Init: AsyncParsableCommand {
             )
         }
         guard ca != nil || gatewayName == nil else { throw ValidationError("--gateway-name goes with --ca.") }
-        guard ca == nil || name.map(DeviceName.isUsable) == true else {
+        guard ca == nil || repin || name.map(DeviceName.isUsable) == true else {
             throw ValidationError("With --ca the device needs a --name of its own, of \(DeviceName.rule).")
         }
     }
@@ -61,6 +64,8 @@ struct Init: AsyncParsableCommand {
     func run() async throws {
         if let invite {
             try await enrol(try code(invite))
+        } else if let gateway, repin {
+            try trustAnotherGateway(gateway)
         } else if let gateway, let ca {
             let fingerprint = try AgentHome(path: home).create(
                 name: name ?? usualName, gateway: gateway.description, authorityPath: ca,
@@ -83,6 +88,7 @@ struct Init: AsyncParsableCommand {
     /// Reads the invitation code from the argument; if the argument is `-`, from standard input. While the program
     /// runs, other users of the computer can see its arguments, but not its standard input.
     private func code(_ argument: String) throws -> InvitationCode {
+        if argument == "-", isatty(STDIN_FILENO) == 1 { Output.notices.raw("Paste the invitation code: ") }
         let text = argument == "-" ? readLine() ?? "" : argument
         guard let code = InvitationCode(text: text) else {
             throw ValidationError(
@@ -93,10 +99,28 @@ struct Init: AsyncParsableCommand {
 
     private func enrol(_ code: InvitationCode) async throws {
         let enroller = Enroller(home: AgentHome(path: home), software: "sluice-agent \(sluiceVersion)")
-        let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code)
+        let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code, repins: repin)
         let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
+        let entry = "The gateway knows it as \(device.name); it may write \(keys)."
+        if device.wasKnown, !repin {
+            Output.results.line(
+                "This home was enrolled before, so the new invitation was not used. \(entry) The gateway's operator "
+                    + "changes name and prefix; another device needs another --home.")
+        } else {
+            Output.results.line("\(repin ? "Re-pinned" : "Made") this device's home in \(home). \(entry)")
+        }
+    }
+
+    private func trustAnotherGateway(_ gateway: Endpoint) throws {
+        let repinning = Repinning(AgentHome(path: home))
+        if let ca {
+            try repinning.trust(
+                authorityAt: ca, gatewayName: gatewayName ?? gateway.host, gateway: gateway.description)
+        } else if let pin {
+            try repinning.trust(pin: pin, gateway: gateway.description)
+        }
         Output.results.line(
-            "Made this device's home in \(home). The gateway knows it as \(device.name); it may write \(keys).")
+            "The home \(home) trusts the gateway at \(gateway) now, and keeps its identity and its journal.")
     }
 }
 

@@ -45,7 +45,7 @@ extension AgentHome {
         } catch let error as FileError where error.isMissing {
             return Pins(keys: [configured])
         } catch {
-            return Pins(keys: [configured], problem: "cannot read \(pinsPath): \(error)")
+            return Pins(keys: [configured], problem: "cannot read \(pinsPath): \(error.readable)")
         }
     }
 
@@ -59,7 +59,7 @@ extension AgentHome {
             let bytes = Array(try encoder.encode(file)) + [UInt8(ascii: "\n")]
             try AtomicFile.write(bytes, to: pinsPath, mode: .ownerOnly)
         } catch {
-            throw AgentHomeError(.unusable, "cannot write \(pinsPath): \(error)")
+            throw AgentHomeError(writing: pinsPath, error)
         }
     }
 

@@ -25,7 +25,7 @@ package struct AgentHome: Sendable {
     package var clockPath: String { path + "/clock" }
     private var lockPath: String { path + "/lock" }
 
-    private static let authorityFileName = "authority.crt"
+    static let authorityFileName = "authority.crt"
 
     /// Makes a home that pins the gateway's key. Never overwrites an existing file.
     ///
@@ -59,18 +59,19 @@ package struct AgentHome: Sendable {
         }
     }
 
-    private func readAuthority(_ path: String) throws(AgentHomeError) -> [UInt8] {
+    func readAuthority(_ path: String) throws(AgentHomeError) -> [UInt8] {
         do {
             _ = try CertificateAuthority.load(from: path)
             return try BoundedFile.read(path, bytesMax: CertificateAuthority.fileBytesMax, access: .anyone)
         } catch {
-            throw AgentHomeError(.unusable, "the authority that --ca names cannot be used: \(error)")
+            throw AgentHomeError(.unusable, "the authority that --ca names cannot be used: \(error.readable)")
         }
     }
 
     private func create(
         name: String, keyType: KeyType, configuration: [String: String], _ writeMore: () throws(FileError) -> Void = {}
     ) throws(AgentHomeError) -> Fingerprint {
+        let hadKey = AtomicFile.exists(path + "/" + Identity.keyFileName)
         do {
             try OwnFolder.makeOrCheck(path)
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
@@ -79,7 +80,15 @@ package struct AgentHome: Sendable {
             beginToWatchClock()
             return identity.fingerprint
         } catch {
-            throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
+            // No gateway knows the new key, so the next attempt may make another one.
+            if !hadKey { removeIdentity() }
+            throw AgentHomeError(making: path, error)
+        }
+    }
+
+    private func removeIdentity() {
+        for name in [Identity.keyFileName, Identity.certificateFileName, Identity.requestFileName] {
+            AtomicFile.remove(path + "/" + name)
         }
     }
 
@@ -99,8 +108,7 @@ package struct AgentHome: Sendable {
             beginToWatchClock()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
                 // Remove the files of an attempt that stopped before it wrote the key, which is written last.
-                AtomicFile.remove(path + "/" + Identity.certificateFileName)
-                AtomicFile.remove(path + "/" + Identity.requestFileName)
+                removeIdentity()
                 _ = try Identity.create(in: path, name: name, keyType: keyType)
             }
             guard AtomicFile.exists(configurationPath) else {
@@ -108,18 +116,24 @@ package struct AgentHome: Sendable {
                 return try AtomicFile.writeNew(bytes, to: configurationPath, mode: .ownerOnly)
             }
         } catch {
-            throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
+            throw AgentHomeError(making: path, error)
         }
         var configuration = try configuration()
         guard try pins().keys.contains(pin) else {
             throw AgentHomeError(
-                .unusable, "\(path) is a home for another gateway already; make another one with --home DIRECTORY")
+                .unusable,
+                "\(path) is a home for another gateway already; with --repin it trusts this one instead, and keeps its "
+                    + "identity and journal, or make another home with --home DIRECTORY")
         }
         guard configuration.updateValue(gateway, forKey: "gateway") != gateway else { return }
+        try write(configuration)
+    }
+
+    func write(_ configuration: [String: String]) throws(AgentHomeError) {
         do {
             try AtomicFile.write(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
         } catch {
-            throw AgentHomeError(.unusable, "cannot write \(configurationPath): \(error)")
+            throw AgentHomeError(writing: configurationPath, error)
         }
     }
 
@@ -151,7 +165,8 @@ package struct AgentHome: Sendable {
             let authority = try CertificateAuthority.load(from: file.isAbsolutePath ? file : path + "/" + file)
             return .authority(authority, gatewayName: configuration["gateway-name"] ?? host)
         } catch {
-            throw AgentHomeError(.unusable, "the authority that \(configurationPath) names cannot be used: \(error)")
+            throw AgentHomeError(
+                .unusable, "the authority that \(configurationPath) names cannot be used: \(error.readable)")
         }
     }
 
@@ -169,20 +184,27 @@ package struct AgentHome: Sendable {
         return pin
     }
 
-    private func configuration() throws(AgentHomeError) -> [String: String] {
+    func configuration() throws(AgentHomeError) -> [String: String] {
         do {
             let bytes = try BoundedFile.read(configurationPath, bytesMax: 64 << 10, access: .ownerWrites)
             return try JSONDecoder().decode([String: String].self, from: Data(bytes))
         } catch {
-            throw AgentHomeError(.unusable, "cannot read \(configurationPath): \(error)")
+            throw AgentHomeError(.unusable, "cannot read \(configurationPath): \(error.readable)")
         }
     }
 
     /// The gateway's host and port, from the configuration.
     func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
-        guard let text = try configuration()["gateway"], let colon = text.lastIndex(of: ":"),
-            let port = Int(text[text.index(after: colon)...])
-        else { throw AgentHomeError(.unusable, "\(configurationPath) names no gateway") }
+        guard let address = try configuration()["gateway"].flatMap(Self.address) else {
+            throw AgentHomeError(
+                .unusable, "\(configurationPath) names no gateway; name it there, as \"gateway\": \"HOST:PORT\"")
+        }
+        return address
+    }
+
+    /// Host and port of a text `HOST:PORT` or `[IPV6]:PORT`.
+    static func address(_ text: String) -> (host: String, port: Int)? {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
         return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
     }
 
@@ -192,7 +214,8 @@ package struct AgentHome: Sendable {
             return try Identity.load(from: path)
         } catch {
             throw AgentHomeError(
-                .unusable, "cannot read the device's identity in \(path) (sluice-agent init makes one): \(error)")
+                .unusable,
+                "cannot read the device's identity in \(path) (sluice-agent init makes one): \(error.readable)")
         }
     }
 
@@ -249,7 +272,7 @@ package struct AgentHome: Sendable {
     ///
     /// - Parameter patience: how often to try, at intervals of 20 milliseconds.
     /// - Throws: `busy` if another process holds the lock.
-    package func lock(patience: Int = 10) throws(AgentHomeError) -> Lock {
+    package func lock(patience: Int = 50) throws(AgentHomeError) -> Lock {
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw unusable(errno, lockPath) }
         var attempts = 0
@@ -266,33 +289,5 @@ package struct AgentHome: Sendable {
                 .busy, "another sluice-agent is at work in \(path); wait for it, or give this one a home of its own")
         }
         return Lock(descriptor: descriptor)
-    }
-}
-
-/// The error of a home that cannot be made or used.
-package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
-    /// Kinds of error, each with an exit code of its own.
-    package enum Kind: Equatable, Sendable {
-        case unusable
-        case busy
-        /// The disk of the home is full.
-        case full
-    }
-
-    package let kind: Kind
-    package let description: String
-
-    /// Exit code of a program that ends with this error. The numbers are those of `sysexits.h`.
-    package var exitCode: Int32 {
-        switch kind {
-        case .unusable: 66
-        case .busy: 75
-        case .full: 74
-        }
-    }
-
-    package init(_ kind: Kind, _ description: String) {
-        self.kind = kind
-        self.description = description
     }
 }

@@ -12,6 +12,8 @@ package struct Enroller: Sendable {
         package let name: String
         /// The prefix with which every key of the device must start; empty if the device may write any key.
         package let prefix: String
+        /// Whether an earlier invitation has registered this home, so that the new one was not used.
+        package let wasKnown: Bool
     }
 
     private static let startLimit = Duration.seconds(5)
@@ -29,21 +31,35 @@ package struct Enroller: Sendable {
     ///   - name: name in the device's certificate.
     ///   - code: invitation code from the gateway's operator. Its secret is sent only to the gateway that made the
     ///     code.
+    ///   - repins: whether an existing home that trusts another gateway shall trust this one instead, if it accepts the
+    ///     invitation.
     /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. After an error the home remains. Another
     ///   call with this code, or with another code of the same gateway, continues with this home.
-    package func enrol(name: String, keyType: KeyType, code: InvitationCode) async throws -> Registration {
-        try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin, keyType: keyType)
+    package func enrol(
+        name: String, keyType: KeyType, code: InvitationCode, repins: Bool = false
+    ) async throws -> Registration {
+        if repins {
+            try home.check()
+        } else {
+            try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin, keyType: keyType)
+        }
         let identity = try home.identity()
-        let (host, port) = try home.gateway()
+        guard let (host, port) = AgentHome.address(code.gateway) else {
+            throw EnrolmentFailure(UploadFailure(.protocolViolation))
+        }
         let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([code.pin]))
         let question = GatewayQuestion(host: host, port: port, tls: tls)
         let enrol = Enrol(fingerprint: identity.fingerprint.digest, secret: code.secret, software: software)
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
         switch answer.frame {
         case .enrolled(let enrolled):
+            if repins { try Repinning(home).trust(pin: code.pin, gateway: code.gateway) }
             // Ignore a failure: the next connection pins the key.
             home.pin(proved: answer.provenKey, next: nil)
-            return Registration(name: enrolled.name, prefix: enrolled.prefix)
+            let mark = EnrolmentMark(home)
+            let wasKnown = try mark.isOfAnother(code)
+            try mark.set(code, replacing: repins)
+            return Registration(name: enrolled.name, prefix: enrolled.prefix, wasKnown: wasKnown)
         case .error(let report): throw EnrolmentFailure(report)
         default: throw EnrolmentFailure(UploadFailure(.protocolViolation))
         }
@@ -62,7 +78,9 @@ package struct Enroller: Sendable {
             } catch let failure as UploadFailure {
                 throw EnrolmentFailure(failure)
             } catch let error as TLSError {
-                throw EnrolmentFailure(UploadFailure(error) ?? UploadFailure(.unreachable))
+                guard error.code != .malformed else { throw EnrolmentFailure.withoutTLS }
+                throw EnrolmentFailure(
+                    UploadFailure(error) ?? UploadFailure(.unreachable, GatewayAbsence.reason(error)))
             }
         }
     }
@@ -110,6 +128,12 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         default: self.init(UploadFailure(.protocolViolation))
         }
     }
+
+    fileprivate static let withoutTLS = EnrolmentFailure(
+        .protocolViolation,
+        "the server at that address does not speak TLS: it is no sluice-gateway, or one that serves with --plaintext, "
+            + "which takes no invitation; ask the gateway's operator for the right address, or to serve without "
+            + "--plaintext")
 
     /// One message for several reasons, because the gateway does not reveal why it refuses an invitation.
     private static let refused = EnrolmentFailure(

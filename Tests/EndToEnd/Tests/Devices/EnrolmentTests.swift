@@ -53,6 +53,57 @@ extension EndToEndTests {
             }
         }
 
+        /// A gateway answers a further invitation of a device that it knows, and does not use it.
+        @Test func aNewInvitationOfAnEnrolledHomeIsReported() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let code = try await invite(site, "cam", port: gateway.port)
+                    try await enrol(site, "agent", code)
+                    let again = try await enrol(site, "agent", code)
+                    #expect(again.transcript.hasPrefix("Made this device's home"), "\(again.transcript)")
+                    let other = try await enrol(site, "agent", try await invite(site, "other", port: gateway.port))
+                    #expect(other.transcript.contains("the new invitation was not used"), "\(other.transcript)")
+                    #expect(other.transcript.contains("knows it as cam;"), "\(other.transcript)")
+                }
+            }
+        }
+
+        @Test func aHomeMovesToAnotherSiteWithItsJournal() async throws {
+            try await Site.with { site in
+                try await Site.with { second in
+                    try await site.withGateway { old in
+                        try await second.withGateway { new in
+                            try await enrol(site, "agent", try await invite(site, "cam", port: old.port))
+                            let agent = AgentHandle(home: site.path("agent"), program: try .built("sluice-agent"))
+                            let file = try site.makeLargeFile()
+                            _ = try await site.pushAndKill(agent, file)
+                            let code = try await invite(second, "cam", port: new.port)
+                            let refused = try await enrol(site, "agent", code, exits: 66)
+                            #expect(refused.transcript.contains("--repin"), "\(refused.transcript)")
+                            let arguments = ["init", "--home", agent.home, "--repin", "--invite", code]
+                            let moved = try await run(agent.program, arguments, within: Site.deadline)
+                            #expect(moved.exitStatus == .exited(0), "\(moved.transcript)")
+                            #expect(try await agent.unfinished().count == 1, "the journal stays")
+                            let pushed = try await agent.run(site.push(file))
+                            #expect(pushed.outcomes == ["stored"])
+                            try await second.expectObject("cam/file", equals: file)
+                        }
+                    }
+                }
+            }
+        }
+
+        /// ENROL needs TLS, so a gateway without it can take no invitation.
+        @Test func aGatewayWithoutTLSTakesNoInvitation() async throws {
+            try await Site.with { site in
+                try await site.withGateway(["--plaintext"]) { gateway in
+                    let told = try await enrol(
+                        site, "agent", try await invite(site, "cam", port: gateway.port), exits: 76)
+                    #expect(told.transcript.contains("serve without --plaintext"), "\(told.transcript)")
+                }
+            }
+        }
+
         /// With an empty prefix the operator lets a device write any key.
         @Test func devicePrefixIsItsName() async throws {
             try await Site.with { site in

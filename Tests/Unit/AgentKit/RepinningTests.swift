@@ -1,0 +1,67 @@
+import AgentKit
+import Cryptography
+import Foundation
+import TestSupport
+import Testing
+import TransferCommon
+
+/// Tests of a home that is to trust another gateway and keeps its identity and journal.
+@Suite struct RepinningTests {
+    private static func pin(_ number: UInt8) throws -> Fingerprint { Fingerprint(try .of([number])) }
+
+    private static func withHome(_ body: (AgentHome) throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            let home = AgentHome(path: directory.path(percentEncoded: false))
+            try home.createOrGoOn(name: "cam", gateway: "old:1", pin: pin(1))
+            try body(home)
+        }
+    }
+
+    @Test func identityAndJournalStayUnderTheNewPin() async throws {
+        try await Self.withHome { home in
+            let identity = try home.identity().fingerprint
+            let journal = try Journal.open(home.journalPath)
+            try journal.apply([.site(.init(store: .zero, device: "cam", prefix: "cam/"))], nowMilliseconds: 1) { _ in
+                nil
+            }
+            try journal.close()
+            try home.keep([Self.pin(1), Self.pin(2)])
+            try Repinning(home).trust(pin: Self.pin(3), gateway: "new:2")
+            #expect(try home.pins().keys == [Self.pin(3)], "keys that were learned under the old pin are forgotten")
+            #expect(try home.identity().fingerprint == identity)
+            #expect(try Journal.open(home.journalPath).site()?.device == "cam")
+            // An invitation of the new gateway now continues with this home.
+            try home.createOrGoOn(name: "cam", gateway: "new:2", pin: Self.pin(3))
+        }
+    }
+
+    /// Without the flag an invitation of another gateway changes nothing, and the message names the flag.
+    @Test func anotherGatewayIsRefusedWithAdvice() async throws {
+        try await Self.withHome { home in
+            let error = #expect(throws: AgentHomeError.self) {
+                try home.createOrGoOn(name: "cam", gateway: "new:2", pin: Self.pin(3))
+            }
+            #expect(error?.description.contains("--repin") == true)
+            #expect(try home.pins().keys == [Self.pin(1)])
+        }
+    }
+
+    @Test func aHomeAtWorkIsNotChanged() async throws {
+        try await Self.withHome { home in
+            let lock = try home.lock()
+            let error = #expect(throws: AgentHomeError.self) {
+                try Repinning(home).trust(pin: Self.pin(3), gateway: "new:2")
+            }
+            #expect(error?.kind == .busy)
+            withExtendedLifetime(lock) {}
+        }
+    }
+
+    @Test func aMissingHomeIsNotMade() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = AgentHome(path: directory.appending(path: "none").path(percentEncoded: false))
+            #expect(throws: AgentHomeError.self) { try Repinning(home).trust(pin: Self.pin(3), gateway: "new:2") }
+            #expect(!FileManager.default.fileExists(atPath: home.path))
+        }
+    }
+}
