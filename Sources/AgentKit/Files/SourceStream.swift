@@ -68,6 +68,18 @@ package final class SourceStream: Sendable {
         self.command = command
     }
 
+    /// Throws if standard input cannot be read, so that no upload begins for it. A program whose standard input is
+    /// closed has a descriptor there that can only be written (`StandardDescriptors`).
+    package static func checkStandardInput() throws(UploadFailure) {
+        var status = stat()
+        guard fstat(STDIN_FILENO, &status) == 0, fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE != O_WRONLY else {
+            throw UploadFailure(.unreadable, "standard input is closed; connect it to the stream that is to be sent")
+        }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw UploadFailure(.unreadable, "standard input is a directory; name the directory instead of -")
+        }
+    }
+
     /// Makes a read that waits for bytes fail with `stopped`, and sends SIGTERM to the command.
     package func stop() {
         isStopped.store(true, ordering: .relaxed)

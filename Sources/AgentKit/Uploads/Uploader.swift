@@ -124,6 +124,7 @@ package struct Uploader: Sendable {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
             return try await DropMark(home: home, logger: logger, control: control).drop(ids, observe: observe)
         }
+        if case .push(paths: [SourceStream.path], _, _, _) = work { try SourceStream.checkStandardInput() }
         let descriptors = DescriptorLimit.current
         if let shortage = DescriptorLimit.shortage(of: descriptors) { throw UploadFailure(.tooManyOpenFiles, shortage) }
         try checkInterfaces()

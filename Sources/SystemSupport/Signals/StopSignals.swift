@@ -21,8 +21,8 @@ package enum StopSignals {
     private static let lastNumber = Atomic<Int>(.max)
     private static let pipeEnd = Atomic<Int32>(-1)
 
-    /// Handles the signals until the process ends. To be called once. If the system has no descriptor or thread left
-    /// for this, the first signal ends the process, as it does without this call.
+    /// Handles the signals until the process ends. A later call takes the place of an earlier one. If the system has no
+    /// descriptor or thread left for this, the first signal ends the process, as it does without this call.
     ///
     /// - Parameters:
     ///   - stop: called on a thread of its own at the first signal. Must not block.

@@ -44,9 +44,7 @@ struct Resume: AsyncParsableCommand {
             let rows = try AgentJournal.unfinished(
                 in: AgentHome(path: options.home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
             guard !rows.isEmpty else { return Output.results.line("No unfinished uploads.") }
-            let dialogue = ResumeDialogue(
-                read: { readLine() }, write: { Output.results.raw($0) }, width: TerminalOutput.tableWidth)
-            let decision = dialogue.ask(rows.filter { !$0.isDropping })
+            let decision = ResumeDialogue.onTerminal(rows.filter { !$0.isDropping })
             guard decision != .init() else { return }
             (resumed, dropped) = (decision.now, decision.drop)
         }
@@ -58,13 +56,16 @@ struct Resume: AsyncParsableCommand {
 
 struct Abort: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Drops an unfinished upload, here and in the store, also while a push is sending it.",
-        discussion: "If the gateway cannot be reached, the next push or resume drops the upload.")
-    @Argument(help: "Its number, as status lists it.") var id: Int64
+        abstract: "Drops unfinished uploads, here and in the store, also while a push is sending them.",
+        discussion: "If the gateway cannot be reached, the next push or resume drops the uploads.")
+    @Argument(help: "Their numbers, as status lists them.") var ids: [Int64]
     @OptionGroup var options: TransferOptions
 
     func run() async throws {
+        let dropped = ids.reduce(into: [UploadID]()) { dropped, id in
+            if !dropped.contains(UploadID(id)) { dropped.append(UploadID(id)) }
+        }
         try await options.upload(
-            .unfinished(resume: [], path: nil, drop: [UploadID(id)]), try await options.settings())
+            .unfinished(resume: [], path: nil, drop: dropped), try await options.settings())
     }
 }

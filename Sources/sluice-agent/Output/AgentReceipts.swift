@@ -37,7 +37,8 @@ package struct AgentReceipts: Sendable {
             } catch {
                 unreadable += 1
                 table.finish(print)
-                print(asJSON ? ReceiptJSON.line(unreadable: "\(error)") : "unreadable: \(error)")
+                let reason = "\(error)".asBeginningOfSentence
+                print(asJSON ? ReceiptJSON.line(unreadable: reason) : "unreadable: \(reason)")
             }
         }
         table.finish(print)
@@ -58,19 +59,38 @@ package struct AgentReceipts: Sendable {
     /// - Parameter folder: created if it does not exist.
     /// - Returns: the number of files written.
     package func export(key: String?, to folder: String) throws -> Int {
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw AgentHomeError(.unusable, "cannot make the folder \(folder): \(error)")
-        }
+        try makeFolder(folder)
         return try forEach(key) { receipt in
             let path = "\(folder)/\(try Self.fileName(of: receipt))"
             do {
                 try AtomicFile.write(
                     Array(ReceiptFile.text(of: [receipt]).utf8), to: path, mode: .ownerWritesAllRead)
             } catch {
-                throw AgentHomeError(.unusable, "cannot write a receipt into \(folder): \(error)")
+                throw AgentHomeError(
+                    .unusable, "cannot write a receipt into \(folder): \(error.readable); name another folder with --to"
+                )
             }
+        }
+    }
+
+    private func makeFolder(_ folder: String) throws(AgentHomeError) {
+        var isFolder = false
+        if FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), !isFolder {
+            throw AgentHomeError(.unusable, "\(folder) exists and is no folder; name another one with --to")
+        }
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            // Foundation's text names its own types, so the system's words for the usual reasons take its place.
+            let code = (error as? CocoaError)?.code
+            let reason =
+                switch code {
+                case .fileWriteNoPermission: "this user may not write there"
+                case .fileWriteOutOfSpace: "the disk is full"
+                case .fileWriteVolumeReadOnly: "the file system is read-only"
+                default: "a part of the path is no folder, or cannot be entered"
+                }
+            throw AgentHomeError(.unusable, "cannot make the folder \(folder): \(reason); name another one with --to")
         }
     }
 

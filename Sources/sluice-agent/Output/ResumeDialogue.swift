@@ -1,5 +1,13 @@
 package import AgentKit
+import CommandSupport
+import SystemSupport
 package import TransferCore
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The dialogue of `resume` on a terminal. Asks the user for each unfinished upload whether to resume it now, to resume
 /// it later, or to drop it. A stream cannot be resumed, so for a stream it only asks whether to drop it.
@@ -24,6 +32,19 @@ package struct ResumeDialogue {
         self.read = read
         self.write = write
         self.width = width
+    }
+
+    /// Asks on the terminal. Until the last answer nothing has begun, so SIGINT or SIGTERM ends the process at once,
+    /// with the exit code of an interrupted run.
+    package static func onTerminal(_ uploads: [AgentJournal.Unfinished]) -> Decision {
+        // The signal is handled on a thread of its own, because the thread of the dialogue waits for the user.
+        StopSignals.handle(stop: {
+            Output.results.raw("\n")
+            Output.endProcess(UploadFailure.Kind.stopped.exitCode, program: "sluice-agent")
+        })
+        return ResumeDialogue(
+            read: { readLine() }, write: { Output.results.raw($0) }, width: TerminalOutput.tableWidth
+        ).ask(uploads)
     }
 
     /// Asks about each upload. An empty line means *now*, and for a stream *later*. At the end of input all remaining

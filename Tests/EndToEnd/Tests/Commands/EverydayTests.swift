@@ -66,6 +66,71 @@ extension EndToEndTests {
             }
         }
 
+        @Test func abortTakesSeveralNumbers() async throws {
+            try await Site.serving { site, agent in
+                for index in 1...3 {
+                    _ = try await site.pushAndKill(agent, site.makeLargeFile("file-\(index)", seed: UInt64(index)))
+                }
+                let dropped = try await agent.run(["abort", "3", "1", "3"])
+                #expect(dropped.outcomes == ["dropped", "dropped"])
+                #expect(try await agent.unfinished().map { $0.first } == ["2"])
+            }
+        }
+
+        /// The file of one upload was deleted: the other is resumed, and the message says how to drop the first.
+        @Test func aDeletedFileDoesNotKeepTheOthers() async throws {
+            try await Site.serving { site, agent in
+                let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
+                for file in files { _ = try await site.pushAndKill(agent, file) }
+                try FileManager.default.removeItem(at: files[0])
+                let resumed = try await agent.run(["resume", "--all"], exits: 1)
+                #expect(resumed.outcomes.sorted() == ["missing", "stored"])
+                #expect(resumed.refusals.first?.message?.contains("sluice-agent abort ID") == true)
+                try await site.expectObject("second", equals: files[1])
+                _ = try await agent.run(["resume", "--all"], exits: 66)
+                _ = try await agent.run(["abort", "1"])
+                _ = try await agent.run(["resume", "--all"])
+                try await site.expectNothingUnfinished()
+            }
+        }
+
+        @Test func aPushWithoutFilesSaysSo() async throws {
+            try await Site.serving { site, agent in
+                _ = try site.makeFile("tree/file.txt", bytes: 10)
+                try FileManager.default.createDirectory(atPath: site.path("empty"), withIntermediateDirectories: false)
+                for (arguments, reason) in [
+                    ([site.path("empty")], "no file was found below what you named"),
+                    ([site.path("tree"), "--include", "*.mp4"], "1 name that does not fit --include and --exclude"),
+                ] {
+                    let program = try await agent.runForPeople(["push"] + arguments)
+                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                    #expect(program.lines(of: .standardOutput).isEmpty, "\(program.transcript)")
+                    let told = program.lines(of: .standardError)
+                    #expect(told.count == 1 && told.first?.contains(reason) == true, "\(told)")
+                }
+            }
+        }
+
+        /// A journal that was lost is restored by asking the gateway once.
+        @Test func aRemoteCheckRestoresTheProofs() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("file", bytes: 3 * site.partBytes)
+                _ = try await agent.run(site.push(file))
+                for suffix in ["", "-wal", "-shm", ".closed"] {
+                    // try?: SQLite may have removed the log already.
+                    try? FileManager.default.removeItem(atPath: agent.home + "/journal.sqlite" + suffix)
+                }
+                let path = file.path(percentEncoded: false)
+                #expect(try await agent.check([path], exits: 1).first?.state == "not_sent")
+                let size = ["--part-size", site.partSize]
+                #expect(try await agent.check([path, "--remote"] + size, exits: 0).first?.state == "proven")
+                #expect(try await agent.check([path], exits: 0).first?.state == "proven")
+                let pushed = try await agent.run(site.push(file))
+                #expect(pushed.outcomes == ["there"])
+                #expect(try pushed.summary.bytesSent == 0)
+            }
+        }
+
         @Test func dropWaitsForTheGateway() async throws {
             try await Site.with { site in
                 try await withFaultProxy(upstreamPort: 1) { proxy in
