@@ -25,6 +25,13 @@ package enum Output {
         notices.line(text)
     }
 
+    /// Like `advise`, but also waits until standard error has taken the text. So text for standard output that follows
+    /// stands behind it on a terminal. Waits at most two seconds for readers that read nothing.
+    package static func tell(_ text: String) {
+        advise(text)
+        notices.drain(stalledAtMost: .seconds(1))
+    }
+
     /// Like `advise`, for a text of several lines.
     package static func advise(lines text: String) {
         results.drain(stalledAtMost: .seconds(1))

@@ -13,12 +13,15 @@ package struct AgentProgram: Sendable {
     ///   - quiet: whether to print failures only.
     ///   - verbose: whether to print the progress of parts, too.
     package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
-        let text = ProgressLines.Style.text(isTerminal: TerminalOutput.kind == .terminal, isVerbose: verbose)
+        let isTerminal = TerminalOutput.kind == .terminal
+        let text = ProgressLines.Style.text(isTerminal: isTerminal, isVerbose: verbose)
+        // On a terminal both outputs are one, and their order counts. Elsewhere a transfer waits for neither.
+        let tell: @Sendable (String) -> Void = { isTerminal ? Output.tell($0) : Output.notices.line($0) }
         self.uploader = uploader
         self.lines = ProgressLines(
             style: json ? .json : quiet ? .quiet : text, terminal: { TerminalOutput.size },
             reader: { Output.results.isBehind ? .behind : Output.results.pendingBytes > 0 ? .reading : .idle },
-            notices: { Output.notices.line("sluice-agent: \($0)") }
+            notices: { tell("sluice-agent: \($0)") }, failures: tell
         ) { Output.results.raw($0) }
     }
 
@@ -32,12 +35,12 @@ package struct AgentProgram: Sendable {
         // A program that does not read the agent's output must not stop the transfer.
         Output.doNotWaitForReader()
         let summary = try await summary(of: work) { [lines] in lines.observe($0) }
-        lines.conclude(summary)
-        return summary.exitCode
-    }
         if case .push = work, let sentence = summary.sentenceIfNothingWasFound {
             Output.notices.line("sluice-agent: \(sentence)")
         }
+        lines.conclude(summary)
+        return summary.exitCode
+    }
 
     /// Asks a gateway whether the store holds the files, until every file has an answer or a signal arrives.
     ///

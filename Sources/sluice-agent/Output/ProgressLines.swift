@@ -58,6 +58,15 @@ package final class ProgressLines: Sendable {
         }
     }
 
+    /// Text for one of the outputs of the program.
+    private enum Text {
+        case result(String)
+        /// A line about a file that is not stored.
+        case failure(String)
+        /// A sentence that is neither: what the run waits for.
+        case notice(String)
+    }
+
     private static let drawInterval = Duration.milliseconds(100)
     private static let lineInterval = Duration.seconds(5)
 
@@ -66,19 +75,23 @@ package final class ProgressLines: Sendable {
     private let terminal: @Sendable () -> TerminalSize
     private let reader: @Sendable () -> Reader
     private let notices: @Sendable (String) -> Void
+    private let failures: @Sendable (String) -> Void
     private let output: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - terminal: the present size of the terminal.
     ///   - reader: whether the reader of the output keeps up.
-    ///   - notices: called with a sentence that is no result, if the output is not a terminal.
+    ///   - notices: called with a sentence that is neither a result nor a failure.
+    ///   - failures: called with each line about files that are not stored; `nil` to print these lines as results. On a
+    ///     terminal, `notices` and `failures` must not return before all text is on the terminal.
     ///   - output: called with text, including line feeds. Control characters of foreign text are visible in it; only
     ///     the progress board contains those that move the cursor and keep the terminal from breaking lines.
     package init(
         style: Style, terminal: @escaping @Sendable () -> TerminalSize = { .usual },
         reader: @escaping @Sendable () -> Reader = { .idle },
         notices: @escaping @Sendable (String) -> Void = { _ in },
+        failures: (@Sendable (String) -> Void)? = nil,
         output: @escaping @Sendable (String) -> Void
     ) {
         self.style = style
@@ -86,6 +99,7 @@ package final class ProgressLines: Sendable {
         self.terminal = terminal
         self.reader = reader
         self.notices = notices
+        self.failures = failures ?? { output($0 + "\n") }
         self.output = output
     }
 
@@ -106,16 +120,14 @@ package final class ProgressLines: Sendable {
         case .text(let isTerminal, _):
             let size = terminal()
             let width = isTerminal ? size.columns : nil
-            for line in state.withLock({ Self.erased(&$0, size) }) + Self.conclusion(of: summary, width: width) {
-                output(line)
-            }
+            write(state.withLock { Self.erased(&$0, size) } + Self.conclusion(of: summary, width: width))
         case .quiet:
             // Print these lines even if only failures are printed: otherwise the output would not explain the exit
             // code.
             let untoldCount = state.withLock { $0.ending.untoldCount }
-            if untoldCount > 0 { output(Self.line(Self.others(untoldCount))) }
+            if untoldCount > 0 { failures(Self.others(untoldCount)) }
             if !summary.notBegun.isNothing {
-                output(Self.line(summary.notBegun.sentence(summary.ending, summary.step)))
+                failures(summary.notBegun.sentence(summary.ending, summary.step).withVisibleControls)
             }
         }
     }
@@ -125,9 +137,9 @@ package final class ProgressLines: Sendable {
     private func observeForPeople(_ event: UploadEvent, isTerminal: Bool, isVerbose: Bool) {
         let now = ContinuousClock.now
         let reader = reader()
-        let lines = state.withLock { state in
+        let texts = state.withLock { state in
             state.board.observe(event, at: now)
-            var texts: [String] = []
+            var texts: [Text] = []
             switch event {
             case .part(let key, let number, _, let size, isStored: true) where isVerbose:
                 if reader != .behind { texts = [Self.line("\(key): part \(number.value) stored, \(Self.size(size))")] }
@@ -135,10 +147,16 @@ package final class ProgressLines: Sendable {
                 texts = [Self.line("\(key): \(text)")]
             case .finished(let path, let key, let outcome, let figures):
                 if !state.ending.leavesOut(outcome, figures) {
-                    texts = [Self.line("\(key): \(Self.sentence(outcome, path: path, figures))")]
+                    let text = "\(key): \(Self.sentence(outcome, path: path, figures))"
+                    // A file that the user has stopped is no failure.
+                    if case .failed(let failure) = outcome, failure.kind != .stopped {
+                        texts = [.failure(text.withVisibleControls)]
+                    } else {
+                        texts = [Self.line(text)]
+                    }
                 }
             case .awaitingGateway(let sentence):
-                if isTerminal { texts = [Self.line(sentence)] }
+                texts = [.notice(sentence)]
             case .ended(let reason):
                 state.ending.reason = reason
             case .part, .file, .checked:
@@ -152,11 +170,20 @@ package final class ProgressLines: Sendable {
             guard reader == .idle else { return texts.isEmpty ? [] : Self.erased(&state, size) + texts }
             return Self.erased(&state, size) + texts + Self.drawn(&state, size, now: now)
         }
-        for line in lines { output(line) }
-        if case .awaitingGateway(let sentence) = event, !isTerminal { notices(sentence) }
+        write(texts)
     }
 
-    private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [String] {
+    private func write(_ texts: [Text]) {
+        for text in texts {
+            switch text {
+            case .result(let text): output(text)
+            case .failure(let line): failures(line)
+            case .notice(let sentence): notices(sentence)
+            }
+        }
+    }
+
+    private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [Text] {
         let last = state.drawnAt ?? now
         if state.drawnAt == nil { state.drawnAt = now }
         guard now - last >= lineInterval, state.board.isActive else { return [] }
@@ -169,38 +196,38 @@ package final class ProgressLines: Sendable {
     ///
     /// Erases the first row apart from the others: tmux copies the whole screen into its history when a program erases
     /// everything from the top row on, and would do so for each draw.
-    private static func erased(_ state: inout State, _ terminal: TerminalSize) -> [String] {
+    private static func erased(_ state: inout State, _ terminal: TerminalSize) -> [Text] {
         let rows = state.drawnColumns.reduce(0) { $0 + max(($1 + terminal.columns - 1) / terminal.columns, 1) }
         state.drawnColumns = []
         guard rows > 0 else { return [] }
-        return ["\u{1B}[\(rows)A\r\u{1B}[K" + (rows > 1 ? "\u{1B}[B\u{1B}[J\u{1B}[A" : "")]
+        return [.result("\u{1B}[\(rows)A\r\u{1B}[K" + (rows > 1 ? "\u{1B}[B\u{1B}[J\u{1B}[A" : ""))]
     }
 
     private static func drawn(
         _ state: inout State, _ terminal: TerminalSize, now: ContinuousClock.Instant
-    ) -> [String] {
+    ) -> [Text] {
         let lines = state.board.lines(on: terminal, at: now)
         state.drawnColumns = lines.map { DisplayWidth.columns(of: $0) }
         state.drawnAt = now
         // The terminal must not break a line that it takes for wider than we do, or after it was made narrower: the
         // board would then have more rows than are erased. Each line allows breaking again.
-        return lines.map { "\u{1B}[?7l\($0.withVisibleControls)\u{1B}[?7h\n" }
+        return lines.map { .result("\u{1B}[?7l\($0.withVisibleControls)\u{1B}[?7h\n") }
     }
 
     /// The text as one line. Makes control characters visible, because keys, paths and messages are foreign text.
-    private static func line(_ text: String) -> String { text.withVisibleControls + "\n" }
+    private static func line(_ text: String) -> Text { .result(text.withVisibleControls + "\n") }
 
     private func observeFailure(_ event: UploadEvent) {
         if case .ended(let reason) = event { state.withLock { $0.ending.reason = reason } }
         guard case .finished(let path, let key, .failed(let failure), let figures) = event,
             !state.withLock({ $0.ending.leavesOut(.failed(failure), figures) })
         else { return }
-        output(Self.line("\(key): \(Self.sentence(.failed(failure), path: path, figures))"))
+        failures("\(key): \(Self.sentence(.failed(failure), path: path, figures))".withVisibleControls)
     }
 
     /// - Parameter width: columns of the terminal; `nil` if the output is none.
-    private static func conclusion(of summary: RunSummary, width: Int?) -> [String] {
-        var lines = notStored(summary, width: width)
+    private static func conclusion(of summary: RunSummary, width: Int?) -> [Text] {
+        var lines: [String] = []
         if summary.files > summary.failures.count || summary.bytesSent > 0 || summary.bytesKept > 0 {
             lines.append(totals(of: summary))
         }
@@ -211,11 +238,15 @@ package final class ProgressLines: Sendable {
                     + "\(count == 1 ? "it" : "them")."
             )
         }
-        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence(summary.ending, summary.step)) }
-        lines += summary.unfinished.lines
-        guard let width else { return lines.map(line) }
-        return lines.flatMap { text in
-            text.isEmpty ? [line("")] : WrappedText.lines(text.withVisibleControls, width: width).map(line)
+        let notBegun = summary.notBegun.isNothing ? [] : [summary.notBegun.sentence(summary.ending, summary.step)]
+        return notStored(summary, width: width).map { .failure($0) } + wrapped(lines, width).map(line)
+            + wrapped(notBegun, width).map { .failure($0) } + wrapped(summary.unfinished.lines, width).map(line)
+    }
+
+    private static func wrapped(_ lines: [String], _ width: Int?) -> [String] {
+        lines.flatMap { text in
+            let text = text.withVisibleControls
+            return width.map { WrappedText.lines(text, width: $0) } ?? [text]
         }
     }
 
@@ -268,7 +299,9 @@ package final class ProgressLines: Sendable {
             return "unchanged since it was stored, \(Self.size(receipt.size)); not read"
         case .stored(let receipt, let wasThere):
             return wasThere
-                ? "stored already, \(Self.size(receipt.size)); nothing sent"
+                ? "stored already, \(Self.size(receipt.size)); "
+                    + (figures.bytesSent > 0
+                        ? "\(Self.size(figures.bytesSent)) were on the way before the gateway said so" : "nothing sent")
                 : "stored, \(Self.size(receipt.size)); \(Self.size(figures.bytesSent)) sent"
                     + (figures.bytesResumed > 0 ? ", \(Self.size(figures.bytesResumed)) were stored before" : "")
         case .dropped:
