@@ -137,13 +137,17 @@ package struct TextTable {
         let gaps = max(widths.count { $0 > 0 } - 1, 0) * gap
         var excess = widths.reduce(gaps, +) - width
         while excess > 0 {
-            // Shorten the widest name to the width of the second, and so on.
+            // Shorten the widest names alike, down to the width of the next narrower one, and so on.
             let names = columns.indices.filter { columns[$0].isName && widths[$0] > nameMin }
-            guard let widest = names.max(by: { widths[$0] < widths[$1] }) else { return nil }
-            let next = names.filter { widths[$0] < widths[widest] }.map { widths[$0] }.max() ?? nameMin
-            let cut = min(max(widths[widest] - next, 1), excess)
-            widths[widest] -= cut
-            excess -= cut
+            guard let widest = names.map({ widths[$0] }).max() else { return nil }
+            let next = names.map { widths[$0] }.filter { $0 < widest }.max() ?? nameMin
+            let wide = names.filter { widths[$0] == widest }
+            let cut = min(widest - next, (excess + wide.count - 1) / wide.count)
+            for column in wide {
+                let part = min(cut, excess)
+                widths[column] -= part
+                excess -= part
+            }
         }
         return widths
     }

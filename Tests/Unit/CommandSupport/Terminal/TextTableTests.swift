@@ -61,6 +61,14 @@ import Testing
         #expect(table.cellLines(width: width).allSatisfy { DisplayWidth.columns(of: $0) <= width })
     }
 
+    @Test func longNamesAreShortenedAlike() {
+        let table = TextTable(
+            [.name, .name, .right],
+            rows: [.init([.init("0123456789012345"), .init("01234567890123456789"), .init("1 B")])])
+        #expect(table.lines(width: 38) == ["0123456\u{2026}9012345  0123456\u{2026}23456789  1 B"])
+        #expect(table.lines(width: 27) == ["0123\u{2026}12345  0123\u{2026}56789  1 B"])
+    }
+
     @Test func emptyColumnsAreLeftOut() {
         let table = TextTable([.left, .left, .left], rows: [.init([.init("a"), .init(""), .init("b")])])
         #expect(table.lines(width: 80) == ["a  b"])
