@@ -95,13 +95,13 @@ package struct TextTable {
         let margin = String(repeating: " ", count: indent)
         let whole = margin + notes.map(\.text).joined(separator: gap)
         guard !notes.isEmpty, DisplayWidth.columns(of: whole) > width else { return notes.isEmpty ? [] : [whole] }
+        let room = max(width - indent, 1)
         return notes.flatMap { note in
             switch note {
-            case .name(let text):
-                [margin + DisplayWidth.shortened(text.withVisibleControls, to: max(width - indent, 0))]
-            case .words: WrappedText.lines(margin + note.text, width: width, indent: indent)
+            case .name: [DisplayWidth.shortened(note.text, to: room)]
+            case .words: WrappedText.lines(note.text, width: room)
             }
-        }
+        }.map { margin + $0 }
     }
 
     // MARK: Cells
