@@ -10,9 +10,11 @@ extension AgentJournal.Unfinished {
             isStream
             ? "\(ReadableQuantity.size(storedBytes)) of a stream stored"
             : "\(ReadableQuantity.size(storedBytes)) of \(ReadableQuantity.size(size)) stored"
-        let source = isStream ? "standard input or a command" : path
         return "\(id.value)  \(key)  \(far)  \(age)  \(source)  (\(waitsFor))".withVisibleControls
     }
+
+    /// Where the content comes from: the file, or words for a stream.
+    package var source: String { isStream ? "standard input or a command" : path }
 
     /// How long ago the upload was begun.
     package var age: String {

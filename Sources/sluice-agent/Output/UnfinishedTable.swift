@@ -25,6 +25,6 @@ package struct UnfinishedTable {
                 .init("\(upload.id.value)"), .init(upload.key),
                 .init("\(ReadableQuantity.size(upload.storedBytes)) of \(whole) stored", amount.short, amount.shortest),
                 .init(upload.age, upload.age, ""),
-            ], notes: [.name(upload.path), .words("(\(upload.waitsFor))")])
+            ], notes: [upload.isStream ? .words(upload.source) : .name(upload.source), .words("(\(upload.waitsFor))")])
     }
 }

@@ -93,7 +93,8 @@ import sluice_agent
             12  clips/日本語の長いファイル名-録画.mp4  0 B of 64.0 MiB stored       2 h old
                /data/clips/日本語の長いファイル名-録画.mp4  (waits for push or resume)
             13  log                                    1.5 MiB of a stream stored   2 h old
-               -  (a stream cannot be resumed: drop it)
+               standard input or a command
+               (a stream cannot be resumed: push it again with its --key, or drop it)
             """
         ),
         (
@@ -106,8 +107,9 @@ import sluice_agent
                /data/clips/日本語…ァイル名-録画.mp4
                (waits for push or resume)
             13  log           1.5 MiB        2 h old
-               -
-               (a stream cannot be resumed: drop it)
+               standard input or a command
+               (a stream cannot be resumed: push it
+               again with its --key, or drop it)
             """
         ),
         (
@@ -122,10 +124,12 @@ import sluice_agent
               (waits for push or
               resume)
             13 log     1.5MiB
-              -
+              standard input or
+              a command
               (a stream cannot
-              be resumed: drop
-              it)
+              be resumed: push
+              it again with its
+              --key, or drop it)
             """
         ),
     ])
