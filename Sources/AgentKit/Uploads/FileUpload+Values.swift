@@ -134,7 +134,8 @@ extension FileUpload {
         public let checksumSHA256: String?
         /// Version of the object in a versioned bucket; otherwise empty.
         public let version: String
-        /// Whether the object with this content existed already, so that no content was sent.
+        /// Whether another upload had stored the object with this content before. Usually no content was sent then; a
+        /// small file may be on its way before the gateway says that the object exists.
         public let wasThere: Bool
         /// Whether the gateway signed a receipt. If it did, the agent has verified the receipt and keeps it in the
         /// home.
@@ -189,7 +190,7 @@ extension FileUpload {
             case let error as Failure:
                 self = error
             case let error as UploadFailure:
-                self.init(kind: Kind(name: error.kind.rawValue), message: error.message)
+                self.init(kind: Kind(name: error.kind.rawValue), message: error.cause)
             case let error as AgentHomeError:
                 self.init(kind: error.kind == .busy ? .busy : Kind(name: "home"), message: error.description)
             default:

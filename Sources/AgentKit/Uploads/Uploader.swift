@@ -321,7 +321,9 @@ package struct Uploader: Sendable {
                 case .asked(let id, let path, let key, let bytes):
                     names[id] = (path, key, .push)
                     questions[id] = bytes
-                case .answered(let id, let outcome):
+                case .answered(let id, let answer):
+                    let outcome: ProofOutcome =
+                        if case .failed(let failure) = answer { .failed(explained(failure, control)) } else { answer }
                     guard let name = names.removeValue(forKey: id), let bytes = questions.removeValue(forKey: id)
                     else { continue }
                     ended += 1

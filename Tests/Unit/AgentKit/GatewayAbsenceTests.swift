@@ -76,7 +76,8 @@ extension GatewayAbsenceTests {
     @Test func refusalOfAConnectedGatewayIsTheReason() {
         var absence = GatewayAbsence()
         let full = RunWait(until: Self.moment(300), refusal: GatewayRefusal(.storeFull, message: "The store is full."))
-        #expect(absence.notice(of: full, now: Self.moment(0)) == nil)
+        let early = absence.notice(of: full, now: Self.moment(0))
+        #expect(early == nil)
         let notice = absence.notice(of: full, now: Self.moment(2))
         #expect(notice == GatewayAbsence.Notice(reason: "the store is full", rest: .seconds(298), isConnected: true))
         let sentence = notice?.sentence(("h", 7_420), now: Date(timeIntervalSince1970: 0), then: .push)
@@ -86,6 +87,7 @@ extension GatewayAbsenceTests {
                 + "later"
         )
         let silent = RunWait(until: Self.moment(300), refusal: GatewayRefusal(.busy))
-        #expect(absence.notice(of: silent, now: Self.moment(62))?.reason == "the gateway has no room for it now")
+        let later = absence.notice(of: silent, now: Self.moment(62))
+        #expect(later?.reason == "the gateway has no room for it now")
     }
 }

@@ -121,7 +121,7 @@ import WireProtocol
 
     @Test func missingCommandIsReported() {
         let failure = #expect(throws: UploadFailure.self) { try CommandOutput.start(["/no/such/program"]) }
-        #expect(failure?.message.contains("/no/such/program cannot be started: No such file") == true)
+        #expect(failure?.message.contains("/no/such/program cannot be started (No such file") == true)
     }
 
     @Test(.timeLimit(.minutes(5))) func aStoppedStreamEndsItsCommand() async throws {

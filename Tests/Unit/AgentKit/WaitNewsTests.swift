@@ -1,6 +1,7 @@
 import AgentKit
 import Foundation
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 
@@ -11,12 +12,16 @@ import WireProtocol
     @Test func oneUploadReportsAWaitOnceUntilItMakesProgress() throws {
         var news = WaitNews()
         let (id, start) = (UploadID(1), ContinuousClock.now)
-        #expect(news.isNews(Self.busy, of: id, now: start))
-        #expect(!news.isNews(Self.busy, of: id, now: start + .seconds(300)))
-        #expect(news.isNews(.waiting(.storeFull, message: ""), of: id, now: start + .seconds(301)))
         let part = try #require(PartNumber(1))
-        #expect(news.isNews(.partProgress(part, sent: 1, size: 1, isStored: true), of: id, now: start))
-        #expect(news.isNews(Self.busy, of: id, now: start + .seconds(400)))
+        let stored = AgentReport.partProgress(part, sent: 1, size: 1, isStored: true)
+        let reports: [(AgentReport, Int, Bool)] = [
+            (Self.busy, 0, true), (Self.busy, 300, false), (.waiting(.storeFull, message: ""), 301, true),
+            (stored, 302, true), (Self.busy, 400, true),
+        ]
+        for (report, seconds, isNews) in reports {
+            let told = news.isNews(report, of: id, now: start + .seconds(seconds))
+            #expect(told == isNews, "\(report) after \(seconds) s")
+        }
     }
 
     /// Of 20,000 files that wait for the same reason, the user reads one line a minute.

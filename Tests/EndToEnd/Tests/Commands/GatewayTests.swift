@@ -157,7 +157,7 @@ extension EndToEndTests {
                 #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
                 try await site.expectNothingUnfinished()
                 let rest = try await agent.run(site.push(file))
-                #expect(rest.notes.contains { $0.contains("starting again") })
+                #expect(rest.notes.contains { $0.contains("sending it anew") })
                 try await site.expectObject("file", equals: file)
             }
         }

@@ -49,9 +49,10 @@ extension EndToEndTests {
                     if isForPeople {
                         let told = try await agent.runForPeople(push)
                         #expect(told.exitStatus == .exited(75), "\(told.transcript)")
-                        let lines = told.lines(of: .standardOutput)
-                        #expect(lines.count <= 20, "\(told.transcript)")
-                        #expect(lines.contains { $0.contains("were not begun: the gateway could not be reached") })
+                        #expect(told.lines.count <= 20, "\(told.transcript)")
+                        let failures = told.lines(of: .standardError)
+                        #expect(failures.contains { $0.contains("were not begun: the gateway could not be reached (") })
+                        #expect(!told.lines(of: .standardOutput).contains { $0.contains("could not be reached") })
                         let waits = told.lines(of: .standardError).filter { $0.contains("waiting for gateway") }
                         #expect(waits.count == 1, "\(told.transcript)")
                         #expect(waits.first?.contains("127.0.0.1:\(proxy.port): ") == true, "\(waits)")

@@ -163,7 +163,7 @@ extension EndToEndTests {
                     #expect(try await agent.unfinished().count == 1)
                     try await storage.aws(["s3", "mb", "s3://\(storage.server.bucket)"])
                     let rest = try await agent.run(site.push(file))
-                    #expect(rest.notes.contains { $0.contains("starting again") })
+                    #expect(rest.notes.contains { $0.contains("sending it anew") })
                     try await site.expectObject("file", equals: file)
                     try await site.expectNothingUnfinished()
                 }
@@ -176,7 +176,7 @@ extension EndToEndTests {
                 let run = try await agent.start(site.slowPush(file)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()
-                    let lost = try await program.waitForLine(of: .standardOutput) { $0.contains("starting again") }
+                    let lost = try await program.waitForLine(of: .standardOutput) { $0.contains("sending it anew") }
                     try await program.waitForLine(after: lost, of: .standardOutput) {
                         AgentRun.event($0).map { $0.event == "part" && ($0.stored ?? 0) > 0 } ?? false
                     }

@@ -21,7 +21,7 @@ extension EndToEndTests {
                         try await program.waitForExit(within: Site.deadline) == .exited(0), "\(program.transcript)")
                     return AgentRun(program)
                 }
-                #expect(run.notes.contains { $0.contains("what was sent can no longer be used") })
+                #expect(run.notes.contains { $0.contains("sending it anew") })
                 try await site.expectObject("file", equals: file)
                 try await site.expectNothingUnfinished()
             }
