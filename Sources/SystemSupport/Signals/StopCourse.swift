@@ -5,6 +5,9 @@
 /// | first  | stops in an orderly way                 | the same                   |
 /// | second | stops at once, and has a moment to print | the process ends           |
 /// | third  | the process ends                        | –                          |
+///
+/// SIGHUP counts as a stop signal only if no other signal came before it: a terminal that is lost sends it once by the
+/// kernel and once more by the shell, and both mean the same.
 package struct StopCourse: Equatable, Sendable {
     /// The effect of one signal.
     package enum Step: Equatable, Sendable {
@@ -43,6 +46,11 @@ package struct StopCourse: Equatable, Sendable {
 
     /// Shorter than a person needs to press Ctrl-C again.
     private static let sameRequestNanoseconds: Int64 = 100_000_000
+
+    /// Whether SIGHUP asks the program to stop. Called in a signal handler, so it only computes.
+    ///
+    /// - Parameter count: how many stop signals have counted before.
+    package static func hangUpStops(after count: Int) -> Bool { count == 0 }
 
     /// How many signals end the process.
     package var lastNumber: Int { hasSummary ? 3 : 2 }

@@ -22,4 +22,11 @@ import Testing
         #expect(StopCourse.isSameRequest(1_099_999_999, after: 1_000_000_000))
         #expect(!StopCourse.isSameRequest(1_100_000_000, after: 1_000_000_000))
     }
+
+    /// A lost terminal sends SIGHUP several times, and none of them may end the process at once.
+    @Test func hangUpCountsOnlyAsTheFirstSignal() {
+        #expect(StopCourse.hangUpStops(after: 0))
+        #expect(!StopCourse.hangUpStops(after: 1))
+        #expect(!StopCourse.hangUpStops(after: 2))
+    }
 }
