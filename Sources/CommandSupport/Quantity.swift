@@ -74,7 +74,7 @@ package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStrin
         self.port = Int(port)
     }
 
-    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    package var description: String { HostAndPort.text(host: host, port: port) }
 
     /// Whether a peer can connect to this address. `false` for a wildcard address and for port 0, which only a server
     /// can use.

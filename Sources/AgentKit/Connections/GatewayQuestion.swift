@@ -103,7 +103,7 @@ package struct GatewayQuestion {
 
 extension UploadFailure {
     fileprivate static func notReached(_ host: String, _ port: Int, _ reason: String) -> UploadFailure {
-        let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        let address = HostAndPort.text(host: host, port: port)
         return UploadFailure(.unreachable, "the gateway at \(address) could not be reached (\(reason))")
     }
 }

@@ -9,8 +9,7 @@ extension GatewayAbsence.Notice {
     ///   - now: the time by the device's clock.
     ///   - step: what the user can do for the work after that.
     package func sentence(_ gateway: (host: String, port: Int), now: Date, then step: NextStep) -> String {
-        let address =
-            gateway.host.contains(":") ? "[\(gateway.host)]:\(gateway.port)" : "\(gateway.host):\(gateway.port)"
+        let address = HostAndPort.text(host: gateway.host, port: gateway.port)
         let end = ReadableQuantity.moment(after: rest, now: now)
         let subject = isConnected ? "waiting" : "waiting for gateway \(address)"
         return "\(subject): \(reason); tries again until \(end), then \(step.afterGivingUp)"

@@ -9,18 +9,28 @@ enum S3BucketName {
         guard (3...63).contains(name.utf8.count) else { return false }
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
         let isAddress = labels.count == 4 && labels.allSatisfy { $0.utf8.allSatisfy(isDigit) }
-        return !isAddress && labels.allSatisfy(isLabel)
+        return !isAddress
+            && labels.allSatisfy { label in
+                HostLabel.hasOnlyItsBytes(label) && label.utf8.first != hyphen && label.utf8.last != hyphen
+            }
     }
 
-    private static func isLabel(_ label: Substring) -> Bool {
-        guard let first = label.utf8.first, let last = label.utf8.last else { return false }
-        return isSmallLetterOrDigit(first) && isSmallLetterOrDigit(last)
-            && label.utf8.allSatisfy { isSmallLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
-    }
+    private static let hyphen = UInt8(ascii: "-")
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+}
 
-    private static func isSmallLetterOrDigit(_ byte: UInt8) -> Bool {
-        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+/// The bytes of one label of a host name, the text between two dots, as far as buckets and regions use them.
+enum HostLabel {
+    /// Whether the text is not empty and has only small letters, digits and hyphens.
+    static func hasOnlyItsBytes(_ text: some StringProtocol) -> Bool {
+        !text.utf8.isEmpty
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
     }
 }

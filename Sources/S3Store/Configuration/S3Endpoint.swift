@@ -121,14 +121,7 @@ package struct S3Endpoint: Hashable, Sendable {
     /// Whether the text may be used as a region. Every region, even one that the store names, is checked before it
     /// becomes part of a host name.
     static func isRegion(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
+        text.utf8.count <= 64 && HostLabel.hasOnlyItsBytes(text)
     }
 
     /// The suffix of AWS's host names in this region.
