@@ -90,7 +90,7 @@ final class FileStoreInstance: Sendable {
                 // harm: root's next command removes it.
                 logger.notice(
                     "Could not remove the staging files of a program that has ended",
-                    metadata: ["store.instance": "\(other)", "error.code": "\(error.code ?? 0)"])
+                    metadata: ["store.instance": "\(other)", "error": "\(error)"])
             }
         }
     }
@@ -103,8 +103,9 @@ extension FileSystem {
         do {
             try removeFile(path)
         } catch {
-            guard let code = error.code, code != ENOENT else { return }
-            logger.warning("Could not remove a file from the store", metadata: ["error.code": "\(code)"])
+            guard error.code != ENOENT else { return }
+            logger.warning(
+                "Could not remove a file from the store; it takes up space", metadata: ["error": "\(error)"])
         }
     }
 

@@ -44,6 +44,8 @@ struct StoreDirectory: Sendable {
         } catch let error as FileError where error.code == ENOTDIR {
             throw StoreError(.unsupported, Self.sentence(aboutNoDirectory: path, files), cause: error)
         }
+        var files = files
+        files.newOwner = FileOwner(forFilesOfRootIn: [try files.status(layout.ownFolder), root].compactMap(\.self))
         let ownFolders = [layout.uploads, layout.metadata, layout.sessions, layout.instances, layout.staging]
         for folder in [layout.ownFolder] + ownFolders {
             do {
@@ -86,14 +88,19 @@ struct StoreDirectory: Sendable {
     }
 
     private static func sentence(aboutNoDirectory path: String, _ files: FileSystem) -> String {
-        let what =
-            // If the path cannot be examined either, the sentence is about its last part, which is likely.
-            switch (try? files.status(path)).map({ $0?.kind }) {
-            case .some(.none): "A part of the store's path is a file, not a directory"
-            case .some(.file): "The store's path leads to a file, not to a directory"
-            default: "The store's path leads to a device, pipe or socket, not to a directory"
+        what(standsAt: path, files) + ". Name a directory with --store."
+    }
+
+    private static func what(standsAt path: String, _ files: FileSystem) -> String {
+        do throws(FileError) {
+            guard let status = try files.status(path) else {
+                return "A part of the store's path is a file, not a directory"
             }
-        return what + ". Name a directory with --store."
+            if status.kind == .file { return "The store's path leads to a file, not to a directory" }
+        } catch {
+            // The path cannot be examined either. The sentence below is about its last part, which is likely.
+        }
+        return "The store's path leads to a device, pipe or socket, not to a directory"
     }
 
     /// Ends this instance. Running calls fail.

@@ -17,7 +17,11 @@ extension StoreError {
         case EACCES, EPERM:
             self.init(.denied, "The gateway lacks the permissions for the store's directory.", cause: error)
         case EROFS:
-            self.init(.denied, "The store's directory is read-only.", cause: error)
+            self.init(.denied, "The store's directory is on a read-only file system.", cause: error)
+        case EMFILE, ENFILE:
+            self.init(
+                .unavailable, "The gateway has too few descriptors for the store's files: \(DescriptorLimit.advice).",
+                cause: error)
         case ENOENT:
             // A method that allows for a missing file handles ENOENT itself. If the error arrives here, a file or
             // folder that must exist is missing.
@@ -37,6 +41,11 @@ extension StoreError {
         default:
             self.init(.unavailable, "The file system could not do this now.", cause: error)
         }
+    }
+
+    /// The error of a method on the directory as a sentence for the log. It names the file, without its directory.
+    static func sentence(of error: any Error) -> String {
+        (error as? FileError)?.description ?? StoreError(anyFrom: error).sentence
     }
 
     /// Translates any error of a method on the directory into a store error.

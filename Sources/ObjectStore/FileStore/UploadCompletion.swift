@@ -174,7 +174,9 @@ final class UploadCompletion: Sendable {
         } catch {
             // The object is durable, so the completion has succeeded. Later calls recognise what is left of the upload
             // and ignore it.
-            directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
+            directory.logger.warning(
+                "Could not remove a completed upload; it takes up space until it is cleaned",
+                metadata: ["error": "\(StoreError.sentence(of: error))"])
         }
         return content.storedObject
     }
@@ -191,7 +193,8 @@ final class UploadCompletion: Sendable {
             try directory.uploads.undoCompletion(of: upload, of: key)
         } catch {
             // The next attempt, or the next gateway that starts, undoes this completion.
-            directory.logger.debug("Could not undo a completion", metadata: ["error": "\(error)"])
+            directory.logger.debug(
+                "Could not undo a completion", metadata: ["error": "\(StoreError.sentence(of: error))"])
         }
     }
 }

@@ -263,7 +263,9 @@ struct UploadFolders: Sendable {
         } catch let error as FileError where error.code == ENOTDIR {
             files.discard(path, logger)
         } catch {
-            logger.warning("Could not remove a folder from staging", metadata: ["error": "\(error)"])
+            logger.warning(
+                "Could not remove a folder from staging; the next gateway that starts removes it",
+                metadata: ["error": "\(StoreError.sentence(of: error))"])
         }
     }
 }
