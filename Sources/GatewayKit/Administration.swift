@@ -1,6 +1,6 @@
 import Logging
 import ObjectStore
-import TransferCommon
+package import TransferCommon
 
 /// The operator's commands on a store: verify an object, and list or remove unfinished uploads. They open the store
 /// themselves, so they work whether or not a gateway is running.
@@ -12,26 +12,34 @@ package struct UploadAdministration: Sendable {
         self.site = site
     }
 
-    /// Reads an object back and compares its bytes with the evidence (checksum or ETag) that the store keeps of it.
+    /// Reads an object back and compares its bytes with what is known of its content (`ObjectVerification`).
     ///
-    /// - Parameter key: the complete key, including the device's prefix.
-    /// - Returns: the exit code: 0 if the bytes match the evidence, 1 if they do not match or the store keeps no
-    ///   evidence, 66 if there is no object.
-    package func verify(key: String, _ print: @Sendable (String) -> Void) async throws -> Int32 {
-        let (verdict, bytes, digest) = try await withStore(triesOut: true) { store in
-            try await ObjectVerification(store: store).verify(key: key)
+    /// - Parameters:
+    ///   - key: the complete key, including the device's prefix.
+    ///   - expected: the SHA-256 that the object should have; `nil` if only the store knows.
+    /// - Returns: the exit code: 0 if the bytes match, 1 if they do not match, 66 if there is no object, 69 if there is
+    ///   nothing to compare the bytes with.
+    package func verify(
+        key: String, expected: SHA256Digest? = nil, _ print: @Sendable (String) -> Void
+    ) async throws -> Int32 {
+        let result = try await withStore(triesOut: true) { store in
+            try await ObjectVerification(store: store).verify(key: key, expected: expected)
         }
-        if let digest { print("\(key): \(bytes) bytes, SHA-256 \(digest)") }
-        switch verdict {
-        case .missing: print("\(key): there is no such object")
-        case .whole(let evidence): print("whole: its bytes give the \(evidence)")
-        case .damaged(let evidence, let found): print("DAMAGED: the store has \(evidence), the bytes give \(found)")
-        case .unproven: print("unproven: the store keeps no evidence; compare the SHA-256 with that of the file")
-        }
-        switch verdict {
-        case .whole: return 0
-        case .missing: return 66
-        case .damaged, .unproven: return 1
+        let key = key.withVisibleControls
+        if let digest = result.digest { print("\(key): \(result.bytes) bytes, SHA-256 \(digest)") }
+        switch result.verdict {
+        case .missing:
+            print("\(key): there is no such object")
+            return 66
+        case .whole(let evidence):
+            print("whole: its bytes give the \(evidence)")
+            return 0
+        case .damaged(let evidence, let found):
+            print("DAMAGED: \(evidence) was stored, the bytes give \(found)")
+            return 1
+        case .unknown:
+            print("cannot say: the store keeps nothing to compare with; name the file's SHA-256 with --sha256")
+            return 69
         }
     }
 

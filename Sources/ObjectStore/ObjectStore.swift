@@ -45,6 +45,12 @@ package protocol ObjectStore: Sendable {
     /// The bytes of an object together with the summary of exactly these bytes, or `nil` if there is no object.
     func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader?
 
+    /// What the store has recorded of objects that gateways wrote under the key, although another program may have
+    /// changed or replaced them since. Only an operator's look at a damaged object needs this.
+    ///
+    /// - Returns: an empty list if the store keeps such records only together with the object.
+    func recordedContents(key: ObjectKey) async throws(StoreError) -> [RecordedContent]
+
     /// Begins a multipart upload. A key may have several uploads at a time.
     ///
     /// Throws `.outcomeUnknown` if the store may have begun an upload and the answer with its id was lost.
@@ -122,6 +128,8 @@ package protocol ObjectStore: Sendable {
 
 extension ObjectStore {
     package func removeProbes(before limit: Date) async throws(StoreError) -> Int { 0 }
+
+    package func recordedContents(key: ObjectKey) async throws(StoreError) -> [RecordedContent] { [] }
 
     /// All parts of an upload, in the order of their numbers, read page by page.
     ///

@@ -4,16 +4,27 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// Reads an object back and compares its bytes with the evidence (checksum or ETag) that the store keeps.
+/// Reads an object back and compares its bytes with what is known of its content: the digest that the operator names, the
+/// evidence (checksum or ETag) that the store keeps with the object, or what the store has recorded of it before.
 package struct ObjectVerification: Sendable {
     /// Result of a verification.
     package enum Verdict: Equatable, Sendable {
         case missing
-        /// The object's bytes match the evidence.
+        /// The object's bytes match.
         case whole(evidence: String)
+        /// The object's bytes are others than those that were stored.
         case damaged(evidence: String, found: String)
-        /// The store keeps no evidence for this object.
-        case unproven
+        /// There is nothing to compare the bytes with.
+        case unknown
+    }
+
+    /// The verdict, and what the object holds.
+    package struct Result: Equatable, Sendable {
+        package let verdict: Verdict
+        /// The number of bytes that were read.
+        package let bytes: UInt64
+        /// The SHA-256 of all bytes; `nil` for a missing object.
+        package let digest: SHA256Digest?
     }
 
     private let store: any ObjectStore
@@ -22,95 +33,205 @@ package struct ObjectVerification: Sendable {
         self.store = store
     }
 
-    /// Reads an object back and compares its bytes with the store's evidence.
+    /// Reads an object back and compares its bytes.
     ///
-    /// - Parameter key: full key, including the device's prefix.
-    /// - Returns: the verdict, the number of bytes read, and the SHA-256 of all bytes (`nil` for a missing object).
-    package func verify(key: String) async throws -> (verdict: Verdict, bytes: UInt64, digest: SHA256Digest?) {
-        guard let object = try await store.readObject(key: ObjectKey(key)) else { return (.missing, 0, nil) }
-        var reading = try ObjectReading(
-            partBytes: object.summary.evidence.dependsOnPartBytes ? object.summary.partBytes : nil)
+    /// - Parameters:
+    ///   - key: full key, including the device's prefix.
+    ///   - expected: the SHA-256 that the object should have; `nil` if only the store knows.
+    package func verify(key: String, expected: SHA256Digest? = nil) async throws -> Result {
+        guard let object = try await store.readObject(key: ObjectKey(key)) else {
+            return Result(verdict: .missing, bytes: 0, digest: nil)
+        }
+        let summary = object.summary
+        var known = [RecordedContent(evidence: summary.evidence, partBytes: summary.partBytes)]
+        if summary.evidence == .none { known = try await store.recordedContents(key: ObjectKey(key)) }
+        let guesses = known.isEmpty ? ETagGuess(summary) : nil
+        let reading = try ObjectReading(known, guesses)
         for try await piece in object.bytes { try reading.update(piece) }
         let found = try reading.finish()
-        let verdict: Verdict
-        switch object.summary.evidence {
-        case .root(let root): verdict = Self.compare("root \(root)", "root \(found.root)")
-        case .wholeDigest(let digest): verdict = Self.compare("SHA-256 \(digest)", "SHA-256 \(found.whole)")
-        case .compositeMD5(let etag): verdict = Self.compare("ETag \(etag)", "ETag \(found.compositeMD5)")
-        case .none: verdict = .unproven
-        }
-        return (
-            found.bytes == object.summary.size ? verdict : .damaged(evidence: "size", found: "another"), found.bytes,
-            found.whole
-        )
+        return Result(
+            verdict: Self.verdict(summary, found, known, guesses, expected), bytes: found.bytes, digest: found.whole)
     }
 
-    private static func compare(_ kept: String, _ found: String) -> Verdict {
-        kept == found ? .whole(evidence: kept) : .damaged(evidence: kept, found: found)
+    private static func verdict(
+        _ summary: ObjectSummary, _ found: ObjectReading.Result, _ known: [RecordedContent], _ guess: ETagGuess?,
+        _ expected: SHA256Digest?
+    ) -> Verdict {
+        guard found.bytes == summary.size else {
+            return .damaged(evidence: "\(summary.size) bytes", found: "\(found.bytes) bytes")
+        }
+        if let expected, expected != found.whole {
+            return .damaged(evidence: "SHA-256 \(expected)", found: "SHA-256 \(found.whole)")
+        }
+        let comparisons = known.compactMap { found.compared(with: $0) }
+        if let match = comparisons.first(where: { $0.kept == $0.found }) { return .whole(evidence: match.kept) }
+        if let other = comparisons.first { return .damaged(evidence: other.kept, found: other.found) }
+        if let expected { return .whole(evidence: "SHA-256 \(expected)") }
+        if let guess, guess.matches(found) { return .whole(evidence: "ETag \(guess.etag)") }
+        return .unknown
+    }
+}
+
+/// An ETag that may be an MD5 of the object, although the store keeps nothing that says so. Without metadata the part size
+/// is not known either, so the usual ones are tried. Equal MD5s show that the bytes are right. Other MD5s show nothing.
+struct ETagGuess {
+    let etag: String
+    /// The part sizes with which the object would have as many parts as the ETag says; empty for the MD5 of the whole
+    /// object.
+    let partSizes: [UInt64]
+
+    /// More part sizes would cost much time.
+    private static let partSizesMax = 8
+    private static let mebibyte: UInt64 = 1 << 20
+
+    /// - Returns: `nil` if the ETag does not have the form of an MD5.
+    init?(_ summary: ObjectSummary) {
+        let bare = summary.etag.utf8.filter { $0 != UInt8(ascii: "\"") }
+        etag = String(decoding: bare, as: UTF8.self).lowercased()
+        let halves = etag.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+        guard let first = halves.first, MD5Digest(first) != nil, halves.count <= 2 else { return nil }
+        guard halves.count == 2 else {
+            partSizes = []
+            return
+        }
+        guard let count = UInt64(halves[1]), count > 0, summary.size > 0 else { return nil }
+        partSizes = Self.partSizes(of: summary.size, count: count)
+        if partSizes.isEmpty { return nil }
+    }
+
+    /// Whole numbers of MiB, powers of two first.
+    private static func partSizes(of size: UInt64, count: UInt64) -> [UInt64] {
+        guard count > 1 else { return [size] }
+        let least = (size - 1) / count + 1
+        let most = (size - 1) / (count - 1)
+        guard least <= most, most >= mebibyte else { return [] }
+        let powers = (20...40).map { UInt64(1) << UInt64($0) }.filter { (least...most).contains($0) }
+        let first = (least - 1) / mebibyte + 1
+        let others = (first...max(first, min(most / mebibyte, first + 16))).map { $0 * mebibyte }
+            .filter { (least...most).contains($0) && !powers.contains($0) }
+        return Array((powers + others).prefix(partSizesMax))
+    }
+
+    func matches(_ found: ObjectReading.Result) -> Bool {
+        partSizes.isEmpty ? found.md5 == etag : partSizes.contains { found.compositeMD5s[$0] == etag }
     }
 }
 
 /// Computes the digests of a whole object and of its parts from a stream of the object's bytes.
-struct ObjectReading: ~Copyable {
+final class ObjectReading {
     struct Result {
         var bytes: UInt64
         var whole: SHA256Digest
-        var root: SHA256Digest
-        /// ETag in the S3 format: hex MD5 of the concatenated MD5s of the parts, a hyphen, and the number of parts.
-        var compositeMD5: String
-    }
+        /// Root digests by part size.
+        var roots: [UInt64: SHA256Digest]
+        /// ETags in the S3 format by part size: hex MD5 of the concatenated MD5s of the parts, a hyphen, and the number
+        /// of parts.
+        var compositeMD5s: [UInt64: String]
+        /// The MD5 of all bytes as hexadecimal digits, if it was asked for.
+        var md5: String?
 
-    private let partBytes: UInt64
-    private var bytes: UInt64 = 0
-    private var whole: SHA256Hasher
-    private var part: SHA256Hasher
-    private var partMD5: MD5Hasher
-    private var partFilled: UInt64 = 0
-    private var digests: [SHA256Digest] = []
-    private var md5s: [UInt8] = []
-
-    init(partBytes: UInt64?) throws(CryptographyError) {
-        let whole = try SHA256Hasher()
-        let part = try SHA256Hasher()
-        let partMD5 = try MD5Hasher()
-        self.partBytes = max(partBytes ?? .max, 1)
-        self.whole = whole
-        self.part = part
-        self.partMD5 = partMD5
-    }
-
-    mutating func update(_ piece: ByteBuffer) throws(CryptographyError) {
-        var rest = piece
-        whole.update(piece)
-        bytes += UInt64(piece.readableBytes)
-        while rest.readableBytes > 0 {
-            let room = Int(clamping: partBytes - partFilled)
-            guard let slice = rest.readSlice(length: min(room, rest.readableBytes)) else { break }
-            part.update(slice)
-            partMD5.update(slice)
-            partFilled += UInt64(slice.readableBytes)
-            if partFilled == partBytes { try endPart() }
+        /// The evidence, and the same of the bytes that were read; `nil` if there is no evidence.
+        func compared(with known: RecordedContent) -> (kept: String, found: String)? {
+            switch known.evidence {
+            case .none: nil
+            case .root(let root): ("root \(root)", roots[known.partBytes].map { "root \($0)" } ?? "none")
+            case .wholeDigest(let digest): ("SHA-256 \(digest)", "SHA-256 \(whole)")
+            case .compositeMD5(let etag):
+                ("ETag \(etag)", compositeMD5s[known.partBytes].map { "ETag \($0)" } ?? "none")
+            }
         }
     }
 
-    private mutating func endPart() throws(CryptographyError) {
-        var ended = try SHA256Hasher()
-        swap(&ended, &part)
-        digests.append(try ended.finalize())
-        var endedMD5 = try MD5Hasher()
-        swap(&endedMD5, &partMD5)
-        md5s += try endedMD5.finalize().bytes
-        partFilled = 0
+    private var bytes: UInt64 = 0
+    private var whole: SHA256Hasher
+    private var roots: [UInt64: RootOfParts] = [:]
+    private var composites: [UInt64: MD5OfParts] = [:]
+    private var md5: MD5OfParts?
+
+    init(_ known: [RecordedContent], _ guess: ETagGuess?) throws(CryptographyError) {
+        whole = try SHA256Hasher()
+        for content in known {
+            switch content.evidence {
+            case .root: roots[content.partBytes] = try RootOfParts(partBytes: content.partBytes)
+            case .compositeMD5: composites[content.partBytes] = try MD5OfParts(partBytes: content.partBytes)
+            case .wholeDigest, .none: break
+            }
+        }
+        guard let guess else { return }
+        for partBytes in guess.partSizes { composites[partBytes] = try MD5OfParts(partBytes: partBytes) }
+        if guess.partSizes.isEmpty { md5 = try MD5OfParts(partBytes: .max) }
     }
 
-    mutating func finish() throws(CryptographyError) -> Result {
-        if partFilled > 0 || digests.isEmpty { try endPart() }
-        var joined = try MD5Hasher()
-        md5s.withUnsafeBytes { joined.update($0) }
-        let composite = "\(try joined.finalize())-\(digests.count)"
+    func update(_ piece: ByteBuffer) throws(CryptographyError) {
+        whole.update(piece)
+        bytes += UInt64(piece.readableBytes)
+        for root in roots.values { try root.reading.update(piece) }
+        for composite in composites.values { try composite.update(piece) }
+        try md5?.update(piece)
+    }
+
+    func finish() throws(CryptographyError) -> Result {
         var ended = try SHA256Hasher()
         swap(&ended, &whole)
-        return Result(
-            bytes: bytes, whole: try ended.finalize(), root: try RootDigest.of(digests), compositeMD5: composite)
+        var result = Result(bytes: bytes, whole: try ended.finalize(), roots: [:], compositeMD5s: [:])
+        for (partBytes, root) in roots { result.roots[partBytes] = try root.reading.finish() }
+        for (partBytes, composite) in composites { result.compositeMD5s[partBytes] = try composite.finish() }
+        result.md5 = try md5?.finishOne()
+        return result
+    }
+}
+
+/// A class, because a dictionary cannot hold a type that cannot be copied.
+private final class RootOfParts {
+    var reading: RootReading
+
+    init(partBytes: UInt64) throws(CryptographyError) {
+        reading = try RootReading(partBytes: partBytes)
+    }
+}
+
+/// Computes the ETag of an object that was made of parts.
+private final class MD5OfParts {
+    private let partBytes: UInt64
+    private var part: MD5Hasher
+    private var filled: UInt64 = 0
+    private var md5s: [MD5Digest] = []
+
+    init(partBytes: UInt64) throws(CryptographyError) {
+        self.partBytes = max(partBytes, 1)
+        part = try MD5Hasher()
+    }
+
+    func update(_ piece: ByteBuffer) throws(CryptographyError) {
+        var rest = piece
+        while rest.readableBytes > 0 {
+            let room = Int(clamping: partBytes - filled)
+            guard let slice = rest.readSlice(length: min(room, rest.readableBytes)) else { break }
+            part.update(slice)
+            filled += UInt64(slice.readableBytes)
+            if filled == partBytes { try endPart() }
+        }
+    }
+
+    private func endPart() throws(CryptographyError) {
+        var ended = try MD5Hasher()
+        swap(&ended, &part)
+        md5s.append(try ended.finalize())
+        filled = 0
+    }
+
+    /// The MD5 of the concatenated MD5s, a hyphen, and the number of parts. An empty object has one empty part.
+    func finish() throws(CryptographyError) -> String {
+        if filled > 0 || md5s.isEmpty { try endPart() }
+        var joined = try MD5Hasher()
+        md5s.flatMap(\.bytes).withUnsafeBytes { joined.update($0) }
+        return "\(try joined.finalize())-\(md5s.count)"
+    }
+
+    /// The MD5 of all bytes, which are one part.
+    func finishOne() throws(CryptographyError) -> String? {
+        if md5s.isEmpty { try endPart() }
+        return md5s.first.map { String(describing: $0) }
     }
 }

@@ -154,6 +154,12 @@ extension FileStore {
         return ObjectReader(summary: found.summary, bytes: bytes)
     }
 
+    package func recordedContents(key: ObjectKey) async throws(StoreError) -> [RecordedContent] {
+        let key = try self.key(key)
+        let directory = directory
+        return try await threads.run { try directory.objects.recordedContents(of: key) }
+    }
+
     package func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> StoredObject {

@@ -72,8 +72,11 @@ struct FileStoreLayout: Sendable {
     /// The path of an object's description. The path contains the inode, so the next object under the key gets another
     /// description file.
     func objectDescription(of key: FileStoreKey, inode: UInt64) -> String {
-        "\(descriptionFolder(of: key))/\(key.digest.dropFirst(2)).\(inode)"
+        "\(descriptionFolder(of: key))/\(Self.descriptionPrefix(of: key))\(inode)"
     }
+
+    /// The beginning of the names of all descriptions of a key's objects.
+    static func descriptionPrefix(of key: FileStoreKey) -> String { "\(key.digest.dropFirst(2))." }
 
     /// Makes the id of a new upload: digits of the key's digest, by which a listing finds the uploads of a key, and 128
     /// random bits.

@@ -64,18 +64,41 @@ struct ObjectFiles: Sendable {
     private func description(
         of key: FileStoreKey, status: FileStatus, generation: UInt32
     ) throws -> ObjectDescription? {
+        let description = try description(at: layout.objectDescription(of: key, inode: status.inode), of: key)
+        return description.flatMap { $0.describes(status, generation: generation) ? $0 : nil }
+    }
+
+    private func description(at path: String, of key: FileStoreKey) throws -> ObjectDescription? {
         let bytes: [UInt8]
         do {
-            let file = try files.open(layout.objectDescription(of: key, inode: status.inode))
-            bytes = try file.read(FileStoreLayout.descriptionBytesMax, at: 0)
+            bytes = try files.open(path).read(FileStoreLayout.descriptionBytesMax, at: 0)
         } catch {
             guard error.code == ENOENT else { throw error }
             return nil
         }
-        guard let description: ObjectDescription = decodedJSON(bytes),
-            description.describes(status, generation: generation), description.key.hasSameBytes(as: key.text)
+        guard let description: ObjectDescription = decodedJSON(bytes), description.key.hasSameBytes(as: key.text)
         else { return nil }
         return description
+    }
+
+    /// What the descriptions of the key's objects say about their content, also those that describe no file any more:
+    /// another program has changed the file or put another one in its place.
+    func recordedContents(of key: FileStoreKey) throws -> [RecordedContent] {
+        let folder = layout.descriptionFolder(of: key)
+        guard try files.status(folder) != nil else { return [] }
+        let prefix = FileStoreLayout.descriptionPrefix(of: key)
+        var names: [String] = []
+        try files.list(folder) { name in
+            if name.utf8.starts(with: prefix.utf8) { names.append(name) }
+            return true
+        }
+        return try names.sorted().compactMap { name in
+            guard let description = try description(at: "\(folder)/\(name)", of: key),
+                let evidence = description.content?.evidence
+            else { return nil }
+            return RecordedContent(
+                evidence: evidence, partBytes: evidence.dependsOnPartBytes ? description.metadata.partBytes : 0)
+        }
     }
 
     /// Writes the description of a finished file and then makes the file the object under a key, in one atomic step.
