@@ -50,27 +50,32 @@ package struct CryptographyError: Error, Hashable {
 
 extension CryptographyError: CustomStringConvertible {
     package var description: String {
-        let attempt =
-            switch operation {
-            case .findDigest: "find the digest algorithm"
-            case .digest: "compute a digest"
-            case .random: "draw random bytes"
-            case .findCipher: "find the cipher AES-256-GCM"
-            case .seal: "seal a token"
-            case .open: "open a token"
-            case .makeKey: "make a private key"
-            case .encodeKey: "encode a private key"
-            case .makeCertificate: "make a certificate"
-            case .encodeCertificate: "encode a certificate"
-            case .readPublicKey: "read a certificate's public key"
-            case .sign: "make a signature"
-            case .verify: "compare a signature"
-            case .makeTLSContext: "prepare TLS"
-            case .makeTLSConnection: "prepare a TLS connection"
-            case .makeRequest: "make a certificate request"
-            case .loadAuthority: "load the authority's certificates"
-            }
-        return "The cryptographic library could not \(attempt): \(reason ?? "it gave no reason")."
+        "The cryptographic library could not \(attempt): \(reason ?? "it gave no reason")."
+    }
+
+    /// The sentence without the library's text.
+    package var sentence: String { "The cryptographic library could not \(attempt)." }
+
+    private var attempt: String {
+        switch operation {
+        case .findDigest: "find the digest algorithm"
+        case .digest: "compute a digest"
+        case .random: "draw random bytes"
+        case .findCipher: "find the cipher AES-256-GCM"
+        case .seal: "seal a token"
+        case .open: "open a token"
+        case .makeKey: "make a private key"
+        case .encodeKey: "encode a private key"
+        case .makeCertificate: "make a certificate"
+        case .encodeCertificate: "encode a certificate"
+        case .readPublicKey: "read a certificate's public key"
+        case .sign: "make a signature"
+        case .verify: "compare a signature"
+        case .makeTLSContext: "prepare TLS"
+        case .makeTLSConnection: "prepare a TLS connection"
+        case .makeRequest: "make a certificate request"
+        case .loadAuthority: "load the authority's certificates"
+        }
     }
 }
 

@@ -44,8 +44,24 @@ package struct GatewayProgram: Sendable {
     ///
     /// - Parameter print: called with `listening on ADDRESS:PORT` once agents can connect.
     package func run(logger: Logger, _ print: @escaping @Sendable (String) -> Void) async throws {
+        // SIGHUP has no effect while the gateway starts, either.
+        StopSignals.ignoreHangUp()
         DescriptorLimit.raise()
         Output.doNotWaitForReader()
+        logger.notice(
+            "Starting", metadata: ["store": "\(site.location)", "version": "\(software)", "home": "\(home.path)"])
+        do {
+            try await serve(logger, print)
+        } catch {
+            let sentence = GatewayFailure(error)?.sentence ?? ErrorSentence(error).description
+            logger.error("Stopped because of an error", metadata: ["error": "\(sentence)"])
+            if let text = ErrorSentence(error).libraryText { logger.debug("\(text)") }
+            throw error
+        }
+    }
+
+    private func serve(_ logger: Logger, _ print: @escaping @Sendable (String) -> Void) async throws {
+        try home.confirm()
         let store = try await site.open(logger: logger)
         var limits = try GatewayServer.limits(for: store, budgetBytes: budgetBytes)
         limits.fit(descriptors: DescriptorLimit.current)
@@ -65,7 +81,15 @@ package struct GatewayProgram: Sendable {
         }
         // Pass a silent logger: the service group would log its whole configuration at start.
         let services = ServiceGroup(services: [server], logger: .silent)
-        StopSignals.handle(stop: { Task { await services.triggerGracefulShutdown() } })
+        StopSignals.handle(
+            stop: { Task { await services.triggerGracefulShutdown() } },
+            hangUp: .reports {
+                logger.notice(
+                    """
+                    SIGHUP has no effect: the gateway reads changes of the device list, the invitations, the key ring, \
+                    the site's keys and the certificates by itself, and other settings only at its start
+                    """)
+            })
         do {
             try await services.run()
         } catch {

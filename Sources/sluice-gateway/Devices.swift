@@ -26,11 +26,13 @@ struct Device: AsyncParsableCommand {
             let settings = try await Settings(file: home.gateway.configurationPath)
             let listen = try settings.value(Endpoint?.none, "listen").flatMap { $0.isReachable ? $0 : nil }
             guard let endpoint = try settings.value(gateway, "gateway") ?? listen else {
-                throw ValidationError("Say how the device reaches this gateway: --gateway HOST:PORT")
+                throw ValidationError(
+                    "It is not known how the device reaches this gateway; name it with --gateway HOST:PORT.")
             }
             let lifetime = validFor?.duration ?? .seconds(3_600)
             guard (.seconds(60)...(.seconds(366 * 86_400))).contains(lifetime) else {
-                throw ValidationError("A code is valid for at least a minute and at most a year: --valid-for 1h")
+                throw ValidationError(
+                    "--valid-for is shorter than a minute or longer than a year; name another time, such as 1h.")
             }
             if endpoint.isLoopback {
                 Output.advise("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.")
@@ -60,7 +62,9 @@ struct Device: AsyncParsableCommand {
 
         func validate() throws {
             guard (fingerprint != nil) != certificate else {
-                throw ValidationError("Say what identifies the device: its --fingerprint, or a --certificate.")
+                throw ValidationError(
+                    "A device is identified either by its key or by a certificate; add --fingerprint or --certificate, "
+                        + "not both.")
             }
         }
 

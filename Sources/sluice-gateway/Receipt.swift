@@ -26,9 +26,13 @@ struct Receipt: AsyncParsableCommand {
         @Option(help: "With --ca: the host name or address that the certificate must be for.") var gatewayName: String?
 
         func validate() throws {
-            guard key == nil || ca == nil else { throw ValidationError("Give --key or --ca, not both.") }
+            guard key == nil || ca == nil else {
+                throw ValidationError("--key and --ca exclude each other; leave out one of them.")
+            }
             guard (ca == nil) == (gatewayName == nil) else {
-                throw ValidationError("--ca and --gateway-name go together: any device of the authority has a key.")
+                throw ValidationError(
+                    "--ca and --gateway-name go together, because any device of the authority has a key; add the missing "
+                        + "one.")
             }
         }
 

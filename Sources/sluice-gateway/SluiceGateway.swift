@@ -5,6 +5,7 @@ import GatewayKit
 import Logging
 import ObjectStore
 import SystemSupport
+import TransferCommon
 
 @main
 struct SluiceGateway: AsyncParsableCommand {
@@ -17,7 +18,7 @@ struct SluiceGateway: AsyncParsableCommand {
             sluice-gateway device add.
 
             Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
-            missing; 74 the output could not be written; 75 try again later.
+            missing; 74 the disk is full, or the output could not be written; 75 try again later.
             """,
         version: sluiceVersion,
         subcommands: [
@@ -25,7 +26,14 @@ struct SluiceGateway: AsyncParsableCommand {
         ])
 
     static func main() {
-        runProgram { GatewayFailure($0).map { ($0.exitCode, $0.sentence) } }
+        runProgram { error in failure(error).map { ($0.exitCode, $0.sentence) } }
+    }
+
+    /// - Returns: `nil` for errors that the parser of arguments describes itself.
+    private static func failure(_ error: any Error) -> GatewayFailure? {
+        if let failure = GatewayFailure(error) { return failure }
+        let isOfParser = error is ExitCode || exitCode(for: error) != .failure
+        return isOfParser ? nil : .unexpected
     }
 }
 
@@ -75,11 +83,12 @@ struct Serve: AsyncParsableCommand {
         let site = try store.site(settings)
         let endpoint = try settings.value(listen, "listen") ?? Endpoint(argument: "127.0.0.1:7420")
         guard let endpoint, !plaintext || endpoint.isLoopback else {
-            throw ValidationError("--plaintext is for loopback addresses such as 127.0.0.1:7420 only.")
+            throw ValidationError(
+                "--plaintext is for loopback addresses only; name one with --listen, such as 127.0.0.1:7420.")
         }
         let authorityPath = try settings.value(ca, "ca")
         guard !plaintext || authorityPath == nil else {
-            throw ValidationError("--ca has no effect without TLS: leave out either --ca or --plaintext.")
+            throw ValidationError("--ca has no effect without TLS; leave out either --ca or --plaintext.")
         }
         var program = GatewayProgram(
             home: home.gateway, site: site, host: endpoint.host, port: endpoint.port,
@@ -91,7 +100,7 @@ struct Serve: AsyncParsableCommand {
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
             guard expiry >= GatewayProgram.unfinishedExpiryMin else {
-                throw ValidationError("--unfinished-expiry is at least 1h.")
+                throw ValidationError("--unfinished-expiry is shorter than 1h; name a longer time, such as 7d.")
             }
             program.unfinishedExpiry = expiry
         }
@@ -106,14 +115,33 @@ extension ProxyNetworks: ExpressibleByArgument {
 }
 
 struct Verify: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Reads an object back and compares it with its evidence.")
+    static let configuration = CommandConfiguration(
+        abstract: "Reads an object back and compares it with what was stored.",
+        discussion: """
+            Exit code 0: whole; 1: damaged, or replaced by another program; 66: no such object; 69: the store keeps \
+            nothing to compare with, or refuses.
+            """)
     @Argument(help: "The object's key, prefix included.") var key: String
+    @Option(help: "The SHA-256 that it should have, as sluice-agent digest prints it.") var sha256: ContentDigest?
     @OptionGroup var home: HomeOption
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
+        try home.gateway.confirm()
         let settings = try await Settings(file: home.gateway.configurationPath)
         throw ExitCode(
-            try await UploadAdministration(site: store.site(settings)).verify(key: key) { Output.results.line($0) })
+            try await UploadAdministration(site: store.site(settings)).verify(key: key, expected: sha256?.digest) {
+                Output.results.line($0)
+            })
+    }
+}
+
+/// A SHA-256 on the command line: 64 hexadecimal digits.
+struct ContentDigest: ExpressibleByArgument {
+    let digest: SHA256Digest
+
+    init?(argument: String) {
+        guard let digest = SHA256Digest(argument) else { return nil }
+        self.digest = digest
     }
 }

@@ -14,6 +14,7 @@ struct Uploads: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
+            try home.gateway.confirm()
             let settings = try await Settings(file: home.gateway.configurationPath)
             let table = Mutex(ListedUploads(width: TerminalOutput.tableWidth))
             let code = try await UploadAdministration(site: store.site(settings)).list(
@@ -36,10 +37,11 @@ struct Uploads: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
+            try home.gateway.confirm()
             let settings = try await Settings(file: home.gateway.configurationPath)
             let age = olderThan?.duration ?? .seconds(7 * 86_400)
             guard force || age >= GatewayProgram.unfinishedExpiryMin else {
-                throw ValidationError("--older-than is at least 1h, unless --force is given.")
+                throw ValidationError("--older-than is shorter than 1h; name a longer time, or add --force.")
             }
             let code = try await UploadAdministration(site: store.site(settings)).clean(
                 olderThan: age, { Output.results.line($0) }, advise: { Output.advise("sluice-gateway: \($0)") })

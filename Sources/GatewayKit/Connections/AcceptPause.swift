@@ -12,20 +12,17 @@ package final class AcceptPause: ChannelInboundHandler {
     package typealias InboundOut = any Channel
 
     static let pause = TimeAmount.milliseconds(100)
-    /// Shortest time between two lines in the log.
-    private static let silence = TimeAmount.seconds(60)
 
-    private let logger: Logger
-    private var lastLine: NIODeadline?
+    private let failures: FailureLog
     private var isPausing = false
 
     package init(logger: Logger) {
-        self.logger = logger
+        self.failures = FailureLog("A connection could not be accepted; peers wait", logger: logger)
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is IOError else { return context.fireErrorCaught(error) }
-        log(error)
+        failures.failed(error)
         guard !isPausing else { return }
         isPausing = true
         Self.setReading(false, context)
@@ -38,12 +35,5 @@ package final class AcceptPause: ChannelInboundHandler {
     private static func setReading(_ isOn: Bool, _ context: ChannelHandlerContext) {
         // try?: this fails only if the channel is closed, and then it accepts nothing more.
         try? context.channel.syncOptions?.setOption(.autoRead, value: isOn)
-    }
-
-    private func log(_ error: any Error) {
-        let now = NIODeadline.now()
-        if let lastLine, now < lastLine + Self.silence { return }
-        lastLine = now
-        logger.warning("A connection could not be accepted; peers wait", metadata: ["error": "\(error)"])
     }
 }

@@ -1,5 +1,4 @@
 import Cryptography
-import Logging
 import NIOCore
 import SecureChannel
 import SystemSupport
@@ -20,7 +19,6 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     private let shell: GatewayShell
-    private let logger: Logger
     private let provenKey: Fingerprint?
     private let shown: ShownIdentity
     private let address: PeerAddress
@@ -39,11 +37,10 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     ///   - provenKey: the gateway's key that the handshake proves; `nil` for plain TCP.
     ///   - shown: the certificates that the gateway presents on new connections.
     init(
-        shell: GatewayShell, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity, address: PeerAddress
+        shell: GatewayShell, provenKey: Fingerprint?, shown: ShownIdentity, address: PeerAddress
     ) {
         self.shell = shell
         self.address = address
-        self.logger = logger
         self.provenKey = provenKey
         self.shown = shown
         decoder.bodyBytesMax = WireLimits.bodyBytesBeforeHelloMax
@@ -69,7 +66,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// again.
     private func begin(_ channel: any Channel) {
         guard provenKey == shown.now?.fingerprint else { return channel.close(promise: nil) }
-        id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
+        let address = address.address(of: channel)
+        id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer, from: address) }
     }
 
     private func leavePreAuthentication() {
@@ -145,13 +143,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         // Leave the channel open after a TLS error: the TLS handler first sends the peer an alert with the reason, and
         // then closes the channel.
         guard let error = error as? TLSError else { return context.close(promise: nil) }
-        logger.info(
-            "TLS failed",
-            metadata: [
-                "tls.error": "\(error.shortDescription)",
-                "address": "\(address.address(of: context.channel)?.ipAddress ?? "")",
-                "tls.reason": "\(error.reason ?? "")",
-            ])
+        let address = address.address(of: context.channel)
+        shell.assumeIsolated { $0.log.tlsFailed(error, address: address, now: $0.now) }
     }
 
     private func receive(_ inbound: Inbound, id: ConnectionID, _ channel: any Channel) {

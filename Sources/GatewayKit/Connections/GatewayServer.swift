@@ -65,6 +65,7 @@ package struct GatewayServer: Service {
     private let store: any ObjectStore
     private let logger: Logger
     private let announce: @Sendable (String) -> Void
+    private let reportFailures: FailureLog
 
     /// - Parameter announce: called with `ADDRESS:PORT` when the gateway listens.
     package init(
@@ -76,6 +77,9 @@ package struct GatewayServer: Service {
         self.store = store
         self.logger = logger
         self.announce = announce
+        self.reportFailures = FailureLog(
+            "Could not write the reports of devices; device list shows older ones",
+            recovery: "The reports of devices are written again", logger: logger)
     }
 
     package func run() async throws {
@@ -135,7 +139,7 @@ package struct GatewayServer: Service {
             try? await gracefulShutdown()  // Throws only if the task is cancelled, which also means to stop.
             // Stop accepting connections. Closing fails only if the listener is closed already.
             try? await listener.close()
-            await drainAfterSignal(shell)
+            await drain(shell)
             tasks.cancelAll()
         }
         await shell.finish()
@@ -145,9 +149,15 @@ package struct GatewayServer: Service {
         try await group.end()
     }
 
-    private func drainAfterSignal(_ shell: GatewayShell) async {
+    /// Lets agents finish the parts that they are sending, and logs how many sessions that has ended.
+    private func drain(_ shell: GatewayShell) async {
         let sessions = await shell.sessionCount
-        await drain(shell)
+        logger.notice(
+            "Draining after SIGTERM or SIGINT; a second signal ends the gateway at once",
+            metadata: [
+                "sessions": "\(sessions)", "limit_seconds": "\(configuration.drainLimit.components.seconds)",
+            ])
+        await shell.drain(within: configuration.drainLimit)
         let unfinished = await shell.sessionCount
         logger.notice(
             "Stopped by SIGTERM or SIGINT",
@@ -190,7 +200,10 @@ package struct GatewayServer: Service {
                         try pipeline.addHandler(
                             ProxyHeaderHandler(
                                 networks: configuration.proxyNetworks, peer: address,
-                                limit: TimeAmount(configuration.limits.handshakeLimit), logger: logger,
+                                limit: TimeAmount(configuration.limits.handshakeLimit),
+                                refused: { error, address in
+                                    shell.assumeIsolated { $0.log.refused(error, address: address, now: $0.now) }
+                                },
                                 begin: { channel in shell.assumeIsolated { $0.proxyHeaderAwaited(on: channel) } },
                                 end: { peer in shell.assumeIsolated { $0.unauthenticatedPeerLeft(peer) } }))
                     }
@@ -200,8 +213,7 @@ package struct GatewayServer: Service {
                     try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
                         GatewayConnectionHandler(
-                            shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown,
-                            address: address))
+                            shell: shell, provenKey: shownNow?.fingerprint, shown: shown, address: address))
                 }
             }
         let listener = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
@@ -228,6 +240,7 @@ package struct GatewayServer: Service {
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
             await shell.refreshLists()
+            await shell.logLeftOut()
             if let newest = await Self.changed(keys) { cryptography.replaceKeys(by: newest) }
         }
     }
@@ -242,8 +255,9 @@ package struct GatewayServer: Service {
         guard let reports = await shell.takeChangedReports() else { return }
         do {
             try await NIOThreadPool.singleton.runIfActive { [home] in try home.write(reports) }
+            reportFailures.succeeded()
         } catch {
-            logger.info("Could not write the reports of devices", metadata: ["error": "\(error)"])
+            reportFailures.failed(error)
         }
     }
 
@@ -261,9 +275,8 @@ package struct GatewayServer: Service {
                 let signer = try SiteCryptography.Signer(newest.identity)
                 await shell.show(try makeShown(newest.identity), in: shown) { cryptography.replaceSigner(by: signer) }
             } catch {
-                logger.error(
-                    "The new key or certificate cannot be used; the gateway keeps the present one",
-                    metadata: ["error": "\(error)"])
+                logger.log(
+                    "The new key or certificate cannot be used; the gateway keeps the present one", error, at: .error)
             }
         }
     }
@@ -276,18 +289,13 @@ package struct GatewayServer: Service {
 
     private func tell(_ shell: GatewayShell, of keys: SiteKeys) async {
         if let problem = keys.problem {
-            logger.error("The announced key cannot be used", metadata: ["error": "\(problem)"])
+            logger.log("The announced key cannot be used", problem, at: .error)
         }
         await shell.announce(keys.next)
     }
 
-    private func drain(_ shell: GatewayShell) async {
-        logger.info("Draining", metadata: ["limit": "\(configuration.drainLimit)"])
-        await shell.drain(within: configuration.drainLimit)
-    }
-
     private static func text(_ address: SocketAddress?) -> String {
         guard let address, let host = address.ipAddress, let port = address.port else { return "" }
-        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        return HostAndPort.text(host: host, port: port)
     }
 }

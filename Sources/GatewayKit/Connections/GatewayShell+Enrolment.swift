@@ -20,7 +20,7 @@ extension GatewayShell {
             return enrolled(.unavailable, on: id)
         }
         let voided: @Sendable (any Error) -> Void = { [logger] error in
-            logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
+            logger.log("A used invitation is still in its file", error, at: .error)
         }
         // Each secret works only once, so there are never more of these tasks than invitations.
         enrolments[id] = Task { [home = files.home, logger] in
@@ -31,7 +31,7 @@ extension GatewayShell {
                 }
                 outcome = device.map { .registered($0) } ?? .invalid
             } catch {
-                logger.error("An invitation could not be used", metadata: ["error": "\(error)"])
+                logger.log("An invitation could not be used", error, at: .error, ["fingerprint": "\(fingerprint)"])
             }
             if case .registered(let device) = outcome {
                 logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])

@@ -5,16 +5,16 @@ import NIOPosix
 
 // The device list and the invitations, which an operator may change while the gateway serves.
 
-extension GatewayShell {
-    /// State of reading both lists. A pool thread reads, because a disk that hangs must not stop the event loop.
-    enum ListReading {
-        case idle
-        /// The lists are being read. The promise succeeds when they have been read.
-        case reading(EventLoopPromise<Void>)
-        /// A call of `refreshLists` came too late for this reading. A second reading follows and completes `next`.
-        case readingAgain(EventLoopPromise<Void>, next: EventLoopPromise<Void>)
-    }
+/// State of reading both lists. A pool thread reads, because a disk that hangs must not stop the event loop.
+enum ListReading {
+    case idle
+    /// The lists are being read. The promise succeeds when they have been read.
+    case reading(EventLoopPromise<Void>)
+    /// A call of `refreshLists` came too late for this reading. A second reading follows and completes `next`.
+    case readingAgain(EventLoopPromise<Void>, next: EventLoopPromise<Void>)
+}
 
+extension GatewayShell {
     private typealias Changes = (invitations: InvitationList?, devices: DeviceList?)
 
     /// Reads the lists again if their files have changed.

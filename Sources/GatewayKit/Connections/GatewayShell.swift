@@ -36,7 +36,7 @@ actor GatewayShell: MachineShell {
     private var assumedPrefixes = AssumedPrefixes(in: "The device list")
     private var assumedPrefixesOfInvitations = AssumedPrefixes(in: "The file of invitations")
     private var unauthenticatedPeers: UnauthenticatedPeers
-    private var log: GatewayLog
+    var log: GatewayLog
     private var draining: CheckedContinuation<Void, Never>?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -85,10 +85,13 @@ actor GatewayShell: MachineShell {
 
     /// Registers a connection and returns its number.
     ///
-    /// - Parameter peer: the identity that the handshake proved; `nil` on plain TCP.
-    func accepted(_ channel: any Channel, peer: TLSPeer?) -> ConnectionID {
+    /// - Parameters:
+    ///   - peer: the identity that the handshake proved; `nil` on plain TCP.
+    ///   - address: the peer's address, which a balancer may have named.
+    func accepted(_ channel: any Channel, peer: TLSPeer?, from address: SocketAddress?) -> ConnectionID {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
+        log.accepted(id, LoggedPeer(address, peer))
         state.frames.opened(id, channel)
         if let name = peer?.name, let device = certified.connected(id, name: name) {
             machine.handle(.deviceVouchedFor(device), now: now)
@@ -100,6 +103,7 @@ actor GatewayShell: MachineShell {
 
     func connectionLost(_ id: ConnectionID) {
         state.frames.lost(id)
+        log.lost(id)
         machine.handle(.connectionLost(id), now: now)
         if let device = certified.connectionLost(id) { machine.handle(.deviceLeft(device), now: now) }
         perform()
@@ -198,6 +202,7 @@ actor GatewayShell: MachineShell {
 
     func actionsPerformed() {
         if draining != nil, machine.isDrained { endDraining() }
+        log.forgetLostPeers()
     }
 
     var nextDeadline: Instant? { machine.nextDeadline }
@@ -210,8 +215,7 @@ actor GatewayShell: MachineShell {
             do {
                 try state.frames.append(to: id) { try frame.encode(slot: slot, into: &$0) }
             } catch {
-                logger.error(
-                    "Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
+                logger.log("Could not encode a frame", error, at: .error, ["frame.type": "\(frame.type)"])
             }
         case .reportWritten(let id, let bytes):
             state.frames.reportWritten(bytes, to: id)
@@ -236,6 +240,9 @@ actor GatewayShell: MachineShell {
         }
     }
 
+    /// Logs how many lines about peers were left out. The gateway calls this once a second.
+    func logLeftOut() { log.writeLeftOut(now: now) }
+
     private func consumed(_ total: UInt64, flow: FlowID) {
         machine.handle(.consumed(total: total, flow: flow), now: now)
         perform()
@@ -245,12 +252,13 @@ actor GatewayShell: MachineShell {
         let flow = request.flow.flatMap { flows[$0] }
         tasks[id] = Task { [calls] in
             let answer = await calls.answer(request, flow: flow)
-            self.storeAnswered(id, answer)
+            self.storeAnswered(id, request, answer)
         }
     }
 
-    private func storeAnswered(_ id: StoreRequestID, _ answer: StoreAnswer) {
+    private func storeAnswered(_ id: StoreRequestID, _ request: StoreRequest, _ answer: StoreAnswer) {
         tasks[id] = nil
+        if case .failed(let error) = answer { calls.failed(request, error, device: machine.deviceName(of: id)) }
         machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }

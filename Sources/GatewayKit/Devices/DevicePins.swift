@@ -41,20 +41,21 @@ package final class DevicePins: Sendable {
     private static let outdatedMax = 60
 
     private let path: String
-    private let logger: Logger
+    private let failures: FailureLog
     private let state = Mutex(State())
 
     /// Loads the pins from the home. Starts without pins if their file cannot be read.
     package init(home: GatewayHome, logger: Logger) {
         self.path = home.devicePinsPath
-        self.logger = logger
+        self.failures = FailureLog(
+            "Could not write the pins of devices; identity list may not know what devices have pinned",
+            recovery: "The pins of devices are written again", logger: logger)
         do {
             let devices = try home.devicePins()
             state.withLock { $0.devices = devices }
         } catch {
-            logger.warning(
-                "Cannot read the pins of devices; devices name them again when they connect",
-                metadata: ["error": "\(error)"])
+            logger.log(
+                "Cannot read the pins of devices; devices name them again when they connect", error, at: .warning)
         }
     }
 
@@ -101,8 +102,11 @@ package final class DevicePins: Sendable {
             try await NIOThreadPool.singleton.runIfActive { [path] in
                 try AtomicFile.write(try Self.encoded(devices), to: path, mode: .ownerOnly)
             }
+            failures.succeeded()
         } catch {
-            logger.warning("Could not write the pins of devices", metadata: ["error": "\(error)"])
+            // The next attempt follows within a minute.
+            state.withLock { $0.isOutdated = true }
+            failures.failed(error)
         }
     }
 

@@ -176,7 +176,7 @@ extension GatewayHome {
         try withLocked(keysPath) {
             do {
                 let ring = try keyRing().rotated()
-                try ring.save(to: Self.target(of: keysPath))
+                try ring.save(to: SharedFile.target(of: keysPath))
                 return ring
             } catch let error as KeyRingError {
                 throw GatewayHomeError("cannot rotate the site's keys", cause: error)
@@ -192,7 +192,7 @@ extension GatewayHome {
     }
 
     func withLocked<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-        let lock = Self.target(of: path) + ".lock"
+        let lock = SharedFile.target(of: path) + ".lock"
         do {
             return try FileLock.holding(lock, body)
         } catch let error as FileError where error.path == lock {
@@ -213,23 +213,9 @@ extension GatewayHome {
             throw GatewayHomeError("\(path) would become too long to be read again; nothing was changed")
         }
         do {
-            try AtomicFile.write(Array(text.utf8), to: Self.target(of: path), mode: .ownerOnly)
+            try AtomicFile.write(Array(text.utf8), to: SharedFile.target(of: path), mode: .ownerOnly)
         } catch {
             throw GatewayHomeError("cannot write \(path)", cause: error)
         }
-    }
-
-    /// The file that a path leads to after following symbolic links. Replacing the target instead of the link lets
-    /// gateways keep sharing the file. The target need not exist yet.
-    static func target(of path: String) -> String {
-        var url = URL(filePath: path)
-        // Linux follows at most 40 links.
-        for _ in 0..<40 {
-            let here = url.path
-            // The call fails for a path that is not a symbolic link: that path is the target.
-            guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: here) else { break }
-            url = URL(filePath: next, relativeTo: url.deletingLastPathComponent()).absoluteURL
-        }
-        return url.path
     }
 }

@@ -56,9 +56,18 @@ package struct GatewayHome: Sendable {
 
         """
 
+    /// Throws if the home does not exist. A command that reads no file of the home calls this, so that a misspelt path
+    /// does not go unnoticed.
+    package func confirm() throws(GatewayHomeError) {
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        throw GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
+    }
+
     private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
-        guard FileManager.default.fileExists(atPath: path) else {
-            return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
+        do throws(GatewayHomeError) {
+            try confirm()
+        } catch {
+            return error
         }
         return GatewayHomeError("cannot read \(what)", cause: cause)
     }
@@ -155,28 +164,23 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
 
     /// Whether the operating system caused the error. A later attempt may then succeed. If the content, the length or
     /// the permissions of a file are the cause, every attempt fails until the file changes.
-    var isOfSystem: Bool {
+    var isOfSystem: Bool { fileError?.isOfSystem ?? false }
+
+    /// The failed access to a file that caused the error; `nil` if it has another cause.
+    var fileError: FileError? {
         switch cause {
-        case .some(let error as FileError): error.isOfSystem
-        case .some(let error as KeyRingError): error.isOfSystem
-        case .some(let error as IdentityError): error.isOfSystem
-        default: false
+        case let error as FileError: error
+        case KeyRingError.file(let error)?: error
+        case IdentityError.file(let error)?: error
+        case let error as GatewayHomeError: error.fileError
+        default: nil
         }
     }
 
+    /// Whether OpenSSL caused the error.
+    var isOfLibrary: Bool { cause.flatMap { ErrorSentence($0).libraryText } != nil }
+
     package var description: String {
-        cause.map { "\(message): \($0)" } ?? message
-    }
-}
-
-extension KeyRingError {
-    fileprivate var isOfSystem: Bool {
-        if case .file(let error) = self { error.isOfSystem } else { false }
-    }
-}
-
-extension IdentityError {
-    fileprivate var isOfSystem: Bool {
-        if case .file(let error) = self { error.isOfSystem } else { false }
+        cause.map { "\(message): \(ErrorSentence($0))" } ?? message
     }
 }

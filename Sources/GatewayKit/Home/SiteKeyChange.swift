@@ -84,7 +84,7 @@ package struct SiteKeyChange: Sendable {
             try checkNextKey(of: next)
             if !force { try refuseUnlessKnown(next, "announced", "sluice-gateway identity switch --force") }
             let chain = try keys.identity.chain(behind: certificates)
-            try AtomicFile.write(chain, to: GatewayHome.target(of: files.certificatePath), mode: .ownerWritesAllRead)
+            try AtomicFile.write(chain, to: SharedFile.target(of: files.certificatePath), mode: .ownerWritesAllRead)
             _ = try finishSwitch()
             return next
         }
@@ -105,7 +105,7 @@ package struct SiteKeyChange: Sendable {
             }
             let certificate = try identity.selfSignedCertificate()
             try AtomicFile.write(
-                certificate, to: GatewayHome.target(of: files.certificatePath), mode: .ownerWritesAllRead)
+                certificate, to: SharedFile.target(of: files.certificatePath), mode: .ownerWritesAllRead)
             return identity.fingerprint
         }
     }
@@ -131,9 +131,9 @@ package struct SiteKeyChange: Sendable {
         if isKeyLeft {
             let key = try BoundedFile.read(
                 files.nextKeyPath, bytesMax: SiteKeyFiles.certificateBytesMax, access: .ownerOnly)
-            try AtomicFile.write(key, to: GatewayHome.target(of: files.keyPath), mode: .ownerOnly)
+            try AtomicFile.write(key, to: SharedFile.target(of: files.keyPath), mode: .ownerOnly)
             try AtomicFile.write(
-                present.certificateRequest(), to: GatewayHome.target(of: files.requestPath), mode: .ownerWritesAllRead)
+                present.certificateRequest(), to: SharedFile.target(of: files.requestPath), mode: .ownerWritesAllRead)
         }
         if isCertificateLeft { AtomicFile.remove(files.nextCertificatePath) }
         if isKeyLeft { AtomicFile.remove(files.nextKeyPath) }

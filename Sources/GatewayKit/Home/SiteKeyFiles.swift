@@ -17,7 +17,7 @@ package struct SiteKeyFiles: Sendable {
     /// Directory of the certificate's file. If `identity.crt` is a symbolic link, this is the directory of the link's
     /// target. Homes that share the certificate through a link therefore also share the announced key.
     private var sharedDirectory: String {
-        URL(filePath: GatewayHome.target(of: certificatePath)).deletingLastPathComponent().path
+        URL(filePath: SharedFile.target(of: certificatePath)).deletingLastPathComponent().path
     }
 
     /// Path of the private key that is announced as the site's next one.

@@ -88,7 +88,9 @@ package final class WatchedFile<Value: Sendable>: Sendable {
                 return !isPassing || state.unreadable != newest
             }
             if isNews {
-                logger.error("A file cannot be read", metadata: ["file": "\(name)", "error": "\(error)"])
+                logger.log(
+                    "A file cannot be read; the gateway keeps what it has read before", error, at: .error,
+                    ["file": "\(name)"])
             }
             return nil
         }

@@ -1,4 +1,3 @@
-package import Logging
 package import NIOCore
 
 /// Reads the PROXY header with which a connection from a balancer begins. If a connection is not from a balancer, its
@@ -25,7 +24,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
     private let networks: ProxyNetworks
     private let peer: PeerAddress
     private let limit: TimeAmount
-    private let logger: Logger
+    private let refused: (ProxyHeaderError, SocketAddress?) -> Void
     private let begin: (any Channel) -> PreAuthenticationLimiter.Peer
     private let end: (PreAuthenticationLimiter.Peer) -> Void
     private var entry: PreAuthenticationLimiter.Peer?
@@ -34,10 +33,12 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
 
     /// - Parameters:
     ///   - limit: time for the header.
+    ///   - refused: called with the error of a header that is not valid, and the balancer's address.
     ///   - begin: registers a connection that waits for its header. May close other ones.
     ///   - end: unregisters the connection.
     package init(
-        networks: ProxyNetworks, peer: PeerAddress, limit: TimeAmount, logger: Logger,
+        networks: ProxyNetworks, peer: PeerAddress, limit: TimeAmount,
+        refused: @escaping (ProxyHeaderError, SocketAddress?) -> Void,
         begin: @escaping (any Channel) -> PreAuthenticationLimiter.Peer,
         end: @escaping (PreAuthenticationLimiter.Peer) -> Void
     ) {
@@ -46,7 +47,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
         self.end = end
         self.peer = peer
         self.limit = limit
-        self.logger = logger
+        self.refused = refused
     }
 
     package func channelActive(context: ChannelHandlerContext) {
@@ -92,9 +93,7 @@ package final class ProxyHeaderHandler: ChannelInboundHandler, ChannelOutboundHa
             state = .passing(rest)
             context.fireChannelActive()
         } catch {
-            logger.notice(
-                "A balancer's connection has no valid PROXY header",
-                metadata: ["error": "\(error)", "address": "\(context.remoteAddress?.ipAddress ?? "")"])
+            refused(error, context.remoteAddress)
             state = .refused
             context.close(promise: nil)
         }

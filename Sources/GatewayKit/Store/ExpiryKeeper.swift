@@ -44,9 +44,9 @@ package struct ExpiryKeeper: Sendable {
             tell(report)
         } catch {
             guard error.reason != .cancelled else { return }
-            logger.warning(
-                "Could not look for expired unfinished uploads",
-                metadata: ["store.error": "\(error.shortDescription)", "store.detail": "\(error.detail ?? "")"])
+            logger.log(
+                "Could not look for expired unfinished uploads; the next look follows within an hour", error,
+                at: .warning, ["store.error": "\(error.shortDescription)"])
         }
     }
 

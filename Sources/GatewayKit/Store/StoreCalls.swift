@@ -17,7 +17,7 @@ struct StoreCalls: Sendable {
         self.log = StoreLog(logger)
     }
 
-    /// Performs one request and logs a failure.
+    /// Performs one request. The caller logs a failure by `failed`.
     ///
     /// - Parameter flow: the bytes of the part, for requests that carry a part.
     func answer(_ request: StoreRequest, flow: PartFlow?) async -> StoreAnswer {
@@ -26,9 +26,15 @@ struct StoreCalls: Sendable {
             log.succeeded(request)
             return answer
         } catch {
-            log.failed(request, error)
             return .failed(error)
         }
+    }
+
+    /// Logs a failed request.
+    ///
+    /// - Parameter device: name of the device that caused the request; `nil` if it may no longer use the site.
+    func failed(_ request: StoreRequest, _ error: StoreError, device: String?) {
+        log.failed(request, error, device: device)
     }
 
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {

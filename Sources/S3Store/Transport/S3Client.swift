@@ -116,7 +116,7 @@ extension S3Client {
                 // same remedy ends the repetition.
                 let isNew = error.remedy == .time || remedies.insert(error.remedy).inserted
                 guard mayRepeat, isNew, error.remedy != .none, count < configuration.retries.attemptsMax else {
-                    throw error.error(isIdempotent: request.isIdempotent)
+                    throw error.error(isIdempotent: request.isIdempotent).afterAttempts(count)
                 }
                 logger.debug(
                     "Repeating a request to the store",
@@ -127,11 +127,11 @@ extension S3Client {
                     ])
                 guard error.remedy == .time else { continue }
                 guard state.withLock({ $0.retryBudget.take() }) else {
-                    throw error.error(isIdempotent: request.isIdempotent)
+                    throw error.error(isIdempotent: request.isIdempotent).afterAttempts(count)
                 }
                 var delay = configuration.retries.delay(afterAttempt: count, using: &generator)
                 if case .throttled(let asked?) = error.error.reason {
-                    guard asked <= configuration.retries.delayMax else { throw error.error }
+                    guard asked <= configuration.retries.delayMax else { throw error.error.afterAttempts(count) }
                     delay = max(delay, asked)
                 }
                 try await pause(delay)

@@ -17,6 +17,8 @@ struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
     /// The bucket's region, if the store names one and it is not the region of the request.
     var region: String?
     var retryAfter: Duration?
+    /// How often the request was sent.
+    var attempts = 1
 
     var debugDescription: String { detail }
 
@@ -27,6 +29,18 @@ struct S3Refusal: StoreErrorDetail, CustomDebugStringConvertible {
         // 2 bytes for each of the two colons with their spaces, and 3 for the status.
         let text = message.visible(bytesMax: max(0, bytesLeft - 7))
         return "\(operation): \(status)\(name)" + (text.isEmpty ? "" : ": \(text)") + request
+    }
+
+    var facts: StoreCallFacts {
+        StoreCallFacts(
+            operation: operation, status: status, code: Self.isCode(code) ? code : "",
+            requestID: requestID.visible(bytesMax: Self.wordBytesMax), attempts: attempts)
+    }
+
+    func afterAttempts(_ count: Int) -> S3Refusal {
+        var refusal = self
+        refusal.attempts = count
+        return refusal
     }
 
     /// Maximum length of the error code and of the request's id in `detail`, in bytes.

@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import ObjectStore
+import SystemSupport
 import TransferCommon
 
 #if canImport(Musl)
@@ -33,6 +34,7 @@ struct S3TransportFailure: StoreErrorDetail {
     let operation: String
     let kind: Kind
     let cause: any Error
+    private var attempts = 1
 
     /// - Parameters:
     ///   - operation: the call, as `S3Request.operation` names it.
@@ -57,6 +59,14 @@ struct S3TransportFailure: StoreErrorDetail {
     }
 
     var detail: String { "\(operation): \(reason)".visible(bytesMax: StoreError.detailBytesMax) }
+
+    var facts: StoreCallFacts { StoreCallFacts(operation: operation, attempts: attempts) }
+
+    func afterAttempts(_ count: Int) -> S3TransportFailure {
+        var failure = self
+        failure.attempts = count
+        return failure
+    }
 
     private var reason: String {
         switch kind {
@@ -101,13 +111,16 @@ struct S3TransportFailure: StoreErrorDetail {
         case .remoteConnectionClosed: .interrupted(host, why: "the connection ended without an answer")
         case .readTimeout, .deadlineExceeded: .interrupted(host, why: "no answer in time")
         case .writeTimeout: .interrupted(host, why: "it takes no more bytes")
-        default: .interrupted(host, why: error.shortDescription)
+        // Errors that a correct request to a correct server does not cause. Their own texts are for programmers.
+        default: .interrupted(host, why: "the answer does not follow the rules of HTTP, or the request was ended early")
         }
     }
 
     /// The reason without texts from the HTTP client, because these may quote headers.
     private static func words(_ error: any Error) -> String {
         switch error {
+        case let error as IOError where [EMFILE, ENFILE].contains(error.errnoCode):
+            "the gateway has too few descriptors: \(DescriptorLimit.advice)"
         case let error as IOError: String(cString: strerror(error.errnoCode))
         case ChannelError.connectTimeout: "no answer in time"
         default: "the connection failed"

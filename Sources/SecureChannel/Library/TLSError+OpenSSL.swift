@@ -20,7 +20,9 @@ extension TLSError {
         }
         OpenSSLErrorQueue.clear()
         // If no entry comes from libssl, the peer's bytes were not the cause, and the error is `.library`.
-        self.init(finding.refusal ?? code ?? .library, reason: texts.isEmpty ? nil : texts.joined(separator: "; "))
+        self.init(
+            finding.refusal ?? code ?? .library, reason: texts.isEmpty ? nil : texts.joined(separator: "; "),
+            shown: finding.shown)
     }
 
     private static func code(for reason: Int32) -> Code {

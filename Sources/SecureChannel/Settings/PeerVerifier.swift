@@ -38,6 +38,8 @@ final class PeerVerifier: Sendable {
 
         /// OpenSSL's text that says what is wrong with the chain.
         var reason: String?
+        /// The refused certificate.
+        var shown: TLSError.ShownCertificate?
     }
 
     let trust: Trust
@@ -70,7 +72,7 @@ final class PeerVerifier: Sendable {
                 // empty name, which no list contains.
                 name = certificate.name ?? ""
             } else if !isAwaited() {
-                return refuseChain(store)
+                return refuseChain(store, fingerprint, name: certificate.name)
             }
         }
         let peer = TLSPeer(fingerprint: fingerprint, name: name)
@@ -80,7 +82,9 @@ final class PeerVerifier: Sendable {
         case .gatewayNamed(let name) where !certificate.isFor(name):
             return refuse(.unexpectedName, store, X509_V_ERR_HOSTNAME_MISMATCH)
         case .device(let accepts) where !accepts(peer):
-            return refuse(.unknownDevice(fingerprint), store, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+            var refusal = refuse(.unknownDevice(fingerprint), store, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+            refusal.shown = .init(fingerprint: fingerprint, name: certificate.name)
+            return refusal
         case .gatewayWithKey, .gatewayNamed, .device:
             X509_STORE_CTX_set_error(store, X509_V_OK)
             // OpenSSL has also checked the chain of a certificate that is trusted without a chain. This check may have
@@ -101,13 +105,16 @@ final class PeerVerifier: Sendable {
     }
 
     /// The alert tells the peer only whether a date in the chain is the reason.
-    private func refuseChain(_ store: OpaquePointer) -> Finding {
+    private func refuseChain(_ store: OpaquePointer, _ fingerprint: Fingerprint, name: String?) -> Finding {
         let error = X509_STORE_CTX_get_error(store)
-        if error != X509_V_ERR_CERT_HAS_EXPIRED, error != X509_V_ERR_CERT_NOT_YET_VALID {
+        let isOutOfDate = error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CERT_NOT_YET_VALID
+        if !isOutOfDate {
             X509_STORE_CTX_set_error(store, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
         }
         let reason = X509_verify_cert_error_string(Int(error)).map { String(cString: $0) }
-        return Finding(refusal: .untrustedCertificate, reason: reason)
+        return Finding(
+            refusal: .untrustedCertificate, reason: reason,
+            shown: .init(fingerprint: fingerprint, name: name, isOutOfDate: isOutOfDate))
     }
 
     private func refuse(_ code: TLSError.Code, _ store: OpaquePointer, _ error: Int32) -> Finding {

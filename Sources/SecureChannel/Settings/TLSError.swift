@@ -52,9 +52,28 @@ package struct TLSError: Error, Hashable {
     /// OpenSSL's texts about the cause, the nearest to the cause first; `nil` if there are none.
     package let reason: String?
 
-    package init(_ code: Code, reason: String? = nil) {
+    /// The certificate that the peer showed and that was refused; `nil` if the certificate is not the reason.
+    package let shown: ShownCertificate?
+
+    package init(_ code: Code, reason: String? = nil, shown: ShownCertificate? = nil) {
         self.code = code
         self.reason = reason
+        self.shown = shown
+    }
+
+    /// What a refused certificate states. The peer has proved neither the key nor the name.
+    package struct ShownCertificate: Hashable, Sendable {
+        package let fingerprint: Fingerprint
+        /// The name in the certificate; `nil` if it has none.
+        package let name: String?
+        /// Whether the reason is a date in the chain: a certificate has expired, or is not valid yet.
+        package let isOutOfDate: Bool
+
+        package init(fingerprint: Fingerprint, name: String?, isOutOfDate: Bool = false) {
+            self.fingerprint = fingerprint
+            self.name = name
+            self.isOutOfDate = isOutOfDate
+        }
     }
 
     package var fault: Fault {

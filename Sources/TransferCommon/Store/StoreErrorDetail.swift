@@ -4,6 +4,38 @@ package protocol StoreErrorDetail: Error {
     /// at most `StoreError.detailBytesMax` bytes, no secrets and only visible characters, so it may be logged and
     /// shown to operators and devices.
     var detail: String { get }
+    /// The same facts, each by itself, for the fields of a log line. As `detail`, they contain no secrets and only
+    /// visible characters.
+    var facts: StoreCallFacts { get }
+    /// The same error, with the number of times that the request was sent.
+    func afterAttempts(_ count: Int) -> Self
+}
+
+extension StoreErrorDetail {
+    package func afterAttempts(_ count: Int) -> Self { self }
+}
+
+/// What is known about a failed request to a server.
+package struct StoreCallFacts: Hashable, Sendable {
+    /// The call, as the documentation of the store names it, such as `UploadPart`.
+    package var operation: String
+    /// The HTTP status; `nil` if there was no answer.
+    package var status: Int?
+    /// The store's error code; empty if the answer has none.
+    package var code: String
+    /// The id that the store gave the request, which the store's operator finds in the store's log; empty if it gave
+    /// none.
+    package var requestID: String
+    /// How often the request was sent.
+    package var attempts: Int
+
+    package init(operation: String, status: Int? = nil, code: String = "", requestID: String = "", attempts: Int = 1) {
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.requestID = requestID
+        self.attempts = attempts
+    }
 }
 
 extension StoreError {
@@ -11,13 +43,27 @@ extension StoreError {
     package static let detailBytesMax = 300
 
     /// The failed call and the answer to it; `nil` if no call to a server is behind this error.
-    package var detail: String? {
+    package var detail: String? { call?.detail }
+
+    /// What is known of the failed call; `nil` if no call to a server is behind this error.
+    package var facts: StoreCallFacts? { call?.facts }
+
+    private var call: (any StoreErrorDetail)? {
         var next = cause
         while let error = next {
-            if let error = error as? any StoreErrorDetail { return error.detail }
+            if let error = error as? any StoreErrorDetail { return error }
             next = (error as? StoreError)?.cause
         }
         return nil
+    }
+
+    /// The same error, with the number of times that the request was sent.
+    package func afterAttempts(_ count: Int) -> StoreError {
+        switch cause {
+        case let cause as any StoreErrorDetail: StoreError(reason, sentence, cause: cause.afterAttempts(count))
+        case let cause as StoreError: StoreError(reason, sentence, cause: cause.afterAttempts(count))
+        default: self
+        }
     }
 
     /// The sentence, with `detail` in parentheses.

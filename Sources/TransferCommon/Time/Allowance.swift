@@ -17,6 +17,18 @@ package struct Allowance: Hashable, Sendable {
         nanosecondsAll = overflow ? .max : all
     }
 
+    /// Makes a bucket that regains less than one token a second.
+    ///
+    /// - Parameters:
+    ///   - atOnce: capacity of the bucket; 0 has the effect of 1.
+    ///   - interval: time in which the bucket regains one token; at least a nanosecond, at most a day.
+    package init(atOnce: UInt64, interval: Duration) {
+        let nanoseconds = min(max(interval, .nanoseconds(1)), .seconds(86_400)) / .nanoseconds(1)
+        nanosecondsEach = UInt64(nanoseconds)
+        let (all, overflow) = nanosecondsEach.multipliedReportingOverflow(by: max(atOnce, 1))
+        nanosecondsAll = overflow ? .max : all
+    }
+
     /// Takes one token if the bucket has one.
     ///
     /// - Returns: `nil` if the token was taken; otherwise the time until the bucket has one.

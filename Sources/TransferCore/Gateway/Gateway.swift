@@ -68,6 +68,11 @@ package struct Gateway: Hashable {
     /// The name of the device at the other end of a connection; `nil` before WELCOME.
     package func deviceName(on id: ConnectionID) -> String? { connections[id]?.device?.name }
 
+    /// The name of the device that caused an unanswered request; `nil` if it may no longer use the site.
+    package func deviceName(of request: StoreRequestID) -> String? {
+        context.requestOwners[request].flatMap { context.devices[$0.device]?.name }
+    }
+
     /// Whether a device may use the site.
     package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
 
@@ -304,7 +309,7 @@ package struct Gateway: Hashable {
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
         context.actions.append(.send(id, .connection, .error(report)))
         context.actions.append(.close(id))
-        context.actions.append(.note(.refused(id, code)))
+        context.actions.append(.note(.ended(id, device: deviceName(on: id), code, message: message)))
         forget(id)
     }
 

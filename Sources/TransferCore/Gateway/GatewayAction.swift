@@ -28,13 +28,16 @@ package enum GatewayAction: Hashable, Sendable {
 package enum GatewayNote: Hashable, Sendable {
     case welcomed(ConnectionID, device: String, run: RunID)
     case fenced(ConnectionID, device: String)
-    case refused(ConnectionID, ErrorCode)
+    /// The gateway has ended a connection with a code. `device`: its name, if the connection got WELCOME.
+    case ended(ConnectionID, device: String?, ErrorCode, message: String)
+    /// What a device asked for in a slot was refused before it became a session.
+    case refused(ConnectionID, device: String?, ErrorCode, message: String)
     case opened(SessionID, device: String, key: String)
     case resumed(SessionID, device: String, key: String)
-    case completed(SessionID, key: String, bytes: UInt64)
-    case aborted(SessionID, key: String)
-    case lost(SessionID, key: String)
-    case failed(SessionID, key: String, ErrorCode)
+    case completed(SessionID, device: String, key: String, bytes: UInt64)
+    case aborted(SessionID, device: String, key: String)
+    case lost(SessionID, device: String, key: String)
+    case failed(SessionID, device: String, key: String, ErrorCode, message: String)
     /// An agent asked for a receipt, and the gateway could not sign it.
     case unsigned(device: String)
     /// A part that held memory and made no progress was evicted.

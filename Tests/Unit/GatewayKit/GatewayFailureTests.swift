@@ -1,4 +1,5 @@
 import GatewayKit
+import Glibc
 import ObjectStore
 import SystemSupport
 import Testing
@@ -8,13 +9,14 @@ import TransferCommon
 @Suite struct GatewayFailureTests {
     private struct Answer: StoreErrorDetail {
         let detail = "HeadBucket: 403 AccessDenied: no, request r"
+        let facts = StoreCallFacts(operation: "HeadBucket", status: 403, code: "AccessDenied", requestID: "r")
     }
 
     @Test(arguments: [
-        (StoreError.Reason.denied, 69, "The store refuses the gateway", "Check the credentials"),
-        (.bucketMissing, 69, "The store's directory or bucket is missing", "Create it"),
-        (.unavailable, 75, "The store is not available", "Check --s3-endpoint"),
-        (.full, 75, "The store is full", "Make room"), (.unsupported, 69, "The store cannot do this", ""),
+        (StoreError.Reason.denied, 69, "The store refuses the gateway", "check the credentials"),
+        (.bucketMissing, 69, "The store's directory or bucket is missing", "create it"),
+        (.unavailable, 75, "The store is not available", "check --s3-endpoint"),
+        (.full, 75, "The store is full", "make room"), (.unsupported, 69, "The store cannot do this", ""),
     ])
     func theStoresAnswerIsShown(reason: StoreError.Reason, exitCode: Int32, sentence: String, advice: String) {
         let inner = StoreError(reason, cause: Answer())
@@ -22,14 +24,15 @@ import TransferCommon
             let failure = GatewayFailure(error)
             #expect(failure?.exitCode == exitCode)
             let told = failure?.sentence ?? ""
-            #expect(told.hasPrefix("\(sentence) (HeadBucket: 403 AccessDenied: no, request r)."), "\(told)")
-            #expect(advice.isEmpty || told.contains(advice), "\(told)")
+            let cause = "\(sentence) (HeadBucket: 403 AccessDenied: no, request r)"
+            #expect(told.hasPrefix(advice.isEmpty ? "\(cause)." : "\(cause); \(advice)"), "\(told)")
+            #expect(told.hasSuffix(".") && !told.contains(". "), "one sentence: \(told)")
         }
     }
 
     /// Advice about credentials and endpoints would mislead the operator of a store in a directory.
     @Test(arguments: [
-        (StoreError.Reason.denied, 69, "Let the gateway's user write there"), (.unavailable, 75, "Check the disk"),
+        (StoreError.Reason.denied, 69, "let the gateway's user write there"), (.unavailable, 75, "check the disk"),
     ])
     func adviceAboutADirectoryIsNotThatAboutS3(reason: StoreError.Reason, exitCode: Int32, advice: String) {
         let cause = FileError(path: "/srv/objects", cause: .notRegularFile)
@@ -41,5 +44,51 @@ import TransferCommon
 
     @Test func errorWithoutAnswerIsItsSentence() {
         #expect(GatewayFailure(StoreError(.unsupported))?.sentence == "The store cannot do this.")
+    }
+
+    private func error(_ code: CInt, _ path: String = "/home/devices.lock") -> FileError {
+        FileError(FileCall(.createFile, path), errno: code)
+    }
+
+    /// What the system refuses has a cause of its own, and with it another advice and exit code.
+    @Test(arguments: [
+        (ENOSPC, 74, "make room on the disk"), (EROFS, 66, "mount the file system for writing"),
+        (EACCES, 66, "run the command as the user"), (EMFILE, 75, "ulimit -n"),
+    ])
+    func errorOfTheHomeSaysWhatToDo(code: CInt, exitCode: Int32, advice: String) throws {
+        let failure = try #require(GatewayFailure(GatewayHomeError("cannot change it", cause: error(code))))
+        #expect(failure.exitCode == exitCode && failure.sentence.contains("; \(advice)"), "\(failure.sentence)")
+    }
+
+    @Test(arguments: [
+        (EROFS, 69, "read-only file system; mount it for writing"), (EMFILE, 75, "too few descriptors"),
+    ])
+    func errorOfTheStoresDirectorySaysWhatToDo(code: CInt, exitCode: Int32, text: String) throws {
+        let error = StoreError(
+            code == EROFS ? .denied : .unavailable,
+            code == EROFS
+                ? "The store's directory is on a read-only file system." : "The gateway has too few descriptors.",
+            cause: error(code, "/srv/a"))
+        let failure = try #require(GatewayFailure(error))
+        #expect(failure.exitCode == exitCode && failure.sentence.contains(text), "\(failure.sentence)")
+    }
+
+    private struct LibraryError: Error {}
+
+    /// The text of a library is not for operators.
+    @Test func unknownErrorIsAGeneralSentence() {
+        let sentence = ErrorSentence(LibraryError())
+        #expect(
+            !sentence.description.contains("LibraryError") && sentence.libraryText?.contains("LibraryError") == true)
+        let home = GatewayHomeError("cannot read it", cause: LibraryError())
+        #expect(!"\(home)".contains("LibraryError"), "\(home)")
+        #expect(GatewayFailure(LibraryError()) == nil)
+    }
+
+    @Test func missingHomeIsNamed() {
+        let home = GatewayHome(path: "/nonexistent/gateway")
+        let error = #expect(throws: GatewayHomeError.self) { try home.confirm() }
+        let failure = error.flatMap { GatewayFailure($0) }
+        #expect(failure?.exitCode == 66 && failure?.sentence.contains("sluice-gateway init") == true)
     }
 }

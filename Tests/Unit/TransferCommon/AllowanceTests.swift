@@ -70,4 +70,12 @@ import TransferCommon
             allowance.giveBack()
         }
     }
+
+    @Test func slowBucketRegainsATokenAfterItsInterval() {
+        var allowance = Allowance(atOnce: 3, interval: .seconds(6))
+        #expect(taken(&allowance, now: start) == 3)
+        #expect(allowance.take(now: start + .seconds(5)) == .seconds(1))
+        #expect(taken(&allowance, now: start + .seconds(12)) == 2)
+        #expect(taken(&allowance, now: start + .seconds(3_600)) == 3)
+    }
 }

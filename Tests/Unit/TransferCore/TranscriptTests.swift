@@ -97,7 +97,7 @@ import WireProtocol
             gateway.answer(.objectStored(GatewayDriver.storedObject)) == [
                 .send(id, slot, .completed(completed)),
                 .store(StoreRequestID(9), .removeRecord(key: "site/file", session: GatewayDriver.session)),
-                .note(.completed(GatewayDriver.session, key: "site/file", bytes: 1_500)),
+                .note(.completed(GatewayDriver.session, device: "device-1", key: "site/file", bytes: 1_500)),
             ])
         #expect(gateway.machine.slotsInUse == 0)
     }
@@ -143,7 +143,7 @@ import WireProtocol
         #expect(
             gateway.answer(.objectStored(GatewayDriver.storedObject)) == [
                 .dropFlow(flow), .send(id, slot, .completed(completed)),
-                .note(.completed(GatewayDriver.session, key: "site/file", bytes: 400)),
+                .note(.completed(GatewayDriver.session, device: "device-1", key: "site/file", bytes: 400)),
             ])
     }
 

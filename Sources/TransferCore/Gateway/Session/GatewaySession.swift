@@ -289,7 +289,7 @@ struct GatewaySession: Hashable {
         case .exists(let object): end(.taken(target, object), &context)
         case .lose:
             if !isOnePart { removeRecord(&context) }
-            context.actions.append(.note(.lost(id, key: facts.key)))
+            context.actions.append(.note(.lost(id, device: device.name, key: facts.key)))
             end(.refused(target, .lost), &context)
         case .refuse(let refusal):
             end(.refused(target, context.advised(refusal)), &context)

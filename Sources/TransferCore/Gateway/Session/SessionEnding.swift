@@ -57,7 +57,7 @@ package struct SessionEnding: Hashable, Sendable {
             }
         return SessionEnding(
             .completed(target.completed(object, bytes: bytes), isVerified: object.isVerified), remainder,
-            note: .completed(target.session, key: target.key, bytes: bytes))
+            note: .completed(target.session, device: target.device.name, key: target.key, bytes: bytes))
     }
 
     /// The ending of a session because the key holds an object that the session may not replace, or that the agent
@@ -69,17 +69,21 @@ package struct SessionEnding: Hashable, Sendable {
         let isCompared = target.writeGuard.agentCompares(with: object)
         return SessionEnding(
             .exists(exists), target.facts.upload.map { .upload($0) } ?? .nothing,
-            note: isCompared ? nil : .failed(target.session, key: target.key, .keyTaken))
+            note: isCompared ? nil : failure(target, .keyTaken, "the key holds another object"))
     }
 
     /// The ending of a session that cannot continue; its upload and record stay for the agent or the store's cleaning.
     package static func refused(_ target: SessionTarget, _ refusal: SessionRefused) -> SessionEnding {
-        SessionEnding(.refused(refusal), .nothing, note: .failed(target.session, key: target.key, refusal.code))
+        SessionEnding(.refused(refusal), .nothing, note: failure(target, refusal.code, refusal.message))
+    }
+
+    private static func failure(_ target: SessionTarget, _ code: ErrorCode, _ message: String) -> GatewayNote {
+        .failed(target.session, device: target.device.name, key: target.key, code, message: message)
     }
 
     /// The ending of a session after ABORT, when nothing of the session is left in the store.
     package static func aborted(_ target: SessionTarget) -> SessionEnding {
-        SessionEnding(.aborted, .nothing, note: .aborted(target.session, key: target.key))
+        SessionEnding(.aborted, .nothing, note: .aborted(target.session, device: target.device.name, key: target.key))
     }
 
     /// The phase after the ending. The gateway remembers a session that has its object, and a session whose upload it

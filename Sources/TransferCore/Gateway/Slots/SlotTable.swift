@@ -107,7 +107,9 @@ struct SlotTable: Hashable {
     mutating func refuse(_ refusal: SessionRefused, at attachment: Attachment, _ context: inout GatewayContext) {
         close(attachment, &context)
         context.send(.sessionRefused(refusal), to: attachment)
-        context.actions.append(.note(.refused(attachment.connection, refusal.code)))
+        let name = device(on: attachment.connection).flatMap { context.devices[$0]?.name }
+        context.actions.append(
+            .note(.refused(attachment.connection, device: name, refusal.code, message: refusal.message)))
     }
 
     /// Applies a change that a session has requested.

@@ -31,7 +31,7 @@ extension EndToEndTests {
                     let tls = try TLSContext.agent(identity: unlisted, gateway: .pinnedKeys([pin]))
                     let behind = try await HostileClient.secure(
                         to: gateway.port, from: "127.0.0.2", header: Self.header, tls)
-                    try await gateway.waitForLog(of: "TLS failed", "192.0.2.77")
+                    try await gateway.waitForLog(of: "Refused a device", "192.0.2.77")
                     await behind.close()
 
                     let silent = try await HostileClient.raw(to: gateway.port, from: "127.0.0.2")

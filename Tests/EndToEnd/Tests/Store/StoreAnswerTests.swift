@@ -29,7 +29,7 @@ extension EndToEndTests {
                     s3.stopFaults()
                     _ = try await agent.run(site.push(file))
                     try await site.expectObject("file", equals: file)
-                    try await gateway.waitForLog(of: "notice", "carries out requests again")
+                    try await gateway.waitForLog(of: "warning", "carries out these requests again")
                 }
             }
         }

@@ -42,7 +42,7 @@ import TransferCore
             let networks = try #require(ProxyNetworks(parsing: "10.0.0.0/8"))
             let waiting = self.waiting
             let handler = ProxyHeaderHandler(
-                networks: networks, peer: peer, limit: .seconds(10), logger: Logger(label: "test"),
+                networks: networks, peer: peer, limit: .seconds(10), refused: { _, _ in },
                 begin: { _ in waiting.limiter.enterBeforeProxyHeader().newcomer },
                 end: { waiting.limiter.left($0) })
             try channel.pipeline.syncOperations.addHandlers([handler, recorder])

@@ -53,10 +53,13 @@ import WireProtocol
     @Test func comparedObjectIsNotNoted() throws {
         let (session, object) = (GatewayDriver.session, GatewayDriver.object())
         #expect(SessionEnding.taken(try Self.target(compares: true), object).note == nil)
+        let (device, key) = ("device-1", "site/file")
         #expect(
-            SessionEnding.taken(try Self.target(), object).note == .failed(session, key: "site/file", .keyTaken))
-        #expect(Self.settled(try Self.target()).note == .completed(session, key: "site/file", bytes: 2_500))
-        #expect(SessionEnding.aborted(try Self.target()).note == .aborted(session, key: "site/file"))
+            SessionEnding.taken(try Self.target(), object).note
+                == .failed(session, device: device, key: key, .keyTaken, message: "the key holds another object"))
+        #expect(
+            Self.settled(try Self.target()).note == .completed(session, device: device, key: key, bytes: 2_500))
+        #expect(SessionEnding.aborted(try Self.target()).note == .aborted(session, device: device, key: key))
     }
 
     /// The gateway reports a lost session by RESUME STATE to an agent that resumes, and by SESSION REFUSED to any other

@@ -63,7 +63,9 @@ import WireProtocol
         let actions = driver.answer(.object(GatewayDriver.object(size: size, session: Self.earlier)))
         #expect(Self.shows(frames(actions), Self.earlier))
         let notes = actions.filter { if case .note = $0 { true } else { false } }
-        let failure = GatewayNote.failed(GatewayDriver.session, key: "site/file", .keyTaken)
+        let failure = GatewayNote.failed(
+            GatewayDriver.session, device: "device-1", key: "site/file", .keyTaken,
+            message: "the key holds another object")
         #expect(notes == (isFailure ? [.note(failure)] : []))
     }
 
