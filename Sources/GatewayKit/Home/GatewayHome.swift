@@ -35,41 +35,43 @@ package struct GatewayHome: Sendable {
         } catch {
             throw GatewayHomeError("cannot make a gateway's home in \(path)", cause: error)
         }
+        var made: [String] = []
         do {
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
+            made = [siteKeyFiles.keyPath, siteKeyFiles.certificatePath, siteKeyFiles.requestPath]
             _ = try KeyRing.create(at: keysPath)
-            try AtomicFile.writeNew(Array(DeviceList().text.utf8), to: devicesPath, mode: .ownerOnly)
-            // Create the file now, so that it belongs to the user of the home even if another user adds the first
-            // invitation.
-            try AtomicFile.writeNew(Array(InvitationList().text.utf8), to: invitationsPath, mode: .ownerOnly)
-            try AtomicFile.writeNew(Array(Self.configuration.utf8), to: configurationPath, mode: .ownerOnly)
+            made.append(keysPath)
+            // Create the invitations now, so that they belong to the user of the home even if another user adds the
+            // first one.
+            for (file, text) in [
+                (devicesPath, DeviceList().text), (invitationsPath, InvitationList().text),
+                (configurationPath, Self.configuration),
+            ] {
+                try AtomicFile.writeNew(Array(text.utf8), to: file, mode: .ownerOnly)
+                made.append(file)
+            }
             return identity.fingerprint
         } catch {
+            // A repetition, when the disk has room, must not find the half of a home. No peer knows the identity yet.
+            for file in made { AtomicFile.remove(file) }
             throw GatewayHomeError("cannot make a gateway's home in \(path)", cause: error)
         }
     }
 
-    private static let configuration = """
-        {
-            "listen": "127.0.0.1:7420"
-        }
-
-        """
+    private static let configuration = "{\n    \"listen\": \"127.0.0.1:7420\"\n}\n"
 
     /// Throws if the home does not exist. A command that reads no file of the home calls this, so that a misspelt path
     /// does not go unnoticed.
     package func confirm() throws(GatewayHomeError) {
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        throw GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
+        if !FileManager.default.fileExists(atPath: path) { throw missing }
+    }
+
+    private var missing: GatewayHomeError {
+        GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
     }
 
     private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
-        do throws(GatewayHomeError) {
-            try confirm()
-        } catch {
-            return error
-        }
-        return GatewayHomeError("cannot read \(what)", cause: cause)
+        FileManager.default.fileExists(atPath: path) ? GatewayHomeError("cannot read \(what)", cause: cause) : missing
     }
 
     /// The gateway's key and certificate, self-signed by `create` or signed by an authority.

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NIOCore
 import S3Servers
 import TestSupport
@@ -173,6 +174,36 @@ extension EndToEndTests {
                     ["uploads", "clean", "--older-than", "0s", "--force"], exits: 1)
                 #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
                 #expect(cleaned.last?.hasSuffix(", 0 kept, 1 failed.") == true, "\(cleaned)")
+            }
+        }
+
+        /// A misspelt path must not look like a site without uploads.
+        @Test(arguments: [["uploads", "list"], ["uploads", "clean"], ["verify", "file"]])
+        func missingHomeIsNamed(command: [String]) async throws {
+            try await Site.with { site in
+                let arguments = command + ["--home", site.path("missing")] + site.storage.options
+                let program = try await run(try .built("sluice-gateway"), arguments, within: Site.deadline)
+                #expect(program.exitStatus == .exited(66), "\(program.transcript)")
+                let told = program.lines(of: .standardError)
+                #expect(told.contains { $0.contains("there is no gateway's home in") }, "\(told)")
+            }
+        }
+
+        /// A full disk is no damaged home.
+        @Test(.enabled(if: geteuid() == 0)) func initOnAFullDiskSaysSo() async throws {
+            try await Site.with { site in
+                let mount = Site.quoted(site.path("tiny"))
+                let gateway = Site.quoted(try Executable.built("sluice-gateway").path)
+                let script =
+                    "mkdir \(mount) && mount -t tmpfs -o size=16k tmpfs \(mount) || exit 99; "
+                    + "\(gateway) init \(mount)/home; code=$?; mount -o remount,size=1m \(mount); "
+                    + "[ $code = 74 ] && { \(gateway) init \(mount)/home || code=98; }; "
+                    + "umount \(mount); exit $code"
+                let program = try await run(Site.shell, ["-c", script], within: Site.deadline)
+                // A sandbox may not let root mount anything.
+                guard program.exitStatus != .exited(99) else { return }
+                #expect(program.exitStatus == .exited(74), "\(program.transcript)")
+                #expect(program.lines(of: .standardError).contains { $0.contains("make room on the disk") })
             }
         }
 

@@ -75,6 +75,41 @@ extension EndToEndTests {
             }
         }
 
+        /// A lost terminal sends SIGHUP several times. The agent keeps what is stored, as after SIGTERM.
+        @Test func lostTerminalStopsTheAgentInAnOrderlyWay() async throws {
+            try await Site.serving { site, agent in
+                try await agent.start(site.slowPush(site.makeLargeFile())) { push in
+                    try await push.waitForStoredParts(1)
+                    push.kill(SIGHUP)
+                    try await Task.sleep(for: .milliseconds(300))
+                    push.kill(SIGHUP)
+                    let ended = try await push.waitForExit(within: .seconds(30))
+                    #expect(ended == .exited(75), "\(push.transcript)")
+                }
+                #expect(try await agent.unfinished().count == 1)
+            }
+        }
+
+        @Test func gatewayContinuesAfterSIGHUP() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    for _ in 1...3 {
+                        gateway.program.kill(SIGHUP)
+                        try await Task.sleep(for: .milliseconds(200))
+                    }
+                    try await gateway.waitForLog(of: "notice", "SIGHUP has no effect")
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    _ = try await agent.run(site.push(file))
+                    try await site.expectObject("file", equals: file)
+                    gateway.program.kill(SIGTERM)
+                    let ended = try await gateway.program.waitForExit(within: .seconds(10))
+                    #expect(ended == .exited(0), "\(gateway.program.transcript)")
+                    try await gateway.waitForLog(of: "notice", "Stopped by SIGTERM")
+                }
+            }
+        }
+
         @Test(arguments: [SIGINT, SIGTERM])
         func oneSignalEndsAnIdleGateway(signal: Int32) async throws {
             try await Site.with { site in
