@@ -81,6 +81,7 @@ extension EndToEndTests {
                 try await agent.start(site.slowPush(site.makeLargeFile())) { push in
                     try await push.waitForStoredParts(1)
                     push.kill(SIGHUP)
+                    // The kernel merges equal signals that are pending, so wait before the second.
                     try await Task.sleep(for: .milliseconds(300))
                     push.kill(SIGHUP)
                     let ended = try await push.waitForExit(within: .seconds(30))
@@ -95,6 +96,7 @@ extension EndToEndTests {
                 try await site.withGateway { gateway in
                     for _ in 1...3 {
                         gateway.program.kill(SIGHUP)
+                        // The kernel merges equal signals that are pending, so wait before the next one.
                         try await Task.sleep(for: .milliseconds(200))
                     }
                     try await gateway.waitForLog(of: "notice", "SIGHUP has no effect")
