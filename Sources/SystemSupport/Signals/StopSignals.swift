@@ -71,8 +71,8 @@ package enum StopSignals {
     }
 
     private static func handle(_ hangUp: HangUp) {
-        // This call initialises the function that the handler uses.
-        _ = StopCourse.hangUpStops(after: 1)
+        // These uses initialise the values that the handlers use.
+        _ = StopCourse.hangUpStops(after: Int(stopByte) + Int(hangUpByte))
         switch hangUp {
         case .stops:
             hangUpStops.store(true, ordering: .sequentiallyConsistent)
