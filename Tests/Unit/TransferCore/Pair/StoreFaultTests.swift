@@ -72,7 +72,7 @@ import WireProtocol
         pair.store.faults = [.storePart: [3: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
         pair.expectStored(upload)
-        #expect(pair.agent.reports.contains(where: \.isLoss))
+        #expect(pair.agent.reports.contains { $0.isLoss })
         #expect(pair.store.recordCount == 0)
     }
 
@@ -88,7 +88,7 @@ import WireProtocol
         pair.store.faults = [.complete: [1: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
         pair.expectStored(upload)
-        #expect(pair.agent.reports.contains(where: \.isLoss))
+        #expect(pair.agent.reports.contains { $0.isLoss })
     }
 
     @Test(arguments: [true, false])
@@ -99,7 +99,7 @@ import WireProtocol
             pair.store.faults = [.complete: [1: .failsAfterEffect(failure)]]
             let upload = pair.push(bytes: 5_000)
             pair.expectStored(upload)
-            #expect(!pair.agent.reports.contains(where: \.isLoss))
+            #expect(!pair.agent.reports.contains { $0.isLoss })
         }
     }
 
