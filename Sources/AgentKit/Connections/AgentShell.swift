@@ -48,8 +48,6 @@ actor AgentShell: MachineShell {
     var roomWaiters = Waiters()
     private var endWaiters = Waiters()
     var absence = GatewayAbsence()
-    /// The last connection of which the reason for its end is known. Its end itself gives no further reason.
-    private var explained: ConnectionID?
     private var isEndTold = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -135,17 +133,8 @@ actor AgentShell: MachineShell {
     func connectionLost(_ id: ConnectionID, _ reason: String = GatewayAbsence.connectionEnded) {
         state.frames.lost(id)
         lastWrites[id] = nil
-        if explained != id { absence.connectionFailed(reason) }
+        absence.connectionFailed(id, reason)
         handle(.connectionLost(id))
-    }
-
-    /// Keeps why a connection ends, before the machine handles that. After the event the run waits, and only then can
-    /// the reason be kept.
-    private func explain(_ id: ConnectionID, _ reason: String, _ event: AgentEvent) {
-        explained = id
-        absence.connectionFailed(reason)
-        handle(event)
-        absence.connectionFailed(reason)
     }
 
     /// Reports that the gateway has proved its identity, or that the connection is plain TCP.
@@ -157,16 +146,16 @@ actor AgentShell: MachineShell {
     func receivedTLSError(_ error: TLSError, from id: ConnectionID) {
         logger.info("TLS failed", metadata: ["tls.error": "\(error.shortDescription)"])
         guard let failure = UploadFailure(error) else {
-            explained = id
-            return absence.connectionFailed(GatewayAbsence.reason(error))
+            return absence.connectionEnds(id, GatewayAbsence.reason(error))
         }
         handle(.rejected(failure, by: id))
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        let event = AgentEvent.receivedFrame(frame, slot: slot, from: id)
-        guard slot == .connection, case .error(let report) = frame else { return handle(event) }
-        explain(id, GatewayAbsence.reason(report), event)
+        if slot == .connection, case .error(let report) = frame {
+            absence.connectionEnds(id, GatewayAbsence.reason(report))
+        }
+        handle(.receivedFrame(frame, slot: slot, from: id))
     }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {

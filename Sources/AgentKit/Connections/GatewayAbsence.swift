@@ -44,6 +44,8 @@ package struct GatewayAbsence: Sendable {
     /// The last notice, also of an earlier absence: a link that comes and goes causes no more notices than one that is
     /// away.
     private var lastNotice: Instant?
+    /// The last connection of which the cause of its end was known before it ended, and that cause.
+    private var explained: (id: ConnectionID, reason: String)?
 
     package init() {}
 
@@ -52,11 +54,17 @@ package struct GatewayAbsence: Sendable {
         if case .away(_, let reason) = state { reason } else { nil }
     }
 
+    /// Keeps why a connection is about to end. Its end itself gives no better reason.
+    package mutating func connectionEnds(_ id: ConnectionID, _ reason: String) {
+        explained = (id, reason)
+        connectionFailed(id, reason)
+    }
+
     /// Keeps the reason for the next notice. The shell calls this after an attempt to connect has failed and after a
     /// connection has ended.
-    package mutating func connectionFailed(_ reason: String) {
+    package mutating func connectionFailed(_ id: ConnectionID, _ reason: String) {
         guard case .away(let since, _) = state else { return }
-        state = .away(since: since, reason: reason)
+        state = .away(since: since, reason: explained?.id == id ? explained?.reason : reason)
     }
 
     /// Decides whether a notice is due. The shell calls this after every event.

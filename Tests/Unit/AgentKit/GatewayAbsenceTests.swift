@@ -46,14 +46,25 @@ import WireProtocol
 
     @Test func reasonIsThatOfTheLastAttempt() {
         var absence = GatewayAbsence()
-        absence.connectionFailed("ignored, because no gateway is missed")
+        absence.connectionFailed(ConnectionID(1), "ignored, because no gateway is missed")
         _ = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(0))
         let first = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(2))
         #expect(first == GatewayAbsence.Notice(reason: "no answer yet", rest: .seconds(298)))
-        absence.connectionFailed("connection reset by peer")
-        absence.connectionFailed("connection refused")
+        absence.connectionFailed(ConnectionID(1), "connection reset by peer")
+        absence.connectionFailed(ConnectionID(2), "connection refused")
         let second = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(62))
         #expect(second?.reason == "connection refused")
+    }
+
+    /// The gateway says why it ends a connection, while the run does not wait yet. Then the connection ends.
+    @Test func endOfAConnectionKeepsTheReasonThatTheGatewayGave() {
+        var absence = GatewayAbsence()
+        absence.connectionEnds(ConnectionID(1), "the gateway closed the connection: it is stopping")
+        _ = absence.notice(of: RunWait(until: Self.moment(300)), now: Self.moment(0))
+        absence.connectionFailed(ConnectionID(1), "the connection has ended")
+        #expect(absence.reason == "the gateway closed the connection: it is stopping")
+        absence.connectionFailed(ConnectionID(2), "connection refused")
+        #expect(absence.reason == "connection refused")
     }
 
     @Test(arguments: [
