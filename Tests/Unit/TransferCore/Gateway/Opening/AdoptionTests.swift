@@ -202,22 +202,25 @@ import WireProtocol
         }
     }
 
-    /// A refused session waits for the store's answer about a part. The agent begins to resume it, which reserves a
-    /// table of stored parts, and loses the connection before its list is complete. When another SESSION OPEN adopts
-    /// the session, this table is kept: a second one would stay reserved.
-    @Test func refusedSessionThatWasResumedKeepsItsTable() throws {
+    /// A refused session waits for the store's answer about a part, and its agent may resume it, which is refused, too.
+    /// When another SESSION OPEN adopts the session, a table that the session holds is kept: a second one would stay
+    /// reserved.
+    @Test(arguments: 0...2)
+    func refusedSessionIsAdoptedWithOneTable(resumed: Int) throws {
         var driver = connected()
         driver.openParts(size: 2_500)
         for number in [1, 2] as [UInt32] {
             driver.frame(.partOffer(try #require(GatewayDriver.offer(number, of: 2_500))))
             driver.data(part: number, bytes: 200)
         }
-        var pending = [driver.requests.removeFirst()]
+        let late = driver.requests.removeFirst()
         driver.answer(.failed(.denied))
         let token = try #require(driver.tokens.last)
-        driver.frame(.resumeQuery(ResumeQuery(listedParts: 1, token: token)))
+        for _ in 0..<resumed {
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)))
+            driver.answer(.failed(.denied))
+        }
         driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
-        pending += driver.requests
         driver.requests = []
         let id = driver.newConnection()
         driver.connect(id)
@@ -226,7 +229,7 @@ import WireProtocol
         record.upload = "upload-1"
         _ = opening([record], &driver, from: id)
         #expect(Self.adoption(frames(driver.answer(.parts([])))) != nil)
-        driver.requests = pending + driver.requests
+        driver.requests = [late] + driver.requests
         driver.comeToRest()
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
