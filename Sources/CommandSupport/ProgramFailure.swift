@@ -1,6 +1,6 @@
 package import ArgumentParser
 import Foundation
-import SystemSupport
+package import SystemSupport
 import TransferCommon
 
 extension AsyncParsableCommand {
@@ -10,16 +10,16 @@ extension AsyncParsableCommand {
     /// begins, the runtime opens a descriptor. If standard output is closed, this descriptor gets the number of
     /// standard output.
     ///
-    /// - Parameter explain: returns an exit code and a sentence for a person if it knows the error. For other errors it
-    ///   returns `nil`, and their own description is printed.
+    /// - Parameter explain: returns an exit status and a sentence for a person if it knows the error. For other errors
+    ///   it returns `nil`, and their own description is printed.
     package static func runProgram(
-        explain: @escaping @Sendable (any Error) -> (exitCode: Int32, sentence: String)?
+        explain: @escaping @Sendable (any Error) -> (status: ProgramExit, sentence: String)?
     ) -> Never {
         StandardDescriptors.secure()
         DescriptorLimit.raise(to: DescriptorLimit.usual)
         if let shortage = DescriptorLimit.shortage(of: DescriptorLimit.current) {
             Output.advise("\(_commandName): \(shortage); \(DescriptorLimit.advice).")
-            endProcess(75)
+            endProcess(.tryAgain)
         }
         MemoryAllocator.keepFreedMemory()
         Task { @MainActor in await runProcess(explain: explain) }
@@ -27,15 +27,15 @@ extension AsyncParsableCommand {
     }
 
     private static func runProcess(
-        explain: @Sendable (any Error) -> (exitCode: Int32, sentence: String)?
+        explain: @Sendable (any Error) -> (status: ProgramExit, sentence: String)?
     ) async -> Never {
         if let typo = CommandTypo(arguments: CommandLine.arguments.dropFirst(), of: configuration) {
             Output.advise("\(_commandName): \(typo.sentence(program: _commandName))")
-            endProcess(64)
+            endProcess(.usage)
         }
         if let value = NegativeValue(arguments: CommandLine.arguments.dropFirst()) {
             Output.advise("\(_commandName): \(value.sentence)")
-            endProcess(64)
+            endProcess(.usage)
         }
         do {
             var command = try parseAsRoot()
@@ -44,18 +44,18 @@ extension AsyncParsableCommand {
             } else {
                 try command.run()
             }
-            endProcess(0)
+            endProcess(.success)
         } catch {
-            if let (exitCode, sentence) = explain(error) {
+            if let (status, sentence) = explain(error) {
                 Output.advise("\(_commandName): \(sentence)")
-                endProcess(exitCode)
+                endProcess(status)
             }
             // Help and the version are results; descriptions of errors are not. An error that is only an exit code has
             // no text.
             let code = exitCode(for: error)
             let text = showingControlsOfArguments(in: fullMessage(for: error, columns: nil))
             if code.isSuccess { Output.results.lines(text) } else if !text.isEmpty { Output.advise(lines: text) }
-            endProcess(code.rawValue)
+            Output.endProcess(code.rawValue, program: _commandName)
         }
     }
 
@@ -68,5 +68,7 @@ extension AsyncParsableCommand {
         }
     }
 
-    private static func endProcess(_ code: Int32) -> Never { Output.endProcess(code, program: _commandName) }
+    private static func endProcess(_ status: ProgramExit) -> Never {
+        Output.endProcess(status.rawValue, program: _commandName)
+    }
 }

@@ -1,5 +1,5 @@
 import Cryptography
-import SystemSupport
+package import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -8,9 +8,11 @@ package struct ReceiptReport: Equatable, Sendable {
     /// For each receipt, whether its signature is valid and what the receipt states.
     package let lines: [String]
     package let advice: [String]
-    /// 0: all receipts are valid · 1: at least one receipt is not valid, or the file has none · 66: the receipt file or
-    /// the key file cannot be read.
-    package let exitCode: Int32
+    /// `success`: all receipts are valid · `failure`: at least one receipt is not valid, or the file has none ·
+    /// `missingInput`: the receipt file or the key file cannot be read.
+    package let exitStatus: ProgramExit
+
+    package var exitCode: Int32 { exitStatus.rawValue }
 
     /// The signer whose receipts the command accepts.
     package enum Signer: Equatable, Sendable {
@@ -46,7 +48,7 @@ package struct ReceiptReport: Equatable, Sendable {
     }
 
     private init(unreadable sentence: String) {
-        (lines, advice, exitCode) = ([], [sentence], 66)
+        (lines, advice, exitStatus) = ([], [sentence], .missingInput)
     }
 
     private init(_ receipts: [StoredReceipt], trusting trust: ReceiptTrust) {
@@ -72,7 +74,7 @@ package struct ReceiptReport: Equatable, Sendable {
         }
         self.lines = lines
         self.advice = advice
-        self.exitCode = receipts.isEmpty || refused > 0 ? 1 : 0
+        self.exitStatus = receipts.isEmpty || refused > 0 ? .failure : .success
     }
 
     private static func trust(_ signer: Signer) throws(UnreadableKey) -> ReceiptTrust {

@@ -1,5 +1,6 @@
 import Logging
 import ObjectStore
+import SystemSupport
 package import TransferCommon
 
 /// The operator's commands on a store: verify an object, and list or remove unfinished uploads. They open the store
@@ -30,16 +31,16 @@ package struct UploadAdministration: Sendable {
         switch result.verdict {
         case .missing:
             print("\(key): there is no such object")
-            return 66
+            return ProgramExit.missingInput.rawValue
         case .whole(let evidence):
             print("whole: its bytes give the \(evidence)")
-            return 0
+            return ProgramExit.success.rawValue
         case .damaged(let evidence, let found):
             print("DAMAGED: \(evidence) was stored, the bytes give \(found)")
-            return 1
+            return ProgramExit.failure.rawValue
         case .unknown:
             print("cannot say: the store keeps nothing to compare with; name the file's SHA-256 with --sha256")
-            return 69
+            return ProgramExit.storeRefuses.rawValue
         }
     }
 

@@ -2,7 +2,7 @@ import Cryptography
 import NIOCore
 import ObjectStore
 import S3Store
-import SystemSupport
+package import SystemSupport
 import TransferCommon
 
 #if canImport(Musl)
@@ -11,28 +11,30 @@ import TransferCommon
     import Glibc
 #endif
 
-/// The exit code and the message for an error that ends a command of the gateway. The message is one sentence: what is
-/// wrong, and then what the operator can do.
+/// The exit status and the message for an error that ends a command of the gateway. The message is one sentence: what
+/// is wrong, and then what the operator can do.
 package struct GatewayFailure: Equatable, Sendable {
-    /// 64: the arguments or the requested change are invalid · 66: the home is missing or damaged, or OpenSSL fails ·
-    /// 69: the store refuses the gateway, or the bucket is missing · 74: the disk is full · 75: a later attempt may
-    /// succeed.
-    package let exitCode: Int32
+    /// `usage`: the arguments or the requested change are invalid · `missingInput`: the home is missing or damaged, or
+    /// OpenSSL fails · `storeRefuses`: the store refuses the gateway, or the bucket is missing · `outputLost`: the disk
+    /// is full · `tryAgain`: a later attempt may succeed.
+    package let exitStatus: ProgramExit
     /// The message for the operator.
     package let sentence: String
 
-    private init(_ exitCode: Int32, _ sentence: String) {
-        self.exitCode = exitCode
+    package var exitCode: Int32 { exitStatus.rawValue }
+
+    private init(_ exitStatus: ProgramExit, _ sentence: String) {
+        self.exitStatus = exitStatus
         self.sentence = sentence
     }
 
     /// - Parameters:
     ///   - cause: what is wrong; a full stop at its end is left out.
     ///   - advice: what the operator can do; `nil` if the cause says it.
-    private init(_ exitCode: Int32, _ cause: String, _ advice: String?) {
+    private init(_ exitStatus: ProgramExit, _ cause: String, _ advice: String?) {
         var text = cause[...]
         while text.utf8.last == UInt8(ascii: ".") { text = text.dropLast() }
-        self.init(exitCode, advice.map { "\(text); \($0)." } ?? "\(text).")
+        self.init(exitStatus, advice.map { "\(text); \($0)." } ?? "\(text).")
     }
 
     /// Makes exit code and message for an error that ends a command.
@@ -41,28 +43,28 @@ package struct GatewayFailure: Equatable, Sendable {
     package init?(_ error: any Error) {
         switch error {
         case let error as StoreError: self.init(error)
-        case let error as StoreLocationError: self.init(64, "--store: \(error)")
-        case let error as S3ConfigurationError: self.init(64, "\(error)")
+        case let error as StoreLocationError: self.init(.usage, "--store: \(error)")
+        case let error as S3ConfigurationError: self.init(.usage, "\(error)")
         case let error as GatewayHomeError: self.init(error)
         case let error as FileError: self.init(error, of: error.description)
-        case let error as DeviceListError: self.init(64, "\(error)")
-        case let error as SiteKeyError: self.init(error.kind == .devices ? 75 : 64, "\(error)")
-        case let error as CryptographyError: self.init(66, error.sentence, Self.checkLibrary)
-        case let error as PlaintextAddressError: self.init(64, "\(error)")
+        case let error as DeviceListError: self.init(.usage, "\(error)")
+        case let error as SiteKeyError: self.init(error.kind == .devices ? .tryAgain : .usage, "\(error)")
+        case let error as CryptographyError: self.init(.missingInput, error.sentence, Self.checkLibrary)
+        case let error as PlaintextAddressError: self.init(.usage, "\(error)")
         case let error as IOError: self.init(listening: error)
         case is SocketAddressError:
-            self.init(64, "cannot listen: the host of --listen cannot be resolved", Self.otherAddress)
+            self.init(.usage, "cannot listen: the host of --listen cannot be resolved", Self.otherAddress)
         case is ChannelError, is EventLoopError:
-            self.init(75, "cannot listen: the system refused it", Self.otherAddress)
+            self.init(.tryAgain, "cannot listen: the system refused it", Self.otherAddress)
         case is KeyRingError, is IdentityError, is CertificateAuthorityError, is InvitationListError:
-            self.init(66, "\(ErrorSentence(error))", nil)
+            self.init(.missingInput, "\(ErrorSentence(error))", nil)
         default: return nil
         }
     }
 
     /// The failure for an error that no other message fits. Its own text is for the log at debug level.
     package static let unexpected = GatewayFailure(
-        75, "an unexpected error has ended the command", "repeat the command, and report it if that does not help")
+        .tryAgain, "an unexpected error has ended the command", "repeat the command, and report it if that does not help")
 
     private static let checkLibrary = "check the system's installation of OpenSSL 3"
     private static let otherAddress = "name another address or port with --listen"
@@ -74,18 +76,18 @@ package struct GatewayFailure: Equatable, Sendable {
         if let file = error.fileError {
             self.init(file, of: error.description)
         } else {
-            self.init(66, "\(error)", error.isOfLibrary ? Self.checkLibrary : nil)
+            self.init(.missingInput, "\(error)", error.isOfLibrary ? Self.checkLibrary : nil)
         }
     }
 
     /// - Parameter cause: the sentence that includes the error of the file.
     private init(_ error: FileError, of cause: String) {
         switch error.code {
-        case ENOSPC, EDQUOT: self.init(74, cause, "make room on the disk, and repeat the command")
-        case EROFS: self.init(66, cause, "mount the file system for writing, and repeat the command")
-        case EMFILE, ENFILE: self.init(75, cause, Self.moreDescriptors)
-        case EACCES, EPERM: self.init(66, cause, "run the command as the user to whom the home belongs")
-        default: self.init(66, cause, nil)
+        case ENOSPC, EDQUOT: self.init(.outputLost, cause, "make room on the disk, and repeat the command")
+        case EROFS: self.init(.missingInput, cause, "mount the file system for writing, and repeat the command")
+        case EMFILE, ENFILE: self.init(.tryAgain, cause, Self.moreDescriptors)
+        case EACCES, EPERM: self.init(.missingInput, cause, "run the command as the user to whom the home belongs")
+        default: self.init(.missingInput, cause, nil)
         }
     }
 
@@ -93,11 +95,11 @@ package struct GatewayFailure: Equatable, Sendable {
         switch error.errnoCode {
         case EADDRINUSE:
             self.init(
-                75, "cannot listen: another process uses this port", "stop it, or name another port with --listen")
+                .tryAgain, "cannot listen: another process uses this port", "stop it, or name another port with --listen")
         case EMFILE, ENFILE:
-            self.init(75, "cannot listen: this process has too few descriptors", Self.moreDescriptors)
+            self.init(.tryAgain, "cannot listen: this process has too few descriptors", Self.moreDescriptors)
         default:
-            self.init(75, "cannot listen: \(String(cString: strerror(error.errnoCode)))", Self.otherAddress)
+            self.init(.tryAgain, "cannot listen: \(String(cString: strerror(error.errnoCode)))", Self.otherAddress)
         }
     }
 
@@ -107,7 +109,7 @@ package struct GatewayFailure: Equatable, Sendable {
         let cause = error.fullSentence
         if let advice = error.advice {
             // 75 for a name that cannot be resolved: the next attempt may succeed.
-            self.init(advice == .name ? 75 : 69, cause, Self.told(advice))
+            self.init(advice == .name ? .tryAgain : .storeRefuses, cause, Self.told(advice))
         } else if let file = error.cause as? FileError {
             self.init(ofDirectory: error.reason, file, cause)
         } else {
@@ -118,28 +120,28 @@ package struct GatewayFailure: Equatable, Sendable {
     private init(ofDirectory reason: StoreError.Reason, _ error: FileError, _ cause: String) {
         switch reason {
         case .denied where error.code == EROFS:
-            self.init(69, cause, "mount it for writing, or name another store with --store")
+            self.init(.storeRefuses, cause, "mount it for writing, or name another store with --store")
         case .denied:
-            self.init(69, cause, "let the gateway's user write there, or name another store with --store")
-        case .unavailable where [EMFILE, ENFILE].contains(error.code): self.init(75, cause, "then start again")
-        case .unavailable: self.init(75, cause, "check the disk, and start again")
+            self.init(.storeRefuses, cause, "let the gateway's user write there, or name another store with --store")
+        case .unavailable where [EMFILE, ENFILE].contains(error.code): self.init(.tryAgain, cause, "then start again")
+        case .unavailable: self.init(.tryAgain, cause, "check the disk, and start again")
         default: self.init(ofServer: reason, cause)
         }
     }
 
     private init(ofServer reason: StoreError.Reason, _ cause: String) {
         switch reason {
-        case .bucketMissing: self.init(69, cause, "create it, or name another store with --store")
+        case .bucketMissing: self.init(.storeRefuses, cause, "create it, or name another store with --store")
         case .denied:
             self.init(
-                69, cause,
+                .storeRefuses, cause,
                 "check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in ~/.aws/credentials, "
                     + "or the role of the machine or pod) and the permissions on the bucket "
                     + "(Documentation/stores.md lists them)")
         case .unavailable, .throttled, .outcomeUnknown, .completionInProgress:
-            self.init(75, cause, "check --s3-endpoint and that the store runs, and start again")
-        case .full: self.init(75, cause, "make room, or name another store with --store")
-        default: self.init(69, cause, nil)
+            self.init(.tryAgain, cause, "check --s3-endpoint and that the store runs, and start again")
+        case .full: self.init(.tryAgain, cause, "make room, or name another store with --store")
+        default: self.init(.storeRefuses, cause, nil)
         }
     }
 

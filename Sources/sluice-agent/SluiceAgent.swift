@@ -27,7 +27,7 @@ struct SluiceAgent: AsyncParsableCommand {
         ])
 
     static func main() {
-        runProgram { AgentFailure($0).map { ($0.exitCode, $0.sentence) } }
+        runProgram { AgentFailure($0).map { ($0.exitStatus, $0.sentence) } }
     }
 }
 

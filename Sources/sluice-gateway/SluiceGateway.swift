@@ -26,7 +26,7 @@ struct SluiceGateway: AsyncParsableCommand {
         ])
 
     static func main() {
-        runProgram { error in failure(error).map { ($0.exitCode, $0.sentence) } }
+        runProgram { error in failure(error).map { ($0.exitStatus, $0.sentence) } }
     }
 
     /// - Returns: `nil` for errors that the parser of arguments describes itself.

@@ -1,3 +1,4 @@
+package import SystemSupport
 package import TransferCore
 
 /// The files that a `check` command names, with the rules for their keys. A `push` with the same arguments sends the
@@ -75,11 +76,11 @@ package struct CheckedFile: Equatable, Sendable {
         }
     }
 
-    /// Exit code of a command whose worst result is this one.
-    package var exitCode: Int32 {
+    /// Exit status of a command whose worst result is this one.
+    package var exitStatus: ProgramExit {
         switch result {
-        case .found(let finding): finding.state == .proven ? 0 : 1
-        case .failed(let failure): failure.kind.exitCode
+        case .found(let finding): finding.state == .proven ? .success : .failure
+        case .failed(let failure): failure.kind.exitStatus
         }
     }
 }

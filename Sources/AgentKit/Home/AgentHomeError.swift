@@ -1,5 +1,5 @@
 import Cryptography
-import SystemSupport
+package import SystemSupport
 import TransferCommon
 
 #if canImport(Musl)
@@ -21,12 +21,12 @@ package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
     package let kind: Kind
     package let description: String
 
-    /// Exit code of a program that ends with this error. The numbers are those of `sysexits.h`.
-    package var exitCode: Int32 {
+    /// Exit status of a program that ends with this error.
+    package var exitStatus: ProgramExit {
         switch kind {
-        case .unusable: 66
-        case .busy: 75
-        case .full: 74
+        case .unusable: .missingInput
+        case .busy: .tryAgain
+        case .full: .outputLost
         }
     }
 

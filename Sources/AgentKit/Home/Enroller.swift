@@ -1,7 +1,7 @@
 package import Cryptography
 import NIOCore
 import SecureChannel
-import SystemSupport
+package import SystemSupport
 import TransferCore
 import WireProtocol
 
@@ -86,14 +86,14 @@ package struct Enroller: Sendable {
     }
 }
 
-/// Why an invitation could not be redeemed: a sentence with advice, and an exit code.
+/// Why an invitation could not be redeemed: a sentence with advice, and an exit status.
 package struct EnrolmentFailure: Error, Equatable, Sendable {
-    /// The exit code of the command; `push` has the same code for the same failure.
-    package let exitCode: Int32
+    /// The exit status of the command; `push` has the same status for the same failure.
+    package let exitStatus: ProgramExit
     package let sentence: String
 
     fileprivate init(_ kind: UploadFailure.Kind, _ sentence: String) {
-        self.exitCode = kind.exitCode
+        self.exitStatus = kind.exitStatus
         self.sentence = sentence
     }
 

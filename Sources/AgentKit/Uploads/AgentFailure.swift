@@ -1,11 +1,12 @@
 import GRDB
+package import SystemSupport
 import TransferCore
 
 /// The message and the exit code of a command of the agent that fails. The message is a sentence with advice for the
 /// user.
 package struct AgentFailure: Equatable, Sendable {
-    /// Exit code with the meaning of `RunSummary.exitCode`.
-    package let exitCode: Int32
+    /// Exit status with the meaning of `RunSummary.exitStatus`.
+    package let exitStatus: ProgramExit
     package let sentence: String
 
     /// Makes the message for an error that ends a command.
@@ -14,17 +15,17 @@ package struct AgentFailure: Equatable, Sendable {
     package init?(_ error: any Error) {
         switch error {
         case let error as AgentHomeError:
-            exitCode = error.exitCode
+            exitStatus = error.exitStatus
             sentence = error.description
         case let error as UploadFailure:
-            exitCode = error.kind.exitCode
+            exitStatus = error.kind.exitStatus
             sentence = error.sentence(.runAgain)
         case let error as EnrolmentFailure:
-            exitCode = error.exitCode
+            exitStatus = error.exitStatus
             sentence = error.sentence
         case let error as DatabaseError:
             let failure = JournalWriter.failure(error)
-            exitCode = failure.kind.exitCode
+            exitStatus = failure.kind.exitStatus
             sentence = failure.sentence(.runAgain)
         default:
             return nil

@@ -1,3 +1,4 @@
+package import SystemSupport
 package import TransferCommon
 package import TransferCore
 import WireProtocol
@@ -119,7 +120,9 @@ package struct RunSummary: Equatable, Sendable {
 
     private var isIncomplete: Bool { !notBegun.isNothing || !failures.isEmpty }
 
-    /// Exit code of the run.
+    package var exitCode: Int32 { exitStatus.rawValue }
+
+    /// Exit status of the run.
     ///
     /// - 0 if every file is stored.
     /// - The exit code of the reason, if the run has ended before all its work was done.
@@ -127,31 +130,32 @@ package struct RunSummary: Equatable, Sendable {
     /// - The exit code that all failures have in common, if there is one; otherwise 1.
     /// - 1 if the common code is between 64 and 66 and some files are stored. These codes say that the input of the
     ///   command is wrong as a whole, and here only some of its files are.
-    package var exitCode: Int32 {
-        if let ending, isIncomplete { return ending.kind.exitCode }
-        if isInterrupted { return UploadFailure.Kind.stopped.exitCode }
-        let codes = Set(failures.map(\.failure.kind.exitCode))
-        guard codes.count == 1, let code = codes.first else { return codes.isEmpty ? 0 : 1 }
-        return (64...66).contains(code) && failures.count < files ? 1 : code
+    package var exitStatus: ProgramExit {
+        if let ending, isIncomplete { return ending.kind.exitStatus }
+        if isInterrupted { return UploadFailure.Kind.stopped.exitStatus }
+        let status = ProgramExit(combining: failures.map(\.failure.kind.exitStatus))
+        return (.usage ... .missingInput).contains(status) && failures.count < files ? .failure : status
     }
 }
 
 extension UploadFailure.Kind {
-    /// Exit code of a program that ends with this failure (after sysexits). For failures that a gateway reports, a test
-    /// compares the code with the table in the specification (§12).
-    package var exitCode: Int32 {
+    package var exitCode: Int32 { exitStatus.rawValue }
+
+    /// Exit status of a program that ends with this failure. For failures that a gateway reports, a test compares the
+    /// code with the table in the specification (§12).
+    package var exitStatus: ProgramExit {
         switch self {
-        case .keyTaken, .sessionLost, .superseded: 1
-        case .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid: 64
-        case .changed, .wrongFile, .incomplete: 65
-        case .missing, .unreadable: 66
-        case .storeRefuses, .bucketMissing, .contentRefused: 69
-        case .journalFull: 74
+        case .keyTaken, .sessionLost, .superseded: .failure
+        case .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid: .usage
+        case .changed, .wrongFile, .incomplete: .wrongData
+        case .missing, .unreadable: .missingInput
+        case .storeRefuses, .bucketMissing, .contentRefused: .storeRefuses
+        case .journalFull: .outputLost
         case .stillWritten, .tooManyOpenFiles, .gatewayAtWork, .unreachable, .storeUnavailable, .storeFull, .busy,
             .gatewayFailed, .fenced, .stopped, .outcomeUnknown:
-            75
-        case .versionUnsupported, .protocolViolation: 76
-        case .notAuthorised, .gatewayUntrusted: 77
+            .tryAgain
+        case .versionUnsupported, .protocolViolation: .protocolMismatch
+        case .notAuthorised, .gatewayUntrusted: .notAuthorised
         }
     }
 }

@@ -1,10 +1,11 @@
 package import ObjectStore
+import SystemSupport
 package import TransferCommon
 
 /// What the commands `uploads list` and `uploads clean` print, and their exit codes. After a failure with one upload,
 /// the commands continue with the others.
 package struct UploadReport {
-    private var codes: Set<Int32> = []
+    private var statuses: Set<ProgramExit> = []
     private var failureCount = 0
     private let advise: @Sendable (String) -> Void
 
@@ -12,10 +13,7 @@ package struct UploadReport {
         self.advise = advise
     }
 
-    private var exitCode: Int32 {
-        guard let code = codes.first else { return 0 }
-        return codes.count == 1 ? code : 1
-    }
+    private var exitCode: Int32 { ProgramExit(combining: statuses).rawValue }
 
     private var failures: String { failureCount == 0 ? "" : ", \(failureCount) failed" }
 
@@ -23,7 +21,7 @@ package struct UploadReport {
     ///   help. The exit code is then 1.
     private mutating func failed(_ sentence: String, _ error: StoreError?) {
         failureCount += 1
-        codes.insert(error.flatMap { GatewayFailure($0)?.exitCode } ?? 1)
+        statuses.insert(error.flatMap { GatewayFailure($0)?.exitStatus } ?? .failure)
         advise(sentence)
     }
 

@@ -62,7 +62,7 @@ package struct OutputEnding: Equatable {
 
     /// - Parameter loss: why results were lost; `nil` if none were lost.
     package init(code: Int32, loss: OutputQueue.Loss?) {
-        self.code = code == 0 && loss != nil ? 74 : code
+        self.code = code == 0 && loss != nil ? ProgramExit.outputLost.rawValue : code
         switch loss {
         case nil, .failed(EPIPE): sentence = nil
         case .failed(let number):

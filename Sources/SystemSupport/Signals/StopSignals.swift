@@ -18,7 +18,7 @@ package enum StopSignals {
         case reports(@Sendable () -> Void)
     }
 
-    private static let exitCode: Int32 = 75
+    private static let exitCode = ProgramExit.tryAgain.rawValue
     /// Time that the program has to print a summary after the second signal.
     private static let summaryMilliseconds: Int32 = 700
 

@@ -24,7 +24,7 @@ struct Receipts: AsyncParsableCommand {
             let result = try selection.receipts.list(key: selection.key, asJSON: json, width: width) {
                 Output.results.line($0, isJSON: json)
             }
-            guard result.unreadable == 0 else { throw ExitCode(1) }
+            guard result.unreadable == 0 else { throw ExitCode(ProgramExit.failure.rawValue) }
         }
     }
 
@@ -52,7 +52,7 @@ struct Receipts: AsyncParsableCommand {
                 Output.results.line($0, isJSON: json)
             }
             Output.advise("\(counted(result.count, "receipt")), \(result.refused) refused.")
-            guard result.refused == 0 else { throw ExitCode(1) }
+            guard result.refused == 0 else { throw ExitCode(ProgramExit.failure.rawValue) }
         }
     }
 }

@@ -1,6 +1,7 @@
 package import AgentKit
 import Foundation
 import Synchronization
+import SystemSupport
 import TransferCommon
 package import TransferCore
 import WireProtocol
@@ -12,7 +13,7 @@ package final class CheckReport: Sendable {
         var states: [FileCheck.State: Int] = [:]
         var failed = 0
         var receipts = 0
-        var exitCodes: Set<Int32> = []
+        var statuses: Set<ProgramExit> = []
         var isInterrupted = false
         var ending: UploadFailure?
     }
@@ -33,22 +34,21 @@ package final class CheckReport: Sendable {
         self.output = output
     }
 
-    /// The exit code, by the first case that applies:
-    /// - The code of the reason if the run ended before it had examined all files.
+    package var exitCode: Int32 { exitStatus.rawValue }
+
+    /// The exit status, by the first case that applies:
+    /// - The status of the reason if the run ended before it had examined all files.
     /// - 75 after an interruption.
     /// - 66 if there is no file.
     /// - 0 if every file is proven.
-    /// - The code (`CheckedFile.exitCode`) that all files that are not proven have in common, if there is one;
+    /// - The status (`CheckedFile.exitStatus`) that all files that are not proven have in common, if there is one;
     ///   otherwise 1.
-    package var exitCode: Int32 {
+    private var exitStatus: ProgramExit {
         state.withLock { state in
-            if let ending = state.ending { return ending.kind.exitCode }
-            if state.isInterrupted { return UploadFailure.Kind.stopped.exitCode }
-            guard state.files > 0 else { return UploadFailure.Kind.missing.exitCode }
-            guard state.exitCodes.count == 1, let code = state.exitCodes.first else {
-                return state.exitCodes.isEmpty ? 0 : 1
-            }
-            return code
+            if let ending = state.ending { return ending.kind.exitStatus }
+            if state.isInterrupted { return UploadFailure.Kind.stopped.exitStatus }
+            guard state.files > 0 else { return UploadFailure.Kind.missing.exitStatus }
+            return ProgramExit(combining: state.statuses)
         }
     }
 
@@ -63,9 +63,9 @@ package final class CheckReport: Sendable {
                 state.failed += 1
                 if failure.kind == .stopped { state.isInterrupted = true }
             }
-            if file.exitCode != 0 { state.exitCodes.insert(file.exitCode) }
+            if file.exitStatus != .success { state.statuses.insert(file.exitStatus) }
         }
-        if isQuiet, file.exitCode == 0 { return }
+        if isQuiet, file.exitStatus == .success { return }
         output(isJSON ? Self.json(Self.fields(of: file)) : Self.line(of: file))
     }
 
