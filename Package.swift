@@ -143,8 +143,8 @@ let package = Package(
             "AgentKit", simulated + base + ["AgentKit", "SecureChannel", "TestSupport", nioCore, logging, database]),
         tests(
             "SluiceAgentTests",
-            simulated + base + ["AgentKit", "CommandSupport", "SecureChannel", "TestSupport", "sluice-agent"]
-                + [nioCore, logging],
+            simulated + base + ["AgentKit", "CommandSupport", "InterfaceSupport", "SecureChannel", "TestSupport"]
+                + ["sluice-agent", nioCore, logging],
             at: "Tests/Unit/sluice-agent"),
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
@@ -163,7 +163,8 @@ let package = Package(
 
         tests(
             "EndToEndTests",
-            wire + base + nio + files + ["S3Servers", "ScriptedS3", "SeededRandom", "TestSupport"]
+            wire + base + nio + files + ["CommandSupport", "InterfaceSupport"]
+                + ["S3Servers", "ScriptedS3", "SeededRandom", "TestSupport"]
                 + ["sluice-agent", "sluice-gateway", "sluice-torture", "upload-sample"],
             at: "Tests/EndToEnd/Tests"),
         program(
@@ -185,6 +186,7 @@ let package = Package(
 
         support("RepositoryFiles"),
         support("SeededRandom"),
+        support("InterfaceSupport", ["CommandSupport"]),
         support("TestSupport", wire + nio + files + ["COpenSSL", "SeededRandom"]),
         support("CryptographySupport", wire + base + ["SeededRandom", "TestSupport"]),
         support("TransferCoreSupport", core + files + ["SeededRandom", nioCore]),

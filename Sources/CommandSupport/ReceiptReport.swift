@@ -7,6 +7,8 @@ import WireProtocol
 package struct ReceiptReport: Equatable, Sendable {
     /// For each receipt, whether its signature is valid and what the receipt states.
     package let lines: [String]
+    /// The same for programs: one object for each receipt.
+    package let objects: [JSONObject<ReceiptFields>]
     package let advice: [String]
     /// `success`: all receipts are valid · `failure`: at least one receipt is not valid, or the file has none ·
     /// `missingInput`: the receipt file or the key file cannot be read.
@@ -48,19 +50,22 @@ package struct ReceiptReport: Equatable, Sendable {
     }
 
     private init(unreadable sentence: String) {
-        (lines, advice, exitStatus) = ([], [sentence], .missingInput)
+        (lines, objects, advice, exitStatus) = ([], [], [sentence], .missingInput)
     }
 
     private init(_ receipts: [StoredReceipt], trusting trust: ReceiptTrust) {
         var lines: [String] = []
+        var objects: [JSONObject<ReceiptFields>] = []
         var refused = 0
         for (index, receipt) in receipts.enumerated() {
             do throws(ReceiptError) {
                 let verified = try receipt.verified(trusting: trust)
+                objects.append(JSONObject(verified.statement, isVerified: true))
                 lines.append("verified: \(verified.statement.key.withVisibleControls)")
                 lines += verified.statement.details.map { "  \($0)" }
             } catch {
                 refused += 1
+                objects.append(JSONObject(refused: receipt, reason: "\(error)"))
                 lines.append("not verified: receipt \(index + 1) of \(receipts.count): \(error)")
             }
         }
@@ -73,6 +78,7 @@ package struct ReceiptReport: Equatable, Sendable {
             )
         }
         self.lines = lines
+        self.objects = objects
         self.advice = advice
         self.exitStatus = receipts.isEmpty || refused > 0 ? .failure : .success
     }

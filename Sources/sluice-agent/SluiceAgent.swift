@@ -14,11 +14,7 @@ struct SluiceAgent: AsyncParsableCommand {
             First time: run sluice-agent init --invite with the code that the gateway's operator gave you. Then \
             sluice-agent push FILE; if it is interrupted, run the same again.
 
-            Exit codes: 0 all stored, or proven; 1 several causes, the key holds other content, or a file is not \
-            proven; 64 wrong usage; 65 a file changed or is another one, or a command failed; 66 a file is missing \
-            or unreadable; 69 the store refuses; 74 this machine's disk is full, or the output could not be written; \
-            75 try again later, everything is kept, or a file is still being written; 76 the gateway speaks another \
-            protocol; 77 this device is not authorised.
+            \(ProgramExit.sentence(AgentInterface.meaning))
             """,
         version: sluiceVersion,
         subcommands: [
@@ -47,6 +43,7 @@ struct Init: AsyncParsableCommand {
     @Option(help: "The kind of the device's key.") var keyType = KeyType.ed25519
     @Flag(help: "Let an existing home trust this gateway instead of its own; identity and journal stay.")
     var repin = false
+    @OptionGroup var format: JSONOption
 
     func validate() throws {
         let isByHand = gateway != nil && (pin != nil) != (ca != nil)
@@ -70,6 +67,9 @@ struct Init: AsyncParsableCommand {
             let fingerprint = try AgentHome(path: home).create(
                 name: name ?? usualName, gateway: gateway.description, authorityPath: ca,
                 gatewayName: gatewayName ?? gateway.host, keyType: keyType)
+            guard !format.json else {
+                return Output.results.object(JSONObject(home: home, "\(fingerprint)", isCertified: true))
+            }
             Output.results.line(
                 "Made this device's home in \(home). Have the authority sign \(home)/identity.csr, and put the result "
                     + "in the place of \(home)/identity.crt. The key's fingerprint:")
@@ -77,6 +77,7 @@ struct Init: AsyncParsableCommand {
         } else if let gateway, let pin {
             let fingerprint = try AgentHome(path: home).create(
                 name: name ?? usualName, gateway: gateway.description, pin: pin, keyType: keyType)
+            guard !format.json else { return Output.results.object(JSONObject(home: home, "\(fingerprint)")) }
             Output.results.line(
                 "Made this device's home in \(home). The gateway's device list needs this fingerprint:")
             Output.results.line("\(fingerprint)")
@@ -100,6 +101,10 @@ struct Init: AsyncParsableCommand {
     private func enrol(_ code: InvitationCode) async throws {
         let enroller = Enroller(home: AgentHome(path: home), software: "sluice-agent \(sluiceVersion)")
         let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code, repins: repin)
+        guard !format.json else {
+            let fingerprint = "\(try AgentHome(path: home).identity().fingerprint)"
+            return Output.results.object(JSONObject(home: home, fingerprint, device))
+        }
         let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
         let entry = "The gateway knows it as \(device.name); it may write \(keys)."
         if device.wasKnown, !repin {
@@ -119,47 +124,10 @@ struct Init: AsyncParsableCommand {
         } else if let pin {
             try repinning.trust(pin: pin, gateway: gateway.description)
         }
+        guard !format.json else {
+            return Output.results.object(JSONObject(home: home, "\(try AgentHome(path: home).identity().fingerprint)"))
+        }
         Output.results.line(
             "The home \(home) trusts the gateway at \(gateway) now, and keeps its identity and its journal.")
-    }
-}
-
-struct Digest: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Prints a file's digests, to compare them with receipts and stores.",
-        discussion: "The root digest is SHA-256 over the digests of the file's parts, so it depends on the part size.")
-    @Argument(help: "The file.") var path: String
-    @Option(help: "The size of parts, for the root digest (default: 8MiB).") var partSize: ByteSize?
-
-    func run() throws {
-        let digests = try FileDigests(path: path, partBytes: partSize?.bytes ?? 8 << 20)
-        Output.results.line("sha256  \(digests.whole)  \(path)")
-        Output.results.line(
-            "root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes).defaultValueDescription)")
-    }
-}
-
-struct Doctor: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Tries everything that a push needs, and says what it finds.",
-        discussion: "The exit code is the one that a push would have ended with.")
-    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
-    @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
-
-    @Option(help: "Network interfaces that a push would use, for example eth0,wwan0.")
-    var interface: InterfaceList?
-
-    func run() async throws {
-        let home = AgentHome(path: home)
-        let settings = try await home.settings()
-        let endpoint = try settings.gateway(gateway)
-        let doctor = DoctorReport(
-            home: home, host: endpoint.host, port: endpoint.port,
-            interfaces: try settings.value(interface, "interface")?.names ?? [],
-            software: "sluice-agent \(sluiceVersion)")
-        let width = TerminalOutput.tableWidth
-        try await doctor.examine { finding in
-            for line in DoctorReport.lines(finding, width: width) { Output.results.line(line) }
-        }
     }
 }

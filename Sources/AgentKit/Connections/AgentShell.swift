@@ -217,6 +217,7 @@ actor AgentShell: MachineShell {
         case .journal(let sequence, let write):
             journal.enqueue(sequence, write)
             atTurnsEnd { $0.hasWritten = true }
+            if case .site(let site) = write { atTurnsEnd { $0.events.append(.site(site)) } }
         case .report(let upload, let report):
             let progress = machine.progress(of: upload)
             atTurnsEnd { $0.events.append(.report(upload, report, progress)) }

@@ -18,6 +18,8 @@ package enum ShellEvent: Sendable {
     case note(key: String, String)
     /// The push has left out these special files.
     case leftOut(SpecialFiles)
+    /// A gateway has named the device's store and prefix, and they are not those that were known before.
+    case site(DeviceSite)
     /// The run waits for a gateway.
     case awaitingGateway(GatewayAbsence.Notice)
     /// The machine has ended the run. The outcomes of uploads that end with it follow.

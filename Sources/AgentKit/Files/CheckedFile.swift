@@ -50,12 +50,15 @@ package struct CheckedFile: Equatable, Sendable {
     /// The key without the device's prefix.
     package var key: String
     package var result: Result
+    /// The device's store and key prefix; `nil` if no gateway has named them yet.
+    package var site: DeviceSite?
     /// Whether a gateway signed a receipt during this check. The journal then keeps this receipt.
     package var hasReceipt = false
 
-    package init(path: String, key: String, _ result: Result) {
+    package init(path: String, key: String, at site: DeviceSite? = nil, _ result: Result) {
         self.path = path
         self.key = key
+        self.site = site
         self.result = result
     }
 

@@ -37,9 +37,9 @@ package struct FileChecker {
                 do throws(UploadFailure) {
                     let source = try file.finding.open()
                     let finding = try check(source, key: file.key, record.checkRecord, site, clock)
-                    observe(CheckedFile(path: file.path, key: file.key, .found(finding)))
+                    observe(CheckedFile(path: file.path, key: file.key, at: site, .found(finding)))
                 } catch {
-                    observe(CheckedFile(path: file.path, key: file.key, .failed(error)))
+                    observe(CheckedFile(path: file.path, key: file.key, at: site, .failed(error)))
                 }
             }
         }

@@ -49,6 +49,9 @@ package struct FileLocation: Equatable, Sendable {
         path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name
     }
 
+    /// Joins a directory path and a name that need not be UTF-8.
+    static func joined(_ path: String, _ name: [UInt8]) -> [UInt8] { Array(joined(path, "").utf8) + name }
+
     /// Opens the file for reading.
     ///
     /// - Returns: the descriptor, or a negative number with `errno` set by the system call.

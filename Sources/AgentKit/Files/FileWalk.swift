@@ -142,7 +142,11 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         let path = FileLocation.joined(directory.path, text ?? Self.shown(name))
         // A name that is not UTF-8 is shown with visible bytes. No key equals it, because a key has no backslash.
         let key = text == nil ? Self.shown(below) : String(decoding: below, as: UTF8.self)
-        func refused(_ failure: UploadFailure) -> Found { Found(path: path, key: key, finding: .refused(failure)) }
+        func refused(_ failure: UploadFailure) -> Found {
+            var failure = failure
+            if text == nil { failure.pathBytes = FileLocation.joined(directory.path, name) }
+            return Found(path: path, key: key, finding: .refused(failure))
+        }
         guard let status = directory.status(of: name) else {
             return refused(UploadFailure(lookingAt: path, errno: errno))
         }
@@ -174,7 +178,8 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
             }
         default:
             if let kind = SpecialFiles.Kind(mode: status.st_mode), filter.sendsFile(below) {
-                specialFiles.add(kind, path: path)
+                let bytes = text == nil ? FileLocation.joined(directory.path, name) : nil
+                specialFiles.add(kind, path: path, bytes: bytes)
             }
             return nil
         }

@@ -32,15 +32,21 @@ package struct SpecialFiles: Equatable, Sendable {
     private var counts: [Kind: Int] = [:]
     /// The paths of special files and links, in the order of the walk.
     package private(set) var paths: [String] = []
+    /// The bytes of those paths that are not UTF-8, by their place in `paths`.
+    package private(set) var pathBytes: [Int: [UInt8]] = [:]
     /// How many files and directories the filter does not send. Files below such a directory are not counted.
     package var filteredCount = 0
 
     package init() {}
 
     /// Counts a special file or link, and keeps its path while there are fewer than `pathsMax`.
-    package mutating func add(_ kind: Kind, path: String) {
+    ///
+    /// - Parameter bytes: the bytes of the path if it is not UTF-8.
+    package mutating func add(_ kind: Kind, path: String, bytes: [UInt8]? = nil) {
         counts[kind, default: 0] += 1
-        if paths.count < Self.pathsMax { paths.append(path) }
+        guard paths.count < Self.pathsMax else { return }
+        if let bytes { pathBytes[paths.count] = bytes }
+        paths.append(path)
     }
 
     package var count: Int { counts.values.reduce(0, +) }

@@ -18,6 +18,7 @@ struct DropMark {
     /// `patience`.
     func drop(_ ids: [UploadID], observe: (UploadEvent) -> Void) async throws -> RunSummary {
         let journal = try await Self.onThread { [home, logger] in try AgentJournal.open(home, logger: logger) }
+        if let site = try await Self.onThread({ try journal.site() }) { observe(.site(site)) }
         var summary = RunSummary()
         for id in ids {
             var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)

@@ -49,6 +49,11 @@ package enum AgentJournal {
         }
     }
 
+    /// The device's store and key prefix as a gateway last named them; `nil` if none has. The caller needs no lock.
+    package static func site(of home: AgentHome, logger: Logger) throws -> DeviceSite? {
+        try open(home, logger: logger).site()
+    }
+
     /// Opens the journal. A damaged journal is moved aside and replaced by an empty one. The run continues: when the
     /// agent sends a file again, the gateway finds the unfinished upload of that file (adoption, specification §8.3),
     /// so stored parts are not lost.

@@ -177,7 +177,7 @@ public final class FileUpload: Sendable {
             finish(.success(Receipt(receipt, wasThere: wasThere)))
         case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
-        case .part, .file, .note, .finished, .awaitingGateway, .ended, .checked:
+        case .part, .file, .note, .finished, .awaitingGateway, .ended, .checked, .site:
             break  // Events of other uploads, which this run drops or another process has cancelled.
         }
     }

@@ -5,6 +5,9 @@ import WireProtocol
 
 /// An event that `Uploader` reports to its observer.
 package enum UploadEvent: Sendable {
+    /// The device's store and key prefix, as far as they are known: as the journal has them, and again when a gateway
+    /// names others. With them the keys of later events become whole keys.
+    case site(DeviceSite)
     /// Progress of a part: how many of its `size` uncompressed bytes were sent, and whether the store has confirmed the
     /// part.
     case part(key: String, number: PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
@@ -73,8 +76,15 @@ package struct RunSummary: Equatable, Sendable {
         }
     }
 
+    /// Maximum number of failures in the list of a summary. Of a million files that fail, the summary then keeps only
+    /// the first, and counts the others.
+    package static let failuresMax = 1_000
+
     package var files = 0
+    /// The first failures, at most `failuresMax`.
     package var failures: [Failure] = []
+    /// Number of failures that are not in the list, by their kind.
+    package var unlisted: [UploadFailure.Kind: Int] = [:]
     /// Files that the run did not begin because it was interrupted or has ended. `files` does not include them.
     package var notBegun = NotBegun()
     /// What the user can do for the files that the run did not begin.
@@ -103,22 +113,28 @@ package struct RunSummary: Equatable, Sendable {
 
     package init() {}
 
+    /// Number of files that are not stored.
+    package var failed: Int { failures.count + unlisted.values.reduce(0, +) }
+
     /// Files that the user's stop has interrupted.
-    package var stoppedCount: Int { failures.count { $0.failure.kind == .stopped } }
+    package var stoppedCount: Int { failures.count { $0.failure.kind == .stopped } + unlisted[.stopped, default: 0] }
 
     /// Files that are not stored for another reason than the user's stop.
-    package var failedCount: Int { failures.count - stoppedCount }
+    package var failedCount: Int { failed - stoppedCount }
+
+    /// The kinds of all failures.
+    package var failedKinds: Set<UploadFailure.Kind> { Set(failures.map(\.failure.kind)).union(unlisted.keys) }
 
     /// Whether the run was stopped before all files were stored.
-    package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
+    package var isInterrupted: Bool { !notBegun.isNothing || failedKinds.contains(.stopped) }
 
     /// Why a push has found no file; `nil` if it has found one, or if it ended before it had looked everywhere.
     package var sentenceIfNothingWasFound: String? {
-        files == 0 && failures.isEmpty && notBegun.isNothing && ending == nil
+        files == 0 && failed == 0 && notBegun.isNothing && ending == nil
             ? specialFiles.sentenceIfNothingIsSent : nil
     }
 
-    private var isIncomplete: Bool { !notBegun.isNothing || !failures.isEmpty }
+    private var isIncomplete: Bool { !notBegun.isNothing || failed > 0 }
 
     package var exitCode: Int32 { exitStatus.rawValue }
 
@@ -133,8 +149,8 @@ package struct RunSummary: Equatable, Sendable {
     package var exitStatus: ProgramExit {
         if let ending, isIncomplete { return ending.kind.exitStatus }
         if isInterrupted { return UploadFailure.Kind.stopped.exitStatus }
-        let status = ProgramExit(combining: failures.map(\.failure.kind.exitStatus))
-        return (.usage ... .missingInput).contains(status) && failures.count < files ? .failure : status
+        let status = ProgramExit(combining: failedKinds.map(\.exitStatus))
+        return (.usage ... .missingInput).contains(status) && failed < files ? .failure : status
     }
 }
 

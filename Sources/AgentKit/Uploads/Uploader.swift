@@ -146,6 +146,7 @@ package struct Uploader: Sendable {
             identity, tls, pins, DescriptorPlan(limit: descriptors), keepsCertificates: trust?.isAuthority == true,
             site: site, writer, events, group, threads, control)
         await control.attach(shell)
+        if let site { observe(.site(site)) }
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 await writer.run(
@@ -170,8 +171,7 @@ package struct Uploader: Sendable {
         finished.step = work.nextStep
         finished.ending = control.ending.map { explained($0, control) }
         finished.wireBytes = await shell.wireBytes
-        let hasFailed =
-            control.hasJournalFailed || summary.failures.contains { $0.failure.kind == .journalFull }
+        let hasFailed = control.hasJournalFailed || summary.failedKinds.contains(.journalFull)
         finished.unfinished = await close(journal, on: threads, failed: hasFailed)
         control.detach()
         await shell.finish()
@@ -282,8 +282,8 @@ package struct Uploader: Sendable {
                 switch event {
                 case .submitted(let id, let path, let key, let purpose):
                     names[id] = (path, key, purpose)
-                case .note(let key, let text):
-                    observe(.note(key: key, text))
+                case .note(let key, let text): observe(.note(key: key, text))
+                case .site(let site): observe(.site(site))
                 case .leftOut(let files):
                     summary.specialFiles = files
                 case .awaitingGateway(let notice):
@@ -356,6 +356,10 @@ extension RunSummary {
         case .dropped: files -= 1
         case .failed(let failure):
             if failure.isKept, figures.isResumable { bytesKept += figures.storedBytes }
+            guard failures.count < Self.failuresMax else {
+                unlisted[failure.kind, default: 0] += 1
+                return
+            }
             let step = NextStep(after: failure, path: path, figures)
             failures.append(Failure(path: path, key: key, failure: failure, step: step))
         }

@@ -89,8 +89,8 @@ struct Push: AsyncParsableCommand {
                 .push(paths: paths, key: key, prefix: prefix, filter: filter)
             }
         if dryRun {
-            let home = AgentHome(path: options.home)
-            throw ExitCode(DryRun(work, expectedBytes: expectSize?.bytes, home: home).run { Output.results.line($0) })
+            let run = DryRun(work, expectedBytes: expectSize?.bytes, home: AgentHome(path: options.home))
+            throw ExitCode(run.run(asJSON: options.json) { Output.results.line($0, isJSON: options.json) })
         }
         try await options.upload(work, settings) { configuration in
             configuration.expectedBytes = expectSize?.bytes

@@ -24,6 +24,12 @@ struct Receipts: AsyncParsableCommand {
             let result = try selection.receipts.list(key: selection.key, asJSON: json, width: width) {
                 Output.results.line($0, isJSON: json)
             }
+            if json {
+                Output.results.object(
+                    JSONObject<ReceiptSummaryFields>([
+                        .receipts: .count(result.count), .unreadable: .count(result.unreadable),
+                    ]))
+            }
             guard result.unreadable == 0 else { throw ExitCode(ProgramExit.failure.rawValue) }
         }
     }
@@ -32,10 +38,16 @@ struct Receipts: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Writes each receipt into a file of a folder, for others to verify.")
         @Option(help: "The folder; it is made if it is missing.") var to: String
+        @OptionGroup var format: JSONOption
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
-            let count = try selection.receipts.export(key: selection.key, to: to)
+            let count = try selection.receipts.export(key: selection.key, to: to) { path, key in
+                guard format.json else { return }
+                Output.results.object(
+                    JSONObject<ExportedFields>([.path: .string(path), .key: key.map { .string($0) }]))
+            }
+            if format.json { Output.results.object(JSONObject<ReceiptSummaryFields>([.receipts: .count(count)])) }
             Output.advise("Wrote \(counted(count, "receipt")) into \(to).")
         }
     }
@@ -50,6 +62,12 @@ struct Receipts: AsyncParsableCommand {
         func run() throws {
             let result = try selection.receipts.verify(key: selection.key, asJSON: json) {
                 Output.results.line($0, isJSON: json)
+            }
+            if json {
+                Output.results.object(
+                    JSONObject<ReceiptSummaryFields>([
+                        .receipts: .count(result.count), .refused: .count(result.refused),
+                    ]))
             }
             Output.advise("\(counted(result.count, "receipt")), \(result.refused) refused.")
             guard result.refused == 0 else { throw ExitCode(ProgramExit.failure.rawValue) }
@@ -67,6 +85,7 @@ extension Receipts {
                 """)
         @Option(help: "Only those that are older, for example 90d; at least 1d.") var olderThan: TimeSpan
         @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+        @OptionGroup var format: JSONOption
 
         func validate() throws {
             guard olderThan.duration >= .seconds(86_400) else {
@@ -77,7 +96,12 @@ extension Receipts {
         func run() throws {
             let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
             let receipts = AgentReceipts(home: AgentHome(path: home), logger: logger)
-            Output.advise(try receipts.prune(olderThan: olderThan.duration))
+            let pruned = try receipts.prune(olderThan: olderThan.duration)
+            if format.json {
+                Output.results.object(
+                    JSONObject<PrunedFields>([.receipts: .count(pruned.receipts), .proofs: .count(pruned.proofs)]))
+            }
+            Output.advise("Removed \(counted(pruned.receipts, "receipt")) and \(counted(pruned.proofs, "proof")).")
         }
     }
 }

@@ -10,11 +10,17 @@ struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists unfinished uploads: number, key, progress, age, file, and what each waits for.")
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+    @OptionGroup var format: JSONOption
 
     func run() throws {
         let home = AgentHome(path: home)
-        let rows = try AgentJournal.unfinished(
-            in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+        let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
+        let rows = try AgentJournal.unfinished(in: home, logger: logger)
+        guard !format.json else {
+            let site = try AgentJournal.site(of: home, logger: logger)
+            for row in rows { Output.results.object(JSONObject(row, at: site)) }
+            return Output.results.object(JSONObject(rows, isBusy: home.isBusy))
+        }
         for line in UnfinishedTable(rows).lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
         if home.isBusy { Output.results.line("A sluice-agent is at work in this home.") }
         Output.results.line(AgentJournal.Unfinished.advice(about: rows))

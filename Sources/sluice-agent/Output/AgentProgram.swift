@@ -1,5 +1,6 @@
 package import AgentKit
 import CommandSupport
+import Synchronization
 import SystemSupport
 import TransferCore
 
@@ -19,7 +20,7 @@ package struct AgentProgram: Sendable {
         let tell: @Sendable (String) -> Void = { isTerminal ? Output.tell($0) : Output.notices.line($0) }
         self.uploader = uploader
         self.lines = ProgressLines(
-            style: json ? .json : quiet ? .quiet : text, terminal: { TerminalOutput.size },
+            style: json ? .json : quiet ? .quiet : text, printsAll: verbose, terminal: { TerminalOutput.size },
             reader: { Output.results.isBehind ? .behind : Output.results.pendingBytes > 0 ? .reading : .idle },
             notices: { tell("sluice-agent: \($0)") }, failures: tell
         ) { Output.results.raw($0) }
@@ -49,13 +50,18 @@ package struct AgentProgram: Sendable {
     package func check(
         _ choice: FileChoice, _ options: CheckOptions, _ report: CheckReport, tell: @escaping @Sendable (String) -> Void
     ) async throws -> Int32 {
+        let known = Mutex(DeviceSite?.none)
         let summary = try await summary(of: .check(choice, options)) { event in
+            let site = known.withLock { $0 }
             switch event {
-            case .checked(let file): report.observe(file)
+            case .site(let site): known.withLock { $0 = site }
+            case .checked(var file):
+                file.site = site
+                report.observe(file)
             case .note(let key, let text): tell("\(key): \(text)")
             case .awaitingGateway(let sentence): tell(sentence)
             case .finished(let path, let key, .failed(let failure), _):
-                report.observe(CheckedFile(path: path, key: key, .failed(failure)))
+                report.observe(CheckedFile(path: path, key: key, at: site, .failed(failure)))
             case .ended: break  // The conclusion gives the reason.
             case .finished, .part, .file: break  // A check sends no file.
             }

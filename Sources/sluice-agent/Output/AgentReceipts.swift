@@ -33,12 +33,12 @@ package struct AgentReceipts: Sendable {
         let count = try forEach(key) { receipt in
             do throws(ReceiptStatementError) {
                 let statement = try receipt.content()
-                if asJSON { print(ReceiptJSON.line(of: statement)) } else { table.add(Self.row(statement), print) }
+                if asJSON { print(JSONObject(statement).line) } else { table.add(Self.row(statement), print) }
             } catch {
                 unreadable += 1
                 table.finish(print)
                 let reason = "\(error)".asBeginningOfSentence
-                print(asJSON ? ReceiptJSON.line(unreadable: reason) : "unreadable: \(reason)")
+                print(asJSON ? JSONObject(unreadable: reason).line : "unreadable: \(reason)")
             }
         }
         table.finish(print)
@@ -56,9 +56,13 @@ package struct AgentReceipts: Sendable {
     /// Writes each receipt to a file of its own. The files can be verified without this agent. The name of a file
     /// depends only on its receipt, and an existing file with this name is replaced.
     ///
-    /// - Parameter folder: created if it does not exist.
+    /// - Parameters:
+    ///   - folder: created if it does not exist.
+    ///   - observe: called with the path of each file, and with the key of the object if the receipt can be read.
     /// - Returns: the number of files written.
-    package func export(key: String?, to folder: String) throws -> Int {
+    package func export(
+        key: String?, to folder: String, _ observe: (_ path: String, _ key: String?) -> Void = { _, _ in }
+    ) throws -> Int {
         try makeFolder(folder)
         return try forEach(key) { receipt in
             let path = "\(folder)/\(try Self.fileName(of: receipt))"
@@ -70,6 +74,7 @@ package struct AgentReceipts: Sendable {
                     .unusable, "cannot write a receipt into \(folder): \(error.readable); name another folder with --to"
                 )
             }
+            observe(path, Self.key(of: receipt))
         }
     }
 
@@ -111,13 +116,13 @@ package struct AgentReceipts: Sendable {
                 let verified = try receipt.verified(trusting: trust)
                 print(
                     asJSON
-                        ? ReceiptJSON.line(of: verified.statement, isVerified: true)
+                        ? JSONObject(verified.statement, isVerified: true).line
                         : "verified  \(verified.statement.line)")
             } catch {
                 refused += 1
                 print(
                     asJSON
-                        ? ReceiptJSON.line(refused: receipt, "\(error)")
+                        ? JSONObject(refused: receipt, reason: "\(error)").line
                         : "refused   \(Self.name(of: receipt)): \(error)")
             }
         }
@@ -126,10 +131,9 @@ package struct AgentReceipts: Sendable {
 
     /// Removes receipts and proofs from the journal that are older than `age`.
     ///
-    /// - Returns: a sentence that says how many.
-    package func prune(olderThan age: Duration) throws -> String {
-        let pruned = try AgentJournal.prune(home, olderThan: age, logger: logger)
-        return "Removed \(counted(pruned.receipts, "receipt")) and \(counted(pruned.proofs, "proof"))."
+    /// - Returns: how many.
+    package func prune(olderThan age: Duration) throws -> AgentJournal.Pruned {
+        try AgentJournal.prune(home, olderThan: age, logger: logger)
     }
 
     private func forEach(_ key: String?, _ body: (StoredReceipt) throws -> Void) throws -> Int {
@@ -142,10 +146,15 @@ package struct AgentReceipts: Sendable {
     }
 
     private static func name(of receipt: StoredReceipt) -> String {
+        key(of: receipt)?.withVisibleControls ?? "a receipt"
+    }
+
+    /// The key that a receipt is about; `nil` if the receipt cannot be read.
+    private static func key(of receipt: StoredReceipt) -> String? {
         do throws(ReceiptStatementError) {
-            return try receipt.content().key.withVisibleControls
+            return try receipt.content().key
         } catch {
-            return "a receipt"
+            return nil
         }
     }
 

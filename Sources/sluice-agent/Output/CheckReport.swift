@@ -1,5 +1,5 @@
 package import AgentKit
-import Foundation
+import CommandSupport
 import Synchronization
 import SystemSupport
 import TransferCommon
@@ -66,7 +66,7 @@ package final class CheckReport: Sendable {
             if file.exitStatus != .success { state.statuses.insert(file.exitStatus) }
         }
         if isQuiet, file.exitStatus == .success { return }
-        output(isJSON ? Self.json(Self.fields(of: file)) : Self.line(of: file))
+        output(isJSON ? Self.object(file).line : Self.line(of: file))
     }
 
     /// Prints the summary.
@@ -87,15 +87,15 @@ package final class CheckReport: Sendable {
             if !notBegun.isNothing { output(notBegun.sentence(ending, .check).withVisibleControls) }
             return
         }
-        let seconds = (ContinuousClock.now - startedAt).inSeconds
-        var fields: [String: Any] = [
-            "event": "summary", "files": state.files, "proven": state.states[.proven] ?? 0, "failed": state.failed,
-            "not_proven": state.states.values.reduce(0, +) - (state.states[.proven] ?? 0), "receipts": state.receipts,
-            "seconds": (seconds * 1_000).rounded() / 1_000,
-        ]
-        if !notBegun.isNothing { fields["not_begun"] = notBegun.mayBeMore ? true : notBegun.count }
-        if let ending = state.ending { fields["ended"] = ending.kind.rawValue }
-        output(Self.json(fields))
+        let proven = state.states[.proven] ?? 0
+        var object = JSONObject<CheckSummaryFields>([
+            .files: .count(state.files), .proven: .count(proven), .failed: .count(state.failed),
+            .notProven: .count(state.states.values.reduce(0, +) - proven), .receipts: .count(state.receipts),
+            .seconds: .seconds(ContinuousClock.now - startedAt),
+            .ended: state.ending.map { .string($0.kind.rawValue) },
+        ])
+        object.add(notBegun, count: .notBegun, more: .moreNotBegun)
+        output(object.line)
     }
 
     // MARK: Lines
@@ -125,31 +125,28 @@ package final class CheckReport: Sendable {
         return parts.isEmpty ? files : "\(files): \(parts.joined(separator: ", "))"
     }
 
-    private static func fields(of file: CheckedFile) -> [String: Any] {
-        var fields: [String: Any] = ["event": "checked", "path": file.path, "key": file.key]
+    private static func object(_ file: CheckedFile) -> JSONObject<CheckedFields> {
+        var object = JSONObject<CheckedFields>([
+            .path: .string(file.path), .relativeKey: file.key.isEmpty ? nil : .string(file.key),
+            .key: file.key.isEmpty ? nil : file.site.map { .string($0.wholeKey(file.key)) },
+            .receipt: file.hasReceipt ? .boolean(true) : nil,
+        ])
         switch file.result {
         case .found(let finding):
-            fields["state"] = finding.state.rawValue
-            fields["reason"] = finding.reason
+            object[.state] = .string(finding.state.rawValue)
+            object[.reason] = .string(finding.reason)
         case .failed(let failure):
-            fields["state"] = failure.kind.rawValue
-            fields["reason"] = failure.sentence(.check)
+            object[.state] = .string(failure.kind.rawValue)
+            object[.reason] = .string(failure.sentence(.check))
+            if !failure.pathBytes.isEmpty {
+                object[.pathBytes] = .base64(failure.pathBytes)
+                // A path that is not UTF-8 has no key.
+                (object[.key], object[.relativeKey]) = (nil, nil)
+            }
         }
-        if file.hasReceipt { fields["receipt"] = true }
-        return fields
-    }
-
-    private static func json(_ fields: [String: Any]) -> String {
-        do {
-            let data = try JSONSerialization.data(
-                withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])
-            return String(decoding: data, as: UTF8.self)
-        } catch {
-            return "{\"event\":\"defect\"}"
-        }
+        return object
     }
 }
-
 extension FileCheck.State {
     /// The state in words for the user.
     var words: String {

@@ -26,29 +26,49 @@ package struct DoctorReport: Sendable {
         self.software = software
     }
 
+    /// Examines everything, and prints each finding. In JSON a last line has the result.
+    ///
+    /// - Parameter width: columns of the terminal; `nil` if the output is none.
+    /// - Throws: the first failure that would end a push.
+    package func report(asJSON isJSON: Bool, width: Int?, _ print: (String) -> Void) async throws {
+        guard isJSON else { return try await examine { Self.lines($0.line, width: width).forEach(print) } }
+        do {
+            try await examine { print($0.object.line) }
+            print(JSONObject(nil, sentence: nil).line)
+        } catch {
+            print(JSONObject(error, sentence: AgentFailure(error)?.sentence ?? "\(error)").line)
+            throw error
+        }
+    }
+
     /// Examines home, identity, journal, gateway and clock.
     ///
-    /// - Parameter print: called with one line for each finding.
+    /// - Parameter observe: called with each finding.
     /// - Throws: the first failure that would end a push.
-    package func examine(_ print: (String) -> Void) async throws {
+    func examine(_ observe: (DoctorFinding) -> Void) async throws {
         try home.check()
         let identity = try home.identity()
-        print("home      \(home.path)")
-        print("device    \(identity.fingerprint)")
-        let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
-        print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
+        observe(DoctorFinding(.home, home.path))
+        observe(DoctorFinding(.device, "\(identity.fingerprint)"))
+        observe(Self.journal(unfinished: try AgentJournal.unfinished(in: home, logger: .silent).count))
         // Do not connect while an agent runs in this home: the gateway would take this process for a newer run of the
         // device, and would end the connections of the running agent. A push would end with the same failure.
         let lock: AgentHome.Lock
         do throws(AgentHomeError) {
             lock = try home.lock()
         } catch {
-            if error.kind == .busy { print("gateway   not asked: a sluice-agent is at work in this home") }
+            if error.kind == .busy {
+                observe(DoctorFinding(.gateway, isFine: false, "not asked: a sluice-agent is at work in this home"))
+            }
             throw error
         }
         defer { withExtendedLifetime(lock) {} }
         let missing = try NetworkInterfaces.missing(of: interfaces)
-        for name in missing { print("interface \(name) is missing at the moment") }
+        for name in missing {
+            var finding = DoctorFinding(.interface, isFine: false, "\(name) is missing at the moment")
+            finding.interface = name
+            observe(finding)
+        }
         // Ask through each interface that exists. A push needs only one that works.
         var answers: [GatewayQuestion.Answer] = []
         var absence = UploadFailure(.unreachable)
@@ -57,28 +77,48 @@ package struct DoctorReport: Sendable {
                 let answer = try await greet(as: identity, by: interface)
                 let way = interface.map { "by \($0), " } ?? ""
                 let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
-                print("gateway   \(way)\(answer.address)\(away); it proved its identity")
+                var finding = DoctorFinding(.gateway, "\(way)\(answer.address)\(away); it proved its identity")
+                finding.interface = interface
+                finding.address = answer.address
+                finding.roundTrip = answer.roundTrip
+                observe(finding)
                 answers.append(answer)
             } catch let failure as UploadFailure where interface != nil && failure.kind == .unreachable {
-                print("gateway   not reached by \(interface ?? ""): \(failure.cause)")
+                var finding = DoctorFinding(
+                    .gateway, isFine: false, "not reached by \(interface ?? ""): \(failure.cause)")
+                finding.interface = interface
+                observe(finding)
                 absence = failure
             }
         }
         guard let answer = answers.first else { throw absence }
         switch answer.frame {
         case .welcome(let welcome):
-            print("welcome   by \(welcome.software), protocol version \(welcome.version); it knows this device")
-            print("clock     \(Self.clock(ahead: Self.secondsAhead(of: welcome, answer)))")
+            var greeting = DoctorFinding(
+                .welcome, "by \(welcome.software), protocol version \(welcome.version); it knows this device")
+            greeting.software = welcome.software
+            greeting.version = Int(welcome.version)
+            observe(greeting)
+            let ahead = Self.secondsAhead(of: welcome, answer)
+            var clock = DoctorFinding(.clock, Self.clock(ahead: ahead))
+            clock.clockAhead = .milliseconds((ahead * 1_000).rounded())
+            observe(clock)
             if let problem = home.pin(proved: answer.provenKey, next: welcome.nextSiteKey) {
-                print("pins      not up to date: \(problem)")
+                observe(DoctorFinding(.pins, isFine: false, "not up to date: \(problem)"))
             }
-            print("store     \(try Self.store(answer.next))")
+            observe(DoctorFinding(.store, try Self.store(answer.next)))
         case .error(let report):
             throw UploadFailure(ofConnection: report.code, message: report.message)
         default:
             throw UploadFailure(.protocolViolation)
         }
-        print("sending   \(Self.congestionControl)")
+        observe(DoctorFinding(.sending, Self.congestionControl))
+    }
+
+    private static func journal(unfinished count: Int) -> DoctorFinding {
+        var finding = DoctorFinding(.journal, count == 0 ? "nothing is unfinished" : "\(count) unfinished")
+        finding.unfinished = count
+        return finding
     }
 
     /// A finding in lines that fit the terminal. Continuation lines begin where the text of the finding begins.

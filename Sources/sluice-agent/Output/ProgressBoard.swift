@@ -51,7 +51,7 @@ package struct ProgressBoard {
             let bytes = Array(key.utf8)
             files[bytes] = nil
             order.removeAll { $0 == bytes }
-        case .awaitingGateway, .ended, .checked:
+        case .awaitingGateway, .ended, .checked, .site:
             break
         }
         sample(at: now)

@@ -80,6 +80,7 @@ package final class ProgressLines: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
+    ///   - printsAll: whether JSON has all progress of parts and files, and not only a few lines a second.
     ///   - terminal: the present size of the terminal.
     ///   - reader: whether the reader of the output keeps up.
     ///   - notices: called with a sentence that is neither a result nor a failure.
@@ -88,14 +89,14 @@ package final class ProgressLines: Sendable {
     ///   - output: called with text, including line feeds. Control characters of foreign text are visible in it; only
     ///     the progress board contains those that move the cursor and keep the terminal from breaking lines.
     package init(
-        style: Style, terminal: @escaping @Sendable () -> TerminalSize = { .usual },
+        style: Style, printsAll: Bool = false, terminal: @escaping @Sendable () -> TerminalSize = { .usual },
         reader: @escaping @Sendable () -> Reader = { .idle },
         notices: @escaping @Sendable (String) -> Void = { _ in },
         failures: (@Sendable (String) -> Void)? = nil,
         output: @escaping @Sendable (String) -> Void
     ) {
         self.style = style
-        self.json = ProgressJSON(reader: reader, notices: notices, output: output)
+        self.json = ProgressJSON(printsAll: printsAll, reader: reader, notices: notices, output: output)
         self.terminal = terminal
         self.reader = reader
         self.notices = notices
@@ -159,7 +160,7 @@ package final class ProgressLines: Sendable {
                 texts = [.notice(sentence)]
             case .ended(let reason):
                 state.ending.reason = reason
-            case .part, .file, .checked:
+            case .part, .file, .checked, .site:
                 break
             }
             guard isTerminal else { return texts + (reader == .behind ? [] : Self.sums(&state, now: now)) }
@@ -228,7 +229,7 @@ package final class ProgressLines: Sendable {
     /// - Parameter width: columns of the terminal; `nil` if the output is none.
     private static func conclusion(of summary: RunSummary, width: Int?) -> [Text] {
         var lines: [String] = []
-        if summary.files > summary.failures.count || summary.bytesSent > 0 || summary.bytesKept > 0 {
+        if summary.files > summary.failed || summary.bytesSent > 0 || summary.bytesKept > 0 {
             lines.append(totals(of: summary))
         }
         if let sentence = summary.specialFiles.sentence { lines.append(sentence) }
@@ -253,7 +254,8 @@ package final class ProgressLines: Sendable {
     /// Lists the failures again. A file that the user has stopped is no failure.
     private static func notStored(_ summary: RunSummary, width: Int?) -> [String] {
         let failures = summary.failures.filter { $0.failure.kind != .stopped }
-        guard summary.files > 1, !failures.isEmpty else { return [] }
+        let unlisted = summary.unlisted.filter { $0.key != .stopped }.values.reduce(0, +)
+        guard summary.files > 1, !failures.isEmpty || unlisted > 0 else { return [] }
         let ended = failures.filter { $0.failure == summary.ending }
         let listed = failures.filter { $0.failure != summary.ending } + ended.prefix(1)
         let paths = listed.map { failure in
@@ -268,6 +270,7 @@ package final class ProgressLines: Sendable {
             lines += width.map { WrappedText.lines(text, width: $0, indent: pathColumns + 4) } ?? [text]
         }
         if ended.count > 1 { lines.append("  \(others(ended.count - 1))") }
+        if unlisted > 0 { lines.append("  and \(counted(unlisted, "file")) more") }
         return lines + [""]
     }
 

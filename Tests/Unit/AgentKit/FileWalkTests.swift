@@ -44,6 +44,8 @@ struct FileWalkTests {
             mixed.add(.socket, path: "s")
             #expect(mixed.sentence == "left out: 2 FIFOs, 1 socket, 1 symbolic link" && mixed.count == 4)
             #expect(SpecialFiles().sentence == nil)
+            mixed.add(.device, path: "\\xff", bytes: [0xFF])
+            #expect(mixed.pathBytes == [3: [0xFF]])
         }
     }
 
@@ -148,6 +150,9 @@ struct FileWalkTests {
             rmdir(folder)
             let told = found.filter { $0.failure != nil }
             #expect(told.map { $0.path.split(separator: "/").last } == ["a\\xff", "b\\xff", "\\xfd", "\\xff\\xfe"])
+            let start = Array(root.path(percentEncoded: false).utf8) + [UInt8(ascii: "/")]
+            let bytes: [[UInt8]] = [[0x61, 0xFF], [0x62, 0xFF], [0xFD], [0xFF, 0xFE]]
+            #expect(told.map { $0.failure?.pathBytes } == bytes.map { start + $0 })
             #expect(told.allSatisfy { $0.failure?.kind == .unreadable })
             #expect(
                 found.compactMap(\.location) == [FileLocation(root: root.path(percentEncoded: false), below: "file")])

@@ -65,7 +65,7 @@ import sluice_agent
             text.unicodeScalars.allSatisfy { $0 == "\n" || $0.isASCII && $0.properties.generalCategory != .control })
         let keys = try text.split(separator: "\n").compactMap { line in
             let fields = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
-            return fields["key"] as? String
+            return fields["relative_key"] as? String
         }
         #expect(!keys.isEmpty && keys.allSatisfy { $0.utf8.elementsEqual(Self.foreign.utf8) }, "\(keys)")
     }

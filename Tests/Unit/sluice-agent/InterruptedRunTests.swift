@@ -28,13 +28,13 @@ struct InterruptedRunTests {
     }
 
     @Test(arguments: [
-        (NotBegun(count: 120), "interrupted: 120 files were not begun\n", "\"not_begun\":120"),
-        (NotBegun(count: 1), "interrupted: 1 file was not begun\n", "\"not_begun\":1"),
+        (NotBegun(count: 120), "interrupted: 120 files were not begun\n", "\"not_begun\":120,\"more_not_begun\":false"),
+        (NotBegun(count: 1), "interrupted: 1 file was not begun\n", "\"not_begun\":1,\"more_not_begun\":false"),
         (
             NotBegun(count: 2, mayBeMore: true),
-            "interrupted: 2 files were not begun, and not all were looked at\n", "\"not_begun\":true"
+            "interrupted: 2 files were not begun, and not all were looked at\n", "\"more_not_begun\":true"
         ),
-        (NotBegun(mayBeMore: true), "interrupted: not all files were looked at\n", "\"not_begun\":true"),
+        (NotBegun(mayBeMore: true), "interrupted: not all files were looked at\n", "\"more_not_begun\":true"),
     ])
     func filesNotBegunAreReported(notBegun: NotBegun, line: String, field: String) {
         for style in [ProgressLines.Style.text(isTerminal: false, isVerbose: false), .quiet, .json] {

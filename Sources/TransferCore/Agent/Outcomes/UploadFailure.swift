@@ -24,6 +24,9 @@ package struct UploadFailure: Error, Hashable, Sendable {
     package var kind: Kind
     /// A sentence for people; empty if `kind` says enough.
     package var message: String
+    /// The path of the file, if the path is not UTF-8 and is therefore shown with replacements elsewhere; otherwise
+    /// empty.
+    package var pathBytes: [UInt8] = []
 
     package init(_ kind: Kind, _ message: String = "") {
         self.kind = kind

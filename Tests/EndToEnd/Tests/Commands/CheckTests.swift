@@ -19,7 +19,7 @@ extension EndToEndTests {
                 for fast in [[], ["--fast"]] {
                     let lines = try await agent.check([site.path("tree")] + fast, exits: 0)
                     #expect(lines.map(\.state) == ["proven", "proven", "proven", nil])
-                    #expect(lines.map(\.key) == ["a", "below/b", "empty", nil])
+                    #expect(lines.map(\.key) == ["site/a", "site/below/b", "site/empty", nil])
                     #expect(lines.last?.files == 3 && lines.last?.proven == 3)
                 }
             }

@@ -27,7 +27,7 @@ extension EndToEndTests {
                 let told = try await receipts(agent, ["verify"])
                 #expect(told.count == 2 && told.allSatisfy { $0.hasPrefix("verified  ") }, "\(told)")
                 let objects = try await receipts(agent, ["list", "--json"])
-                #expect(objects.count == 2 && objects.allSatisfy { $0.hasPrefix("{") })
+                #expect(objects.count == 3 && objects.allSatisfy { $0.hasPrefix("{") }, "two receipts and the sums")
                 _ = try await receipts(agent, ["export", "--to", site.path("exported")])
                 for name in try FileManager.default.contentsOfDirectory(atPath: site.path("exported")) {
                     let file = site.path("exported/\(name)")

@@ -62,7 +62,7 @@ extension EndToEndTests {
                     try await agent.waitUntilStatus(says: "at work")
                     program.kill(signal)
                     #expect(try await program.waitForExit(within: .seconds(5)) == .exited(75), "\(program.transcript)")
-                    #expect(program.transcript.contains("\"not_begun\":true"), "\(program.transcript)")
+                    #expect(program.transcript.contains("\"more_not_begun\":true"), "\(program.transcript)")
                 }
             }
         }

@@ -201,9 +201,12 @@ struct AgentHandle {
         }
     }
 
-    /// Starts a command with `--json` and runs `body` beside it. Kills all its remaining processes afterwards.
+    /// Starts a command with `--json` and runs `body` beside it. Kills all its remaining processes afterwards. With
+    /// `--verbose`, a command that transfers files prints the progress of every part, which many tests wait for.
     func start<Success>(_ arguments: [String], _ body: (Program) async throws -> Success) async throws -> Success {
-        try await withProgram(program, arguments + ["--home", home, "--json"], body)
+        let transfers = ["push", "resume", "abort"].contains(arguments.first)
+        let options = ["--home", home, "--json"] + (transfers ? ["--verbose"] : [])
+        return try await withProgram(program, arguments + options, body)
     }
 }
 

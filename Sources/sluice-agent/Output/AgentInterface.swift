@@ -1,0 +1,49 @@
+import ArgumentParser
+package import CommandSupport
+package import SystemSupport
+
+/// What sluice-agent promises to those who call it.
+package enum AgentInterface {
+    package static var program: ProgramInterface {
+        ProgramInterface(
+            name: "sluice-agent", help: SluiceAgent._dumpHelp(), meaning: meaning, objects: objects)
+    }
+
+    /// The meaning of an exit status.
+    package static func meaning(_ status: ProgramExit) -> String? {
+        switch status {
+        case .success: "all stored, or proven"
+        case .failure: "several causes, the key holds other content, or a file is not proven"
+        case .usage: "wrong usage"
+        case .wrongData: "a file changed or is another one, or a command failed"
+        case .missingInput: "a file is missing or unreadable"
+        case .storeRefuses: "the store refuses"
+        case .outputLost: "this machine's disk is full, or the output could not be written"
+        case .tryAgain: "try again later, everything is kept, or a file is still being written"
+        case .protocolMismatch: "the gateway speaks another protocol"
+        case .notAuthorised: "this device is not authorised"
+        }
+    }
+
+    static let objects = [
+        JSONObjectDeclaration(PartFields.self, of: "push", "resume", "abort"),
+        JSONObjectDeclaration(FileFields.self, of: "push", "resume", "abort"),
+        JSONObjectDeclaration(NoteFields.self, of: "push", "resume", "abort", "push --dry-run"),
+        JSONObjectDeclaration(FinishedFields.self, of: "push", "resume", "abort"),
+        JSONObjectDeclaration(RunSummaryFields.self, of: "push", "resume", "abort"),
+        JSONObjectDeclaration(PlannedFields.self, of: "push --dry-run"),
+        JSONObjectDeclaration(PlanSummaryFields.self, of: "push --dry-run"),
+        JSONObjectDeclaration(CheckedFields.self, of: "check"),
+        JSONObjectDeclaration(CheckSummaryFields.self, of: "check"),
+        JSONObjectDeclaration(UnfinishedFields.self, of: "status"),
+        JSONObjectDeclaration(StatusSummaryFields.self, of: "status"),
+        JSONObjectDeclaration(FindingFields.self, of: "doctor"),
+        JSONObjectDeclaration(DoctorSummaryFields.self, of: "doctor"),
+        JSONObjectDeclaration(ReceiptFields.self, of: "receipts list", "receipts verify"),
+        JSONObjectDeclaration(ExportedFields.self, of: "receipts export"),
+        JSONObjectDeclaration(ReceiptSummaryFields.self, of: "receipts list", "receipts verify", "receipts export"),
+        JSONObjectDeclaration(PrunedFields.self, of: "receipts prune"),
+        JSONObjectDeclaration(HomeFields.self, of: "init"),
+        JSONObjectDeclaration(DigestFields.self, of: "digest"),
+    ]
+}
