@@ -18,14 +18,17 @@ package struct UploadAdministration: Sendable {
     /// - Parameters:
     ///   - key: the complete key, including the device's prefix.
     ///   - expected: the SHA-256 that the object should have; `nil` if only the store knows.
+    ///   - observe: called with the result.
     /// - Returns: the exit code: 0 if the bytes match, 1 if they do not match, 66 if there is no object, 69 if there is
     ///   nothing to compare the bytes with.
     package func verify(
-        key: String, expected: SHA256Digest? = nil, _ print: @Sendable (String) -> Void
+        key: String, expected: SHA256Digest? = nil, observe: (ObjectVerification.Result) -> Void = { _ in },
+        _ print: @Sendable (String) -> Void
     ) async throws -> Int32 {
         let result = try await withStore(triesOut: true) { store in
             try await ObjectVerification(store: store).verify(key: key, expected: expected)
         }
+        observe(result)
         let key = key.withVisibleControls
         if let digest = result.digest { print("\(key): \(result.bytes) bytes, SHA-256 \(digest)") }
         switch result.verdict {
@@ -47,29 +50,34 @@ package struct UploadAdministration: Sendable {
     /// Prints one row for each unfinished upload, and their number.
     ///
     /// - Parameters:
+    ///   - observe: called with each upload, each failure and the sums.
     ///   - row: called with the cells of an upload (`UploadReport`).
     ///   - advise: called with a sentence for each upload that could not be looked up.
     /// - Returns: the exit code: 0 if all uploads were listed, otherwise that of the failures (`UploadReport`).
     package func list(
-        row: @Sendable ([String]) -> Void, _ print: @Sendable (String) -> Void,
+        observe: @escaping @Sendable (UploadReport.Entry) -> Void = { _ in }, row: @Sendable ([String]) -> Void,
+        _ print: @Sendable (String) -> Void,
         advise: @escaping @Sendable (String) -> Void
     ) async throws -> Int32 {
         try await withStore(triesOut: false) { store in
             let cleaner = UploadCleaner(store: store, logger: logger)
-            return try await UploadReport.list(cleaner, row: row, print, advise: advise)
+            return try await UploadReport.list(cleaner, observe: observe, row: row, print, advise: advise)
         }
     }
 
     /// Removes unfinished uploads that have received no part for `age`.
     ///
-    /// - Parameter advise: called with a sentence for each failure.
+    /// - Parameters:
+    ///   - observe: called with each removed upload, each failure and the sums.
+    ///   - advise: called with a sentence for each failure.
     /// - Returns: the exit code: 0 if nothing failed, otherwise that of the failures (`UploadReport`).
     package func clean(
-        olderThan age: Duration, _ print: @Sendable (String) -> Void, advise: @escaping @Sendable (String) -> Void
+        olderThan age: Duration, observe: @escaping @Sendable (UploadReport.Entry) -> Void = { _ in },
+        _ print: @Sendable (String) -> Void, advise: @escaping @Sendable (String) -> Void
     ) async throws -> Int32 {
         try await withStore(triesOut: false) { store in
             let cleaner = UploadCleaner(store: store, logger: logger)
-            return try await UploadReport.clean(cleaner, olderThan: age, print, advise: advise)
+            return try await UploadReport.clean(cleaner, olderThan: age, observe: observe, print, advise: advise)
         }
     }
 

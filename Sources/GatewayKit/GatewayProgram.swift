@@ -42,8 +42,8 @@ package struct GatewayProgram: Sendable {
     /// Serves until SIGTERM or SIGINT. A second signal ends the process at once, also while the gateway waits for
     /// agents or for the store.
     ///
-    /// - Parameter print: called with `listening on ADDRESS:PORT` once agents can connect.
-    package func run(logger: Logger, _ print: @escaping @Sendable (String) -> Void) async throws {
+    /// - Parameter listening: called with `ADDRESS:PORT` once agents can connect.
+    package func run(logger: Logger, listening: @escaping @Sendable (String) -> Void) async throws {
         // SIGHUP has no effect while the gateway starts, either.
         StopSignals.ignoreHangUp()
         DescriptorLimit.raise()
@@ -51,7 +51,7 @@ package struct GatewayProgram: Sendable {
         logger.notice(
             "Starting", metadata: ["store": "\(site.location)", "version": "\(software)", "home": "\(home.path)"])
         do {
-            try await serve(logger, print)
+            try await serve(logger, listening)
         } catch {
             let sentence = GatewayFailure(error)?.sentence ?? ErrorSentence(error).description
             logger.error("Stopped because of an error", metadata: ["error": "\(sentence)"])
@@ -60,7 +60,7 @@ package struct GatewayProgram: Sendable {
         }
     }
 
-    private func serve(_ logger: Logger, _ print: @escaping @Sendable (String) -> Void) async throws {
+    private func serve(_ logger: Logger, _ listening: @escaping @Sendable (String) -> Void) async throws {
         try home.confirm()
         let store = try await site.open(logger: logger)
         var limits = try GatewayServer.limits(for: store, budgetBytes: budgetBytes)
@@ -76,7 +76,7 @@ package struct GatewayProgram: Sendable {
             "store": "\(site.location)", "version": "\(software)", "budget.bytes": "\(limits.budgetBytes)",
         ]
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
-            print("listening on \(address)")
+            listening(address)
             logger.notice("Serving", metadata: metadata.merging(["listen": "\(address)"]) { $1 })
         }
         // Pass a silent logger: the service group would log its whole configuration at start.

@@ -21,6 +21,7 @@ struct Device: AsyncParsableCommand {
         var gateway: Endpoint?
         @Option(help: "How long the code is valid, a minute to a year (default: 1h).") var validFor: TimeSpan?
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
@@ -40,6 +41,10 @@ struct Device: AsyncParsableCommand {
             let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits.limits)
             let code = try home.gateway.inviteDevice(
                 name: name, options: options, gateway: endpoint.description, lifetime: lifetime)
+            guard !format.json else {
+                return Output.results.object(
+                    JSONObject(name: name, options, gateway: endpoint.description, code: code))
+            }
             Output.results.line(options.permission(of: name))
             Output.results.line(
                 "On the device, which has to reach this gateway at \(endpoint), within "
@@ -59,6 +64,7 @@ struct Device: AsyncParsableCommand {
         @OptionGroup var keys: DeviceKeyOption
         @OptionGroup var limits: DeviceLimitOptions
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func validate() throws {
             guard (fingerprint != nil) != certificate else {
@@ -76,7 +82,14 @@ struct Device: AsyncParsableCommand {
             } else {
                 try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
             }
-            Output.results.line(DeviceOptions(device: name, prefix: keys.prefix).permission(of: name))
+            let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits)
+            if format.json {
+                let identification = fingerprint == nil ? DeviceFields.certificate : DeviceFields.key
+                Output.results.object(
+                    JSONObject(name: name, identification, fingerprint: fingerprint.map { "\($0)" }, options))
+            } else {
+                Output.results.line(options.permission(of: name))
+            }
             if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }
@@ -101,8 +114,10 @@ struct Device: AsyncParsableCommand {
             abstract: "Lists the devices, who is invited, and what devices reported last.",
             discussion: "A report is what a device told this gateway about itself. Nothing in it is proved.")
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
+            guard !format.json else { return try home.gateway.deviceObjects { Output.results.json($0) } }
             var failure: GatewayHomeError?
             let text = try home.gateway.deviceLines { failure = $0 }
             for line in ListedDevices.lines(of: text, width: TerminalOutput.tableWidth) { Output.results.line(line) }

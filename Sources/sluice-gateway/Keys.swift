@@ -23,8 +23,18 @@ struct Keys: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists the keys, oldest first, without the secrets.")
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
+            guard !format.json else {
+                for key in try home.gateway.keyRing().entries {
+                    Output.results.object(
+                        JSONObject<SealingKeyFields>([
+                            .id: .string("\(key.id)"), .state: .string(key.state.rawValue),
+                        ]))
+                }
+                return
+            }
             for line in try home.gateway.keyRing().lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
         }
     }

@@ -24,6 +24,7 @@ struct Receipt: AsyncParsableCommand {
         @Option(help: "Instead of --key: the authority that must have signed the key's certificate, a PEM file.")
         var ca: String?
         @Option(help: "With --ca: the host name or address that the certificate must be for.") var gatewayName: String?
+        @OptionGroup var format: JSONOption
 
         func validate() throws {
             guard key == nil || ca == nil else {
@@ -41,7 +42,11 @@ struct Receipt: AsyncParsableCommand {
                 gatewayName.map { ReceiptReport.Signer.authority(path: ca, gatewayName: $0) }
             }
             let report = ReceiptReport(path: file, signer: signer ?? key.map { .key($0) } ?? .anybody)
-            for line in report.lines { Output.results.line(line) }
+            if format.json {
+                for object in report.objects { Output.results.object(object) }
+            } else {
+                for line in report.lines { Output.results.line(line) }
+            }
             for line in report.advice { Output.advise("sluice-gateway: \(line)") }
             guard report.exitCode == 0 else { throw ExitCode(report.exitCode) }
         }

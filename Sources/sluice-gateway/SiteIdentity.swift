@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Cryptography
 import GatewayKit
 import SystemSupport
@@ -22,8 +23,13 @@ struct SiteIdentity: AsyncParsableCommand {
                 Each gateway lists the devices that have connected to it.
                 """)
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
+            guard !format.json else {
+                for line in try SiteKeyReport.read(from: home.gateway).json { Output.results.json(line) }
+                return
+            }
             for line in try SiteKeyReport.read(from: home.gateway).lines { Output.results.line(line) }
         }
     }

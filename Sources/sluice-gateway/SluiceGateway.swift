@@ -17,8 +17,7 @@ struct SluiceGateway: AsyncParsableCommand {
             the last line of a gateway's init is for sluice-agent init --pin, and the last line of that for \
             sluice-gateway device add.
 
-            Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
-            missing; 74 the disk is full, or the output could not be written; 75 try again later.
+            \(ProgramExit.sentence(GatewayInterface.meaning))
             """,
         version: sluiceVersion,
         subcommands: [
@@ -44,9 +43,14 @@ struct Init: AsyncParsableCommand {
     @Option(help: "A name for the gateway's certificate; for an authority to sign, its host name.") var name =
         "sluice-gateway"
     @Option(help: "The kind of its key.") var keyType = KeyType.ed25519
+    @OptionGroup var format: JSONOption
 
     func run() throws {
         let fingerprint = try GatewayHome(path: directory).create(name: name, keyType: keyType)
+        guard !format.json else {
+            return Output.results.object(
+                JSONObject<HomeFields>([.home: .string(directory), .fingerprint: .string("\(fingerprint)")]))
+        }
         Output.results.line("Made a gateway's home in \(directory). Agents pin this fingerprint:")
         Output.results.line("\(fingerprint)")
     }
@@ -76,6 +80,7 @@ struct Serve: AsyncParsableCommand {
         TimeSpan?
     @Flag(help: "Without TLS, for agents on this machine with the same flag.") var plaintext = false
     @Flag(help: "Log more.") var verbose = false
+    @OptionGroup var format: JSONOption
 
     func run() async throws {
         let logger = ProgramLog.make(label: "sluice-gateway", level: verbose ? .debug : .notice)
@@ -104,7 +109,10 @@ struct Serve: AsyncParsableCommand {
             }
             program.unfinishedExpiry = expiry
         }
-        try await program.run(logger: logger) { Output.results.line($0) }
+        try await program.run(logger: logger) { [json = format.json] address in
+            guard json else { return Output.results.line("listening on \(address)") }
+            Output.results.object(JSONObject<ListeningFields>([.address: .string(address)]))
+        }
     }
 }
 
@@ -125,14 +133,20 @@ struct Verify: AsyncParsableCommand {
     @Option(help: "The SHA-256 that it should have, as sluice-agent digest prints it.") var sha256: ContentDigest?
     @OptionGroup var home: HomeOption
     @OptionGroup var store: StoreOptions
+    @OptionGroup var format: JSONOption
 
     func run() async throws {
         try home.gateway.confirm()
         let settings = try await Settings(file: home.gateway.configurationPath)
+        let administration = try UploadAdministration(site: store.site(settings))
+        guard format.json else {
+            throw ExitCode(
+                try await administration.verify(key: key, expected: sha256?.digest) { Output.results.line($0) })
+        }
         throw ExitCode(
-            try await UploadAdministration(site: store.site(settings)).verify(key: key, expected: sha256?.digest) {
-                Output.results.line($0)
-            })
+            try await administration.verify(
+                key: key, expected: sha256?.digest, observe: { Output.results.object(JSONObject(key: key, $0)) },
+                { _ in }))
     }
 }
 

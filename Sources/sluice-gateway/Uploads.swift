@@ -12,10 +12,17 @@ struct Uploads: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists unfinished uploads: age, bytes, device, key.")
         @OptionGroup var home: HomeOption
         @OptionGroup var store: StoreOptions
+        @OptionGroup var format: JSONOption
 
         func run() async throws {
             try home.gateway.confirm()
             let settings = try await Settings(file: home.gateway.configurationPath)
+            guard !format.json else {
+                throw ExitCode(
+                    try await UploadAdministration(site: store.site(settings)).list(
+                        observe: { Output.results.json($0.json) }, row: { _ in }, { _ in },
+                        advise: { Output.advise("sluice-gateway: \($0)") }))
+            }
             let table = Mutex(ListedUploads(width: TerminalOutput.tableWidth))
             let code = try await UploadAdministration(site: store.site(settings)).list(
                 row: { cells in table.withLock { $0.add(cells) { Output.results.line($0) } } },
@@ -35,6 +42,7 @@ struct Uploads: AsyncParsableCommand {
         @Flag(help: "Allow less than 1h. This also removes uploads that agents are sending.") var force = false
         @OptionGroup var home: HomeOption
         @OptionGroup var store: StoreOptions
+        @OptionGroup var format: JSONOption
 
         func run() async throws {
             try home.gateway.confirm()
@@ -42,6 +50,12 @@ struct Uploads: AsyncParsableCommand {
             let age = olderThan?.duration ?? .seconds(7 * 86_400)
             guard force || age >= GatewayProgram.unfinishedExpiryMin else {
                 throw ValidationError("--older-than is shorter than 1h; name a longer time, or add --force.")
+            }
+            guard !format.json else {
+                throw ExitCode(
+                    try await UploadAdministration(site: store.site(settings)).clean(
+                        olderThan: age, observe: { Output.results.json($0.json) }, { _ in },
+                        advise: { Output.advise("sluice-gateway: \($0)") }))
             }
             let code = try await UploadAdministration(site: store.site(settings)).clean(
                 olderThan: age, { Output.results.line($0) }, advise: { Output.advise("sluice-gateway: \($0)") })

@@ -9,7 +9,7 @@ package struct SiteKeyReport: Sendable {
     /// announced.
     package struct Device: Equatable, Sendable {
         /// Whether the device would accept the gateway if the gateway presented only this key.
-        package enum Knowledge: Equatable, Sendable {
+        package enum Knowledge: CaseIterable, Equatable, Sendable {
             /// The newest HELLO of the device lists the key among the device's pins.
             case knows
             case doesNotKnow

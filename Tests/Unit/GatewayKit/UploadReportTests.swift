@@ -74,6 +74,33 @@ import WireProtocol
         }
     }
 
+    /// Programs get the same as people: each upload, each failure and the sums.
+    @Test func programsReadTheSame() async throws {
+        try await withUploads { store in
+            let entries = Watched([String]())
+            let observe: @Sendable (UploadReport.Entry) -> Void = { entry in
+                let text =
+                    switch entry {
+                    case .upload(let upload, _): "upload \(upload.key)"
+                    case .removed(let upload): "removed \(upload.key)"
+                    case .failed(let record, let name, _): "failed \(record?.key ?? name ?? "")"
+                    case .listed(let count, _, _, let failed): "listed \(count) \(failed)"
+                    case .cleaned(let sums, let failed): "cleaned \(sums.removedCount) \(failed)"
+                    }
+                entries.update { $0.append(text) }
+            }
+            var failing = store
+            failing.abortFailures = ["b": .denied]
+            let cleaner = UploadCleaner(store: failing, pauseBetweenAborts: .zero, logger: InProcessSite.logger)
+            _ = try await UploadReport.list(cleaner, observe: observe, row: { _ in }, { _ in }, advise: { _ in })
+            #expect(entries.current.sorted() == ["listed 3 0", "upload a", "upload b", "upload c"])
+            entries.update { $0 = [] }
+            _ = try await UploadReport.clean(
+                cleaner, olderThan: .zero, observe: observe, { _ in }, advise: { _ in })
+            #expect(entries.current.sorted() == ["cleaned 2 1", "failed b", "removed a", "removed c"])
+        }
+    }
+
     @Test func failedAbortIsNamed() async throws {
         try await withUploads { store in
             var failing = store
