@@ -21,7 +21,7 @@ SEEDS ?= 100000
 KILLS ?= 1000
 SECONDS ?= 60
 
-.PHONY: help build build-bench check test lint format test-links test-long demo simulate crashes torture sanitize fuzz \
+.PHONY: help build build-bench check test lint format interfaces test-links test-long demo simulate crashes torture sanitize fuzz \
 	fuzz-seeds bench bench-smoke hostile deps deps-system deps-tools
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo 'make bench-smoke  whether sending has become dearer: calls for memory against limits in git'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
+	@echo 'make interfaces  writes Documentation/interfaces.md again, from the code'
 	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv*)'
 	@echo 'CONFIGURATION=debug with any of them for a debug build'
 
@@ -64,6 +65,10 @@ lint:
 
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Examples
+
+# Writes the page about interfaces again. Needed after a change of a command, an exit code or a JSON object.
+interfaces: deps-system
+	SLUICE_WRITE_INTERFACES=1 swift test $(TEST_FLAGS) --filter InterfacesPageTests
 
 check: deps lint
 	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"

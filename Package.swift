@@ -149,6 +149,10 @@ let package = Package(
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
         tests("TidyTests", files, at: "Tests/Unit/Tidy", isOptimized: true),
+        // The page about interfaces, which is generated from both programs.
+        unitTests(
+            "Interfaces",
+            files + ["AgentKit", "CommandSupport", "SystemSupport", "sluice-agent", "sluice-gateway"]),
 
         // MARK: Machines under simulation, and recorded conversations
 
