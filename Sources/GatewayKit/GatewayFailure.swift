@@ -15,8 +15,8 @@ import TransferCommon
 /// is wrong, and then what the operator can do.
 package struct GatewayFailure: Equatable, Sendable {
     /// `usage`: the arguments or the requested change are invalid · `missingInput`: the home is missing or damaged, or
-    /// OpenSSL fails · `storeRefuses`: the store refuses the gateway, or the bucket is missing · `outputLost`: the disk
-    /// is full · `tryAgain`: a later attempt may succeed.
+    /// OpenSSL fails · `storeRefuses`: the store refuses the gateway, or the bucket is missing · `outputLost`: the
+    /// disk is full · `tryAgain`: a later attempt may succeed.
     package let exitStatus: ProgramExit
     /// The message for the operator.
     package let sentence: String
@@ -64,7 +64,8 @@ package struct GatewayFailure: Equatable, Sendable {
 
     /// The failure for an error that no other message fits. Its own text is for the log at debug level.
     package static let unexpected = GatewayFailure(
-        .tryAgain, "an unexpected error has ended the command", "repeat the command, and report it if that does not help")
+        .tryAgain, "an unexpected error has ended the command",
+        "repeat the command, and report it if that does not help")
 
     private static let checkLibrary = "check the system's installation of OpenSSL 3"
     private static let otherAddress = "name another address or port with --listen"
@@ -95,7 +96,8 @@ package struct GatewayFailure: Equatable, Sendable {
         switch error.errnoCode {
         case EADDRINUSE:
             self.init(
-                .tryAgain, "cannot listen: another process uses this port", "stop it, or name another port with --listen")
+                .tryAgain, "cannot listen: another process uses this port",
+                "stop it, or name another port with --listen")
         case EMFILE, ENFILE:
             self.init(.tryAgain, "cannot listen: this process has too few descriptors", Self.moreDescriptors)
         default:

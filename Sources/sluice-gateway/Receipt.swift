@@ -32,8 +32,8 @@ struct Receipt: AsyncParsableCommand {
             }
             guard (ca == nil) == (gatewayName == nil) else {
                 throw ValidationError(
-                    "--ca and --gateway-name go together, because any device of the authority has a key; add the missing "
-                        + "one.")
+                    "--ca and --gateway-name go together, because any device of the authority has a key; add the "
+                        + "missing one.")
             }
         }
 

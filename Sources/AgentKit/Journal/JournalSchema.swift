@@ -110,8 +110,8 @@ enum JournalSchema {
     private static let schema7 = "ALTER TABLE uploads ADD COLUMN fruitless INTEGER NOT NULL DEFAULT 0"
 
     /// Schema 8 adds:
-    /// - Columns of `uploads`: the part size that the user has chosen. It is 0 if the user has chosen none, and in rows of
-    ///   older schemas, where it is unknown.
+    /// - Columns of `uploads`: the part size that the user has chosen. It is 0 if the user has chosen none, and in rows
+    ///   of older schemas, where it is unknown.
     private static let schema8 = "ALTER TABLE uploads ADD COLUMN part_bytes_wish INTEGER NOT NULL DEFAULT 0"
 
     /// Expected type of each column, by the names that SQLite's `typeof` returns.

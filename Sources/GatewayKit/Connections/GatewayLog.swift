@@ -31,8 +31,8 @@ package struct LoggedPeer {
     }
 }
 
-/// Writes what peers, devices and the gateway's state machine do to the log. `PeerLines` bounds the lines that peers can
-/// cause.
+/// Writes what peers, devices and the gateway's state machine do to the log. `PeerLines` bounds the lines that peers
+/// can cause.
 package struct GatewayLog {
     private let logger: Logger
     private var lines = PeerLines()

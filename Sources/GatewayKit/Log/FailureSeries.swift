@@ -6,8 +6,8 @@ package import TransferCommon
 ///     working  the work fails     failing
 ///     failing  the work succeeds  working
 ///
-/// - The first failure of each sort is written at once. Equal failures after it are counted, and a line a minute at most
-///   has their number. *Equal* is what the caller passes as the same `sort`.
+/// - The first failure of each sort is written at once. Equal failures after it are counted, and a line a minute at
+///   most has their number. *Equal* is what the caller passes as the same `sort`.
 /// - The work may fail and succeed in turn. So the minute does not end when the work succeeds.
 /// - When the work succeeds, a line says so only if at least one of the failures before it is in the log.
 package struct FailureSeries<Sort: Hashable & Sendable>: Sendable {

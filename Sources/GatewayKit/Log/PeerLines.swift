@@ -1,7 +1,7 @@
 package import TransferCommon
 
-/// Decides which lines about peers the log gets. Any host can cause such lines, so each kind has a token bucket. Lines of
-/// one kind do not use up those of another: a flood of failed handshakes must not hide a refused device.
+/// Decides which lines about peers the log gets. Any host can cause such lines, so each kind has a token bucket. Lines
+/// of one kind do not use up those of another: a flood of failed handshakes must not hide a refused device.
 ///
 /// What a bucket has no token for is left out and counted. A line says how many lines were left out: before the next
 /// line of the kind, or by `takeOverdue` when no other line follows.

@@ -4,8 +4,8 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// Reads an object back and compares its bytes with what is known of its content: the digest that the operator names, the
-/// evidence (checksum or ETag) that the store keeps with the object, or what the store has recorded of it before.
+/// Reads an object back and compares its bytes with what is known of its content: the digest that the operator names,
+/// the evidence (checksum or ETag) that the store keeps with the object, or what the store has recorded of it before.
 package struct ObjectVerification: Sendable {
     /// Result of a verification.
     package enum Verdict: Equatable, Sendable {
@@ -72,8 +72,9 @@ package struct ObjectVerification: Sendable {
     }
 }
 
-/// An ETag that may be an MD5 of the object, although the store keeps nothing that says so. Without metadata the part size
-/// is not known either, so the usual ones are tried. Equal MD5s show that the bytes are right. Other MD5s show nothing.
+/// An ETag that may be an MD5 of the object, although the store keeps nothing that says so. Without metadata the part
+/// size is not known either, so the usual ones are tried. Equal MD5s show that the bytes are right. Other MD5s show
+/// nothing.
 struct ETagGuess {
     let etag: String
     /// The part sizes with which the object would have as many parts as the ETag says; empty for the MD5 of the whole

@@ -6,13 +6,13 @@ import Synchronization
     import Glibc
 #endif
 
-/// Handles SIGINT, SIGTERM and SIGHUP. When a second SIGINT or SIGTERM arrives, of either kind, the process always ends,
-/// whatever its threads and event loops do. A blocked read or write, or a full thread pool, cannot prevent that.
+/// Handles SIGINT, SIGTERM and SIGHUP. When a second SIGINT or SIGTERM arrives, of either kind, the process always
+/// ends, whatever its threads and event loops do. A blocked read or write, or a full thread pool, cannot prevent that.
 package enum StopSignals {
     /// What SIGHUP means for a program.
     package enum HangUp: Sendable {
-        /// The terminal is lost: stop, as after SIGTERM. If the process began with SIGHUP ignored, as `nohup` begins it,
-        /// SIGHUP stays ignored.
+        /// The terminal is lost: stop, as after SIGTERM. If the process began with SIGHUP ignored, as `nohup` begins
+        /// it, SIGHUP stays ignored.
         case stops
         /// The program continues, and the closure is called on a thread of its own. It must not block.
         case reports(@Sendable () -> Void)

@@ -53,7 +53,7 @@ import TransferCommon
     /// What the system refuses has a cause of its own, and with it another advice and exit code.
     @Test(arguments: [
         (ENOSPC, 74, "make room on the disk"), (EROFS, 66, "mount the file system for writing"),
-        (EACCES, 66, "run the command as the user"), (EMFILE, 75, "ulimit -n"),
+        (EACCES, 66, "run the command as the user"), (EMFILE, 75, "raise the limit (ulimit -n"),
     ])
     func errorOfTheHomeSaysWhatToDo(code: CInt, exitCode: Int32, advice: String) throws {
         let failure = try #require(GatewayFailure(GatewayHomeError("cannot change it", cause: error(code))))

@@ -249,11 +249,10 @@ import sluice_agent
         }
     }
 
-    /// That the run waits is no result. So it goes to standard error, except on a terminal, where it would damage the
-    /// board.
+    /// That the run waits is no result. So it goes to standard error, also on a terminal.
     @Test(arguments: [
         (ProgressLines.Style.text(isTerminal: false, isVerbose: false), "", "waiting\n"), (.json, "", "waiting\n"),
-        (.quiet, "", ""), (.text(isTerminal: true, isVerbose: false), "waiting\n", ""),
+        (.quiet, "", ""), (.text(isTerminal: true, isVerbose: false), "", "waiting\n"),
     ])
     func waitingIsNoResult(style: ProgressLines.Style, output: String, notices: String) {
         let (screen, log) = (Screen(), Screen())

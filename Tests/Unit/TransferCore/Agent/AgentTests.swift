@@ -295,8 +295,10 @@ import WireProtocol
             rounds += 1
             driver.frame(
                 .error(ErrorReport(scope: .session, code: .storeUnavailable, retryAfterMilliseconds: 0, message: "")))
-            driver.tick(after: .seconds(61))
-            driver.frame(.ping(Ping(nonce: 1)))
+            for _ in 0..<4 {
+                driver.tick(after: .seconds(16))
+                driver.frame(.ping(Ping(nonce: 1)))
+            }
             driver.frame(AgentDriver.resumeState())
             driver.change { $0.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload, now: $1) }
             driver.commit()

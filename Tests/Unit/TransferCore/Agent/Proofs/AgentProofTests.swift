@@ -173,6 +173,11 @@ import WireProtocol
 
     // MARK: Receipts
 
+    /// The actions without the journal write that keeps a proof of the file; `JournalTests` is about that write.
+    private static func withoutProofs(_ actions: [AgentAction]) -> [AgentAction] {
+        actions.filter { if case .journal(_, .proved) = $0 { false } else { true } }
+    }
+
     @Test(arguments: [nil, SessionID(high: 1, low: 2)])
     func receiptIsKeptBeforeTheAnswer(session: SessionID?) throws {
         let object = Self.object(session: session)
@@ -183,7 +188,7 @@ import WireProtocol
             statement: try statement.encoded(), signature: signature.bytes, publicKey: Self.siteKey)
         let written = driver.frame(.proven(.proven(object, receipt: signature)))
         #expect(written == [.journal(JournalSequence(1), .receipt(kept))])
-        #expect(driver.commit() == [.answered(Self.id, .proven(.kept(kept)))])
+        #expect(Self.withoutProofs(driver.commit()) == [.answered(Self.id, .proven(.kept(kept)))])
         #expect(driver.machine.isIdle)
     }
 
@@ -191,7 +196,7 @@ import WireProtocol
         let object = Self.object()
         var driver = Self.driver()
         let signature = try Self.signature(Self.statement(object, device: "device-2"))
-        let actions = driver.frame(.proven(.proven(object, receipt: signature)))
+        let actions = Self.withoutProofs(driver.frame(.proven(.proven(object, receipt: signature))))
         #expect(
             actions == [.report(Self.id, .receiptRefused(.badSignature)), .answered(Self.id, .proven(.missing))])
     }
@@ -211,7 +216,7 @@ import WireProtocol
                 #expect(actions.first == .report(Self.id, .receiptRefused(.otherKey)))
                 #expect(driver.answers == [.proven(.missing)])
                 Self.ask(&driver)
-                let again = driver.frame(.proven(.proven(Self.object(), receipt: signature)))
+                let again = Self.withoutProofs(driver.frame(.proven(.proven(Self.object(), receipt: signature))))
                 #expect(again == [.answered(Self.id, .proven(.missing))], "told once")
                 continue
             }
