@@ -100,17 +100,18 @@ let package = Package(
         room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
         room("SecureChannel", wire + base + nio + ["COpenSSL"]),
+        room("Settings", ["TransferCommon"]),
         room("ObjectStore", wire + base + nio + [logging]),
         room("S3Store", wire + base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient]),
         room(
             "GatewayKit",
             core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle]),
         room("AgentKit", core + base + nio + ["SecureChannel", logging, database]),
-        room("CommandSupport", wire + base + [arguments, configuration, logging, systemPackage]),
+        room("CommandSupport", wire + base + ["Settings", arguments, configuration, logging, systemPackage]),
         program(
             "sluice-gateway",
-            core + base + ["GatewayKit", "ObjectStore", "S3Store", "CommandSupport", arguments, logging]),
-        program("sluice-agent", core + base + ["AgentKit", "CommandSupport", arguments, logging]),
+            core + base + ["GatewayKit", "ObjectStore", "S3Store", "CommandSupport", "Settings", arguments, logging]),
+        program("sluice-agent", core + base + ["AgentKit", "CommandSupport", "Settings", arguments, logging]),
         program("upload-sample", ["AgentKit"], at: "Examples/upload-sample"),
 
         // MARK: The tests of the rooms
@@ -146,6 +147,7 @@ let package = Package(
             simulated + base + ["AgentKit", "CommandSupport", "InterfaceSupport", "SecureChannel", "TestSupport"]
                 + ["sluice-agent", nioCore, logging],
             at: "Tests/Unit/sluice-agent"),
+        unitTests("Settings", ["Settings"]),
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
         tests("TidyTests", files, at: "Tests/Unit/Tidy", isOptimized: true),

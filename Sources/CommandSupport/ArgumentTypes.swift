@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cryptography
+import Settings
 
 // Makes types of other targets usable as arguments of commands.
 
@@ -8,3 +9,8 @@ extension Fingerprint: ExpressibleByArgument {
 }
 
 extension KeyType: ExpressibleByArgument {}
+
+extension ByteSize: ExpressibleByArgument {}
+extension ByteRate: ExpressibleByArgument {}
+extension TimeSpan: ExpressibleByArgument {}
+extension Endpoint: ExpressibleByArgument {}

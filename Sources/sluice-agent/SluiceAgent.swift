@@ -3,6 +3,7 @@ import ArgumentParser
 import CommandSupport
 import Cryptography
 import Foundation
+import Settings
 import SystemSupport
 
 @main

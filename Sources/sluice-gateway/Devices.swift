@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Cryptography
 import GatewayKit
+import Settings
 import SystemSupport
 import TransferCore
 

@@ -4,6 +4,7 @@ import Cryptography
 import GatewayKit
 import Logging
 import ObjectStore
+import Settings
 import SystemSupport
 import TransferCommon
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import GatewayKit
+import Settings
 import Synchronization
 import SystemSupport
 

@@ -2,6 +2,7 @@ import AgentKit
 import ArgumentParser
 import CommandSupport
 import Logging
+import Settings
 import SystemSupport
 import TransferCore
 

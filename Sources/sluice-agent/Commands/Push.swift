@@ -1,6 +1,7 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
+import Settings
 import SystemSupport
 import TransferCommon
 import TransferCore

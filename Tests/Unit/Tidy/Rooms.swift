@@ -36,6 +36,8 @@ struct Room: Sendable {
         Room("Cryptography", imports: [foundation, system, ["NIOCore", "COpenSSL", "SystemSupport"], wire]),
         // TLS as a channel handler.
         Room("SecureChannel", imports: [foundation, system, sockets, base, ["COpenSSL"]]),
+        // Quantities and settings of both programs.
+        Room("Settings", imports: [["TransferCommon"]]),
         // The protocol for stores, and the store in a directory. Independent of slots, gateways and agents.
         Room("ObjectStore", imports: [foundation, system, sockets, base, ["Logging"]]),
         Room(
@@ -52,16 +54,16 @@ struct Room: Sendable {
             "AgentKit",
             imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "GRDB"]]),
         // Shared parts of both command lines: flags, configuration, logging.
-        Room("CommandSupport", imports: [foundation, system, service, command, base]),
+        Room("CommandSupport", imports: [foundation, system, service, command, base, ["Settings"]]),
         Room(
             "sluice-gateway",
             imports: [
                 foundation, system, service, command, core, base,
-                ["CommandSupport", "GatewayKit", "ObjectStore", "S3Store"],
+                ["CommandSupport", "GatewayKit", "ObjectStore", "S3Store", "Settings"],
             ]),
         Room(
             "sluice-agent",
-            imports: [foundation, system, service, command, core, base, ["CommandSupport", "AgentKit"]]),
+            imports: [foundation, system, service, command, core, base, ["CommandSupport", "AgentKit", "Settings"]]),
     ]
 }
 

@@ -1,4 +1,4 @@
-import CommandSupport
+import Settings
 import Testing
 
 /// Tests of parsing quantities in command-line arguments.

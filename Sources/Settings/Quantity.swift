@@ -1,9 +1,8 @@
-import ArgumentParser
 import TransferCommon
 
 /// A number of bytes in the form in which people write it, with a unit: `8MiB`, `500kB`, `64B`. A number without a unit
 /// is refused.
-package struct ByteSize: Equatable, Sendable, ExpressibleByArgument {
+package struct ByteSize: Equatable, Sendable {
     package let bytes: UInt64
 
     package init(bytes: UInt64) {
@@ -31,7 +30,7 @@ package struct ByteSize: Equatable, Sendable, ExpressibleByArgument {
 
 /// A rate in the form in which people write it: `20MB/s` or `10Mbit/s`. A number without a unit is refused, because it
 /// could mean bits or bytes.
-package struct ByteRate: Equatable, Sendable, ExpressibleByArgument {
+package struct ByteRate: Equatable, Sendable {
     package let bytesPerSecond: UInt64
 
     package init?(argument: String) {
@@ -46,7 +45,7 @@ package struct ByteRate: Equatable, Sendable, ExpressibleByArgument {
 
 /// A length of time in the form in which people write it: `30s`, `5min`, `2h`, `7d`, `250ms`. A number without a unit
 /// is refused.
-package struct TimeSpan: Equatable, Sendable, ExpressibleByArgument {
+package struct TimeSpan: Equatable, Sendable {
     package let duration: Duration
 
     package init?(argument: String) {
@@ -57,7 +56,7 @@ package struct TimeSpan: Equatable, Sendable, ExpressibleByArgument {
 }
 
 /// An address with its port, `HOST:PORT` or `[IPV6]:PORT`.
-package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStringConvertible {
+package struct Endpoint: Equatable, Sendable, CustomStringConvertible {
     package let host: String
     package let port: Int
 
