@@ -28,8 +28,7 @@ let database = product("GRDB", of: "GRDB.swift")
 let logging = product("Logging", of: "swift-log")
 let lifecycle = product("ServiceLifecycle", of: "swift-service-lifecycle")
 let arguments = product("ArgumentParser", of: "swift-argument-parser")
-let configuration = product("Configuration", of: "swift-configuration")
-let systemPackage = product("SystemPackage", of: "swift-system")
+let yams = product("Yams", of: "Yams")
 
 // MARK: What most targets have in common
 
@@ -80,11 +79,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
@@ -100,14 +98,14 @@ let package = Package(
         room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
         room("SecureChannel", wire + base + nio + ["COpenSSL"]),
-        room("Settings", ["TransferCommon"]),
+        room("Settings", ["TransferCommon", "SystemSupport", yams]),
         room("ObjectStore", wire + base + nio + [logging]),
         room("S3Store", wire + base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient]),
         room(
             "GatewayKit",
-            core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle]),
-        room("AgentKit", core + base + nio + ["SecureChannel", logging, database]),
-        room("CommandSupport", wire + base + ["Settings", arguments, configuration, logging, systemPackage]),
+            core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", "Settings", logging, lifecycle]),
+        room("AgentKit", core + base + nio + ["SecureChannel", "Settings", logging, database]),
+        room("CommandSupport", wire + base + ["Settings", arguments, logging]),
         program(
             "sluice-gateway",
             core + base + ["GatewayKit", "ObjectStore", "S3Store", "CommandSupport", "Settings", arguments, logging]),
@@ -147,7 +145,11 @@ let package = Package(
             simulated + base + ["AgentKit", "CommandSupport", "InterfaceSupport", "SecureChannel", "TestSupport"]
                 + ["sluice-agent", nioCore, logging],
             at: "Tests/Unit/sluice-agent"),
-        unitTests("Settings", ["Settings"]),
+        unitTests(
+            "Settings",
+            wire + base + files + [
+                "Settings", "AgentKit", "GatewayKit", "TransferCore", "TestSupport", "sluice-agent", "sluice-gateway",
+            ]),
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
         tests("TidyTests", files, at: "Tests/Unit/Tidy", isOptimized: true),
@@ -184,7 +186,9 @@ let package = Package(
         program("sluice-fuzz", ["FuzzTargets"], at: "Tests/Fuzzing/Program"),
         support(
             "FuzzTargets",
-            simulated + base + ["AgentKit", "GatewayKit", "ObjectStore", "S3Store", nioCore, logging, database],
+            simulated + base + [
+                "AgentKit", "GatewayKit", "ObjectStore", "S3Store", "Settings", nioCore, logging, database,
+            ],
             at: "Tests/Fuzzing/Targets"),
         tests("FuzzingTests", files + ["FuzzTargets", "SeededRandom", "sluice-fuzz"], at: "Tests/Fuzzing/Tests"),
 

@@ -1,5 +1,6 @@
 package import ArgumentParser
 import Foundation
+import Settings
 package import SystemSupport
 import TransferCommon
 
@@ -45,6 +46,9 @@ extension AsyncParsableCommand {
                 try command.run()
             }
             endProcess(.success)
+        } catch let error as SettingsError {
+            for line in error.lines { Output.advise("\(_commandName): \(line)") }
+            endProcess(.usage)
         } catch {
             if let (status, sentence) = explain(error) {
                 Output.advise("\(_commandName): \(sentence)")

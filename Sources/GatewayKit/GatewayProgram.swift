@@ -27,7 +27,8 @@ package struct GatewayProgram: Sendable {
     /// One part may take long, so a shorter time could remove an active upload.
     package static let unfinishedExpiryMin = Duration.seconds(3_600)
     /// Time without a new part after which an unfinished upload is removed.
-    package var unfinishedExpiry = Duration.seconds(7 * 86_400)
+    package var unfinishedExpiry = usualUnfinishedExpiry
+    package static let usualUnfinishedExpiry = Duration.seconds(7 * 86_400)
     /// The gateway's name and version, which agents receive.
     package var software: String
 

@@ -2,7 +2,7 @@ import TransferCommon
 
 /// A number of bytes in the form in which people write it, with a unit: `8MiB`, `500kB`, `64B`. A number without a unit
 /// is refused.
-package struct ByteSize: Equatable, Sendable {
+package struct ByteSize: Equatable, Sendable, CustomStringConvertible {
     package let bytes: UInt64
 
     package init(bytes: UInt64) {
@@ -14,12 +14,11 @@ package struct ByteSize: Equatable, Sendable {
         self.bytes = bytes
     }
 
-    package var defaultValueDescription: String {
-        for (unit, scale) in [("GiB", UInt64(1) << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
-        where bytes >= scale && bytes.isMultiple(of: scale) {
-            return "\(bytes / scale)\(unit)"
-        }
-        return "\(bytes)B"
+    /// The size with the largest unit that leaves a whole number.
+    package var description: String {
+        let binary: [(String, UInt64)] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+        let decimal: [(String, UInt64)] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)]
+        return whole(bytes, binary + decimal, smallest: "B")
     }
 
     static let units: [(String, Double)] = [
@@ -30,35 +29,67 @@ package struct ByteSize: Equatable, Sendable {
 
 /// A rate in the form in which people write it: `20MB/s` or `10Mbit/s`. A number without a unit is refused, because it
 /// could mean bits or bytes.
-package struct ByteRate: Equatable, Sendable {
+package struct ByteRate: Equatable, Sendable, CustomStringConvertible {
     package let bytesPerSecond: UInt64
 
+    package init(bytesPerSecond: UInt64) {
+        self.bytesPerSecond = bytesPerSecond
+    }
+
     package init?(argument: String) {
-        let bits: [(String, Double)] = [
-            ("bit/s", 1 / 8), ("kbit/s", 1e3 / 8), ("Mbit/s", 1e6 / 8), ("Gbit/s", 1e9 / 8),
-        ]
-        let units = ByteSize.units.map { ($0.0 + "/s", $0.1) } + bits
-        guard let bytes = scaled(argument, units: units), bytes > 0 else { return nil }
+        guard let bytes = scaled(argument, units: Self.units), bytes > 0 else { return nil }
         self.bytesPerSecond = bytes
     }
+
+    /// The rate with the largest unit that leaves a whole number.
+    package var description: String {
+        whole(bytesPerSecond, [("GB/s", 1_000_000_000), ("MB/s", 1_000_000), ("kB/s", 1_000)], smallest: "B/s")
+    }
+
+    static let units: [(String, Double)] =
+        ByteSize.units.map { ($0.0 + "/s", $0.1) } + [
+            ("bit/s", 1 / 8), ("kbit/s", 1e3 / 8), ("Mbit/s", 1e6 / 8), ("Gbit/s", 1e9 / 8),
+        ]
 }
 
 /// A length of time in the form in which people write it: `30s`, `5min`, `2h`, `7d`, `250ms`. A number without a unit
 /// is refused.
-package struct TimeSpan: Equatable, Sendable {
+package struct TimeSpan: Equatable, Sendable, CustomStringConvertible {
     package let duration: Duration
 
+    package init(_ duration: Duration) {
+        self.duration = duration
+    }
+
     package init?(argument: String) {
-        let units: [(String, Double)] = [("ms", 1), ("s", 1e3), ("min", 6e4), ("h", 3.6e6), ("d", 8.64e7)]
-        guard let milliseconds = scaled(argument, units: units) else { return nil }
+        guard let milliseconds = scaled(argument, units: Self.units) else { return nil }
         self.duration = .milliseconds(Int64(clamping: milliseconds))
     }
+
+    /// The time with the largest unit that leaves a whole number.
+    package var description: String {
+        let (seconds, attoseconds) = duration.components
+        let (thousands, isTooLong) = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000)
+        guard !isTooLong else { return "\(seconds)s" }
+        let milliseconds = min(thousands, .max - 1_000) + UInt64(clamping: attoseconds / 1_000_000_000_000_000)
+        guard milliseconds > 0 else { return "0s" }
+        return whole(
+            milliseconds, [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)], smallest: "ms")
+    }
+
+    static let units: [(String, Double)] = [("ms", 1), ("s", 1e3), ("min", 6e4), ("h", 3.6e6), ("d", 8.64e7)]
 }
 
 /// An address with its port, `HOST:PORT` or `[IPV6]:PORT`.
 package struct Endpoint: Equatable, Sendable, CustomStringConvertible {
     package let host: String
     package let port: Int
+
+    /// - Parameter host: without brackets.
+    package init(host: String, port: UInt16) {
+        self.host = host
+        self.port = Int(port)
+    }
 
     package init?(argument: String) {
         guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...])
@@ -90,4 +121,10 @@ private func scaled(_ text: String, units: [(String, Double)]) -> UInt64? {
     let value = (number * scale).rounded()
     guard value >= 0, value < 9e18 else { return nil }
     return UInt64(value)
+}
+
+/// The value with the first unit that divides it. `units` begins with the largest.
+private func whole(_ value: UInt64, _ units: [(String, UInt64)], smallest: String) -> String {
+    for (unit, scale) in units where value >= scale && value.isMultiple(of: scale) { return "\(value / scale)\(unit)" }
+    return "\(value)\(smallest)"
 }

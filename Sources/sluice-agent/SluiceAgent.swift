@@ -19,8 +19,8 @@ struct SluiceAgent: AsyncParsableCommand {
             """,
         version: sluiceVersion,
         subcommands: [
-            Init.self, Push.self, Status.self, Resume.self, Abort.self, Check.self, Receipts.self, Digest.self,
-            Doctor.self,
+            Init.self, Push.self, Status.self, Resume.self, Abort.self, Check.self, Receipts.self, Config.self,
+            Digest.self, Doctor.self,
         ])
 
     static func main() {
@@ -32,7 +32,7 @@ struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes this device's home, and registers the device at the gateway.",
         discussion: "Without an invitation the last line is the fingerprint for sluice-gateway device add.")
-    @Option(help: "The directory to make.") var home: String = AgentHome.usualPath
+    @OptionGroup var home: HomeOption
     @Option(help: "What sluice-gateway device invite printed; - to read it from standard input.") var invite: String?
     @Option(help: "Without an invitation: the gateway, for example gateway.example.org:7420.") var gateway: Endpoint?
     @Option(help: "With --gateway: its fingerprint, the last line of sluice-gateway init.") var pin: Fingerprint?
@@ -60,27 +60,28 @@ struct Init: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let home = try home.agent
         if let invite {
-            try await enrol(try code(invite))
+            try await enrol(try code(invite), home)
         } else if let gateway, repin {
-            try trustAnotherGateway(gateway)
+            try trustAnotherGateway(gateway, home)
         } else if let gateway, let ca {
-            let fingerprint = try AgentHome(path: home).create(
+            let fingerprint = try home.create(
                 name: name ?? usualName, gateway: gateway.description, authorityPath: ca,
                 gatewayName: gatewayName ?? gateway.host, keyType: keyType)
             guard !format.json else {
                 return Output.results.object(JSONObject(home: home, "\(fingerprint)", isCertified: true))
             }
             Output.results.line(
-                "Made this device's home in \(home). Have the authority sign \(home)/identity.csr, and put the result "
-                    + "in the place of \(home)/identity.crt. The key's fingerprint:")
+                "Made this device's home in \(home.path). Have the authority sign \(home.path)/identity.csr, and put "
+                    + "the result in the place of \(home.path)/identity.crt. The key's fingerprint:")
             Output.results.line("\(fingerprint)")
         } else if let gateway, let pin {
-            let fingerprint = try AgentHome(path: home).create(
+            let fingerprint = try home.create(
                 name: name ?? usualName, gateway: gateway.description, pin: pin, keyType: keyType)
             guard !format.json else { return Output.results.object(JSONObject(home: home, "\(fingerprint)")) }
             Output.results.line(
-                "Made this device's home in \(home). The gateway's device list needs this fingerprint:")
+                "Made this device's home in \(home.path). The gateway's device list needs this fingerprint:")
             Output.results.line("\(fingerprint)")
         }
     }
@@ -99,11 +100,11 @@ struct Init: AsyncParsableCommand {
         return code
     }
 
-    private func enrol(_ code: InvitationCode) async throws {
-        let enroller = Enroller(home: AgentHome(path: home), software: "sluice-agent \(sluiceVersion)")
+    private func enrol(_ code: InvitationCode, _ home: AgentHome) async throws {
+        let enroller = Enroller(home: home, software: "sluice-agent \(sluiceVersion)")
         let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code, repins: repin)
         guard !format.json else {
-            let fingerprint = "\(try AgentHome(path: home).identity().fingerprint)"
+            let fingerprint = "\(try home.identity().fingerprint)"
             return Output.results.object(JSONObject(home: home, fingerprint, device))
         }
         let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
@@ -113,12 +114,12 @@ struct Init: AsyncParsableCommand {
                 "This home was enrolled before, so the new invitation was not used. \(entry) The gateway's operator "
                     + "changes name and prefix; another device needs another --home.")
         } else {
-            Output.results.line("\(repin ? "Re-pinned" : "Made") this device's home in \(home). \(entry)")
+            Output.results.line("\(repin ? "Re-pinned" : "Made") this device's home in \(home.path). \(entry)")
         }
     }
 
-    private func trustAnotherGateway(_ gateway: Endpoint) throws {
-        let repinning = Repinning(AgentHome(path: home))
+    private func trustAnotherGateway(_ gateway: Endpoint, _ home: AgentHome) throws {
+        let repinning = Repinning(home)
         if let ca {
             try repinning.trust(
                 authorityAt: ca, gatewayName: gatewayName ?? gateway.host, gateway: gateway.description)
@@ -126,9 +127,9 @@ struct Init: AsyncParsableCommand {
             try repinning.trust(pin: pin, gateway: gateway.description)
         }
         guard !format.json else {
-            return Output.results.object(JSONObject(home: home, "\(try AgentHome(path: home).identity().fingerprint)"))
+            return Output.results.object(JSONObject(home: home, "\(try home.identity().fingerprint)"))
         }
         Output.results.line(
-            "The home \(home) trusts the gateway at \(gateway) now, and keeps its identity and its journal.")
+            "The home \(home.path) trusts the gateway at \(gateway) now, and keeps its identity and its journal.")
     }
 }

@@ -18,16 +18,15 @@ struct Device: AsyncParsableCommand {
         @Argument(help: "The name of the new device.") var name: String
         @OptionGroup var keys: DeviceKeyOption
         @OptionGroup var limits: DeviceLimitOptions
-        @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: \"listen\" in gateway.json).")
-        var gateway: Endpoint?
+        @Option(help: GatewaySettings.table.help("gateway")) var gateway: String?
         @Option(help: "How long the code is valid, a minute to a year (default: 1h).") var validFor: TimeSpan?
         @OptionGroup var home: HomeOption
         @OptionGroup var format: JSONOption
 
         func run() async throws {
-            let settings = try await Settings(file: home.gateway.configurationPath)
-            let listen = try settings.value(Endpoint?.none, "listen").flatMap { $0.isReachable ? $0 : nil }
-            guard let endpoint = try settings.value(gateway, "gateway") ?? listen else {
+            let settings = try home.settings(["gateway": gateway])
+            let listen = settings.listen.isReachable ? settings.listen : nil
+            guard let endpoint = settings.gateway ?? listen else {
                 throw ValidationError(
                     "It is not known how the device reaches this gateway; name it with --gateway HOST:PORT.")
             }
@@ -77,7 +76,7 @@ struct Device: AsyncParsableCommand {
 
         func run() throws {
             let limits = limits.limits
-            let advice = home.gateway.adviceAboutPrefixes
+            let advice = try home.gateway.adviceAboutPrefixes
             if let fingerprint {
                 try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
             } else {
@@ -99,13 +98,13 @@ struct Device: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Takes a device off the list; a running gateway ends its connections within seconds.")
         @Argument(help: "The device's name.") var name: String
-        @Option(help: "The authority, as for serve: certificates with this name are then refused.") var ca: String?
+        @Option(help: GatewaySettings.table.help("ca")) var ca: String?
         @OptionGroup var home: HomeOption
 
         func run() async throws {
-            let settings = try await Settings(file: home.gateway.configurationPath)
-            let advice = home.gateway.adviceAboutPrefixes
-            try home.gateway.revokeDevice(name: name, hasAuthority: settings.value(ca, "ca") != nil)
+            let settings = try home.settings(["ca": ca])
+            let advice = try home.gateway.adviceAboutPrefixes
+            try home.gateway.revokeDevice(name: name, hasAuthority: settings.authority != nil)
             if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }

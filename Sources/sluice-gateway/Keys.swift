@@ -14,9 +14,10 @@ struct Keys: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            let ring = try home.gateway.rotateKeys()
+            let gateway = try home.gateway
+            let ring = try gateway.rotateKeys()
             for line in ring.lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
-            Output.results.line("Bring \(home.gateway.keysPath) to every gateway of the site before the next rotation.")
+            Output.results.line("Bring \(gateway.keysPath) to every gateway of the site before the next rotation.")
         }
     }
 

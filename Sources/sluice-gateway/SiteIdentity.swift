@@ -45,10 +45,11 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            let next = try SiteKeyChange(of: home.gateway).announce(keyType)
+            let gateway = try home.gateway
+            let next = try SiteKeyChange(of: gateway).announce(keyType)
             Output.results.line(
-                "Announced the site's next key. Bring \(home.gateway.siteKeyFiles.nextKeyPath) and "
-                    + "\(home.gateway.siteKeyFiles.nextCertificatePath) to every gateway of the site.")
+                "Announced the site's next key. Bring \(gateway.siteKeyFiles.nextKeyPath) and "
+                    + "\(gateway.siteKeyFiles.nextCertificatePath) to every gateway of the site.")
             Output.results.line("\(next)")
         }
     }

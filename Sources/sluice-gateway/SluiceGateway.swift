@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import Cryptography
+import Foundation
 import GatewayKit
 import Logging
 import ObjectStore
@@ -22,7 +23,8 @@ struct SluiceGateway: AsyncParsableCommand {
             """,
         version: sluiceVersion,
         subcommands: [
-            Init.self, Serve.self, Device.self, Keys.self, SiteIdentity.self, Uploads.self, Verify.self, Receipt.self,
+            Init.self, Serve.self, Config.self, Device.self, Keys.self, SiteIdentity.self, Uploads.self, Verify.self,
+            Receipt.self,
         ])
 
     static func main() {
@@ -40,19 +42,23 @@ struct SluiceGateway: AsyncParsableCommand {
 struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes a gateway's home; its last line is the fingerprint.")
-    @Argument(help: "The directory to make.") var directory: String
+    @Argument(
+        help: "The directory to make (default: the variable SLUICE_HOME, else ~/\(GatewaySettings.usualFolder)).")
+    var directory: String?
     @Option(help: "A name for the gateway's certificate; for an authority to sign, its host name.") var name =
         "sluice-gateway"
     @Option(help: "The kind of its key.") var keyType = KeyType.ed25519
     @OptionGroup var format: JSONOption
 
     func run() throws {
-        let fingerprint = try GatewayHome(path: directory).create(name: name, keyType: keyType)
+        let home = try ProgramHome(
+            flag: directory, environment: ProcessInfo.processInfo.environment, folder: GatewaySettings.usualFolder)
+        let fingerprint = try GatewayHome(path: home.path).create(name: name, keyType: keyType)
         guard !format.json else {
             return Output.results.object(
-                JSONObject<HomeFields>([.home: .string(directory), .fingerprint: .string("\(fingerprint)")]))
+                JSONObject<HomeFields>([.home: .string(home.path), .fingerprint: .string("\(fingerprint)")]))
         }
-        Output.results.line("Made a gateway's home in \(directory). Agents pin this fingerprint:")
+        Output.results.line("Made a gateway's home in \(home.path). Agents pin this fingerprint:")
         Output.results.line("\(fingerprint)")
     }
 }
@@ -61,65 +67,36 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Serves agents until SIGTERM.")
     @OptionGroup var home: HomeOption
     @OptionGroup var store: StoreOptions
-    @Option(help: "Where to listen, for example 0.0.0.0:7420; port 0 for any (default: 127.0.0.1:7420).") var listen:
-        Endpoint?
-    @Option(help: "Memory for parts under way, with its unit (default: 64MiB).") var budget: ByteSize?
-    @Option(help: "How long agents may finish after SIGTERM (default: 25s).") var drainLimit: TimeSpan?
-    @Option(
-        help: """
-            A PEM file, the authority whose certificates name the devices. Devices on the list with a fingerprint \
-            are still identified by their keys.
-            """)
-    var ca: String?
-    @Option(
-        help: """
-            The addresses or networks of balancers, with commas between them, as in 10.0.0.0/8. They must begin every \
-            connection with a header of the PROXY protocol, version 2.
-            """)
-    var proxyFrom: ProxyNetworks?
-    @Option(help: "Remove unfinished uploads that got no part for this long (default: 7d).") var unfinishedExpiry:
-        TimeSpan?
-    @Flag(help: "Without TLS, for agents on this machine with the same flag.") var plaintext = false
-    @Flag(help: "Log more.") var verbose = false
+    @Option(help: GatewaySettings.table.help("listen")) var listen: String?
+    @Option(help: GatewaySettings.table.help("budget")) var budget: String?
+    @Option(help: GatewaySettings.table.help("drain-limit")) var drainLimit: String?
+    @Option(help: GatewaySettings.table.help("ca")) var ca: String?
+    @Option(help: GatewaySettings.table.help("proxy-from")) var proxyFrom: String?
+    @Option(help: GatewaySettings.table.help("unfinished-expiry")) var unfinishedExpiry: String?
+    @Flag(inversion: .prefixedNo, help: GatewaySettings.table.help("plaintext")) var plaintext: Bool?
+    @Flag(inversion: .prefixedNo, help: GatewaySettings.table.help("verbose")) var verbose: Bool?
     @OptionGroup var format: JSONOption
 
     func run() async throws {
-        let logger = ProgramLog.make(label: "sluice-gateway", level: verbose ? .debug : .notice)
-        let settings = try await Settings(file: home.gateway.configurationPath)
-        let site = try store.site(settings)
-        let endpoint = try settings.value(listen, "listen") ?? Endpoint(argument: "127.0.0.1:7420")
-        guard let endpoint, !plaintext || endpoint.isLoopback else {
-            throw ValidationError(
-                "--plaintext is for loopback addresses only; name one with --listen, such as 127.0.0.1:7420.")
-        }
-        let authorityPath = try settings.value(ca, "ca")
-        guard !plaintext || authorityPath == nil else {
-            throw ValidationError("--ca has no effect without TLS; leave out either --ca or --plaintext.")
-        }
+        let own = [
+            "listen": listen, "budget": budget, "drain-limit": drainLimit, "ca": ca, "proxy-from": proxyFrom,
+            "unfinished-expiry": unfinishedExpiry, "plaintext": plaintext.flagText, "verbose": verbose.flagText,
+        ]
+        let settings = try home.settings(own.merging(store.flags) { $1 })
+        let logger = ProgramLog.make(label: "sluice-gateway", level: settings.verbose ? .debug : .notice)
         var program = GatewayProgram(
-            home: home.gateway, site: site, host: endpoint.host, port: endpoint.port,
+            home: try home.gateway, site: try settings.site, host: settings.listen.host, port: settings.listen.port,
             software: "sluice-gateway \(sluiceVersion)")
-        program.budgetBytes = try settings.value(budget, "budget")?.bytes
-        program.isPlaintext = plaintext
-        program.authorityPath = authorityPath
-        program.proxyNetworks = try settings.value(proxyFrom, "proxy-from") ?? ProxyNetworks()
-        program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
-        if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
-            guard expiry >= GatewayProgram.unfinishedExpiryMin else {
-                throw ValidationError("--unfinished-expiry is shorter than 1h; name a longer time, such as 7d.")
-            }
-            program.unfinishedExpiry = expiry
-        }
+        program.budgetBytes = settings.budget.bytes
+        program.isPlaintext = settings.plaintext
+        program.authorityPath = settings.authority
+        program.proxyNetworks = settings.proxyFrom
+        program.drainLimit = settings.drainLimit.duration
+        program.unfinishedExpiry = settings.unfinishedExpiry.duration
         try await program.run(logger: logger) { [json = format.json] address in
             guard json else { return Output.results.line("listening on \(address)") }
             Output.results.object(JSONObject<ListeningFields>([.address: .string(address)]))
         }
-    }
-}
-
-extension ProxyNetworks: ExpressibleByArgument {
-    public init?(argument: String) {
-        self.init(parsing: argument)
     }
 }
 
@@ -138,8 +115,7 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         try home.gateway.confirm()
-        let settings = try await Settings(file: home.gateway.configurationPath)
-        let administration = try UploadAdministration(site: store.site(settings))
+        let administration = UploadAdministration(site: try home.settings(store.flags).site)
         guard format.json else {
             throw ExitCode(
                 try await administration.verify(key: key, expected: sha256?.digest) { Output.results.line($0) })

@@ -1,56 +1,85 @@
 import ArgumentParser
 import CommandSupport
+import Foundation
 import GatewayKit
-import ObjectStore
-import S3Store
+import Settings
 
+/// The option that names the gateway's home, and what a command reads from there.
 struct HomeOption: ParsableArguments {
-    @Option(help: "The gateway's home directory.") var home: String
+    @Option(
+        help:
+            "The gateway's home directory (default: the variable SLUICE_HOME, else ~/\(GatewaySettings.usualFolder)).")
+    var home: String?
 
-    var gateway: GatewayHome { GatewayHome(path: home) }
+    /// The home, and where its name comes from.
+    var place: ProgramHome {
+        get throws {
+            try ProgramHome(flag: home, environment: environment, folder: GatewaySettings.usualFolder)
+        }
+    }
+
+    /// Throws if the directory is the home of an agent.
+    var checkedPlace: ProgramHome {
+        get throws {
+            let place = try place
+            try GatewaySettings.checkHome(place.path)
+            return place
+        }
+    }
+
+    /// Throws if the directory is the home of an agent.
+    var gateway: GatewayHome {
+        get throws {
+            GatewayHome(path: try checkedPlace.path)
+        }
+    }
+
+    /// The settings that hold for a command.
+    ///
+    /// - Parameter flags: the text of each flag that is a setting.
+    func settings(_ flags: [String: String?] = [:]) throws -> GatewaySettings {
+        try GatewaySettings.table.read(
+            home: try gateway.path, fileName: GatewaySettings.fileName, environment: environment, flags: flags
+        ).values
+    }
+
+    var environment: [String: String] { ProcessInfo.processInfo.environment }
 }
 
 struct StoreOptions: ParsableArguments {
-    @Option(help: "Where objects go: file:///directory or s3://bucket/prefix.") var store: String?
-    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port or https://host/path.")
-    var endpoint: String?
-    @Option(name: .customLong("s3-region"), help: "Its region, if it has one.") var region: String?
-    @Option(name: .customLong("s3-addressing"), help: "Buckets in the path or in the host name.") var addressing:
-        S3Addressing?
-    @Option(
-        name: .customLong("s3-provider"),
-        help: "The kind of store, if its address does not reveal it: \(S3Provider.names).")
-    var provider: S3Provider?
-    @Option(
-        name: .customLong("s3-ca"),
-        help: "A PEM file: the authority of the store's certificate, instead of the system's.")
-    var authorities: String?
-    @Option(help: "What checks the digests of parts: always the gateway, only the store, or auto: the store if it can.")
-    var verify: PartVerification?
+    @Option(help: GatewaySettings.table.help("store")) var store: String?
+    @Option(name: .customLong("s3-endpoint"), help: GatewaySettings.table.help("s3-endpoint")) var endpoint: String?
+    @Option(name: .customLong("s3-region"), help: GatewaySettings.table.help("s3-region")) var region: String?
+    @Option(name: .customLong("s3-addressing"), help: GatewaySettings.table.help("s3-addressing"))
+    var addressing: String?
+    @Option(name: .customLong("s3-provider"), help: GatewaySettings.table.help("s3-provider")) var provider: String?
+    @Option(name: .customLong("s3-ca"), help: GatewaySettings.table.help("s3-ca")) var authorities: String?
+    @Option(help: GatewaySettings.table.help("verify")) var verify: String?
 
-    func site(_ settings: Settings) throws -> SiteStore {
-        guard let location = try settings.value(store, "store") else {
-            throw ValidationError("Say where objects go: --store file:///directory or s3://bucket/prefix")
-        }
-        var site = SiteStore(location: location)
-        site.endpoint = try settings.value(endpoint, "s3-endpoint")
-        site.region = try settings.value(region, "s3-region")
-        site.addressing = try settings.value(addressing, "s3-addressing")
-        site.provider = try settings.value(provider, "s3-provider")
-        site.authoritiesFile = try settings.value(authorities, "s3-ca")
-        site.verification = try settings.value(verify, "verify") ?? .auto
-        return site
+    /// The text of each flag.
+    var flags: [String: String?] {
+        [
+            "store": store, "s3-endpoint": endpoint, "s3-region": region, "s3-addressing": addressing,
+            "s3-provider": provider, "s3-ca": authorities, "verify": verify,
+        ]
     }
 }
 
-extension S3Addressing: ExpressibleByArgument {}
-extension PartVerification: ExpressibleByArgument {}
-
-extension S3Provider: ExpressibleByArgument {
-    fileprivate static let names = all.map(\.name).joined(separator: ", ")
-
-    public init?(argument: String) {
-        guard let provider = Self.named(argument) else { return nil }
-        self = provider
+extension GatewaySettings {
+    /// The store that the command line or the settings name. Throws if none is named.
+    var site: SiteStore {
+        get throws {
+            guard let store else {
+                throw ValidationError("Say where objects go: --store file:///directory or s3://bucket/prefix")
+            }
+            var site = SiteStore(location: store)
+            site.endpoint = endpoint
+            site.region = region
+            site.addressing = addressing
+            site.provider = provider
+            site.authoritiesFile = storeAuthorities
+            site.verification = verify
+            return site
+        }
     }
 }

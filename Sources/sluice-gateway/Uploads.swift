@@ -17,15 +17,15 @@ struct Uploads: AsyncParsableCommand {
 
         func run() async throws {
             try home.gateway.confirm()
-            let settings = try await Settings(file: home.gateway.configurationPath)
+            let settings = try home.settings(store.flags)
             guard !format.json else {
                 throw ExitCode(
-                    try await UploadAdministration(site: store.site(settings)).list(
+                    try await UploadAdministration(site: settings.site).list(
                         observe: { Output.results.json($0.json) }, row: { _ in }, { _ in },
                         advise: { Output.advise("sluice-gateway: \($0)") }))
             }
             let table = Mutex(ListedUploads(width: TerminalOutput.tableWidth))
-            let code = try await UploadAdministration(site: store.site(settings)).list(
+            let code = try await UploadAdministration(site: settings.site).list(
                 row: { cells in table.withLock { $0.add(cells) { Output.results.line($0) } } },
                 { line in
                     table.withLock { $0.finish { Output.results.line($0) } }
@@ -47,18 +47,18 @@ struct Uploads: AsyncParsableCommand {
 
         func run() async throws {
             try home.gateway.confirm()
-            let settings = try await Settings(file: home.gateway.configurationPath)
+            let settings = try home.settings(store.flags)
             let age = olderThan?.duration ?? .seconds(7 * 86_400)
             guard force || age >= GatewayProgram.unfinishedExpiryMin else {
                 throw ValidationError("--older-than is shorter than 1h; name a longer time, or add --force.")
             }
             guard !format.json else {
                 throw ExitCode(
-                    try await UploadAdministration(site: store.site(settings)).clean(
+                    try await UploadAdministration(site: settings.site).clean(
                         olderThan: age, observe: { Output.results.json($0.json) }, { _ in },
                         advise: { Output.advise("sluice-gateway: \($0)") }))
             }
-            let code = try await UploadAdministration(site: store.site(settings)).clean(
+            let code = try await UploadAdministration(site: settings.site).clean(
                 olderThan: age, { Output.results.line($0) }, advise: { Output.advise("sluice-gateway: \($0)") })
             guard code == 0 else { throw ExitCode(code) }
         }

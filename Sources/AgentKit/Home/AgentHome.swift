@@ -1,6 +1,7 @@
 package import Cryptography
 import FoundationEssentials
 import SecureChannel
+import Settings
 import SystemSupport
 import TransferCommon
 import WireProtocol
@@ -19,7 +20,8 @@ package struct AgentHome: Sendable {
         self.path = path
     }
 
-    package var configurationPath: String { path + "/agent.json" }
+    /// The file with the settings of the home: `agent.yaml`, or `agent.json` in a home of an earlier version.
+    package var configurationPath: String { SettingsFile.usedPath(inHome: path, name: AgentSettings.fileName) }
     package var journalPath: String { path + "/journal.sqlite" }
     /// File in which `FileClock` keeps its first reading.
     package var clockPath: String { path + "/clock" }
@@ -37,7 +39,7 @@ package struct AgentHome: Sendable {
     package func create(
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) -> Fingerprint {
-        try create(name: name, keyType: keyType, configuration: ["gateway": gateway, "pin": pin.description])
+        try create(name: name, keyType: keyType, settings: [("gateway", gateway), ("pin", pin.description)])
     }
 
     /// Makes a home that trusts a certificate authority to identify the gateway. Never overwrites an existing file.
@@ -52,8 +54,8 @@ package struct AgentHome: Sendable {
         name: String, gateway: String, authorityPath: String, gatewayName: String, keyType: KeyType
     ) throws(AgentHomeError) -> Fingerprint {
         let authority = try readAuthority(authorityPath)
-        let configuration = ["gateway": gateway, "ca": Self.authorityFileName, "gateway-name": gatewayName]
-        return try create(name: name, keyType: keyType, configuration: configuration) { () throws(FileError) in
+        let settings = [("gateway", gateway), ("ca", Self.authorityFileName), ("gateway-name", gatewayName)]
+        return try create(name: name, keyType: keyType, settings: settings) { () throws(FileError) in
             // Write the authority's file before the configuration that names it.
             try AtomicFile.writeNew(authority, to: path + "/" + Self.authorityFileName, mode: .ownerWritesAllRead)
         }
@@ -69,14 +71,15 @@ package struct AgentHome: Sendable {
     }
 
     private func create(
-        name: String, keyType: KeyType, configuration: [String: String], _ writeMore: () throws(FileError) -> Void = {}
+        name: String, keyType: KeyType, settings: [(String, String)], _ writeMore: () throws(FileError) -> Void = {}
     ) throws(AgentHomeError) -> Fingerprint {
+        try checkProgram()
         let hadKey = AtomicFile.exists(path + "/" + Identity.keyFileName)
         do {
             try OwnFolder.makeOrCheck(path)
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
             try writeMore()
-            try AtomicFile.writeNew(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
+            try AtomicFile.writeNew(Self.encoded(settings), to: configurationPath, mode: .ownerOnly)
             beginToWatchClock()
             return identity.fingerprint
         } catch {
@@ -103,6 +106,7 @@ package struct AgentHome: Sendable {
     package func createOrGoOn(
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) {
+        try checkProgram()
         do {
             try OwnFolder.makeOrCheck(path)
             beginToWatchClock()
@@ -112,35 +116,48 @@ package struct AgentHome: Sendable {
                 _ = try Identity.create(in: path, name: name, keyType: keyType)
             }
             guard AtomicFile.exists(configurationPath) else {
-                let bytes = try Self.encoded(["gateway": gateway, "pin": pin.description])
+                let bytes = Self.encoded([("gateway", gateway), ("pin", pin.description)])
                 return try AtomicFile.writeNew(bytes, to: configurationPath, mode: .ownerOnly)
             }
         } catch {
             throw AgentHomeError(making: path, error)
         }
-        var configuration = try configuration()
         guard try pins().keys.contains(pin) else {
             throw AgentHomeError(
                 .unusable,
                 "\(path) is a home for another gateway already; with --repin it trusts this one instead, and keeps its "
                     + "identity and journal, or make another home with --home DIRECTORY")
         }
-        guard configuration.updateValue(gateway, forKey: "gateway") != gateway else { return }
-        try write(configuration)
+        guard try settings().gateway != Endpoint(argument: gateway) else { return }
+        try change([("gateway", gateway)])
     }
 
-    func write(_ configuration: [String: String]) throws(AgentHomeError) {
+    /// Writes other settings into the file, and leaves everything else in it as it is.
+    ///
+    /// - Parameter settings: a key without a text is removed.
+    func change(_ settings: [(name: String, text: String?)]) throws(AgentHomeError) {
         do {
-            try AtomicFile.write(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
+            let bytes = try BoundedFile.read(
+                configurationPath, bytesMax: DocumentLimits.bytesMax, access: .ownerWrites)
+            let file = try SettingsFile(path: configurationPath, bytes: bytes)
+            guard let changed = file.changed(settings, in: bytes) else {
+                let lines = settings.map { "\($0.name): \($0.text.map(SettingsFile.quoted) ?? "(removed)")" }
+                throw AgentHomeError(
+                    .unusable,
+                    "\(configurationPath) cannot be changed by a program; write there: \(lines.joined(separator: ", "))"
+                )
+            }
+            try AtomicFile.write(changed, to: configurationPath, mode: .ownerOnly)
+        } catch let error as AgentHomeError {
+            throw error
         } catch {
             throw AgentHomeError(writing: configurationPath, error)
         }
     }
 
-    private static func encoded(_ configuration: [String: String]) throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
+    private static func encoded(_ settings: [(String, String)]) -> [UInt8] {
+        let lines = settings.map { "\($0.0): \(SettingsFile.quoted($0.1))\n" }.joined()
+        return Array("# Settings of this agent. sluice-agent config show lists all of them.\n\(lines)".utf8)
     }
 
     /// The keys or the authority whose signatures on receipts this home accepts: the pinned keys, or the authority that
@@ -154,58 +171,45 @@ package struct AgentHome: Sendable {
 
     /// How to authenticate the gateway, from the configuration.
     func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
-        let configuration = try configuration()
-        guard let file = configuration["ca"] else { return .pinnedKeys(Set(try pins().keys)) }
-        guard configuration["pin"] == nil else {
-            throw AgentHomeError(
-                .unusable, "\(configurationPath) has both pin and ca; remove the one that is not meant")
-        }
+        let settings = try settings()
+        guard let file = settings.authority else { return .pinnedKeys(Set(try pins().keys)) }
         let host = try gateway().host
         do {
             let authority = try CertificateAuthority.load(from: file.isAbsolutePath ? file : path + "/" + file)
-            return .authority(authority, gatewayName: configuration["gateway-name"] ?? host)
+            return .authority(authority, gatewayName: settings.gatewayName ?? host)
         } catch {
             throw AgentHomeError(
                 .unusable, "the authority that \(configurationPath) names cannot be used: \(error.readable)")
         }
     }
 
-    /// The pinned fingerprint in the configuration; `nil` if a certificate authority identifies the gateway.
+    /// The pinned fingerprint in the settings; `nil` if a certificate authority identifies the gateway.
     func configuredPin() throws(AgentHomeError) -> Fingerprint? {
-        let configuration = try configuration()
-        return configuration["ca"] == nil ? try pin(configuration) : nil
-    }
-
-    private func pin(_ configuration: [String: String]) throws(AgentHomeError) -> Fingerprint {
-        guard let pin = configuration["pin"].flatMap({ Fingerprint($0) }) else {
+        let settings = try settings()
+        guard settings.authority == nil else { return nil }
+        guard let pin = settings.pin else {
             throw AgentHomeError(
                 .unusable, "\(configurationPath) has neither a pin, the gateway's fingerprint, nor a ca")
         }
         return pin
     }
 
-    func configuration() throws(AgentHomeError) -> [String: String] {
+    /// The settings of the file alone, without variables and flags.
+    func settings() throws(AgentHomeError) -> AgentSettings {
         do {
-            let bytes = try BoundedFile.read(configurationPath, bytesMax: 64 << 10, access: .ownerWrites)
-            return try JSONDecoder().decode([String: String].self, from: Data(bytes))
+            let file = try SettingsFile.inHome(path, name: AgentSettings.fileName)
+            return try AgentSettings.table.read(file: file).values
         } catch {
-            throw AgentHomeError(.unusable, "cannot read \(configurationPath): \(error.readable)")
+            throw AgentHomeError(.settings, error.description)
         }
     }
 
-    /// The gateway's host and port, from the configuration.
+    /// The gateway's host and port, from the settings file.
     func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
-        guard let address = try configuration()["gateway"].flatMap(Self.address) else {
-            throw AgentHomeError(
-                .unusable, "\(configurationPath) names no gateway; name it there, as \"gateway\": \"HOST:PORT\"")
+        guard let gateway = try settings().gateway else {
+            throw AgentHomeError(.unusable, "\(configurationPath) names no gateway; write gateway: \"HOST:PORT\" there")
         }
-        return address
-    }
-
-    /// Host and port of a text `HOST:PORT` or `[IPV6]:PORT`.
-    static func address(_ text: String) -> (host: String, port: Int)? {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
-        return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
+        return (gateway.host, gateway.port)
     }
 
     /// The device's key and certificate, self-signed by `create` or signed by an authority.
@@ -251,7 +255,16 @@ package struct AgentHome: Sendable {
     package func check() throws(AgentHomeError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unusable(errno, path) }
+        try checkProgram()
         guard access(configurationPath, R_OK) == 0 || errno == ENOENT else { throw unusable(errno, configurationPath) }
+    }
+
+    /// Throws if the directory is the home of a gateway.
+    package func checkProgram() throws(AgentHomeError) {
+        guard HomeOwner.of(path) == .gateway else { return }
+        throw AgentHomeError(
+            .unusable,
+            "\(path) is the home of a sluice-gateway; name this agent's with --home or \(SettingVariables.home)")
     }
 
     private func unusable(_ number: Int32, _ file: String) -> AgentHomeError {

@@ -1,4 +1,5 @@
 import Cryptography
+import Settings
 package import SystemSupport
 import TransferCommon
 
@@ -13,6 +14,8 @@ package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
     /// Kinds of error, each with an exit code of its own.
     package enum Kind: Equatable, Sendable {
         case unusable
+        /// The settings file cannot be used.
+        case settings
         case busy
         /// The disk of the home is full.
         case full
@@ -25,6 +28,7 @@ package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
     package var exitStatus: ProgramExit {
         switch kind {
         case .unusable: .missingInput
+        case .settings: .usage
         case .busy: .tryAgain
         case .full: .outputLost
         }

@@ -1,6 +1,7 @@
 package import Cryptography
 import NIOCore
 import SecureChannel
+import Settings
 package import SystemSupport
 import TransferCore
 import WireProtocol
@@ -44,11 +45,11 @@ package struct Enroller: Sendable {
             try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin, keyType: keyType)
         }
         let identity = try home.identity()
-        guard let (host, port) = AgentHome.address(code.gateway) else {
+        guard let endpoint = Endpoint(argument: code.gateway) else {
             throw EnrolmentFailure(UploadFailure(.protocolViolation))
         }
         let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([code.pin]))
-        let question = GatewayQuestion(host: host, port: port, tls: tls)
+        let question = GatewayQuestion(host: endpoint.host, port: endpoint.port, tls: tls)
         let enrol = Enrol(fingerprint: identity.fingerprint.digest, secret: code.secret, software: software)
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
         switch answer.frame {

@@ -15,12 +15,7 @@ package struct Repinning {
     /// - Parameter gateway: `HOST:PORT`.
     /// - Throws: `busy` while another process works in the home.
     package func trust(pin: Fingerprint, gateway: String) throws(AgentHomeError) {
-        try change { configuration in
-            configuration["ca"] = nil
-            configuration["gateway-name"] = nil
-            configuration["pin"] = pin.description
-            configuration["gateway"] = gateway
-        }
+        try change([("ca", nil), ("gateway-name", nil), ("pin", pin.description), ("gateway", gateway)])
     }
 
     /// Trusts a certificate authority instead of the earlier pin or authority.
@@ -31,32 +26,26 @@ package struct Repinning {
     ///   - gateway: `HOST:PORT`.
     package func trust(authorityAt path: String, gatewayName: String, gateway: String) throws(AgentHomeError) {
         let authority = try home.readAuthority(path)
-        try change(
-            { configuration in
-                configuration["pin"] = nil
-                configuration["ca"] = AgentHome.authorityFileName
-                configuration["gateway-name"] = gatewayName
-                configuration["gateway"] = gateway
-            },
-            before: { () throws(AgentHomeError) in
-                let copy = home.path + "/" + AgentHome.authorityFileName
-                do {
-                    try AtomicFile.write(authority, to: copy, mode: .ownerWritesAllRead)
-                } catch {
-                    throw AgentHomeError(writing: copy, error)
-                }
-            })
+        try change([
+            ("pin", nil), ("ca", AgentHome.authorityFileName), ("gateway-name", gatewayName), ("gateway", gateway),
+        ]) { () throws(AgentHomeError) in
+            let copy = home.path + "/" + AgentHome.authorityFileName
+            do {
+                try AtomicFile.write(authority, to: copy, mode: .ownerWritesAllRead)
+            } catch {
+                throw AgentHomeError(writing: copy, error)
+            }
+        }
     }
 
     private func change(
-        _ body: (inout [String: String]) -> Void, before: () throws(AgentHomeError) -> Void = {}
+        _ settings: [(name: String, text: String?)], before: () throws(AgentHomeError) -> Void = {}
     ) throws(AgentHomeError) {
         try home.check()
         let lock = try home.lock()
-        var configuration = try home.configuration()
+        _ = try home.settings()
         try before()
-        body(&configuration)
-        try home.write(configuration)
+        try home.change(settings)
         AtomicFile.remove(home.pinsPath)
         withExtendedLifetime(lock) {}
     }

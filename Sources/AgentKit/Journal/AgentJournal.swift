@@ -124,11 +124,3 @@ private func hasNoSpace(_ path: String) -> Bool {
     var status = statvfs()
     return statvfs(path, &status) == 0 && (status.f_bavail == 0 || (status.f_files > 0 && status.f_favail == 0))
 }
-
-extension AgentHome {
-    /// The default path of the agent's home: the variable `SLUICE_HOME`, or `.sluice` in the user's home directory.
-    package static var usualPath: String {
-        let environment = ProcessInfo.processInfo.environment
-        return environment["SLUICE_HOME"] ?? (environment["HOME"] ?? ".") + "/.sluice"
-    }
-}

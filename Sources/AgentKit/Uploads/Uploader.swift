@@ -25,7 +25,8 @@ package struct Uploader: Sendable {
         /// User metadata and content type of each object.
         package var metadata = SessionMetadata.none
         /// Time between two examinations of a file that a process may be writing.
-        package var settle = Duration.seconds(5)
+        package var settle = usualSettle
+        package static let usualSettle = Duration.seconds(5)
         /// Required size in bytes of the single file or stream; `nil` for any size.
         package var expectedBytes: UInt64?
         /// Whether to request signed receipts from the gateway. A resumed upload keeps the choice with which it began.

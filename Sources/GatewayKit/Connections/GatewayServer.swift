@@ -30,7 +30,7 @@ package struct GatewayServer: Service {
         /// Time without a new part after which an unfinished upload is removed; `nil` to remove none.
         package var unfinishedExpiry: Duration?
         /// Time that agents have after SIGTERM to finish the parts that they are sending.
-        package var drainLimit = Duration.seconds(25)
+        package var drainLimit = GatewayServer.usualDrainLimit
         /// The gateway's name and version, which WELCOME carries.
         package var software: String
 
@@ -41,6 +41,8 @@ package struct GatewayServer: Service {
             self.software = software
         }
     }
+
+    package static let usualDrainLimit = Duration.seconds(25)
 
     /// The limits of a gateway that uses this store.
     ///

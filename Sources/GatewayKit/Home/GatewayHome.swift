@@ -1,6 +1,7 @@
 package import Cryptography
 import FoundationEssentials
 import SecureChannel
+import Settings
 import SystemSupport
 
 /// The files of a gateway: its identity, the site's key ring and device list, its configuration.
@@ -20,7 +21,8 @@ package struct GatewayHome: Sendable {
     package var keysPath: String { path + "/keys" }
     package var devicesPath: String { path + "/devices" }
     package var invitationsPath: String { path + "/invitations" }
-    package var configurationPath: String { path + "/gateway.json" }
+    /// The file with the settings of this gateway: `gateway.yaml`, or `gateway.json` in a home of an earlier version.
+    package var configurationPath: String { SettingsFile.usedPath(inHome: path, name: GatewaySettings.fileName) }
     /// Newest reports of this gateway's devices. Each gateway has a file of its own. If the file is lost, only the
     /// reports are lost.
     package var reportsPath: String { path + "/reports.json" }
@@ -30,6 +32,7 @@ package struct GatewayHome: Sendable {
     /// - Parameter name: name in the gateway's certificate.
     /// - Returns: the gateway's fingerprint, which agents pin.
     package func create(name: String, keyType: KeyType = .ed25519) throws(GatewayHomeError) -> Fingerprint {
+        try GatewaySettings.checkHome(path)
         do {
             try OwnFolder.makeOrCheck(path)
         } catch {
@@ -58,7 +61,11 @@ package struct GatewayHome: Sendable {
         }
     }
 
-    private static let configuration = "{\n    \"listen\": \"127.0.0.1:7420\"\n}\n"
+    private static let configuration = """
+        # Settings of this gateway. sluice-gateway config show lists all of them.
+        listen: "127.0.0.1:7420"
+
+        """
 
     /// Throws if the home does not exist. A command that reads no file of the home calls this, so that a misspelt path
     /// does not go unnoticed.

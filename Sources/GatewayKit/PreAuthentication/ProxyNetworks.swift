@@ -13,6 +13,8 @@ package struct ProxyNetworks: Equatable, Sendable {
     }
 
     private var networks: [Network] = []
+    /// The list as it was written; empty for an empty list.
+    package private(set) var text = ""
 
     /// Makes an empty list: no connection has a header.
     package init() {}
@@ -23,6 +25,7 @@ package struct ProxyNetworks: Equatable, Sendable {
     /// - Returns: `nil` if the text is empty, or if one of the networks is invalid or has bits beyond the length of its
     ///   prefix.
     package init?(parsing text: String) {
+        self.text = text
         let items = text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         for item in items {
             let fields = item.split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)

@@ -39,4 +39,16 @@ package struct AgentLimits: Hashable, Sendable {
     package var lossesMax = 2
 
     package init() {}
+
+    // MARK: What a user may choose
+
+    /// A part under way takes memory and, of a file that is read, a thread.
+    package static let concurrencyRange = 1...256
+    /// A gateway gives a device this many connections, unless the device list says otherwise. The agent would retry
+    /// each further connection in vain.
+    package static let connectionsRange = 1...16
+    /// Maximum of `retryFor` and of the time between two looks at a file: a year.
+    package static let retryForMax = Duration.seconds(366 * 86_400)
+    /// Maximum of the part size that an agent requests: the largest part of S3.
+    package static let partBytesMax: UInt64 = 5 << 30
 }

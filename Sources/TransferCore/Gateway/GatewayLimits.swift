@@ -58,7 +58,7 @@ package struct GatewayLimits: Hashable, Sendable {
     // MARK: Memory
 
     /// Memory for parts, part lists and tables of stored parts, in all and for one device. `Reservations` divides it.
-    package var budgetBytes: UInt64 = 64 << 20
+    package var budgetBytes = usualBudgetBytes
     package var budgetBytesPerDevice: UInt64 = 48 << 20
     /// How many bytes of a part the gateway may hold until the store takes them.
     package var windowBytes: UInt64 = 2 << 20
@@ -191,6 +191,10 @@ package struct GatewayLimits: Hashable, Sendable {
     /// The initial credit that WELCOME grants: at most the window of a part, so that a decision always allows the bytes
     /// that were sent before it.
     var grantedCreditBytes: UInt32 { UInt32(clamping: min(UInt64(initialCreditBytes), partWindowBytes)) }
+
+    package static let usualBudgetBytes: UInt64 = 64 << 20
+    /// What an operator may choose for `budgetBytes`. One device needs the minimum (`DeviceLimits.budgetBytesMin`).
+    package static let budgetRange = DeviceLimits.budgetBytesMin...(1 << 40)
 
     package init(parts: PartRule) {
         self.parts = parts

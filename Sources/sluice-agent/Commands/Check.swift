@@ -25,7 +25,7 @@ struct Check: AsyncParsableCommand {
             """)
     @Argument(help: "Files and directories.") var paths: [String]
     @Option(help: "The object's key, for one file.") var key: String?
-    @Option(help: "Put before every key.") var prefix: String?
+    @Option(help: AgentSettings.table.help("prefix")) var prefix: String?
     @Option(help: "Below directories, look only at files that fit this pattern. May be repeated.") var include:
         [String] = []
     @Option(help: "Below directories, leave out what fits this pattern. May be repeated.") var exclude: [String] = []
@@ -36,14 +36,14 @@ struct Check: AsyncParsableCommand {
     var readBack = false
     @Option(help: "With --remote: the size of parts with which the object was sent, if the journal does not know it.")
     var partSize: ByteSize?
-    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
-    @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
-    @Option(help: "Network interfaces to use, for example eth0,wwan0.") var interface: InterfaceList?
-    @Option(help: "How long to try without progress before giving up for now (default: 5min).") var retryFor: TimeSpan?
+    @OptionGroup var home: HomeOption
+    @Option(help: AgentSettings.table.help("gateway")) var gateway: String?
+    @Option(help: AgentSettings.table.help("interface")) var interface: String?
+    @Option(help: AgentSettings.table.help("retry-for")) var retryFor: String?
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Do not print files that are proven.") var quiet = false
-    @Flag(help: "Without TLS, to a gateway on this machine with the same flag.") var plaintext = false
-    @Flag(help: "More in the log.") var verbose = false
+    @Flag(inversion: .prefixedNo, help: AgentSettings.table.help("plaintext")) var plaintext: Bool?
+    @Flag(inversion: .prefixedNo, help: AgentSettings.table.help("verbose")) var verbose: Bool?
 
     func validate() throws {
         guard !paths.isEmpty else { throw ValidationError("Name the files to check.") }
@@ -53,22 +53,25 @@ struct Check: AsyncParsableCommand {
         guard key == nil || paths.count == 1 && !FileWalk.isDirectory(paths[0]) else {
             throw ValidationError("--key is for one file; use --prefix.")
         }
-        guard remote || !(readBack || partSize != nil || gateway != nil || plaintext) else {
+        guard remote || !(readBack || partSize != nil || gateway != nil || plaintext == true) else {
             throw ValidationError("--read-back, --part-size, --gateway and --plaintext go with --remote.")
         }
         guard partSize.map({ $0.bytes > 0 }) ?? true else { throw ValidationError("A part has at least one byte.") }
     }
 
     func run() async throws {
-        let agentHome = AgentHome(path: home)
-        let settings = try await agentHome.settings()
+        let agentHome = try home.agent
+        let settings = try home.settings([
+            "prefix": prefix, "gateway": gateway, "interface": interface, "retry-for": retryFor,
+            "plaintext": plaintext.flagText, "verbose": verbose.flagText,
+        ])
         let choice = FileChoice(
-            paths: paths, key: key, prefix: try settings.value(prefix, "prefix") ?? "",
+            paths: paths, key: key, prefix: settings.prefix,
             filter: FileFilter(included: include, excluded: exclude))
         let report = CheckReport(isJSON: json, isQuiet: quiet) { [json] line in
             Output.results.line(line, isJSON: json)
         }
-        let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .info : .warning)
+        let logger = ProgramLog.make(label: "sluice-agent", level: settings.verbose ? .info : .warning)
         guard remote else {
             let checker = FileChecker(home: agentHome, choice: choice, trustsStamp: fast, logger: logger)
             try checker.run { report.observe($0) }
@@ -79,24 +82,11 @@ struct Check: AsyncParsableCommand {
         options.trustsStamp = fast
         options.readsBack = readBack
         options.partBytes = partSize?.bytes
-        let uploader = Uploader(home: agentHome, configuration: try configuration(settings), logger: logger)
-        let program = AgentProgram(uploader: uploader, json: json, quiet: quiet, verbose: verbose)
+        let uploader = Uploader(home: agentHome, configuration: try settings.uploaderConfiguration, logger: logger)
+        let program = AgentProgram(uploader: uploader, json: json, quiet: quiet, verbose: settings.verbose)
         throw ExitCode(
             try await program.check(choice, options, report) { text in
                 Output.notices.line("sluice-agent: \(text)")
             })
-    }
-
-    private func configuration(_ settings: Settings) throws -> Uploader.Configuration {
-        let endpoint = try settings.gateway(gateway)
-        guard !plaintext || endpoint.isLoopback else {
-            throw ValidationError("--plaintext is for gateways on this machine, such as 127.0.0.1:7420, only.")
-        }
-        var configuration = Uploader.Configuration(
-            host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
-        try settings.value(interface, "interface").map { configuration.interfaces = $0.names }
-        try settings.value(retryFor, "retry-for").map { configuration.limits.retryFor = $0.duration }
-        configuration.isPlaintext = plaintext
-        return configuration
     }
 }

@@ -1,6 +1,7 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
+import Settings
 import SystemSupport
 
 struct Digest: AsyncParsableCommand {
@@ -16,7 +17,7 @@ struct Digest: AsyncParsableCommand {
         guard !format.json else { return Output.results.object(JSONObject(digests, of: path)) }
         Output.results.line("sha256  \(digests.whole)  \(path)")
         Output.results.line(
-            "root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes).defaultValueDescription)")
+            "root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes))")
     }
 }
 
@@ -24,20 +25,16 @@ struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tries everything that a push needs, and says what it finds.",
         discussion: "The exit code is the one that a push would have ended with.")
-    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
-    @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
-
-    @Option(help: "Network interfaces that a push would use, for example eth0,wwan0.")
-    var interface: InterfaceList?
+    @OptionGroup var home: HomeOption
+    @Option(help: AgentSettings.table.help("gateway")) var gateway: String?
+    @Option(help: AgentSettings.table.help("interface")) var interface: String?
     @OptionGroup var format: JSONOption
 
     func run() async throws {
-        let home = AgentHome(path: home)
-        let settings = try await home.settings()
-        let endpoint = try settings.gateway(gateway)
+        let settings = try home.settings(["gateway": gateway, "interface": interface])
+        let endpoint = try settings.knownGateway
         let doctor = DoctorReport(
-            home: home, host: endpoint.host, port: endpoint.port,
-            interfaces: try settings.value(interface, "interface")?.names ?? [],
+            home: try home.agent, host: endpoint.host, port: endpoint.port, interfaces: settings.interfaces,
             software: "sluice-agent \(sluiceVersion)")
         let width = TerminalOutput.tableWidth
         try await doctor.report(asJSON: format.json, width: width) { Output.results.line($0, isJSON: format.json) }

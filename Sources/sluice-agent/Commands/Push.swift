@@ -36,22 +36,19 @@ struct Push: AsyncParsableCommand {
     @Argument(help: "Files and directories, or - for standard input.") var paths: [String] = []
     @Argument(parsing: .postTerminator, help: "A command whose output is sent.") var command: [String] = []
     @Option(help: "The object's key, for one file.") var key: String?
-    @Option(help: "Put before every key.") var prefix: String?
+    @Option(help: AgentSettings.table.help("prefix")) var prefix: String?
     @Option(help: "Below directories, send only files that fit this pattern. May be repeated.") var include: [String] =
         []
     @Option(help: "Below directories, leave out what fits this pattern. May be repeated.") var exclude: [String] = []
-    @Option(help: "The size of parts, for example 8MiB.") var partSize: ByteSize?
-    @Option(help: "If the key holds an object: verify that it is this file (the default), replace it, or fail.")
-    var ifExists: ExistingKeyPolicy?
+    @Option(help: AgentSettings.table.help("part-size")) var partSize: String?
+    @Option(help: AgentSettings.table.help("if-exists")) var ifExists: String?
     @Option(help: "Store the one file or stream only if it has exactly this size, for example 1048576B.")
     var expectSize: ByteSize?
-    @Option(help: "The objects' content type, for example video/mp4.") var contentType: String?
+    @Option(help: AgentSettings.table.help("content-type")) var contentType: String?
     @Option(help: "NAME=VALUE, which the store keeps with each object. May be repeated.") var metadata: [String] = []
-    @Option(help: "Time between two looks at a file that may still be written, for example 30s (default: 5s).")
-    var settle: TimeSpan?
-    @Flag(help: "Ask for the gateway's signed receipts, also when an unfinished upload is resumed later.")
-    var receipts = false
-    @Flag(help: "Read and compare also files that are unchanged since they were stored.") var checksum = false
+    @Option(help: AgentSettings.table.help("settle")) var settle: String?
+    @Flag(inversion: .prefixedNo, help: AgentSettings.table.help("receipts")) var receipts: Bool?
+    @Flag(inversion: .prefixedNo, help: AgentSettings.table.help("checksum")) var checksum: Bool?
     @Flag(help: "Print what would be sent, and send nothing.") var dryRun = false
     @OptionGroup var options: TransferOptions
 
@@ -79,28 +76,30 @@ struct Push: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try await options.settings()
-        let prefix = try settings.value(prefix, "prefix") ?? ""
+        let settings = try options.settings([
+            "prefix": prefix, "part-size": partSize, "if-exists": ifExists, "content-type": contentType,
+            "settle": settle, "receipts": receipts.flagText, "checksum": checksum.flagText,
+        ])
         let metadata = try chosenMetadata(settings)
         let filter = FileFilter(included: include, excluded: exclude)
         let work: Uploader.Work =
             if let key, !command.isEmpty {
                 .pushOutput(of: command, key: key)
             } else {
-                .push(paths: paths, key: key, prefix: prefix, filter: filter)
+                .push(paths: paths, key: key, prefix: settings.prefix, filter: filter)
             }
         if dryRun {
-            let run = DryRun(work, expectedBytes: expectSize?.bytes, home: AgentHome(path: options.home))
+            let run = DryRun(work, expectedBytes: expectSize?.bytes, home: try options.home.agent)
             throw ExitCode(run.run(asJSON: options.json) { Output.results.line($0, isJSON: options.json) })
         }
         try await options.upload(work, settings) { configuration in
             configuration.expectedBytes = expectSize?.bytes
-            configuration.readsUnchanged = try checksum || settings.isOn("checksum")
-            configuration.wantsReceipts = try receipts || settings.isOn("receipts")
-            try settings.value(settle, "settle").map { configuration.settle = $0.duration }
-            configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes
+            configuration.readsUnchanged = settings.checksum
+            configuration.wantsReceipts = settings.receipts
+            configuration.settle = settings.settle.duration
+            configuration.partBytesWish = settings.partSize?.bytes
             configuration.metadata = metadata
-            configuration.policy = try settings.value(ifExists, "if-exists") ?? .verify
+            configuration.policy = settings.ifExists
         }
     }
 }
@@ -108,31 +107,13 @@ struct Push: AsyncParsableCommand {
 extension Push {
     /// The metadata for the objects. The content type may also come from an environment variable or the configuration.
     /// User metadata comes only from the command line, because it belongs to single files.
-    private func chosenMetadata(_ settings: Settings) throws -> SessionMetadata {
+    private func chosenMetadata(_ settings: AgentSettings) throws -> SessionMetadata {
         let pairs = try metadata.map { text in
             guard text.utf8.contains(UInt8(ascii: "=")) else {
                 throw ValidationError("\(text.withVisibleControls) is not metadata: write NAME=VALUE.")
             }
             return MetadataPair(written: text)
         }
-        return try SessionMetadata(chosen: pairs, contentType: settings.value(contentType, "content-type") ?? "")
-    }
-}
-
-extension ExistingKeyPolicy: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let policy = Self.allCases.first(where: { $0.word == argument }) else { return nil }
-        self = policy
-    }
-
-    public static var allValueStrings: [String] { allCases.map(\.word) }
-    public var defaultValueDescription: String { word }
-
-    private var word: String {
-        switch self {
-        case .verify: "verify"
-        case .replace: "replace"
-        case .fail: "fail"
-        }
+        return try SessionMetadata(chosen: pairs, contentType: settings.contentType)
     }
 }

@@ -85,7 +85,7 @@ extension Receipts {
                 longer replaces its own object.
                 """)
         @Option(help: "Only those that are older, for example 90d; at least 1d.") var olderThan: TimeSpan
-        @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+        @OptionGroup var home: HomeOption
         @OptionGroup var format: JSONOption
 
         func validate() throws {
@@ -96,7 +96,7 @@ extension Receipts {
 
         func run() throws {
             let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
-            let receipts = AgentReceipts(home: AgentHome(path: home), logger: logger)
+            let receipts = AgentReceipts(home: try home.agent, logger: logger)
             let pruned = try receipts.prune(olderThan: olderThan.duration)
             if format.json {
                 Output.results.object(
@@ -110,10 +110,12 @@ extension Receipts {
 /// The options by which a command selects receipts in the agent's home.
 struct ReceiptSelection: ParsableArguments {
     @Argument(help: "The object's whole key, prefix included; none for all receipts.") var key: String?
-    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+    @OptionGroup var home: HomeOption
 
     var receipts: AgentReceipts {
-        AgentReceipts(
-            home: AgentHome(path: home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+        get throws {
+            AgentReceipts(
+                home: try home.agent, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+        }
     }
 }

@@ -3,17 +3,18 @@ import ArgumentParser
 import CommandSupport
 import Foundation
 import Logging
+import Settings
 import SystemSupport
 import TransferCore
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists unfinished uploads: number, key, progress, age, file, and what each waits for.")
-    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+    @OptionGroup var home: HomeOption
     @OptionGroup var format: JSONOption
 
     func run() throws {
-        let home = AgentHome(path: home)
+        let home = try home.agent
         let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
         let rows = try AgentJournal.unfinished(in: home, logger: logger)
         guard !format.json else {
@@ -33,8 +34,7 @@ struct Resume: AsyncParsableCommand {
     @Argument(help: "Their numbers, as status lists them; none for all.") var ids: [Int64] = []
     @Flag(help: "All of them, without asking.") var all = false
     @Option(help: "Where the file is now; with one ID.") var file: String?
-    @Flag(help: "Ask for the gateway's signed receipts, also for uploads that started without them.")
-    var receipts = false
+    @Flag(inversion: .prefixedNo, help: AgentSettings.table.help("receipts")) var receipts: Bool?
     @OptionGroup var options: TransferOptions
 
     func validate() throws {
@@ -43,19 +43,19 @@ struct Resume: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try await options.settings()
+        let settings = try options.settings(["receipts": receipts.flagText])
         var resumed: [UploadID]? = ids.isEmpty ? nil : ids.map(UploadID.init)
         var dropped: [UploadID] = []
         if ids.isEmpty, !all, !options.json, isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 {
             let rows = try AgentJournal.unfinished(
-                in: AgentHome(path: options.home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+                in: try options.home.agent, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
             guard !rows.isEmpty else { return Output.results.line("No unfinished uploads.") }
             let decision = ResumeDialogue.onTerminal(rows.filter { !$0.isDropping })
             guard decision != .init() else { return }
             (resumed, dropped) = (decision.now, decision.drop)
         }
         try await options.upload(.unfinished(resume: resumed, path: file, drop: dropped), settings) { configuration in
-            configuration.wantsReceipts = try receipts || settings.isOn("receipts")
+            configuration.wantsReceipts = settings.receipts
         }
     }
 }
@@ -72,6 +72,6 @@ struct Abort: AsyncParsableCommand {
             if !dropped.contains(UploadID(id)) { dropped.append(UploadID(id)) }
         }
         try await options.upload(
-            .unfinished(resume: [], path: nil, drop: dropped), try await options.settings())
+            .unfinished(resume: [], path: nil, drop: dropped), try options.settings())
     }
 }

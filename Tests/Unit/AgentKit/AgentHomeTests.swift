@@ -19,7 +19,7 @@ import TransferCommon
                 try home.createOrGoOn(name: "cam", gateway: "g:1", pin: Fingerprint(try .of([1])))
                 let journal = try Journal.open(home.journalPath)
                 for (name, permissions) in [
-                    ("", 0o700), ("/agent.json", 0o600), ("/identity.key", 0o600), ("/journal.sqlite", 0o600),
+                    ("", 0o700), ("/agent.yaml", 0o600), ("/identity.key", 0o600), ("/journal.sqlite", 0o600),
                     ("/journal.sqlite-wal", 0o600), ("/journal.sqlite-shm", 0o600),
                 ] {
                     let attributes = try FileManager.default.attributesOfItem(atPath: home.path + name)

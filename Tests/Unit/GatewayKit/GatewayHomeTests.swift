@@ -25,6 +25,16 @@ struct GatewayHomeTests {
         }
     }
 
+    @Test func homeOfAnAgentIsRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.path(percentEncoded: false)
+            try "".write(toFile: path + "/agent.yaml", atomically: false, encoding: .utf8)
+            let error = #expect(throws: GatewayHomeError.self) { try GatewayHome(path: path).create(name: "gate") }
+            #expect(error?.description.contains("is the home of a sluice-agent") == true)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["agent.yaml"])
+        }
+    }
+
     /// `init` into a directory that exists makes it private. The permissions do not depend on the umask.
     @Test func homeIsForItsOwnerAlone() async {
         await #expect(processExitsWith: .success) {

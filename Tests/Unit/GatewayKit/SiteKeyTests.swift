@@ -69,7 +69,7 @@ import WireProtocol
             let left = try names(home).filter { !$0.hasSuffix(".lock") }
             #expect(
                 left == [
-                    "devices", "gateway.json", "identity.crt", "identity.csr", "identity.key", "invitations", "keys",
+                    "devices", "gateway.yaml", "identity.crt", "identity.csr", "identity.key", "invitations", "keys",
                 ])
         }
     }

@@ -16,7 +16,7 @@ struct Room: Sendable {
     static let system: Set<String> = ["Glibc", "Musl", "Darwin", "Synchronization"]
     static let sockets: Set<String> = ["NIOCore", "NIOPosix", "NIOConcurrencyHelpers"]
     static let service: Set<String> = ["Logging", "Metrics", "ServiceLifecycle"]
-    static let command: Set<String> = ["ArgumentParser", "Configuration", "SystemPackage"]
+    static let command: Set<String> = ["ArgumentParser"]
     static let wire: Set<String> = ["TransferCommon", "WireProtocol"]
     static let core: Set<String> = wire.union(["TransferCore"])
     static let base: Set<String> = wire.union(["SystemSupport", "Cryptography"])
@@ -36,8 +36,11 @@ struct Room: Sendable {
         Room("Cryptography", imports: [foundation, system, ["NIOCore", "COpenSSL", "SystemSupport"], wire]),
         // TLS as a channel handler.
         Room("SecureChannel", imports: [foundation, system, sockets, base, ["COpenSSL"]]),
-        // Quantities and settings of both programs.
-        Room("Settings", imports: [["TransferCommon"]]),
+        // Settings of both programs: files in YAML and JSON, flags, environment variables, quantities. The package Yams
+        // contains libyaml as the module CYaml.
+        Room(
+            "Settings", imports: [system, ["TransferCommon", "SystemSupport", "CYaml"]],
+            onlyIn: ["CYaml": "YAMLParser.swift"]),
         // The protocol for stores, and the store in a directory. Independent of slots, gateways and agents.
         Room("ObjectStore", imports: [foundation, system, sockets, base, ["Logging"]]),
         Room(
@@ -49,11 +52,14 @@ struct Room: Sendable {
         // The two programs do not depend on each other. The code that both need is in the targets above.
         Room(
             "GatewayKit",
-            imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "ObjectStore", "S3Store"]]),
+            imports: [
+                foundation, system, sockets, service, core, base,
+                ["SecureChannel", "ObjectStore", "S3Store", "Settings"],
+            ]),
         Room(
             "AgentKit",
-            imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "GRDB"]]),
-        // Shared parts of both command lines: flags, configuration, logging.
+            imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "Settings", "GRDB"]]),
+        // Shared parts of both command lines: flags, logging, failures.
         Room("CommandSupport", imports: [foundation, system, service, command, base, ["Settings"]]),
         Room(
             "sluice-gateway",

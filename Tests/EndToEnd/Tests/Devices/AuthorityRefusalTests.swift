@@ -151,11 +151,11 @@ extension EndToEndTests {
             Half("no device list", 66, "device list", "rm gateway/devices", []),
             Half("a device list with a slip", 66, "line 1", "echo cam1 > gateway/devices", []),
             Half("a device list that others may change", 66, "chmod go-w", "chmod 664 gateway/devices", []),
-            Half("a configuration that others may change", 64, "chmod go-w", "chmod 622 gateway/gateway.json", []),
+            Half("a configuration that others may change", 64, "chmod go-w", "chmod 622 gateway/gateway.yaml", []),
             Half("no such authority", 66, "missing.pem", "true", ["--ca", "missing.pem"]),
             Half(
                 "no such authority, by the configuration", 66, "missing.pem",
-                "echo '{\"ca\": \"missing.pem\"}' > gateway/gateway.json", []),
+                "echo 'ca: missing.pem' > gateway/gateway.yaml", []),
             Half(
                 "an authority's file without a certificate", 66, "holds no certificate", "echo > ca.pem",
                 ["--ca", "ca.pem"]),

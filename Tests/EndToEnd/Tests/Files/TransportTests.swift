@@ -9,7 +9,7 @@ extension EndToEndTests {
     struct TransportTests {
         @Test func gatewayWithUnpinnedKeyGetsNothing() async throws {
             try await Site.serving { site, agent in
-                let configuration = agent.home + "/agent.json"
+                let configuration = agent.home + "/agent.yaml"
                 let text = try String(contentsOfFile: configuration, encoding: .utf8)
                 let pin = String(repeating: "0", count: 64)
                 try text.replacing(/sha256:[0-9a-f]+/, with: "sha256:\(pin)")

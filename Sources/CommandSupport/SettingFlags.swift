@@ -1,0 +1,55 @@
+package import ArgumentParser
+package import Settings
+import SystemSupport
+
+extension SettingsTable {
+    /// The help of a setting's flag. It says what the table says: meaning, values and default.
+    package func help(_ name: String) -> ArgumentHelp {
+        guard let setting = setting(name) else { return ArgumentHelp("") }
+        let values = setting.isSwitch ? "Default" : "Value: \(setting.words); default"
+        let text = "\(setting.meaning) \(values): \(setting.usual)."
+        return ArgumentHelp(stringLiteral: text.filter { $0 != "`" })
+    }
+
+    /// Reads the settings for a command, and tells the user about variables without effect.
+    ///
+    /// - Parameters:
+    ///   - fileName: the name of the home's file without its end.
+    ///   - flags: the text of each flag that is a setting; `nil` for a flag that was not given.
+    package func read(
+        home: String, fileName: String, environment: [String: String], flags: [String: String?] = [:]
+    ) throws(SettingsError) -> SettingsInForce<Root> {
+        for warning in warnings(about: environment) { Output.advise("\(program): \(warning)") }
+        let file = try SettingsFile.inHome(home, name: fileName)
+        return try read(file: file, variables: environment, flags: flags.compactMapValues { $0 })
+    }
+}
+
+extension Bool? {
+    /// The flag as the text of its setting.
+    package var flagText: String? { map { "\($0)" } }
+}
+
+/// What `config check` and `config show` do for both programs. Both only read.
+package enum ConfigCommand {
+    /// Prints which file was checked. Throws all problems.
+    package static func check<Root>(
+        _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String]
+    ) throws(SettingsError) {
+        _ = try table.read(home: home.path, fileName: fileName, environment: environment)
+        let path = try SettingsFile.path(inHome: home.path, name: fileName)
+        let sentence =
+            AtomicFile.exists(path) ? "\(path): every setting can be used" : "there is no \(path); the defaults hold"
+        Output.results.line(sentence)
+    }
+
+    /// Prints every setting in force, and where it comes from.
+    package static func show<Root>(
+        _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String], json: Bool
+    ) throws(SettingsError) {
+        let rows = [home.row] + (try table.read(home: home.path, fileName: fileName, environment: environment)).rows
+        for line in json ? SettingsReport.jsonLines(rows) : SettingsReport.lines(rows) {
+            Output.results.line(line, isJSON: json)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import AgentKit
+import ArgumentParser
+import CommandSupport
+import Settings
+
+struct Config: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Checks and shows the settings of this agent.", subcommands: [Check.self, Show.self])
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Checks the settings file and the variables, and names every problem.",
+            discussion: "Exit code 0: every setting can be used; 64: one cannot.")
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            try home.agent.checkProgram()
+            try ConfigCommand.check(
+                AgentSettings.table, home: try home.place, fileName: AgentSettings.fileName,
+                environment: home.environment)
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows every setting in force, and where it comes from: a variable, the file or the default.")
+        @Flag(help: "One JSON object a line.") var json = false
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            try home.agent.checkProgram()
+            try ConfigCommand.show(
+                AgentSettings.table, home: try home.place, fileName: AgentSettings.fileName,
+                environment: home.environment, json: json)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import AgentKit
+import ArgumentParser
+import CommandSupport
+import Foundation
+import Settings
+
+/// The option that names the agent's home, and what a command reads from there.
+struct HomeOption: ParsableArguments {
+    @Option(
+        help: "The agent's home directory (default: the variable SLUICE_HOME, else ~/\(AgentSettings.usualFolder)).")
+    var home: String?
+
+    /// The home, and where its name comes from.
+    var place: ProgramHome {
+        get throws {
+            try ProgramHome(flag: home, environment: environment, folder: AgentSettings.usualFolder)
+        }
+    }
+
+    var agent: AgentHome {
+        get throws { AgentHome(path: try place.path) }
+    }
+
+    /// The settings that hold for a command. Throws if the home does not exist.
+    ///
+    /// - Parameter flags: the text of each flag that is a setting.
+    func settings(_ flags: [String: String?]) throws -> AgentSettings {
+        let home = try agent
+        try home.check()
+        return try AgentSettings.table.read(
+            home: home.path, fileName: AgentSettings.fileName, environment: environment, flags: flags
+        ).values
+    }
+
+    var environment: [String: String] { ProcessInfo.processInfo.environment }
+}
+
+extension AgentSettings {
+    /// The gateway that the command line or the settings name. Throws if none is named.
+    var knownGateway: Endpoint {
+        get throws {
+            guard let gateway else {
+                throw ValidationError(
+                    "No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
+            }
+            return gateway
+        }
+    }
+}

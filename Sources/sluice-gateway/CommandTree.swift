@@ -1,0 +1,7 @@
+import ArgumentParser
+
+/// All commands of the program with their flags, for tests.
+package enum GatewayCommandTree {
+    /// The description that the option `--experimental-dump-help` prints, in JSON.
+    package static var json: String { SluiceGateway._dumpHelp() }
+}

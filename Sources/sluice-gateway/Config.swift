@@ -1,0 +1,35 @@
+import ArgumentParser
+import CommandSupport
+import GatewayKit
+import Settings
+
+struct Config: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Checks and shows the settings of this gateway.", subcommands: [Check.self, Show.self])
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Checks the settings file and the variables, and names every problem.",
+            discussion: "Exit code 0: every setting can be used; 64: one cannot.")
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            try ConfigCommand.check(
+                GatewaySettings.table, home: try home.checkedPlace, fileName: GatewaySettings.fileName,
+                environment: home.environment)
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows every setting in force, and where it comes from: a variable, the file or the default.")
+        @Flag(help: "One JSON object a line.") var json = false
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            try ConfigCommand.show(
+                GatewaySettings.table, home: try home.checkedPlace, fileName: GatewaySettings.fileName,
+                environment: home.environment, json: json)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Tests of `config check` and `config show`, and of homes, with the real programs.
+    @Suite
+    struct ConfigTests {
+        private func call(
+            _ name: String, _ arguments: [String], _ variables: [String: String] = [:], exits status: Int32 = 0
+        ) async throws -> Program {
+            let program = try await run(
+                .built(name), arguments, environment: Program.environment(adding: variables), within: Site.deadline)
+            #expect(program.exitStatus == .exited(status), "\(program.transcript)")
+            return program
+        }
+
+        @Test func showsEverySettingAndItsSource() async throws {
+            try await withTemporaryDirectory { directory in
+                let home = directory.path(percentEncoded: false)
+                try "limit-rate: 20MB/s\n".write(toFile: home + "/agent.yaml", atomically: false, encoding: .utf8)
+                let variables = [
+                    "SLUICE_HOME": home, "SLUICE_CONNECTIONS": "2", "SLUICE_RETRY_FOR": "", "SLUICE_X": "1",
+                ]
+                let shown = try await call("sluice-agent", ["config", "show", "--json"], variables)
+                let lines = shown.lines(of: .standardOutput)
+                #expect(lines.first == "{\"setting\":\"home\",\"value\":\"\(home)\",\"source\":\"SLUICE_HOME\"}")
+                #expect(
+                    lines.contains("{\"setting\":\"connections\",\"value\":\"2\",\"source\":\"SLUICE_CONNECTIONS\"}"))
+                #expect(lines.contains("{\"setting\":\"retry-for\",\"value\":\"5min\",\"source\":\"default\"}"))
+                #expect(lines.contains { $0.contains("\"20MB/s\"") && $0.contains("agent.yaml:1\"") })
+                #expect(shown.lines(of: .standardError).count == 1)
+                #expect(shown.transcript.contains("SLUICE_X has no effect"))
+            }
+        }
+
+        @Test func checkNamesEveryProblemAndTouchesNothing() async throws {
+            try await withTemporaryDirectory { directory in
+                let home = directory.path(percentEncoded: false)
+                let text = "{\n\"budget\": 16,\n\"lisen\": \"127.0.0.1:1\"\n}\n"
+                try text.write(toFile: home + "/gateway.json", atomically: false, encoding: .utf8)
+                let checked = try await call("sluice-gateway", ["config", "check", "--home", home], exits: 64)
+                #expect(
+                    checked.lines(of: .standardError) == [
+                        "sluice-gateway: \(home)/gateway.json:2: budget: a number needs a unit, such as 8MiB",
+                        "sluice-gateway: \(home)/gateway.json:3: \"lisen\" is not a known key; did you mean listen?",
+                    ])
+                #expect(try FileManager.default.contentsOfDirectory(atPath: home) == ["gateway.json"])
+                _ = try await call("sluice-gateway", ["config", "check", "--home", home + "/nowhere"])
+            }
+        }
+
+        @Test func eachProgramHasADefaultHome() async throws {
+            try await withTemporaryDirectory { directory in
+                let user = directory.path(percentEncoded: false)
+                let made = try await call("sluice-gateway", ["init"], ["HOME": user])
+                #expect(made.transcript.contains("\(user)/.sluice-gateway"))
+                _ = try await call("sluice-gateway", ["keys", "list"], ["HOME": user])
+                let home = ["SLUICE_HOME": "\(user)/.sluice-gateway"]
+                let refused = try await call("sluice-agent", ["status"], home, exits: 66)
+                #expect(refused.transcript.contains("is the home of a sluice-gateway"))
+            }
+        }
+
+        @Test(arguments: [["--connections", "99"], ["--concurrency", "0"], ["--limit-rate", "20"]])
+        func impossibleFlagsAreRefusedByTheAgent(flags: [String]) async throws {
+            try await Site.with { site in
+                let agent = try await site.makeAgent(port: 1)
+                let refused = try await call(
+                    "sluice-agent", ["push", "/etc/passwd", "--home", agent.home] + flags, exits: 64)
+                #expect(refused.lines(of: .standardError).first?.hasPrefix("sluice-agent: \(flags[0]): ") == true)
+            }
+        }
+    }
+}
