@@ -15,7 +15,7 @@ package struct FuzzTarget: Sendable {
 extension FuzzTarget {
     /// All targets, in the order in which they run.
     package static let all: [FuzzTarget] = [
-        .decoder, .gateway, .token, .keys, .xml, .devices, .receipt, .journal, .proxy,
+        .decoder, .gateway, .token, .keys, .xml, .devices, .receipt, .journal, .proxy, .settings,
     ]
 
     /// Finds the target with this name.
