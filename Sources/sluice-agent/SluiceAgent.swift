@@ -70,7 +70,7 @@ struct Init: AsyncParsableCommand {
                 name: name ?? usualName, gateway: gateway.description, authorityPath: ca,
                 gatewayName: gatewayName ?? gateway.host, keyType: keyType)
             guard !format.json else {
-                return Output.results.object(JSONObject(home: home, "\(fingerprint)", isCertified: true))
+                return Output.results.object(JSONObject(home: home.path, "\(fingerprint)", isCertified: true))
             }
             Output.results.line(
                 "Made this device's home in \(home.path). Have the authority sign \(home.path)/identity.csr, and put "
@@ -79,7 +79,7 @@ struct Init: AsyncParsableCommand {
         } else if let gateway, let pin {
             let fingerprint = try home.create(
                 name: name ?? usualName, gateway: gateway.description, pin: pin, keyType: keyType)
-            guard !format.json else { return Output.results.object(JSONObject(home: home, "\(fingerprint)")) }
+            guard !format.json else { return Output.results.object(JSONObject(home: home.path, "\(fingerprint)")) }
             Output.results.line(
                 "Made this device's home in \(home.path). The gateway's device list needs this fingerprint:")
             Output.results.line("\(fingerprint)")
@@ -105,7 +105,7 @@ struct Init: AsyncParsableCommand {
         let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code, repins: repin)
         guard !format.json else {
             let fingerprint = "\(try home.identity().fingerprint)"
-            return Output.results.object(JSONObject(home: home, fingerprint, device))
+            return Output.results.object(JSONObject(home: home.path, fingerprint, device))
         }
         let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
         let entry = "The gateway knows it as \(device.name); it may write \(keys)."
@@ -127,7 +127,7 @@ struct Init: AsyncParsableCommand {
             try repinning.trust(pin: pin, gateway: gateway.description)
         }
         guard !format.json else {
-            return Output.results.object(JSONObject(home: home, "\(try home.identity().fingerprint)"))
+            return Output.results.object(JSONObject(home: home.path, "\(try home.identity().fingerprint)"))
         }
         Output.results.line(
             "The home \(home.path) trusts the gateway at \(gateway) now, and keeps its identity and its journal.")
