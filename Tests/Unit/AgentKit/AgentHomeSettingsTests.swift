@@ -1,6 +1,7 @@
 import AgentKit
 import Cryptography
 import Foundation
+import SystemSupport
 import TestSupport
 import Testing
 
@@ -48,7 +49,7 @@ import Testing
             try home.createOrGoOn(name: "cam", gateway: "g:1", pin: pin)
             try write("{}", to: home.path + "/agent.json")
             let error = #expect(throws: AgentHomeError.self) { try home.pins() }
-            #expect(error?.exitCode == 64)
+            #expect(error?.exitStatus == .usage)
             #expect(
                 error?.description.contains("agent.yaml") == true && error?.description.contains("agent.json") == true)
         }
@@ -60,7 +61,7 @@ import Testing
             try home.createOrGoOn(name: "cam", gateway: "g:1", pin: pin)
             try write(text, to: home.configurationPath)
             let error = #expect(throws: AgentHomeError.self) { try home.pins() }
-            #expect(error?.exitCode == 64)
+            #expect(error?.exitStatus == .usage)
             #expect(error?.description.hasPrefix("\(home.configurationPath):") == true, "\(error?.description ?? "")")
         }
     }

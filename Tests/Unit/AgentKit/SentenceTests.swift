@@ -76,7 +76,7 @@ import WireProtocol
     ])
     func errorsThatEndACommandHaveSentences(error: any Error, exitCode: Int) throws {
         let failure = try #require(AgentFailure(error))
-        #expect(Int(failure.exitCode) == exitCode, "\(failure.sentence)")
+        #expect(Int(failure.exitStatus.rawValue) == exitCode, "\(failure.sentence)")
         Self.expectForm(failure.sentence)
         #expect(!failure.sentence.contains("SELECT"))
     }
