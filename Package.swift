@@ -156,7 +156,8 @@ let package = Package(
         // The page about interfaces, which is generated from both programs.
         unitTests(
             "Interfaces",
-            files + ["AgentKit", "CommandSupport", "SystemSupport", "sluice-agent", "sluice-gateway"]),
+            files + ["AgentKit", "GatewayKit", "CommandSupport", "Settings", "SystemSupport"]
+                + ["sluice-agent", "sluice-gateway"]),
 
         // MARK: Machines under simulation, and recorded conversations
 

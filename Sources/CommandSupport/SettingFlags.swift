@@ -48,8 +48,10 @@ package enum ConfigCommand {
         _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String], json: Bool
     ) throws(SettingsError) {
         let rows = [home.row] + (try table.read(home: home.path, fileName: fileName, environment: environment)).rows
-        for line in json ? SettingsReport.jsonLines(rows) : SettingsReport.lines(rows) {
-            Output.results.line(line, isJSON: json)
+        if json {
+            for row in rows { Output.results.object(JSONObject(row)) }
+        } else {
+            for line in SettingsReport.lines(rows) { Output.results.line(line) }
         }
     }
 }

@@ -14,17 +14,6 @@ package enum SettingsReport {
         }
     }
 
-    /// One JSON object a line. A setting without a value has `null`.
-    package static func jsonLines(_ rows: [SettingRow]) -> [String] {
-        rows.map { row in
-            let value = row.value.map(SettingsFile.quoted) ?? "null"
-            let line =
-                "{\"setting\":\(SettingsFile.quoted(row.name)),\"value\":\(value),"
-                + "\"source\":\(SettingsFile.quoted("\(row.source)"))}"
-            return line.withEscapedControls
-        }
-    }
-
     /// Longer values do not widen the column.
     private static let valueWidthMax = 60
 

@@ -24,14 +24,14 @@ struct Config: ParsableCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows every setting in force, and where it comes from: a variable, the file or the default.")
-        @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
             try home.agent.checkProgram()
             try ConfigCommand.show(
                 AgentSettings.table, home: try home.place, fileName: AgentSettings.fileName,
-                environment: home.environment, json: json)
+                environment: home.environment, json: format.json)
         }
     }
 }

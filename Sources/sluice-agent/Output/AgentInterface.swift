@@ -45,5 +45,6 @@ package enum AgentInterface {
         JSONObjectDeclaration(PrunedFields.self, of: "receipts prune"),
         JSONObjectDeclaration(HomeFields.self, of: "init"),
         JSONObjectDeclaration(DigestFields.self, of: "digest"),
+        JSONObjectDeclaration(SettingFields.self, of: "config show"),
     ]
 }

@@ -40,5 +40,6 @@ package enum GatewayInterface {
         JSONObjectDeclaration(UploadFailureFields.self, of: "uploads list", "uploads clean"),
         JSONObjectDeclaration(VerifiedFields.self, of: "verify"),
         JSONObjectDeclaration(ReceiptFields.self, of: "receipt verify"),
+        JSONObjectDeclaration(SettingFields.self, of: "config show"),
     ]
 }

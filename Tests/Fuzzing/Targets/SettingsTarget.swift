@@ -98,7 +98,7 @@ private func expectSettled<Root>(_ table: SettingsTable<Root>, _ file: SettingsF
     } catch {
         return try expectSentences(error)
     }
-    try expectLines(SettingsReport.lines(rows) + SettingsReport.jsonLines(rows))
+    try expectLines(SettingsReport.lines(rows))
 }
 
 private func expectLines(_ lines: [String]) throws(FuzzFinding) {

@@ -1,4 +1,3 @@
-import AgentKit
 import CommandSupport
 import Foundation
 
@@ -77,10 +76,9 @@ struct HelpArgument: Decodable {
         return "`\(text)\(isRepeating ? " …" : "")`" + (isOptional ? "" : ", required")
     }
 
-    /// The home of the user who generates the page does not appear on it.
     var shownDefault: String {
         guard let defaultValue, kind != "flag" else { return "" }
-        return "`\(defaultValue == AgentHome.usualPath ? "~/.sluice" : defaultValue)`"
+        return "`\(defaultValue)`"
     }
 
     var meaning: String {

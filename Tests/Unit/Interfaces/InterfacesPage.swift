@@ -1,4 +1,7 @@
+import AgentKit
 import CommandSupport
+import GatewayKit
+import Settings
 import sluice_agent
 import sluice_gateway
 
@@ -52,10 +55,22 @@ enum InterfacesPage {
     }
 }
 
-/// Settings of both programs: keys of the files and variables of the environment. The page has them as soon as the
-/// settings are declared in a table.
+/// Settings of both programs: keys of the files, variables of the environment, and flags.
 enum SettingsSection {
-    static func sections() -> [PageSection] { [] }
+    static func sections() -> [PageSection] {
+        [
+            section(of: AgentSettings.table, home: AgentSettings.usualFolder),
+            section(of: GatewaySettings.table, home: GatewaySettings.usualFolder),
+        ]
+    }
+
+    private static func section<Root>(of table: SettingsTable<Root>, home: String) -> PageSection {
+        let lines = SettingsPage(table, home: "~/" + home).lines
+        return PageSection(
+            title: "Settings of \(table.program)",
+            text: "[Settings](settings.md) explains files, variables and units.\n\n"
+                + lines.map { $0 + "\n" }.joined())
+    }
 }
 
 /// A table in Markdown.

@@ -24,10 +24,12 @@ extension EndToEndTests {
                 ]
                 let shown = try await call("sluice-agent", ["config", "show", "--json"], variables)
                 let lines = shown.lines(of: .standardOutput)
-                #expect(lines.first == "{\"setting\":\"home\",\"value\":\"\(home)\",\"source\":\"SLUICE_HOME\"}")
-                #expect(
-                    lines.contains("{\"setting\":\"connections\",\"value\":\"2\",\"source\":\"SLUICE_CONNECTIONS\"}"))
-                #expect(lines.contains("{\"setting\":\"retry-for\",\"value\":\"5min\",\"source\":\"default\"}"))
+                func row(_ setting: String, _ value: String, _ source: String) -> String {
+                    "{\"event\":\"setting\",\"setting\":\"\(setting)\",\"value\":\"\(value)\",\"source\":\"\(source)\"}"
+                }
+                #expect(lines.first == row("home", home, "SLUICE_HOME"))
+                #expect(lines.contains(row("connections", "2", "SLUICE_CONNECTIONS")))
+                #expect(lines.contains(row("retry-for", "5min", "default")))
                 #expect(lines.contains { $0.contains("\"20MB/s\"") && $0.contains("agent.yaml:1\"") })
                 #expect(shown.lines(of: .standardError).count == 1)
                 #expect(shown.transcript.contains("SLUICE_X has no effect"))
