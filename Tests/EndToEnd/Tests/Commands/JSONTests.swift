@@ -1,6 +1,7 @@
 import CommandSupport
 import Foundation
 import InterfaceSupport
+import S3Servers
 import TestSupport
 import Testing
 import sluice_agent
