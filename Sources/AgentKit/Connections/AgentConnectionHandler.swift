@@ -38,7 +38,9 @@ final class AgentConnectionHandler: ChannelInboundHandler {
             }
         } catch {
             isEnded = true
-            shell.assumeIsolated { [id] in $0.receivedMalformed(error.code, message: error.description, from: id) }
+            shell.assumeIsolated { [id] in
+                $0.handle(.receivedMalformed(error.code, message: error.description, from: id))
+            }
         }
     }
 
@@ -46,7 +48,7 @@ final class AgentConnectionHandler: ChannelInboundHandler {
         if let completed = event as? TLSHandshakeCompleted {
             let gateway = GatewayProof(
                 fingerprint: completed.peer.fingerprint.digest, certificates: certificates?.peerCertificates ?? [])
-            shell.assumeIsolated { [id] in $0.connected(id, by: gateway) }
+            shell.assumeIsolated { [id] in $0.handle(.connected(id, by: gateway)) }
         }
         context.fireUserInboundEventTriggered(event)
     }

@@ -137,11 +137,6 @@ actor AgentShell: MachineShell {
         handle(.connectionLost(id))
     }
 
-    /// Reports that the gateway has proved its identity, or that the connection is plain TCP.
-    func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
-        handle(.connected(id, by: gateway))
-    }
-
     /// Logs a TLS error. If another attempt would fail, too, reports to the machine that the connection was rejected.
     func receivedTLSError(_ error: TLSError, from id: ConnectionID) {
         logger.info("TLS failed", metadata: ["tls.error": "\(error.shortDescription)"])
@@ -156,10 +151,6 @@ actor AgentShell: MachineShell {
             absence.connectionEnds(id, GatewayAbsence.reason(report))
         }
         handle(.receivedFrame(frame, slot: slot, from: id))
-    }
-
-    func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
-        handle(.receivedMalformed(code, message: message, from: id))
     }
 
     // MARK: Journal

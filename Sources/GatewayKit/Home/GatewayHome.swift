@@ -48,7 +48,7 @@ package struct GatewayHome: Sendable {
             // first one.
             for (file, text) in [
                 (devicesPath, DeviceList().text), (invitationsPath, InvitationList().text),
-                (configurationPath, Self.configuration),
+                (configurationPath, GatewaySettings.textOfNewFile),
             ] {
                 try AtomicFile.writeNew(Array(text.utf8), to: file, mode: .ownerOnly)
                 made.append(file)
@@ -60,12 +60,6 @@ package struct GatewayHome: Sendable {
             throw GatewayHomeError("cannot make a gateway's home in \(path)", cause: error)
         }
     }
-
-    private static let configuration = """
-        # Settings of this gateway. sluice-gateway config show lists all of them.
-        listen: "127.0.0.1:7420"
-
-        """
 
     /// Throws if the home does not exist. A command that reads no file of the home calls this, so that a misspelt path
     /// does not go unnoticed.

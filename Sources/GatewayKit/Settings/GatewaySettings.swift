@@ -27,6 +27,13 @@ package struct GatewaySettings: Equatable, Sendable {
 
     package static let usualListen = Endpoint(host: "127.0.0.1", port: 7_420)
 
+    /// What `init` writes into the file.
+    static let textOfNewFile = """
+        # Settings of this gateway. sluice-gateway config show lists all of them.
+        listen: "\(usualListen)"
+
+        """
+
     /// The name of the file without its end.
     package static let fileName = "gateway"
     /// The folder in the user's home directory that is the usual home.

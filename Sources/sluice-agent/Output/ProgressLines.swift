@@ -254,7 +254,7 @@ package final class ProgressLines: Sendable {
     /// Lists the failures again. A file that the user has stopped is no failure.
     private static func notStored(_ summary: RunSummary, width: Int?) -> [String] {
         let failures = summary.failures.filter { $0.failure.kind != .stopped }
-        let unlisted = summary.unlisted.filter { $0.key != .stopped }.values.reduce(0, +)
+        let unlisted = summary.unlisted.map { kind, count in kind == .stopped ? 0 : count }.reduce(0, +)
         guard summary.files > 1, !failures.isEmpty || unlisted > 0 else { return [] }
         let ended = failures.filter { $0.failure == summary.ending }
         let listed = failures.filter { $0.failure != summary.ending } + ended.prefix(1)

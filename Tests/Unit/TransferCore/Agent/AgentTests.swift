@@ -303,7 +303,7 @@ import WireProtocol
             driver.change { $0.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload, now: $1) }
             driver.commit()
         }
-        #expect(rounds < 10)
+        #expect(rounds < 20)
         guard case .failed(let failure)? = driver.outcomes.first else { return }
         #expect(failure.kind == .storeUnavailable)
     }
