@@ -47,6 +47,18 @@ package struct Repinning {
         try before()
         try home.change(settings)
         AtomicFile.remove(home.pinsPath)
+        try forgetSessions()
         withExtendedLifetime(lock) {}
+    }
+
+    private func forgetSessions() throws(AgentHomeError) {
+        guard AtomicFile.exists(home.journalPath) else { return }
+        do {
+            let journal = try Journal.open(home.journalPath)
+            try journal.forgetSessions()
+            try journal.close()
+        } catch {
+            throw AgentHomeError(writing: home.journalPath, error)
+        }
     }
 }

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 import TransferCommon
 import TransferCore
+import WireProtocol
 
 /// Tests of a home that is to trust another gateway and keeps its identity and journal.
 @Suite struct RepinningTests {
@@ -33,6 +34,27 @@ import TransferCore
             #expect(try Journal.open(home.journalPath).site()?.device == "cam")
             // An invitation of the new gateway now continues with this home.
             try home.createOrGoOn(name: "cam", gateway: "new:2", pin: Self.pin(3))
+        }
+    }
+
+    /// Another site cannot read the tokens of the site before. An agent that kept them would wait for a gateway that can.
+    @Test func unfinishedUploadsBeginAnewAtTheOtherSite() async throws {
+        try await Self.withHome { home in
+            let id = UploadID(1)
+            let stamp = FileStamp(
+                device: 1, inode: 2, size: 9, modification: ModificationTime(seconds: 3, nanoseconds: 0),
+                change: ModificationTime(seconds: 3, nanoseconds: 0))
+            let saved = SavedSession(
+                session: SessionID(high: 1, low: 2), token: [1, 2], partBytes: 5, stamp: stamp, parts: [], losses: 0)
+            let entry = PartListEntry(part: try #require(PartNumber(1)), size: 5, digest: try .of([1]), etag: "e")
+            let journal = try Journal.open(home.journalPath)
+            try journal.apply([.began(id, saved), .stored(id, entry)], nowMilliseconds: 1) { _ in
+                Journal.Subject(path: "/f", key: "f", policy: .verify)
+            }
+            try journal.close()
+            try Repinning(home).trust(pin: Self.pin(3), gateway: "new:2")
+            let row = try #require(try Journal.open(home.journalPath).upload(id))
+            #expect(row.saved.token == [] && row.saved.parts == [])
         }
     }
 
