@@ -88,6 +88,9 @@ package struct UploadAdministration: Sendable {
     private func withStore<Result>(
         triesOut: Bool, _ body: (any ObjectStore) async throws -> Result
     ) async throws -> Result {
+        if case .file(directory: let path) = try StoreLocation(parsing: site.location) {
+            ActingUser.becomeOwner(of: path, orOf: ".sluice")
+        }
         let store = try await site.open(triesOut: triesOut, logger: logger)
         do {
             let result = try await body(store)

@@ -44,8 +44,6 @@ struct StoreDirectory: Sendable {
         } catch let error as FileError where error.code == ENOTDIR {
             throw StoreError(.unsupported, Self.sentence(aboutNoDirectory: path, files), cause: error)
         }
-        var files = files
-        files.newOwner = FileOwner(forFilesOfRootIn: [try files.status(layout.ownFolder), root].compactMap(\.self))
         let ownFolders = [layout.uploads, layout.metadata, layout.sessions, layout.instances, layout.staging]
         for folder in [layout.ownFolder] + ownFolders {
             do {

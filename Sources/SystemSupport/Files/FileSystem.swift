@@ -35,8 +35,6 @@ package struct FileSystem: Sendable {
 
     /// Values to use instead of what the kernel reports.
     let answers: FileSystemAnswers
-    /// The owner of files and folders that are made; `nil` for the user of this process.
-    package var newOwner: FileOwner?
     private let intercept: Intercept?
 
     package init(answers: FileSystemAnswers = FileSystemAnswers(), intercept: Intercept? = nil) {
@@ -66,18 +64,14 @@ package struct FileSystem: Sendable {
     ///
     /// - Parameter permissions: the permissions of the file, from which the process's umask removes some.
     package func create(_ path: String, permissions: UInt32) throws(FileError) -> OpenFile {
-        let file = try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
-        try file.give(to: newOwner)
-        return file
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
     }
 
     /// Opens a file for writing and reading and removes its content. If the file is missing, makes it.
     ///
     /// - Parameter permissions: the permissions of a new file, from which the process's umask removes some.
     package func createOrEmpty(_ path: String, permissions: UInt32) throws(FileError) -> OpenFile {
-        let file = try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, permissions)
-        try file.give(to: newOwner)
-        return file
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, permissions)
     }
 
     private func openFile(
@@ -120,8 +114,6 @@ package struct FileSystem: Sendable {
     /// - Parameter permissions: the permissions of the folder, from which the process's umask removes some.
     package func makeFolder(_ path: String, permissions: UInt32) throws(FileError) {
         try perform(FileCall(.makeFolder, path)) { mkdir(path, permissions) }
-        guard let newOwner else { return }
-        try openFile(.openFolder, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).give(to: newOwner)
     }
 
     /// Removes an empty folder. Throws `ENOTEMPTY` if it is not empty.

@@ -135,13 +135,6 @@ package struct OpenFile: ~Copyable, Sendable {
         try setOwner(folder.owner, group: folder.group)
     }
 
-    /// Gives a file or folder that root has made to another owner; does nothing for `nil`. A file of another user stays
-    /// that user's.
-    func give(to owner: FileOwner?) throws(FileError) {
-        guard let owner, try status().owner == 0 else { return }
-        try setOwner(owner.user, group: owner.group)
-    }
-
     /// Locks the file with `flock`, without waiting. The lock lasts until `unlock` is called, this value goes out of
     /// scope or the process ends.
     ///

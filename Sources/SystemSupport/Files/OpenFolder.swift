@@ -108,8 +108,6 @@ package struct OpenFolder: ~Copyable, Sendable {
         try file.fileSystem.perform(FileCall(.makeFolder, path(of: name))) {
             mkdirat(file.descriptor, name, permissions)
         }
-        guard let newOwner = file.fileSystem.newOwner else { return }
-        try open(.openFolder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).give(to: newOwner)
     }
 
     /// Sets the permissions of the folder itself. The umask does not apply.

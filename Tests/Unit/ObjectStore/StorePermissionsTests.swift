@@ -36,25 +36,3 @@ import Testing
         }
     }
 }
-
-extension StorePermissionsTests {
-    /// An administrator's command must not leave files with which the service then cannot work.
-    @Test(.enabled(if: geteuid() == 0)) func filesThatRootMakesBelongToTheOwnerOfTheDirectory() async throws {
-        try await withTestDirectory { directory in
-            try #require(chown(directory.path, 4_711, 4_712) == 0)
-            let store = try await directory.open()
-            let (upload, parts) = try await store.begin([Sample(1_000, seed: 1)], key: "cam/b/object")
-            try await store.complete(upload, parts, key: "cam/b/object")
-            try await store.put(Sample(100, seed: 1), key: "cam/a/object")
-            try await store.writeRecord(name: "record", bytes: [1])
-            let all = FileManager.default.enumerator(atPath: directory.path)?.allObjects ?? []
-            for case let path as String in all {
-                let attributes = try FileManager.default.attributesOfItem(atPath: directory.path(path))
-                #expect(attributes[.ownerAccountID] as? Int == 4_711, "\(path)")
-                #expect(attributes[.groupOwnerAccountID] as? Int == 4_712, "\(path)")
-            }
-            #expect(all.count > 10)
-            try await store.close()
-        }
-    }
-}

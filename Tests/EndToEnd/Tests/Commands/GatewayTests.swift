@@ -23,6 +23,28 @@ extension EndToEndTests {
             }
         }
 
+        /// Files of root in the store of a service would lock the service out. So an administrator's command works as
+        /// the owner of the store.
+        @Test(.enabled(if: geteuid() == 0)) func commandOfRootLeavesNoFilesOfRoot() async throws {
+            try await Site.with { site in
+                try await site.shell("chmod 755 .; mkdir -p store; chown 4711:4712 store; chmod 700 store")
+                for command in [["uploads", "list"], ["verify", "missing"]] {
+                    let program = try await run(
+                        .built("sluice-gateway"),
+                        command + ["--home", site.path("gateway")] + site.storage.options,
+                        workingDirectory: site.directory, within: Site.deadline)
+                    #expect([.exited(0), .exited(66)].contains(program.exitStatus), "\(program.transcript)")
+                }
+                let store = site.path("store")
+                let paths = FileManager.default.enumerator(atPath: store)?.allObjects.compactMap { $0 as? String } ?? []
+                #expect(paths.contains(".sluice"))
+                for path in paths {
+                    let attributes = try FileManager.default.attributesOfItem(atPath: "\(store)/\(path)")
+                    #expect(attributes[.ownerAccountID] as? Int == 4_711, "\(path)")
+                }
+            }
+        }
+
         /// An operator sees in the log when a gateway has begun to serve, with what, and why it has ended.
         @Test func beginAndEndAreLogged() async throws {
             try await Site.with { site in
