@@ -297,7 +297,7 @@ package struct AgentHome: Sendable {
     ///
     /// - Parameter patience: how often to try, at intervals of 20 milliseconds.
     /// - Throws: `busy` if another process holds the lock.
-    package func lock(patience: Int = 50) throws(AgentHomeError) -> Lock {
+    package func lock(patience: Int = 25) throws(AgentHomeError) -> Lock {
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw unusable(errno, lockPath) }
         giveToOwnerOfHome(descriptor)

@@ -108,7 +108,7 @@ extension EndToEndTests {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let busy = Refusal(75, "", "another sluice-agent is at work", do: "wait for it")
-                try await agent.start(site.slowPush(file)) { program in
+                try await agent.start(site.slowPush(file, partsPerSecond: 2)) { program in
                     try await program.waitForStoredParts(1)
                     try await agent.expectRefusalAtOnce(site.push(file), busy)
                     try await agent.expectRefusalAtOnce(["resume", "--all"], busy)
