@@ -25,7 +25,7 @@ extension EndToEndTests {
             sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
             #expect(program.exitStatus == .exited(status), "\(program.transcript)", sourceLocation: sourceLocation)
-            let told = program.lines(of: .standardError).first ?? ""
+            let told = program.lines(of: .standardError).last ?? ""
             for word in words { #expect(told.contains(word), "\(told)", sourceLocation: sourceLocation) }
             expectReadable(told, sourceLocation: sourceLocation)
         }
