@@ -281,26 +281,15 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// Gives the lock's file to the owner of the home if it is root's. A command of root, such as `status`, would
-    /// otherwise lock out the service to which the home belongs.
-    private func giveToOwnerOfHome(_ descriptor: Int32) {
-        var (home, lock) = (stat(), stat())
-        guard geteuid() == 0, stat(path, &home) == 0, home.st_uid != 0, fstat(descriptor, &lock) == 0,
-            // The file is one that root has made here, and no other file with a second name.
-            lock.st_uid == 0, lock.st_nlink == 1, lock.st_size == 0
-        else { return }
-        // A failure is ignored: the lock holds, and the owner's next command says that it cannot use the file.
-        _ = fchown(descriptor, home.st_uid, home.st_gid)
-    }
-
-    /// Takes the lock of the home.
+    /// Takes the lock of the home. A command of root works as the owner of the home from then on, so that it leaves no
+    /// file of root that locks the owner out.
     ///
     /// - Parameter patience: how often to try, at intervals of 20 milliseconds.
     /// - Throws: `busy` if another process holds the lock.
     package func lock(patience: Int = 25) throws(AgentHomeError) -> Lock {
-        let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        ActingUser.becomeOwner(of: path)
+        let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw unusable(errno, lockPath) }
-        giveToOwnerOfHome(descriptor)
         var attempts = 0
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             attempts += 1

@@ -60,7 +60,7 @@ package struct Enroller: Sendable {
             let mark = EnrolmentMark(home)
             let wasKnown = try mark.isOfAnother(code)
             try mark.set(code, replacing: repins)
-            return Registration(name: enrolled.name, prefix: enrolled.prefix, wasKnown: wasKnown)
+            return Registration(name: enrolled.name, prefix: enrolled.prefix, wasKnown: wasKnown && !repins)
         case .error(let report): throw EnrolmentFailure(report)
         default: throw EnrolmentFailure(UploadFailure(.protocolViolation))
         }

@@ -13,12 +13,14 @@ package enum ActingUser {
     ///
     /// - Parameters:
     ///   - folder: the folder in question.
-    ///   - inner: the folder in it whose owner decides if it exists. A link does not count as a folder.
+    ///   - inner: a folder in it whose owner decides if it exists; `nil` if there is none. A link does not count as a
+    ///     folder.
     /// - Returns: whether the process works as another user now. Without the right to do so it stays root's.
     @discardableResult
-    package static func becomeOwner(of folder: String, orOf inner: String) -> Bool {
+    package static func becomeOwner(of folder: String, orOf inner: String? = nil) -> Bool {
         var status = stat()
-        let isInner = lstat("\(folder)/\(inner)", &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        let path = inner.map { "\(folder)/\($0)" } ?? folder
+        let isInner = lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
         guard geteuid() == 0, isInner || stat(folder, &status) == 0, status.st_uid != 0 else { return false }
         var group = status.st_gid
         // The user comes last, because only root may change the groups.

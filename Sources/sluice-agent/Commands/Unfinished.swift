@@ -51,7 +51,7 @@ struct Resume: AsyncParsableCommand {
                 in: try options.home.agent, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
             guard !rows.isEmpty else { return Output.results.line("No unfinished uploads.") }
             let decision = ResumeDialogue.onTerminal(rows.filter { !$0.isDropping })
-            guard decision != .init() else { return }
+            guard decision != .init() || rows.contains(where: \.isDropping) else { return }
             (resumed, dropped) = (decision.now, decision.drop)
         }
         try await options.upload(.unfinished(resume: resumed, path: file, drop: dropped), settings) { configuration in

@@ -16,8 +16,15 @@ package struct AgentProgram: Sendable {
     package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
         let isTerminal = TerminalOutput.kind == .terminal
         let text = ProgressLines.Style.text(isTerminal: isTerminal, isVerbose: verbose)
-        // On a terminal both outputs are one, and their order counts. Elsewhere a transfer waits for neither.
-        let tell: @Sendable (String) -> Void = { isTerminal ? Output.tell($0) : Output.notices.line($0) }
+        // On a terminal both outputs are one, and their order counts, unless the terminal is stopped: the run must not
+        // wait for it again and again. Elsewhere a transfer waits for neither.
+        let isStopped = Mutex(!isTerminal)
+        let tell: @Sendable (String) -> Void = { text in
+            guard !isStopped.withLock({ $0 }) else { return Output.notices.line(text) }
+            let begin = ContinuousClock.now
+            Output.tell(text)
+            if ContinuousClock.now - begin >= .seconds(1) { isStopped.withLock { $0 = true } }
+        }
         self.uploader = uploader
         self.lines = ProgressLines(
             style: json ? .json : quiet ? .quiet : text, printsAll: verbose, terminal: { TerminalOutput.size },

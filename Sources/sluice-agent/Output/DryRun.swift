@@ -96,7 +96,7 @@ package struct DryRun {
                 let size = try SourceFile.open(location).trueSize()
                 try UploadFeeder.check(size: size, expected: expectedBytes)
                 summary.files += 1
-                summary.bytes += size
+                summary.bytes = summary.bytes.addingReportingOverflow(size).overflow ? .max : summary.bytes + size
                 firstKey = firstKey ?? found.key
                 observe(.send(path: found.path, key: found.key, bytes: size))
             } catch {

@@ -75,16 +75,4 @@ import TransferCommon
             #expect(!home.isBusy)
         }
     }
-
-    /// `status` and `doctor` look whether another process holds the lock, and thereby make its file.
-    @Test(.enabled(if: geteuid() == 0)) func lockThatRootMakesBelongsToTheOwnerOfTheHome() async throws {
-        try await withTemporaryDirectory { directory in
-            let home = AgentHome(path: directory.path(percentEncoded: false))
-            try #require(chown(home.path, 4_711, 4_712) == 0)
-            #expect(!home.isBusy)
-            let attributes = try FileManager.default.attributesOfItem(atPath: home.path + "/lock")
-            #expect(attributes[.ownerAccountID] as? Int == 4_711)
-            #expect(attributes[.groupOwnerAccountID] as? Int == 4_712)
-        }
-    }
 }

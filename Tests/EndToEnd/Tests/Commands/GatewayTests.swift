@@ -45,6 +45,22 @@ extension EndToEndTests {
             }
         }
 
+        /// The same holds for the home of an agent, in which `status` and `doctor` look for a process at work.
+        @Test(.enabled(if: geteuid() == 0), arguments: ["status", "doctor"])
+        func commandOfRootLeavesNoFilesOfRootInAHome(command: String) async throws {
+            try await Site.with { site in
+                let agent = try await site.makeAgent(port: 1)
+                try await site.shell("chmod 755 .; chown -R 4711:4712 agent; rm -f agent/lock")
+                _ = try await run(agent.program, [command, "--home", agent.home], within: Site.deadline)
+                let paths = FileManager.default.enumerator(atPath: agent.home)?.allObjects.compactMap { $0 as? String }
+                #expect(paths?.contains("lock") == true)
+                for path in paths ?? [] {
+                    let attributes = try FileManager.default.attributesOfItem(atPath: "\(agent.home)/\(path)")
+                    #expect(attributes[.ownerAccountID] as? Int == 4_711, "\(path)")
+                }
+            }
+        }
+
         /// An operator sees in the log when a gateway has begun to serve, with what, and why it has ended.
         @Test func beginAndEndAreLogged() async throws {
             try await Site.with { site in
