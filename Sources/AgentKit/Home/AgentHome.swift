@@ -134,8 +134,12 @@ package struct AgentHome: Sendable {
 
     /// Writes other settings into the file, and leaves everything else in it as it is.
     ///
-    /// - Parameter settings: a key without a text is removed.
-    func change(_ settings: [(name: String, text: String?)]) throws(AgentHomeError) {
+    /// - Parameters:
+    ///   - settings: a key without a text is removed.
+    ///   - before: writes what the new settings name; called only if the file can be changed.
+    func change(
+        _ settings: [(name: String, text: String?)], before: () throws(AgentHomeError) -> Void = {}
+    ) throws(AgentHomeError) {
         do {
             let bytes = try BoundedFile.read(
                 configurationPath, bytesMax: DocumentLimits.bytesMax, access: .ownerWrites)
@@ -147,6 +151,7 @@ package struct AgentHome: Sendable {
                     "\(configurationPath) cannot be changed by a program; write there: \(lines.joined(separator: ", "))"
                 )
             }
+            try before()
             try AtomicFile.write(changed, to: configurationPath, mode: .ownerOnly)
         } catch let error as AgentHomeError {
             throw error

@@ -44,10 +44,11 @@ package struct Repinning {
         try home.check()
         let lock = try home.lock()
         _ = try home.settings()
-        // First, because tokens of the earlier site must not meet the new one if this process ends in between.
-        try forgetSessions()
-        try before()
-        try home.change(settings)
+        try home.change(settings) { () throws(AgentHomeError) in
+            // Tokens of the earlier site must not meet the new one if this process ends in between.
+            try forgetSessions()
+            try before()
+        }
         AtomicFile.remove(home.pinsPath)
         withExtendedLifetime(lock) {}
     }

@@ -81,6 +81,25 @@ import WireProtocol
         }
     }
 
+    /// The authority in the home may be the one that the old settings name.
+    @Test func refusedChangeLeavesTheAuthorityAsItWas() async throws {
+        try await withTemporaryDirectory { directory in
+            let authority = try await Authority(in: directory.appending(path: "authority"))
+            let home = AgentHome(path: directory.appending(path: "home").path(percentEncoded: false))
+            try home.createOrGoOn(name: "cam", gateway: "old:1", pin: Self.pin(1))
+            let copy = URL(filePath: home.path + "/authority.crt")
+            try Data("old".utf8).write(to: copy)
+            // Only a person can change a file of this form.
+            let settings = "{gateway: \"old:1\", pin: \"\(try Self.pin(1))\"}\n"
+            try Data(settings.utf8).write(to: URL(filePath: home.path + "/agent.yaml"))
+            let error = #expect(throws: AgentHomeError.self) {
+                try Repinning(home).trust(authorityAt: authority.certificatePath, gatewayName: "new", gateway: "new:2")
+            }
+            #expect(error?.description.contains("cannot be changed by a program") == true)
+            #expect(try Data(contentsOf: copy) == Data("old".utf8))
+        }
+    }
+
     @Test func aMissingHomeIsNotMade() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.appending(path: "none").path(percentEncoded: false))
