@@ -10,7 +10,36 @@ extension SettingsFile {
     ///   - bytes: the bytes from which the file was read.
     /// - Returns: `nil` if the file is written in a form that only a person can change.
     package func changed(_ settings: [(name: String, text: String?)], in bytes: [UInt8]) -> [UInt8]? {
-        if isJSON { return changedJSON(settings) }
+        let changed = isJSON ? changedJSON(settings) : changedYAML(settings, in: bytes)
+        guard let changed else { return nil }
+        // Read the result: a file in an unusual form may mean something else after the change.
+        let result: SettingsFile
+        do throws(SettingsError) {
+            result = try SettingsFile(path: path, bytes: changed)
+        } catch {
+            return nil
+        }
+        return isChanged(into: result, by: settings) ? changed : nil
+    }
+
+    /// Whether another file differs from this one in these settings alone.
+    ///
+    /// - Parameter settings: keys of the file with their new texts; a key without a text is missing in the other file.
+    private func isChanged(into other: SettingsFile, by settings: [(name: String, text: String?)]) -> Bool {
+        func rest(_ file: SettingsFile) -> [SettingEntry] {
+            file.entries.filter { entry in !settings.contains { entry.key.hasSameBytes(as: $0.name) } }
+        }
+        let (before, after) = (rest(self), rest(other))
+        guard before.count == after.count,
+            zip(before, after).allSatisfy({ $0.key.hasSameBytes(as: $1.key) && $0.value.hasSameValue(as: $1.value) })
+        else { return false }
+        return settings.allSatisfy { setting in
+            let count = other.entries.filter { $0.key.hasSameBytes(as: setting.name) }.count
+            return count == (setting.text == nil ? 0 : 1) && other.text(of: setting.name) == setting.text
+        }
+    }
+
+    private func changedYAML(_ settings: [(name: String, text: String?)], in bytes: [UInt8]) -> [UInt8]? {
         var (bytes, file) = (bytes, self)
         for setting in settings {
             guard let next = file.changedYAML(setting.name, setting.text, in: bytes) else { return nil }
@@ -21,8 +50,7 @@ extension SettingsFile {
                 return nil
             }
         }
-        // Read the result: a file in an unusual form may mean something else after the change.
-        return settings.allSatisfy { file.text(of: $0.name) == $0.text } ? bytes : nil
+        return bytes
     }
 
     private var isJSON: Bool { Self.isJSON(path) }

@@ -1,3 +1,5 @@
+import TransferCommon
+
 /// One value of a settings file, with the line on which it begins.
 package struct SettingNode: Equatable, Sendable {
     /// The three shapes of a value.
@@ -14,6 +16,22 @@ package struct SettingNode: Equatable, Sendable {
     package init(_ value: Value, line: Int) {
         self.value = value
         self.line = line
+    }
+
+    /// Whether both say the same, wherever they stand in their files.
+    package func hasSameValue(as other: SettingNode) -> Bool {
+        switch (value, other.value) {
+        case (.scalar(let left), .scalar(let right)):
+            left.kind == right.kind && left.text.hasSameBytes(as: right.text)
+        case (.list(let left), .list(let right)):
+            left.count == right.count && zip(left, right).allSatisfy { $0.hasSameValue(as: $1) }
+        case (.map(let left), .map(let right)):
+            left.count == right.count
+                && zip(left, right).allSatisfy {
+                    $0.key.hasSameBytes(as: $1.key) && $0.value.hasSameValue(as: $1.value)
+                }
+        case (.scalar, _), (.list, _), (.map, _): false
+        }
     }
 }
 

@@ -19,6 +19,8 @@ extension FuzzTarget {
         try expectSettled(AgentSettings.table, file)
         try expectSettled(GatewaySettings.table, file)
         if let changed = file.replacing("gateway", with: "g:1", in: bytes) { try expectGateway(changed, path) }
+        try expectOnlyChanges([("pin", nil), ("gateway", "g:1"), ("ca", "c")], file, bytes)
+        try expectOnlyChanges([("limit-rate", nil)], file, bytes)
     } seeds: { _ in
         var seeds: [String: [UInt8]] = [:]
         for (name, text) in yamlSeeds { seeds["yaml-\(name)"] = [0] + text.utf8 }
@@ -57,6 +59,7 @@ private let yamlSeeds = [
     "alias": "a: &x [1, 2]\nb: *x\nc: !!str 3\n",
     "block": "prefix: |\n  text\ncontent-type: >-\n  video/mp4\n",
     "mark": "\u{FEFF}gateway: \"\\u00e9:1\" # é😀\r\n",
+    "flow": "{\npin: x, limit-rate: 1MB/s,\ngateway: g, ca: y}\n",
     "deep": String(repeating: "[", count: 40), "documents": "---\na: 1\n---\nb: 2\n",
 ]
 
@@ -119,4 +122,30 @@ private func expectGateway(_ bytes: [UInt8], _ path: String) throws(FuzzFinding)
         case .scalar(let scalar) = entries.first(where: { $0.key == "gateway" })?.value.value
     else { throw FuzzFinding("a file with another gateway has none") }
     try expect(scalar.text == "g:1", "another gateway than was written")
+}
+
+/// Checks that a program's change leaves every other setting as it was.
+private func expectOnlyChanges(
+    _ settings: [(name: String, text: String?)], _ file: SettingsFile, _ bytes: [UInt8]
+) throws(FuzzFinding) {
+    guard let changed = file.changed(settings, in: bytes) else { return }
+    let before = entries(file)
+    let after: [SettingEntry]
+    do throws(SettingsError) {
+        after = entries(try SettingsFile(path: file.path, bytes: changed))
+    } catch {
+        throw FuzzFinding("a changed file cannot be read: \(error)")
+    }
+    func isRequested(_ entry: SettingEntry) -> Bool { settings.contains { entry.key.hasSameBytes(as: $0.name) } }
+    let (kept, found) = (before.filter { !isRequested($0) }, after.filter { !isRequested($0) })
+    try expect(kept.count == found.count, "\(found.count) other settings after a change, \(kept.count) before")
+    for (old, new) in zip(kept, found) {
+        try expect(old.key.hasSameBytes(as: new.key), "another setting has another key after a change")
+        try expect(old.value.hasSameValue(as: new.value), "another setting has another value after a change")
+    }
+    try expect(after.count - found.count == settings.filter { $0.text != nil }.count, "a setting was not changed")
+}
+
+private func entries(_ file: SettingsFile) -> [SettingEntry] {
+    if case .map(let entries) = file.root.value { entries } else { [] }
 }

@@ -130,7 +130,9 @@ import Testing
         arguments: [
             ("# a\ngateway: g:1\npin: x # old\nprefix: p/\n", "# a\ngateway: \"h:2\"\nprefix: p/\nca: \"c\"\n"),
             ("gateway: g:1\nca: x", "gateway: \"h:2\"\nca: \"c\""), ("gateway: g\npin: |\n  x\n", nil),
-            ("{gateway: g, pin: x}\n", nil), ("pin: x\n", "gateway: \"h:2\"\nca: \"c\"\n"),
+            ("{gateway: g, pin: x}\n", nil), ("{\npin: x, limit-rate: 1MB/s,\ngateway: g, ca: y}\n", nil),
+            ("{\npin: x,\ngateway: g, ca: y}\n", "{\ngateway: \"h:2\", ca: \"c\"}\n"),
+            ("pin: x\n", "gateway: \"h:2\"\nca: \"c\"\n"),
         ] as [(String, String?)])
     func changesSettings(before: String, after: String?) throws {
         let file = try SettingsFile(path: "agent.yaml", bytes: Array(before.utf8))
