@@ -37,6 +37,8 @@ struct YAMLReader: ~Copyable {
         guard case .streamEnd = event.kind else {
             throw DocumentError(line: event.line, reason: "a second document begins; a settings file has one")
         }
+        // A document of comments alone has this value.
+        if case .scalar(let scalar) = root.value, scalar.kind == .null { return SettingNode(.map([]), line: root.line) }
         return root
     }
 
