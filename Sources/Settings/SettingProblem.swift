@@ -59,9 +59,11 @@ package final class SettingProblems {
     package init() {}
 
     /// Keeps a problem, or only counts it if there are too many.
-    package func add(_ problem: SettingProblem) {
+    ///
+    /// - Parameter problem: made only if it is kept, because a suggestion takes time.
+    package func add(_ problem: @autoclosure () -> SettingProblem) {
         count += 1
-        if first.count < Self.reportedMax { first.append(problem) }
+        if first.count < Self.reportedMax { first.append(problem()) }
     }
 
     /// Throws if there is a problem. The problems of a file are in the order of its lines, before all others.

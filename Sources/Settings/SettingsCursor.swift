@@ -30,7 +30,11 @@ package struct SettingsCursor {
     }
 
     /// The values of a map by their keys. Refuses keys that are not known or are given twice.
-    package func fields(known: [String]) -> [String: SettingsCursor]? {
+    ///
+    /// - Parameter suggest: finds the known key that a person probably meant.
+    package func fields(
+        known: [String], suggest: (String, [String]) -> String? = { NearestName.of($0, among: $1) }
+    ) -> [String: SettingsCursor]? {
         guard case .map(let entries) = node.value else {
             refuse(setting.isEmpty ? "the file is not a map: write KEY: VALUE" : "must be a map with keys")
             return nil
@@ -41,7 +45,7 @@ package struct SettingsCursor {
             let field = SettingsCursor(
                 node: entry.value, setting: name, path: path, problems: problems, line: entry.line)
             guard known.contains(entry.key) else {
-                refuse(unknown: entry, known)
+                refuse(unknown: entry) { suggest(entry.key, known) }
                 continue
             }
             if let earlier = fields[entry.key] {
@@ -53,13 +57,15 @@ package struct SettingsCursor {
         return fields
     }
 
-    private func refuse(unknown entry: SettingEntry, _ known: [String]) {
-        let near = NearestName.of(entry.key, among: known).map { "; did you mean \($0)?" } ?? ""
-        let place = setting.isEmpty ? "" : " of \(setting)"
-        problems.add(
-            SettingProblem(
+    private func refuse(unknown entry: SettingEntry, suggest: () -> String?) {
+        func problem() -> SettingProblem {
+            let near = suggest().map { "; did you mean \($0)?" } ?? ""
+            let place = setting.isEmpty ? "" : " of \(setting)"
+            return SettingProblem(
                 source: .file(path: path, line: entry.line),
-                reason: "\(entry.key.shown) is not a known key\(place)\(near)"))
+                reason: "\(entry.key.shown) is not a known key\(place)\(near)")
+        }
+        problems.add(problem())
     }
 
     /// The values of a list.

@@ -65,6 +65,23 @@ private struct Sample: Equatable, Sendable {
         #expect(flag.source(of: "count") == .flag("count"))
     }
 
+    /// The search for a similar key takes long, so it ends with the problems that are shown.
+    @Test func keysAreSuggestedOnlyForProblemsThatAreShown() {
+        let entries = (1...20_000).map { line in
+            SettingEntry(key: "key\(line)", line: line, value: SettingNode(.map([]), line: line))
+        }
+        let problems = SettingProblems()
+        var suggestions = 0
+        let root = SettingsCursor(root: SettingNode(.map(entries), line: 1), path: "/h/a.yaml", problems: problems)
+        _ = root.fields(known: ["count"]) { _, _ in
+            suggestions += 1
+            return nil
+        }
+        #expect(suggestions == SettingProblems.reportedMax)
+        let error = #expect(throws: SettingsError.self) { try problems.check() }
+        #expect(error?.problems.count == SettingProblems.reportedMax)
+    }
+
     /// An empty variable is the usual way to unset one in a service file.
     @Test func emptyVariableCountsAsUnset() throws {
         #expect(try read("name: a", ["SLUICE_NAME": ""]).values.name == "a")
