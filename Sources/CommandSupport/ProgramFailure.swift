@@ -49,6 +49,9 @@ extension AsyncParsableCommand {
         } catch let error as SettingsError {
             for line in error.lines { Output.advise("\(_commandName): \(line)") }
             endProcess(.usage)
+        } catch let error as MissingHome {
+            Output.advise("\(_commandName): \(error)")
+            endProcess(error.exitStatus)
         } catch {
             if let (status, sentence) = explain(error) {
                 Output.advise("\(_commandName): \(sentence)")

@@ -32,10 +32,11 @@ extension Bool? {
 
 /// What `config check` and `config show` do for both programs. Both only read.
 package enum ConfigCommand {
-    /// Prints which file was checked. Throws all problems.
+    /// Prints which file was checked. Throws all problems, or that the named home does not exist.
     package static func check<Root>(
         _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String]
-    ) throws(SettingsError) {
+    ) throws {
+        try home.checkNamed()
         _ = try table.read(home: home.path, fileName: fileName, environment: environment)
         let path = try SettingsFile.path(inHome: home.path, name: fileName)
         let sentence =
@@ -46,7 +47,8 @@ package enum ConfigCommand {
     /// Prints every setting in force, and where it comes from.
     package static func show<Root>(
         _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String], json: Bool
-    ) throws(SettingsError) {
+    ) throws {
+        try home.checkNamed()
         let rows = [home.row] + (try table.read(home: home.path, fileName: fileName, environment: environment)).rows
         if json {
             for row in rows { Output.results.object(JSONObject(row)) }

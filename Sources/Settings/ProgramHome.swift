@@ -1,3 +1,4 @@
+package import SystemSupport
 import TransferCommon
 
 #if canImport(Musl)
@@ -44,6 +45,14 @@ package struct ProgramHome: Equatable, Sendable {
         }
     }
 
+    /// Throws if a flag or variable names a home that does not exist. A default home may be missing: nothing was mistyped.
+    package func checkNamed() throws(MissingHome) {
+        guard source != .usual else { return }
+        var status = stat()
+        guard stat(path, &status) != 0, errno == ENOENT || errno == ENOTDIR else { return }
+        throw MissingHome(path: path, source: source)
+    }
+
     /// The line of `config show` about the home.
     package var row: SettingRow { SettingRow(name: "home", value: path, source: source) }
 
@@ -68,5 +77,18 @@ package struct ProgramHome: Equatable, Sendable {
             }
         }
         return nil
+    }
+}
+
+/// The error of a home that a flag or variable names and that does not exist.
+package struct MissingHome: Error, Equatable, CustomStringConvertible {
+    package let path: String
+    package let source: SettingSource
+
+    /// Exit status of a program that ends with this error.
+    package var exitStatus: ProgramExit { .missingInput }
+
+    package var description: String {
+        "there is no \(path.withVisibleControls), which \(source) names; correct the name, or make a home there with init"
     }
 }

@@ -10,7 +10,7 @@ struct Config: ParsableCommand {
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Checks the settings file and the variables, and names every problem.",
-            discussion: "Exit code 0: every setting can be used; 64: one cannot.")
+            discussion: "Exit code 0: every setting can be used; 64: one cannot; 66: the named home does not exist.")
         @OptionGroup var home: HomeOption
 
         func run() throws {

@@ -1,4 +1,5 @@
 import Settings
+import SystemSupport
 import Testing
 
 /// Tests of finding the home of a program.
@@ -26,6 +27,19 @@ import Testing
 
     @Test func emptyFlagIsRefused() {
         #expect(throws: SettingsError.self) { try path("", ["HOME": "/user"]) }
+    }
+
+    /// A mistyped home must not look like one whose settings are all right.
+    @Test func namedHomeMustExist() throws {
+        func home(_ flag: String?, _ environment: [String: String]) throws(SettingsError) -> ProgramHome {
+            try ProgramHome(flag: flag, environment: environment, folder: ".sluice", userHome: { nil })
+        }
+        let flag = #expect(throws: MissingHome.self) { try home("/nowhere/a", [:]).checkNamed() }
+        #expect(flag?.description.contains("/nowhere/a, which --home names") == true)
+        #expect(flag?.exitStatus == .missingInput)
+        #expect(throws: MissingHome.self) { try home(nil, ["SLUICE_HOME": "/nowhere/a"]).checkNamed() }
+        try home(nil, ["HOME": "/nowhere"]).checkNamed()
+        try home("/", [:]).checkNamed()
     }
 
     @Test func readsTheListOfUsers() {

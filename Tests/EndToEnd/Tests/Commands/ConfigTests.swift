@@ -48,7 +48,9 @@ extension EndToEndTests {
                         "sluice-gateway: \(home)/gateway.json:3: \"lisen\" is not a known key; did you mean listen?",
                     ])
                 #expect(try FileManager.default.contentsOfDirectory(atPath: home) == ["gateway.json"])
-                _ = try await call("sluice-gateway", ["config", "check", "--home", home + "/nowhere"])
+                _ = try await call("sluice-gateway", ["config", "check", "--home", home + "/nowhere"], exits: 66)
+                _ = try await call("sluice-agent", ["config", "show", "--home", home + "/nowhere"], exits: 66)
+                _ = try await call("sluice-gateway", ["config", "check"], ["HOME": home + "/nowhere"])
             }
         }
 
