@@ -1,7 +1,7 @@
 import Cryptography
 import NIOCore
 import SecureChannel
-import TransferCommon
+package import TransferCommon
 package import TransferCore
 import WireProtocol
 

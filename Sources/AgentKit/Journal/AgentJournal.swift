@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GRDB
 package import Logging
+import TransferCommon
 package import TransferCore
 
 #if canImport(Musl)

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Receipts: the agent builds the statement that the gateway claims to have signed, and accepts only a signature of

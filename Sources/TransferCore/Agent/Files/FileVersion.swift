@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The version of the file that a session uploads, and whether the journal has its stamp.
 ///
 ///     from      event                                                          to

@@ -1,3 +1,4 @@
+import TransferCommon
 package import WireProtocol
 
 // What the upload knows of the object under its key.

@@ -1,5 +1,5 @@
 package import TransferCommon
-package import TransferCore
+import TransferCore
 import WireProtocol
 
 /// A file of the simulated device.

@@ -1,5 +1,3 @@
-package import TransferCommon
-
 /// What the file system says of a file, to tell its versions apart.
 package struct FileStamp: Hashable, Sendable {
     package var device: UInt64

@@ -1,12 +1,17 @@
 /// A priority queue that returns its least element first.
-struct Heap<Element: Comparable> {
-    private var elements: [Element] = []
+package struct Heap<Element: Comparable> {
+    @usableFromInline var elements: [Element] = []
 
-    var first: Element? { elements.first }
-    var isEmpty: Bool { elements.isEmpty }
-    var count: Int { elements.count }
+    @inlinable
+    package init() {}
 
-    mutating func push(_ element: Element) {
+    @inlinable package var first: Element? { elements.first }
+    @inlinable package var isEmpty: Bool { elements.isEmpty }
+    @inlinable package var count: Int { elements.count }
+
+    /// Adds an element. The time grows with the logarithm of the number of elements.
+    @inlinable
+    package mutating func push(_ element: Element) {
         elements.append(element)
         var index = elements.count - 1
         while index > 0, elements[index] < elements[(index - 1) / 2] {
@@ -15,7 +20,9 @@ struct Heap<Element: Comparable> {
         }
     }
 
-    mutating func popFirst() -> Element? {
+    /// Removes the least element and returns it; `nil` if the queue is empty.
+    @inlinable
+    package mutating func popFirst() -> Element? {
         guard let first = elements.first else { return nil }
         elements.swapAt(0, elements.count - 1)
         elements.removeLast()
