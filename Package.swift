@@ -95,6 +95,7 @@ let package = Package(
         room("TransferCommon"),
         room("WireProtocol", ["TransferCommon", nioCore]),
         room("TransferCore", wire),
+        room("FolderCore", ["TransferCommon"]),
         room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
         room("SecureChannel", wire + base + nio + ["COpenSSL"]),
@@ -117,6 +118,7 @@ let package = Package(
         unitTests("TransferCommon", wire + ["SeededRandom"]),
         unitTests("WireProtocol", simulated + files + [nioCore]),
         unitTests("TransferCore", simulated + files + [nioCore]),
+        unitTests("FolderCore", ["TransferCommon", "FolderCore", "SeededRandom"] + files),
         unitTests(
             "SystemSupport", wire + base + nio + [nioEmbedded, "CryptographySupport", "SeededRandom", "TestSupport"]),
         unitTests("Cryptography", wire + base + nio + files + ["CryptographySupport", "SeededRandom", "TestSupport"]),

@@ -20,7 +20,9 @@ struct ForbiddenWord: Sendable {
 }
 
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
-private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
+private let inCore: @Sendable (SourceFile) -> Bool = {
+    $0.path.hasPrefix("Sources/TransferCore/") || $0.path.hasPrefix("Sources/FolderCore/")
+}
 
 /// In a file with a parameter named `print`, a call of this parameter looks like printing.
 private let inSourcesThatPrint: @Sendable (SourceFile) -> Bool = { file in
@@ -131,7 +133,7 @@ private let forbiddenWords: [ForbiddenWord] = [
         instead: "take the time as `now:` from the caller", scope: inCore,
         broken: [
             sample("Sources/TransferCore/A.swift", "let t = ContinuousClock.now"),
-            sample("Sources/TransferCore/A.swift", "f(now: .now)"), sample("Sources/TransferCore/A.swift", "Date()"),
+            sample("Sources/FolderCore/A.swift", "f(now: .now)"), sample("Sources/TransferCore/A.swift", "Date()"),
         ],
         followed: [sample("Sources/TransferCore/A.swift", "deadline = context.now + delay")]),
     ForbiddenWord(

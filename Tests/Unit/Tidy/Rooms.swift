@@ -28,6 +28,8 @@ struct Room: Sendable {
         Room("WireProtocol", imports: [["TransferCommon", "NIOCore"]]),
         // The deciding state machines. Without sockets, files, clocks, tasks and randomness, a seed replays every run.
         Room("TransferCore", imports: [wire]),
+        // The machine of the agent service: which files are ready, proven and removed.
+        Room("FolderCore", imports: [["TransferCommon"]]),
         // Services of the operating system and its libraries for all targets: files, locks, event loops, compression.
         Room(
             "SystemSupport", imports: [foundation, system, sockets, ["TransferCommon", "CLinux", "CLZ4", "CMalloc"]],
@@ -79,6 +81,7 @@ let importRule = Rule(
         sample("Sources/WireProtocol/Frame.swift", "package import Foundation"),
         sample("Sources/TransferCore/Agent.swift", "import NIOCore"),
         sample("Sources/TransferCore/Agent.swift", "import Foundation"),
+        sample("Sources/FolderCore/Folders.swift", "import TransferCore"),
         sample("Sources/SystemSupport/Other.swift", "import CLZ4"),
         sample("Sources/SystemSupport/Files/OpenFile.swift", "import CLinux"),
         sample("Sources/ObjectStore/FileStore/SystemCalls.swift", "import CLinux"),

@@ -1,0 +1,148 @@
+package import TransferCommon
+
+/// The pattern from which the key of a file is computed once, when the file is first seen.
+///
+/// Fields in braces stand for: `relative` the path below the folder, `name` the name, `stem` and `ext` the name before
+/// and after its last full stop, `device` the device's name, `yyyy`, `mm`, `dd` and `HH` the modification time in UTC.
+package struct KeyTemplate: Hashable, Sendable {
+    private enum Piece: Hashable {
+        case literal([UInt8])
+        case relative, name, stem, ext, device, year, month, day, hour
+    }
+
+    /// The reason why a pattern is refused, a sentence for the person who wrote it.
+    package struct Refusal: Error, Hashable, Sendable {
+        package let message: String
+    }
+
+    private let pieces: [Piece]
+
+    /// - Parameter pattern: for example `{device}/{yyyy}/{mm}/{relative}`.
+    package init(_ pattern: String) throws(Refusal) {
+        var pieces: [Piece] = []
+        var rest = Array(pattern.utf8)[...]
+        while let first = rest.first {
+            if first == UInt8(ascii: "{") {
+                guard let end = rest.firstIndex(of: UInt8(ascii: "}")) else {
+                    throw Refusal(message: "the key pattern has a { without }")
+                }
+                let field = String(decoding: rest[(rest.startIndex + 1)..<end], as: UTF8.self)
+                guard let piece = Self.field(field) else {
+                    throw Refusal(
+                        message: "the key pattern has the unknown field {\(field)}; known are {relative}, {name}, "
+                            + "{stem}, {ext}, {device}, {yyyy}, {mm}, {dd} and {HH}")
+                }
+                pieces.append(piece)
+                rest = rest[(end + 1)...]
+            } else {
+                let literal = rest.prefix { $0 != UInt8(ascii: "{") }
+                guard !literal.contains(UInt8(ascii: "}")) else {
+                    throw Refusal(message: "the key pattern has a } without {")
+                }
+                pieces.append(.literal(Array(literal)))
+                rest = rest[literal.endIndex...]
+            }
+        }
+        guard !pieces.isEmpty else { throw Refusal(message: "the key pattern is empty") }
+        self.pieces = pieces
+    }
+
+    /// The path below the folder.
+    package static let relative = KeyTemplate(pieces: [.relative])
+
+    /// The name of the file, whatever its directory.
+    package static let name = KeyTemplate(pieces: [.name])
+
+    private init(pieces: [Piece]) {
+        self.pieces = pieces
+    }
+
+    private static func field(_ name: String) -> Piece? {
+        switch name {
+        case "relative": .relative
+        case "name": .name
+        case "stem": .stem
+        case "ext": .ext
+        case "device": .device
+        case "yyyy": .year
+        case "mm": .month
+        case "dd": .day
+        case "HH": .hour
+        default: nil
+        }
+    }
+
+    /// The key of a file. Throws for a file whose key the rules for keys do not allow.
+    package func key(of path: ItemPath, modified: ModificationTime, device: String) throws(Refusal) -> ObjectKey {
+        if pieces == [.relative] { return try Self.valid(path.bytes) }
+        let name = path.name
+        let stop = name.lastIndex(of: UInt8(ascii: ".")).flatMap { $0 > name.startIndex ? $0 : nil } ?? name.endIndex
+        let date = UTCDate(secondsSince1970: modified.seconds)
+        var bytes: [UInt8] = []
+        for piece in pieces {
+            switch piece {
+            case .literal(let text): bytes += text
+            case .relative: bytes += path.bytes
+            case .name: bytes += name
+            case .stem: bytes += name[..<stop]
+            case .ext: bytes += name[stop...].dropFirst()
+            case .device: bytes += Array(device.utf8)
+            case .year: bytes += Self.digits(date.year, 4)
+            case .month: bytes += Self.digits(date.month, 2)
+            case .day: bytes += Self.digits(date.day, 2)
+            case .hour: bytes += Self.digits(date.hour, 2)
+            }
+        }
+        return try Self.valid(bytes)
+    }
+
+    /// The gateway checks the same rules. Here they keep a file that it would refuse from being sent.
+    private static func valid(_ bytes: [UInt8]) throws(Refusal) -> ObjectKey {
+        let key: ObjectKey
+        do {
+            key = try ObjectKey(validating: bytes)
+        } catch {
+            throw Refusal(message: error.description)
+        }
+        do {
+            _ = try KeyRule.wholeKey(prefix: "", key: key.text)
+        } catch {
+            throw Refusal(message: error.message)
+        }
+        return key
+    }
+
+    private static func digits(_ value: Int64, _ count: Int) -> [UInt8] {
+        let text = Array(String(value.magnitude).utf8)
+        let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: max(count - text.count, 0))
+        return (value < 0 ? [UInt8(ascii: "-")] : []) + zeros + text
+    }
+}
+
+/// A date and hour of the Gregorian calendar in UTC. Any 64-bit number of seconds has one.
+struct UTCDate: Hashable {
+    var year: Int64
+    var month: Int64
+    var day: Int64
+    var hour: Int64
+
+    init(secondsSince1970 seconds: Int64) {
+        let days = Self.floorDivide(seconds, 86_400)
+        let rest = seconds % 86_400
+        hour = (rest < 0 ? rest + 86_400 : rest) / 3_600
+        // Days since 0000-03-01, in eras of 400 years. A year that begins in March has its leap day at its end.
+        let shifted = days + 719_468
+        let era = Self.floorDivide(shifted, 146_097)
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let marchMonth = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
+        month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    }
+
+    static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
+        value / divisor - (value % divisor < 0 ? 1 : 0)
+    }
+}
