@@ -88,6 +88,7 @@ test-long: deps
 
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
+	swift run $(SWIFT_FLAGS) sluice-simulate --folders --seeds $(SEEDS)
 
 # Simulates one upload again and again: with a crash after each operation, and then with two crashes, for every pair of
 # operations.

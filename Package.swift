@@ -164,9 +164,11 @@ let package = Package(
         // MARK: Machines under simulation, and recorded conversations
 
         support("Simulator", simulated, at: "Tests/Simulation/Simulator"),
-        program("sluice-simulate", ["Simulator"], at: "Tests/Simulation/Program"),
+        support(
+            "FolderSimulator", ["TransferCommon", "FolderCore", "SeededRandom"], at: "Tests/Simulation/Folders"),
+        program("sluice-simulate", ["Simulator", "FolderSimulator"], at: "Tests/Simulation/Program"),
         tests(
-            "SimulatorTests", simulated + ["Simulator", "TestSupport", "sluice-simulate"],
+            "SimulatorTests", simulated + ["Simulator", "FolderSimulator", "TestSupport", "sluice-simulate"],
             at: "Tests/Simulation/Tests"),
         tests("ReplayTests", simulated + base + files + ["GatewayKit", nioCore], at: "Tests/Simulation/Replay"),
 
