@@ -4,8 +4,8 @@ package import TransferCommon
 package enum FolderEvent: Hashable, Sendable {
     // MARK: The start
 
-    /// Records of the journal, before `started`. `isSameBoot` says whether the computer was not started anew since they
-    /// were written: device numbers hold only within one boot.
+    /// Records of the journal in the order of their places, before `started`. `isSameBoot` says whether the computer
+    /// was not started anew since they were written: device numbers hold only within one boot.
     case restored([ItemRecord], isSameBoot: Bool)
     /// All records were restored: scanning begins.
     case started

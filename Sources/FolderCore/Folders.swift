@@ -103,6 +103,11 @@ package struct Folders: Hashable, Sendable {
     private mutating func restore(_ records: [ItemRecord], isSameBoot: Bool) {
         guard !context.hasStarted else { return }
         for var record in records {
+            let phase: ItemPhase =
+                switch record.course {
+                case .quarantined(let reason): .quarantined(.recorded(reason))
+                case .usual, .removing: .missing
+                }
             if !isSameBoot {
                 record.stamp.device = 0
                 if case .held(var proof, let since) = record.stored {
@@ -112,12 +117,7 @@ package struct Folders: Hashable, Sendable {
                 }
             }
             // A file that was changed after its proof differs from this stamp, so the first scan lets it settle.
-            if let proof = record.stored.proof { record.stamp = proof.stamp }
-            let phase: ItemPhase =
-                switch record.course {
-                case .quarantined(let reason): .quarantined(.recorded(reason))
-                case .usual, .removing: .missing
-                }
+            if let proof = record.stored.proof, phase == .missing { record.stamp = proof.stamp }
             guard let place = context.items.restore(record, phase: phase) else { continue }
             _ = context.items.claim(record.key, for: place)
             let priority = context.rules(of: record.folder)?.priority(of: record.path) ?? 0
@@ -165,6 +165,7 @@ package struct Folders: Hashable, Sendable {
         case .waiting, .quarantined, .taken:
             context.items.update(id.place) { $0.failures = 0 }
             if item.key != nil { context.settle(id.place, after: .zero) }
+            context.put(id.place)
         default: break
         }
     }

@@ -106,6 +106,8 @@ enum Discovery {
             if isQuarantined { $0.failures = 0 }
         }
         context.settle(place, after: isAnnounced ? .zero : rules.settle, Settling(isAnnounced: isAnnounced))
+        // The journal must not say any more that the item is quarantined.
+        if isQuarantined { context.put(place) }
     }
 
     private static func add(

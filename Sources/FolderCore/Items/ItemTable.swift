@@ -80,10 +80,14 @@ package struct ItemTable: Hashable, Sendable {
         return place
     }
 
-    /// Adds an item of the journal, whose id it keeps. A record whose place or inode is in use is not added.
+    /// The largest gap between the places of two records. A damaged record could otherwise claim memory for any place.
+    private static let gapMax = 1_000_000
+
+    /// Adds an item of the journal, whose id it keeps. A record whose place or inode is in use is not added, nor one
+    /// whose place is far behind that of the record before.
     mutating func restore(_ record: ItemRecord, phase: ItemPhase) -> UInt32? {
         let place = record.id.place
-        guard place < UInt32.max / 2, self[place] == nil,
+        guard place < Self.none, Int(place) < items.count + Self.gapMax, self[place] == nil,
             self.place(of: record.folder, inode: record.stamp.inode) == nil
         else { return nil }
         while items.count <= place {

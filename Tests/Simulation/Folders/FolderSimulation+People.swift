@@ -65,9 +65,8 @@ extension FolderSimulation {
     private func create(_ path: ItemPath) {
         guard files.now.names[path] == nil else { return act(on: path) }
         trace("program creates \(path)")
-        files.create(path, content(), at: wall, reuses: chance(700))
+        files.create(path, content(), at: wall, reuses: chance(700), isBad: chance(40))
         guard let inode = files.now.names[path] else { return }
-        if chance(40) { files.now.files[inode]?.isBad = true }
         notice(path, .changed)
         if chance(600) { append(inode, path) }
         if scenario.rules.ready == .marker, chance(800) {

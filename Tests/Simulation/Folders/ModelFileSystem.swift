@@ -86,7 +86,7 @@ struct ModelFileSystem {
 
     // MARK: Programs
 
-    mutating func create(_ path: ItemPath, _ content: [UInt8], at clock: UInt64, reuses: Bool) {
+    mutating func create(_ path: ItemPath, _ content: [UInt8], at clock: UInt64, reuses: Bool, isBad: Bool = false) {
         let inode: UInt64
         if reuses, let free = freeInodes.popLast() {
             inode = free
@@ -95,7 +95,7 @@ struct ModelFileSystem {
             nextInode += 1
         }
         let time = time(clock)
-        now.files[inode] = ModelFile(inode: inode, content: content, modified: time, changed: time)
+        now.files[inode] = ModelFile(inode: inode, content: content, modified: time, changed: time, isBad: isBad)
         link(path, to: inode)
         changed()
     }

@@ -29,6 +29,19 @@ struct FolderSeedTests {
         expectNoViolation(seeds: (0..<100).map { _ in system.next() >> 24 })
     }
 
+    /// Seeds that failed before a defect was fixed.
+    @Test(arguments: [
+        // A place of the table was used again, and an entry of a queue for its former item came true.
+        312, 278,
+        // A power cut brought a hidden name back after the journal had forgotten it.
+        661, 2886,
+        // An item that had left its quarantine was quarantined again by a restart.
+        5_000_468,
+    ])
+    func regressionSeedsHold(seed: UInt64) {
+        expectNoViolation(seeds: CollectionOfOne(seed))
+    }
+
     @Test(arguments: FolderCanary.allCases)
     func everyCanaryIsCaughtWithinAThousandSeeds(canary: FolderCanary) {
         let caught = (UInt64(1)...1_000).contains { seed in

@@ -199,6 +199,18 @@ import TransferCommon
         _ = try driver.order()
     }
 
+    @Test func aFileThatChangesLeavesItsQuarantineForGood() throws {
+        var driver = FolderDriver { $0.quarantineAfter = 1 }
+        try driver.bringToSending("a", FolderDriver.stamp(5))
+        try driver.finishSending(.unreadable("a bad block"))
+        let id = try driver.id(5)
+        #expect(driver.records[id]?.course == .quarantined("the file cannot be read: a bad block"))
+        driver.handle(.rescan(FolderDriver.folder))
+        try driver.scan([ScanEntry(ItemPath("a"), FolderDriver.stamp(5, at: 9_100))])
+        #expect(try driver.state(5) == .settling)
+        #expect(driver.records[id]?.course == .usual)
+    }
+
     @Test func aFileWithoutAValidKeyIsQuarantinedAtOnce() throws {
         var driver = FolderDriver()
         try driver.scan([ScanEntry(ItemPath([0xFF, 0xFE]), FolderDriver.stamp(5))])
