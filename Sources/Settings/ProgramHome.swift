@@ -45,7 +45,8 @@ package struct ProgramHome: Equatable, Sendable {
         }
     }
 
-    /// Throws if a flag or variable names a home that does not exist. A default home may be missing: nothing was mistyped.
+    /// Throws if a flag or variable names a home that does not exist. A default home may be missing: nothing was
+    /// mistyped.
     package func checkNamed() throws(MissingHome) {
         guard source != .usual else { return }
         var status = stat()
@@ -89,6 +90,7 @@ package struct MissingHome: Error, Equatable, CustomStringConvertible {
     package var exitStatus: ProgramExit { .missingInput }
 
     package var description: String {
-        "there is no \(path.withVisibleControls), which \(source) names; correct the name, or make a home there with init"
+        "there is no \(path.withVisibleControls), which \(source) names; correct the name, or make a home there "
+            + "with init"
     }
 }

@@ -37,7 +37,8 @@ import WireProtocol
         }
     }
 
-    /// Another site cannot read the tokens of the site before. An agent that kept them would wait for a gateway that can.
+    /// Another site cannot read the tokens of the site before. An agent that kept them would wait for a gateway that
+    /// can.
     @Test func unfinishedUploadsBeginAnewAtTheOtherSite() async throws {
         try await Self.withHome { home in
             let id = UploadID(1)
