@@ -88,7 +88,9 @@ package struct GatewayFailure: Equatable, Sendable {
         case EROFS: self.init(.missingInput, cause, "mount the file system for writing, and repeat the command")
         case EMFILE, ENFILE: self.init(.tryAgain, cause, Self.moreDescriptors)
         case EACCES, EPERM: self.init(.missingInput, cause, "run the command as the user to whom the home belongs")
-        default: self.init(.missingInput, cause, nil)
+        case ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG: self.init(.missingInput, cause, nil)
+        // Another failure of the system, such as EIO, may be over at the next attempt.
+        default: self.init(error.isOfSystem ? .tryAgain : .missingInput, cause, nil)
         }
     }
 

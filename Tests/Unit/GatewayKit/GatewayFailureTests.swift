@@ -60,6 +60,17 @@ import TransferCommon
         #expect(failure.exitCode == exitCode && failure.sentence.contains("; \(advice)"), "\(failure.sentence)")
     }
 
+    /// A failing disk may be a passing fault. A missing or wrong file is not.
+    @Test(
+        arguments: [(EIO, 75), (EINTR, 75), (ENOMEM, 75), (ENOENT, 66), (ENOTDIR, 66), (ELOOP, 66)] as [(CInt, Int32)])
+    func passingErrorOfTheSystemIsTriedAgain(code: CInt, exitCode: Int32) {
+        #expect(GatewayFailure(error(code))?.exitCode == exitCode)
+    }
+
+    @Test func unexpectedFileIsMissingInput() {
+        #expect(GatewayFailure(FileError(path: "/home/devices", cause: .notRegularFile))?.exitCode == 66)
+    }
+
     @Test(arguments: [
         (EROFS, 69, "read-only file system; mount it for writing"), (EMFILE, 75, "too few descriptors"),
     ])
