@@ -54,9 +54,10 @@ package struct GatewayProgram: Sendable {
         do {
             try await serve(logger, listening)
         } catch {
-            let sentence = GatewayFailure(error)?.sentence ?? ErrorSentence(error).description
-            logger.error("Stopped because of an error", metadata: ["error": "\(sentence)"])
-            if let text = ErrorSentence(error).libraryText { logger.debug("\(text)") }
+            // The program prints the sentence about the error as its last line. In the log it would stand twice.
+            if let text = ErrorSentence(error).libraryText {
+                logger.debug("Stopped because of an error", metadata: ["error.library": "\(text)"])
+            }
             throw error
         }
     }
