@@ -148,20 +148,31 @@ final class ObjectReading {
     private var whole: SHA256Hasher
     private var roots: [UInt64: RootOfParts] = [:]
     private var composites: [UInt64: MD5OfParts] = [:]
-    private var md5: MD5OfParts?
+    private var md5: MD5Hasher?
 
     init(_ known: [RecordedContent], _ guess: ETagGuess?) throws(CryptographyError) {
         whole = try SHA256Hasher()
         for content in known {
             switch content.evidence {
             case .root: roots[content.partBytes] = try RootOfParts(partBytes: content.partBytes)
-            case .compositeMD5: composites[content.partBytes] = try MD5OfParts(partBytes: content.partBytes)
+            case .compositeMD5(let etag):
+                composites[content.partBytes] = try MD5OfParts(
+                    partBytes: content.partBytes, partsMax: Self.partCount(of: etag))
             case .wholeDigest, .none: break
             }
         }
         guard let guess else { return }
-        for partBytes in guess.partSizes { composites[partBytes] = try MD5OfParts(partBytes: partBytes) }
-        if guess.partSizes.isEmpty { md5 = try MD5OfParts(partBytes: .max) }
+        for partBytes in guess.partSizes {
+            composites[partBytes] = try MD5OfParts(partBytes: partBytes, partsMax: Self.partCount(of: guess.etag))
+        }
+        if guess.partSizes.isEmpty { md5 = try MD5Hasher() }
+    }
+
+    /// The number behind the hyphen of an ETag in the S3 format; 0 if it is not a number, because such an ETag is that
+    /// of no parts.
+    private static func partCount(of etag: String) -> UInt64 {
+        let digits = etag.utf8.drop { $0 != UInt8(ascii: "-") }.dropFirst().prefix { $0 != UInt8(ascii: "\"") }
+        return UInt64(String(decoding: digits, as: UTF8.self)) ?? 0
     }
 
     func update(_ piece: ByteBuffer) throws(CryptographyError) {
@@ -169,7 +180,7 @@ final class ObjectReading {
         bytes += UInt64(piece.readableBytes)
         for root in roots.values { try root.reading.update(piece) }
         for composite in composites.values { try composite.update(piece) }
-        try md5?.update(piece)
+        md5?.update(piece)
     }
 
     func finish() throws(CryptographyError) -> Result {
@@ -178,7 +189,9 @@ final class ObjectReading {
         var result = Result(bytes: bytes, whole: try ended.finalize(), roots: [:], compositeMD5s: [:])
         for (partBytes, root) in roots { result.roots[partBytes] = try root.reading.finish() }
         for (partBytes, composite) in composites { result.compositeMD5s[partBytes] = try composite.finish() }
-        result.md5 = try md5?.finishOne()
+        var md5: MD5Hasher?
+        swap(&md5, &self.md5)
+        if let md5 = consume md5 { result.md5 = "\(try md5.finalize())" }
         return result
     }
 }
@@ -195,18 +208,27 @@ private final class RootOfParts {
 /// Computes the ETag of an object that was made of parts.
 private final class MD5OfParts {
     private let partBytes: UInt64
+    private let partsMax: UInt64
     private var part: MD5Hasher
     private var filled: UInt64 = 0
-    private var md5s: [MD5Digest] = []
+    private var joined: MD5Hasher
+    private var count: UInt64 = 0
+    /// Whether the object has more parts than the ETag says. The ETag is then another, and nothing more is computed.
+    private var hasTooMany = false
 
-    init(partBytes: UInt64) throws(CryptographyError) {
+    /// - Parameters:
+    ///   - partBytes: comes from the object's metadata, which any program may have written: also 1.
+    ///   - partsMax: the number of parts that the ETag says.
+    init(partBytes: UInt64, partsMax: UInt64) throws(CryptographyError) {
         self.partBytes = max(partBytes, 1)
+        self.partsMax = partsMax
         part = try MD5Hasher()
+        joined = try MD5Hasher()
     }
 
     func update(_ piece: ByteBuffer) throws(CryptographyError) {
         var rest = piece
-        while rest.readableBytes > 0 {
+        while rest.readableBytes > 0, !hasTooMany {
             let room = Int(clamping: partBytes - filled)
             guard let slice = rest.readSlice(length: min(room, rest.readableBytes)) else { break }
             part.update(slice)
@@ -216,23 +238,25 @@ private final class MD5OfParts {
     }
 
     private func endPart() throws(CryptographyError) {
+        guard count < partsMax else {
+            hasTooMany = true
+            return
+        }
         var ended = try MD5Hasher()
         swap(&ended, &part)
-        md5s.append(try ended.finalize())
+        joined.update(ByteBuffer(bytes: try ended.finalize().bytes))
+        count += 1
         filled = 0
     }
 
     /// The MD5 of the concatenated MD5s, a hyphen, and the number of parts. An empty object has one empty part.
-    func finish() throws(CryptographyError) -> String {
-        if filled > 0 || md5s.isEmpty { try endPart() }
-        var joined = try MD5Hasher()
-        md5s.flatMap(\.bytes).withUnsafeBytes { joined.update($0) }
-        return "\(try joined.finalize())-\(md5s.count)"
-    }
-
-    /// The MD5 of all bytes, which are one part.
-    func finishOne() throws(CryptographyError) -> String? {
-        if md5s.isEmpty { try endPart() }
-        return md5s.first.map { String(describing: $0) }
+    ///
+    /// - Returns: `nil` if the object has more parts than the ETag says.
+    func finish() throws(CryptographyError) -> String? {
+        if filled > 0 || count == 0 { try endPart() }
+        guard !hasTooMany else { return nil }
+        var ended = try MD5Hasher()
+        swap(&ended, &joined)
+        return "\(try ended.finalize())-\(count)"
     }
 }

@@ -120,6 +120,50 @@ import TransferCommon
         }
     }
 
+    /// A store whose ETag counts as evidence. The part size is metadata of the object, which any program may write.
+    private struct CompositeStore: ForwardingStore {
+        let base: FileStore
+        let etag: String
+        let partBytes: UInt64
+
+        func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader? {
+            guard let object = try await base.readObject(key: key) else { return nil }
+            let summary = ObjectSummary(
+                size: object.summary.size, partBytes: partBytes, evidence: .compositeMD5(etag), etag: etag, version: "",
+                metadata: nil, isVerified: false)
+            return ObjectReader(summary: summary, bytes: object.bytes)
+        }
+    }
+
+    private func compositeETag(partBytes: Int) throws -> String {
+        var joined = try MD5Hasher()
+        let starts = stride(from: 0, to: Self.bytes.count, by: partBytes)
+        for start in starts {
+            var part = try MD5Hasher()
+            part.update(ByteBuffer(bytes: Self.bytes[start..<min(start + partBytes, Self.bytes.count)]))
+            joined.update(ByteBuffer(bytes: try part.finalize().bytes))
+        }
+        return "\(try joined.finalize())-\(starts.underestimatedCount)"
+    }
+
+    @Test(arguments: [1, 1_000, 4_999, 5_000, 8_192])
+    func etagOfPartsIsCompared(partBytes: Int) async throws {
+        try await withObject { store, _ in
+            let etag = try compositeETag(partBytes: partBytes)
+            try await expect(.whole, of: CompositeStore(base: store, etag: etag, partBytes: UInt64(partBytes)))
+            try await expect(.damaged, of: CompositeStore(base: store, etag: etag, partBytes: UInt64(partBytes) + 1))
+        }
+    }
+
+    /// Parts of one byte would cost 16 bytes of memory for each byte of the object.
+    @Test func morePartsThanTheETagSaysAreNotComputed() async throws {
+        try await withObject { store, _ in
+            let crowded = CompositeStore(base: store, etag: try compositeETag(partBytes: 1_000), partBytes: 1)
+            let verdict = try await ObjectVerification(store: crowded).verify(key: "a").verdict
+            #expect(verdict == .damaged(evidence: "ETag \(crowded.etag)", found: "none"))
+        }
+    }
+
     @Test func missingObjectIsMissing() async throws {
         try await withObject { store, file in
             try FileManager.default.removeItem(at: file)
