@@ -65,6 +65,10 @@ package struct ObjectVerification: Sendable {
         }
         let comparisons = known.compactMap { found.compared(with: $0) }
         if let match = comparisons.first(where: { $0.kept == $0.found }) { return .whole(evidence: match.kept) }
+        if let expected, let other = comparisons.first {
+            // Another program has replaced the object by the content that the operator names.
+            return .whole(evidence: "SHA-256 \(expected); another content (\(other.kept)) is recorded")
+        }
         if let other = comparisons.first { return .damaged(evidence: other.kept, found: other.found) }
         if let expected { return .whole(evidence: "SHA-256 \(expected)") }
         if let guess, guess.matches(found) { return .whole(evidence: "ETag \(guess.etag)") }

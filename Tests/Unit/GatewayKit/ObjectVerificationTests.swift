@@ -84,6 +84,14 @@ import TransferCommon
         }
     }
 
+    /// The operator knows better than the record what the object should hold.
+    @Test func replacedObjectWithTheNamedDigestIsWhole() async throws {
+        try await withObject { store, file in
+            try Data(Self.otherBytes).write(to: file, options: .atomic)
+            try await expect(.whole, of: store, named: try SHA256Digest.of(Self.otherBytes))
+        }
+    }
+
     @Test func touchedObjectIsWhole() async throws {
         try await withObject { store, file in
             try FileManager.default.setAttributes(
