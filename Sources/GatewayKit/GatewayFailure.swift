@@ -62,10 +62,14 @@ package struct GatewayFailure: Equatable, Sendable {
         }
     }
 
-    /// The failure for an error that no other message fits. Its own text is for the log at debug level.
-    package static let unexpected = GatewayFailure(
-        .tryAgain, "an unexpected error has ended the command",
-        "repeat the command, and report it if that does not help")
+    /// The failure for an error that no other message fits. It is a defect of this program, so the message has the
+    /// error's type and its own text.
+    package static func unexpected(_ error: any Error) -> GatewayFailure {
+        let text = String(String.UnicodeScalarView("\(error)".unicodeScalars.prefix(300))).withVisibleControls
+        return GatewayFailure(
+            .failure, "an unexpected error has ended the command (\(type(of: error)): \(text))",
+            "report it with this text")
+    }
 
     private static let checkLibrary = "check the system's installation of OpenSSL 3"
     private static let otherAddress = "name another address or port with --listen"

@@ -35,7 +35,7 @@ struct SluiceGateway: AsyncParsableCommand {
     private static func failure(_ error: any Error) -> GatewayFailure? {
         if let failure = GatewayFailure(error) { return failure }
         let isOfParser = error is ExitCode || exitCode(for: error) != .failure
-        return isOfParser ? nil : .unexpected
+        return isOfParser ? nil : .unexpected(error)
     }
 }
 

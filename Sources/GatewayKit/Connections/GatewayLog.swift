@@ -26,7 +26,7 @@ package struct LoggedPeer {
     fileprivate var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = ["address": "\(address)"]
         if let key { metadata["fingerprint"] = "\(key)" }
-        if let name { metadata["certificate"] = "\(name)" }
+        if let name { metadata["certificate"] = "\(LogValue.of(name))" }
         return metadata
     }
 }
@@ -122,7 +122,7 @@ package struct GatewayLog {
         ]
         if let shown = error.shown {
             facts["fingerprint"] = "\(shown.fingerprint)"
-            if let name = shown.name { facts["certificate"] = "\(name)" }
+            if let name = shown.name { facts["certificate"] = "\(LogValue.of(name))" }
             if shown.isOutOfDate { facts["reason"] = "The certificate, or one that signed it, is out of date." }
         }
         if let text = error.reason, logger.logLevel <= .debug { facts["tls.library"] = "\(text)" }
@@ -168,7 +168,7 @@ package struct GatewayLog {
     }
 
     private func metadata(_ session: SessionID, _ device: String, _ key: String) -> Logger.Metadata {
-        ["session": "\(session)", "device": "\(device)", "key": "\(key)"]
+        ["session": "\(session)", "device": "\(device)", "key": "\(LogValue.of(key))"]
     }
 }
 

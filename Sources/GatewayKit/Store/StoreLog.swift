@@ -50,7 +50,8 @@ package final class StoreLog: Sendable {
     private static func metadata(_ request: StoreRequest, _ error: StoreError, _ device: String?) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "store.request": "\(request.name)", "store.error": "\(error.shortDescription)",
-            "store.reason": "\(error.sentence)", "key": "\(request.key)", "next": "\(request.next(after: error))",
+            "store.reason": "\(error.sentence)", "key": "\(LogValue.of(request.key))",
+            "next": "\(request.next(after: error))",
         ]
         if let device { metadata["device"] = "\(device)" }
         if let detail = error.detail { metadata["store.detail"] = "\(detail)" }
