@@ -12,7 +12,8 @@ package import TransferCommon
 ///
 /// A request that makes the object may still take effect for a while, the put limit, after its upload was given up.
 /// During this time the agent writes no other version of the file under the key. Only a gateway knows how long the
-/// limit is, so the wait begins when a gateway has named it.
+/// limit is, so the wait begins when a gateway has named it. The request of a file of one part takes effect within
+/// `ofOnePart` or not at all. The gateway may name a longer limit, because a completion can take longer in its store.
 package struct PutLimit: Hashable, Sendable {
     /// The states of the wait, as the table in the comment on `PutLimit` lists them.
     package enum State: Hashable, Sendable {
@@ -43,11 +44,16 @@ package struct PutLimit: Hashable, Sendable {
         case mayAppear
     }
 
+    /// The longest put limit of a file of one part (specification §5.3).
+    package static let ofOnePart = Duration.seconds(75)
+
     package private(set) var state = State.none
     package private(set) var ownVersion = OwnVersion.cannotAppear
     /// At the moment `from`, the time `passed` had passed since an earlier run gave this version up. `nil` if no
     /// earlier run did, or if COMPLETE was sent since.
     private var ownGivenUp: GivenUp?
+    /// Whether the other version, which `state` waits for, is a file of one part.
+    private var isOfOnePart = false
 
     private struct GivenUp: Hashable {
         var from: Instant
@@ -85,12 +91,16 @@ package struct PutLimit: Hashable, Sendable {
     }
 
     /// Notes that the session of another version has ended, and that its object may still appear.
-    package mutating func otherVersionMayAppear() {
+    ///
+    /// - Parameter isOnePart: whether that version has one part.
+    package mutating func otherVersionMayAppear(isOnePart: Bool = false) {
+        isOfOnePart = isOnePart && (state != .due || isOfOnePart)
         state = .due
     }
 
     /// Notes that an earlier run gave up another version, at least `age` ago.
     package mutating func otherVersionWasGivenUp(age: Duration, now: Instant) {
+        isOfOnePart = false
         state = .counting(from: now, passed: age)
     }
 
@@ -111,7 +121,7 @@ package struct PutLimit: Hashable, Sendable {
             ownVersion = .cannotAppear
             state = .none
             return .proceed
-        case .due: rest = max(limit, .zero)
+        case .due: rest = max(isOfOnePart ? min(limit, Self.ofOnePart) : limit, .zero)
         case .counting(let start, let passed): rest = max(limit - (now.since(start) + passed), .zero)
         }
         let end = now + rest

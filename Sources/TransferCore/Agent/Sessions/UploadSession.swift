@@ -177,7 +177,7 @@ package struct UploadSession: Hashable, Sendable {
     /// Notes that the agent leaves this session for a session of another version. If the file has one part, or if
     /// COMPLETE may have been sent, the version of this session may still appear.
     package mutating func leaveForOtherVersion() {
-        if isOnePart || mayStillAppear { putLimit.otherVersionMayAppear() }
+        if isOnePart || mayStillAppear { putLimit.otherVersionMayAppear(isOnePart: isOnePart) }
     }
 
     /// Notes that SESSION OPEN is sent to a gateway.

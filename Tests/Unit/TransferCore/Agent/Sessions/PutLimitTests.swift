@@ -46,6 +46,18 @@ import TransferCore
         #expect(Set(rows) == changes)
     }
 
+    /// A gateway names a longer limit where a completion may take longer. A file of one part has no completion.
+    @Test(arguments: [(30, 30), (75, 75), (300, 75)])
+    func limitOfOnePartIsShort(named: Int, rest: Int) {
+        var limit = PutLimit()
+        limit.otherVersionMayAppear(isOnePart: true)
+        let end = Self.now + .seconds(rest)
+        #expect(limit.named(.seconds(named), now: Self.now) == .wait(until: end, rest: .seconds(rest)))
+        limit.otherVersionMayAppear()
+        let long = Self.now + .seconds(named)
+        #expect(limit.named(.seconds(named), now: Self.now) == .wait(until: long, rest: .seconds(named)))
+    }
+
     @Test func theWholeLimitCountsFromTheMomentItIsNamed() {
         var limit = PutLimit()
         limit.otherVersionMayAppear()
