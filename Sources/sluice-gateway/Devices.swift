@@ -103,20 +103,8 @@ struct Device: AsyncParsableCommand {
 
         func run() async throws {
             let advice = try home.gateway.adviceAboutPrefixes
-            try home.gateway.revokeDevice(name: name, hasAuthority: hasAuthority)
+            try home.gateway.revokeDevice(name: name, hasAuthority: home.hasAuthority(flag: ca))
             if let advice { Output.advise("sluice-gateway: \(advice)") }
-        }
-
-        /// Whether an authority names devices. A revocation must not fail because of another setting.
-        private var hasAuthority: Bool {
-            get throws {
-                do {
-                    return try home.settings(["ca": ca]).authority != nil
-                } catch let error as SettingsError {
-                    for line in error.lines { Output.advise("sluice-gateway: \(line)") }
-                    return ca != nil
-                }
-            }
         }
     }
 

@@ -3,6 +3,7 @@ import CommandSupport
 import Foundation
 import GatewayKit
 import Settings
+import SystemSupport
 
 /// The option that names the gateway's home, and what a command reads from there.
 struct HomeOption: ParsableArguments {
@@ -41,6 +42,16 @@ struct HomeOption: ParsableArguments {
         try GatewaySettings.table.read(
             home: try gateway.path, fileName: GatewaySettings.fileName, environment: environment, flags: flags
         ).values
+    }
+
+    /// Whether an authority names devices. A revocation, which asks for this, must not fail because of another setting.
+    func hasAuthority(flag: String?) throws -> Bool {
+        do {
+            return try settings(["ca": flag]).authority != nil
+        } catch let error as SettingsError {
+            for line in error.lines { Output.advise("sluice-gateway: \(line)") }
+            return flag != nil
+        }
     }
 
     var environment: [String: String] { ProcessInfo.processInfo.environment }

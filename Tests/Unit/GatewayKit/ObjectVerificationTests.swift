@@ -159,6 +159,8 @@ import TransferCommon
         try await withObject { store, _ in
             let etag = try compositeETag(partBytes: partBytes)
             try await expect(.whole, of: CompositeStore(base: store, etag: etag, partBytes: UInt64(partBytes)))
+            // With one part, its size makes no difference.
+            guard partBytes < Self.bytes.count else { return }
             try await expect(.damaged, of: CompositeStore(base: store, etag: etag, partBytes: UInt64(partBytes) + 1))
         }
     }
