@@ -45,8 +45,10 @@ package struct GatewayProgram: Sendable {
     ///
     /// - Parameter listening: called with `ADDRESS:PORT` once agents can connect.
     package func run(logger: Logger, listening: @escaping @Sendable (String) -> Void) async throws {
-        // SIGHUP has no effect while the gateway starts, either.
-        StopSignals.ignoreHangUp()
+        // While the gateway starts, no agent waits for it, so it can end at once. SIGHUP has no effect here, either.
+        StopSignals.handle(
+            stop: { Output.endProcess(ProgramExit.success.rawValue, program: "sluice-gateway") },
+            hangUp: .reports {})
         DescriptorLimit.raise()
         Output.doNotWaitForReader()
         logger.notice(

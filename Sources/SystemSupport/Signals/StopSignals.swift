@@ -36,9 +36,6 @@ package enum StopSignals {
     private static let stopByte: UInt8 = 0
     private static let hangUpByte: UInt8 = 1
 
-    /// Ignores SIGHUP until `handle` is called. For a program that continues after SIGHUP and is still starting.
-    package static func ignoreHangUp() { signal(SIGHUP, SIG_IGN) }
-
     /// Handles the signals until the process ends. A later call takes the place of an earlier one. If the system has no
     /// descriptor or thread left for this, the first signal ends the process, as it does without this call.
     ///
