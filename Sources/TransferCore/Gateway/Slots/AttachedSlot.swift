@@ -73,6 +73,8 @@ package struct AttachedSlot: Hashable, Sendable {
         return question
     }
 
+    package var isUnanswered: Bool { if case .unanswered = phase { true } else { false } }
+
     /// The list of a RESUME QUERY that is not answered.
     package var listed: [PartListEntry] { question?.listed ?? [] }
 

@@ -32,7 +32,7 @@ extension AttachedSlots {
     /// unanswered slot the confirmation becomes the decision.
     mutating func send(_ stored: Stored, to attachment: Attachment, _ context: inout GatewayContext) {
         let decision = PartDecision(part: stored.part, decision: .have(etag: stored.etag))
-        if self[attachment]?.hold(decision) == true { return }
+        if hold(decision, at: attachment) { return }
         context.send(.stored(stored), to: attachment)
     }
 
@@ -41,7 +41,7 @@ extension AttachedSlots {
     mutating func send(_ received: Received, to attachment: Attachment, _ context: inout GatewayContext) {
         let decision = PartDecision(
             part: received.part, decision: .send(offset: received.received, limit: received.limit))
-        if self[attachment]?.hold(decision) == true { return }
+        if hold(decision, at: attachment) { return }
         context.send(.received(received), to: attachment)
     }
 

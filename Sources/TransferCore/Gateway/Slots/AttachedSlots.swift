@@ -1,5 +1,5 @@
 package import TransferCommon
-import WireProtocol
+package import WireProtocol
 
 /// The slots that carry a session, in the order in which they were attached.
 ///
@@ -60,6 +60,14 @@ package struct AttachedSlots: Hashable, Sendable {
             slot.turnedToAdopted()
             slots.append(slot)
         }
+    }
+
+    /// Holds a decision if the slot is not answered; returns `false` if the caller sends it at once.
+    package mutating func hold(_ decision: PartDecision, at attachment: Attachment) -> Bool {
+        guard let index = slots.firstIndex(where: { $0.attachment == attachment }), slots[index].isUnanswered else {
+            return false
+        }
+        return slots[index].hold(decision)
     }
 
     /// Removes a slot that is closed or left.
