@@ -1,4 +1,8 @@
 /// A priority queue that returns its least element first.
+///
+/// `@usableFromInline` lets the compiler specialise the heap in other rooms. Without it each call is generic, and each
+/// element then costs memory of its own.
+@usableFromInline
 package struct Heap<Element: Comparable> {
     @usableFromInline var elements: [Element] = []
 
