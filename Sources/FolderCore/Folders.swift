@@ -16,8 +16,8 @@ package struct Folders: Hashable, Sendable {
 
     /// - Parameters:
     ///   - folders: the settings of the folders. Their positions are their ids.
-    ///   - served: the service time of the journal, and the time since it was written if the computer was not started
-    ///     anew meanwhile.
+    ///   - served: the service time that the journal has. If the computer has not been restarted since, also the time
+    ///     that has passed since the journal was written.
     package init(
         _ folders: [FolderRules], limits: FolderLimits = FolderLimits(),
         generator: any RandomNumberGenerator & Hashable & Sendable, served: ServiceTime = .zero, now: FolderTime

@@ -84,7 +84,8 @@ package enum ItemPhase: Hashable, Sendable {
 
 /// What is known of a file that settles.
 package struct Settling: Hashable, Sendable {
-    /// The content at the look before, where stamps cannot be compared. Boxed, because few items need it.
+    /// What is known of the content at the previous look. Needed only on file systems whose stamps cannot be trusted,
+    /// so an item without it takes less memory (`indirect`).
     package indirect enum Content: Hashable, Sendable {
         case unread
         /// It has to be read at the next look.

@@ -212,7 +212,7 @@ extension Removal {
         return lease == .granted || isSecond ? unlink(stamp, next) : keep(now)
     }
 
-    /// Whether the content is not read again.
+    /// Whether the stamp alone decides, so that the content is not read again before the file is deleted.
     private var isStampEnough: Bool { !rechecks && proof.stampCounts }
 
     private mutating func look(isSecond: Bool, _ next: RequestID) -> RemovalEffect {

@@ -1,7 +1,7 @@
 package import TransferCommon
 
-/// What an item's upload has shown: which object has which content. It is a proof only once the journal has it, and as
-/// long as `store` is the store in use.
+/// The result of an item's upload: which object in the store has which content. It is a proof only once the journal has
+/// it, and as long as `store` is the store in use.
 package struct ItemProof: Hashable, Sendable {
     package var store: StoreIdentity
     package var key: ObjectKey

@@ -49,7 +49,7 @@ struct FolderDriver {
 
     static func key(_ text: String) throws -> ObjectKey { try ObjectKey(validating: text) }
 
-    /// The stamp of a file that was written at a time of the clock.
+    /// The stamp of a file whose last write was at this time, by the clock of the computer.
     static func stamp(_ inode: UInt64, size: UInt64 = 10, at seconds: Int64 = 9_000) -> FileStamp {
         let time = ModificationTime(seconds: seconds, nanoseconds: 0)
         return FileStamp(device: 1, inode: inode, size: size, modification: time, change: time)
