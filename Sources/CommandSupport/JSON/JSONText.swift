@@ -33,11 +33,11 @@ package enum JSONText {
     /// moment outside them becomes the first or the last of them.
     package static func time(_ milliseconds: Int64) -> String {
         let time = min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999)
-        let (days, rest) = floored(time, by: 86_400_000)
-        let (year, month, day) = date(daysSince1970: days)
+        let (days, rest) = time.floored(by: 86_400_000)
+        let day = CivilDay(daysSince1970: days)
         let seconds = rest / 1_000
         let text =
-            "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(padded(seconds / 3_600, 2)):"
+            "\(padded(day.year, 4))-\(padded(day.month, 2))-\(padded(day.day, 2))T\(padded(seconds / 3_600, 2)):"
             + "\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2))"
         return rest % 1_000 == 0 ? text + "Z" : text + ".\(padded(rest % 1_000, 3))Z"
     }
@@ -59,22 +59,5 @@ package enum JSONText {
     private static func padded(_ number: Int64, _ digits: Int) -> String {
         let text = "\(number)"
         return String(repeating: "0", count: max(digits - text.utf8.count, 0)) + text
-    }
-
-    private static func floored(_ number: Int64, by divisor: Int64) -> (quotient: Int64, rest: Int64) {
-        let rest = number % divisor
-        return rest < 0 ? (number / divisor - 1, rest + divisor) : (number / divisor, rest)
-    }
-
-    /// The date in the Gregorian calendar. The calculation counts from 1 March of the year 0, so that a leap day is the
-    /// last day of a year, and in eras of 400 years, which all have the same number of days.
-    private static func date(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let (era, dayOfEra) = floored(daysSince1970 + 719_468, by: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
     }
 }

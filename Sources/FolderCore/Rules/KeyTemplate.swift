@@ -77,7 +77,8 @@ package struct KeyTemplate: Hashable, Sendable {
         if pieces == [.relative] { return try Self.valid(path.bytes) }
         let name = path.name
         let stop = name.lastIndex(of: UInt8(ascii: ".")).flatMap { $0 > name.startIndex ? $0 : nil } ?? name.endIndex
-        let date = UTCDate(secondsSince1970: modified.seconds)
+        let (days, second) = modified.seconds.floored(by: 86_400)
+        let date = CivilDay(daysSince1970: days)
         var bytes: [UInt8] = []
         for piece in pieces {
             switch piece {
@@ -90,7 +91,7 @@ package struct KeyTemplate: Hashable, Sendable {
             case .year: bytes += Self.digits(date.year, 4)
             case .month: bytes += Self.digits(date.month, 2)
             case .day: bytes += Self.digits(date.day, 2)
-            case .hour: bytes += Self.digits(date.hour, 2)
+            case .hour: bytes += Self.digits(second / 3_600, 2)
             }
         }
         return try Self.valid(bytes)
@@ -116,33 +117,5 @@ package struct KeyTemplate: Hashable, Sendable {
         let text = Array(String(value.magnitude).utf8)
         let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: max(count - text.count, 0))
         return (value < 0 ? [UInt8(ascii: "-")] : []) + zeros + text
-    }
-}
-
-/// A date and hour of the Gregorian calendar in UTC. Any 64-bit number of seconds has one.
-struct UTCDate: Hashable {
-    var year: Int64
-    var month: Int64
-    var day: Int64
-    var hour: Int64
-
-    init(secondsSince1970 seconds: Int64) {
-        let days = Self.floorDivide(seconds, 86_400)
-        let rest = seconds % 86_400
-        hour = (rest < 0 ? rest + 86_400 : rest) / 3_600
-        // Days since 0000-03-01, in eras of 400 years. A year that begins in March has its leap day at its end.
-        let shifted = days + 719_468
-        let era = Self.floorDivide(shifted, 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let marchMonth = (5 * dayOfYear + 2) / 153
-        day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
-        month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    }
-
-    static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
-        value / divisor - (value % divisor < 0 ? 1 : 0)
     }
 }

@@ -1,3 +1,5 @@
+import TransferCommon
+
 /// Which rate of sending is allowed when. It reads no clock and knows no time zone: both come in as arguments.
 package struct RateSchedule: Hashable, Sendable {
     /// A rate in bytes per second; 0 allows no sending, `nil` any rate.
@@ -84,8 +86,8 @@ package struct RateSchedule: Hashable, Sendable {
 
     private func rate(at utc: Int64, _ offset: (Int64) -> Int64) -> Rate {
         let local = utc + offset(utc)
-        let day = UTCDate.floorDivide(local, 86_400)
-        let minute = Int((local - day * 86_400) / 60)
+        let (day, second) = local.floored(by: 86_400)
+        let minute = Int(second / 60)
         // 1970-01-01 was a Thursday.
         let weekday = Int(((day + 3) % 7 + 7) % 7)
         for window in windows {
@@ -112,7 +114,7 @@ package struct RateSchedule: Hashable, Sendable {
             }
             hour += 3_600
         }
-        let firstDay = UTCDate.floorDivide(utc + (offsets.min() ?? 0), 86_400) - 1
+        let firstDay = (utc + (offsets.min() ?? 0)).floored(by: 86_400).quotient - 1
         let minutes = Set([0] + windows.flatMap { [$0.from, $0.to] })
         for day in firstDay...(firstDay + 10) {
             for minute in minutes {
@@ -133,7 +135,7 @@ package struct RateSchedule: Hashable, Sendable {
 
     private func words(for rate: Rate, until local: Int64?) -> String {
         let time = local.map { local -> String in
-            let minute = (local - UTCDate.floorDivide(local, 86_400) * 86_400) / 60
+            let minute = local.floored(by: 86_400).rest / 60
             return "\(Self.twoDigits(minute / 60)):\(Self.twoDigits(minute % 60))"
         }
         return switch (rate, time) {
