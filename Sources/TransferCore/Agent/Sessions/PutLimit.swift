@@ -19,12 +19,14 @@ package struct PutLimit: Hashable, Sendable {
     package enum State: Hashable, Sendable {
         /// No other version of the file can appear under the key.
         case none
-        /// The whole limit must pass, from the moment at which a gateway names it.
-        case due
+        /// The whole limit must pass, from the moment at which a gateway names it. `isOnePart`: every version that may
+        /// appear is a file of one part.
+        case due(isOnePart: Bool)
         /// At the moment `from`, the time `passed` of the limit had passed already.
         case counting(from: Instant, passed: Duration)
         /// The end of the wait. When that moment has passed, the state stays `waiting` until a session begins.
-        case waiting(until: Instant)
+        /// `isShort`: the wait is shorter than the limit that the gateway has named.
+        case waiting(until: Instant, isShort: Bool)
     }
 
     /// What the upload does before it begins a session.
@@ -42,47 +44,36 @@ package struct PutLimit: Hashable, Sendable {
         case completeSent
         /// COMPLETE may have been sent several times, or by an earlier run; an answer tells only the last outcome.
         case mayAppear
+        /// An earlier run gave this version up. At the moment `from`, the time `passed` had passed since.
+        case givenUp(from: Instant, passed: Duration)
     }
 
-    /// The longest put limit of a file of one part (specification §5.3).
+    /// The longest put limit of a file of one part (specification §9.2).
     package static let ofOnePart = Duration.seconds(75)
 
     package private(set) var state = State.none
     package private(set) var ownVersion = OwnVersion.cannotAppear
-    /// At the moment `from`, the time `passed` had passed since an earlier run gave this version up. `nil` if no
-    /// earlier run did, or if COMPLETE was sent since.
-    private var ownGivenUp: GivenUp?
-    /// Whether the other version, which `state` waits for, is a file of one part.
-    private var isOfOnePart = false
-
-    private struct GivenUp: Hashable {
-        var from: Instant
-        var passed: Duration
-    }
 
     package init() {}
 
     /// Whether the upload still waits. This wait does not count as a lack of progress.
     package func isWaiting(at now: Instant) -> Bool {
-        if case .waiting(let end) = state { end > now } else { false }
+        if case .waiting(let end, _) = state { end > now } else { false }
     }
 
     /// Notes that an earlier run may have sent COMPLETE.
     package mutating func ownVersionMayAppear() {
         ownVersion = .mayAppear
-        ownGivenUp = nil
     }
 
     /// Notes that an earlier run gave up a session of this version, at least `age` ago.
     package mutating func ownVersionWasGivenUp(age: Duration, now: Instant) {
-        ownVersion = .mayAppear
-        ownGivenUp = GivenUp(from: now, passed: age)
+        ownVersion = .givenUp(from: now, passed: age)
     }
 
     /// Notes that COMPLETE is sent.
     package mutating func completeSent() {
         ownVersion = ownVersion == .cannotAppear ? .completeSent : .mayAppear
-        ownGivenUp = nil
     }
 
     /// The gateway's answer to COMPLETE says that the store has not stored the version and will not store it.
@@ -94,38 +85,38 @@ package struct PutLimit: Hashable, Sendable {
     ///
     /// - Parameter isOnePart: whether that version has one part.
     package mutating func otherVersionMayAppear(isOnePart: Bool = false) {
-        isOfOnePart = isOnePart && (state != .due || isOfOnePart)
-        state = .due
+        state = .due(isOnePart: isOnePart && state != .due(isOnePart: false))
     }
 
     /// Notes that an earlier run gave up another version, at least `age` ago.
     package mutating func otherVersionWasGivenUp(age: Duration, now: Instant) {
-        isOfOnePart = false
         state = .counting(from: now, passed: age)
     }
 
     /// Begins or ends the wait, by the limit that a gateway has named.
     package mutating func named(_ limit: Duration, now: Instant) -> OnLimit {
-        if let given = ownGivenUp, now.since(given.from) + given.passed >= limit {
+        if case .givenUp(let start, let passed) = ownVersion, now.since(start) + passed >= limit {
             ownVersion = .cannotAppear
-            ownGivenUp = nil
         }
         let rest: Duration
+        var isShort = false
         switch state {
         case .none: return .proceed
-        case .waiting(let end) where end > now:
+        case .waiting(let end, _) where end > now:
             return .wait(until: end, rest: end.since(now))
-        case .waiting:
-            // The wait was as long as the put limit, so no earlier request for this version can take effect any more.
+        case .waiting(_, let wasShort):
+            // If the wait was as long as the put limit, no earlier request for this version can take effect any more.
             // This wait does not cover requests of the session that begins now.
-            ownVersion = .cannotAppear
+            if !wasShort { ownVersion = .cannotAppear }
             state = .none
             return .proceed
-        case .due: rest = max(isOfOnePart ? min(limit, Self.ofOnePart) : limit, .zero)
+        case .due(let isOnePart):
+            isShort = isOnePart && limit > Self.ofOnePart
+            rest = max(isShort ? Self.ofOnePart : limit, .zero)
         case .counting(let start, let passed): rest = max(limit - (now.since(start) + passed), .zero)
         }
         let end = now + rest
-        state = .waiting(until: end)
+        state = .waiting(until: end, isShort: isShort)
         return .wait(until: end, rest: rest)
     }
 }

@@ -97,6 +97,17 @@ import TransferCore
         #expect(limit.ownVersion == .cannotAppear)
     }
 
+    /// After the short wait for a file of one part, a completion of this version, which has several, may still land.
+    @Test func ownVersionMayAppearAfterAShortWait() {
+        var limit = PutLimit()
+        limit.ownVersionMayAppear()
+        limit.otherVersionMayAppear(isOnePart: true)
+        let end = Self.now + .seconds(75)
+        #expect(limit.named(.seconds(300), now: Self.now) == .wait(until: end, rest: .seconds(75)))
+        #expect(limit.named(.seconds(300), now: end) == .proceed)
+        #expect(limit.ownVersion == .mayAppear)
+    }
+
     /// The wait covers only requests that were sent before it began. The new session sends a COMPLETE, whose outcome is
     /// unknown. When a further session begins, the version of that COMPLETE may still appear.
     @Test func aWaitSaysNothingOfLaterRequests() {
