@@ -74,17 +74,18 @@ package struct AgentHome: Sendable {
         name: String, keyType: KeyType, settings: [(String, String)], _ writeMore: () throws(FileError) -> Void = {}
     ) throws(AgentHomeError) -> Fingerprint {
         try checkProgram()
-        let hadKey = AtomicFile.exists(path + "/" + Identity.keyFileName)
+        var isIdentityMade = false
         do {
             try OwnFolder.makeOrCheck(path)
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
+            isIdentityMade = true
             try writeMore()
             try AtomicFile.writeNew(Self.encoded(settings), to: configurationPath, mode: .ownerOnly)
             beginToWatchClock()
             return identity.fingerprint
         } catch {
             // No gateway knows the new key, so the next attempt may make another one.
-            if !hadKey { removeIdentity() }
+            if isIdentityMade { removeIdentity() }
             throw AgentHomeError(making: path, error)
         }
     }

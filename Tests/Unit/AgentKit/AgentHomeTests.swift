@@ -75,4 +75,19 @@ import TransferCommon
             #expect(!home.isBusy)
         }
     }
+
+    /// The folder belongs to something else. Its files only have the names of those that `init` would make.
+    @Test func initThatFailsRemovesNoFileOfOthers() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending(path: "taken").path(percentEncoded: false)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
+            try "theirs".write(toFile: path + "/identity.crt", atomically: false, encoding: .utf8)
+            let pin = Fingerprint(try .of([1]))
+            #expect(throws: AgentHomeError.self) {
+                try AgentHome(path: path).create(name: "cam", gateway: "g:1", pin: pin)
+            }
+            #expect(try String(contentsOfFile: path + "/identity.crt", encoding: .utf8) == "theirs")
+        }
+    }
 }
