@@ -38,6 +38,8 @@ package struct StoreHealth: Sendable {
     ///
     /// - Returns: what the log says about it; `nil` if it says nothing.
     package mutating func succeeded(_ kind: String, now: @autoclosure () -> Instant) -> Series.Recovery? {
-        kinds[kind]?.succeeded(now: now())
+        // Nearly every request succeeds, and a look costs less than access for writing.
+        guard state(of: kind) != .working else { return nil }
+        return kinds[kind]?.succeeded(now: now())
     }
 }

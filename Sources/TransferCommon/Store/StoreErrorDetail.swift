@@ -59,7 +59,9 @@ extension StoreError {
 
     /// The same error, with the number of times that the request was sent.
     package func afterAttempts(_ count: Int) -> StoreError {
-        switch cause {
+        // A new error has this number. Each new small file comes here, because its key holds nothing.
+        guard count > 1 else { return self }
+        return switch cause {
         case let cause as any StoreErrorDetail: StoreError(reason, sentence, cause: cause.afterAttempts(count))
         case let cause as StoreError: StoreError(reason, sentence, cause: cause.afterAttempts(count))
         default: self

@@ -24,7 +24,7 @@ extension AttachedSlots {
         _ context: inout GatewayContext
     ) {
         let decision = PartDecision(part: number, decision: decision)
-        if self[attachment]?.hold(decision) == true { return }
+        if hold(decision, at: attachment) { return }
         context.send(.partDecision(decision), to: attachment)
     }
 
@@ -52,7 +52,7 @@ extension AttachedSlots {
     ) {
         guard let owner, self[owner] != nil else { return }
         let refusal = context.advised(refusal)
-        if self[owner]?.hold(PartDecision(part: number, decision: refusal.asDecision)) == true { return }
+        if hold(PartDecision(part: number, decision: refusal.asDecision), at: owner) { return }
         let report = ErrorReport(
             scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,
             message: refusal.message)

@@ -64,6 +64,7 @@ package struct AttachedSlots: Hashable, Sendable {
 
     /// Holds a decision if the slot is not answered; returns `false` if the caller sends it at once.
     package mutating func hold(_ decision: PartDecision, at attachment: Attachment) -> Bool {
+        // Most slots are answered. They are only looked at: access for writing would cost more.
         guard let index = slots.firstIndex(where: { $0.attachment == attachment }), slots[index].isUnanswered else {
             return false
         }
