@@ -156,7 +156,7 @@ struct ShellPattern: Equatable, Sendable {
             let rest = text[position...]
             guard rest.dropFirst().first == ":", let end = rest.dropFirst(2).firstIndex(of: ":"),
                 end + 1 < text.count, text[end + 1] == "]",
-                let named = CharacterClass(name: String(String.UnicodeScalarView(text[(position + 2)..<end])))
+                let named = CharacterClass(rawValue: String(String.UnicodeScalarView(text[(position + 2)..<end])))
             else { return nil }
             position = end + 2
             return named
@@ -195,8 +195,6 @@ private enum CharacterClass: String {
     case space
     case upper
     case xdigit
-
-    init?(name: String) { self.init(rawValue: name) }
 
     func contains(_ scalar: Unicode.Scalar) -> Bool {
         let properties = scalar.properties

@@ -25,6 +25,7 @@ package struct WaitNews {
             let text = "\(code.rawValue) \(message)"
             guard waits.updateValue(text, forKey: id) != text else { return false }
             if let last = told[text], now - last < Self.interval { return false }
+            told = told.filter { now - $0.value < Self.interval }
             told[text] = now
             return true
         case .partProgress(_, _, _, isStored: true), .lost:

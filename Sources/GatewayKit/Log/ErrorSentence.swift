@@ -29,10 +29,9 @@ package struct ErrorSentence: Equatable, Sendable, CustomStringConvertible {
         case let error as CryptographyError:
             description = error.sentence
             libraryText = error.reason
-        case let error as KeyRingError:
-            (description, libraryText) = Self.parts(of: error)
-        case let error as IdentityError:
-            (description, libraryText) = Self.parts(of: error)
+        case KeyRingError.cryptography(let cause), IdentityError.cryptography(let cause):
+            description = cause.sentence
+            libraryText = cause.reason
         case let error as GatewayHomeError:
             description = error.description
             libraryText = error.cause.flatMap { ErrorSentence($0).libraryText }
@@ -42,7 +41,8 @@ package struct ErrorSentence: Equatable, Sendable, CustomStringConvertible {
         case let error as IOError:
             description = Self.sentence(errno: error.errnoCode)
             libraryText = "\(error)"
-        case is FileError, is DeviceListError, is InvitationListError, is SiteKeyError, is CertificateAuthorityError,
+        case is KeyRingError, is IdentityError, is FileError, is DeviceListError, is InvitationListError,
+            is SiteKeyError, is CertificateAuthorityError,
             is PlaintextAddressError, is S3ConfigurationError, is StoreLocationError, is ProxyHeaderError, is WireError:
             description = "\(error)"
             libraryText = nil
@@ -56,16 +56,6 @@ package struct ErrorSentence: Equatable, Sendable, CustomStringConvertible {
             description = "An unexpected error occurred."
             libraryText = String(reflecting: error)
         }
-    }
-
-    private static func parts(of error: KeyRingError) -> (String, String?) {
-        guard case .cryptography(let cause) = error else { return (error.description, nil) }
-        return (cause.sentence, cause.reason)
-    }
-
-    private static func parts(of error: IdentityError) -> (String, String?) {
-        guard case .cryptography(let cause) = error else { return (error.description, nil) }
-        return (cause.sentence, cause.reason)
     }
 
     /// The sentence for a failed call of the system, with what to do where only one thing helps.

@@ -54,13 +54,11 @@ package struct PeerLines: Sendable {
     /// Decides whether a line is written.
     package mutating func line(about kind: Kind, now: Instant) -> OnLine {
         var bucket = buckets[kind] ?? Bucket(allowance: kind.allowance)
-        defer { buckets[kind] = bucket }
-        guard bucket.allowance.take(now: now) == nil else {
-            bucket.leftOut += 1
-            return .leaveOut
-        }
-        defer { bucket.leftOut = 0 }
-        return .write(leftOut: bucket.leftOut)
+        let leftOut = bucket.leftOut
+        let mayWrite = bucket.allowance.take(now: now) == nil
+        bucket.leftOut = mayWrite ? 0 : leftOut + 1
+        buckets[kind] = bucket
+        return mayWrite ? .write(leftOut: leftOut) : .leaveOut
     }
 
     /// The numbers of lines that were left out and for which there is a token now. The caller writes one line for each.

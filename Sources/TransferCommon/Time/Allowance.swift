@@ -12,9 +12,7 @@ package struct Allowance: Hashable, Sendable {
     ///   - perSecond: tokens that the bucket regains per second; 0 has the effect of 1, and a number above
     ///     1,000,000,000 the effect of 1,000,000,000.
     package init(atOnce: UInt64, perSecond: UInt64) {
-        nanosecondsEach = max(1_000_000_000 / max(perSecond, 1), 1)
-        let (all, overflow) = nanosecondsEach.multipliedReportingOverflow(by: max(atOnce, 1))
-        nanosecondsAll = overflow ? .max : all
+        self.init(atOnce: atOnce, nanosecondsEach: max(1_000_000_000 / max(perSecond, 1), 1))
     }
 
     /// Makes a bucket that regains less than one token a second.
@@ -24,7 +22,11 @@ package struct Allowance: Hashable, Sendable {
     ///   - interval: time in which the bucket regains one token; at least a nanosecond, at most a day.
     package init(atOnce: UInt64, interval: Duration) {
         let nanoseconds = min(max(interval, .nanoseconds(1)), .seconds(86_400)) / .nanoseconds(1)
-        nanosecondsEach = UInt64(nanoseconds)
+        self.init(atOnce: atOnce, nanosecondsEach: UInt64(nanoseconds))
+    }
+
+    private init(atOnce: UInt64, nanosecondsEach: UInt64) {
+        self.nanosecondsEach = nanosecondsEach
         let (all, overflow) = nanosecondsEach.multipliedReportingOverflow(by: max(atOnce, 1))
         nanosecondsAll = overflow ? .max : all
     }

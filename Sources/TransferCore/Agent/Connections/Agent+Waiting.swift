@@ -19,8 +19,7 @@ extension Agent {
     package var wait: RunWait? {
         guard phase == .running, !isIdle else { return nil }
         guard context.connections.hasWelcomed else { return RunWait(until: giveUpAt) }
-        guard let last = context.lastRefusal, last.since > context.progressAt else { return nil }
-        return RunWait(until: giveUpAt, refusal: last.refusal)
+        return context.presentRefusal.map { RunWait(until: giveUpAt, refusal: $0) }
     }
 
     /// Whether every connection is gone and at least one attempt to connect again has failed. Whatever a gateway said
