@@ -179,7 +179,7 @@ package struct AgentHome: Sendable {
     func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
         let settings = try settings()
         guard let file = settings.authority else { return .pinnedKeys(Set(try pins().keys)) }
-        let host = try gateway().host
+        let host = try gateway(in: settings).host
         do {
             let authority = try CertificateAuthority.load(from: file.isAbsolutePath ? file : path + "/" + file)
             return .authority(authority, gatewayName: settings.gatewayName ?? host)
@@ -211,8 +211,10 @@ package struct AgentHome: Sendable {
     }
 
     /// The gateway's host and port, from the settings file.
-    func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
-        guard let gateway = try settings().gateway else {
+    func gateway() throws(AgentHomeError) -> (host: String, port: Int) { try gateway(in: settings()) }
+
+    private func gateway(in settings: AgentSettings) throws(AgentHomeError) -> (host: String, port: Int) {
+        guard let gateway = settings.gateway else {
             throw AgentHomeError(.unusable, "\(configurationPath) names no gateway; write gateway: \"HOST:PORT\" there")
         }
         return (gateway.host, gateway.port)

@@ -116,6 +116,14 @@ package struct GatewayLog {
 
     /// Writes that TLS failed on a connection.
     package mutating func tlsFailed(_ error: TLSError, address: SocketAddress?, now: Instant) {
+        let isRefusal =
+            switch error.code {
+            case .unknownDevice, .untrustedCertificate: true
+            default: false
+            }
+        // Any host can cause failures by the thousand, so nothing is prepared for a line that is not written.
+        let level = isRefusal ? Logger.Level.notice : .info
+        guard logger.logLevel <= level else { return }
         var facts: Logger.Metadata = [
             "address": "\(address?.ipAddress ?? "unknown")", "tls.error": "\(error.shortDescription)",
             "reason": "\(error)",
@@ -126,11 +134,10 @@ package struct GatewayLog {
             if shown.isOutOfDate { facts["reason"] = "The certificate, or one that signed it, is out of date." }
         }
         if let text = error.reason, logger.logLevel <= .debug { facts["tls.library"] = "\(text)" }
-        switch error.code {
-        case .unknownDevice, .untrustedCertificate:
-            write(.refusedDevices, .notice, "Refused a device", facts, now)
-        default:
-            write(.handshakes, .info, "TLS failed", facts, now)
+        if isRefusal {
+            write(.refusedDevices, level, "Refused a device", facts, now)
+        } else {
+            write(.handshakes, level, "TLS failed", facts, now)
         }
     }
 
