@@ -71,6 +71,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "AgentKit", targets: ["AgentKit"]),
+        .library(name: "AgentService", targets: ["AgentService"]),
         .executable(name: "sluice-agent", targets: ["sluice-agent"]),
         .executable(name: "sluice-gateway", targets: ["sluice-gateway"]),
     ],
@@ -105,12 +106,17 @@ let package = Package(
         room(
             "GatewayKit",
             core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", "Settings", logging, lifecycle]),
-        room("AgentKit", core + base + nio + ["SecureChannel", "Settings", logging, database]),
+        room("AgentKit", core + base + nio + ["FolderCore", "SecureChannel", "Settings", logging, database]),
+        room(
+            "AgentService",
+            core + base + nio + ["AgentKit", "FolderCore", "Settings", nioHTTP1, logging, database]),
         room("CommandSupport", wire + base + ["Settings", arguments, logging]),
         program(
             "sluice-gateway",
             core + base + ["GatewayKit", "ObjectStore", "S3Store", "CommandSupport", "Settings", arguments, logging]),
-        program("sluice-agent", core + base + ["AgentKit", "CommandSupport", "Settings", arguments, logging]),
+        program(
+            "sluice-agent",
+            core + base + ["AgentKit", "AgentService", "CommandSupport", "FolderCore", "Settings", arguments, logging]),
         program("upload-sample", ["AgentKit"], at: "Examples/upload-sample"),
 
         // MARK: The tests of the rooms
@@ -142,6 +148,10 @@ let package = Package(
                 + files + ["ObjectStoreConformance", "ScriptedS3", "TestSupport", nioEmbedded]),
         unitTests(
             "AgentKit", simulated + base + ["AgentKit", "SecureChannel", "TestSupport", nioCore, logging, database]),
+        unitTests(
+            "AgentService",
+            simulated + base + nio + ["AgentKit", "AgentService", "FolderCore", "Settings", "TestSupport"]
+                + [logging, database]),
         tests(
             "SluiceAgentTests",
             simulated + base + ["AgentKit", "CommandSupport", "InterfaceSupport", "SecureChannel", "TestSupport"]

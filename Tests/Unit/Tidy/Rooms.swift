@@ -60,7 +60,16 @@ struct Room: Sendable {
             ]),
         Room(
             "AgentKit",
-            imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "Settings", "GRDB"]]),
+            imports: [
+                foundation, system, sockets, service, core, base, ["FolderCore", "SecureChannel", "Settings", "GRDB"],
+            ]),
+        // The agent that people leave running: the shell of FolderCore, with files, journal, watching and control.
+        Room(
+            "AgentService",
+            imports: [
+                foundation, system, sockets, service, core, base,
+                ["AgentKit", "FolderCore", "Settings", "NIOHTTP1", "GRDB"],
+            ]),
         // Shared parts of both command lines: flags, logging, failures.
         Room("CommandSupport", imports: [foundation, system, service, command, base, ["Settings"]]),
         Room(
@@ -71,7 +80,10 @@ struct Room: Sendable {
             ]),
         Room(
             "sluice-agent",
-            imports: [foundation, system, service, command, core, base, ["CommandSupport", "AgentKit", "Settings"]]),
+            imports: [
+                foundation, system, service, command, core, base,
+                ["CommandSupport", "AgentKit", "AgentService", "FolderCore", "Settings"],
+            ]),
     ]
 }
 
