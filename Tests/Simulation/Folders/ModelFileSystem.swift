@@ -108,8 +108,8 @@ struct ModelFileSystem {
         changed()
     }
 
-    /// A program writes through a memory mapping (`mmap`). The file's stamp shows the write only later, and on some file
-    /// systems never.
+    /// A program writes through a memory mapping (`mmap`). The file's stamp shows the write only later, and on some
+    /// file systems never.
     mutating func store(_ inode: UInt64, _ change: (inout [UInt8]) -> Void) {
         guard var file = now.files[inode] else { return }
         change(&file.content)
