@@ -105,6 +105,9 @@ extension Agent {
         case .dropped(let id): scheduler.drop(id, &context)
         case .asked(let request): return ask(request)
         case .stopped: return stop()
+        case .rateLimited(let bytesPerSecond):
+            context.limits.bytesPerSecond = bytesPerSecond
+            scheduler.limitRate(to: bytesPerSecond, now: context.now)
         case .connected(let id, let gateway): return connected(id, by: gateway)
         case .connectionLost(let id): lose(id)
         case .rejected(let failure, let id): return rejected(failure, by: id)

@@ -3,7 +3,8 @@ import WireProtocol
 
 /// What uploads and proofs use while they handle one event: connections, journal numbers and the queue of actions.
 struct AgentContext: Hashable {
-    let limits: AgentLimits
+    /// Constant, except the rate (`AgentEvent.rateLimited`).
+    var limits: AgentLimits
     private let library: Uncompared<any AgentCryptography>
     /// The time of the event, and the lengths of waits.
     var clock: AgentClock

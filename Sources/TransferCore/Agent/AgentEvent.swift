@@ -17,6 +17,9 @@ package enum AgentEvent: Hashable, Sendable {
     /// The user stops the run. The agent keeps all state for the next run, and finishes only what it can within the
     /// grace (`AgentLimits.stopGrace`). A second stop ends the run at once.
     case stopped
+    /// From now on the agent sends at most this many bytes per second, over all connections together; `nil` for no
+    /// limit. It overrides `AgentLimits.bytesPerSecond`.
+    case rateLimited(UInt64?)
 
     // MARK: From connections
 

@@ -33,6 +33,13 @@ package struct ChunkPacer: Hashable, Sendable {
         self.limiter = RateLimiter(bytesPerSecond: bytesPerSecond, now: now)
     }
 
+    /// Applies another limit from now on. Bytes that were sent under the earlier limit do not count.
+    package mutating func limit(to bytesPerSecond: UInt64?, now: Instant) {
+        // The bucket of an unchanged limit stays as full as it is. Otherwise each call would allow another burst.
+        guard bytesPerSecond != limiter.bytesPerSecond else { return }
+        limiter = RateLimiter(bytesPerSecond: bytesPerSecond, now: now)
+    }
+
     /// Whether the rate is limited.
     package var isLimited: Bool { limiter.bytesPerSecond != nil }
 

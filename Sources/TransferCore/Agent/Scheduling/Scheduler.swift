@@ -18,6 +18,10 @@ struct Scheduler: Hashable {
         self.pacer = ChunkPacer(bytesPerSecond: bytesPerSecond, now: now)
     }
 
+    mutating func limitRate(to bytesPerSecond: UInt64?, now: Instant) {
+        pacer.limit(to: bytesPerSecond, now: now)
+    }
+
     // MARK: Read-outs
 
     var count: Int { uploads.count + proofs.count }

@@ -13,6 +13,10 @@ extension Agent {
 
     package mutating func stop(now: Instant) { handle(.stopped, now: now) }
 
+    package mutating func limitRate(to bytesPerSecond: UInt64?, now: Instant) {
+        handle(.rateLimited(bytesPerSecond), now: now)
+    }
+
     package mutating func connected(_ id: ConnectionID, by gateway: GatewayProof? = nil, now: Instant) {
         handle(.connected(id, by: gateway), now: now)
     }

@@ -104,6 +104,24 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
+    /// A schedule may change the rate while a large file is sent.
+    @Test func theRateChangesDuringAnUpload() {
+        var options = PairOptions()
+        options.agentLimits.bytesPerSecond = 2_000
+        let pair = Pair(options)
+        let start = pair.schedule.now
+        let upload = pair.push(bytes: 100_000, partBytes: 20_000)
+        _ = pair.run(stepsMax: 400_000) { $0.schedule.now >= start + .seconds(5) }
+        let slowBytes = pair.chunkTimes.reduce(0) { $0 + $1.wireBytes }
+        #expect(slowBytes <= 15_000)
+        pair.agent.handle(.rateLimited(nil))
+        pair.run(stepsMax: 400_000)
+        pair.checkStored(upload)
+        #expect(pair.schedule.now < start + .seconds(20), "at the first rate it takes 50 s")
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
     @Test func aSmallFileIsOneFlight() {
         var options = PairOptions()
         options.latency = .milliseconds(300)

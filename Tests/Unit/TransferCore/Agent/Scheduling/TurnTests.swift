@@ -85,6 +85,18 @@ import WireProtocol
         #expect(!pacer.isLimited && pacer.maySend(at: Self.now))
     }
 
+    @Test func anotherLimitHoldsFromNowOn() {
+        var pacer = ChunkPacer(bytesPerSecond: 10, now: Self.now)
+        pacer.sent(1_000, on: ConnectionID(1), now: Self.now)
+        pacer.limit(to: nil, now: Self.now)
+        #expect(pacer.maySend(at: Self.now), "what was sent under the earlier limit does not count")
+        pacer.limit(to: 1_000, now: Self.now)
+        pacer.sent(1_000, on: ConnectionID(1), now: Self.now)
+        #expect(!pacer.maySend(at: Self.now))
+        pacer.limit(to: 1_000, now: Self.now)
+        #expect(!pacer.maySend(at: Self.now), "the same limit again must allow no further burst")
+    }
+
     // MARK: Stopping
 
     @Test func smallRestsAreFinishedFirst() throws {
