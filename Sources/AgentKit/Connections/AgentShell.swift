@@ -111,6 +111,8 @@ actor AgentShell: MachineShell {
         }
     }
 
+    func limitRate(to bytesPerSecond: UInt64?) { handle(.rateLimited(bytesPerSecond)) }
+
     /// Stops all uploads: within the grace period at the first call, at once at the second. The journal keeps them.
     func stop() {
         for stream in sources.streams { stream.stop() }

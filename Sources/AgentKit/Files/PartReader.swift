@@ -76,3 +76,17 @@ package struct PartReader: Sendable {
         }
     }
 }
+
+extension SourceFile {
+    /// Reads the whole file and computes its root digest. Blocks.
+    ///
+    /// - Throws: `changed` if the file ends before its size.
+    package func rootDigest(partBytes: UInt64) throws(UploadFailure) -> SHA256Digest {
+        let bytes = try stamp().size
+        switch PartReader(file: self).evidence(fileBytes: bytes, partBytes: partBytes, like: .root(.zero)) {
+        case .computed(.root(let root), _): return root
+        case .computed: throw .changedWhileRead
+        case .failed(let failure): throw failure
+        }
+    }
+}

@@ -14,6 +14,7 @@ package final class UploadControl: Sendable {
         /// Why the last attempt to connect failed, if the run has ended without a gateway.
         var reasonOfAbsence: String?
         var hasJournalFailed = false
+        var whenEnded: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
@@ -50,11 +51,22 @@ package final class UploadControl: Sendable {
     ///
     /// - Parameter reasonOfAbsence: why the last attempt to connect failed, if no gateway is connected.
     func end(_ failure: UploadFailure, reasonOfAbsence: String? = nil) {
-        state.withLock { state in
+        let whenEnded = state.withLock { state in
             if state.ending == nil { state.reasonOfAbsence = reasonOfAbsence }
             if failure.kind == .journalFull { state.hasJournalFailed = true }
             if !state.isStopped, state.ending == nil { state.ending = failure }
+            return state.whenEnded
         }
+        whenEnded?()
+    }
+
+    /// Has `body` called when the run is stopped or ends early; at once if that has happened already.
+    func whenEnded(_ body: @escaping @Sendable () -> Void) {
+        let isOver = state.withLock { state in
+            state.whenEnded = body
+            return state.isStopped || state.ending != nil
+        }
+        if isOver { body() }
     }
 
     /// Disconnects the shell. The run calls this at its end.
@@ -64,12 +76,19 @@ package final class UploadControl: Sendable {
 
     /// Stops the run, which ends within the grace period. Safe to repeat.
     package func stop() async {
-        let shell: AgentShell? = state.withLock { state in
-            guard !state.isStopped else { return nil }
+        let (shell, whenEnded): (AgentShell?, (@Sendable () -> Void)?) = state.withLock { state in
+            guard !state.isStopped else { return (nil, nil) }
             state.isStopped = true
-            return state.shell
+            return (state.shell, state.whenEnded)
         }
+        whenEnded?()
         await shell?.stop()
+    }
+
+    /// Changes the highest rate of the run, in bytes per second; `nil` for no limit. Without effect before the run has
+    /// begun and after its end.
+    package func limitRate(to bytesPerSecond: UInt64?) async {
+        await state.withLock { $0.shell }?.limitRate(to: bytesPerSecond)
     }
 
     /// Stops the run without a grace period: calls the shell's `stop` twice, because the second call ends the run

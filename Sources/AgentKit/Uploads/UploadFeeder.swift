@@ -70,6 +70,8 @@ package struct UploadFeeder {
                 }
             case .check(let choice, let options):
                 try await check(choice, options, count: &count, notBegun: &notBegun, events)
+            case .orders(let orders):
+                count = try await perform(orders, submission)
             }
         } catch {
             events.add([.refused(path: "", key: "", JournalWriter.failure(error))])

@@ -67,11 +67,13 @@ package struct Uploader: Sendable {
         case unfinished(resume: [UploadID]?, path: String?, drop: [UploadID])
         /// Asks a gateway whether the store holds files.
         case check(FileChoice, CheckOptions)
+        /// Performs the orders of a program that runs for a long time, until it finishes them.
+        case orders(UploadOrders)
 
         fileprivate var nextStep: NextStep {
             switch self {
             case .push(paths: [SourceStream.path], _, _, _), .pushOutput: .pushStream
-            case .push: .push
+            case .push, .orders: .push
             case .unfinished: idsIfOnlyDropped == nil ? .pushOrResume : .drop
             case .check: .check
             }
@@ -100,13 +102,16 @@ package struct Uploader: Sendable {
     private static let keptBytesMax: UInt64 = 64 << 20
 
     let home: AgentHome
-    let configuration: Configuration
+    package var configuration: Configuration
     let logger: Logger
+    private let lock: AgentHome.Lock?
 
-    package init(home: AgentHome, configuration: Configuration, logger: Logger) {
+    /// - Parameter lock: the lock of the home, if the caller holds it for longer than a run; otherwise each run takes it.
+    package init(home: AgentHome, configuration: Configuration, logger: Logger, lock: AgentHome.Lock? = nil) {
         self.home = home
         self.configuration = configuration
         self.logger = logger
+        self.lock = lock
     }
 
     /// Performs the work until it ends. Cannot be stopped.
@@ -129,7 +134,7 @@ package struct Uploader: Sendable {
         let descriptors = DescriptorLimit.current
         if let shortage = DescriptorLimit.shortage(of: descriptors) { throw UploadFailure(.tooManyOpenFiles, shortage) }
         try checkInterfaces()
-        let lock = try home.lock()
+        let lock = try self.lock ?? home.lock()
         let identity = try home.identity()
         let trust = configuration.isPlaintext ? nil : try home.gatewayTrust()
         let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0, limits: Self.tlsLimits) }

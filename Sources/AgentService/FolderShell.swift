@@ -1,0 +1,213 @@
+import AgentKit
+import FolderCore
+import Logging
+import NIOCore
+import NIOPosix
+import SystemSupport
+import TransferCommon
+import TransferCore
+
+/// Performs the actions of the folder machine: looks at files, sends them, writes the journal, and deletes or moves
+/// what is proven. It decides nothing. One shell serves one set of settings; a reload makes another one.
+actor FolderShell {
+    /// How often the shell measures what no event reports: the size of the journal, and the free space of folders that
+    /// have a limit for it.
+    static let measureInterval = Duration.seconds(10)
+
+    let folders: [WatchedFolder]
+    let journal: ItemJournal
+    let threads: NIOThreadPool
+    let logger: Logger
+    var machine: Folders
+    let clock: FolderClock
+    let startedAt = ContinuousClock.now
+    private let eventLoop: any EventLoop
+    private var timer = DeadlineTimer()
+    private var isPerforming = false
+    private var isStopped = false
+
+    /// The uploads and questions that have no answer yet, by the bytes of their keys.
+    var sends: [[UInt8]: SendUnderWay] = [:]
+    var questions: [[UInt8]: RequestID] = [:]
+    var orders: OrderRuns?
+    var site: DeviceSite?
+    /// Why nothing is sent now; `nil` if something is, or nothing is to be sent.
+    var waitingReason: String?
+    var schedule = RateSchedule.Decision.unlimited
+    var figures: [FolderFigures]
+    var pausedFolders: Set<String> = []
+    /// Calls that wait for files, with their marks.
+    var flushes: [(mark: FlushMark, done: CheckedContinuation<Void, Never>)] = []
+
+    /// - Parameter served: the service time of the journal.
+    init(
+        _ folders: [WatchedFolder], rules: [FolderRules], limits: FolderLimits, journal: ItemJournal,
+        threads: NIOThreadPool, eventLoop: any EventLoop, logger: Logger
+    ) {
+        self.folders = folders
+        self.journal = journal
+        self.threads = threads
+        self.eventLoop = eventLoop
+        self.logger = logger
+        clock = FolderClock()
+        machine = Folders(
+            rules, limits: limits, generator: SystemGenerator(), served: journal.served, now: clock.now)
+        figures = folders.map { _ in FolderFigures() }
+    }
+
+    // MARK: Events
+
+    /// Passes an event to the machine, and performs what it decides. Ignored after `stop`.
+    func handle(_ event: FolderEvent) {
+        guard !isStopped else { return }
+        machine.handle(event, now: clock.now)
+        perform()
+    }
+
+    /// Performing an action may cause another event at once, so that this method is called again while it is running.
+    /// The inner call returns at once, and the running call performs the new actions, too.
+    private func perform() {
+        guard !isPerforming else { return }
+        isPerforming = true
+        var actions = machine.takeActions()
+        while !actions.isEmpty {
+            for action in actions { perform(action) }
+            actions = machine.takeActions()
+        }
+        isPerforming = false
+        endFlushes()
+        armTimer()
+    }
+
+    private func armTimer() {
+        guard !isStopped, let deadline = machine.nextDeadline else { return }
+        timer.arm(for: deadline, now: clock.now.monotonic, on: eventLoop) { [weak self] in
+            Task { await self?.timerFired() }
+        }
+    }
+
+    private func timerFired() {
+        timer.fired()
+        handle(.tick)
+    }
+
+    private func endFlushes() {
+        guard !flushes.isEmpty else { return }
+        let ended = flushes.filter { machine.isFlushed($0.mark) }
+        flushes.removeAll { machine.isFlushed($0.mark) }
+        for flush in ended { flush.done.resume() }
+    }
+
+    /// Ends the shell: no further event has an effect, and no further action is performed.
+    func stop() {
+        isStopped = true
+        timer.cancel()
+        for flush in flushes { flush.done.resume() }
+        flushes = []
+    }
+
+    // MARK: Actions
+
+    private func perform(_ action: FolderAction) {
+        switch action {
+        case .scan(let request, let folder): scan(request, folder)
+        case .look(let request, let folder, let path, let wants):
+            answer { .looked(request, $0.look(path, wants)) } of: folder
+        case .send(let request, let order): send(request, order)
+        case .prove(let request, let folder, let path, let proof): prove(request, folder, path, proof)
+        case .step(let request, let folder, let step):
+            answer { .stepped(request, $0.perform(step)) } of: folder
+        case .journal(let number, let changes, let served): write(number, changes, served)
+        case .recall(let request, let key): recall(request, key)
+        case .freeReserve: onThread { [journal] in journal.freeReserve() }
+        case .report(let report): self.report(report)
+        }
+    }
+
+    private func folder(_ id: FolderID) -> WatchedFolder? {
+        id.number < folders.count ? folders[Int(id.number)] : nil
+    }
+
+    /// Uses the files of a folder on a pool thread, and passes the resulting event to the machine.
+    private func answer(_ body: @escaping @Sendable (FolderFiles) -> FolderEvent, of id: FolderID) {
+        guard let folder = folder(id) else { return }
+        Task {
+            // try?: the pool refuses work only after its end, when no answer is needed.
+            guard let event = try? await threads.runIfActive({ body(folder.files) }) else { return }
+            handle(event)
+        }
+    }
+
+    func onThread(_ body: @escaping @Sendable () -> Void) {
+        // An error means that the pool has ended, and then the work is not needed any more.
+        threads.runIfActive(eventLoop: eventLoop) { body() }.whenComplete { _ in }
+    }
+
+    private func scan(_ request: RequestID, _ id: FolderID) {
+        guard let folder = folder(id) else { return }
+        let (stream, batches) = AsyncStream.makeStream(of: [ScanEntry].self)
+        let scanning = Task {
+            let failure = try? await threads.runIfActive { [threads] in
+                defer { batches.finish() }
+                _ = threads
+                return folder.files.scan { entries in
+                    batches.yield(entries)
+                    return true
+                }
+            }
+            batches.finish()
+            return failure ?? nil
+        }
+        Task {
+            for await entries in stream { handle(.scanned(request, entries)) }
+            handle(.scanEnded(request, failure: await scanning.value))
+            await measure(folder)
+        }
+    }
+
+    private func write(_ number: TransactionNumber, _ changes: [JournalChange], _ served: ServiceTime) {
+        Task {
+            let failure = try? await threads.runIfActive { [journal] in journal.write(changes, served: served) }
+            switch failure {
+            case .some(nil): handle(.journalCommitted(number))
+            case .some(let failure?): handle(.journalFailed(number, failure))
+            case nil: break  // The pool has ended.
+            }
+        }
+    }
+
+    private func recall(_ request: RequestID, _ key: ObjectKey) {
+        Task {
+            do {
+                let wasRemoved = try await threads.runIfActive { [journal] in try journal.wasRemoved(key) }
+                handle(.recalled(request, wasRemoved: wasRemoved))
+            } catch {
+                // An unreadable journal protects the object: it is treated as that of a removed file.
+                logger.warning("Could not read the journal of items", metadata: ["error": "\(error)"])
+                handle(.recalled(request, wasRemoved: true))
+            }
+        }
+    }
+
+    // MARK: What no event reports
+
+    /// Measures at intervals until the task is cancelled.
+    func measureAtIntervals() async {
+        while !Task.isCancelled {
+            // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
+            try? await Task.sleep(for: Self.measureInterval)
+            guard !Task.isCancelled else { return }
+            for folder in folders where folder.settings.disk.freeMin != nil { await measure(folder) }
+            guard let size = try? await threads.runIfActive({ [journal] in
+                _ = journal.renewReserve()
+                return journal.sizeBytes
+            }) else { return }
+            handle(.stateSize(size))
+        }
+    }
+
+    private func measure(_ folder: WatchedFolder) async {
+        guard let free = try? await threads.runIfActive({ folder.files.freeBytes() }), let free else { return }
+        handle(.space(folder.id, freeBytes: free))
+    }
+}
