@@ -102,13 +102,18 @@ struct FolderContext: Hashable, Sendable {
         self.sinceBoot = now.sinceBoot
         self.served = served
         self.generator = generator
+        self.items.seconds = secondsSinceBoot
     }
 
     mutating func advance(to time: FolderTime) {
         now = max(now, time.monotonic)
         served += time.sinceBoot.since(sinceBoot)
         sinceBoot = max(sinceBoot, time.sinceBoot)
+        items.seconds = secondsSinceBoot
     }
+
+    /// The present time in whole seconds, as `Item.pendingSince` counts it.
+    private var secondsSinceBoot: UInt32 { UInt32(clamping: sinceBoot.nanoseconds / 1_000_000_000) }
 
     func rules(of folder: FolderID) -> FolderRules? {
         folder.number < folders.count ? folders[Int(folder.number)].rules : nil

@@ -12,7 +12,7 @@ package import TransferCommon
 /// - Before an object is replaced, the withdrawal of every proof of its key is durable.
 /// - No event takes time proportional to the number of items.
 package struct Folders: Hashable, Sendable {
-    private var context: FolderContext
+    private(set) var context: FolderContext
 
     /// - Parameters:
     ///   - folders: the settings of the folders. Their positions are their ids.
@@ -38,6 +38,9 @@ package struct Folders: Hashable, Sendable {
         apply(event)
         proceed()
     }
+
+    /// Marks the files that are under way now. `isFlushed` tells when all of them have come to an end.
+    package mutating func beginFlush() -> FlushMark { context.items.markFlush() }
 
     private mutating func apply(_ event: FolderEvent) {
         switch event {

@@ -22,6 +22,10 @@ package struct Item: Hashable, Sendable {
     package internal(set) var ownsKey = false
     /// Changes with every phase. Entries of queues with an earlier number are void.
     var turn: UInt32 = 0
+    /// Since when it has not been proven, in seconds since the computer was started.
+    var pendingSince: UInt32 = 0
+    /// How many flushes had begun when it was last set under way.
+    var flush: UInt32 = 0
     /// The scan that has seen the file last.
     var seenIn: UInt32 = 0
     /// The neighbours in the list of the folder's items, in the order in which scans have seen them.

@@ -150,6 +150,28 @@ package enum ItemTrouble: Hashable, Sendable {
 package enum ItemState: String, CaseIterable, Hashable, Sendable {
     case new, settling, looking, unmarked, ready, recalling, claiming, sending, confirming, recording, proven, removing
     case shedding, waiting, taken, quarantined, missing
+
+    /// Whether the file is not proven.
+    package var isPending: Bool {
+        switch self {
+        case .proven, .removing: false
+        default: true
+        }
+    }
+
+    /// Whether the file comes to an end by itself: it is proven, or is gone, or something stops it.
+    package var isUnderWay: Bool { isPending && !isStopped }
+
+    /// Whether the file is not sent before a person, or another program, does something.
+    package var isStopped: Bool {
+        switch self {
+        case .unmarked, .taken, .quarantined: true
+        default: false
+        }
+    }
+
+    /// Whether people are shown the file as a trouble.
+    package var isTrouble: Bool { isStopped || self == .waiting }
 }
 
 extension ItemPhase {

@@ -1,6 +1,6 @@
 import TransferCommon
 
-/// All items, by place, by inode and by key. Nothing here takes time proportional to the number of items.
+/// All items, by place, by inode and by key. Only `visit` takes time proportional to the number of items.
 package struct ItemTable: Hashable, Sendable {
     /// No place.
     static let none = UInt32.max
@@ -25,6 +25,9 @@ package struct ItemTable: Hashable, Sendable {
     private var byKey: [ObjectKey: UInt32] = [:]
     private var ends: [FolderID: Ends] = [:]
     private var counts: [FolderID: [ItemState: Int]] = [:]
+    private var flushes = FlushCounts()
+    /// The present time, in seconds since the computer was started.
+    var seconds: UInt32 = 0
 
     init() {}
 
@@ -59,7 +62,20 @@ package struct ItemTable: Hashable, Sendable {
         return first
     }
 
+    /// Calls `body` with each item and its place. This takes time proportional to the number of items.
+    func visit(_ body: (UInt32, Item) -> Void) {
+        for place in items.indices {
+            if let item = items[place] { body(UInt32(place), item) }
+        }
+    }
+
+    /// Whether all items that were under way when this mark was made have come to an end.
+    func isFlushed(_ mark: FlushMark) -> Bool { flushes.isFlushed(mark) }
+
     // MARK: Changes
+
+    /// Marks the items that are under way.
+    mutating func markFlush() -> FlushMark { flushes.mark() }
 
     /// Adds an item that has a new id.
     mutating func add(
@@ -113,6 +129,8 @@ package struct ItemTable: Hashable, Sendable {
         turn &+= 1
         items[Int(place)] = item
         items[Int(place)]?.turn = turn
+        items[Int(place)]?.pendingSince = seconds
+        if item.phase.state.isUnderWay { items[Int(place)]?.flush = flushes.enter() }
         byInode[Inode(folder: item.folder, inode: item.stamp.inode)] = place
         counts[item.folder, default: [:]][item.phase.state, default: 0] += 1
         append(place, to: item.folder)
@@ -125,6 +143,7 @@ package struct ItemTable: Hashable, Sendable {
         if byInode[inode] == place { byInode[inode] = nil }
         if let key = item.key, byKey[key] == place { byKey[key] = nil }
         counts[item.folder]?[item.phase.state, default: 0] -= 1
+        if item.phase.state.isUnderWay { flushes.leave(item.flush) }
         items[Int(place)] = nil
         free.append(place)
     }
@@ -144,9 +163,16 @@ package struct ItemTable: Hashable, Sendable {
         counts[item.folder, default: [:]][phase.state, default: 0] += 1
         turn &+= 1
         let turn = turn
+        let (before, after) = (item.phase.state, phase.state)
+        let pendingSince = !before.isPending && after.isPending ? seconds : item.pendingSince
+        var flush = item.flush
+        if before.isUnderWay, !after.isUnderWay { flushes.leave(flush) }
+        if !before.isUnderWay, after.isUnderWay { flush = flushes.enter() }
         update(place) {
             $0.phase = phase
             $0.turn = turn
+            $0.pendingSince = pendingSince
+            $0.flush = flush
         }
     }
 
