@@ -126,9 +126,11 @@ package struct Folders: Hashable, Sendable {
             let priority = context.rules(of: record.folder)?.priority(of: record.path) ?? 0
             context.items.update(place) { $0.priority = priority }
             switch (record.course, record.stored) {
-            case (.removing(let aside), .held): Remover.recover(place, aside: aside, &context)
-            case (.usual, .held), (.removing, _): context.makeProven(place)
-            case (.usual, _), (.quarantined, _): break
+            // A proof that was withdrawn since then proves nothing, but the file still needs its name back.
+            case (.removing(let aside), .held), (.removing(let aside), .withdrawn):
+                Remover.recover(place, aside: aside, &context)
+            case (.usual, .held): context.makeProven(place)
+            case (.usual, _), (.removing, .none), (.quarantined, _): break
             }
         }
     }

@@ -53,7 +53,7 @@ enum Remover {
 
     /// Continues a removal that an earlier run has begun.
     static func recover(_ place: UInt32, aside: ItemPath, _ context: inout FolderContext) {
-        guard let item = context.items[place], let proof = item.stored.proof, let id = context.items.id(of: place)
+        guard let item = context.items[place], let proof = item.stored.record, let id = context.items.id(of: place)
         else {
             return
         }
@@ -146,7 +146,10 @@ enum Remover {
                 context.actions.append(.report(.renamedBack(id, from: item.path, to: removal.path)))
                 context.items.update(place) { $0.path = removal.path }
             }
-            removal.recorded(in: context.put(place, awaited: true))
+            let number = context.put(place, awaited: true)
+            removal.recorded(in: number)
+            // An item whose key is another item's has no record that could be written, so no transaction is awaited.
+            if number == 0 { return apply(removal.committed(next), removal, id, next, &context) }
         case .wait(let until):
             context.items.set(place, .removing(removal))
             return context.wakes.add(place, at: until, context.items)
