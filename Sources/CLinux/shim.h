@@ -25,8 +25,8 @@ static inline int sluice_open_beneath(int folder, const char *path, int flags) {
 }
 
 /// Renames only where nothing has the new name (Linux 3.15: RENAME_NOREPLACE).
-static inline int sluice_rename_if_absent(const char *from, int folder, const char *to) {
-    return (int)syscall(SYS_renameat2, AT_FDCWD, from, folder, to, 1u);
+static inline int sluice_rename_if_absent(int from_folder, const char *from, int folder, const char *to) {
+    return (int)syscall(SYS_renameat2, from_folder, from, folder, to, 1u);
 }
 
 /// `statfs.f_type` of an open file.

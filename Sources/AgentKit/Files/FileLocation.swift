@@ -81,7 +81,7 @@ package struct FileLocation: Equatable, Sendable {
 }
 
 /// Calls `body` with a path as a C string. The path is given as bytes, because it need not be UTF-8.
-func withPath<Result>(_ path: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+package func withPath<Result>(_ path: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
     (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
         // The array is never empty, so `baseAddress` is never `nil`.
         text.baseAddress.map(body) ?? body("")
@@ -107,8 +107,11 @@ package struct FileIdentity: Hashable, Sendable {
         self.init(status)
     }
 
+    /// Whether the identity is that of an open directory.
+    package func isDirectory(device: UInt64, inode: UInt64) -> Bool { self.device == device && self.inode == inode }
+
     /// Whether a path lies in this directory or is this directory, after resolving all links.
-    func contains(_ path: String) -> Bool {
+    package func contains(_ path: String) -> Bool {
         guard let resolved = realpath(path, nil) else { return false }
         defer { free(resolved) }
         var bytes = Array(String(cString: resolved).utf8)

@@ -2,7 +2,7 @@ import Cryptography
 import NIOCore
 import Synchronization
 import SystemSupport
-import TransferCommon
+package import TransferCommon
 package import TransferCore
 import WireProtocol
 
@@ -49,13 +49,14 @@ extension SourceFile {
     }
 
     /// Whether the content ends at the reported size. In procfs and sysfs it often does not.
-    private func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
+    package func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
         let last = stamp.size > 0 ? stamp.size - 1 : 0
         var buffer = ByteBufferAllocator().buffer(capacity: 2)
         return try append(from: last, count: 2, to: &buffer) == (stamp.size > 0 ? 1 : 0)
     }
 
-    private func fileSystem() -> FileSettling.FileSystem {
+    /// What the file system guarantees about the stamps of the file.
+    package func fileSystem() -> FileSettling.FileSystem {
         var type: UInt64 = 0
         // If the type of the file system is unknown, treat it like a network file system, whose change times are not
         // trusted.
@@ -101,7 +102,7 @@ extension SourceFile {
 extension UploadFailure {
     /// The failure for a file whose content does not end at its reported size. Its stamp did not change meanwhile, so
     /// the cause is not a process that writes the file.
-    fileprivate static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
+    package static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
         UploadFailure(
             .unreadable,
             "its size cannot be trusted (the system reports \(stamp.size) bytes, and the content has another length); "
@@ -117,6 +118,7 @@ extension SourceFile {
     // From <fcntl.h> of Linux; the numbers are the same on every architecture.
     private static let setSignal: Int32 = 10
     private static let setLease: Int32 = 1_024
+    private static let getLease: Int32 = 1_025
 
     /// Requests a read lease. This process holds the lease until it releases the lease or closes the file.
     package func takeReadLease() -> FileSettling.Lease {
@@ -126,6 +128,10 @@ extension SourceFile {
         }
         return .granted
     }
+
+    /// Whether this process holds a read lease that no process has broken: since the lease was granted, no process has
+    /// opened the file for writing or changed its size.
+    package var holdsReadLease: Bool { fcntl(descriptor, Self.getLease) == Int32(F_RDLCK) }
 
     /// Releases the read lease, so that waiting writers can open the file. Safe to repeat.
     package func releaseReadLease() {

@@ -1,14 +1,14 @@
 import Cryptography
-import NIOCore
+package import NIOCore
 import SecureChannel
 package import TransferCommon
 package import TransferCore
 import WireProtocol
 
 #if canImport(Musl)
-    import Musl
+    package import Musl
 #else
-    import Glibc
+    package import Glibc
 #endif
 
 /// One open file that is being uploaded.
@@ -17,9 +17,10 @@ import WireProtocol
 /// file, even if the file is renamed or removed, or another file takes its place. All methods block and belong on a
 /// thread pool.
 package final class SourceFile: Sendable {
-    let descriptor: Int32
+    package let descriptor: Int32
 
-    private init(descriptor: Int32) {
+    /// - Parameter descriptor: a regular file that is open for reading. This object closes it.
+    package init(descriptor: Int32) {
         self.descriptor = descriptor
     }
 
@@ -58,9 +59,7 @@ package final class SourceFile: Sendable {
         guard fstat(descriptor, &status) == 0 else {
             throw UploadFailure(lookingAt: "", errno: errno)
         }
-        return FileStamp(
-            device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: UInt64(clamping: status.st_size),
-            modification: ModificationTime(status.st_mtim), change: ModificationTime(status.st_ctim))
+        return FileStamp(status)
     }
 
     /// Reads exactly `count` bytes; `nil` if the file ends earlier.
@@ -72,7 +71,7 @@ package final class SourceFile: Sendable {
     /// Reads up to `count` bytes and appends them to a buffer.
     ///
     /// - Returns: the number of bytes read; less than `count` if the file ends earlier.
-    func append(from start: UInt64, count: Int, to buffer: inout ByteBuffer) throws(UploadFailure) -> Int {
+    package func append(from start: UInt64, count: Int, to buffer: inout ByteBuffer) throws(UploadFailure) -> Int {
         var done = 0
         while done < count {
             let missing = count - done
@@ -126,7 +125,7 @@ extension UploadFailure {
     /// The failure for a path that cannot be opened, examined or listed, with advice for the user.
     ///
     /// - Parameter number: `errno` as the system call set it.
-    init(lookingAt path: String, errno number: Int32) {
+    package init(lookingAt path: String, errno number: Int32) {
         switch number {
         case ENOENT where path.unicodeScalars.contains("\u{FFFD}"), EILSEQ:
             // The argument was not UTF-8, and Swift replaced the invalid bytes.
@@ -169,7 +168,16 @@ extension UploadFailure {
 }
 
 /// The system's message for an error number.
-func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
+package func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+extension FileStamp {
+    /// - Parameter status: the status of a regular file.
+    package init(_ status: stat) {
+        self.init(
+            device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: UInt64(clamping: status.st_size),
+            modification: ModificationTime(status.st_mtim), change: ModificationTime(status.st_ctim))
+    }
+}
 
 extension ModificationTime {
     init(_ time: timespec) {

@@ -132,7 +132,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// the file system or the kernel cannot do this atomically.
     package func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.renameIfAbsent, path, target: self.path(of: name))
-        try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, to: file.descriptor, name) }
+        try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(AT_FDCWD, path, to: file.descriptor, name) }
     }
 
     /// Links the file at a path into this folder. An entry with the same name is an error (`EEXIST`).

@@ -13,16 +13,22 @@ package enum SystemCalls {
         openat(folder, path, flags | O_CLOEXEC, permissions)
     }
 
-    static func openBeneath(_ folder: CInt, _ name: String, _ flags: CInt) -> CInt {
-        sluice_open_beneath(folder, name, flags | O_CLOEXEC)
+    /// Opens what a path names below a folder. The kernel follows no symbolic link, crosses no mount point and does not
+    /// leave the folder (`openat2`, Linux 5.6).
+    package static func openBeneath(_ folder: CInt, _ path: UnsafePointer<CChar>, _ flags: CInt) -> CInt {
+        sluice_open_beneath(folder, path, flags | O_CLOEXEC)
     }
 
     static func rename(_ folder: CInt, _ path: String, to target: CInt, _ name: String) -> CInt {
         renameat(folder, path, target, name)
     }
 
-    static func renameIfAbsent(_ path: String, to target: CInt, _ name: String) -> CInt {
-        sluice_rename_if_absent(path, target, name)
+    /// Renames only if nothing has the new name; otherwise fails with `EEXIST`. Fails with `EINVAL` or `ENOSYS` if the
+    /// file system or the kernel cannot do this.
+    package static func renameIfAbsent(
+        _ folder: CInt, _ path: UnsafePointer<CChar>, to target: CInt, _ name: UnsafePointer<CChar>
+    ) -> CInt {
+        sluice_rename_if_absent(folder, path, target, name)
     }
 
     static func link(_ folder: CInt, _ path: String, as target: CInt, _ name: String) -> CInt {
