@@ -4,8 +4,8 @@ package struct Setting<Root: Sendable>: Sendable {
     package enum Scope: Equatable, Sendable {
         /// As a flag, as a variable and in the file.
         case everywhere
-        /// In the file alone, for a setting that decides whom the program trusts: only the owner of the home can change
-        /// the file. `init` writes it.
+        /// In the file alone. Either the setting decides whom the program trusts: only the owner of the home can change
+        /// the file. Or it belongs to the agent service, which reads it again on reload, or it is a map.
         case fileOnly
     }
 
@@ -20,6 +20,8 @@ package struct Setting<Root: Sendable>: Sendable {
     let read: @Sendable (SettingsCursor, inout Root) -> Bool
     /// The value in force as a person would write it, or `nil` if there is none.
     package let text: @Sendable (Root) -> String?
+    /// The values inside of a map or a list of maps; empty for any other setting.
+    let parts: @Sendable (Root) -> [SettingPart]
 
     /// - Parameters:
     ///   - place: the property that has the value.
@@ -37,6 +39,7 @@ package struct Setting<Root: Sendable>: Sendable {
             return text.isEmpty ? nil : text
         }
         self.text = text
+        self.parts = { root in form.parts(root[keyPath: place]) }
         self.usual = usual ?? text(initial) ?? "none"
         self.parse = { text, root in
             switch form.parse(text) {

@@ -8,15 +8,19 @@ package struct SettingForm<Value: Sendable>: Sendable {
     package let read: @Sendable (SettingsCursor) -> Value?
     /// The value as a person would write it.
     package let text: @Sendable (Value) -> String
+    /// The values inside a map or a list of maps, one by one; empty for any other value.
+    let parts: @Sendable (Value) -> [SettingPart]
 
     package init(
         words: String, parse: @escaping @Sendable (String) -> Result<Value, SettingRefusal>,
-        read: @escaping @Sendable (SettingsCursor) -> Value?, text: @escaping @Sendable (Value) -> String
+        read: @escaping @Sendable (SettingsCursor) -> Value?, text: @escaping @Sendable (Value) -> String,
+        parts: @escaping @Sendable (Value) -> [SettingPart] = { _ in [] }
     ) {
         self.words = words
         self.parse = parse
         self.read = read
         self.text = text
+        self.parts = parts
     }
 
     /// A form of single values, which are written alike in files, flags and variables.
@@ -135,7 +139,7 @@ extension SettingForm {
             words: words, parse: { form.parse($0).map(Optional.some) },
             // Two levels of optionals: the outer `nil` means that the value is refused.
             read: { cursor in form.read(cursor).map(Optional.some) },
-            text: { $0.map(form.text) ?? "" })
+            text: { $0.map(form.text) ?? "" }, parts: { $0.map(form.parts) ?? [] })
     }
 
     /// A list of single values: a list in a file, or one text with commas.

@@ -1,3 +1,5 @@
+import TransferCommon
+
 /// Reads one value of a settings file. It collects the problems with their lines instead of throwing the first one, and
 /// returns `nil` where a value cannot be used.
 package struct SettingsCursor {
@@ -41,9 +43,7 @@ package struct SettingsCursor {
         }
         var fields: [String: SettingsCursor] = [:]
         for entry in entries {
-            let name = setting.isEmpty ? entry.key : "\(setting).\(entry.key)"
-            let field = SettingsCursor(
-                node: entry.value, setting: name, path: path, problems: problems, line: entry.line)
+            let field = field(entry)
             guard known.contains(entry.key) else {
                 refuse(unknown: entry) { suggest(entry.key, known) }
                 continue
@@ -66,6 +66,39 @@ package struct SettingsCursor {
                 reason: "\(entry.key.shown) is not a known key\(place)\(near)")
         }
         problems.add(problem())
+    }
+
+    /// The value of one key of a map; `nil` if it is not given.
+    func field(_ name: String) -> SettingsCursor? {
+        guard case .map(let entries) = node.value,
+            let entry = entries.first(where: { $0.key.hasSameBytes(as: name) })
+        else { return nil }
+        return field(entry)
+    }
+
+    private func field(_ entry: SettingEntry) -> SettingsCursor {
+        SettingsCursor(
+            node: entry.value, setting: setting.isEmpty ? entry.key : "\(setting).\(entry.key)", path: path,
+            problems: problems, line: entry.line)
+    }
+
+    /// The sources of all keys inside of this value, by their settings, such as `folders[2].ready.for`.
+    var sourcesInside: [String: SettingSource] {
+        var sources: [String: SettingSource] = [:]
+        func visit(_ cursor: SettingsCursor) {
+            switch cursor.node.value {
+            case .scalar: break
+            case .list: for element in cursor.elements() ?? [] { visit(element) }
+            case .map(let entries):
+                for entry in entries {
+                    let field = cursor.field(entry)
+                    sources[field.setting] = field.source
+                    visit(field)
+                }
+            }
+        }
+        visit(self)
+        return sources
     }
 
     /// The values of a list.

@@ -1,4 +1,4 @@
-/// The table of all settings of a program for `Documentation/settings.md`. A test compares the page with it.
+/// A table of settings for `Documentation/settings.md`. A test compares the page with it.
 package struct SettingsPage {
     /// Lines of Markdown.
     package let lines: [String]
@@ -15,11 +15,21 @@ package struct SettingsPage {
             + table.settings.map { setting in
                 let variable = setting.variable.map { "`\($0)`" } ?? "–"
                 let flag = setting.scope == .everywhere ? "`--\(setting.name)`" : "–"
-                let cells = [
+                return Self.row([
                     "`\(setting.name)`", variable, flag, setting.words, setting.usual, setting.meaning,
-                ]
-                return "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
+                ])
             }
+    }
+
+    /// The table of the keys of a map.
+    package init<Value>(keysOf map: SettingMap<Value>) {
+        lines =
+            ["| key | value | default | meaning |", "|---|---|---|---|"]
+            + map.settings.map { Self.row(["`\($0.name)`", $0.words, $0.usual, $0.meaning]) }
+    }
+
+    private static func row(_ cells: [String]) -> String {
+        "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
     }
 
     /// The text of a page with the generated lines between two marks.

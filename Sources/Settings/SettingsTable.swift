@@ -56,6 +56,9 @@ package struct SettingsTable<Root: Sendable>: Sendable {
         for setting in settings {
             guard let field = fields[setting.name], setting.read(field, &result.values) else { continue }
             result.sources[setting.name] = field.source
+            if !setting.parts(result.values).isEmpty {
+                result.sources.merge(field.sourcesInside) { _, inside in inside }
+            }
         }
     }
 
@@ -100,11 +103,21 @@ package struct SettingsInForce<Root: Sendable>: Sendable {
     /// Where the value of a setting comes from.
     package func source(of name: String) -> SettingSource { sources[name] ?? .usual }
 
-    /// Every setting with its value and its source, in the order of the table.
+    /// Every setting with its value and its source, in the order of the table. A map has a row for each of its keys.
     package var rows: [SettingRow] {
-        table.settings.map { setting in
-            SettingRow(
-                name: setting.name, value: setting.text(values), usual: setting.usual, source: source(of: setting.name))
+        table.settings.flatMap { setting in
+            let parts = setting.parts(values)
+            guard parts.isEmpty else {
+                return parts.map { part in
+                    let name = setting.name + part.place
+                    return SettingRow(name: name, value: part.text, usual: part.usual, source: source(of: name))
+                }
+            }
+            return [
+                SettingRow(
+                    name: setting.name, value: setting.text(values), usual: setting.usual,
+                    source: source(of: setting.name))
+            ]
         }
     }
 }
