@@ -1,4 +1,5 @@
 package import Cryptography
+import FolderCore
 package import Settings
 package import TransferCore
 
@@ -24,6 +25,11 @@ package struct AgentSettings: Equatable, Sendable {
     package var checksum = false
     package var plaintext = false
     package var verbose = false
+    package var folders: [FolderSettings] = []
+    package var limits = ScheduleSettings()
+    package var quarantineAfter = Int(FolderRules().quarantineAfter)
+    package var stateLimit: ByteSize?
+    package var metered: MeteredSettings?
 
     package init() {}
 
@@ -34,7 +40,9 @@ package struct AgentSettings: Equatable, Sendable {
 
     /// All settings. The page Documentation/settings.md is made from it.
     package static let table = SettingsTable(
-        program: "sluice-agent", initial: AgentSettings(), settings: gatewaySettings + transferSettings + fileSettings,
+        program: "sluice-agent", initial: AgentSettings(),
+        settings:
+            gatewaySettings + transferSettings + fileSettings + serviceSettings,
         rules: rules)
 
     private static let initial = AgentSettings()
@@ -113,6 +121,28 @@ package struct AgentSettings: Equatable, Sendable {
             "verbose", \.verbose, .truth, initial: initial, "A line per part, and more in the log."),
     ]
 
+    private static let serviceSettings: [Setting<AgentSettings>] = [
+        Setting(
+            "folders", \.folders, FolderSettings.list, scope: .fileOnly, initial: initial,
+            "The folders that `run` watches; see [the keys of a folder](#keys-of-a-folder)."),
+        Setting(
+            "limits", \.limits, ScheduleSettings.keys.form(words: "a map with rate and schedule"), scope: .fileOnly,
+            initial: initial, usual: "`limit-rate`",
+            "The rates of `run` by the clock; see [the keys of limits](#keys-of-limits)."),
+        Setting(
+            "metered", \.metered, MeteredSettings.keys.form(words: "a map with interfaces and min-priority"),
+            scope: .fileOnly, initial: initial,
+            "What `run` sends through interfaces that cost money; see [the keys of metered](#keys-of-metered)."),
+        Setting(
+            "quarantine-after", \.quarantineAfter, .count(1...255), scope: .fileOnly, initial: initial,
+            "After this many failures in a row for a reason of its own, `run` puts a file into quarantine."),
+        Setting(
+            "state-limit", \.stateLimit,
+            .size((16 << 20)...(1 << 40), words: "a size from 16MiB to 1TiB, such as 1GiB"),
+            scope: .fileOnly, initial: initial, usual: "no limit",
+            "While the records of `run` take up this much space, it deletes and moves files, but sends none."),
+    ]
+
     private static let rules: [SettingRule<AgentSettings>] = [
         SettingRule("ca") { settings in
             settings.authority != nil && settings.pin != nil
@@ -126,6 +156,6 @@ package struct AgentSettings: Equatable, Sendable {
 }
 
 extension SettingForm where Value == String {
-    fileprivate static let interface = SettingForm.value(
+    static let interface = SettingForm.value(
         "the name of a network interface", text: { $0 }, parse: { NetworkInterfaces.isName($0) ? $0 : nil })
 }

@@ -13,6 +13,10 @@ package struct KeyTemplate: Hashable, Sendable {
     /// The reason why a pattern is refused, a sentence for the person who wrote it.
     package struct Refusal: Error, Hashable, Sendable {
         package let message: String
+
+        package init(_ message: String) {
+            self.message = message
+        }
     }
 
     private let pieces: [Piece]
@@ -24,12 +28,12 @@ package struct KeyTemplate: Hashable, Sendable {
         while let first = rest.first {
             if first == UInt8(ascii: "{") {
                 guard let end = rest.firstIndex(of: UInt8(ascii: "}")) else {
-                    throw Refusal(message: "the key pattern has a { without }")
+                    throw Refusal("the key pattern has a { without }")
                 }
                 let field = String(decoding: rest[(rest.startIndex + 1)..<end], as: UTF8.self)
                 guard let piece = Self.field(field) else {
                     throw Refusal(
-                        message: "the key pattern has the unknown field {\(field)}; known are {relative}, {name}, "
+                        "the key pattern has the unknown field {\(field)}; known are {relative}, {name}, "
                             + "{stem}, {ext}, {device}, {yyyy}, {mm}, {dd} and {HH}")
                 }
                 pieces.append(piece)
@@ -37,14 +41,22 @@ package struct KeyTemplate: Hashable, Sendable {
             } else {
                 let literal = rest.prefix { $0 != UInt8(ascii: "{") }
                 guard !literal.contains(UInt8(ascii: "}")) else {
-                    throw Refusal(message: "the key pattern has a } without {")
+                    throw Refusal("the key pattern has a } without {")
                 }
                 pieces.append(.literal(Array(literal)))
                 rest = rest[literal.endIndex...]
             }
         }
-        guard !pieces.isEmpty else { throw Refusal(message: "the key pattern is empty") }
+        guard !pieces.isEmpty else { throw Refusal("the key pattern is empty") }
         self.pieces = pieces
+    }
+
+    /// Whether the keys of two files of one directory differ by a part of their names.
+    package var tellsFilesApart: Bool { !Set(pieces).isDisjoint(with: [.relative, .name, .stem]) }
+
+    /// The pattern of the same keys with this text before each of them.
+    package func prefixed(_ prefix: String) -> KeyTemplate {
+        prefix.isEmpty ? self : KeyTemplate(pieces: [.literal(Array(prefix.utf8))] + pieces)
     }
 
     /// The path below the folder.
@@ -103,12 +115,12 @@ package struct KeyTemplate: Hashable, Sendable {
         do {
             key = try ObjectKey(validating: bytes)
         } catch {
-            throw Refusal(message: error.description)
+            throw Refusal(error.description)
         }
         do {
             _ = try KeyRule.wholeKey(prefix: "", key: key.text)
         } catch {
-            throw Refusal(message: error.message)
+            throw Refusal(error.message)
         }
         return key
     }
