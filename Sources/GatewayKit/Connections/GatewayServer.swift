@@ -186,7 +186,8 @@ package struct GatewayServer: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { [logger] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger))
+                    let failures = FailureLog("A connection could not be accepted; peers wait", logger: logger)
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause { failures.failed($0) })
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

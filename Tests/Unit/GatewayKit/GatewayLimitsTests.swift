@@ -48,7 +48,7 @@ import TransferCore
         let listener = try await ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: InProcessSite.logger))
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause { _ in })
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()

@@ -1,4 +1,3 @@
-package import Logging
 package import NIOCore
 
 /// Stops the listener from accepting connections for a moment after the system refused to accept one, usually for want
@@ -13,16 +12,17 @@ package final class AcceptPause: ChannelInboundHandler {
 
     static let pause = TimeAmount.milliseconds(100)
 
-    private let failures: FailureLog
+    private let report: (any Error) -> Void
     private var isPausing = false
 
-    package init(logger: Logger) {
-        self.failures = FailureLog("A connection could not be accepted; peers wait", logger: logger)
+    /// - Parameter report: called with the error of each attempt that the system refused.
+    package init(report: @escaping (any Error) -> Void) {
+        self.report = report
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is IOError else { return context.fireErrorCaught(error) }
-        failures.failed(error)
+        report(error)
         guard !isPausing else { return }
         isPausing = true
         Self.setReading(false, context)
