@@ -25,6 +25,8 @@ package struct AgentHome: Sendable {
     package var journalPath: String { path + "/journal.sqlite" }
     /// File in which `FileClock` keeps its first reading.
     package var clockPath: String { path + "/clock" }
+    /// Socket by which commands talk to a service that works in the home.
+    package var controlPath: String { path + "/control.sock" }
     private var lockPath: String { path + "/lock" }
 
     static let authorityFileName = "authority.crt"
@@ -308,8 +310,7 @@ package struct AgentHome: Sendable {
                 continue
             }
             close(descriptor)
-            throw AgentHomeError(
-                .busy, "another sluice-agent is at work in \(path); wait for it, or give this one a home of its own")
+            throw AgentHomeError(busy: path, isService: LocalSocket.isServed(at: controlPath))
         }
         return Lock(descriptor: descriptor)
     }

@@ -52,6 +52,18 @@ extension AgentHomeError {
         }
     }
 
+    /// The error for a home in which another process is at work.
+    ///
+    /// - Parameter isService: whether that process is the service.
+    init(busy path: String, isService: Bool) {
+        self.init(
+            .busy,
+            isService
+                ? "the service sluice-agent run is at work in \(path); put the files into one of its folders, stop it, "
+                    + "or name a home of its own with --home"
+                : "another sluice-agent is at work in \(path); wait for it, or give this one a home of its own")
+    }
+
     /// The error for a file of the home that cannot be written.
     init(writing path: String, _ error: any Error) {
         if error.isOfFullDisk {

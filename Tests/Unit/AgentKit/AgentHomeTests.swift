@@ -2,6 +2,7 @@ import AgentKit
 import Cryptography
 import Foundation
 import Glibc
+import SystemSupport
 import TestSupport
 import Testing
 import TransferCommon
@@ -47,6 +48,23 @@ import TransferCommon
             }
             let error = #expect(throws: AgentHomeError.self) { try home.pins() }
             #expect(error?.description.contains("chmod go-w") == true)
+        }
+    }
+
+    /// A push beside the service fails, and its user has to know what is at work.
+    @Test func busyHomeNamesTheService() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = AgentHome(path: directory.path(percentEncoded: false))
+            let lock = try home.lock()
+            let push = #expect(throws: AgentHomeError.self) { try home.lock(patience: 1) }
+            #expect(push?.description.contains("another sluice-agent is at work") == true)
+            let socket = try LocalSocket.bound(to: home.controlPath)
+            defer { close(socket) }
+            try #require(listen(socket, 8) == 0)
+            let service = #expect(throws: AgentHomeError.self) { try home.lock(patience: 1) }
+            #expect(service?.kind == .busy)
+            #expect(service?.description.contains("the service sluice-agent run is at work") == true)
+            withExtendedLifetime(lock) {}
         }
     }
 
