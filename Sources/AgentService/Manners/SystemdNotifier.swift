@@ -1,3 +1,5 @@
+import SystemSupport
+
 #if canImport(Musl)
     import Musl
 #else
@@ -37,28 +39,16 @@ package struct SystemdNotifier: Sendable {
     /// Sends a message. Never waits: a datagram that the socket does not take at once is lost.
     package func send(_ message: Message) {
         guard let address else { return }
-        let text = Array(Self.text(of: message).utf8)
-        let socket = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { return }
-        defer { close(socket) }
-        var place = sockaddr_un()
-        place.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &place.sun_path) { $0.copyBytes(from: address) }
-        // The length of the address counts only its own bytes: an abstract name may contain zero bytes, so the kernel
-        // would take the rest of the array for a part of it.
-        let length = socklen_t(MemoryLayout<sa_family_t>.size + address.count)
-        withUnsafePointer(to: &place) { place in
-            place.withMemoryRebound(to: sockaddr.self, capacity: 1) { place in
-                _ = sendto(socket, text, text.count, Int32(MSG_DONTWAIT.rawValue | MSG_NOSIGNAL.rawValue), place, length)
-            }
-        }
+        _ = LocalSocket.send(Array(Self.text(of: message).utf8), to: address)
     }
 
     /// The message as systemd reads it: an assignment on each line.
     package static func text(of message: Message) -> String {
         switch message {
         case .ready: return "READY=1"
-        case .status(let sentence): return "STATUS=\(sentence.filter { !$0.isNewline })"
+        case .status(let sentence):
+            // A line feed would begin the next assignment.
+            return "STATUS=" + String(sentence.map { $0.isNewline ? " " : $0 })
         case .reloading:
             var time = timespec()
             clock_gettime(CLOCK_MONOTONIC, &time)
@@ -69,15 +59,13 @@ package struct SystemdNotifier: Sendable {
         }
     }
 
-    /// The bytes for `sun_path`; `nil` if systemd names something that is no socket of this kind. A name that begins
+    /// The name of the socket; `nil` if the variable names something that is no socket of this kind. A name that begins
     /// with `@` is an abstract one: a zero byte takes the place of the `@`.
     private static func address(_ name: [UInt8]) -> [UInt8]? {
-        guard let first = name.first, name.count > 1, name.count < MemoryLayout.size(ofValue: sockaddr_un().sun_path)
-        else { return nil }
-        switch first {
+        guard name.count > 1 else { return nil }
+        switch name[0] {
         case UInt8(ascii: "@"): return [0] + name.dropFirst()
-        // The kernel ends a path at its first zero byte.
-        case UInt8(ascii: "/"): return name + [0]
+        case UInt8(ascii: "/"): return name
         default: return nil
         }
     }
