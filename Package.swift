@@ -151,10 +151,12 @@ let package = Package(
         unitTests(
             "AgentService",
             simulated + base + nio + ["AgentKit", "AgentService", "FolderCore", "Settings", "TestSupport"]
-                + [logging, database]),
+                + [nioHTTP1, logging, database]),
         tests(
             "SluiceAgentTests",
-            simulated + base + ["AgentKit", "CommandSupport", "InterfaceSupport", "SecureChannel", "TestSupport"]
+            simulated + base + [
+                "AgentKit", "AgentService", "CommandSupport", "InterfaceSupport", "SecureChannel", "TestSupport",
+            ]
                 + ["sluice-agent", nioCore, logging],
             at: "Tests/Unit/sluice-agent"),
         unitTests(
