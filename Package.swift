@@ -164,7 +164,7 @@ let package = Package(
             wire + base + files + [
                 "Settings", "AgentKit", "GatewayKit", "TransferCore", "TestSupport", "sluice-agent", "sluice-gateway",
             ]),
-        unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments]),
+        unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments, logging]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
         tests("TidyTests", files, at: "Tests/Unit/Tidy", isOptimized: true),
         // The page about interfaces, which is generated from both programs.
