@@ -20,11 +20,15 @@ struct SluiceAgent: AsyncParsableCommand {
         version: sluiceVersion,
         subcommands: [
             Init.self, Push.self, Status.self, Resume.self, Abort.self, Check.self, Receipts.self, Config.self,
-            Digest.self, Doctor.self,
+            Digest.self, Doctor.self, Run.self, Pause.self, Unpause.self, Rescan.self, Retry.self, Flush.self,
+            Reload.self,
         ])
 
     static func main() {
-        runProgram { AgentFailure($0).map { ($0.exitStatus, $0.sentence) } }
+        runProgram { error in
+            AgentFailure(error).map { ($0.exitStatus, $0.sentence) }
+                ?? ServiceFailure(error).map { ($0.exitStatus, $0.sentence) }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 import AgentKit
+import AgentService
 import ArgumentParser
 import CommandSupport
 import Foundation
@@ -9,12 +10,18 @@ import TransferCore
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lists unfinished uploads: number, key, progress, age, file, and what each waits for.")
+        abstract: "Lists unfinished uploads: number, key, progress, age, file, and what each waits for.",
+        discussion: "If a service runs in the home, shows what the service does instead: its folders and their files.")
     @OptionGroup var home: HomeOption
     @OptionGroup var format: JSONOption
 
-    func run() throws {
+    func run() async throws {
         let home = try home.agent
+        if let service = try await service(of: home) {
+            let lines = format.json ? service.jsonLines : service.lines(width: TerminalOutput.tableWidth)
+            for line in lines { Output.results.line(line, isJSON: format.json) }
+            return
+        }
         let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
         let rows = try AgentJournal.unfinished(in: home, logger: logger)
         guard !format.json else {
@@ -25,6 +32,16 @@ struct Status: AsyncParsableCommand {
         for line in UnfinishedTable(rows).lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
         if home.isBusy { Output.results.line("A sluice-agent is at work in this home.") }
         Output.results.line(AgentJournal.Unfinished.advice(about: rows))
+    }
+
+    /// - Returns: `nil` if no service runs in the home.
+    private func service(of home: AgentHome) async throws -> ServiceReport? {
+        do throws(ControlFailure) {
+            return ServiceReport(try await ControlClient(path: home.controlPath).status())
+        } catch {
+            guard error == .noService else { throw error }
+            return nil
+        }
     }
 }
 

@@ -13,14 +13,14 @@ package enum AgentInterface {
     package static func meaning(_ status: ProgramExit) -> String? {
         switch status {
         case .success: "all stored, or proven"
-        case .failure: "several causes, the key holds other content, or a file is not proven"
+        case .failure: "several causes, the key holds other content, a file is not proven, or the service refuses"
         case .usage: "wrong usage"
         case .wrongData: "a file changed or is another one, or a command failed"
         case .missingInput: "a file is missing or unreadable"
-        case .storeRefuses: "the store refuses"
+        case .storeRefuses: "the store refuses, or no service runs in the home"
         case .outputLost: "this machine's disk is full, or the output could not be written"
         case .tryAgain: "try again later, everything is kept, or a file is still being written"
-        case .protocolMismatch: "the gateway speaks another protocol"
+        case .protocolMismatch: "the gateway speaks another protocol, or the service is of another version"
         case .notAuthorised: "this device is not authorised"
         }
     }
@@ -37,6 +37,10 @@ package enum AgentInterface {
         JSONObjectDeclaration(CheckSummaryFields.self, of: "check"),
         JSONObjectDeclaration(UnfinishedFields.self, of: "status"),
         JSONObjectDeclaration(StatusSummaryFields.self, of: "status"),
+        JSONObjectDeclaration(FolderFields.self, of: "status"),
+        JSONObjectDeclaration(SendingFields.self, of: "status"),
+        JSONObjectDeclaration(TroubleFields.self, of: "status"),
+        JSONObjectDeclaration(ServiceFields.self, of: "status"),
         JSONObjectDeclaration(FindingFields.self, of: "doctor"),
         JSONObjectDeclaration(DoctorSummaryFields.self, of: "doctor"),
         JSONObjectDeclaration(ReceiptFields.self, of: "receipts list", "receipts verify"),
