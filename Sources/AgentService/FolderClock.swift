@@ -1,4 +1,4 @@
-package import FolderCore
+import FolderCore
 import TransferCommon
 
 /// The two clocks of FolderCore: one that stands still while the computer sleeps, and one that does not.

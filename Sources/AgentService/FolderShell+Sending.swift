@@ -1,5 +1,7 @@
 import AgentKit
 import FolderCore
+import Logging
+import NIOPosix
 import SystemSupport
 import Synchronization
 import TransferCommon

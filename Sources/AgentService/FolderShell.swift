@@ -112,11 +112,11 @@ actor FolderShell {
         switch action {
         case .scan(let request, let folder): scan(request, folder)
         case .look(let request, let folder, let path, let wants):
-            answer { .looked(request, $0.look(path, wants)) } of: folder
+            answer(from: folder) { .looked(request, $0.look(path, wants)) }
         case .send(let request, let order): send(request, order)
         case .prove(let request, let folder, let path, let proof): prove(request, folder, path, proof)
         case .step(let request, let folder, let step):
-            answer { .stepped(request, $0.perform(step)) } of: folder
+            answer(from: folder) { .stepped(request, $0.perform(step)) }
         case .journal(let number, let changes, let served): write(number, changes, served)
         case .recall(let request, let key): recall(request, key)
         case .freeReserve: onThread { [journal] in journal.freeReserve() }
@@ -129,7 +129,7 @@ actor FolderShell {
     }
 
     /// Uses the files of a folder on a pool thread, and passes the resulting event to the machine.
-    private func answer(_ body: @escaping @Sendable (FolderFiles) -> FolderEvent, of id: FolderID) {
+    private func answer(from id: FolderID, _ body: @escaping @Sendable (FolderFiles) -> FolderEvent) {
         guard let folder = folder(id) else { return }
         Task {
             // try?: the pool refuses work only after its end, when no answer is needed.
@@ -147,16 +147,17 @@ actor FolderShell {
         guard let folder = folder(id) else { return }
         let (stream, batches) = AsyncStream.makeStream(of: [ScanEntry].self)
         let scanning = Task {
-            let failure = try? await threads.runIfActive { [threads] in
-                defer { batches.finish() }
-                _ = threads
-                return folder.files.scan { entries in
-                    batches.yield(entries)
-                    return true
+            defer { batches.finish() }
+            do {
+                return try await threads.runIfActive {
+                    folder.files.scan { entries in
+                        batches.yield(entries)
+                        return true
+                    }
                 }
+            } catch {
+                return "the service is stopping"
             }
-            batches.finish()
-            return failure ?? nil
         }
         Task {
             for await entries in stream { handle(.scanned(request, entries)) }
@@ -167,11 +168,11 @@ actor FolderShell {
 
     private func write(_ number: TransactionNumber, _ changes: [JournalChange], _ served: ServiceTime) {
         Task {
-            let failure = try? await threads.runIfActive { [journal] in journal.write(changes, served: served) }
-            switch failure {
-            case .some(nil): handle(.journalCommitted(number))
-            case .some(let failure?): handle(.journalFailed(number, failure))
-            case nil: break  // The pool has ended.
+            do {
+                let failure = try await threads.runIfActive { [journal] in journal.write(changes, served: served) }
+                handle(failure.map { .journalFailed(number, $0) } ?? .journalCommitted(number))
+            } catch {
+                // The pool has ended, and with it the need for an answer.
             }
         }
     }
@@ -198,16 +199,18 @@ actor FolderShell {
             try? await Task.sleep(for: Self.measureInterval)
             guard !Task.isCancelled else { return }
             for folder in folders where folder.settings.disk.freeMin != nil { await measure(folder) }
-            guard let size = try? await threads.runIfActive({ [journal] in
-                _ = journal.renewReserve()
+            // try?: the pool refuses work only after its end.
+            let size = try? await threads.runIfActive { [journal] in
+                journal.renewReserve()
                 return journal.sizeBytes
-            }) else { return }
-            handle(.stateSize(size))
+            }
+            if let size { handle(.stateSize(size)) }
         }
     }
 
     private func measure(_ folder: WatchedFolder) async {
-        guard let free = try? await threads.runIfActive({ folder.files.freeBytes() }), let free else { return }
+        // try?: the pool refuses work only after its end.
+        guard let free = try? await threads.runIfActive({ folder.files.freeBytes() }) else { return }
         handle(.space(folder.id, freeBytes: free))
     }
 }

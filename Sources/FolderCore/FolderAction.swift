@@ -7,8 +7,9 @@ package enum FolderAction: Hashable, Sendable {
     case scan(RequestID, FolderID)
     case look(RequestID, FolderID, ItemPath, LookWants)
     case send(RequestID, SendOrder)
-    /// Asks the gateway for the object of a proof.
-    case prove(RequestID, ItemProof)
+    /// Asks the gateway for the object of a proof. The path is that of the file, which the shell may have to read if the
+    /// store keeps other evidence than digests.
+    case prove(RequestID, FolderID, ItemPath, ItemProof)
     case step(RequestID, FolderID, RemovalStep)
     /// Writes one transaction: all changes, and the service time.
     case journal(TransactionNumber, [JournalChange], ServiceTime)
@@ -44,7 +45,7 @@ package struct SendOrder: Hashable, Sendable {
 /// What a person may want to know. Reports decide nothing.
 package enum FolderReport: Hashable, Sendable {
     case proven(ItemID, ItemPath)
-    case removed(ItemID, ItemPath)
+    case removed(ItemID, FolderID, ItemPath)
     case removalRefused(ItemID, ItemPath, RemovalRefusal)
     /// The file was put back under another name, because a new file has its own.
     case renamedBack(ItemID, from: ItemPath, to: ItemPath)

@@ -103,6 +103,13 @@ package struct ServiceStatus: Codable, Equatable, Sendable {
     package var settingsProblem: String?
     package var folders: [Folder]
 
+    /// The status in one sentence.
+    package var sentence: String {
+        let pending = folders.reduce(0) { $0 + $1.pending }
+        if let pause, pending > 0 { return "\(pending) files pending; \(pause)" }
+        return pending == 0 ? "all files are proven" : "\(pending) files pending"
+    }
+
     package init(software: String, uptimeSeconds: Int, gateway: String, schedule: String) {
         self.software = software
         self.uptimeSeconds = uptimeSeconds

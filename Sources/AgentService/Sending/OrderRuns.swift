@@ -1,5 +1,4 @@
 package import AgentKit
-package import Logging
 import Synchronization
 import TransferCommon
 package import TransferCore

@@ -123,6 +123,16 @@ package enum KeyConflict: UInt8, Hashable, Sendable {
     case changedFile
     /// The file continues its own object, but the agent has removed another file with the same object.
     case continuedFile
+
+    /// The reason for people.
+    package var words: String {
+        switch self {
+        case .otherFile: "another file of the folder has its key"
+        case .otherObject: "its key holds an object with other content"
+        case .changedFile: "it was changed after it was stored, and its object is not replaced"
+        case .continuedFile: "its object belongs to a removed file, too, and is not replaced"
+        }
+    }
 }
 
 /// Why an item failed for a reason of its own.

@@ -31,10 +31,7 @@ package struct ItemStanding: Hashable, Sendable {
         case .shedding: return "it is being deleted because the disk is full"
         case .waiting(let trouble, _): return trouble.words
         case .quarantined(let trouble): return trouble.words
-        case .taken(.otherFile): return "another file of the folder has its key"
-        case .taken(.otherObject): return "its key holds an object with other content"
-        case .taken(.changedFile): return "it was changed after it was stored, and its object is not replaced"
-        case .taken(.continuedFile): return "its object belongs to a removed file, too, and is not replaced"
+        case .taken(let conflict): return conflict.words
         case .missing: return "it was not found; the next scans decide whether it is gone"
         }
     }

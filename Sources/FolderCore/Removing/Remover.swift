@@ -136,7 +136,7 @@ enum Remover {
         case .ask:
             let request = context.request(.proving(id))
             removal.asks(request)
-            context.actions.append(.prove(request, removal.proof))
+            context.actions.append(.prove(request, item.folder, removal.path, removal.proof))
         case .recordNames:
             removal.recorded(
                 in: context.put(place, awaited: true) { $0.course = .removing(aside: removal.aside) })
@@ -167,7 +167,7 @@ enum Remover {
         switch verdict {
         case .removed:
             context.items.remove(place)
-            context.actions.append(.report(.removed(id, item.path)))
+            context.actions.append(.report(.removed(id, item.folder, item.path)))
         case .keep(let refusal):
             let delay = refusal == .gatewayCannotTell ? unknownDelay : retryDelay
             context.makeProven(place, notBefore: context.served + delay)

@@ -21,6 +21,11 @@ package struct SendGate: Hashable, Sendable {
 
     /// The wait after the gateway has refused the device.
     package static let unauthorisedDelay = Duration.seconds(600)
+    /// The wait after another run with the same identity has taken over. Two runs would otherwise take the connection
+    /// from one another for ever.
+    package static let fencedDelay = Duration.seconds(900)
+    /// The wait after a failure that does not pass by itself.
+    package static let failingDelay = Duration.seconds(60)
     /// The longest wait after a failure of the network while no interface is up. The report that one is up ends it.
     package static let offlineDelay = Duration.seconds(60)
 
@@ -67,6 +72,8 @@ package struct SendGate: Hashable, Sendable {
         case .network: if !isLinkUp { delay = Self.offlineDelay }
         case .busy(let advice): delay = max(delay, min(advice, RetryPolicy.adviceMax))
         case .unauthorised: delay = Self.unauthorisedDelay
+        case .fenced: delay = Self.fencedDelay
+        case .failing: delay = max(delay, Self.failingDelay)
         }
         state = .closed(cause, until: now + delay)
     }
@@ -91,11 +98,7 @@ package struct SendGate: Hashable, Sendable {
         switch state {
         case .open: nil
         case .closed(let cause, _), .trying(let cause):
-            switch cause {
-            case .network: isLinkUp ? "the gateway cannot be reached" : "no network interface is up"
-            case .busy: "the gateway is busy"
-            case .unauthorised: "the gateway does not accept this device"
-            }
+            cause == .network && !isLinkUp ? "no network interface is up" : cause.words
         }
     }
 }
@@ -108,4 +111,19 @@ package enum GateCause: Hashable, Sendable {
     case busy(retryAfter: Duration)
     /// The gateway does not accept this device.
     case unauthorised
+    /// Another run with the same identity is at work, and the gateway serves that one.
+    case fenced
+    /// Nothing can be stored until a person or another program does something; the reason for people.
+    indirect case failing(String)
+
+    /// The reason for people.
+    package var words: String {
+        switch self {
+        case .network: "the gateway cannot be reached"
+        case .busy: "the gateway is busy"
+        case .unauthorised: "the gateway does not accept this device"
+        case .fenced: "another sluice-agent with the same identity is at work; stop one of them"
+        case .failing(let reason): reason
+        }
+    }
 }

@@ -32,7 +32,8 @@ struct Run: AsyncParsableCommand {
                     home: path, fileName: AgentSettings.fileName, environment: environment
                 ).values
             },
-            logger: logger, notifier: SystemdNotifier(environment: environment))
+            software: "sluice-agent \(sluiceVersion)", logger: logger,
+            notifier: SystemdNotifier(environment: environment))
         // A program that does not read the log must not stop the service.
         Output.doNotWaitForReader()
         StopSignals.handle(

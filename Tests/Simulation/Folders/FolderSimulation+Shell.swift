@@ -9,7 +9,7 @@ extension FolderSimulation {
         case .look(let request, _, let path, let wants):
             inThisLife(after: upTo(200)) { [unowned self] in handle(.looked(request, look(path, wants))) }
         case .send(let request, let order): send(request, order)
-        case .prove(let request, let proof): prove(request, proof)
+        case .prove(let request, _, _, let proof): prove(request, proof)
         case .step(let request, _, let step): perform(step, request)
         case .journal(let number, let changes, let served): write(number, changes, served)
         case .recall(let request, let key):

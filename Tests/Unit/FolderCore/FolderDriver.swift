@@ -184,7 +184,7 @@ struct FolderDriver {
 
     mutating func prove(_ answer: ProveAnswer) throws {
         let request = try #require(
-            actions.compactMap { if case .prove(let request, _) = $0 { request } else { nil } }.last)
+            actions.compactMap { if case .prove(let request, _, _, _) = $0 { request } else { nil } }.last)
         actions.removeAll { if case .prove = $0 { true } else { false } }
         handle(.proved(request, answer))
     }

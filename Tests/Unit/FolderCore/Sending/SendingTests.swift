@@ -60,6 +60,21 @@ import TransferCommon
         #expect(driver.take().contains(.report(.gateClosed(.unauthorised))))
     }
 
+    @Test(arguments: [
+        (GateCause.fenced, 900, "another sluice-agent with the same identity is at work; stop one of them"),
+        (.failing("the store is full"), 60, "the store is full"),
+    ])
+    func whatDoesNotPassByItselfIsTriedSeldom(cause: GateCause, seconds: Int64, reason: String) throws {
+        var driver = FolderDriver()
+        try driver.bringToSending("a", Self.stamp)
+        try driver.finishSending(.failed(cause))
+        #expect(try driver.reason(5) == reason)
+        driver.pass(seconds - 1)
+        #expect(!Self.sends(driver))
+        driver.pass(1)
+        #expect(Self.sends(driver))
+    }
+
     // MARK: The agent's own disk
 
     @Test func aFullDiskPausesSendingAndEndsByItself() throws {

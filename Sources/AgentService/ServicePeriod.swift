@@ -1,0 +1,142 @@
+import AgentKit
+import Cryptography
+import FolderCore
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import Settings
+import SystemSupport
+import TransferCommon
+import TransferCore
+
+/// The service with one set of settings, from its start or a reload until its end or the next reload.
+struct ServicePeriod: Sendable {
+    /// Bytes of disk that are kept free for the records of deletions.
+    private static let reserveBytes = 8 << 20
+
+    let shell: FolderShell
+    private let orders: OrderRuns
+    private let journal: ItemJournal
+    private let watchers: [any ServiceWatcher]
+    private let tasks: [Task<Void, Never>]
+    private let threads: NIOThreadPool
+
+    /// Opens the journal, restores the items, and begins to watch.
+    ///
+    /// - Throws: `ControlRefusal` if this machine cannot use the settings; errors of the journal and of the home.
+    static func begin(
+        _ settings: AgentSettings, home: AgentHome, lock: AgentHome.Lock, software: String, logger: Logger
+    ) async throws -> ServicePeriod {
+        guard !settings.folders.isEmpty else { throw ControlRefusal.noFolders }
+        if let problem = settings.folderProblem(home: home.path) { throw ControlRefusal(problem) }
+        let threads = NIOThreadPool(numberOfThreads: max(4, System.coreCount * 2))
+        threads.start()
+        do {
+            return try await begin(settings, home, lock, software, threads, logger)
+        } catch {
+            // try?: the error above is the one to report.
+            try? await threads.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private static func begin(
+        _ settings: AgentSettings, _ home: AgentHome, _ lock: AgentHome.Lock, _ software: String,
+        _ threads: NIOThreadPool, _ logger: Logger
+    ) async throws -> ServicePeriod {
+        let identity = try home.identity()
+        let (folders, journal, paused) = try await threads.runIfActive {
+            let folders = try WatchedFolder.all(of: settings, home: home)
+            let (journal, problem) = try ItemJournal.open(
+                path: home.itemsPath, folderNames: settings.folders.map(\.name), reserveBytes: reserveBytes)
+            if let problem { logger.warning("\(problem)") }
+            return (folders, journal, try journal.paused())
+        }
+        let shell = FolderShell(
+            folders, rules: settings.folderRules, limits: settings.folderLimits(device: identity.name),
+            journal: journal, threads: threads, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
+            logger: logger)
+        let orders = OrderRuns(
+            uploader: {
+                Uploader(
+                    home: home, configuration: try settings.serviceConfiguration(software: software), logger: logger,
+                    lock: lock)
+            }, report: { await shell.received($0) })
+        let decision = settings.currentRate
+        await orders.limitRate(to: decision.rate)
+        try await shell.start(orders, paused: paused, decision)
+        let (events, queue) = AsyncStream.makeStream(of: FolderEvent.self)
+        let watchers = makeWatchers(folders, logger) { queue.yield($0) }
+        let tasks = [
+            Task { for await event in events { await shell.handle(event) } },
+            Task { await shell.measureAtIntervals() },
+            Task { await follow(settings, shell, orders) },
+        ]
+        return ServicePeriod(
+            shell: shell, orders: orders, journal: journal, watchers: watchers, tasks: tasks, threads: threads)
+    }
+
+    private static func makeWatchers(
+        _ folders: [WatchedFolder], _ logger: Logger, _ report: @escaping @Sendable (FolderEvent) -> Void
+    ) -> [any ServiceWatcher] {
+        []
+    }
+
+    /// Applies the schedule when it changes, and once a minute: a clock that is set, or summer time, may change it.
+    private static func follow(_ settings: AgentSettings, _ shell: FolderShell, _ orders: OrderRuns) async {
+        while !Task.isCancelled {
+            let decision = settings.currentRate
+            await shell.apply(decision)
+            await orders.limitRate(to: decision.rate)
+            let untilChange = decision.changesAt.map { Double($0) - Date().timeIntervalSince1970 } ?? 60
+            // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
+            try? await Task.sleep(for: .seconds(min(max(untilChange, 1), 60)))
+        }
+    }
+
+    /// Ends the period within the grace of its uploads.
+    func stop() async {
+        for watcher in watchers { watcher.stop() }
+        for task in tasks { task.cancel() }
+        await shell.stop()
+        await orders.stop()
+        // try?: nothing is left to be done if the pool has ended already.
+        try? await threads.shutdownGracefully()
+        journal.close()
+    }
+}
+
+/// Something that reports events of the system until it is stopped.
+protocol ServiceWatcher: Sendable {
+    func stop()
+}
+
+extension AgentHome {
+    /// The journal of the service's items.
+    var itemsPath: String { path + "/items.sqlite" }
+}
+
+extension AgentSettings {
+    /// What the schedule says now.
+    var currentRate: RateSchedule.Decision {
+        let now = Int64(Date().timeIntervalSince1970)
+        return rateSchedule.decision(utc: LocalTime.isSet(now) ? now : nil, offset: LocalTime.offset(at:))
+    }
+
+    /// The uploader's configuration for a service: it never gives up.
+    func serviceConfiguration(software: String) throws(UploadFailure) -> Uploader.Configuration {
+        guard let gateway else {
+            throw UploadFailure(.unreachable, "no gateway is known; run sluice-agent init, or name one in agent.yaml")
+        }
+        var configuration = Uploader.Configuration(host: gateway.host, port: gateway.port, software: software)
+        configuration.limits.concurrency = concurrency
+        configuration.limits.connections = connections
+        configuration.interfaces = interfaces
+        configuration.limits.retryFor = AgentLimits.retryForMax
+        configuration.compression = compress
+        configuration.partBytesWish = partSize?.bytes
+        configuration.isPlaintext = plaintext
+        return configuration
+    }
+}
