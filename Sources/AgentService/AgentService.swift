@@ -52,7 +52,8 @@ package final class AgentService: ServiceControl {
 
     /// Runs the service until `stop` is called.
     ///
-    /// - Throws: `AgentHomeError` if the home cannot be used, `SettingsError` or `ControlRefusal` if the settings cannot.
+    /// - Throws: `AgentHomeError` if the home cannot be used, `SettingsError` or `ControlRefusal` if the settings
+    ///   cannot.
     package func run() async throws {
         let (commands, continuation) = AsyncStream.makeStream(of: Command.self)
         let isStopped = state.withLock { state in
@@ -113,8 +114,8 @@ package final class AgentService: ServiceControl {
         return period
     }
 
-    /// Reports to systemd until the task is cancelled. The report that the service is alive comes from the shell: a shell
-    /// that is stuck does not answer.
+    /// Reports to systemd until the task is cancelled. The report that the service is alive comes from the shell: a
+    /// shell that is stuck does not answer.
     private func reportToSystemd() async {
         let interval = min((notifier.watchdogInterval ?? .seconds(60)) / 2, .seconds(30))
         while !Task.isCancelled {

@@ -172,7 +172,8 @@ extension FolderShell {
             logger.warning("The key is taken: \(conflict.words)", metadata: ["path": "\(path)"])
         case .shed(_, let path, let size):
             logger.warning(
-                "An unproven file was deleted, because the disk is full", metadata: ["path": "\(path)", "bytes": "\(size)"])
+                "An unproven file was deleted, because the disk is full",
+                metadata: ["path": "\(path)", "bytes": "\(size)"])
         case .gateClosed(let cause): logger.warning("Nothing is sent now: \(cause.words)")
         case .spaceLow(let folder): logger.warning("The disk is nearly full", metadata: ["folder": "\(text(folder))"])
         case .spaceEnough(let folder):

@@ -2,8 +2,8 @@ import AgentKit
 import FolderCore
 import Logging
 import NIOPosix
-import SystemSupport
 import Synchronization
+import SystemSupport
 import TransferCommon
 import TransferCore
 

@@ -7,8 +7,8 @@ package enum FolderAction: Hashable, Sendable {
     case scan(RequestID, FolderID)
     case look(RequestID, FolderID, ItemPath, LookWants)
     case send(RequestID, SendOrder)
-    /// Asks the gateway for the object of a proof. The path is that of the file, which the shell may have to read if the
-    /// store keeps other evidence than digests.
+    /// Asks the gateway for the object of a proof. The path is that of the file, which the shell may have to read if
+    /// the store keeps other evidence than digests.
     case prove(RequestID, FolderID, ItemPath, ItemProof)
     case step(RequestID, FolderID, RemovalStep)
     /// Writes one transaction: all changes, and the service time.

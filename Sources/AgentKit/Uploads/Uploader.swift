@@ -106,7 +106,8 @@ package struct Uploader: Sendable {
     let logger: Logger
     private let lock: AgentHome.Lock?
 
-    /// - Parameter lock: the lock of the home, if the caller holds it for longer than a run; otherwise each run takes it.
+    /// - Parameter lock: the lock of the home, if the caller holds it for longer than a run; otherwise each run takes
+    ///   it.
     package init(home: AgentHome, configuration: Configuration, logger: Logger, lock: AgentHome.Lock? = nil) {
         self.home = home
         self.configuration = configuration

@@ -80,8 +80,8 @@ package enum ControlRequest: Equatable, Sendable {
 }
 
 extension ControlRequest {
-    /// The JSON that a request brings. A key that the path does not know is refused: with a misspelt folder, the request
-    /// would otherwise concern all folders.
+    /// The JSON that a request brings. A key that the path does not know is refused: with a misspelt folder, the
+    /// request would otherwise concern all folders.
     private struct Body: Decodable {
         enum Key: String, CodingKey {
             case folder, items

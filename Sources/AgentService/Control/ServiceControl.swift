@@ -18,8 +18,8 @@ package protocol ServiceControl: Sendable {
     /// - Returns: how many items are tried.
     func retry(_ ids: [String]) async throws(ControlRefusal) -> Int
 
-    /// Waits until every file that was pending when the call began is proven, quarantined, or gone. A client that waits may leave:
-    /// the task is then cancelled, and the call ends with a refusal.
+    /// Waits until every file that was pending when the call began is proven, quarantined, or gone. A client that waits
+    /// may leave: the task is then cancelled, and the call ends with a refusal.
     ///
     /// - Returns: how many files could not be proven.
     func flush() async throws(ControlRefusal) -> Int

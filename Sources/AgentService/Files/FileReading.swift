@@ -30,8 +30,8 @@ struct FileReading {
         lease = ReadLease(file.takeReadLease())
     }
 
-    /// The stamp now. Stores through a mapping change the stamp only when the system writes the pages back. So without a
-    /// lease the file is synced first.
+    /// The stamp now. Stores through a mapping change the stamp only when the system writes the pages back. So without
+    /// a lease the file is synced first.
     mutating func stamp() throws(UploadFailure) -> FileStamp {
         noticeBreak()
         if lease == .unavailable || lease == .refused && syncsWrittenFile, fsync(file.descriptor) != 0,

@@ -13,9 +13,9 @@ package import TransferCore
 /// The files of one watched folder. Files are reached only by descriptors that are opened beneath the folder's root, so
 /// that a symbolic link that another user puts into a path leads nowhere.
 ///
-/// All methods block and belong on a thread pool. Several threads may call them at once for different paths. The root is
-/// opened anew for each call: a disk can be unmounted while the service runs, and a folder that was replaced is found
-/// again.
+/// All methods block and belong on a thread pool. Several threads may call them at once for different paths. The root
+/// is opened anew for each call: a disk can be unmounted while the service runs, and a folder that was replaced is
+/// found again.
 package final class FolderFiles: Sendable {
     let tree: FolderTree
     let names: FolderNames
@@ -33,7 +33,8 @@ package final class FolderFiles: Sendable {
     ///   - root: path of the folder.
     ///   - movedTo: path of the directory for moved files; `nil` if none are moved.
     ///   - home: path of the agent's home.
-    /// - Throws: if files can never be moved from this folder to that directory, or if a file of the home would be sent.
+    /// - Throws: if files can never be moved from this folder to that directory, or if a file of the home would be
+    ///   sent.
     package init(
         root: String, movedTo: String? = nil, names: FolderNames = FolderNames(), home: String? = nil,
         clock: FileClock, calls: FolderCalls = FolderCalls()

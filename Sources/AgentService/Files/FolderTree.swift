@@ -32,8 +32,8 @@ struct FolderError: Error, Equatable {
     /// Whether the folder itself could not be opened. Then nothing is known about the files beneath it.
     var isOfRoot = false
 
-    /// The path leads to no regular file or directory of the folder. What lies behind a symbolic link or on another file
-    /// system does not belong to the folder.
+    /// The path leads to no regular file or directory of the folder. What lies behind a symbolic link or on another
+    /// file system does not belong to the folder.
     var isMissing: Bool { !isOfRoot && [ENOENT, ENOTDIR, ELOOP, EXDEV].contains(number) }
 
     /// Another process holds a lease on the file, as Samba does for its clients, and may be writing the file.
@@ -97,9 +97,9 @@ struct OpenDirectory: ~Copyable {
     }
 }
 
-/// Opens directories and files beneath the root of a folder. Symbolic links in the path of the root are followed, because
-/// the user named it. Beneath the root no symbolic link is followed and no other file system is entered, also if
-/// another process changes a directory at that moment.
+/// Opens directories and files beneath the root of a folder. Symbolic links in the path of the root are followed,
+/// because the user named it. Beneath the root no symbolic link is followed and no other file system is entered, also
+/// if another process changes a directory at that moment.
 struct FolderTree: Sendable {
     let root: String
     let calls: FolderCalls

@@ -13,7 +13,8 @@ import TransferCore
 
 /// Performs the steps of removals. `RemovalStep` says what each step does.
 ///
-/// The read lease that a step has taken under a hidden name is kept until the next step with that hidden name has ended.
+/// The read lease that a step has taken under a hidden name is kept until the next step with that hidden name has
+/// ended.
 final class RemovalHands: Sendable {
     private let tree: FolderTree
     /// The directory for moved files; `nil` if none are moved.

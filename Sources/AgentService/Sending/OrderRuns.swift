@@ -36,7 +36,8 @@ package final class OrderRuns: Sendable {
 
         func answered(_ news: News) {
             switch news {
-            case .sent(let key, _), .asked(let key, _): _ = unanswered.withLock { $0.removeValue(forKey: Array(key.utf8)) }
+            case .sent(let key, _), .asked(let key, _):
+                _ = unanswered.withLock { $0.removeValue(forKey: Array(key.utf8)) }
             case .site, .progress, .waiting, .note: break
             }
         }
