@@ -12,7 +12,8 @@ extension SettingForm where Value == String {
             && text.utf8.first != UInt8(ascii: "-")
         return isName
             ? nil
-            : "must be 1 to 64 letters, digits, dots, dashes and underscores, and not begin with a dash, not \(text.shown)"
+            : "must be 1 to 64 letters, digits, dots, dashes and underscores, and not begin with a dash, "
+                + "not \(text.shown)"
     }
 
     /// The path of a directory. Paths are compared as text, so every path has to be written in one way.

@@ -31,8 +31,8 @@ import Testing
         #expect(line.hasPrefix(#"{"time":"2"#))
         #expect(
             line.hasSuffix(
-                #""level":"warning","logger":"agent","message":"A \"file\"\u000awaits","metadata":{"at":{"a":"1","b":"2"},"#
-                    + #""folder":"cam","parts":["1","2"],"path":"a\u001b\u000a"}}"#))
+                #""level":"warning","logger":"agent","message":"A \"file\"\u000awaits","#
+                    + #""metadata":{"at":{"a":"1","b":"2"},"folder":"cam","parts":["1","2"],"path":"a\u001b\u000a"}}"#))
         let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         #expect(object["message"] as? String == "A \"file\"\nwaits")
     }
