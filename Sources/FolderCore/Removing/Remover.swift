@@ -169,9 +169,11 @@ enum Remover {
             context.items.remove(place)
             context.actions.append(.report(.removed(id, item.folder, item.path)))
         case .keep(let refusal):
+            context.actions.append(.report(.removalRefused(id, item.path, refusal)))
+            // After a restart, a removal is undone also where its proof was withdrawn.
+            guard item.stored.proof != nil else { return context.settleAnew(place) }
             let delay = refusal == .gatewayCannotTell ? unknownDelay : retryDelay
             context.makeProven(place, notBefore: context.served + delay)
-            context.actions.append(.report(.removalRefused(id, item.path, refusal)))
         case .changed: context.settleAnew(place)
         case .missing: context.rest(place, .missing)
         case .notStored:
