@@ -34,7 +34,7 @@ extension ItemJournal {
             } catch let error as DatabaseError where damage.contains(error.resultCode) {
                 let aside = try setAside(path)
                 journal = try connect(path, reserve: reserve, clock: clock)
-                journal.salvage(from: aside)
+                ItemSalvage.copy(from: aside, to: journal.queue)
                 problem =
                     "the journal of items was damaged and is now \(aside): files that it proved are compared with the "
                     + "store again before they are deleted or moved; check the disk"
@@ -63,7 +63,9 @@ extension ItemJournal {
         var configuration = GRDB.Configuration()
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+            // A large transaction, such as the first scan of a folder, must not leave a large log.
+            try database.execute(
+                sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304")
         }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try ItemSchema.migrator.migrate(queue)
@@ -71,22 +73,10 @@ extension ItemJournal {
         let state = try queue.write { database in
             // These deletions were under way when an earlier run ended. The ids mean other items from now on.
             try database.execute(sql: "UPDATE losses SET place = NULL WHERE place IS NOT NULL")
-            return try readState(database)
+            return try JournalState(database)
         }
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return ItemJournal(path: path, queue: queue, reader: reader, reserve: reserve, state: state, clock: clock)
-    }
-
-    private static func readState(_ database: Database) throws -> State {
-        guard
-            let row = try Row.fetchOne(
-                database, sql: "SELECT served, boot, milliseconds, boot_number FROM state WHERE id = 0")
-        else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "the row of the service time is missing") }
-        let boot = try row.decode(String.self, atIndex: 1)
-        return State(
-            served: .nanoseconds(try row.decode(Int64.self, atIndex: 0)),
-            moment: BootMoment(boot: boot, milliseconds: try row.decode(Int64.self, atIndex: 2)), boot: boot,
-            bootNumber: try row.decode(Int64.self, atIndex: 3))
     }
 
     private static func failure(opening path: String, _ error: DatabaseError) -> AgentHomeError {
@@ -113,68 +103,5 @@ extension ItemJournal {
             try FileManager.default.moveItem(atPath: path + suffix, toPath: aside + suffix)
         }
         return aside
-    }
-
-    /// Copies from a damaged journal what a new one must not lack, as far as it can be read:
-    /// - the keys of removed files, whose objects must not be replaced. A wrong one only lets a file get another key;
-    /// - the folders that the user has paused;
-    /// - files that were being removed and may have a hidden name, without their proofs: they get their names back.
-    private func salvage(from damaged: String) {
-        var configuration = GRDB.Configuration()
-        configuration.readonly = true
-        do {
-            let source = try DatabaseQueue(path: damaged, configuration: configuration)
-            // Each table in a transaction of its own, because an error ends what is copied of one table.
-            for copy in [copyRemoved, copyFolders, copyRemovals] {
-                try queue.write { database in
-                    do {
-                        try source.read { try copy($0, database) }
-                    } catch let error as DatabaseError where error.resultCode != .SQLITE_FULL {
-                        // The rest of the table cannot be read.
-                    }
-                }
-            }
-            try source.close()
-        } catch {
-            // Nothing can be read, or nothing can be written. The new journal is used as it is.
-        }
-    }
-
-    private func copyRemoved(_ source: Database, _ target: Database) throws {
-        let hashes = try Data.fetchCursor(source, sql: "SELECT hash FROM removed")
-        while let hash = try hashes.next() {
-            guard hash.count == 16 else { continue }
-            try target.cachedStatement(sql: "INSERT OR IGNORE INTO removed (hash) VALUES (?)").execute(arguments: [hash]
-            )
-        }
-    }
-
-    private func copyFolders(_ source: Database, _ target: Database) throws {
-        let rows = try Row.fetchCursor(source, sql: "SELECT number, name, is_paused FROM folders")
-        while let row = try rows.next() {
-            try target.execute(
-                sql: "INSERT OR IGNORE INTO folders (number, name, is_parked, is_paused) VALUES (?, ?, 1, ?)",
-                arguments: [
-                    try row.decode(Int64.self, atIndex: 0), try row.decode(String.self, atIndex: 1),
-                    try row.decode(Bool.self, atIndex: 2),
-                ])
-        }
-    }
-
-    private func copyRemovals(_ source: Database, _ target: Database) throws {
-        for table in [ItemRow.Table.items, .parked] {
-            let rows = try Row.fetchCursor(
-                source,
-                sql: """
-                    SELECT \(table.place), boot, folder, \(ItemRow.columns) FROM \(table.rawValue) WHERE course = ?
-                    """, arguments: [ItemRow.Course.removing])
-            while let row = try rows.next() {
-                guard var record = try ItemRow.record(row, folder: FolderID(0)), let proof = record.stored.record
-                else { continue }
-                record.stored = .withdrawn(proof)
-                let folder = try row.decode(Int64.self, atIndex: 2)
-                try ItemRow.put(record, into: .parked, at: nil, folder: folder, boot: 0, target)
-            }
-        }
     }
 }

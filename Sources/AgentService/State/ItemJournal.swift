@@ -11,36 +11,8 @@ package import TransferCommon
 /// thread of their own. The process that holds the home's lock opens the journal once.
 ///
 /// Folders are kept by name. `ItemID` and `FolderID` hold within one run: a folder's position in the settings may
-/// change, and `ItemJournal+Folders.swift` may move records to other places when the journal is opened.
+/// change, and `setFolders` may move records to other places.
 package final class ItemJournal: Sendable {
-    /// An unproven file that the agent has deleted because the disk was full.
-    package struct Loss: Hashable, Sendable {
-        /// The name of the folder; `nil` if the item had no record.
-        package var folder: String?
-        package var path: ItemPath
-        package var size: UInt64
-        /// Milliseconds since 1970 by the device's clock, for people.
-        package var milliseconds: Int64
-        /// Whether the deletion has ended. Otherwise it is under way, or the process has ended in the middle of it, so
-        /// that the file may still exist.
-        package var isCertain: Bool
-    }
-
-    /// What the row `state` says, and the numbers of the folders that the settings name.
-    struct State {
-        /// The service time as last written or passed to `write`.
-        var served: ServiceTime
-        /// When `served` held.
-        var moment: BootMoment
-        /// The number of the boot that the row has, and its boot.
-        var boot: String
-        var bootNumber: Int64
-        /// When the row was written; `nil` if this process has not written it yet.
-        var writtenAt: BootMoment?
-        var folders: [Int64: FolderID] = [:]
-        var hasParked = false
-    }
-
     /// The time after which a transaction writes the service time again. The row is on a page of its own, which costs
     /// as many bytes as the record of a file. After a reboot, grace may last longer by this time, never shorter.
     private static let servedInterval = Duration.seconds(60)
@@ -51,10 +23,10 @@ package final class ItemJournal: Sendable {
     private let reader: DatabaseQueue
     private let clock: @Sendable () -> BootMoment
     private let reserve: SpaceReserve
-    let state: Mutex<State>
+    let state: Mutex<JournalState>
 
     init(
-        path: String, queue: DatabaseQueue, reader: DatabaseQueue, reserve: SpaceReserve, state: State,
+        path: String, queue: DatabaseQueue, reader: DatabaseQueue, reserve: SpaceReserve, state: JournalState,
         clock: @escaping @Sendable () -> BootMoment
     ) {
         self.path = path
@@ -63,6 +35,21 @@ package final class ItemJournal: Sendable {
         self.reserve = reserve
         self.state = Mutex(state)
         self.clock = clock
+    }
+
+    // MARK: The settings
+
+    /// Takes the names of the folders from the settings; the positions of the names are the ids of the folders. Call it
+    /// again when the settings have changed and the machine is made anew, before `restore`.
+    ///
+    /// Records of folders that are no longer named are kept without places. They get new places when their folder is
+    /// named again.
+    package func setFolders(_ names: [String]) throws {
+        let (folders, hasParked) = try queue.write { try ItemPlaces.arrange(names, $0) }
+        state.withLock {
+            $0.folders = folders
+            $0.hasParked = hasParked
+        }
     }
 
     // MARK: Time
@@ -142,7 +129,9 @@ package final class ItemJournal: Sendable {
                 ).execute(arguments: [served.nanosecondsClamped, now.boot, now.milliseconds, state.bootNumber])
             }
         } catch {
-            return failure(error)
+            let failure = failure(error)
+            if failure == .full { reuseLog() }
+            return failure
         }
         (state.served, state.moment) = (served, now)
         if isServedDue { state.writtenAt = now }
@@ -193,12 +182,12 @@ package final class ItemJournal: Sendable {
     }
 
     /// The files that were shed, in the order of their deletion; the last `lossesMax` of them.
-    package func shed() throws -> [Loss] {
+    package func shed() throws -> [ItemLoss] {
         try reader.read { database in
             try Row.fetchAll(
                 database, sql: "SELECT folder, path, size, made, is_certain FROM losses ORDER BY number"
             ).map { row in
-                Loss(
+                ItemLoss(
                     folder: try row.decode(String?.self, atIndex: 0),
                     path: ItemPath(try row.decode(Data.self, atIndex: 1)),
                     size: UInt64(bitPattern: try row.decode(Int64.self, atIndex: 2)),
@@ -224,14 +213,33 @@ package final class ItemJournal: Sendable {
 
     // MARK: Space
 
-    /// The size of the journal's files, for the limit of the state. The reserve does not count.
+    /// How many bytes of the journal's file are in use, for the limit of the state. The file does not shrink when
+    /// records are deleted: SQLite writes new ones to the pages that became free. The log and the reserve do not count.
     package var sizeBytes: UInt64 {
-        ["", "-wal"].reduce(0) { sum, suffix in sum &+ (SpaceReserve.size(of: path + suffix) ?? 0) }
+        do {
+            return try reader.read { database in
+                func pragma(_ name: String) throws -> Int64 {
+                    try Int64.fetchOne(database, sql: "PRAGMA \(name)") ?? 0
+                }
+                let pages = try pragma("page_count") - pragma("freelist_count")
+                return UInt64(clamping: pages) &* UInt64(clamping: try pragma("page_size"))
+            }
+        } catch {
+            return SpaceReserve.size(of: path) ?? 0  // The next transaction fails for the same reason, and says why.
+        }
     }
 
     /// Gives the reserved space to the file system, because a removal needs space for its records.
     package func freeReserve() {
         reserve.free()
+        reuseLog()
+    }
+
+    /// Copies the write-ahead log into the database, so that SQLite writes the next transactions over the log's blocks.
+    /// On a full disk the log cannot grow, but it may have room for many transactions.
+    private func reuseLog() {
+        // try?: without space for it the log stays as it is, and the next transaction fails and says why.
+        try? queue.writeWithoutTransaction { _ = try $0.checkpoint(.restart) }
     }
 
     /// Reserves the space again.

@@ -94,7 +94,7 @@ enum ItemRow {
         _ proof: ItemProof, _ stored: Int64, since: Int64?, of record: ItemRecord
     ) -> StatementArguments {
         [
-            stored, since, Data(proof.store.bytes), proof.key == record.key ? nil : Data(proof.key.bytes),
+            stored, since, Data(proof.store.bytes), proof.key.bytes == record.key.bytes ? nil : Data(proof.key.bytes),
             Data(proof.session.bytes), proof.stamp == record.stamp ? nil : data(proof.stamp), proof.stampCounts,
             Int64(bitPattern: proof.partBytes), Data(proof.root.bytes), proof.etag, proof.version,
         ]
@@ -155,18 +155,18 @@ enum ItemRow {
         let stored = try reader.number()
         guard stored != Stored.none else { return StoredState.none }
         let since = try reader.numberIfAny()
-        guard let store = SHA256Digest(bytes: try reader.bytes()) else { return nil }
+        let store = try reader.bytesIfAny().flatMap { SHA256Digest(bytes: $0) }
         let proofKey = try reader.bytesIfAny().map(Self.key) ?? itemKey
-        let session = SessionID(hexadecimal(try reader.bytes()))
+        let session = try reader.bytesIfAny().flatMap { SessionID(hexadecimal($0)) }
         let stamp = try reader.bytesIfAny().map(Self.stamp) ?? itemStamp
-        let counts = try reader.number() == 1
-        let partBytes = UInt64(bitPattern: try reader.number())
-        guard let proofKey, let session, let stamp, let root = SHA256Digest(bytes: try reader.bytes()) else {
-            return nil
-        }
+        guard let store, let proofKey, let session, let stamp, let counts = try reader.numberIfAny(),
+            let partBytes = try reader.numberIfAny(),
+            let root = try reader.bytesIfAny().flatMap({ SHA256Digest(bytes: $0) }),
+            let etag = try reader.textIfAny(), let version = try reader.textIfAny()
+        else { return nil }
         let proof = ItemProof(
-            store: store, key: proofKey, session: session, stamp: stamp, stampCounts: counts, partBytes: partBytes,
-            root: root, etag: try reader.text(), version: try reader.text())
+            store: store, key: proofKey, session: session, stamp: stamp, stampCounts: counts == 1,
+            partBytes: UInt64(bitPattern: partBytes), root: root, etag: etag, version: version)
         switch (stored, since) {
         case (Stored.withdrawn, _): return .withdrawn(proof)
         case (Stored.held, let since?): return .held(proof, since: .nanoseconds(max(since, 0)))
@@ -208,7 +208,7 @@ private struct ColumnReader {
     mutating func numberIfAny() throws -> Int64? { try valueIfAny() }
     mutating func bytes() throws -> [UInt8] { Array(try value() as Data) }
     mutating func bytesIfAny() throws -> [UInt8]? { (try valueIfAny() as Data?).map { Array($0) } }
-    mutating func text() throws -> String { try value() }
+    mutating func textIfAny() throws -> String? { try valueIfAny() }
 
     private mutating func value<Value: DatabaseValueConvertible & StatementColumnConvertible>() throws -> Value {
         defer { index += 1 }

@@ -1,29 +1,23 @@
 import FolderCore
 import GRDB
-import Synchronization
 
-// Which records belong to folders of the settings, and which places they have.
-
-extension ItemJournal {
-    /// Takes the names of the folders from the settings; the positions of the names are the ids of the folders. Call
-    /// before `restore`, and again when the settings have changed and the machine is made anew.
+/// Which records belong to folders of the settings, and which places they have.
+///
+/// A record whose folder the settings do not name is parked: it has no place. So all places belong to records that the
+/// machine gets, and the machine can give any other place to a new item.
+enum ItemPlaces {
+    /// Parks the records of folders that are not named, and gives places to those of folders that are named again.
     ///
-    /// Records of folders that are no longer named lose their places and are kept; they get new places when their
-    /// folder is named again. So all places belong to records that `restore` gives, and a new item can have any other
-    /// place.
-    package func setFolders(_ names: [String]) throws {
-        let (folders, hasParked) = try queue.write { database in
-            let folders = try Self.number(names, database)
-            try Self.park(except: folders, database)
-            for folder in folders.keys { try Self.unpark(folder, database) }
-            try Self.closeGaps(database)
-            let hasParked = try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false
-            return (folders, hasParked)
-        }
-        state.withLock {
-            $0.folders = folders
-            $0.hasParked = hasParked
-        }
+    /// - Parameter names: the names of the folders; their positions are the ids.
+    /// - Returns: the ids of the folders by their numbers in the journal, and whether there are parked records.
+    static func arrange(_ names: [String], _ database: Database) throws -> (
+        folders: [Int64: FolderID], hasParked: Bool
+    ) {
+        let folders = try number(names, database)
+        try park(except: folders, database)
+        for folder in folders.keys { try unpark(folder, database) }
+        try closeGaps(database)
+        return (folders, try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM parked)") ?? false)
     }
 
     /// The ids of the folders by their numbers in the journal. SQLite compares the names by their bytes.
@@ -67,7 +61,7 @@ extension ItemJournal {
     }
 
     /// How many places may be empty besides as many as there are records.
-    static let emptyPlacesMax: Int64 = 10_000
+    private static let emptyPlacesMax: Int64 = 10_000
 
     /// Moves the records with the largest places to empty ones, if more than half of the places are empty. The table of
     /// items needs memory for each place up to the largest, and takes no record after a very large gap.
