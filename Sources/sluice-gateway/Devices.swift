@@ -4,7 +4,6 @@ import Cryptography
 import GatewayKit
 import Settings
 import SystemSupport
-import TransferCore
 
 struct Device: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,17 +38,17 @@ struct Device: AsyncParsableCommand {
                 Output.advise("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.")
             }
             let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits.limits)
-            let code = try home.gateway.inviteDevice(
+            let made = try home.gateway.inviteDevice(
                 name: name, options: options, gateway: endpoint.description, lifetime: lifetime)
+            if let advice = made.advice(about: name) { Output.advise("sluice-gateway: \(advice)") }
             guard !format.json else {
-                return Output.results.object(
-                    JSONObject(name: name, options, gateway: endpoint.description, code: code))
+                return Output.results.object(JSONObject(name: name, options, gateway: endpoint.description, made))
             }
             Output.results.line(options.permission(of: name))
             Output.results.line(
                 "On the device, which has to reach this gateway at \(endpoint), within "
                     + "\(lifetime.components.seconds / 60) minutes: sluice-agent init --invite CODE")
-            Output.results.line("\(code)")
+            Output.results.line(made.code)
         }
     }
 
@@ -77,11 +76,13 @@ struct Device: AsyncParsableCommand {
         func run() throws {
             let limits = limits.limits
             let advice = try home.gateway.adviceAboutPrefixes
-            if let fingerprint {
-                try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
-            } else {
-                try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
-            }
+            let invited =
+                if let fingerprint {
+                    try home.gateway.addDevice(
+                        name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
+                } else {
+                    try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
+                }
             let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits)
             if format.json {
                 let identification = fingerprint == nil ? DeviceFields.certificate : DeviceFields.key
@@ -89,6 +90,10 @@ struct Device: AsyncParsableCommand {
                     JSONObject(name: name, identification, fingerprint: fingerprint.map { "\($0)" }, options))
             } else {
                 Output.results.line(options.permission(of: name))
+            }
+            if let invited {
+                let ended = MadeInvitation.advice(about: name, removedBeforeItsEnd: invited)
+                Output.advise("sluice-gateway: \(ended)")
             }
             if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
@@ -100,10 +105,16 @@ struct Device: AsyncParsableCommand {
         @Argument(help: "The device's name.") var name: String
         @Option(help: GatewaySettings.table.help("ca")) var ca: String?
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() async throws {
             let advice = try home.gateway.adviceAboutPrefixes
-            try home.gateway.revokeDevice(name: name, hasAuthority: home.hasAuthority(flag: ca))
+            let done = try home.gateway.revokeDevice(name: name, hasAuthority: home.hasAuthority(flag: ca))
+            if format.json {
+                Output.results.object(JSONObject(name: name, done))
+            } else {
+                Output.results.line(done.sentence(about: name))
+            }
             if let advice { Output.advise("sluice-gateway: \(advice)") }
         }
     }

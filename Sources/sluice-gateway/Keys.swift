@@ -12,12 +12,15 @@ struct Keys: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Seals with the next key, and makes another; running gateways follow within seconds.")
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
             let gateway = try home.gateway
             let ring = try gateway.rotateKeys()
+            guard !format.json else { return Output.results.object(JSONObject(ring, path: gateway.keysPath)) }
             for line in ring.lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
-            Output.results.line("Bring \(gateway.keysPath) to every gateway of the site before the next rotation.")
+            Output.results.line(
+                "Rotated the keys. Bring \(gateway.keysPath) to every gateway of the site before the next rotation.")
         }
     }
 

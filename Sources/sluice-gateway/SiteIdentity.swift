@@ -43,10 +43,14 @@ struct SiteIdentity: AsyncParsableCommand {
                 """)
         @Option(help: "The kind of the key (default: that of the present one).") var keyType: KeyType?
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
             let gateway = try home.gateway
             let next = try SiteKeyChange(of: gateway).announce(keyType)
+            guard !format.json else {
+                return Output.results.object(JSONObject(announced: next, in: gateway.siteKeyFiles))
+            }
             Output.results.line(
                 "Announced the site's next key. Bring \(gateway.siteKeyFiles.nextKeyPath) and "
                     + "\(gateway.siteKeyFiles.nextCertificatePath) to every gateway of the site.")
@@ -64,9 +68,11 @@ struct SiteIdentity: AsyncParsableCommand {
                 """)
         @Flag(help: "Switch even if a known device does not know the announced key.") var force = false
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
             let present = try SiteKeyChange(of: home.gateway).switchKey(force: force)
+            guard !format.json else { return Output.results.object(JSONObject(present, SiteKeyFields.present)) }
             Output.results.line("The present key, which new devices pin, is now:")
             Output.results.line("\(present)")
         }
@@ -81,9 +87,11 @@ struct SiteIdentity: AsyncParsableCommand {
                 """)
         @Flag(help: "Retire even if a known device does not know the present key.") var force = false
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
             let present = try SiteKeyChange(of: home.gateway).retire(force: force)
+            guard !format.json else { return Output.results.object(JSONObject(present, SiteKeyFields.present)) }
             Output.results.line("The present key is shown alone:")
             Output.results.line("\(present)")
         }

@@ -79,6 +79,11 @@ package struct InvitationList: Equatable, Sendable {
         invitations.first { $0.secretDigest == secretDigest && $0.expires > now }
     }
 
+    /// Until when the invitation for a name is valid; `nil` if it has expired or there is none.
+    func expiry(of name: String, at now: Date) -> Date? {
+        invitations.first { $0.name == name && $0.expires > now }?.expires
+    }
+
     /// Whether the list has an unexpired invitation.
     package func hasLive(at now: Date) -> Bool { invitations.contains { $0.expires > now } }
 

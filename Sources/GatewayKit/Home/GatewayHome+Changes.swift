@@ -1,5 +1,5 @@
 package import Cryptography
-import FoundationEssentials
+package import FoundationEssentials
 import SecureChannel
 import SystemSupport
 package import TransferCommon
@@ -14,21 +14,28 @@ extension GatewayHome {
     /// seconds.
     ///
     /// - Parameter prefix: prefix of the device's object keys; `nil` for `NAME/`.
+    /// - Returns: until when the removed invitation would have been valid; `nil` if none was open.
+    @discardableResult
     package func addDevice(
         name: String, fingerprint: Fingerprint, prefix: String?, limits: DeviceLimits = DeviceLimits()
-    ) throws {
+    ) throws -> Date? {
         let options = DeviceOptions(device: name, prefix: prefix, limits: limits)
-        try changeDevices(of: name) { (list) throws(DeviceListError) in
+        return try changeDevices(of: name) { (list) throws(DeviceListError) in
             try list.add(
                 AuthorisedDevice(
                     name: name, fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits))
         }
     }
 
-    /// Sets the prefix and limits of a device that is known by its certificate. Also removes a revocation of the name.
+    /// Sets the prefix and limits of a device that is known by its certificate. Also removes a revocation and an
+    /// invitation of the name.
     ///
     /// - Parameter prefix: prefix of the device's object keys; `nil` for `NAME/`.
-    package func addCertifiedDevice(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) throws {
+    /// - Returns: until when the removed invitation would have been valid; `nil` if none was open.
+    @discardableResult
+    package func addCertifiedDevice(
+        name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()
+    ) throws -> Date? {
         try changeDevices(of: name) { (list) throws(DeviceListError) in
             try list.add(CertificateRule.known(name: name, prefix: prefix, limits: limits))
         }
@@ -36,14 +43,16 @@ extension GatewayHome {
 
     private func changeDevices(
         of name: String, _ change: (inout DeviceList) throws(DeviceListError) -> Void
-    ) throws {
+    ) throws -> Date? {
         try withListsLocked {
             var list = try devices()
             list.forgive(name)
             try change(&list)
             try write(list)
             var invitations = try invitations()
+            let open = invitations.expiry(of: name, at: Date())
             if invitations.remove(name: name) { try write(invitations) }
+            return open
         }
     }
 
@@ -54,7 +63,8 @@ extension GatewayHome {
     /// site accepts certificates, it could otherwise accept a certificate with the device's name.
     /// - Parameter hasAuthority: whether the operator has named an authority for the site. If so, or if the list names
     ///   devices with certificates, even a name without a line gets a *revoked* line.
-    package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
+    @discardableResult
+    package func revokeDevice(name: String, hasAuthority: Bool = false) throws -> DeviceRevocation {
         try withListsLocked {
             // Write the device list first, so that damaged invitations cannot prevent a revocation.
             var list = try devices()
@@ -74,6 +84,7 @@ extension GatewayHome {
                 let advice = "sluice-gateway device list shows them; to refuse certificates with this name add --ca"
                 throw DeviceListError("there is no device \(name): \(advice)")
             }
+            return DeviceRevocation(isRevoked: isKnown, wasInvited: wasInvited)
         }
     }
 
@@ -110,15 +121,14 @@ extension GatewayHome {
     /// - Parameters:
     ///   - gateway: `HOST:PORT`, as the device will reach the gateway.
     ///   - lifetime: how long the code is valid, in whole seconds.
-    /// - Returns: the invitation code, which contains the secret.
     package func inviteDevice(
         name: String, options: DeviceOptions, gateway: String, lifetime: Duration
-    ) throws -> String {
+    ) throws -> MadeInvitation {
         let secret = try InvitationSecret.random()
         let code = try InvitationCode(gateway: gateway, pin: identity().fingerprint, secret: secret).text()
         let digest = try secret.digest()
         let now = Date()
-        try withListsLocked {
+        let replaced = try withListsLocked {
             var (list, invitations) = (try devices(), try invitations())
             // Check now whether the list will accept the device. Otherwise the error would occur when the device
             // enrols, and the operator would not see it. The key is not known yet; the secret's digest stands in for
@@ -126,12 +136,14 @@ extension GatewayHome {
             list.forgive(name)
             try list.add(
                 AuthorisedDevice(name: name, fingerprint: digest, prefix: options.prefix, limits: options.limits))
+            let replaced = invitations.expiry(of: name, at: now)
             invitations.removeExpired(at: now)
             let expires = now.addingTimeInterval(Double(lifetime.components.seconds))
             invitations.add(.init(name: name, options: options, secretDigest: digest, expires: expires))
             try write(invitations)
+            return replaced
         }
-        return code
+        return MadeInvitation(code: code, replaced: replaced)
     }
 
     /// Adds an invited device to the device list, then removes the invitation. A crash between the two steps leaves the

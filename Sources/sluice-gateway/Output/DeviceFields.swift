@@ -43,7 +43,7 @@ enum InvitationFields: String, JSONFields {
     case device, expires, prefix
     case connectionsMax = "connections_max"
     case sessionsMax = "sessions_max"
-    case budget, gateway, code
+    case budget, gateway, code, replaced
 
     static let event = "invitation"
     static let meaning = "An open invitation."
@@ -59,6 +59,26 @@ enum InvitationFields: String, JSONFields {
         case .budget: .budget
         case .gateway: .only(made, .string, "where the device reaches the gateway")
         case .code: .only(made, .string, "the code for `sluice-agent init --invite`; it contains a secret")
+        case .replaced:
+            .only(
+                "the command has replaced an open invitation for the name", .time,
+                "until when the replaced code would have been valid; it no longer is")
+        }
+    }
+}
+
+/// What a revocation has done.
+enum RevocationFields: String, JSONFields {
+    case device, revoked, invitation
+
+    static let event = "revoked"
+    static let meaning = "A device was taken off the list, or its invitation was removed."
+
+    var declaration: JSONField {
+        switch self {
+        case .device: .always(.string, "the device's name")
+        case .revoked: .always(.boolean, "whether the gateways now refuse keys and certificates with this name")
+        case .invitation: .always(.boolean, "whether an invitation for the name was removed")
         }
     }
 }
@@ -145,10 +165,19 @@ extension JSONObject<InvitationFields> {
     }
 
     /// An invitation that was just made.
-    init(name: String, _ options: DeviceOptions, gateway: String, code: String) {
+    init(name: String, _ options: DeviceOptions, gateway: String, _ made: MadeInvitation) {
         self.init(name: name, options)
         self[.gateway] = .string(gateway)
-        self[.code] = .string(code)
+        self[.code] = .string(made.code)
+        self[.replaced] = made.replaced.map { .time($0) }
+    }
+}
+
+extension JSONObject<RevocationFields> {
+    init(name: String, _ done: DeviceRevocation) {
+        self.init([
+            .device: .string(name), .revoked: .boolean(done.isRevoked), .invitation: .boolean(done.wasInvited),
+        ])
     }
 }
 

@@ -29,8 +29,11 @@ package enum GatewayInterface {
         JSONObjectDeclaration(DeviceFields.self, of: "device list", "device add"),
         JSONObjectDeclaration(InvitationFields.self, of: "device list", "device invite"),
         JSONObjectDeclaration(ReportFields.self, of: "device list"),
+        JSONObjectDeclaration(RevocationFields.self, of: "device revoke"),
         JSONObjectDeclaration(SealingKeyFields.self, of: "keys list"),
-        JSONObjectDeclaration(SiteKeyFields.self, of: "identity list"),
+        JSONObjectDeclaration(RotationFields.self, of: "keys rotate"),
+        JSONObjectDeclaration(
+            SiteKeyFields.self, of: "identity list", "identity announce", "identity switch", "identity retire"),
         JSONObjectDeclaration(KnowledgeFields.self, of: "identity list"),
         JSONObjectDeclaration(KnowledgeSummaryFields.self, of: "identity list"),
         JSONObjectDeclaration(UploadFields.self, of: "uploads list"),

@@ -48,9 +48,28 @@ enum SealingKeyFields: String, JSONFields {
     }
 }
 
+/// A rotation of the keys that seal session tokens.
+enum RotationFields: String, JSONFields {
+    case sealing, opening, file
+
+    static let event = "rotated"
+    static let meaning = "The site has a new key for session tokens."
+
+    var declaration: JSONField {
+        switch self {
+        case .sealing: .always(.string, "the name of the key that seals from now on")
+        case .opening: .always(.string, "the name of the new key, which only opens until the next rotation")
+        case .file:
+            .always(.string, "the file, which every gateway of the site needs before the next rotation")
+        }
+    }
+}
+
 /// A key of the site's identity.
 enum SiteKeyFields: String, JSONFields {
     case fingerprint, state
+    case keyFile = "key_file"
+    case certificateFile = "certificate_file"
 
     static let event = "site_key"
     static let meaning = "A key that the gateways of the site prove to agents."
@@ -59,6 +78,8 @@ enum SiteKeyFields: String, JSONFields {
     static let old = "old"
     static let announced = "announced"
 
+    private static let made = "the command has announced the key"
+
     var declaration: JSONField {
         switch self {
         case .fingerprint: .always(.string, "the key's fingerprint")
@@ -66,6 +87,9 @@ enum SiteKeyFields: String, JSONFields {
             .always(
                 .word([Self.present, Self.old, Self.announced]),
                 "`old` if its certificate is still shown, until `identity retire`")
+        case .keyFile: .only(Self.made, .string, "its file, which every gateway of the site needs")
+        case .certificateFile:
+            .only(Self.made, .string, "the file of its certificate, which every gateway of the site needs")
         }
     }
 }
@@ -108,6 +132,32 @@ enum KnowledgeSummaryFields: String, JSONFields {
     }
 }
 
+extension JSONObject<RotationFields> {
+    /// - Parameter path: the file of the ring.
+    init(_ ring: KeyRing, path: String) {
+        // A rotation leaves one key that seals, and adds a key that opens.
+        self.init([
+            .sealing: ring.entries.last { $0.state == .sealing }.map { .string("\($0.id)") },
+            .opening: ring.entries.last { $0.state == .opening }.map { .string("\($0.id)") },
+            .file: .string(path),
+        ])
+    }
+}
+
+extension JSONObject<SiteKeyFields> {
+    /// - Parameter state: one of the words that the declaration names.
+    init(_ key: Fingerprint, _ state: String) {
+        self.init([.fingerprint: .string("\(key)"), .state: .string(state)])
+    }
+
+    /// A key that was just announced.
+    init(announced key: Fingerprint, in files: SiteKeyFiles) {
+        self.init(key, SiteKeyFields.announced)
+        self[.keyFile] = .string(files.nextKeyPath)
+        self[.certificateFile] = .string(files.nextCertificatePath)
+    }
+}
+
 extension SiteKeyReport.Device.Knowledge {
     fileprivate var word: String {
         switch self {
@@ -125,9 +175,7 @@ extension SiteKeyReport {
         let keys =
             [(present, SiteKeyFields.present)] + old.map { ($0, SiteKeyFields.old) }
             + [next].compactMap(\.self).map { ($0, SiteKeyFields.announced) }
-        let lines = keys.map { key, state in
-            JSONObject<SiteKeyFields>([.fingerprint: .string("\(key)"), .state: .string(state)]).line
-        }
+        let lines = keys.map { JSONObject<SiteKeyFields>($0, $1).line }
         let known = devices.map { device in
             JSONObject<KnowledgeFields>([
                 .device: .string(device.name), .knowledge: .string(device.knowledge.word),

@@ -22,13 +22,19 @@ struct InvitationTests {
         }
     }
 
+    private static func invite(
+        _ home: GatewayHome, _ name: String, prefix: String = "", limits: DeviceLimits = DeviceLimits(), hours: Int = 1
+    ) throws -> MadeInvitation {
+        try home.inviteDevice(
+            name: name, options: DeviceOptions(prefix: prefix, limits: limits), gateway: "g:1",
+            lifetime: .seconds(hours * 3_600))
+    }
+
     private static func secret(
         _ home: GatewayHome, _ name: String, prefix: String = "", limits: DeviceLimits = DeviceLimits(), hours: Int = 1
     ) throws -> InvitationSecret {
-        let code = try home.inviteDevice(
-            name: name, options: DeviceOptions(prefix: prefix, limits: limits), gateway: "g:1",
-            lifetime: .seconds(hours * 3_600))
-        return try #require(InvitationCode(text: code)).secret
+        let made = try invite(home, name, prefix: prefix, limits: limits, hours: hours)
+        return try #require(InvitationCode(text: made.code)).secret
     }
 
     private static func redeem(_ secret: InvitationSecret, by key: UInt8, in home: GatewayHome) throws
@@ -53,7 +59,8 @@ struct InvitationTests {
     @Test func invitedDeviceWritesBelowItsName() async throws {
         try await Self.withHome { home in
             let code = try home.inviteDevice(
-                name: "cam", options: DeviceOptions(device: "cam", prefix: nil), gateway: "g:1", lifetime: .seconds(60))
+                name: "cam", options: DeviceOptions(device: "cam", prefix: nil), gateway: "g:1", lifetime: .seconds(60)
+            ).code
             let written = try #require(FileManager.default.contents(atPath: home.invitationsPath))
             let text = String(decoding: written, as: UTF8.self)
             #expect(text.contains("  prefix=cam/\n"))
@@ -111,6 +118,51 @@ struct InvitationTests {
             let (first, second) = (try Self.secret(home, "cam"), try Self.secret(home, "cam"))
             #expect(try Self.redeem(first, by: 1, in: home) == nil)
             #expect(try Self.redeem(second, by: 1, in: home) != nil)
+        }
+    }
+
+    /// The operator learns that a code, which may be on its way to a device, is no longer valid.
+    @Test func replacedInvitationIsNamed() async throws {
+        try await Self.withHome { home in
+            #expect(try Self.invite(home, "cam").advice(about: "cam") == nil)
+            let first = try #require(try home.invitations().invitations.first?.expires)
+            let second = try Self.invite(home, "cam", hours: 0)
+            #expect(second.replaced == first)
+            let advice = try #require(second.advice(about: "cam"))
+            #expect(advice.contains("cam was open until ") && advice.contains("give the device the new code"))
+            #expect(try Self.invite(home, "cam").replaced == nil, "an expired code was not valid any more")
+            #expect(try Self.invite(home, "other").replaced == nil)
+        }
+    }
+
+    @Test func removedInvitationIsNamed() async throws {
+        try await Self.withHome { home in
+            for (number, name) in ["cam", "certified"].enumerated() {
+                _ = try Self.invite(home, name)
+                let open = try home.invitations().invitations.first { $0.name == name }?.expires
+                let removed =
+                    number == 0
+                    ? try home.addDevice(name: name, fingerprint: Self.key(1), prefix: nil)
+                    : try home.addCertifiedDevice(name: name, prefix: nil)
+                #expect(removed == open && removed != nil)
+            }
+            #expect(try home.addDevice(name: "new", fingerprint: Self.key(2), prefix: nil) == nil)
+        }
+    }
+
+    @Test func revocationSaysWhatItHasDone() async throws {
+        try await Self.withHome { home in
+            _ = try Self.invite(home, "cam")
+            let uninvited = try home.revokeDevice(name: "cam")
+            #expect(!uninvited.isRevoked && uninvited.wasInvited)
+            #expect(uninvited.sentence(about: "cam").hasPrefix("Removed the invitation for cam"))
+            try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: nil)
+            let revoked = try home.revokeDevice(name: "cam")
+            #expect(revoked.isRevoked && !revoked.wasInvited)
+            #expect(revoked.sentence(about: "cam").hasPrefix("Revoked cam; "))
+            _ = try Self.invite(home, "new")
+            let both = try home.revokeDevice(name: "new", hasAuthority: true)
+            #expect(both.sentence(about: "new").hasPrefix("Revoked new, and removed its invitation"))
         }
     }
 
