@@ -1,5 +1,4 @@
 import Cryptography
-import NIOCore
 import ObjectStore
 import S3Store
 package import SystemSupport
@@ -51,11 +50,7 @@ package struct GatewayFailure: Equatable, Sendable {
         case let error as SiteKeyError: self.init(error.kind == .devices ? .tryAgain : .usage, "\(error)")
         case let error as CryptographyError: self.init(.missingInput, error.sentence, Self.checkLibrary)
         case let error as PlaintextAddressError: self.init(.usage, "\(error)")
-        case let error as IOError: self.init(listening: error)
-        case is SocketAddressError:
-            self.init(.usage, "cannot listen: the host of --listen cannot be resolved", Self.otherAddress)
-        case is ChannelError, is EventLoopError:
-            self.init(.tryAgain, "cannot listen: the system refused it", Self.otherAddress)
+        case let error as ListenError: self.init(error.exitStatus, "\(error)", error.advice)
         case is KeyRingError, is IdentityError, is CertificateAuthorityError, is InvitationListError:
             self.init(.missingInput, "\(ErrorSentence(error))", nil)
         default: return nil
@@ -72,16 +67,15 @@ package struct GatewayFailure: Equatable, Sendable {
     }
 
     private static let checkLibrary = "check the system's installation of OpenSSL 3"
-    private static let otherAddress = "name another address or port with --listen"
     private static let moreDescriptors = "\(DescriptorLimit.advice), and start again"
 
-    // MARK: Files and sockets
+    // MARK: Files
 
     private init(_ error: GatewayHomeError) {
         if let file = error.fileError {
             self.init(file, of: error.description)
         } else {
-            self.init(.missingInput, "\(error)", error.isOfLibrary ? Self.checkLibrary : nil)
+            self.init(.missingInput, "\(error)", error.remedy ?? (error.isOfLibrary ? Self.checkLibrary : nil))
         }
     }
 
@@ -95,19 +89,6 @@ package struct GatewayFailure: Equatable, Sendable {
         case ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG: self.init(.missingInput, cause, nil)
         // Another failure of the system, such as EIO, may be over at the next attempt.
         default: self.init(error.isOfSystem ? .tryAgain : .missingInput, cause, nil)
-        }
-    }
-
-    private init(listening error: IOError) {
-        switch error.errnoCode {
-        case EADDRINUSE:
-            self.init(
-                .tryAgain, "cannot listen: another process uses this port",
-                "stop it, or name another port with --listen")
-        case EMFILE, ENFILE:
-            self.init(.tryAgain, "cannot listen: this process has too few descriptors", Self.moreDescriptors)
-        default:
-            self.init(.tryAgain, "cannot listen: \(String(cString: strerror(error.errnoCode)))", Self.otherAddress)
         }
     }
 

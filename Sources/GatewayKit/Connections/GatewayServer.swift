@@ -219,7 +219,12 @@ package struct GatewayServer: Service {
                             shell: shell, provenKey: shownNow?.fingerprint, shown: shown, address: address))
                 }
             }
-        let listener = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        let listener: any Channel
+        do {
+            listener = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        } catch {
+            throw ListenError(host: configuration.host, port: configuration.port, error)
+        }
         if configuration.isPlaintext, let error = PlaintextAddressError(bound: listener.localAddress?.ipAddress) {
             try await listener.close()
             throw error

@@ -104,15 +104,23 @@ package struct GatewayHome: Sendable {
     ///   that trust the authority would refuse such a gateway; an error at its start is easier to understand than their
     ///   refusals.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
+        // Look at the file first: without it no certificate would help.
+        let authority = try authority(file)
         guard identity.isVouchedFor else {
             throw GatewayHomeError(
                 "no authority has signed the gateway's certificate yet; have it sign \(path)/identity.csr, put the "
                     + "result in the place of \(path)/identity.crt, and start again")
         }
+        return authority
+    }
+
+    private func authority(_ file: String) throws(GatewayHomeError) -> CertificateAuthority {
         do {
             return try CertificateAuthority.load(from: file)
         } catch {
-            throw GatewayHomeError("the authority that --ca names cannot be used", cause: error)
+            throw GatewayHomeError(
+                "the authority that --ca names cannot be used", cause: error,
+                remedy: "name the file with the certificate of the devices' authority, in PEM")
         }
     }
 
@@ -159,10 +167,13 @@ package struct GatewayHome: Sendable {
 package struct GatewayHomeError: Error, CustomStringConvertible {
     package let message: String
     package let cause: (any Error)?
+    /// What the operator can do about the cause; `nil` if the message or the cause says it.
+    let remedy: String?
 
-    package init(_ message: String, cause: (any Error)? = nil) {
+    package init(_ message: String, cause: (any Error)? = nil, remedy: String? = nil) {
         self.message = message
         self.cause = cause
+        self.remedy = remedy
     }
 
     /// Whether the operating system caused the error. A later attempt may then succeed. If the content, the length or

@@ -38,6 +38,9 @@ package struct ErrorSentence: Equatable, Sendable, CustomStringConvertible {
         case let error as TLSError:
             description = error.description
             libraryText = error.reason
+        case let error as ListenError:
+            description = error.description
+            libraryText = error.libraryText
         case let error as IOError:
             description = Self.sentence(errno: error.errnoCode)
             libraryText = "\(error)"

@@ -16,16 +16,17 @@ package struct S3Authorities: Sendable {
         do {
             bytes = try BoundedFile.read(path, bytesMax: Self.bytesMax, access: .anyone)
         } catch {
-            throw S3ConfigurationError("the file of --s3-ca cannot be read (\(error))")
+            throw S3ConfigurationError(
+                "the file of --s3-ca cannot be read (\(error.debugDescription)); name the file with the certificate of the "
+                    + "store's authority, in PEM")
         }
-        do {
-            self.certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
-        } catch {
-            throw S3ConfigurationError("the file of --s3-ca holds no certificate in PEM")
+        // try?: the library's text about a file without a certificate would not help the operator.
+        guard let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty else {
+            throw S3ConfigurationError(
+                "\(path) holds no certificate in PEM; name with --s3-ca the file with the certificate of the store's "
+                    + "authority")
         }
-        guard !certificates.isEmpty else {
-            throw S3ConfigurationError("the file of --s3-ca holds no certificate in PEM")
-        }
+        self.certificates = certificates
     }
 
     /// Configures TLS to trust only these authorities; with `nil`, the authorities of the system.

@@ -157,6 +157,9 @@ extension EndToEndTests {
                 "no such authority, by the configuration", 66, "missing.pem",
                 "echo 'ca: missing.pem' > gateway/gateway.yaml", []),
             Half(
+                "no such authority, and no signed certificate", 66, "missing.pem.*; name the file",
+                "cp unsigned.crt gateway/identity.crt", ["--ca", "missing.pem"]),
+            Half(
                 "an authority's file without a certificate", 66, "holds no certificate", "echo > ca.pem",
                 ["--ca", "ca.pem"]),
             Half(
