@@ -33,15 +33,35 @@ extension Bool? {
 /// What `config check` and `config show` do for both programs. Both only read.
 package enum ConfigCommand {
     /// Prints which file was checked. Throws all problems, or that the named home does not exist.
+    ///
+    /// - Parameters:
+    ///   - json: whether to print each problem, and the result, as a JSON object.
+    ///   - inspect: returns the problems of what the settings name, such as a missing file.
     package static func check<Root>(
-        _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String]
+        _ table: SettingsTable<Root>, home: ProgramHome, fileName: String, environment: [String: String],
+        json: Bool = false, inspect: (SettingsInForce<Root>) -> [SettingProblem] = { _ in [] }
     ) throws {
         try home.checkNamed()
-        _ = try table.read(home: home.path, fileName: fileName, environment: environment)
-        let path = try SettingsFile.path(inHome: home.path, name: fileName)
-        let sentence =
-            AtomicFile.exists(path) ? "\(path): every setting can be used" : "there is no \(path); the defaults hold"
-        Output.results.line(sentence)
+        // The path that would be read if only one of the two possible files existed.
+        let path = SettingsFile.usedPath(inHome: home.path, name: fileName)
+        let file = AtomicFile.exists(path) ? path : nil
+        do throws(SettingsError) {
+            let settings = try table.read(home: home.path, fileName: fileName, environment: environment)
+            let problems = SettingProblems()
+            for problem in inspect(settings) { problems.add(problem) }
+            try problems.check()
+        } catch {
+            if json {
+                for problem in error.problems { Output.results.object(JSONObject(problem)) }
+                Output.results.object(JSONObject(file: file, problems: error.count))
+            }
+            throw error
+        }
+        guard !json else { return Output.results.object(JSONObject(file: file, problems: 0)) }
+        guard file != nil else { return Output.results.line("there is no \(path); the defaults hold") }
+        let isEmpty = try SettingsFile.inHome(home.path, name: fileName)?.isEmpty ?? false
+        let result = isEmpty ? "it has no setting; the defaults hold" : "every setting can be used"
+        Output.results.line("\(path): \(result)")
     }
 
     /// Prints every setting in force, and where it comes from.

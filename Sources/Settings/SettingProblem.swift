@@ -83,7 +83,8 @@ package struct SettingsError: Error, Equatable, Sendable, CustomStringConvertibl
 
     /// The first problems, at most `SettingProblems.reportedMax`.
     package let problems: [SettingProblem]
-    private let count: Int
+    /// The number of all problems.
+    package let count: Int
 
     package init(_ problems: [SettingProblem], count: Int? = nil) {
         self.problems = problems

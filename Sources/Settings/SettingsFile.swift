@@ -21,6 +21,9 @@ package struct SettingsFile: Sendable {
         }
     }
 
+    /// Whether the file gives no key, as if it did not exist.
+    package var isEmpty: Bool { root.value == .map([]) }
+
     static func isJSON(_ path: String) -> Bool { path.utf8.suffix(5).elementsEqual(".json".utf8) }
 
     /// Reads the settings file of a home.

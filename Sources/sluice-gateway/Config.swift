@@ -9,14 +9,15 @@ struct Config: ParsableCommand {
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Checks the settings file and the variables, and names every problem.",
+            abstract: "Checks the settings file, the variables and the files that they name, and names every problem.",
             discussion: "Exit code 0: every setting can be used; 64: one cannot; 66: the named home does not exist.")
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
             try ConfigCommand.check(
                 GatewaySettings.table, home: try home.checkedPlace, fileName: GatewaySettings.fileName,
-                environment: home.environment)
+                environment: home.environment, json: format.json, inspect: GatewaySettings.problems)
         }
     }
 

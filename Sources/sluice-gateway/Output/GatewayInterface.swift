@@ -44,5 +44,7 @@ package enum GatewayInterface {
         JSONObjectDeclaration(VerifiedFields.self, of: "verify"),
         JSONObjectDeclaration(ReceiptFields.self, of: "receipt verify"),
         JSONObjectDeclaration(SettingFields.self, of: "config show"),
+        JSONObjectDeclaration(SettingProblemFields.self, of: "config check"),
+        JSONObjectDeclaration(SettingsCheckFields.self, of: "config check"),
     ]
 }

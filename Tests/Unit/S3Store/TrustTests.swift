@@ -86,7 +86,8 @@ import TransferCommon
                 try content.write(toFile: file, atomically: true, encoding: .utf8)
                 #expect(throws: S3ConfigurationError.self, "\(content)") { try S3Authorities(file: file) }
             }
-            #expect(throws: S3ConfigurationError.self) { try S3Authorities(file: "\(file).missing") }
+            let missing = #expect(throws: S3ConfigurationError.self) { try S3Authorities(file: "\(file).missing") }
+            #expect(missing?.description.contains("\(file).missing") == true, "\(missing?.description ?? "")")
         }
     }
 

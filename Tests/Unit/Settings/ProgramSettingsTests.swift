@@ -41,6 +41,21 @@ import TransferCore
         #expect(AgentLimits.connectionsRange.upperBound == GatewayLimits(parts: parts).connectionsPerDeviceMax)
     }
 
+    /// The check of the files that settings name. The form of a setting cannot know whether a file exists.
+    @Test(arguments: [
+        ("ca", "/nowhere/ca.pem", "ca: Could not open /nowhere/ca.pem"),
+        ("s3-ca", "/dev/null", "s3-ca: "), ("store", "file:///nowhere/objects", "store: there is no directory"),
+        ("store", "file:///dev/null", "store: /dev/null is not a directory"),
+        ("store", "s3://A_B", "store: The S3 store cannot"),
+    ])
+    func gatewayChecksWhatSettingsName(name: String, text: String, start: String) throws {
+        let file = try SettingsFile(path: "gateway.yaml", bytes: Array("\(name): \(text)\n".utf8))
+        let problems = GatewaySettings.problems(of: try GatewaySettings.table.read(file: file))
+        #expect(problems.count == 1)
+        #expect(problems.first?.description.hasPrefix("gateway.yaml:1: \(start)") == true, "\(problems)")
+        #expect(GatewaySettings.problems(of: try GatewaySettings.table.read(file: nil)) == [])
+    }
+
     @Test(arguments: [
         ("connections", "99", "--connections: must be from 1 to 16, not \"99\""),
         ("concurrency", "0", "--concurrency: must be from 1 to 256, not \"0\""),

@@ -1,6 +1,9 @@
+import CommandSupport
 import Foundation
+import InterfaceSupport
 import TestSupport
 import Testing
+import sluice_gateway
 
 extension EndToEndTests {
     /// Tests of `config check` and `config show`, and of homes, with the real programs.
@@ -51,6 +54,39 @@ extension EndToEndTests {
                 _ = try await call("sluice-gateway", ["config", "check", "--home", home + "/nowhere"], exits: 66)
                 _ = try await call("sluice-agent", ["config", "show", "--home", home + "/nowhere"], exits: 66)
                 _ = try await call("sluice-gateway", ["config", "check"], ["HOME": home + "/nowhere"])
+            }
+        }
+
+        /// A gateway that starts at night must not find out then that a file is missing.
+        @Test func checkLooksAtWhatSettingsName() async throws {
+            try await withTemporaryDirectory { directory in
+                let home = directory.path(percentEncoded: false)
+                let text = "ca: \(home)/no.pem\ns3-ca: \(home)/gateway.yaml\nstore: file://\(home)/no\n"
+                try text.write(toFile: home + "/gateway.yaml", atomically: false, encoding: .utf8)
+                let check = ["config", "check", "--home", home]
+                let told = try await call("sluice-gateway", check, exits: 64).lines(of: .standardError)
+                let starts = ["1: ca: Could not open \(home)/no.pem", "2: s3-ca: ", "3: store: there is no directory"]
+                #expect(told.count == 3, "\(told)")
+                for (line, start) in zip(told, starts) {
+                    #expect(line.hasPrefix("sluice-gateway: \(home)/gateway.yaml:\(start)"), "\(line)")
+                }
+                let objects = try await call("sluice-gateway", check + ["--json"], exits: 64)
+                let lines = objects.lines(of: .standardOutput)
+                #expect(GatewayInterface.program.problems(in: lines, of: "config check") == [])
+                #expect(ProgramInterface.events(of: lines) == ["problem", "problem", "problem", "summary"])
+                #expect(objects.lines(of: .standardError) == told)
+            }
+        }
+
+        @Test func emptyFileIsNamed() async throws {
+            try await withTemporaryDirectory { directory in
+                let home = directory.path(percentEncoded: false)
+                let check = ["config", "check", "--home", home]
+                try "# nothing\n".write(toFile: home + "/gateway.yaml", atomically: false, encoding: .utf8)
+                let empty = try await call("sluice-gateway", check)
+                #expect(empty.transcript.contains("it has no setting; the defaults hold"), "\(empty.transcript)")
+                let lines = try await call("sluice-gateway", check + ["--json"]).lines(of: .standardOutput)
+                #expect(lines == ["{\"event\":\"summary\",\"file\":\"\(home)/gateway.yaml\",\"problems\":0}"])
             }
         }
 
