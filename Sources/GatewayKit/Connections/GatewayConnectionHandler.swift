@@ -27,6 +27,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// This connection's entry in the limiter of unauthenticated connections; `nil` once the limiter no longer counts
     /// it.
     private var unauthenticatedPeer: PreAuthenticationLimiter.Peer?
+    /// The first bytes of a peer on plain TCP, for `ForeignProtocol`.
+    private var firstBytes: [UInt8] = []
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
@@ -87,6 +89,9 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         guard let id, !isEnded else { return }
         let bytes = unwrapInboundIn(data)
         shell.assumeIsolated { $0.heard(bytes.readableBytes, from: id) }
+        if provenKey == nil, firstBytes.count < ForeignProtocol.bytesMax {
+            firstBytes += bytes.readableBytesView.prefix(ForeignProtocol.bytesMax - firstBytes.count)
+        }
         decoder.append(bytes)
         receiveWhatArrived(id, context.channel)
     }
@@ -101,7 +106,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             }
         } catch {
             isEnded = true
-            shell.assumeIsolated { $0.receivedMalformed(error.code, message: error.description, from: id) }
+            let message = ForeignProtocol(firstBytes)?.sentence ?? error.description
+            shell.assumeIsolated { $0.receivedMalformed(error.code, message: message, from: id) }
         }
     }
 

@@ -133,6 +133,9 @@ package struct GatewayLog {
             if let name = shown.name { facts["certificate"] = "\(LogValue.of(name))" }
             if shown.isOutOfDate { facts["reason"] = "The certificate, or one that signed it, is out of date." }
         }
+        if error.code == .malformed {
+            facts["reason"] = "The peer's bytes are not valid TLS; if it is an agent, leave out its --plaintext."
+        }
         if let text = error.reason, logger.logLevel <= .debug { facts["tls.library"] = "\(text)" }
         if isRefusal {
             write(.refusedDevices, level, "Refused a device", facts, now)

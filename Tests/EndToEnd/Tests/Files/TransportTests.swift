@@ -48,17 +48,23 @@ extension EndToEndTests {
         @Test func bothSidesMustAgreeOnPlaintext() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 1_000)
-                try await site.withGateway { gateway in
+                try await site.withGateway(["--verbose"]) { gateway in
                     let agent = try await site.makeAgent("plain", port: gateway.port)
                     let refused = try await agent.run(
                         site.push(file) + ["--plaintext", "--retry-for", "1s"], exits: 75)
                     #expect(refused.outcomes == ["unreachable"])
                     #expect(refused.events.contains { $0.message?.contains("leave out --plaintext") == true })
+                    try await gateway.program.waitForLine {
+                        $0.contains("TLS failed") && $0.contains("leave out its --plaintext")
+                    }
                 }
                 try await site.withGateway(["--plaintext"]) { gateway in
                     let agent = try await site.makeAgent("secure", port: gateway.port)
                     let refused = try await agent.run(site.push(file), exits: 76)
                     #expect(refused.outcomes == ["protocolViolation"])
+                    try await gateway.program.waitForLine {
+                        $0.contains("Ended a connection") && $0.contains("the peer speaks TLS")
+                    }
                     _ = try await agent.run(site.push(file) + ["--plaintext"])
                     try await site.expectObject("file", equals: file)
                 }
