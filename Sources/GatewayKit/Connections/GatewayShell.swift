@@ -18,6 +18,7 @@ import WireProtocol
 actor GatewayShell: MachineShell {
     nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
+    private let storeLog: StoreLog
     let files: Files
     let logger: Logger
     var machine: Gateway
@@ -47,7 +48,8 @@ actor GatewayShell: MachineShell {
         self.machine = machine
         self.unauthenticatedPeers = UnauthenticatedPeers(machine.limits)
         self.files = files
-        self.calls = StoreCalls(store: store, logger: logger)
+        self.calls = StoreCalls(store: store)
+        self.storeLog = StoreLog(logger)
         self.eventLoop = eventLoop
         self.logger = logger
         self.log = GatewayLog(logger)
@@ -258,7 +260,8 @@ actor GatewayShell: MachineShell {
 
     private func storeAnswered(_ id: StoreRequestID, _ request: StoreRequest, _ answer: StoreAnswer) {
         tasks[id] = nil
-        if case .failed(let error) = answer { calls.failed(request, error, device: machine.deviceName(of: id)) }
+        // Log before the machine takes the answer: afterwards it no longer knows whose request it was.
+        storeLog.answered(request, answer, device: machine.deviceName(of: id))
         machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
         perform()
     }

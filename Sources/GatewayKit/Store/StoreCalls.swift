@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Logging
 import ObjectStore
 import TransferCommon
 import TransferCore
@@ -9,32 +8,21 @@ import WireProtocol
 struct StoreCalls: Sendable {
     let store: any ObjectStore
     private let records: SessionRecords
-    private let log: StoreLog
 
-    init(store: any ObjectStore, logger: Logger) {
+    init(store: any ObjectStore) {
         self.store = store
         self.records = SessionRecords(store: store)
-        self.log = StoreLog(logger)
     }
 
-    /// Performs one request. The caller logs a failure by `failed`.
+    /// Performs one request. The caller logs the answer, because it knows the device (`StoreLog`).
     ///
     /// - Parameter flow: the bytes of the part, for requests that carry a part.
     func answer(_ request: StoreRequest, flow: PartFlow?) async -> StoreAnswer {
         do throws(StoreError) {
-            let answer = try await perform(request, flow: flow)
-            log.succeeded(request)
-            return answer
+            return try await perform(request, flow: flow)
         } catch {
             return .failed(error)
         }
-    }
-
-    /// Logs a failed request.
-    ///
-    /// - Parameter device: name of the device that caused the request; `nil` if it may no longer use the site.
-    func failed(_ request: StoreRequest, _ error: StoreError, device: String?) {
-        log.failed(request, error, device: device)
     }
 
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {

@@ -2,7 +2,7 @@ package import Logging
 import ObjectStore
 import Synchronization
 import SystemSupport
-package import TransferCommon
+import TransferCommon
 package import TransferCore
 
 /// Logs requests to the store that have failed, and that they succeed again.
@@ -15,8 +15,20 @@ package final class StoreLog: Sendable {
         self.logger = logger
     }
 
+    /// Logs what the answer to a request tells about the store.
+    ///
+    /// - Parameter device: name of the device that caused the request; `nil` if it may no longer use the site. It is
+    ///   looked up for failures only.
+    package func answered(_ request: StoreRequest, _ answer: StoreAnswer, device: @autoclosure () -> String?) {
+        if case .failed(let error) = answer {
+            failed(request, error, device: device())
+        } else {
+            succeeded(request)
+        }
+    }
+
     /// Logs that requests of this kind succeed again, if the log says that they fail.
-    package func succeeded(_ request: StoreRequest) {
+    private func succeeded(_ request: StoreRequest) {
         guard let recovery = health.withLock({ [clock] in $0.succeeded(request.name, now: clock.now) }) else { return }
         logger.warning(
             "The store carries out these requests again",
@@ -27,9 +39,7 @@ package final class StoreLog: Sendable {
     }
 
     /// Logs a failed request, unless it is like one that was logged less than a minute ago.
-    ///
-    /// - Parameter device: name of the device that caused the request; `nil` if it may no longer use the site.
-    package func failed(_ request: StoreRequest, _ error: StoreError, device: String?) {
+    private func failed(_ request: StoreRequest, _ error: StoreError, device: String?) {
         guard error.reason != .cancelled, error.reason != .bodyFailed else { return }
         guard error.isFailureOfStore else {
             guard logger.logLevel <= .info else { return }

@@ -25,8 +25,8 @@ import TransferCore
         let written = Watched<[String]>([])
         let log = StoreLog(LineKeeper.logger(written))
         let error = StoreError(.throttled(retryAfter: nil), cause: Answer()).afterAttempts(4)
-        for _ in 0..<3 { log.failed(request, error, device: "cam1") }
-        log.succeeded(request)
+        for _ in 0..<3 { log.answered(request, .failed(error), device: "cam1") }
+        log.answered(request, .done, device: nil)
         try #require(written.current.count == 2, "\(written.current)")
         for part in [
             "A request to the store failed", "device: cam1", "key: cam1/a", "store.operation: UploadPart",
@@ -44,8 +44,8 @@ import TransferCore
         var logger = LineKeeper.logger(written)
         logger.logLevel = .error
         let log = StoreLog(logger)
-        log.failed(request, StoreError(.unavailable), device: nil)
-        log.succeeded(request)
+        log.answered(request, .failed(StoreError(.unavailable)), device: nil)
+        log.answered(request, .done, device: nil)
         #expect(written.current == [], "warnings are below the level of errors")
     }
 }
