@@ -38,7 +38,7 @@ struct Device: AsyncParsableCommand {
                 Output.advise("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.")
             }
             let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits.limits)
-            let made = try home.gateway.inviteDevice(
+            let made = try home.gatewayToChange.inviteDevice(
                 name: name, options: options, gateway: endpoint.description, lifetime: lifetime)
             if let advice = made.advice(about: name) { Output.advise("sluice-gateway: \(advice)") }
             guard !format.json else {
@@ -75,13 +75,14 @@ struct Device: AsyncParsableCommand {
 
         func run() throws {
             let limits = limits.limits
-            let advice = try home.gateway.adviceAboutPrefixes
+            let gateway = try home.gatewayToChange
+            let advice = gateway.adviceAboutPrefixes
             let invited =
                 if let fingerprint {
-                    try home.gateway.addDevice(
+                    try gateway.addDevice(
                         name: name, fingerprint: fingerprint, prefix: keys.prefix, limits: limits)
                 } else {
-                    try home.gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
+                    try gateway.addCertifiedDevice(name: name, prefix: keys.prefix, limits: limits)
                 }
             let options = DeviceOptions(device: name, prefix: keys.prefix, limits: limits)
             if format.json {
@@ -108,8 +109,9 @@ struct Device: AsyncParsableCommand {
         @OptionGroup var format: JSONOption
 
         func run() async throws {
-            let advice = try home.gateway.adviceAboutPrefixes
-            let done = try home.gateway.revokeDevice(name: name, hasAuthority: home.hasAuthority(flag: ca))
+            let gateway = try home.gatewayToChange
+            let advice = gateway.adviceAboutPrefixes
+            let done = try gateway.revokeDevice(name: name, hasAuthority: home.hasAuthority(flag: ca))
             if format.json {
                 Output.results.object(JSONObject(name: name, done))
             } else {

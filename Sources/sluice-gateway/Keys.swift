@@ -15,7 +15,7 @@ struct Keys: AsyncParsableCommand {
         @OptionGroup var format: JSONOption
 
         func run() throws {
-            let gateway = try home.gateway
+            let gateway = try home.gatewayToChange
             let ring = try gateway.rotateKeys()
             guard !format.json else { return Output.results.object(JSONObject(ring, path: gateway.keysPath)) }
             for line in ring.lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }

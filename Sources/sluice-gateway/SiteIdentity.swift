@@ -46,7 +46,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var format: JSONOption
 
         func run() throws {
-            let gateway = try home.gateway
+            let gateway = try home.gatewayToChange
             let next = try SiteKeyChange(of: gateway).announce(keyType)
             guard !format.json else {
                 return Output.results.object(JSONObject(announced: next, in: gateway.siteKeyFiles))
@@ -71,7 +71,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var format: JSONOption
 
         func run() throws {
-            let present = try SiteKeyChange(of: home.gateway).switchKey(force: force)
+            let present = try SiteKeyChange(of: home.gatewayToChange).switchKey(force: force)
             guard !format.json else { return Output.results.object(JSONObject(present, SiteKeyFields.present)) }
             Output.results.line("The present key, which new devices pin, is now:")
             Output.results.line("\(present)")
@@ -90,7 +90,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var format: JSONOption
 
         func run() throws {
-            let present = try SiteKeyChange(of: home.gateway).retire(force: force)
+            let present = try SiteKeyChange(of: home.gatewayToChange).retire(force: force)
             guard !format.json else { return Output.results.object(JSONObject(present, SiteKeyFields.present)) }
             Output.results.line("The present key is shown alone:")
             Output.results.line("\(present)")

@@ -35,6 +35,16 @@ struct HomeOption: ParsableArguments {
         }
     }
 
+    /// The home for a command that changes it. A command of root works as the owner of the home from then on. The
+    /// owner may put links into the home, and root would follow them to files that the owner cannot change.
+    var gatewayToChange: GatewayHome {
+        get throws {
+            let home = try gateway
+            ActingUser.becomeOwner(of: home.path)
+            return home
+        }
+    }
+
     /// The settings that hold for a command.
     ///
     /// - Parameter flags: the text of each flag that is a setting.

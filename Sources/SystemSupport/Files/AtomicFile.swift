@@ -15,7 +15,13 @@ package enum AtomicFile {
     /// Creates or replaces a file. If the path is a symbolic link, the link is replaced and not its target.
     ///
     /// A replaced file keeps its owner, and a file that root makes gets the owner of its directory. So a service can
-    /// still read a file that an administrator has changed.
+    /// still read a file that an administrator has changed. A file of root becomes the file of the directory's owner
+    /// when that owner replaces it.
+    ///
+    /// The new file is made under a new name (`O_EXCL`) and is given away through its descriptor, and a file with the
+    /// final name is never opened. So no symbolic or hard link with one of the names in the directory leads root to
+    /// another file. Links in the path of the directory are followed: a command of root that works where another user
+    /// may put links has to become that user first (`ActingUser`).
     /// - Throws: an error if the file could not be replaced; the old content is then still in place. Exception: if
     ///   syncing the directory fails, the new content is in place but may not survive a power cut.
     package static func write(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
@@ -106,7 +112,10 @@ package enum AtomicFile {
             old = nil
         }
         guard let old else { return try file.giveToOwner(of: folder.status()) }
-        guard old.owner != (try file.status()).owner else { return }
+        let user = try file.status().owner
+        guard old.owner != user else { return }
+        // The owner of the directory cannot give a file back to root, and its programs can read a file of its own.
+        if old.owner == 0, user == (try folder.status()).owner { return }
         try file.setOwner(old.owner, group: old.group)
     }
 

@@ -4,7 +4,8 @@ package enum FileLock {
     /// Waits for the lock, calls `body` while holding it, and releases it.
     ///
     /// - Parameter path: a file that has no other purpose than the lock. If it is missing, it is made, and the owner of
-    ///   its directory becomes its owner. It is never removed.
+    ///   its directory becomes its owner. It is never removed. A link with this name is not followed, and nothing is
+    ///   written into the file. For links in the path of its directory, `AtomicFile.write` says what the caller does.
     /// - Throws: `FileError` with this path if locking fails; and the errors of `body`.
     package static func holding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         var file = try open(path)

@@ -45,6 +45,29 @@ extension EndToEndTests {
             }
         }
 
+        /// The owner of a home may put links into it. A command of root must not follow them to places that are closed
+        /// to the owner.
+        @Test(.enabled(if: geteuid() == 0)) func commandOfRootFollowsNoLinkOutOfAHome() async throws {
+            try await Site.with { site in
+                try await site.shell(
+                    "chmod 755 .; mkdir -m 700 closed; rm -f gateway/invitations*; chown -R 4711:4712 gateway")
+                try await site.shell("ln -s ../closed/invitations gateway/invitations")
+                let home = ["--home", site.path("gateway")]
+                let invite = ["device", "invite", "cam1", "--gateway", "gate.example:7420"] + home
+                try await site.gateway(invite, exits: 66)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: site.path("closed")) == [])
+                // A list that an editor of root has replaced stays usable.
+                try await site.shell("rm gateway/invitations; chown 0:0 gateway/devices; chmod 644 gateway/devices")
+                try await site.gateway(invite)
+                try await site.gateway(["device", "add", "cam2", "--certificate"] + home)
+                try await site.gateway(["keys", "rotate"] + home)
+                for file in try FileManager.default.contentsOfDirectory(atPath: site.path("gateway")) {
+                    let attributes = try FileManager.default.attributesOfItem(atPath: site.path("gateway/\(file)"))
+                    #expect(attributes[.ownerAccountID] as? Int == 4_711, "\(file)")
+                }
+            }
+        }
+
         /// The same holds for the home of an agent, in which `status` and `doctor` look for a process at work.
         @Test(.enabled(if: geteuid() == 0), arguments: ["status", "doctor"])
         func commandOfRootLeavesNoFilesOfRootInAHome(command: String) async throws {
