@@ -65,7 +65,7 @@ struct JournalTransaction {
     /// place stays as it is. A new proof names the session that wrote the object only if the journal's earlier proof of
     /// the key names it, too: only then is it known to be this agent's session.
     private func keep(_ proof: UploadReceipt, ofKey key: String) throws {
-        guard let site = proof.site, let stamp = proof.stamp, let root = proof.root else { return }
+        guard let site = proof.site, proof.stamp != nil, let root = proof.root else { return }
         let place: StatementArguments = [key, Data(site.store.bytes), site.wholeKey(key)]
         let content: StatementArguments = [
             Int64(bitPattern: proof.size), Int64(bitPattern: proof.partBytes), Data(root.bytes),
@@ -77,16 +77,32 @@ struct JournalTransaction {
                     AND size = ? AND part_bytes = ? AND root = ?)
                 """, arguments: place + content)
         if isKnown == true { return }
+        let isOwnSession = try proof.session.flatMap { session in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM receipts WHERE key = ? AND session = ?)",
+                arguments: [key, Data(session.bytes)])
+        }
+        try write(proof, ofKey: key, path: "", session: isOwnSession == true ? proof.session : nil)
+    }
+
+    /// Writes the row of a stored object. The row replaces an earlier one of the key.
+    ///
+    /// - Parameters:
+    ///   - path: the path of the file; empty if it is not known which file was sent.
+    ///   - session: this agent's session that wrote the object; `nil` if that is not known.
+    private func write(_ receipt: UploadReceipt, ofKey key: String, path: String, session: SessionID?) throws {
         try execute(
             sql: """
-                INSERT OR REPLACE INTO receipts (key, store, whole_key, size, part_bytes, root, path, evidence, etag,
-                    version, finished, stamp_counts, \(Self.stampColumns(size: "file_size")), session)
-                SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                    coalesce((SELECT session FROM receipts WHERE key = ?1 AND session = ?19), x'')
+                INSERT OR REPLACE INTO receipts (key, path, size, part_bytes, root, evidence, etag, version,
+                    finished, session, store, whole_key, stamp_counts, \(Self.stampColumns(size: "file_size")))
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
-            arguments: place + content + [
-                "\(proof.evidence)", proof.etag, proof.version, nowMilliseconds, proof.stampCounts,
-            ] + Self.arguments(of: stamp) + [Data(proof.session?.bytes ?? [])])
+            arguments: [
+                key, path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
+                receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
+                nowMilliseconds, Data(session?.bytes ?? []), Data(receipt.site?.store.bytes ?? []),
+                receipt.site?.wholeKey(key) ?? "", receipt.stampCounts,
+            ] + (receipt.stamp.map(Self.arguments) ?? StatementArguments(Array(repeating: nil as Int64?, count: 7))))
     }
 
     /// Records that the stamp of the file that was stored under a key no longer shows what the key holds.
@@ -171,19 +187,7 @@ struct JournalTransaction {
             // same object.
             if case .kept(let signed) = receipt.signed { try SignedReceipts.keep(signed, database) }
             guard let subject else { return }
-            try execute(
-                sql: """
-                    INSERT OR REPLACE INTO receipts (key, path, size, part_bytes, root, evidence, etag, version,
-                        finished, session, store, whole_key, stamp_counts, \(Self.stampColumns(size: "file_size")))
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    subject.key, subject.path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
-                    receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
-                    nowMilliseconds, Data(receipt.session?.bytes ?? []), Data(receipt.site?.store.bytes ?? []),
-                    receipt.site?.wholeKey(subject.key) ?? "", receipt.stampCounts,
-                ] + (receipt.stamp.map(Self.arguments) ?? StatementArguments(Array(repeating: nil as Int64?, count: 7)))
-            )
+            try write(receipt, ofKey: subject.key, path: subject.path, session: receipt.session)
         case .dropped:
             try execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
         case .failed(let failure) where failure.isKept:
