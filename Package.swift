@@ -162,7 +162,8 @@ let package = Package(
         unitTests(
             "Settings",
             wire + base + files + [
-                "Settings", "AgentKit", "GatewayKit", "TransferCore", "TestSupport", "sluice-agent", "sluice-gateway",
+                "Settings", "AgentKit", "GatewayKit", "TransferCore", "InterfaceSupport", "TestSupport",
+                "sluice-agent", "sluice-gateway",
             ]),
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments, logging]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
@@ -170,7 +171,7 @@ let package = Package(
         // The page about interfaces, which is generated from both programs.
         unitTests(
             "Interfaces",
-            files + ["AgentKit", "GatewayKit", "CommandSupport", "Settings", "SystemSupport"]
+            files + ["AgentKit", "GatewayKit", "CommandSupport", "InterfaceSupport", "Settings", "SystemSupport"]
                 + ["sluice-agent", "sluice-gateway"]),
 
         // MARK: Machines under simulation, and recorded conversations
@@ -213,7 +214,7 @@ let package = Package(
 
         support("RepositoryFiles"),
         support("SeededRandom"),
-        support("InterfaceSupport", ["CommandSupport"]),
+        support("InterfaceSupport", ["CommandSupport", "Settings"]),
         support("TestSupport", wire + nio + files + ["COpenSSL", "SeededRandom"]),
         support("CryptographySupport", wire + base + ["SeededRandom", "TestSupport"]),
         support("TransferCoreSupport", core + files + ["SeededRandom", nioCore]),

@@ -1,6 +1,7 @@
 import AgentKit
 import CommandSupport
 import GatewayKit
+import InterfaceSupport
 import Settings
 import sluice_agent
 import sluice_gateway

@@ -1,6 +1,7 @@
 import AgentKit
 import Foundation
 import GatewayKit
+import InterfaceSupport
 import RepositoryFiles
 import Settings
 import Testing

@@ -1,15 +1,17 @@
+import Settings
+
 /// A flag that names a thing of one call, and why it is no setting.
-package struct OneCallFlag: Equatable, Sendable {
+struct OneCallFlag: Equatable, Sendable {
     /// The program; `nil` for both.
-    package let program: String?
+    let program: String?
     /// The command, such as `receipts export`; `nil` for all commands.
-    package let command: String?
+    let command: String?
     /// Without dashes.
-    package let name: String
-    package let reason: String
+    let name: String
+    let reason: String
 
     /// All of them. Every other flag is a setting, with a key and a variable. A test compares both with the commands.
-    package static let all: [OneCallFlag] =
+    static let all: [OneCallFlag] =
         everywhere + agentInit + agentFiles + agentOthers + gatewayDevices + gatewayOthers
 
     private init(_ program: String?, _ command: String?, _ name: String, _ reason: String) {
@@ -90,7 +92,7 @@ package struct OneCallFlag: Equatable, Sendable {
     ]
 
     /// Whether this is the flag of a command.
-    package func fits(program: String, command: String, flag: String) -> Bool {
+    func fits(program: String, command: String, flag: String) -> Bool {
         name == flag && (self.program ?? program) == program && (self.command ?? command) == command
     }
 }

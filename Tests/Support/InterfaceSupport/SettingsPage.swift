@@ -1,3 +1,5 @@
+package import Settings
+
 /// A table of settings for `Documentation/settings.md`. A test compares the page with it.
 package struct SettingsPage {
     /// Lines of Markdown.
