@@ -144,6 +144,7 @@ struct FolderTree: Sendable {
     ) throws(FolderError) -> OpenDirectory {
         var directory = try OpenDirectory(openat(root.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
         for name in path.split(separator: UInt8(ascii: "/")) {
+            guard !name.elementsEqual("..".utf8) else { throw FolderError(number: EXDEV) }
             directory = try OpenDirectory(
                 withPath(name) {
                     openat(directory.descriptor, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
