@@ -178,15 +178,17 @@ import Testing
             #expect(try await unproven == 0)
             // The place is free as soon as the server has noticed that the connection is closed.
             try await withDeadline(.seconds(60), "a place for the next connection") {
-                while true {
-                    do {
-                        _ = try await ControlClient(path: path).status()
-                        return
-                    } catch ControlFailure.interrupted {
-                        await Task.yield()
-                    }
-                }
+                while await Self.isTurnedAway(at: path) { try Task.checkCancellation() }
             }
+        }
+    }
+
+    private static func isTurnedAway(at path: String) async -> Bool {
+        do throws(ControlFailure) {
+            _ = try await ControlClient(path: path).status()
+            return false
+        } catch {
+            return true
         }
     }
 }
