@@ -12,7 +12,7 @@ struct OneCallFlag: Equatable, Sendable {
 
     /// All of them. Every other flag is a setting, with a key and a variable. A test compares both with the commands.
     static let all: [OneCallFlag] =
-        everywhere + agentInit + agentFiles + agentOthers + gatewayDevices + gatewayOthers
+        everywhere + agentInit + agentFiles + agentOthers + agentService + gatewayDevices + gatewayOthers
 
     private init(_ program: String?, _ command: String?, _ name: String, _ reason: String) {
         self.program = program
@@ -64,6 +64,13 @@ struct OneCallFlag: Equatable, Sendable {
         OneCallFlag(agent, "receipts export", "to", "It is the folder of one export."),
         OneCallFlag(agent, "receipts prune", "older-than", "It says what this call removes."),
         OneCallFlag(agent, "digest", "part-size", "It is the size with which one object was sent."),
+    ]
+
+    private static let agentService = [
+        OneCallFlag(agent, "run", "log-format", "The program that collects the log of one process chooses its form."),
+        OneCallFlag(agent, "run", "log-level", "A person chooses for one process how much its log says."),
+        OneCallFlag(agent, "retry", "all", "It says what this call does."),
+        OneCallFlag(agent, "flush", "wait", "It says what this call does."),
     ]
 
     private static let gatewayDevices: [OneCallFlag] =
