@@ -23,9 +23,21 @@ struct UploadView {
         return progress
     }
 
-    /// Whether an answer is awaited on a connection, or a part is under way on it.
+    /// Whether an answer is awaited on a connection, a part is under way on it, or COMPLETE is about to be sent on it.
     func isWorking(on connection: ConnectionID) -> Bool {
         exchange.lifecycle.links.awaitsAnswer(on: connection) || transfer.parts.isUnderWay(on: connection)
+            || isAboutToComplete && exchange.lifecycle.links.firstOpen?.connection == connection
+    }
+
+    /// Whether every part is stored. COMPLETE then waits only for the journal and for the last look at the file.
+    private var isWhole: Bool { transfer.isWhole(by: exchange.session.plan) }
+
+    private var isAboutToComplete: Bool {
+        switch exchange.phase {
+        case .rechecking: true
+        case .transferring: isWhole
+        default: false
+        }
     }
 
     /// Since when a gateway owes an answer; `nil` if no gateway owes one, or if no gateway of the session answers PING.
@@ -51,7 +63,7 @@ struct UploadView {
         // Nothing of a stream can be resumed, so a stream is worth finishing only once its end has been read.
         if exchange.session.request.isStream, exchange.session.fileBytes == nil { return false }
         return exchange.phase.isWorthFinishing(
-            isMultipart: exchange.session.isMultipart, isSending: transfer.parts.isSending,
+            isMultipart: exchange.session.isMultipart, isSending: transfer.parts.isSending, isWhole: isWhole,
             isDropping: exchange.lifecycle.isDropping)
     }
 }

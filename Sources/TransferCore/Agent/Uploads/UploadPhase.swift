@@ -96,13 +96,17 @@ extension UploadPhase {
     }
 
     /// Whether a stopping agent waits for the answer of this phase, because the answer saves work for the next run.
-    package func isWorthFinishing(isMultipart: Bool, isSending: Bool, isDropping: Bool) -> Bool {
+    ///
+    /// - Parameter isWhole: whether every part is stored, so that the upload completes without further data.
+    package func isWorthFinishing(isMultipart: Bool, isSending: Bool, isWhole: Bool, isDropping: Bool) -> Bool {
         switch self {
         case .rechecking, .completing, .aborting: true
         // With several parts, the answer brings the token with which the next run resumes.
         case .opening: !isDropping && (isMultipart || isSending)
-        case .transferring: isSending
-        case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
+        case .transferring: isSending || isWhole
+        // After the answer, the upload completes.
+        case .resuming: isWhole
+        case .beginning, .waiting, .recording, .comparing, .verifying, .ending, .ended: false
         }
     }
 }

@@ -66,6 +66,68 @@ import WireProtocol
         }
     }
 
+    /// Every part is stored, and only the last look at the file and COMPLETE are left. That needs no more data, so the
+    /// agent completes the upload within the grace period.
+    private func completes(_ driver: inout AgentDriver, after actions: [AgentAction]) {
+        #expect(!closes(actions))
+        #expect(actions.contains(.checkFile(AgentDriver.upload)))
+        let checked = driver.handle(.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload))
+        #expect(frames(checked).contains { if case .complete = $0 { true } else { false } })
+        driver.frame(AgentDriver.completed())
+        driver.commit()
+        guard case .stored? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+    }
+
+    /// The store has confirmed the last part, and the journal's record of it is not durable yet.
+    private func driverWithUnsavedLastPart() throws -> AgentDriver {
+        var driver = AgentTableTests.driver(in: .resumed)
+        let last = try #require(driver.reads.first)
+        driver.read()
+        driver.frame(.partDecision(PartDecision(part: last, decision: .have(etag: "e3"))))
+        return driver
+    }
+
+    @Test func storedPartsAreCompletedAfterAStop() throws {
+        var driver = try driverWithUnsavedLastPart()
+        #expect(!closes(driver.handle(.stopped)))
+        let actions = driver.commit()
+        completes(&driver, after: actions)
+    }
+
+    /// A gateway that is being stopped still serves COMPLETE, so the agent keeps the connection until then.
+    @Test func storedPartsAreCompletedOnAConnectionToLeave() throws {
+        var driver = try driverWithUnsavedLastPart()
+        #expect(!closes(driver.frame(.goAway(GoAway(deadlineMilliseconds: 5_000, message: "")))))
+        let place = try #require(driver.slots.last)
+        driver.commit()
+        let checked = driver.handle(.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload))
+        #expect(
+            checked.contains {
+                if case .send(place.connection, place.slot, .complete) = $0 { true } else { false }
+            })
+    }
+
+    @Test func storedPartsAreCompletedAfterAStopWhileResuming() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
+        driver.welcome()
+        #expect(!closes(driver.handle(.stopped)))
+        let actions = driver.frame(AgentDriver.resumeState())
+        completes(&driver, after: actions)
+    }
+
+    /// The user ends the run at once by a second stop, whatever is stored.
+    @Test func secondStopAwaitsNoCompletion() throws {
+        var driver = try driverWithUnsavedLastPart()
+        driver.handle(.stopped)
+        #expect(closes(driver.handle(.stopped)))
+        driver.commit()
+        #expect(driver.outcomes == [.failed(UploadFailure(.stopped, "interrupted"))])
+    }
+
     /// The agent waits for the answer to SESSION OPEN, because the answer carries the token that the next run needs to
     /// resume.
     @Test func tokenOfAnOpeningSessionIsAwaited() {
