@@ -88,15 +88,10 @@ package enum StopSignals {
 
     private static let received: @convention(c) (Int32) -> Void = { _ in
         let number = errno
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        let moment = Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
-        let previous = StopSignals.lastMoment.load(ordering: .sequentiallyConsistent)
-        guard !StopCourse.isSameRequest(moment, after: previous) else {
+        guard StopSignals.isNewRequest() else {
             errno = number
             return
         }
-        StopSignals.lastMoment.store(moment, ordering: .sequentiallyConsistent)
         let count = StopSignals.count.add(1, ordering: .sequentiallyConsistent).newValue
         if count >= StopSignals.lastNumber.load(ordering: .sequentiallyConsistent) { _exit(StopSignals.exitCode) }
         StopSignals.send(StopSignals.stopByte)
@@ -107,11 +102,26 @@ package enum StopSignals {
         let number = errno
         if !StopSignals.hangUpStops.load(ordering: .sequentiallyConsistent) {
             StopSignals.send(StopSignals.hangUpByte)
-        } else if StopCourse.hangUpStops(after: StopSignals.count.load(ordering: .sequentiallyConsistent)) {
+        } else if StopCourse.hangUpStops(after: StopSignals.count.load(ordering: .sequentiallyConsistent)),
+            StopSignals.isNewRequest()
+        {
             _ = StopSignals.count.add(1, ordering: .sequentiallyConsistent)
             StopSignals.send(StopSignals.stopByte)
         }
         errno = number
+    }
+
+    /// Whether a signal that arrives now begins a request of its own. SIGHUP and SIGTERM that arrive together are one
+    /// request, also if two threads handle them at the same time: only one of the two exchanges succeeds. Called in a
+    /// signal handler.
+    private static func isNewRequest() -> Bool {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let moment = Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+        let previous = lastMoment.load(ordering: .sequentiallyConsistent)
+        guard !StopCourse.isSameRequest(moment, after: previous) else { return false }
+        return lastMoment.compareExchange(expected: previous, desired: moment, ordering: .sequentiallyConsistent)
+            .exchanged
     }
 
     /// Wakes the thread that waits. Called in a signal handler.
