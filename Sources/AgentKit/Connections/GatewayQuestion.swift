@@ -30,24 +30,29 @@ package struct GatewayQuestion {
 
     let host: String
     let port: Int
-    let tls: TLSContext
+    /// `nil` to connect over plain TCP, without TLS.
+    let tls: TLSContext?
     /// Interface that the connection uses; `nil` to follow the system's routes.
     var interface: String?
 
     /// Sends HELLO and returns the answer.
     ///
-    /// - Parameter question: a frame that is sent in a slot after WELCOME.
+    /// - Parameters:
+    ///   - isPlaintext: whether to connect over plain TCP, without TLS.
+    ///   - question: a frame that is sent in a slot after WELCOME.
     /// - Throws: `UploadFailure` if no gateway that this home trusts answers.
     package static func greet(
         host: String, port: Int, home: AgentHome, identity: Identity, software: String, interface: String?,
-        thenAsking question: Frame? = nil
+        isPlaintext: Bool = false, thenAsking question: Frame? = nil
     ) async throws -> Answer {
-        let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
+        let trust = isPlaintext ? nil : try home.gatewayTrust(connectedHost: host)
+        let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0) }
+        let pins = isPlaintext ? [] : try home.pins().keys
         var generator = SystemRandomNumberGenerator()
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: [],
             fingerprint: identity.fingerprint.digest, run: .random(using: &generator),
-            pins: try home.pins().keys.map(\.digest), software: software)
+            pins: pins.map(\.digest), software: software)
         do {
             return try await withEventLoop {
                 try await GatewayQuestion(host: host, port: port, tls: tls, interface: interface)
@@ -55,6 +60,8 @@ package struct GatewayQuestion {
             }
         } catch let error as TLSError {
             throw UploadFailure(error) ?? .notReached(host, port, GatewayAbsence.reason(error))
+        } catch let failure as UploadFailure {
+            throw failure.explained(reasonOfAbsence: nil, isPlaintext: isPlaintext)
         }
     }
 
@@ -67,11 +74,12 @@ package struct GatewayQuestion {
         let answer = eventLoop.makePromise(of: ProvenFrame.self)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(Self.answerLimit)
-            .channelInitializer { [tls, interface] channel in
+            .channelInitializer { [tls, interface, host] channel in
                 let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(tls.makeHandler())
-                    try pipeline.addHandler(QuestionHandler(frame, then: next, answer: answer))
+                    if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    try pipeline.addHandler(
+                        QuestionHandler(frame, then: next, plaintextHost: tls == nil ? host : nil, answer: answer))
                 }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
@@ -120,16 +128,30 @@ private final class QuestionHandler: ChannelInboundHandler {
     private let question: Frame
     /// The frame that is sent in a slot after WELCOME.
     private let next: Frame?
+    /// Host of the gateway, for a message, if the connection is without TLS.
+    private let plaintextHost: String?
     private let answer: EventLoopPromise<ProvenFrame>
     private var decoder = FrameDecoder(receiver: .agent)
     private var provenKey: Fingerprint?
     /// WELCOME and the time of its arrival, while the answer to `next` is awaited.
     private var welcome: (frame: Frame, at: Date)?
 
-    init(_ question: Frame, then next: Frame?, answer: EventLoopPromise<ProvenFrame>) {
+    init(_ question: Frame, then next: Frame?, plaintextHost: String?, answer: EventLoopPromise<ProvenFrame>) {
         self.question = question
         self.next = next
+        self.plaintextHost = plaintextHost
         self.answer = answer
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if let plaintextHost {
+            if let failure = UploadFailure(withoutTLSTo: context.remoteAddress?.ipAddress, host: plaintextHost) {
+                end(failure)
+            } else {
+                send(question, slot: .connection, context)
+            }
+        }
+        context.fireChannelActive()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

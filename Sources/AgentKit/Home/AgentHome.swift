@@ -178,13 +178,17 @@ package struct AgentHome: Sendable {
     }
 
     /// How to authenticate the gateway, from the configuration.
-    func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
+    ///
+    /// - Parameter connectedHost: host of the gateway to connect to, which a flag or variable may have named; `nil` for
+    ///   the gateway of the settings file.
+    func gatewayTrust(connectedHost: String? = nil) throws(AgentHomeError) -> TLSContext.GatewayTrust {
         let settings = try settings()
         guard let file = settings.authority else { return .pinnedKeys(Set(try pins().keys)) }
-        let host = try gateway(in: settings).host
+        let name: String =
+            if let name = settings.gatewayName ?? connectedHost { name } else { try gateway(in: settings).host }
         do {
             let authority = try CertificateAuthority.load(from: file.isAbsolutePath ? file : path + "/" + file)
-            return .authority(authority, gatewayName: settings.gatewayName ?? host)
+            return .authority(authority, gatewayName: name)
         } catch {
             throw AgentHomeError(
                 .unusable, "the authority that \(configurationPath) names cannot be used: \(error.readable)")

@@ -137,7 +137,7 @@ package struct Uploader: Sendable {
         try checkInterfaces()
         let lock = try self.lock ?? home.lock()
         let identity = try home.identity()
-        let trust = configuration.isPlaintext ? nil : try home.gatewayTrust()
+        let trust = configuration.isPlaintext ? nil : try home.gatewayTrust(connectedHost: configuration.host)
         let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0, limits: Self.tlsLimits) }
         let pins = try pinsToGoBy()
         let (journal, site) = try await NIOThreadPool.singleton.runIfActive { [home, logger] in

@@ -28,14 +28,17 @@ struct Doctor: AsyncParsableCommand {
     @OptionGroup var home: HomeOption
     @Option(help: AgentSettings.table.help("gateway")) var gateway: String?
     @Option(help: AgentSettings.table.help("interface")) var interface: String?
+    @Flag(inversion: .prefixedNo, help: AgentSettings.table.help("plaintext")) var plaintext: Bool?
     @OptionGroup var format: JSONOption
 
     func run() async throws {
-        let settings = try home.settings(["gateway": gateway, "interface": interface])
+        let settings = try home.settings([
+            "gateway": gateway, "interface": interface, "plaintext": plaintext.flagText,
+        ])
         let endpoint = try settings.knownGateway
         let doctor = DoctorReport(
             home: try home.agent, host: endpoint.host, port: endpoint.port, interfaces: settings.interfaces,
-            software: "sluice-agent \(sluiceVersion)")
+            isPlaintext: settings.plaintext, software: "sluice-agent \(sluiceVersion)")
         let width = TerminalOutput.tableWidth
         try await doctor.report(asJSON: format.json, width: width) { Output.results.line($0, isJSON: format.json) }
     }

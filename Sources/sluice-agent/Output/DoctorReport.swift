@@ -13,16 +13,21 @@ package struct DoctorReport: Sendable {
     private let host: String
     private let port: Int
     private let interfaces: [String]
+    private let isPlaintext: Bool
     private let software: String
 
     /// - Parameters:
     ///   - interfaces: network interfaces through which to connect; empty to follow the system's routing table.
+    ///   - isPlaintext: whether to connect over plain TCP, without TLS, as a push does with this setting.
     ///   - software: name and version of this program, for the gateway's log.
-    package init(home: AgentHome, host: String, port: Int, interfaces: [String] = [], software: String) {
+    package init(
+        home: AgentHome, host: String, port: Int, interfaces: [String] = [], isPlaintext: Bool = false, software: String
+    ) {
         self.home = home
         self.host = host
         self.port = port
         self.interfaces = interfaces
+        self.isPlaintext = isPlaintext
         self.software = software
     }
 
@@ -77,7 +82,8 @@ package struct DoctorReport: Sendable {
                 let answer = try await greet(as: identity, by: interface)
                 let way = interface.map { "by \($0), " } ?? ""
                 let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
-                var finding = DoctorFinding(.gateway, "\(way)\(answer.address)\(away); it proved its identity")
+                let proof = isPlaintext ? "without TLS, so nothing proves its identity" : "it proved its identity"
+                var finding = DoctorFinding(.gateway, "\(way)\(answer.address)\(away); \(proof)")
                 finding.interface = interface
                 finding.address = answer.address
                 finding.roundTrip = answer.roundTrip
@@ -103,7 +109,7 @@ package struct DoctorReport: Sendable {
             var clock = DoctorFinding(.clock, Self.clock(ahead: ahead))
             clock.clockAhead = .milliseconds((ahead * 1_000).rounded())
             observe(clock)
-            if let problem = home.pin(proved: answer.provenKey, next: welcome.nextSiteKey) {
+            if !isPlaintext, let problem = home.pin(proved: answer.provenKey, next: welcome.nextSiteKey) {
                 observe(DoctorFinding(.pins, isFine: false, "not up to date: \(problem)"))
             }
             observe(DoctorFinding(.store, try Self.store(answer.next)))
@@ -154,7 +160,7 @@ package struct DoctorReport: Sendable {
     private func greet(as identity: Identity, by interface: String?) async throws -> GatewayQuestion.Answer {
         try await GatewayQuestion.greet(
             host: host, port: port, home: home, identity: identity, software: software, interface: interface,
-            thenAsking: Self.questionOfStore)
+            isPlaintext: isPlaintext, thenAsking: Self.questionOfStore)
     }
 
     private static var congestionControl: String {

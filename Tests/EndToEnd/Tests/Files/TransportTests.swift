@@ -57,6 +57,10 @@ extension EndToEndTests {
                     try await gateway.program.waitForLine {
                         $0.contains("TLS failed") && $0.contains("leave out its --plaintext")
                     }
+                    let doctor = try await run(
+                        agent.program, ["doctor", "--home", agent.home, "--plaintext"], within: Site.deadline)
+                    #expect(doctor.exitStatus == .exited(75), "\(doctor.transcript)")
+                    #expect(doctor.transcript.contains("leave out --plaintext"), "\(doctor.transcript)")
                 }
                 try await site.withGateway(["--plaintext"]) { gateway in
                     let agent = try await site.makeAgent("secure", port: gateway.port)
@@ -66,6 +70,10 @@ extension EndToEndTests {
                         $0.contains("Ended a connection") && $0.contains("the peer speaks TLS")
                     }
                     _ = try await agent.run(site.push(file) + ["--plaintext"])
+                    let doctor = try await run(
+                        agent.program, ["doctor", "--home", agent.home, "--plaintext"], within: Site.deadline)
+                    #expect(doctor.exitStatus == .exited(0), "\(doctor.transcript)")
+                    #expect(doctor.transcript.contains("without TLS"), "\(doctor.transcript)")
                     try await site.expectObject("file", equals: file)
                 }
             }
