@@ -30,6 +30,7 @@ package struct AgentHome: Sendable {
     private var lockPath: String { path + "/lock" }
 
     static let authorityFileName = "authority.crt"
+    private var authorityCopyPath: String { path + "/" + Self.authorityFileName }
 
     /// Makes a home that pins the gateway's key. Never overwrites an existing file.
     ///
@@ -59,7 +60,7 @@ package struct AgentHome: Sendable {
         let settings = [("gateway", gateway), ("ca", Self.authorityFileName), ("gateway-name", gatewayName)]
         return try create(name: name, keyType: keyType, settings: settings) { () throws(FileError) in
             // Write the authority's file before the configuration that names it.
-            try AtomicFile.writeNew(authority, to: path + "/" + Self.authorityFileName, mode: .ownerWritesAllRead)
+            try AtomicFile.writeNew(authority, to: authorityCopyPath, mode: .ownerWritesAllRead)
         }
     }
 
@@ -77,6 +78,8 @@ package struct AgentHome: Sendable {
     ) throws(AgentHomeError) -> Fingerprint {
         try checkProgram()
         var isIdentityMade = false
+        // A file of this name that exists before is not this attempt's to remove.
+        let hadAuthority = AtomicFile.exists(authorityCopyPath)
         do {
             try OwnFolder.makeOrCheck(path)
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
@@ -87,7 +90,10 @@ package struct AgentHome: Sendable {
             return identity.fingerprint
         } catch {
             // No gateway knows the new key, so the next attempt may make another one.
-            if isIdentityMade { removeIdentity() }
+            if isIdentityMade {
+                removeIdentity()
+                if !hadAuthority { AtomicFile.remove(authorityCopyPath) }
+            }
             throw AgentHomeError(making: path, error)
         }
     }

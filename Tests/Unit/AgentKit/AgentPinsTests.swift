@@ -104,6 +104,27 @@ import WireProtocol
         }
     }
 
+    /// The settings file exists, so `init` fails after it has copied the authority. The next attempt must find neither
+    /// the copy nor the identity in its way. A copy that was there before stays.
+    @Test(arguments: [false, true])
+    func initThatFailsRemovesItsCopyOfTheAuthority(hadCopy: Bool) async throws {
+        try await withTemporaryDirectory { directory in
+            let authority = try await Authority(in: directory.appending(path: "authority"))
+            let home = AgentHome(path: directory.appending(path: "home").path(percentEncoded: false))
+            try FileManager.default.createDirectory(
+                atPath: home.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            try "".write(toFile: home.path + "/agent.yaml", atomically: false, encoding: .utf8)
+            let copy = home.path + "/authority.crt"
+            if hadCopy { try "theirs".write(toFile: copy, atomically: false, encoding: .utf8) }
+            #expect(throws: AgentHomeError.self) {
+                try home.create(
+                    name: "cam", gateway: "gateway:7420", authorityPath: authority.certificatePath,
+                    gatewayName: "gateway", keyType: .ed25519)
+            }
+            #expect(FileManager.default.fileExists(atPath: copy) == hadCopy)
+        }
+    }
+
     @Test func homeAcceptsCodeWithAnyPinnedKey() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)
