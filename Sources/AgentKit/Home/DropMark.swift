@@ -25,8 +25,8 @@ struct DropMark {
             let row = try await Self.onThread { try journal.upload(id) }
             figures.isDropping = row != nil
             let outcome = try await drop(id, row, in: journal)
-            summary.add(outcome, figures, path: row?.path ?? "", key: row?.key ?? "\(id.value)")
-            observe(.finished(path: row?.path ?? "", key: row?.key ?? "\(id.value)", outcome, figures))
+            summary.add(outcome, figures, path: row?.path ?? "", key: row?.key ?? "")
+            observe(.finished(path: row?.path ?? "", key: row?.key ?? "", outcome, figures))
         }
         return summary
     }

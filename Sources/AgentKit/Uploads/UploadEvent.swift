@@ -15,6 +15,8 @@ package enum UploadEvent: Sendable {
     case file(key: String, UploadProgress)
     /// Information for the user. The upload continues, and the user need not act.
     case note(key: String, String)
+    /// The work on a file has ended. Path and key are empty if the failure concerns no file that is known, as that of a
+    /// number that no unfinished upload has.
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
     /// The run waits for a gateway. The sentence for the user names the gateway, the reason and the time limit.
     case awaitingGateway(String)

@@ -53,7 +53,7 @@ struct UploadSubmission {
                 try journal.upload(id).map { (row: $0, record: try journal.record(ofKey: $0.key)) }
             }
             guard let (row, record) = found else {
-                events.add([.refused(path: path ?? "", key: "\(id.value)", .noUpload(id))])
+                events.add([.refused(path: "", key: "", .noUpload(id))])
                 return 0
             }
             let location = path.map { FileLocation(root: $0) } ?? FileLocation(path: row.path, namedAs: row.root)
@@ -74,7 +74,7 @@ struct UploadSubmission {
                 events.add([.refused(path: location.path, key: row.key, error, isResumable: true)])
             }
         } catch {
-            events.add([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
+            events.add([.refused(path: path ?? "", key: "", JournalWriter.failure(error))])
         }
         return 0
     }

@@ -147,7 +147,9 @@ package final class ProgressLines: Sendable {
             case .note(let key, let text):
                 texts = [Self.line("\(key): \(text)")]
             case .finished(let path, let key, let outcome, let figures):
-                if !state.ending.leavesOut(outcome, figures) {
+                if let sentence = Self.sentenceWithoutFile(event) {
+                    texts = [.notice(sentence)]
+                } else if !state.ending.leavesOut(outcome, figures) {
                     let text = "\(key): \(Self.sentence(outcome, path: path, figures))"
                     // A file that the user has stopped is no failure.
                     if case .failed(let failure) = outcome, failure.kind != .stopped {
@@ -220,10 +222,17 @@ package final class ProgressLines: Sendable {
 
     private func observeFailure(_ event: UploadEvent) {
         if case .ended(let reason) = event { state.withLock { $0.ending.reason = reason } }
+        if let sentence = Self.sentenceWithoutFile(event) { return notices(sentence) }
         guard case .finished(let path, let key, .failed(let failure), let figures) = event,
             !state.withLock({ $0.ending.leavesOut(.failed(failure), figures) })
         else { return }
         failures("\(key): \(Self.sentence(.failed(failure), path: path, figures))".withVisibleControls)
+    }
+
+    /// The sentence about a failure that concerns no file that is known; `nil` for every other event.
+    private static func sentenceWithoutFile(_ event: UploadEvent) -> String? {
+        guard case .finished("", "", .failed(let failure), let figures) = event else { return nil }
+        return failure.sentence(NextStep(after: failure, path: "", figures)).withVisibleControls
     }
 
     /// - Parameter width: columns of the terminal; `nil` if the output is none.
@@ -251,9 +260,9 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    /// Lists the failures again. A file that the user has stopped is no failure.
+    /// Lists the failed files again. A file that the user has stopped is no failure.
     private static func notStored(_ summary: RunSummary, width: Int?) -> [String] {
-        let failures = summary.failures.filter { $0.failure.kind != .stopped }
+        let failures = summary.failures.filter { $0.failure.kind != .stopped && !($0.path.isEmpty && $0.key.isEmpty) }
         let unlisted = summary.unlisted.map { kind, count in kind == .stopped ? 0 : count }.reduce(0, +)
         guard summary.files > 1, !failures.isEmpty || unlisted > 0 else { return [] }
         let ended = failures.filter { $0.failure == summary.ending }

@@ -31,6 +31,18 @@ import sluice_agent
         return try #require(object)[name]
     }
 
+    /// No upload has the number that the user gave, so there is no key to name.
+    @Test func failureWithoutFileHasNoKey() throws {
+        let failure = UploadFailure(.missing, "there is no unfinished upload 9; sluice-agent status lists them")
+        let lines = Self.lines { json in
+            json.observe(.site(Self.site))
+            json.observe(.finished(path: "", key: "", .failed(failure), Self.figures(0)))
+        }
+        #expect(try Self.value("message", of: lines.last) as? String == failure.message)
+        #expect(try Self.value("key", of: lines.last) == nil)
+        #expect(try Self.value("relative_key", of: lines.last) == nil)
+    }
+
     private static var receipt: UploadReceipt {
         var receipt = UploadReceipt(
             size: 1_000, partBytes: 500, root: .zero, evidence: .wholeDigest(.zero), etag: "e", version: "v")

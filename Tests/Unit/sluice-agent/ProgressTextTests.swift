@@ -55,6 +55,26 @@ import sluice_agent
         #expect(screen.all.contains("k  [######============------] 25 %"), "\(screen.all)")
     }
 
+    /// The user named two numbers that no upload has. Each gets a sentence of its own, and no list names empty files.
+    @Test(arguments: [ProgressLines.Style.quiet, .text(isTerminal: false, isVerbose: false)])
+    func failureWithoutFileIsASentence(style: ProgressLines.Style) {
+        let screen = Screen()
+        let told = Mutex([String]())
+        let lines = ProgressLines(style: style, notices: { text in told.withLock { $0.append(text) } }) {
+            screen.write($0)
+        }
+        var summary = RunSummary()
+        let sentences = [8, 9].map { "there is no unfinished upload \($0); sluice-agent status lists them" }
+        for sentence in sentences {
+            let outcome = UploadOutcome.failed(UploadFailure(.missing, sentence))
+            summary.add(outcome, Self.figures(0), path: "", key: "")
+            lines.observe(.finished(path: "", key: "", outcome, Self.figures(0)))
+        }
+        lines.conclude(summary)
+        #expect(told.withLock { $0 } == sentences)
+        #expect(screen.all.isEmpty, "\(screen.all)")
+    }
+
     /// If the store loses a part, the number of stored bytes decreases.
     @Test func percentageRisesUpTo100() {
         let screen = Screen()

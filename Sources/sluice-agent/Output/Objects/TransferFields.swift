@@ -95,7 +95,11 @@ enum FinishedFields: String, JSONFields {
         let stored = "the file is stored"
         let failed = "the file failed"
         return switch self {
-        case .path: .always(.string, "the file as it was named; `-` for standard input, or the command")
+        case .path:
+            .always(
+                .string,
+                "the file as it was named; `-` for standard input, or the command; empty if the failure concerns no "
+                    + "known file")
         case .pathBytes: .pathBytes
         case .key: .key
         case .relativeKey: .relativeKey
