@@ -66,7 +66,7 @@ package struct DryRun {
             let files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
             let batches = FileBatches(files: files, key: key, prefix: prefix)
             return run(batches, key == nil ? paths : [], prefix, observe)
-        case .unfinished, .check:
+        case .unfinished, .orders, .check:
             return ProgramExit.success.rawValue
         }
     }
