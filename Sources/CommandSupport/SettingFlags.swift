@@ -73,7 +73,23 @@ package enum ConfigCommand {
         if json {
             for row in rows { Output.results.object(JSONObject(row)) }
         } else {
-            for line in SettingsReport.lines(rows) { Output.results.line(line) }
+            for line in lines(rows, width: TerminalOutput.tableWidth) { Output.results.line(line) }
         }
+    }
+
+    /// The lines of `config show`. If a line would not fit the terminal, value and source of each setting stand behind
+    /// or below its name, and nothing is left out.
+    ///
+    /// - Parameter width: columns of the terminal; `nil` if the output is none.
+    package static func lines(_ rows: [SettingRow], width: Int?) -> [String] {
+        let lines = SettingsReport.lines(rows)
+        guard let width, lines.contains(where: { DisplayWidth.columns(of: $0) > width }) else { return lines }
+        let table = TextTable(
+            [.left],
+            rows: rows.map { row in
+                TextTable.Row(
+                    [.init(row.name)], notes: [.words(row.value ?? row.usualWords), .words("\(row.source)")])
+            })
+        return table.lines(width: width)
     }
 }

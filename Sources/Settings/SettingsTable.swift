@@ -132,7 +132,7 @@ package struct SettingRow: Equatable, Sendable {
     package let source: SettingSource
 
     /// The words without the marks of Markdown.
-    var usualWords: String { usual.filter { $0 != "`" } }
+    package var usualWords: String { usual.filter { $0 != "`" } }
 
     package init(name: String, value: String?, usual: String = "none", source: SettingSource) {
         self.name = name

@@ -193,13 +193,16 @@ package struct AgentHome: Sendable {
         let name: String =
             if let name = settings.gatewayName ?? connectedHost { name } else { try gateway(in: settings).host }
         do {
-            let authority = try CertificateAuthority.load(from: file.isAbsolutePath ? file : path + "/" + file)
+            let authority = try CertificateAuthority.load(from: absolutePath(ofAuthority: file))
             return .authority(authority, gatewayName: name)
         } catch {
             throw AgentHomeError(
                 .unusable, "the authority that \(configurationPath) names cannot be used: \(error.readable)")
         }
     }
+
+    /// The path of the authority's file: the setting may be relative to the home.
+    func absolutePath(ofAuthority file: String) -> String { file.isAbsolutePath ? file : path + "/" + file }
 
     /// The pinned fingerprint in the settings; `nil` if a certificate authority identifies the gateway.
     func configuredPin() throws(AgentHomeError) -> Fingerprint? {
@@ -275,8 +278,16 @@ package struct AgentHome: Sendable {
     package func check() throws(AgentHomeError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unusable(errno, path) }
+        try checkSettingsFile()
+    }
+
+    /// Checks that the directory is no home of a gateway, and that its settings file can be read, if it exists. The
+    /// directory may be missing.
+    package func checkSettingsFile() throws(AgentHomeError) {
         try checkProgram()
-        guard access(configurationPath, R_OK) == 0 || errno == ENOENT else { throw unusable(errno, configurationPath) }
+        guard access(configurationPath, R_OK) == 0 || errno == ENOENT || errno == ENOTDIR else {
+            throw unusable(errno, configurationPath)
+        }
     }
 
     /// Throws if the directory is the home of a gateway.

@@ -88,7 +88,8 @@ package struct AgentSettings: Equatable, Sendable {
             "limit-rate", \.limitRate, .rate, initial: initial, usual: "no limit",
             "Highest rate to send at, over all connections together."),
         Setting(
-            "retry-for", \.retryFor, .time(.zero...AgentLimits.retryForMax, words: "a time, such as 30s or 5min"),
+            "retry-for", \.retryFor,
+            .time(.seconds(1)...AgentLimits.retryForMax, words: "a time from 1s, such as 30s or 5min"),
             initial: initial, "How long to try without progress before the run ends for now."),
         Setting(
             "compress", \.compress, .word(), initial: initial,

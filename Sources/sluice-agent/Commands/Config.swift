@@ -9,15 +9,21 @@ struct Config: ParsableCommand {
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Checks the settings file and the variables, and names every problem.",
-            discussion: "Exit code 0: every setting can be used; 64: one cannot; 66: the named home does not exist.")
+            abstract: "Checks the settings file, the variables and the files that they name, and names every problem.",
+            discussion: """
+                Exit code 0: every setting can be used; 64: one cannot; 66: the named home does not exist, or its \
+                settings file cannot be read.
+                """)
         @OptionGroup var home: HomeOption
+        @OptionGroup var format: JSONOption
 
         func run() throws {
-            try home.agent.checkProgram()
+            try home.agent.checkSettingsFile()
+            let agent = try home.agent
             try ConfigCommand.check(
                 AgentSettings.table, home: try home.place, fileName: AgentSettings.fileName,
-                environment: home.environment)
+                environment: home.environment, json: format.json
+            ) { AgentSettings.problems(of: $0, in: agent) }
         }
     }
 
@@ -28,7 +34,7 @@ struct Config: ParsableCommand {
         @OptionGroup var format: JSONOption
 
         func run() throws {
-            try home.agent.checkProgram()
+            try home.agent.checkSettingsFile()
             try ConfigCommand.show(
                 AgentSettings.table, home: try home.place, fileName: AgentSettings.fileName,
                 environment: home.environment, json: format.json)

@@ -3,6 +3,7 @@ import ArgumentParser
 import CommandSupport
 import Foundation
 import Settings
+import SystemSupport
 
 /// The option that names the agent's home, and what a command reads from there.
 struct HomeOption: ParsableArguments {
@@ -30,6 +31,16 @@ struct HomeOption: ParsableArguments {
         return try AgentSettings.table.read(
             home: home.path, fileName: AgentSettings.fileName, environment: environment, flags: flags
         ).values
+    }
+
+    /// Names the problems of the settings on standard error. For commands that need no setting: what they list is right
+    /// in spite of the problems, but a push would end with them.
+    func warnAboutSettings() throws {
+        do {
+            _ = try settings([:])
+        } catch let error as SettingsError {
+            for line in error.lines { Output.advise("sluice-agent: \(line)") }
+        }
     }
 
     var environment: [String: String] { ProcessInfo.processInfo.environment }

@@ -21,6 +21,7 @@ struct Receipts: AsyncParsableCommand {
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
+            try selection.home.warnAboutSettings()
             let width = TerminalOutput.tableWidth
             let result = try selection.receipts.list(key: selection.key, asJSON: json, width: width) {
                 Output.results.line($0, isJSON: json)
@@ -43,6 +44,7 @@ struct Receipts: AsyncParsableCommand {
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
+            try selection.home.warnAboutSettings()
             let count = try selection.receipts.export(key: selection.key, to: to) { path, key in
                 guard format.json else { return }
                 Output.results.object(
@@ -95,6 +97,7 @@ extension Receipts {
         }
 
         func run() throws {
+            try home.warnAboutSettings()
             let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
             let receipts = AgentReceipts(home: try home.agent, logger: logger)
             let pruned = try receipts.prune(olderThan: olderThan.duration)

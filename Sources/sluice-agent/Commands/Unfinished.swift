@@ -16,6 +16,7 @@ struct Status: AsyncParsableCommand {
     @OptionGroup var format: JSONOption
 
     func run() async throws {
+        try self.home.warnAboutSettings()
         let home = try home.agent
         if let service = try await service(of: home) {
             let lines = format.json ? service.jsonLines : service.lines(width: TerminalOutput.tableWidth)

@@ -50,5 +50,7 @@ package enum AgentInterface {
         JSONObjectDeclaration(HomeFields.self, of: "init"),
         JSONObjectDeclaration(DigestFields.self, of: "digest"),
         JSONObjectDeclaration(SettingFields.self, of: "config show"),
+        JSONObjectDeclaration(SettingProblemFields.self, of: "config check"),
+        JSONObjectDeclaration(SettingsCheckFields.self, of: "config check"),
     ]
 }

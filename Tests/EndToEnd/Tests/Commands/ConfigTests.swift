@@ -3,6 +3,7 @@ import Foundation
 import InterfaceSupport
 import TestSupport
 import Testing
+import sluice_agent
 import sluice_gateway
 
 extension EndToEndTests {
@@ -75,6 +76,55 @@ extension EndToEndTests {
                 #expect(GatewayInterface.program.problems(in: lines, of: "config check") == [])
                 #expect(ProgramInterface.events(of: lines) == ["problem", "problem", "problem", "summary"])
                 #expect(objects.lines(of: .standardError) == told)
+            }
+        }
+
+        /// The agent's file names an authority that is gone, or nothing that identifies the gateway.
+        @Test func checkOfTheAgentLooksAtTheTrust() async throws {
+            try await withTemporaryDirectory { directory in
+                let home = directory.path(percentEncoded: false)
+                let file = home + "/agent.yaml"
+                let check = ["config", "check", "--home", home]
+                for (text, start) in [
+                    ("gateway: g:1\nca: no.pem\n", "\(file):2: ca: "), ("gateway: g:1\n", "\(file): pin: is missing"),
+                    ("# nothing\n", "\(file): pin: is missing"), ("retry-for: 0s\n", "\(file):1: retry-for: "),
+                ] {
+                    try text.write(toFile: file, atomically: false, encoding: .utf8)
+                    let told = try await call("sluice-agent", check, exits: 64).lines(of: .standardError)
+                    #expect(told.count == 1 && told[0].hasPrefix("sluice-agent: \(start)"), "\(told)")
+                    let objects = try await call("sluice-agent", check + ["--json"], exits: 64)
+                    let lines = objects.lines(of: .standardOutput)
+                    #expect(AgentInterface.program.problems(in: lines, of: "config check") == [])
+                    #expect(ProgramInterface.events(of: lines) == ["problem", "summary"])
+                }
+                try "gateway: g:1\nplaintext: true\n".write(toFile: file, atomically: false, encoding: .utf8)
+                _ = try await call("sluice-agent", check, exits: 64)
+                try "plaintext: true\n".write(toFile: file, atomically: false, encoding: .utf8)
+                _ = try await call("sluice-agent", check)
+            }
+        }
+
+        /// Commands that need no setting name its problem, and do their work.
+        @Test(arguments: [["status"], ["receipts", "list"], ["receipts", "prune", "--older-than", "1d"]])
+        func listingNamesProblemsOfSettings(command: [String]) async throws {
+            try await Site.with { site in
+                let agent = try await site.makeAgent(port: 1)
+                let variables = ["SLUICE_CONNECTIONS": "99"]
+                let told = try await call("sluice-agent", command + ["--home", agent.home], variables)
+                let first = told.lines(of: .standardError).first
+                #expect(first?.hasPrefix("sluice-agent: SLUICE_CONNECTIONS: must be from") == true)
+            }
+        }
+
+        /// A link that leads to itself cannot be read by any user. Every command then exits with the same code.
+        @Test(arguments: [["config", "check"], ["config", "show"], ["status"], ["doctor"]])
+        func unreadableFileHasOneExitCode(command: [String]) async throws {
+            try await withTemporaryDirectory { directory in
+                let home = directory.path(percentEncoded: false)
+                let file = home + "/agent.yaml"
+                try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: file)
+                let told = try await call("sluice-agent", command + ["--home", home], exits: 66)
+                #expect(told.transcript.contains("cannot use \(home)/agent.yaml"), "\(told.transcript)")
             }
         }
 

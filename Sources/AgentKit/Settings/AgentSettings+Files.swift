@@ -1,0 +1,30 @@
+import Cryptography
+package import Settings
+import SystemSupport
+
+extension AgentSettings {
+    /// The problems of what settings name: the file of `ca`, and a settings file that gives nothing by which to identify
+    /// the gateway. The check only reads, and connects to nothing.
+    package static func problems(
+        of settings: SettingsInForce<AgentSettings>, in home: AgentHome
+    ) -> [SettingProblem] {
+        let values = settings.values
+        if let file = values.authority {
+            do throws(CertificateAuthorityError) {
+                _ = try CertificateAuthority.load(from: home.absolutePath(ofAuthority: file))
+                return []
+            } catch {
+                return [SettingProblem(source: settings.source(of: "ca"), setting: "ca", reason: error.description)]
+            }
+        }
+        // Without a settings file nothing was written wrong: the home is not made yet.
+        let path = home.configurationPath
+        guard values.pin == nil, !values.plaintext, AtomicFile.exists(path) else { return [] }
+        return [
+            SettingProblem(
+                source: .file(path: path, line: nil), setting: "pin",
+                reason: "is missing, and so is ca, so nothing identifies the gateway; write the gateway's fingerprint, "
+                    + "the last line of sluice-gateway init")
+        ]
+    }
+}
