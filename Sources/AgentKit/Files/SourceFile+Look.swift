@@ -56,13 +56,16 @@ extension SourceFile {
     }
 
     /// What the file system guarantees about the stamps of the file.
-    package func fileSystem() -> FileSettling.FileSystem {
+    package func fileSystem() -> FileSettling.FileSystem { Self.fileSystem(of: descriptor) }
+
+    /// What the file system of an open file or directory guarantees about the stamps of its files.
+    package static func fileSystem(of descriptor: Int32) -> FileSettling.FileSystem {
         var type: UInt64 = 0
         // If the type of the file system is unknown, treat it like a network file system, whose change times are not
         // trusted.
         guard SystemCalls.fileSystemType(descriptor, &type) == 0 else { return .shared }
-        if Self.stampingFileSystems.contains(type) { return .stamping }
-        return Self.localFileSystems.contains(type) ? .local : .shared
+        if stampingFileSystems.contains(type) { return .stamping }
+        return localFileSystems.contains(type) ? .local : .shared
     }
 
     /// Local file systems that record a change time for every write. The numbers are in linux/magic.h, or in the header

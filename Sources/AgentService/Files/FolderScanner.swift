@@ -79,8 +79,7 @@ struct FolderScanner {
     private mutating func visit(_ directory: [UInt8], within root: borrowing OpenDirectory) throws(FolderError) {
         do throws(FolderError) {
             if directory.isEmpty {
-                // `list` closes its directory.
-                try list(directory, tree.openDirectory([UInt8(ascii: ".")], within: root))
+                try list(directory, root)
             } else {
                 try list(directory, tree.openDirectory(directory, within: root))
             }
@@ -91,39 +90,24 @@ struct FolderScanner {
         }
     }
 
-    private mutating func list(_ path: [UInt8], _ directory: consuming OpenDirectory) throws(FolderError) {
+    private mutating func list(_ path: [UInt8], _ directory: borrowing OpenDirectory) throws(FolderError) {
         if home?.isDirectory(device: directory.device, inode: directory.inode) == true { return }
-        let copy = fcntl(directory.descriptor, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw FolderError(number: errno) }
-        guard let entries = fdopendir(copy) else {
-            let number = errno
-            close(copy)
-            throw FolderError(number: number)
-        }
-        defer { closedir(entries) }
-        while !isStopped {
-            // `readdir` returns `nil` at the end and on errors, and sets `errno` only on errors.
-            errno = 0
-            guard let entry = readdir(entries) else {
-                guard errno == 0 else { throw FolderError(number: errno) }
-                return
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name == [UInt8(ascii: ".")] || name == [UInt8(ascii: "."), UInt8(ascii: ".")] { continue }
+        var listing = try DirectoryListing(of: directory)
+        while !isStopped, let (name, kind) = try listing.next() {
             isEmpty = false
-            visit(name, Int32(entry.pointee.d_type), in: directory, at: path)
+            visit(name, kind, in: directory, at: path)
         }
     }
 
     private mutating func visit(
-        _ name: [UInt8], _ type: Int32, in directory: borrowing OpenDirectory, at path: [UInt8]
+        _ name: [UInt8], _ kind: DirectoryListing.Kind, in directory: borrowing OpenDirectory, at path: [UInt8]
     ) {
         let below = path + name
-        switch type {
-        case Self.directoryType: enter(below)
-        case Self.fileType, Self.unknownType:
+        switch kind {
+        case .directory: enter(below)
+        case .file, .unknown:
             // Most names are regular files. The filter saves the call for those that are not sent.
-            guard type == Self.unknownType || names.admits(ItemPath(below)) else { return }
+            guard kind == .unknown || names.admits(ItemPath(below)) else { return }
             do throws(FolderError) {
                 guard let status = try directory.status(of: name) else { return }
                 if status.isDirectory { enter(below) }
@@ -135,7 +119,7 @@ struct FolderScanner {
             } catch {
                 if !error.isMissing { note(below, error) }
             }
-        default: return  // Symbolic links, pipes, sockets and devices are not sent.
+        case .other: return
         }
     }
 
@@ -152,9 +136,4 @@ struct FolderScanner {
     private mutating func note(_ path: some Sequence<UInt8>, _ error: FolderError) {
         failure = failure ?? "\(ItemPath(path)) cannot be read: \(error.reason)"
     }
-
-    // From <dirent.h>; file systems that do not know the type say that it is unknown.
-    private static let unknownType = Int32(DT_UNKNOWN)
-    private static let directoryType = Int32(DT_DIR)
-    private static let fileType = Int32(DT_REG)
 }

@@ -2,6 +2,7 @@ import AgentKit
 import FolderCore
 import SystemSupport
 import TransferCommon
+import TransferCore
 
 #if canImport(Musl)
     import Musl
@@ -79,6 +80,9 @@ struct OpenDirectory: ~Copyable {
     deinit {
         close(descriptor)
     }
+
+    /// Whether other computers may change files of the file system unseen by this one.
+    var isShared: Bool { SourceFile.fileSystem(of: descriptor) == .shared }
 
     /// The status of a name, without following a symbolic link; `nil` if the name does not exist.
     func status(of name: some Sequence<UInt8>) throws(FolderError) -> stat? {
