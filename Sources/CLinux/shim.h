@@ -2,9 +2,12 @@
 // System calls that Swift cannot reach: variadic ones, and those for which the C library has no function.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -57,5 +60,20 @@ static inline int sluice_birth_time(int descriptor, int64_t *seconds, uint32_t *
     }
 #endif
     errno = ENOTSUP;
+    return -1;
+}
+
+/// A socket on which the kernel reports changes of network interfaces and of their addresses. It does not block.
+static inline int sluice_open_link_reports(void) {
+    struct sockaddr_nl address;
+    memset(&address, 0, sizeof address);
+    address.nl_family = AF_NETLINK;
+    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (descriptor < 0) return -1;
+    if (bind(descriptor, (const struct sockaddr *)&address, sizeof address) == 0) return descriptor;
+    int number = errno;
+    close(descriptor);
+    errno = number;
     return -1;
 }

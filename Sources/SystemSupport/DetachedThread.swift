@@ -5,11 +5,11 @@
 #endif
 
 /// A thread outside Swift's pool of threads for tasks, so that it may block.
-package enum DetachedThread {
+enum DetachedThread {
     /// Starts a thread that runs `body` and then ends.
     ///
     /// - Returns: 0, or an error number if the system has no thread for it. `body` is then not called.
-    package static func start(_ body: @escaping @Sendable () -> Void) -> Int32 {
+    static func start(_ body: @escaping @Sendable () -> Void) -> Int32 {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(Body(body))
         let result = pthread_create(

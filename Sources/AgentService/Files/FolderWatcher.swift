@@ -1,12 +1,5 @@
 package import FolderCore
-import Synchronization
 import SystemSupport
-
-#if canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Reports changes of the watched folders as the kernel notices them (inotify), by the events `noticed` and `watching`.
 ///
@@ -14,8 +7,7 @@ import SystemSupport
 /// because the folder is missing, a limit of the system was reached, or the file system is shared with other computers.
 /// The watcher then tries to watch the folder again, at first after a second and later every half minute.
 package final class FolderWatcher: Sendable {
-    /// Writing end of the pipe whose closing ends the thread; `nil` after `stop`.
-    private let end: Mutex<Int32?>
+    private let thread: StoppableThread?
 
     /// Starts the thread of the watcher.
     ///
@@ -27,33 +19,13 @@ package final class FolderWatcher: Sendable {
         folders: [(id: FolderID, files: FolderFiles)], watchesMax: Int = .max,
         report: @escaping @Sendable (FolderEvent) -> Void
     ) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            end = Mutex(nil)
-            for folder in folders { report(.watching(folder.id, false)) }
-            return
-        }
-        for descriptor in ends { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        let stopEnd = ends[0]
-        let result = DetachedThread.start {
+        thread = StoppableThread { stopEnd in
             WatchLoop(folders: folders, watchesMax: watchesMax, stopEnd: stopEnd, report: report).run()
-            close(stopEnd)
         }
-        guard result == 0 else {
-            for descriptor in ends { close(descriptor) }
-            end = Mutex(nil)
-            for folder in folders { report(.watching(folder.id, false)) }
-            return
-        }
-        end = Mutex(ends[1])
-    }
-
-    deinit {
-        stop()
+        // Scans find the changes all the same.
+        if thread == nil { for folder in folders { report(.watching(folder.id, false)) } }
     }
 
     /// Ends the watching. A report that is being made at this moment may still arrive. Safe to repeat.
-    package func stop() {
-        if let descriptor = end.withLock({ $0.take() }) { close(descriptor) }
-    }
+    package func stop() { thread?.stop() }
 }

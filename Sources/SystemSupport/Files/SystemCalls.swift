@@ -44,6 +44,12 @@ package enum SystemCalls {
         sluice_file_flags(descriptor, &flags)
     }
 
+    /// Opens a socket on which the kernel reports changes of network interfaces and of their addresses (netlink). A read
+    /// from it does not block.
+    package static func openLinkReports() -> CInt {
+        sluice_open_link_reports()
+    }
+
     static func birthTime(_ descriptor: CInt, _ seconds: inout Int64, _ nanoseconds: inout UInt32) -> CInt {
         sluice_birth_time(descriptor, &seconds, &nanoseconds)
     }

@@ -159,7 +159,10 @@ import TransferCommon
             var ends: [Int32] = [-1, -1]
             try #require(pipe(&ends) == 0)
             let (reading, writing) = (ends[0], ends[1])
+            let many = [ItemPath("0"), ItemPath("1")]
             let watcher = FolderWatcher(folders: [(Self.id, sample.files)]) { event in
+                // The thousands of reports about these files would make each wait slow.
+                if case .noticed(_, let path, _) = event, many.contains(path) { return }
                 events.update { $0.append(event) }
                 var byte: UInt8 = 0
                 // Blocks until the test closes the other end.
