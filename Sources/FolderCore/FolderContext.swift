@@ -72,6 +72,8 @@ struct FolderContext: Hashable, Sendable {
     var wakes = WakeQueue()
     var gate = SendGate()
     var rate = RateSchedule.Decision.unlimited
+    /// The lowest priority that is sent while the network is metered; `nil` while it is not.
+    var meteredPriority: UInt8?
     var store: StoreIdentity?
     var actions: [FolderAction] = []
     var now: Instant

@@ -33,6 +33,8 @@ package enum FolderEvent: Hashable, Sendable {
     case link(isUp: Bool)
     /// The schedule's decision for now.
     case rate(RateSchedule.Decision)
+    /// The network is metered, so no upload of a lower priority begins; `nil` if it is not metered.
+    case metered(minPriority: UInt8?)
 
     // MARK: Removing
 

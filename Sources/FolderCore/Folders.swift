@@ -58,6 +58,7 @@ package struct Folders: Hashable, Sendable {
         case .storeKnown(let store): context.store = store
         case .link(let isUp): context.gate.link(isUp: isUp)
         case .rate(let decision): context.rate = decision
+        case .metered(let minPriority): context.meteredPriority = minPriority
         case .stepped(let request, let answer):
             guard case .step(let id) = context.take(request) else { return }
             Remover.stepped(id, request, answer, &context)

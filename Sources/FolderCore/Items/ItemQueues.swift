@@ -101,6 +101,9 @@ extension Turn {
         return Turn(rank: priority | rank, name: name, place: place, turn: item.turn)
     }
 
+    /// The priority of an item to be sent, from 0 to 9.
+    var priority: UInt8 { 9 - UInt8(min(rank >> 60, 9)) }
+
     /// The turn of an item among those that may be shed: the oldest file first.
     static func age(_ item: Item, at place: UInt32) -> Turn {
         Turn(rank: timeRank(item.stamp.modification), name: [], place: place, turn: item.turn)

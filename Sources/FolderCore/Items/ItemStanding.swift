@@ -20,7 +20,8 @@ package struct ItemStanding: Hashable, Sendable {
         case .unmarked: return "the file \(item.path.marker.name.text) does not stand beside it yet"
         case .ready:
             if isPaused { return "its folder is paused" }
-            return Sender.pause(context) ?? "other files are sent first"
+            return Sender.pause(context) ?? Sender.pause(priority: item.priority, context)
+                ?? "other files are sent first"
         case .recalling: return "the agent looks up whether it has removed a file with this key"
         case .claiming: return "the agent's state is being written"
         case .sending: return "it is being sent"

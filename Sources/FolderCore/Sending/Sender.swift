@@ -20,13 +20,21 @@ enum Sender {
         }
     }
 
-    /// Takes the next item: the one with the least rank of all folders that are not paused.
+    /// Why an item of this priority is not sent now although others are, for people; `nil` if it may be sent.
+    static func pause(priority: UInt8, _ context: FolderContext) -> String? {
+        guard let least = context.meteredPriority, priority < least else { return nil }
+        return "the network is metered, and only files of priority \(least) or more are sent"
+    }
+
+    /// Takes the next item: the one with the least rank of all folders that are not paused. An item may not be sent
+    /// because of its priority only if this is so for all items behind it, too.
     private static func next(_ context: inout FolderContext) -> UInt32? {
         var best: (folder: Int, turn: Turn)?
         for index in context.folders.indices where !context.folders[index].isPaused {
             guard let turn = context.folders[index].sending.first(context.items) else { continue }
             // Orders of different folders cannot be compared, only priorities.
-            if let other = best, other.turn.rank >> 60 <= turn.rank >> 60 { continue }
+            if let other = best, other.turn.priority >= turn.priority { continue }
+            guard pause(priority: turn.priority, context) == nil else { continue }
             best = (index, turn)
         }
         guard let best else { return nil }

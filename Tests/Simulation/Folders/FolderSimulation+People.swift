@@ -203,6 +203,10 @@ extension FolderSimulation {
                 }
             }
         }
+        often(3) { [unowned self] in
+            handle(.metered(minPriority: 6))
+            after(upTo(60_000)) { [unowned self] in handle(.metered(minPriority: nil)) }
+        }
         if scenario.hasStoreSwaps {
             often(3) { [unowned self] in
                 store.swap()
@@ -232,6 +236,7 @@ extension FolderSimulation {
         after(quietAt - now) { [unowned self] in
             (network, isJournalFull) = (.working, false)
             handle(.link(isUp: true))
+            handle(.metered(minPriority: nil))
             handle(.storeKnown(store.identity))
             handle(.stateSize(10))
             handle(.space(Self.folder, freeBytes: 50_000))

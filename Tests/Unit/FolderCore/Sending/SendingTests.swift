@@ -213,4 +213,23 @@ import TransferCommon
         #expect(try driver.state(6) == .taken)
         #expect(try driver.reason(6) == "another file of the folder has its key")
     }
+
+    // MARK: Metered networks
+
+    @Test func onAMeteredNetworkOnlyUrgentFilesAreSent() throws {
+        var driver = FolderDriver { $0.priorities = [.init(NamePattern("urgent*"), priority: 7)] }
+        let later = FolderDriver.stamp(6, at: 9_001)
+        driver.handle(.metered(minPriority: 7))
+        try driver.scan([ScanEntry(ItemPath("a"), Self.stamp), ScanEntry(ItemPath("urgent"), later)])
+        driver.pass(10)
+        try driver.look("a", Self.stamp)
+        #expect(!Self.sends(driver))
+        #expect(try driver.reason(5) == "the network is metered, and only files of priority 7 or more are sent")
+        try driver.look("urgent", later)
+        #expect(try driver.order().order.path == ItemPath("urgent"))
+        try driver.store(later)
+        #expect(!Self.sends(driver))
+        driver.handle(.metered(minPriority: nil))
+        #expect(try driver.order().order.path == ItemPath("a"))
+    }
 }
