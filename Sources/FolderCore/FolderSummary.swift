@@ -33,6 +33,8 @@ package struct FolderSummary: Hashable, Sendable {
     package fileprivate(set) var provenCount = 0
     /// The free space of the folder's file system at the last report; `nil` before the first.
     package fileprivate(set) var freeBytes: UInt64?
+
+    package init() {}
 }
 
 extension Folders {

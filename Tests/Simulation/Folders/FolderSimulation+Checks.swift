@@ -57,6 +57,23 @@ extension FolderSimulation {
         }
         let inodes = Set(files.now.names.filter { !($0.key.isMarker && scenario.rules.ready == .marker) }.values)
         if machine.itemCount != inodes.count { complaints.append("there are \(machine.itemCount) items") }
+        return complaints + wrongCounts(machine)
+    }
+
+    /// What people are shown must agree with the states of the items.
+    private func wrongCounts(_ machine: Folders) -> [String] {
+        var machine = machine
+        func count(_ isCounted: (ItemState) -> Bool) -> Int {
+            ItemState.allCases.filter(isCounted).reduce(0) { $0 + machine.count(of: Self.folder, in: $1) }
+        }
+        let summary = machine.summaries(troublesMax: 2).first ?? FolderSummary()
+        let mark = machine.beginFlush()
+        let underWay = count(\.isUnderWay)
+        var complaints: [String] = []
+        if summary.pendingCount != count(\.isPending) { complaints.append("\(summary.pendingCount) files are pending") }
+        if summary.troubleCount != count(\.isTrouble) { complaints.append("\(summary.troubleCount) are troubles") }
+        if (summary.oldestAge == nil) != (summary.pendingCount == 0) { complaints.append("the oldest is wrong") }
+        if machine.isFlushed(mark) != (underWay == 0) { complaints.append("a flush with \(underWay) files is wrong") }
         return complaints
     }
 
