@@ -207,18 +207,23 @@ struct FolderContext: Hashable, Sendable {
 
     /// Counts a failure for the file's own reason.
     mutating func fail(_ place: UInt32, _ trouble: ItemTrouble) {
-        guard let item = items[place], let id = items.id(of: place), let rules = rules(of: item.folder) else { return }
+        guard let item = items[place], let rules = rules(of: item.folder) else { return }
         let failures = item.failures < .max ? item.failures + 1 : .max
         items.update(place) { $0.failures = failures }
         switch RetryRule.verdict(failures: failures, limit: rules.quarantineAfter) {
         case .tryAgain(let delay):
             rest(place, .waiting(trouble, until: now + delay))
             wakes.add(place, at: now + delay, items)
-        case .quarantine:
-            items.set(place, .quarantined(trouble))
-            put(place)
-            actions.append(.report(.quarantined(id, item.path, trouble)))
+        case .quarantine: quarantine(place, trouble)
         }
+    }
+
+    /// Stops trying an item until a person asks for it, also after a restart if the item has a key.
+    mutating func quarantine(_ place: UInt32, _ trouble: ItemTrouble) {
+        guard let item = items[place], let id = items.id(of: place) else { return }
+        items.set(place, .quarantined(trouble))
+        put(place)
+        actions.append(.report(.quarantined(id, item.path, trouble)))
     }
 
     /// The item's file is gone without the agent's doing.

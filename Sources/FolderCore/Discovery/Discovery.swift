@@ -123,11 +123,10 @@ enum Discovery {
             context.items.saw(place, in: generation)
             KeyClaims.claimFirst(place, &context)
         } catch {
-            let place = context.items.add(
-                folder, entry.path, entry.stamp, key: nil, phase: .quarantined(.noKey(error.message)))
+            let trouble = ItemTrouble.noKey(error.message)
+            let place = context.items.add(folder, entry.path, entry.stamp, key: nil, phase: .quarantined(trouble))
             context.items.saw(place, in: generation)
-            guard let id = context.items.id(of: place) else { return }
-            context.actions.append(.report(.quarantined(id, entry.path, .noKey(error.message))))
+            context.quarantine(place, trouble)
         }
     }
 

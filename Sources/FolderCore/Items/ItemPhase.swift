@@ -5,13 +5,17 @@ package import TransferCommon
 ///     from         event                                                              to
 ///     any          its file is changed, while the item is in no exchange              settling
 ///     any          its file is missing, while the item is in no exchange              missing
+///     any          it is shed for want of space, while the item is in no exchange     shedding
 ///     new          the journal has its record                                         settling
 ///     new          its key belongs to another item                                    taken
+///     new          every numbered key is taken                                        quarantined
 ///     settling     its next look begins                                               looking
 ///     settling     a marker is needed, and there is none                              unmarked
 ///     looking      the file is still written, or has to be looked at again            settling
 ///     looking      the file may be sent                                               ready
 ///     looking      the content is what was stored                                     proven
+///     looking      it has no key yet, and gets one                                    new
+///     looking      its key belongs to another item                                    taken
 ///     looking      its object is to be replaced, and the journal is asked first       recalling
 ///     looking      the file has failed                                                waiting
 ///     looking      the file has failed too often                                      quarantined
@@ -19,10 +23,10 @@ package import TransferCommon
 ///     looking      the next free key is chosen                                        claiming
 ///     ready        the journal has to record a withdrawn proof first                  claiming
 ///     ready        its turn has come                                                  sending
-///     ready        its folder is short of space, and it is shed                       shedding
 ///     recalling    the journal knows of no removed file                               claiming
 ///     recalling    the file continues its object, and no proof has to be withdrawn    ready
 ///     recalling    the agent has removed a file with this key                         taken
+///     recalling    every numbered key is taken                                        quarantined
 ///     claiming     the withdrawal or the new key is durable                           ready
 ///     sending      it is stored, and its stamp does not tell versions apart           confirming
 ///     sending      it is stored                                                       recording
@@ -37,6 +41,8 @@ package import TransferCommon
 ///     confirming   the content is what was stored                                     recording
 ///     confirming   the content is another one                                         settling
 ///     confirming   the file is missing                                                missing
+///     confirming   it has failed for its own reason                                   waiting
+///     confirming   it has failed too often                                            quarantined
 ///     recording    the proof is durable                                               proven
 ///     proven       its grace is over                                                  removing
 ///     removing     the file has its name again, or was never touched                  settling
@@ -44,9 +50,15 @@ package import TransferCommon
 ///     removing     the file is missing                                                missing
 ///     shedding     the file could not be deleted                                      settling
 ///     waiting      its time has come                                                  settling
-///     taken        its time has come, or the user asks for another attempt            settling
+///     taken        its time has come, and its key is free                             new
+///     taken        every numbered key is taken                                        quarantined
+///     taken        the user asks for another attempt                                  settling
 ///     quarantined  the user asks for another attempt                                  settling
 ///     missing      a scan finds the file                                              settling
+///     missing      its record of an earlier run has a proof                           proven
+///     missing      an earlier run has begun to remove its file                        removing
+///     missing      a scan finds the file, which cannot be read                        waiting
+///     missing      it has failed too often                                            quarantined
 ///
 /// An item whose file was removed, or is missing in two scans, leaves the table of items.
 package enum ItemPhase: Hashable, Sendable {

@@ -5,15 +5,26 @@ enum KeyClaims {
     /// The highest number in a key (`NAME~2.EXT`).
     static let numberMax: UInt32 = 9_999
 
-    /// Gives a new item its key. If another item has the key, the folder's `on-change` decides.
+    /// Gives an item its first key. If another item has the key, the folder's `on-change` decides.
     static func claimFirst(_ place: UInt32, _ context: inout FolderContext) {
-        guard let item = context.items[place], let key = item.key, let rules = context.rules(of: item.folder) else {
-            return
+        guard let item = context.items[place], let rules = context.rules(of: item.folder) else { return }
+        let key: ObjectKey
+        do throws(KeyTemplate.Refusal) {
+            // A file whose name allowed no key may have been renamed.
+            key =
+                if let former = item.key { former } else {
+                    try rules.keys.key(
+                        of: item.path, modified: item.stamp.modification, device: context.limits.device)
+                }
+        } catch {
+            return context.quarantine(place, .noKey(error.message))
         }
         if item.ownsKey || context.items.claim(key, for: place) { return record(place, &context) }
         switch rules.onChange {
         case .keep: wait(place, &context)
-        case .newKey: number(place, &context)
+        case .newKey:
+            // The file has not settled under this key yet.
+            if takeNumberedKey(place, &context) { record(place, &context) }
         case .replace:
             guard let owner = context.items.owner(of: key), let other = context.items[owner],
                 !other.phase.isInExchange
@@ -84,6 +95,13 @@ enum KeyClaims {
         }
     }
 
+    /// Has a settled file sent under the next free key with a number.
+    private static func number(_ place: UInt32, _ context: inout FolderContext) {
+        guard takeNumberedKey(place, &context) else { return }
+        let transaction = context.put(place, awaited: true)
+        context.items.set(place, .claiming(transaction, .ifAbsent))
+    }
+
     /// The journal has answered whether the agent has removed a file with the item's key.
     static func recalled(_ id: ItemID, _ request: RequestID, wasRemoved: Bool, _ context: inout FolderContext) {
         guard let item = context.items[id], case .recalling(request, let conflict) = item.phase,
@@ -102,16 +120,16 @@ enum KeyClaims {
         }
     }
 
-    /// Gives the item the next free key with a number. Its stored state is that of another key then.
-    private static func number(_ place: UInt32, _ context: inout FolderContext) {
-        guard let item = context.items[place], let rules = context.rules(of: item.folder),
-            let id = context.items.id(of: place)
-        else { return }
+    /// Gives the item the next free key with a number; returns whether there is one. The item has nothing stored under
+    /// this key. Without such a key the item is put into quarantine.
+    private static func takeNumberedKey(_ place: UInt32, _ context: inout FolderContext) -> Bool {
+        guard let item = context.items[place], let rules = context.rules(of: item.folder) else { return false }
         let base: ObjectKey
         do {
             base = try rules.keys.key(of: item.path, modified: item.stamp.modification, device: context.limits.device)
         } catch {
-            return context.fail(place, .noKey(error.message))
+            context.fail(place, .noKey(error.message))
+            return false
         }
         // The numbered key is made from the one that the item has, without its own number.
         let original =
@@ -119,16 +137,14 @@ enum KeyClaims {
         guard let (key, number) = freeKey(like: original, after: max(item.keyNumber, 1), context),
             context.items.claim(key, for: place)
         else {
-            context.rest(place, .quarantined(.noKey("every numbered key is taken")))
-            context.actions.append(.report(.quarantined(id, item.path, .noKey("every numbered key is taken"))))
-            return
+            context.quarantine(place, .noKey("every numbered key is taken or too long"))
+            return false
         }
         context.items.update(place) {
             $0.keyNumber = number
             $0.stored = .none
         }
-        let transaction = context.put(place, awaited: true)
-        context.items.set(place, .claiming(transaction, .ifAbsent))
+        return true
     }
 
     private static func freeKey(

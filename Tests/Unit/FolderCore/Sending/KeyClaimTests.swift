@@ -1,0 +1,87 @@
+import FolderCore
+import Testing
+import TransferCommon
+
+/// How items get their keys.
+@Suite struct KeyClaimTests {
+    private static let first = FolderDriver.stamp(5)
+    private static let second = FolderDriver.stamp(6)
+
+    @Test func aFileWithANumberedKeySettlesBeforeItIsSent() throws {
+        var driver = FolderDriver {
+            $0.keys = .name
+            $0.onChange = .newKey
+        }
+        try driver.scan([ScanEntry(ItemPath("a/x"), Self.first), ScanEntry(ItemPath("b/x"), Self.second)])
+        #expect(try driver.state(6) == .settling)
+        driver.pass(10)
+        try driver.look("b/x", Self.second)
+        #expect(try driver.order().order.key == FolderDriver.key("x~2"))
+    }
+
+    @Test func aFileWhoseKeyBecomesFreeSettlesOnceItsRecordIsDurable() throws {
+        var driver = FolderDriver { $0.keys = .name }
+        try driver.scan([ScanEntry(ItemPath("a/x"), Self.first), ScanEntry(ItemPath("b/x"), Self.second)])
+        for _ in 0..<2 {
+            driver.handle(.rescan(FolderDriver.folder))
+            try driver.scan([ScanEntry(ItemPath("b/x"), Self.second)])
+        }
+        #expect(try driver.state(6) == .taken)
+        driver.commits = false
+        driver.pass(600)
+        #expect(try driver.state(6) == .new)
+        let number = try #require(
+            driver.take().compactMap { if case .journal(let number, _, _) = $0 { number } else { nil } }.last)
+        driver.handle(.journalCommitted(number))
+        #expect(try driver.state(6) == .settling)
+        driver.pass(10)
+        try driver.look("b/x", Self.second)
+        #expect(try driver.order().order.key == FolderDriver.key("x"))
+    }
+
+    @Test func theJournalKnowsThatNoNumberedKeyIsFree() throws {
+        var driver = FolderDriver { $0.onChange = .newKey }
+        // No number fits into a key of the greatest length.
+        let path = String(repeating: "x", count: ObjectKey.byteCountMax)
+        try driver.bringToProof(path, Self.first)
+        let id = try driver.id(5)
+        driver.handle(.rescan(FolderDriver.folder))
+        let changed = FolderDriver.stamp(5, at: 9_100)
+        try driver.scan([ScanEntry(ItemPath(path), changed)])
+        driver.pass(10)
+        try driver.look(path, changed) { $0.prefixRoot = FolderDriver.digest(2) }
+        let reason = "the file has no valid key: every numbered key is taken or too long"
+        #expect(try driver.state(5) == .quarantined && driver.reason(5) == reason)
+        #expect(driver.records[id]?.course == .quarantined(reason))
+    }
+
+    @Test func aFileGetsAKeyOnceItsNameAllowsOne() throws {
+        var driver = FolderDriver()
+        try driver.scan([ScanEntry(ItemPath([0xFF]), Self.first)])
+        #expect(try driver.state(5) == .quarantined)
+        driver.handle(.rescan(FolderDriver.folder))
+        try driver.scan([ScanEntry(ItemPath("good"), Self.first)])
+        try driver.look("good", Self.first)
+        driver.pass(10)
+        try driver.look("good", Self.first)
+        #expect(try driver.state(5) == .settling)
+        driver.pass(10)
+        try driver.look("good", Self.first)
+        #expect(try driver.order().order.key == FolderDriver.key("good"))
+    }
+
+    @Test func aFileThatStillHasNoValidKeyIsQuarantinedAgain() throws {
+        var driver = FolderDriver()
+        let path = ItemPath([0xFF])
+        try driver.scan([ScanEntry(path, Self.first)])
+        driver.handle(.rescan(FolderDriver.folder))
+        let changed = FolderDriver.stamp(5, at: 9_100)
+        try driver.scan([ScanEntry(path, changed)])
+        #expect(try driver.state(5) == .settling)
+        driver.pass(10)
+        let request = try #require(
+            driver.take().compactMap { if case .look(let request, _, path, _) = $0 { request } else { nil } }.last)
+        driver.handle(.looked(request, .found(FileLook(stamp: changed, lease: .granted))))
+        #expect(try driver.state(5) == .quarantined)
+    }
+}
