@@ -12,7 +12,8 @@ package enum FolderEvent: Hashable, Sendable {
 
     // MARK: Folders
 
-    /// The system has reported a change. It may be late, doubled, or wrong.
+    /// The system has reported a change. It may be late, doubled, or wrong. Like a scan, the shell leaves out the paths
+    /// that the folder's `include` and `exclude` do not admit: the machine knows neither, and takes every path.
     case noticed(FolderID, ItemPath, Notice)
     /// Whether the system reports changes of the folder; `false` also if reports were lost.
     case watching(FolderID, Bool)
