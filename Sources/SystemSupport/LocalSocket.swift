@@ -159,6 +159,11 @@ package struct LocalSocketError: Error, Equatable, CustomStringConvertible {
     package let path: String
     package let cause: Cause
 
+    package init(path: String, cause: Cause) {
+        self.path = path
+        self.cause = cause
+    }
+
     /// Whether no process listens at the path.
     package var isUnserved: Bool {
         [.system(ENOENT), .system(ECONNREFUSED), .system(ENOTDIR)].contains(cause)

@@ -12,6 +12,8 @@ package struct ServiceFailure: Equatable, Sendable {
         switch error {
         case let error as ControlFailure: self.init(error)
         case let error as ControlRefusal: self.init(.failure, error.message)
+        // The service cannot make its socket.
+        case let error as LocalSocketError: self.init(.missingInput, error.description)
         default: return nil
         }
     }

@@ -88,6 +88,7 @@ import sluice_agent
                 "this user may not ask the service; run this as the user who made the home"
             ),
             (ControlRefusal("the settings name no folder"), 1, "the settings name no folder"),
+            (LocalSocketError(path: "/h/s", cause: .occupied), 66, "/h/s is no socket; move that file away"),
         ]
         for (error, code, sentence) in rows {
             let failure = ServiceFailure(error)
