@@ -25,6 +25,6 @@ extension AgentSettings {
     /// - Parameter home: an absolute path.
     package func folderProblem(home: String) -> String? {
         guard let folder = folders.first(where: { FolderConflicts.contains($0.path, home) }) else { return nil }
-        return "the folder \(folder.name) contains the home \(home); choose another home with --home"
+        return "the folder \(folder.name) contains the home \(home.shown); choose another home with --home"
     }
 }

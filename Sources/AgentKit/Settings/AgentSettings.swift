@@ -125,15 +125,15 @@ package struct AgentSettings: Equatable, Sendable {
     private static let serviceSettings: [Setting<AgentSettings>] = [
         Setting(
             "folders", \.folders, FolderSettings.list, scope: .fileOnly, initial: initial,
-            "The folders that `run` watches; see [the keys of a folder](#keys-of-a-folder)."),
+            "The folders that `run` watches; see [Keys of a folder](service.md#keys-of-a-folder)."),
         Setting(
             "limits", \.limits, ScheduleSettings.keys.form(words: "a map with rate and schedule"), scope: .fileOnly,
             initial: initial, usual: "`limit-rate`",
-            "The rates of `run` by the clock; see [the keys of limits](#keys-of-limits)."),
+            "The rates of `run` by the clock; see [Rates by the clock](service.md#rates-by-the-clock)."),
         Setting(
             "metered", \.metered, MeteredSettings.keys.form(words: "a map with interfaces and min-priority"),
             scope: .fileOnly, initial: initial,
-            "What `run` sends through interfaces that cost money; see [the keys of metered](#keys-of-metered)."),
+            "What `run` sends through interfaces that cost money; see [Metered links](service.md#metered-links)."),
         Setting(
             "quarantine-after", \.quarantineAfter, .count(1...255), scope: .fileOnly, initial: initial,
             "After this many failures in a row for a reason of its own, `run` puts a file into quarantine."),

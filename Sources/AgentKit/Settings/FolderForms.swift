@@ -29,6 +29,16 @@ extension SettingForm where Value == String {
         return nil
     }
 
+    /// A content type; empty for none.
+    static let contentType = SettingForm.checkedText(words: "a content type, such as video/mp4") { text in
+        do throws(SessionMetadataError) {
+            _ = try SessionMetadata(OfferedMetadata(contentType: text, pairs: []))
+            return nil
+        } catch {
+            return "must be a content type, such as video/mp4, not \(text.shown)"
+        }
+    }
+
     /// What is added to the name of a file to get the name of its marker.
     static let markerSuffix = SettingForm.checkedText(words: "text, such as .done") { text in
         !text.isEmpty && text.utf8.count <= 64 && !text.utf8.contains(UInt8(ascii: "/"))
@@ -82,6 +92,15 @@ extension SettingForm where Value == [MetadataPair] {
                 cursor.refuse("must be a map of names and values, such as {site: north}")
                 return nil
             }
+            guard entries.count <= SessionMetadata.pairsMax else {
+                cursor.refuse("has \(entries.count) values; at most \(SessionMetadata.pairsMax) are allowed")
+                return nil
+            }
+            // The names become parts of messages, so they are checked first.
+            if let refusal = entries.lazy.compactMap({ metadataRefusal(name: $0.key) }).first {
+                cursor.refuse(refusal)
+                return nil
+            }
             guard let fields = cursor.fields(known: entries.map(\.key)) else { return nil }
             let pairs = fields.map { name, field in
                 SettingForm<String>.metadataValue.read(field).map { MetadataPair(name: name, value: $0) }
@@ -90,6 +109,20 @@ extension SettingForm where Value == [MetadataPair] {
             return pairs.compactMap { $0 }.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         },
         text: { pairs in pairs.map { "\($0.name)=\($0.value)" }.joined(separator: ", ") })
+
+    private static func metadataRefusal(name: String) -> String? {
+        guard name.utf8.count <= SessionMetadata.nameBytesMax else {
+            return "the name \(name.shown) is longer than \(SessionMetadata.nameBytesMax) bytes"
+        }
+        do throws(SessionMetadataError) {
+            // The value is checked later, with all others.
+            _ = try SessionMetadata(
+                OfferedMetadata(contentType: "", pairs: [MetadataPair(name: name, value: "value")]))
+            return nil
+        } catch {
+            return error.description.withVisibleControls
+        }
+    }
 }
 
 extension SettingForm where Value == String {

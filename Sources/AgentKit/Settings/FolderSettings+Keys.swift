@@ -62,7 +62,7 @@ extension FolderSettings {
             "receipts", \.receipts, .truth, scope: .fileOnly, initial: initial, usual: "the agent's `receipts`",
             "Ask for the gateway's signed receipts."),
         Setting(
-            "content-type", \.contentType, .text, scope: .fileOnly, initial: initial,
+            "content-type", \.contentType, .contentType, scope: .fileOnly, initial: initial,
             usual: "the agent's `content-type`", "The objects' content type, for example video/mp4."),
         Setting(
             "metadata", \.metadata, .metadata, scope: .fileOnly, initial: initial,
@@ -106,6 +106,12 @@ extension FolderSettings {
         SettingRule("grace") { folder in
             folder.after == .keep && folder.grace != nil
                 ? "has no effect without after: delete or after: move; add one of them, or remove it" : nil
+        },
+        // A file that is moved takes up its space as before. With `shed` all files that are not stored would follow.
+        SettingRule("disk") { folder in
+            folder.after == .move && folder.disk.whenFull != .hold
+                ? "must have when-full: hold with after: move, which frees no space; choose that, or after: delete"
+                : nil
         },
         SettingRule("metadata") { folder in
             do throws(UploadFailure) {

@@ -133,9 +133,13 @@ package struct KeyPattern: Equatable, Sendable {
             throw KeyTemplate.Refusal(
                 "the key pattern gives several files the same key; add {relative}, {name} or {stem}")
         }
-        // A file with a short name and an extension: if its key is refused, then the text of the pattern is the reason.
-        _ = try template.key(
-            of: ItemPath("a/b.c"), modified: ModificationTime(seconds: 0, nanoseconds: 0), device: "device")
+        // If the key of a file with such a plain path is refused, then the text of the pattern is the reason.
+        do throws(KeyTemplate.Refusal) {
+            _ = try template.key(
+                of: ItemPath("a/b.c"), modified: ModificationTime(seconds: 0, nanoseconds: 0), device: "device")
+        } catch {
+            throw KeyTemplate.Refusal("the file a/b.c gets no valid key from it: \(error.message)")
+        }
         self.init(text: text, template: template)
     }
 }

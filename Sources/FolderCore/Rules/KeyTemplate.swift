@@ -32,9 +32,11 @@ package struct KeyTemplate: Hashable, Sendable {
                 }
                 let field = String(decoding: rest[(rest.startIndex + 1)..<end], as: UTF8.self)
                 guard let piece = Self.field(field) else {
+                    // The message stays short, whatever the pattern is.
+                    let shown = String(decoding: field.utf8.prefix(32), as: UTF8.self)
                     throw Refusal(
-                        "the key pattern has the unknown field {\(field)}; known are {relative}, {name}, "
-                            + "{stem}, {ext}, {device}, {yyyy}, {mm}, {dd} and {HH}")
+                        "the key pattern has the unknown field {\(shown)}; known are {relative}, {name}, {stem}, "
+                            + "{ext}, {device}, {yyyy}, {mm}, {dd} and {HH}")
                 }
                 pieces.append(piece)
                 rest = rest[(end + 1)...]
