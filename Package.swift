@@ -162,7 +162,7 @@ let package = Package(
         unitTests(
             "Settings",
             wire + base + files + [
-                "Settings", "AgentKit", "GatewayKit", "TransferCore", "InterfaceSupport", "TestSupport",
+                "Settings", "AgentKit", "FolderCore", "GatewayKit", "TransferCore", "InterfaceSupport", "TestSupport",
                 "sluice-agent", "sluice-gateway",
             ]),
         unitTests("CommandSupport", wire + base + files + ["CommandSupport", "SeededRandom", arguments, logging]),

@@ -17,6 +17,7 @@ extension FuzzTarget {
         }
         try expectWithin(file.root, bytes, depth: 0)
         try expectSettled(AgentSettings.table, file)
+        try expectRules(file)
         try expectSettled(GatewaySettings.table, file)
         if let changed = file.replacing("gateway", with: "g:1", in: bytes) { try expectGateway(changed, path) }
         try expectOnlyChanges([("pin", nil), ("gateway", "g:1"), ("ca", "c")], file, bytes)
@@ -51,6 +52,18 @@ private let yamlSeeds = [
       - 'fd00::/8'
     unfinished-expiry: 7d
     verify: auto
+
+    """,
+    "folders": """
+    limits: {rate: 20Mbit/s, schedule: [{days: mon-fri, from: "07:00", to: "19:00", rate: 2Mbit/s}, {rate: 0}]}
+    metered: {interfaces: [wwan0], min-priority: 5}
+    quarantine-after: 5
+    state-limit: 1GiB
+    folders:
+      - {name: a, path: /d/a, include: ["*.mp4"], exclude: ["tmp/**"], key: "{yyyy}/{relative}",
+         ready: {when: marker, for: 10s, marker: .ok}, after: move, move-to: /d/sent, grace: 1h, on-change: new-key,
+         metadata: {site: north}, disk: {free-min: 5GiB, when-full: shed}}
+      - {name: b, path: /d/b, order: newest, priority: 9, confirm: never, recheck: stamp, content-type: video/mp4}
 
     """,
     "nested": "folders:\n  - name: a\n    include: [\"*.mp4\", 'b']\n    ready: {when: idle, for: 10s}\n",
@@ -102,6 +115,14 @@ private func expectSettled<Root>(_ table: SettingsTable<Root>, _ file: SettingsF
         return try expectSentences(error)
     }
     try expectLines(SettingsReport.lines(rows))
+}
+
+/// Checks that folders that can be read have rules for the machine.
+private func expectRules(_ file: SettingsFile) throws(FuzzFinding) {
+    // `expectSettled` has checked the messages of a file that is refused.
+    guard let settings = try? AgentSettings.table.read(file: file).values else { return }
+    try expect(settings.folderRules.count == settings.folders.count, "a folder without rules")
+    _ = settings.rateSchedule
 }
 
 private func expectLines(_ lines: [String]) throws(FuzzFinding) {
