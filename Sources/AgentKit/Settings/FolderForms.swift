@@ -39,12 +39,6 @@ extension SettingForm where Value == String {
         }
     }
 
-    /// What is added to the name of a file to get the name of its marker.
-    static let markerSuffix = SettingForm.checkedText(words: "text, such as .done") { text in
-        !text.isEmpty && text.utf8.count <= 64 && !text.utf8.contains(UInt8(ascii: "/"))
-            ? nil : "must be 1 to 64 bytes without a slash, such as .done, not \(text.shown)"
-    }
-
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -138,7 +138,8 @@ extension FolderSettings.Readiness {
                 scope: .fileOnly, initial: initial,
                 "How far apart two looks at a file are. Both have to find the same file."),
             Setting(
-                "marker", \.marker, .markerSuffix, scope: .fileOnly, initial: initial, usual: usualMarker,
+                "marker", \.marker, .word([(usualMarker, usualMarker)]), scope: .fileOnly, initial: initial,
+                usual: usualMarker,
                 "With `when: marker`: what is added to the name of a file to get the name of its marker."),
         ],
         rules: [

@@ -23,7 +23,8 @@ package struct FolderSettings: Equatable, Sendable {
         package var when = FolderRules.Ready.idle
         /// The time between two looks at a file.
         package var settle = TimeSpan(FolderRules().settle)
-        /// What is added to the name of a file to get the name of its marker; `nil` for `usualMarker`.
+        /// What is added to the name of a file to get the name of its marker; `nil` if not given. The service knows
+        /// only `usualMarker`.
         package var marker: String?
 
         package static let usualMarker = ".done"

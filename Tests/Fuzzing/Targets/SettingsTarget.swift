@@ -61,7 +61,7 @@ private let yamlSeeds = [
     state-limit: 1GiB
     folders:
       - {name: a, path: /d/a, include: ["*.mp4"], exclude: ["tmp/**"], key: "{yyyy}/{relative}",
-         ready: {when: marker, for: 10s, marker: .ok}, after: move, move-to: /d/sent, grace: 1h, on-change: new-key,
+         ready: {when: marker, for: 10s, marker: .done}, after: move, move-to: /d/sent, grace: 1h, on-change: new-key,
          metadata: {site: north}, disk: {free-min: 5GiB, when-full: shed}}
       - {name: b, path: /d/b, order: newest, priority: 9, confirm: never, recheck: stamp, content-type: video/mp4}
 
