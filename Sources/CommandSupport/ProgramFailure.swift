@@ -38,6 +38,10 @@ extension AsyncParsableCommand {
             Output.advise("\(_commandName): \(value.sentence)")
             endProcess(.usage)
         }
+        if let value = QuantityValue(arguments: CommandLine.arguments.dropFirst()) {
+            Output.advise("\(_commandName): \(value.sentence)")
+            endProcess(.usage)
+        }
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
