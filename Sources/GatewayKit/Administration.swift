@@ -30,7 +30,9 @@ package struct UploadAdministration: Sendable {
         }
         observe(result)
         let key = key.withVisibleControls
-        if let digest = result.digest { print("\(key): \(result.bytes) bytes, SHA-256 \(digest)") }
+        if let digest = result.digest {
+            print("\(key): \(ObjectVerification.bytesText(result.bytes)), SHA-256 \(digest)")
+        }
         switch result.verdict {
         case .missing:
             print("\(key): there is no such object")
@@ -38,8 +40,8 @@ package struct UploadAdministration: Sendable {
         case .whole(let evidence):
             print("whole: its bytes give the \(evidence)")
             return ProgramExit.success.rawValue
-        case .damaged(let evidence, let found):
-            print("DAMAGED: \(evidence) was stored, the bytes give \(found)")
+        case .damaged(let evidence, let found, let isNamed):
+            print("DAMAGED: \(evidence) was \(isNamed ? "named" : "stored"), the bytes give \(found)")
             return ProgramExit.failure.rawValue
         case .unknown:
             print("cannot say: the store keeps nothing to compare with; name the file's SHA-256 with --sha256")

@@ -124,7 +124,7 @@ package struct UploadFeeder {
     /// Throws if the file does not have the size that the user expects.
     package static func check(size: UInt64, expected: UInt64?) throws(UploadFailure) {
         guard let expected, size != expected else { return }
-        throw .incomplete("it has \(size) bytes, and \(expected) are expected")
+        throw .incomplete("it has \(counted(Int(clamping: size), "byte")), and \(expected) are expected")
     }
 
     /// Throws if no gateway would accept the key, so that nothing is sent for it. Does not refuse reserved keys,

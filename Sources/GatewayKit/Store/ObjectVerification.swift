@@ -12,8 +12,9 @@ package struct ObjectVerification: Sendable {
         case missing
         /// The object's bytes match.
         case whole(evidence: String)
-        /// The object's bytes are others than those that were stored.
-        case damaged(evidence: String, found: String)
+        /// The object's bytes are others than those that were stored, or than those of the digest that the operator has
+        /// named.
+        case damaged(evidence: String, found: String, isNamed: Bool = false)
         /// There is nothing to compare the bytes with.
         case unknown
     }
@@ -53,15 +54,18 @@ package struct ObjectVerification: Sendable {
             verdict: Self.verdict(summary, found, known, guesses, expected), bytes: found.bytes, digest: found.whole)
     }
 
+    /// A number of bytes in words.
+    static func bytesText(_ count: UInt64) -> String { "\(count) byte\(count == 1 ? "" : "s")" }
+
     private static func verdict(
         _ summary: ObjectSummary, _ found: ObjectReading.Result, _ known: [RecordedContent], _ guess: ETagGuess?,
         _ expected: SHA256Digest?
     ) -> Verdict {
         guard found.bytes == summary.size else {
-            return .damaged(evidence: "\(summary.size) bytes", found: "\(found.bytes) bytes")
+            return .damaged(evidence: bytesText(summary.size), found: bytesText(found.bytes))
         }
         if let expected, expected != found.whole {
-            return .damaged(evidence: "SHA-256 \(expected)", found: "SHA-256 \(found.whole)")
+            return .damaged(evidence: "SHA-256 \(expected)", found: "SHA-256 \(found.whole)", isNamed: true)
         }
         let comparisons = known.compactMap { found.compared(with: $0) }
         if let match = comparisons.first(where: { $0.kept == $0.found }) { return .whole(evidence: match.kept) }

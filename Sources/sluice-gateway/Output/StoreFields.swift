@@ -182,7 +182,7 @@ extension JSONObject<VerifiedFields> {
         case .whole(let evidence):
             self[.verdict] = .string(VerifiedFields.whole)
             self[.evidence] = .string(evidence)
-        case .damaged(let evidence, let found):
+        case .damaged(let evidence, let found, _):
             self[.verdict] = .string(VerifiedFields.damaged)
             self[.evidence] = .string(evidence)
             self[.found] = .string(found)

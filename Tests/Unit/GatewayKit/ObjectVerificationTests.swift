@@ -174,6 +174,19 @@ import TransferCommon
         }
     }
 
+    /// The store has no evidence against the bytes: only the digest that the operator has named differs.
+    @Test func namedDigestIsNotCalledStored() async throws {
+        try await withObject { store, _ in
+            let found = try await ObjectVerification(store: store).verify(key: "a").digest
+            let verdict = try await ObjectVerification(store: store).verify(key: "a", expected: .zero).verdict
+            let whole = try #require(found)
+            #expect(
+                verdict
+                    == .damaged(
+                        evidence: "SHA-256 \(SHA256Digest.zero)", found: "SHA-256 \(whole)", isNamed: true))
+        }
+    }
+
     @Test func missingObjectIsMissing() async throws {
         try await withObject { store, file in
             try FileManager.default.removeItem(at: file)
