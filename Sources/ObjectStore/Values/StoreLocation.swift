@@ -100,14 +100,15 @@ package enum StoreLocation: Hashable, Sendable {
     }
 }
 
-/// The error for a text that is not a store location. The description is a sentence for the operator and does not
+/// The error for a text that is not a store location. The description is one sentence for the operator and does not
 /// repeat the text.
 package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 
     fileprivate init(_ why: String) {
         self.description =
-            "This is not a store: \(why). A directory is file:///srv/objects, a bucket s3://bucket/prefix."
+            "this is not the location of a store, because \(why); a directory is file:///srv/objects, a bucket "
+            + "s3://bucket/prefix"
     }
 }
 

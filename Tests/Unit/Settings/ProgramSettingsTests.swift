@@ -78,7 +78,7 @@ import TransferCore
 
     @Test(arguments: [
         ("budget", "1MiB", "must be a size from 8MiB to 1TiB"), ("budget", "64", "needs a unit"),
-        ("unfinished-expiry", "5min", "at least 1h"), ("store", "ftp://x", "This is not a store"),
+        ("unfinished-expiry", "5min", "at least 1h"), ("store", "ftp://x", "this is not the location of a store"),
         ("s3-endpoint", "minio:9000", "http://"), ("s3-provider", "mini", "did you mean minio?"),
         ("verify", "no", "is none of"), ("proxy-from", "10.0.0.0/33", "an address or a network"),
         ("listen", "7420", "must be an address"),
