@@ -140,7 +140,10 @@ extension DryRun.Plan {
         case .remark(let sentence): [sentence]
         case .sums(_, _, nil): []
         case .sums(let files, let failed, let bytes?):
-            ["\(counted(files - failed, "file")), \(ReadableQuantity.size(bytes)) in all"]
+            [
+                "\(counted(files - failed, "file")), \(ReadableQuantity.size(bytes)) in all"
+                    + (failed > 0 ? "; \(counted(failed, "file")) cannot be sent" : "")
+            ]
         }
     }
 
