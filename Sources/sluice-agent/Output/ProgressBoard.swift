@@ -43,15 +43,14 @@ package struct ProgressBoard {
             change(key) { $0.underWay[number] = isStored ? nil : sent }
         case .file(let key, let figures):
             change(key) { $0.figures = figures }
-        case .note(let key, _):
-            change(key) { _ in }
         case .finished(_, let key, let outcome, let figures):
             ended.add(outcome, figures)
             endedSent &+= figures.bytesSent
             let bytes = Array(key.utf8)
             files[bytes] = nil
             order.removeAll { $0 == bytes }
-        case .awaitingGateway, .ended, .checked, .site:
+        case .note, .awaitingGateway, .ended, .checked, .site:
+            // A note may concern a path that is left out and never ends, so it makes no row.
             break
         }
         sample(at: now)

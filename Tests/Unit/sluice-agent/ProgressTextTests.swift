@@ -112,6 +112,17 @@ import sluice_agent
         #expect(!widths.isEmpty && widths.allSatisfy { $0 < columns }, "\(widths)")
     }
 
+    /// A walk notes what it leaves out. No event follows that would end a row of it.
+    @Test func noteMakesNoRow() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        lines.observe(.note(key: "left", "left out: the agent's home"))
+        #expect(screen.all == "left: left out: the agent's home\n")
+        lines.observe(.file(key: "k", Self.figures(250)))
+        lines.observe(.note(key: "k", "drawn"))
+        #expect(screen.all.contains("0 of 1 files"), "\(screen.all)")
+    }
+
     /// A narrower terminal has broken the lines of the board, and each takes several rows.
     @Test func boardIsErasedAsAWholeAfterAResize() {
         let screen = Screen()
