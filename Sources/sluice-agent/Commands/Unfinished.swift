@@ -48,7 +48,8 @@ struct Status: AsyncParsableCommand {
 
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continues unfinished uploads; on a terminal, asks for each: now, later, or drop.")
+        abstract: "Continues unfinished uploads; on a terminal, asks for each: now, later, or drop.",
+        discussion: "At a question, Ctrl-D leaves this upload and all that follow for later. Ctrl-C ends the command.")
     @Argument(help: "Their numbers, as status lists them; none for all.") var ids: [Int64] = []
     @Flag(help: "All of them, without asking.") var all = false
     @Option(help: "Where the file is now; with one ID.") var file: String?
