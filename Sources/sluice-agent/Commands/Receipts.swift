@@ -50,8 +50,10 @@ struct Receipts: AsyncParsableCommand {
                 Output.results.object(
                     JSONObject<ExportedFields>([.path: .string(path), .key: key.map { .string($0) }]))
             }
-            if format.json { Output.results.object(JSONObject<ReceiptSummaryFields>([.receipts: .count(count)])) }
-            Output.advise("Wrote \(counted(count, "receipt")) into \(to).")
+            guard !format.json else {
+                return Output.results.object(JSONObject<ReceiptSummaryFields>([.receipts: .count(count)]))
+            }
+            Output.results.line("Wrote \(counted(count, "receipt")) into \(to).")
         }
     }
 
@@ -71,8 +73,9 @@ struct Receipts: AsyncParsableCommand {
                     JSONObject<ReceiptSummaryFields>([
                         .receipts: .count(result.count), .refused: .count(result.refused),
                     ]))
+            } else {
+                Output.results.line("\(counted(result.count, "receipt")), \(result.refused) refused.")
             }
-            Output.advise("\(counted(result.count, "receipt")), \(result.refused) refused.")
             guard result.refused == 0 else { throw ExitCode(ProgramExit.failure.rawValue) }
         }
     }
@@ -101,11 +104,12 @@ extension Receipts {
             let logger = ProgramLog.make(label: "sluice-agent", level: .warning)
             let receipts = AgentReceipts(home: try home.agent, logger: logger)
             let pruned = try receipts.prune(olderThan: olderThan.duration)
-            if format.json {
-                Output.results.object(
+            guard !format.json else {
+                return Output.results.object(
                     JSONObject<PrunedFields>([.receipts: .count(pruned.receipts), .proofs: .count(pruned.proofs)]))
             }
-            Output.advise("Removed \(counted(pruned.receipts, "receipt")) and \(counted(pruned.proofs, "proof")).")
+            Output.results.line(
+                "Removed \(counted(pruned.receipts, "receipt")) and \(counted(pruned.proofs, "proof")).")
         }
     }
 }

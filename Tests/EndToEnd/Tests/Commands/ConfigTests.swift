@@ -113,6 +113,8 @@ extension EndToEndTests {
                 let told = try await call("sluice-agent", command + ["--home", agent.home], variables)
                 let first = told.lines(of: .standardError).first
                 #expect(first?.hasPrefix("sluice-agent: SLUICE_CONNECTIONS: must be from") == true)
+                // The problem is all that standard error says: sums are results.
+                #expect(told.lines(of: .standardError).count == 1, "\(told.transcript)")
             }
         }
 
