@@ -67,7 +67,10 @@ struct ServicePeriod: Sendable {
         await orders.limitRate(to: decision.rate)
         try await shell.start(orders, paused: paused, decision)
         let (events, queue) = AsyncStream.makeStream(of: FolderEvent.self)
-        let watchers = makeWatchers(folders, logger) { queue.yield($0) }
+        let watchers: [any ServiceWatcher] = [
+            FolderWatcher(folders: folders.map { ($0.id, $0.files) }) { queue.yield($0) },
+            LinkWatcher { queue.yield($0) },
+        ]
         let tasks = [
             Task { for await event in events { await shell.handle(event) } },
             Task { await shell.measureAtIntervals() },
@@ -75,12 +78,6 @@ struct ServicePeriod: Sendable {
         ]
         return ServicePeriod(
             shell: shell, orders: orders, journal: journal, watchers: watchers, tasks: tasks, threads: threads)
-    }
-
-    private static func makeWatchers(
-        _ folders: [WatchedFolder], _ logger: Logger, _ report: @escaping @Sendable (FolderEvent) -> Void
-    ) -> [any ServiceWatcher] {
-        []
     }
 
     /// Applies the schedule when it changes, and once a minute: a clock that is set, or summer time, may change it.
@@ -112,16 +109,22 @@ protocol ServiceWatcher: Sendable {
     func stop()
 }
 
+extension FolderWatcher: ServiceWatcher {}
+extension LinkWatcher: ServiceWatcher {}
+
 extension AgentHome {
     /// The journal of the service's items.
     var itemsPath: String { path + "/items.sqlite" }
 }
 
 extension AgentSettings {
+    /// No agent of this version ran before this moment (2025-01-01), so a clock that shows an earlier one is not set.
+    private static let clockMin: Int64 = 1_735_689_600
+
     /// What the schedule says now.
     var currentRate: RateSchedule.Decision {
         let now = Int64(Date().timeIntervalSince1970)
-        return rateSchedule.decision(utc: LocalTime.isSet(now) ? now : nil, offset: LocalTime.offset(at:))
+        return rateSchedule.decision(utc: now >= Self.clockMin ? now : nil, offset: LocalTime().offset(at:))
     }
 
     /// The uploader's configuration for a service: it never gives up.
