@@ -91,7 +91,7 @@ extension FolderShell {
         switch outcome {
         case .stored(let receipt, _):
             let store = receipt.site?.store ?? site?.store
-            let outcome = try? await threads.runIfActive { [folders] in
+            let outcome = await threads.answer { [folders] in
                 Self.outcome(receipt, store: store, of: send, in: folders)
             }
             if let outcome { handle(.sent(send.request, outcome)) }

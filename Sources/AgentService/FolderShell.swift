@@ -132,8 +132,7 @@ actor FolderShell {
     private func answer(from id: FolderID, _ body: @escaping @Sendable (FolderFiles) -> FolderEvent) {
         guard let folder = folder(id) else { return }
         Task {
-            // try?: the pool refuses work only after its end, when no answer is needed.
-            guard let event = try? await threads.runIfActive({ body(folder.files) }) else { return }
+            guard let event = await threads.answer({ body(folder.files) }) else { return }
             handle(event)
         }
     }
@@ -199,8 +198,7 @@ actor FolderShell {
             try? await Task.sleep(for: Self.measureInterval)
             guard !Task.isCancelled else { return }
             for folder in folders where folder.settings.disk.freeMin != nil { await measure(folder) }
-            // try?: the pool refuses work only after its end.
-            let size = try? await threads.runIfActive { [journal] in
+            let size = await threads.answer { [journal] in
                 journal.renewReserve()
                 return journal.sizeBytes
             }
@@ -209,8 +207,7 @@ actor FolderShell {
     }
 
     private func measure(_ folder: WatchedFolder) async {
-        // try?: the pool refuses work only after its end.
-        guard let free = try? await threads.runIfActive({ folder.files.freeBytes() }) else { return }
+        guard let free = await threads.answer({ folder.files.freeBytes() }) ?? nil else { return }
         handle(.space(folder.id, freeBytes: free))
     }
 }

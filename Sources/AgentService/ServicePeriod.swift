@@ -75,6 +75,7 @@ struct ServicePeriod: Sendable {
             Task { for await event in events { await shell.handle(event) } },
             Task { await shell.measureAtIntervals() },
             Task { await follow(settings, shell, orders) },
+            Task { await followRoute(settings, shell, threads) },
         ]
         return ServicePeriod(
             shell: shell, orders: orders, journal: journal, watchers: watchers, tasks: tasks, threads: threads)
@@ -89,6 +90,30 @@ struct ServicePeriod: Sendable {
             let untilChange = decision.changesAt.map { Double($0) - Date().timeIntervalSince1970 } ?? 60
             // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
             try? await Task.sleep(for: .seconds(min(max(untilChange, 1), 60)))
+        }
+    }
+
+    /// How often the route to the gateway is looked up, if the settings name metered interfaces.
+    private static let routeInterval = Duration.seconds(10)
+
+    /// Tells the machine while a metered interface leads to the gateway.
+    private static func followRoute(
+        _ settings: AgentSettings, _ shell: FolderShell, _ threads: NIOThreadPool
+    ) async {
+        guard let metered = settings.metered, let gateway = settings.gateway, let priority = metered.priorityMin else {
+            return
+        }
+        while !Task.isCancelled {
+            let used = await threads.answer {
+                settings.interfaces.isEmpty
+                    ? GatewayRoute.interface(host: gateway.host, port: gateway.port).map { [$0] } ?? []
+                    : settings.interfaces
+            }
+            // Without a route nothing is sent in any case.
+            let isMetered = used.map { !$0.isEmpty && $0.allSatisfy(metered.interfaces.contains) } ?? false
+            await shell.handle(.metered(minPriority: isMetered ? UInt8(clamping: priority) : nil))
+            // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
+            try? await Task.sleep(for: routeInterval)
         }
     }
 

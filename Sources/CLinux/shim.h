@@ -2,12 +2,9 @@
 // System calls that Swift cannot reach: variadic ones, and those for which the C library has no function.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -63,15 +60,18 @@ static inline int sluice_birth_time(int descriptor, int64_t *seconds, uint32_t *
     return -1;
 }
 
-/// A socket on which the kernel reports changes of network interfaces and of their addresses. It does not block.
+/// A socket on which the kernel reports changes of network interfaces and of their addresses. It does not block. The
+/// numbers and the address are those of <linux/netlink.h> and <linux/rtnetlink.h>. To include those headers would take
+/// the types of <sys/socket.h> away from the C library's module.
 static inline int sluice_open_link_reports(void) {
-    struct sockaddr_nl address;
-    memset(&address, 0, sizeof address);
-    address.nl_family = AF_NETLINK;
-    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
-    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    struct {
+        uint16_t family, padding;
+        uint32_t process, groups;
+    } address = {16, 0, 0, 0x1 | 0x10 | 0x100};  // AF_NETLINK; RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+    const int raw = 3, route = 0;
+    int descriptor = (int)syscall(SYS_socket, 16, raw | O_CLOEXEC | O_NONBLOCK, route);
     if (descriptor < 0) return -1;
-    if (bind(descriptor, (const struct sockaddr *)&address, sizeof address) == 0) return descriptor;
+    if (syscall(SYS_bind, descriptor, &address, sizeof address) == 0) return descriptor;
     int number = errno;
     close(descriptor);
     errno = number;
