@@ -3,9 +3,18 @@ package import Settings
 import SystemSupport
 
 extension AgentSettings {
-    /// The problems of what settings name: the file of `ca`, and a settings file that gives nothing by which to identify
-    /// the gateway. The check only reads, and connects to nothing.
+    /// The problems of what settings name: the file of `ca`, a settings file that gives nothing by which to identify
+    /// the gateway, and a folder that contains the home. The check only reads, and connects to nothing.
     package static func problems(
+        of settings: SettingsInForce<AgentSettings>, in home: AgentHome
+    ) -> [SettingProblem] {
+        let folder = settings.values.folderProblem(home: home.path).map { reason in
+            SettingProblem(source: settings.source(of: "folders"), setting: "folders", reason: reason)
+        }
+        return gatewayProblems(of: settings, in: home) + [folder].compactMap { $0 }
+    }
+
+    private static func gatewayProblems(
         of settings: SettingsInForce<AgentSettings>, in home: AgentHome
     ) -> [SettingProblem] {
         let values = settings.values

@@ -22,7 +22,7 @@ extension AgentSettings {
 
     /// Why the folders cannot be watched from this home; `nil` if they can. The home must not be sent or deleted.
     ///
-    /// - Parameter home: an absolute path.
+    /// - Parameter home: a path. One that is not absolute is in none of the folders, as far as the text tells.
     package func folderProblem(home: String) -> String? {
         guard let folder = folders.first(where: { FolderConflicts.contains($0.path, home) }) else { return nil }
         return "the folder \(folder.name) contains the home \(home.shown); choose another home with --home"

@@ -196,10 +196,15 @@ import TransferCommon
     }
 
     @Test func homeInsideAFolderIsRefused() throws {
-        let settings = try read("folders: [{name: a, path: /d}]\n").values
-        #expect(settings.folderProblem(home: "/d/.sluice")?.contains("the folder a contains the home") == true)
-        #expect(settings.folderProblem(home: "/d") != nil)
-        #expect(settings.folderProblem(home: "/d2") == nil)
+        let settings = try read("\nfolders: [{name: a, path: /no/such}]\n")
+        func problems(_ home: String) -> [String] {
+            AgentSettings.problems(of: settings, in: AgentHome(path: home)).map(\.description)
+        }
+        let found = problems("/no/such/.sluice")
+        #expect(found.count == 1)
+        #expect(found.first?.hasPrefix("agent.yaml:2: folders: the folder a contains the home") == true, "\(found)")
+        #expect(problems("/no/such").count == 1)
+        #expect(problems("/no/such2").isEmpty)
     }
 
     @Test(arguments: [
