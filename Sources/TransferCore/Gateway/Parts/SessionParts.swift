@@ -108,6 +108,9 @@ package struct SessionParts: Hashable, Sendable {
     /// Whether a call that was given up may still take effect.
     package var mayLand: Bool { !givenUp.isEmpty }
 
+    /// Whether the store has all parts of a file whose size is known.
+    package var isWhole: Bool { plan.partCount.map { stored.count >= Int(clamping: $0) } ?? false }
+
     /// Whether the store may have all parts, so that another gateway may be completing the upload. `listed`: how many
     /// parts an agent has listed when it resumed; if it may have sent COMPLETE, it lists all (specification §9.1).
     package func mayBeWhole(listed: Int) -> Bool {

@@ -28,7 +28,10 @@ extension GatewaySession {
     var isAdoptable: Bool { (phase.isOpen || phase == .new) && attached.isEmpty }
 
     /// Whether a stopping gateway waits for the session.
-    var isBusy: Bool { phase.isBusy(isFed: parts.isFed) }
+    var isBusy: Bool {
+        // An agent that has learned of the last stored part asks for the completion next.
+        phase.isBusy(isFed: parts.isFed || (!attached.isEmpty && intake.parts.isWhole))
+    }
 
     // MARK: Looks at the key
 

@@ -87,7 +87,8 @@ package enum SessionPhase: Hashable, Sendable {
         return work.nextDeadline
     }
 
-    /// Whether a stopping gateway waits for a session in this phase. `isFed`: an agent sends bytes of a part.
+    /// Whether a stopping gateway waits for a session in this phase. `isFed`: an agent sends bytes of a part, or is
+    /// about to ask for the completion.
     func isBusy(isFed: Bool) -> Bool {
         switch self {
         case .new, .ended, .settled, .taken: false

@@ -35,6 +35,28 @@ import WireProtocol
         }
     }
 
+    /// The agent asks for the completion only when it knows of the last part, which takes a round trip.
+    @Test func drainingGatewayWaitsForTheCompletionOfAWholeFile() {
+        var options = slowOptions()
+        options.latency = .milliseconds(300)
+        let pair = Pair(options)
+        let upload = pair.push(bytes: 900, partBytes: 300)
+        var storedCount = 0
+        pair.onFrame = { frame, _ in
+            guard case .stored = frame else { return }
+            storedCount += 1
+            if storedCount == 3 { pair.gateway.change { $0.drain(within: .seconds(20), now: pair.schedule.now) } }
+        }
+        pair.route = { storedCount == 3 ? 1 : 0 }
+        #expect(pair.run { _ in storedCount == 3 })
+        #expect(!pair.gateway.machine.isDrained)
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.gateway.machine.isDrained)
+        #expect(pair.violations == [])
+    }
+
     @Test(arguments: [250, 900, 3_500], [1, 2])
     func anUploadIsDroppedAtAnyMoment(size: Int, connections: Int) {
         var wasDropped = false
