@@ -159,7 +159,8 @@ extension FolderShell {
             logger.info("Proven", metadata: ["path": "\(path)"])
         case .removed(_, let folder, let path):
             change(folder) { $0.removed += 1 }
-            logger.info("Deleted or moved", metadata: ["path": "\(path)"])
+            let isMoved = folders.first { $0.id == folder }?.settings.after == .move
+            logger.info(isMoved ? "Moved" : "Deleted", metadata: ["path": "\(path)"])
         case .removalRefused(_, let path, let refusal):
             logger.info("A proven file stays: \(refusal.words)", metadata: ["path": "\(path)"])
         case .renamedBack(_, let from, let to):
