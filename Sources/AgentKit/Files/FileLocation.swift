@@ -81,10 +81,16 @@ package struct FileLocation: Equatable, Sendable {
 }
 
 /// Calls `body` with a path as a C string. The path is given as bytes, because it need not be UTF-8.
-package func withPath<Result>(_ path: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
-        // The array is never empty, so `baseAddress` is never `nil`.
-        text.baseAddress.map(body) ?? body("")
+package func withPath<Result>(_ path: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    // A scan calls this for each file, so the text gets no memory from the heap.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: path.count + 1) { text in
+        let isCopied: Void? = path.withContiguousStorageIfAvailable { _ = text.initialize(fromContentsOf: $0) }
+        if isCopied == nil { _ = text.initialize(fromContentsOf: Array(path)) }
+        text.initializeElement(at: path.count, to: 0)
+        return text.withMemoryRebound(to: CChar.self) { text in
+            // The text is never empty, so `baseAddress` is never `nil`.
+            text.baseAddress.map { body($0) } ?? body("")
+        }
     }
 }
 

@@ -111,10 +111,10 @@ struct FolderScanner {
             do throws(FolderError) {
                 guard let status = try directory.status(of: name) else { return }
                 if status.isDirectory { enter(below) }
-                guard status.isRegularFile, names.admits(ItemPath(below)) else { return }
-                let marker = ItemPath(below).marker.name
-                let hasMarker = names.needsMarkers ? try directory.stamp(of: marker) != nil : false
-                batch.append(ScanEntry(ItemPath(below), FileStamp(status), hasMarker: hasMarker))
+                let file = ItemPath(below)
+                guard status.isRegularFile, kind == .file || names.admits(file) else { return }
+                let hasMarker = names.needsMarkers ? try directory.stamp(of: file.marker.name) != nil : false
+                batch.append(ScanEntry(file, FileStamp(status), hasMarker: hasMarker))
                 if batch.count >= Self.batchMax { report() }
             } catch {
                 if !error.isMissing { note(below, error) }
