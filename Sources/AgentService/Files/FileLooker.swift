@@ -5,6 +5,12 @@ import NIOCore
 import TransferCommon
 import TransferCore
 
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// Performs the action `look`.
 struct FileLooker: Sendable {
     let tree: FolderTree
@@ -13,7 +19,7 @@ struct FileLooker: Sendable {
     func look(_ path: ItemPath, _ wants: LookWants) -> LookResult {
         let file: SourceFile
         do throws(FolderError) {
-            file = try tree.openFile(path)
+            file = try open(path)
         } catch {
             if error.isMissing { return .missing }
             // A file that another process holds by a write lease cannot be opened. It may be changing.
@@ -32,6 +38,24 @@ struct FileLooker: Sendable {
             return .unreadable(UploadFailure.cannotProcess(error).reason)
         }
     }
+
+    /// Opens a file. Waits a while for a descriptor, because the lack of one is no fault of the file.
+    private func open(_ path: ItemPath) throws(FolderError) -> SourceFile {
+        var attempts = 1
+        while true {
+            do throws(FolderError) {
+                return try tree.openFile(path)
+            } catch {
+                guard error.lacksDescriptor, attempts < Self.attemptsMax else { throw error }
+                attempts += 1
+                poll(nil, 0, Self.pauseMilliseconds)
+            }
+        }
+    }
+
+    /// A look waits for a descriptor for at most ten seconds.
+    private static let attemptsMax = 100
+    private static let pauseMilliseconds: Int32 = 100
 
     private func look(_ reading: inout FileReading, _ path: ItemPath, _ wants: LookWants) throws -> LookResult {
         // Taken before the stamp, so that the stamp never seems older than it is.

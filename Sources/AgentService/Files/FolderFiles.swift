@@ -33,8 +33,7 @@ package final class FolderFiles: Sendable {
     ///   - root: path of the folder.
     ///   - movedTo: path of the directory for moved files; `nil` if none are moved.
     ///   - home: path of the agent's home.
-    /// - Throws: if files can never be moved from this folder to that directory, or if a file of the home would be
-    ///   sent.
+    /// - Throws: if no file can be moved from this folder to that directory, or if a file of the home would be sent.
     package init(
         root: String, movedTo: String? = nil, names: FolderNames = FolderNames(), home: String? = nil,
         clock: FileClock, calls: FolderCalls = FolderCalls()
@@ -70,8 +69,8 @@ package final class FolderFiles: Sendable {
         if let root = FileIdentity(of: tree.root), root.contains(destination.root) {
             throw UploadFailure(
                 .unreadable,
-                "\(destination.root) lies in the folder \(tree.root), so that moved files would be sent again; choose a "
-                    + "directory outside of it")
+                "\(destination.root) lies in the folder \(tree.root), so that moved files would be sent again; choose "
+                    + "a directory outside of it")
         }
     }
 
@@ -152,7 +151,7 @@ extension UploadFailure {
             self.init(.missing, "there is no such file any more; the next scan finds where it went")
         } else if error.isLeased {
             self.init(.stillWritten)
-        } else if [EMFILE, ENFILE].contains(error.number) {
+        } else if error.lacksDescriptor {
             self.init(.tooManyOpenFiles)
         } else {
             self.init(.unreadable, error.reason)

@@ -40,6 +40,9 @@ struct FolderError: Error, Equatable {
     /// Another process holds a lease on the file, as Samba does for its clients, and may be writing the file.
     var isLeased: Bool { !isOfRoot && number == EAGAIN }
 
+    /// Too many files are open at this moment.
+    var lacksDescriptor: Bool { number == EMFILE || number == ENFILE }
+
     /// The reason for people: the cause, then what to do.
     var reason: String {
         let cause = systemMessage(number)
@@ -85,7 +88,7 @@ struct OpenDirectory: ~Copyable {
     var isShared: Bool { SourceFile.fileSystem(of: descriptor) == .shared }
 
     /// The status of a name, without following a symbolic link; `nil` if the name does not exist.
-    func status(of name: some Sequence<UInt8>) throws(FolderError) -> stat? {
+    func status(of name: some Collection<UInt8>) throws(FolderError) -> stat? {
         var status = stat()
         guard withPath(name, { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             guard errno == ENOENT else { throw FolderError(number: errno) }
@@ -95,7 +98,7 @@ struct OpenDirectory: ~Copyable {
     }
 
     /// The stamp of the regular file that has this name; `nil` if the name has none.
-    func stamp(of name: some Sequence<UInt8>) throws(FolderError) -> FileStamp? {
+    func stamp(of name: some Collection<UInt8>) throws(FolderError) -> FileStamp? {
         guard let status = try status(of: name), status.isRegularFile else { return nil }
         return FileStamp(status)
     }
@@ -144,10 +147,10 @@ struct FolderTree: Sendable {
     }
 
     private func openNameByName(
-        _ path: some Collection<UInt8>, within root: borrowing OpenDirectory
+        _ bytes: some Collection<UInt8>, within root: borrowing OpenDirectory
     ) throws(FolderError) -> OpenDirectory {
         var directory = try OpenDirectory(openat(root.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        for name in path.split(separator: UInt8(ascii: "/")) {
+        for name in bytes.split(separator: UInt8(ascii: "/")) {
             guard !name.elementsEqual("..".utf8) else { throw FolderError(number: EXDEV) }
             directory = try OpenDirectory(
                 withPath(name) {

@@ -13,8 +13,8 @@ package final class FolderWatcher: Sendable {
     ///
     /// - Parameters:
     ///   - watchesMax: most directories that are watched; the system has a limit of its own.
-    ///   - report: called on the thread of the watcher. While it runs, reports wait in a queue of the kernel, so it must
-    ///     not block for long.
+    ///   - report: called on the thread of the watcher. It must not block for long, because reports wait in a queue of
+    ///     the kernel meanwhile.
     package init(
         folders: [(id: FolderID, files: FolderFiles)], watchesMax: Int = .max,
         report: @escaping @Sendable (FolderEvent) -> Void

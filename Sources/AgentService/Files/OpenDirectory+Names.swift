@@ -60,10 +60,10 @@ extension OpenDirectory {
 extension FolderTree {
     /// Opens a directory, and makes it and those above it as far as they are missing.
     ///
-    /// - Parameter path: empty for the root; otherwise names that end with a slash.
-    func makeDirectory(_ path: ArraySlice<UInt8>) throws(FolderError) -> OpenDirectory {
+    /// - Parameter bytes: the path: empty for the root; otherwise names that end with a slash.
+    func makeDirectory(_ bytes: ArraySlice<UInt8>) throws(FolderError) -> OpenDirectory {
         var directory = try openRoot()
-        for name in path.split(separator: UInt8(ascii: "/")) {
+        for name in bytes.split(separator: UInt8(ascii: "/")) {
             try directory.makeDirectory(name)
             directory = try openDirectory(name, within: directory)
         }
@@ -72,12 +72,12 @@ extension FolderTree {
 
     /// Makes the names in a directory and in those above it durable. A directory that does not exist has no names.
     ///
-    /// - Parameter path: empty for the root; otherwise names that end with a slash.
-    func syncDirectories(_ path: ArraySlice<UInt8>) throws(FolderError) {
+    /// - Parameter bytes: the path: empty for the root; otherwise names that end with a slash.
+    func syncDirectories(_ bytes: ArraySlice<UInt8>) throws(FolderError) {
         do throws(FolderError) {
             var directory = try openRoot()
             try directory.sync()
-            for name in path.split(separator: UInt8(ascii: "/")) {
+            for name in bytes.split(separator: UInt8(ascii: "/")) {
                 directory = try openDirectory(name, within: directory)
                 try directory.sync()
             }

@@ -44,8 +44,8 @@ package enum SystemCalls {
         sluice_file_flags(descriptor, &flags)
     }
 
-    /// Opens a socket on which the kernel reports changes of network interfaces and of their addresses (netlink). A read
-    /// from it does not block.
+    /// Opens a socket on which the kernel reports changes of network interfaces and of their addresses (netlink). A
+    /// read from it does not block.
     package static func openLinkReports() -> CInt {
         sluice_open_link_reports()
     }
