@@ -15,6 +15,18 @@ struct FolderFigures: Sendable {
     var lastProven: String?
 }
 
+/// A call that waits until the files that were pending when it began are proven or stopped.
+struct FlushWait {
+    /// Tells the calls apart.
+    final class ID: Sendable, Equatable {
+        static func == (left: ID, right: ID) -> Bool { left === right }
+    }
+
+    let id: ID
+    let mark: FlushMark
+    let done: CheckedContinuation<Void, Never>
+}
+
 extension FolderShell {
     /// How many troubles of a folder a status lists.
     private static let troublesMax = 100
@@ -129,10 +141,23 @@ extension FolderShell {
     }
 
     /// - Returns: how many files cannot be proven before a person does something.
-    func flush() async -> Int {
+    func flush() async throws(ControlRefusal) -> Int {
         let mark = machine.beginFlush()
         if !machine.isFlushed(mark) {
-            await withCheckedContinuation { flushes.append((mark, $0)) }
+            let id = FlushWait.ID()
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { done in
+                    guard !isStopped, !Task.isCancelled else { return done.resume() }
+                    flushes.append(FlushWait(id: id, mark: mark, done: done))
+                }
+            } onCancel: {
+                Task { await self.leave(id) }
+            }
+            // A caller that was not waited for must not take the files for proven.
+            guard machine.isFlushed(mark) else {
+                throw ControlRefusal(
+                    "the service has ended, or has read its settings again, before every pending file was proven")
+            }
         }
         return machine.stoppedCount
     }

@@ -24,7 +24,7 @@ actor FolderShell {
     private let eventLoop: any EventLoop
     private var timer = DeadlineTimer()
     private var isPerforming = false
-    private var isStopped = false
+    private(set) var isStopped = false
 
     /// The uploads and questions that have no answer yet, by the bytes of their keys.
     var sends: [[UInt8]: SendUnderWay] = [:]
@@ -37,7 +37,7 @@ actor FolderShell {
     var figures: [FolderFigures]
     var pausedFolders: Set<String> = []
     /// Calls that wait for files, with their marks.
-    var flushes: [(mark: FlushMark, done: CheckedContinuation<Void, Never>)] = []
+    var flushes: [FlushWait] = []
 
     /// - Parameter served: the service time of the journal.
     init(
@@ -89,6 +89,12 @@ actor FolderShell {
     private func timerFired() {
         timer.fired()
         handle(.tick)
+    }
+
+    /// Ends a wait whose caller has left.
+    func leave(_ flush: FlushWait.ID) {
+        guard let index = flushes.firstIndex(where: { $0.id == flush }) else { return }
+        flushes.remove(at: index).done.resume()
     }
 
     private func endFlushes() {

@@ -100,6 +100,10 @@ struct Flush: AsyncParsableCommand {
         let unproven: Int
         do {
             unproven = try await waiting.value
+        } catch ControlFailure.refused(let problem) {
+            // The service refuses a flush only if it cannot wait for its end.
+            Output.advise("sluice-agent: \(problem)")
+            throw ExitCode(ProgramExit.tryAgain.rawValue)
         } catch {
             guard waiting.isCancelled else { throw error }
             Output.advise("sluice-agent: interrupted; the service continues to send")
