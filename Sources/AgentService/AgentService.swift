@@ -64,14 +64,19 @@ package final class AgentService: ServiceControl {
         let lock = try home.lock()
         let server = try await ControlServer.start(
             at: home.controlPath, service: self, group: MultiThreadedEventLoopGroup.singleton)
+        let result: Result<Void, any Error>
         do {
-            try await run(commands, lock)
-            await server.stop()
+            result = .success(try await run(commands, lock))
         } catch {
-            await server.stop()
-            throw error
+            result = .failure(error)
         }
+        // A reload that came too late gets its answer, too.
+        state.withLock { $0.isStopped = true }
+        continuation.finish()
+        for await case .reload(_, let done) in commands { done.resume(returning: .ended) }
+        await server.stop()
         withExtendedLifetime(lock) {}
+        try result.get()
     }
 
     private func run(_ commands: AsyncStream<Command>, _ lock: AgentHome.Lock) async throws {
@@ -83,20 +88,14 @@ package final class AgentService: ServiceControl {
         defer { watchdog.cancel() }
         for await command in commands {
             guard case .reload(let next, let done) = command else { break }
-            notifier.send(.reloading)
-            await period.stop()
-            var refusal: ControlRefusal?
+            let refusal: ControlRefusal?
             do {
-                period = try await begin(next, lock)
-                settings = next
-                logger.notice("The settings were read again", metadata: ["folders": "\(next.folders.count)"])
+                (period, refusal) = try await swap(period, to: next, else: settings, lock)
             } catch {
-                // The new settings are correct, but this machine cannot use them, for example for want of a directory.
-                refusal = ControlRefusal.of(error)
-                period = try await begin(settings, lock)
+                done.resume(returning: ControlRefusal.of(error))
+                throw error
             }
-            state.withLock { $0.settingsProblem = refusal?.message }
-            notifier.send(.ready)
+            if refusal == nil { settings = next }
             done.resume(returning: refusal)
         }
         notifier.send(.stopping)
@@ -105,8 +104,32 @@ package final class AgentService: ServiceControl {
         logger.notice("Stopped")
     }
 
-    private func begin(_ settings: AgentSettings, _ lock: AgentHome.Lock) async throws -> ServicePeriod {
-        let period = try await ServicePeriod.begin(settings, home: home, lock: lock, software: software, logger: logger)
+    /// Ends a period and begins one with other settings; if this machine cannot use them, for example for want of a
+    /// directory, one with the earlier settings.
+    private func swap(
+        _ period: ServicePeriod, to next: AgentSettings, else settings: AgentSettings, _ lock: AgentHome.Lock
+    ) async throws -> (ServicePeriod, ControlRefusal?) {
+        notifier.send(.reloading)
+        defer { notifier.send(.ready) }
+        await period.stop()
+        let figures = await period.shell.figures
+        do {
+            let swapped = try await begin(next, lock, figures)
+            state.withLock { $0.settingsProblem = nil }
+            logger.notice("The settings were read again", metadata: ["folders": "\(next.folders.count)"])
+            return (swapped, nil)
+        } catch {
+            let refusal = ControlRefusal.of(error)
+            state.withLock { $0.settingsProblem = refusal.message }
+            return (try await begin(settings, lock, figures), refusal)
+        }
+    }
+
+    private func begin(
+        _ settings: AgentSettings, _ lock: AgentHome.Lock, _ figures: FiguresByFolder = FiguresByFolder()
+    ) async throws -> ServicePeriod {
+        let period = try await ServicePeriod.begin(
+            settings, home: home, lock: lock, software: software, figures: figures, logger: logger)
         state.withLock { state in
             state.period = period
             state.gateway = settings.gateway?.description ?? ""
@@ -175,9 +198,9 @@ extension AgentService {
             state.withLock { $0.settingsProblem = refusal.message }
             throw refusal
         }
-        guard let commands = state.withLock({ $0.isStopped ? nil : $0.commands }) else { throw ControlRefusal.ended }
         let refusal: ControlRefusal? = await withCheckedContinuation { done in
-            commands.yield(.reload(settings, done))
+            let result = state.withLock { $0.isStopped ? nil : $0.commands?.yield(.reload(settings, done)) }
+            guard case .enqueued? = result else { return done.resume(returning: .ended) }
         }
         if let refusal { throw refusal }
     }

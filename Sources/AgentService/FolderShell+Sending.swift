@@ -17,6 +17,34 @@ struct SendUnderWay: Sendable {
     var progress: UploadProgress?
 }
 
+extension SendUnderWay {
+    /// What was stored, as the machine needs it. Reads the file again if the store has told nothing of its root digest.
+    /// Runs on a pool thread.
+    func outcome(_ receipt: UploadReceipt, store: StoreIdentity?, in files: FolderFiles) -> SendOutcome {
+        guard let store, let (file, before) = reading.opened else { return .failed(.network) }
+        do throws(UploadFailure) {
+            let partBytes = receipt.partBytes > 0 ? receipt.partBytes : max(receipt.size, 1)
+            let root: SHA256Digest
+            if let known = receipt.root {
+                root = known
+            } else {
+                root = try file.rootDigest(partBytes: partBytes)
+            }
+            let after = try files.reading(of: file)
+            // An object that another session wrote may not be continued, because no session of this agent is its own.
+            let proof = ItemProof(
+                store: store, key: order.key, session: receipt.session ?? .zero,
+                stamp: receipt.stamp ?? before.stamp, partBytes: partBytes, root: root, etag: receipt.etag,
+                version: receipt.version)
+            return .stored(
+                StoredReading(
+                    proof, after: after.stamp, fileSystem: after.fileSystem, systemTime: before.systemTime))
+        } catch {
+            return SendOutcome(error)
+        }
+    }
+}
+
 /// What was known of a file when its reading began. The pool thread that opens the file writes it.
 final class ReadingBegin: Sendable {
     typealias Reading = (stamp: FileStamp, fileSystem: FileSystemKind, systemTime: ModificationTime?)
@@ -91,9 +119,8 @@ extension FolderShell {
         switch outcome {
         case .stored(let receipt, _):
             let store = receipt.site?.store ?? site?.store
-            let outcome = await threads.answer { [folders] in
-                Self.outcome(receipt, store: store, of: send, in: folders)
-            }
+            guard let folder = folders.first(where: { $0.id == send.order.folder }) else { return }
+            let outcome = await threads.answer { send.outcome(receipt, store: store, in: folder.files) }
             if let outcome { handle(.sent(send.request, outcome)) }
         case .failed(let failure):
             log(failure, of: send)
@@ -106,35 +133,5 @@ extension FolderShell {
         guard failure.kind != .stopped else { return }
         logger.info(
             "A file was not stored: \(failure.cause)", metadata: ["path": "\(send.order.path)"])
-    }
-
-    /// What was stored, as the machine needs it. Reads the file again if the store has told nothing of its root digest.
-    /// Runs on a pool thread.
-    private static func outcome(
-        _ receipt: UploadReceipt, store: StoreIdentity?, of send: SendUnderWay, in folders: [WatchedFolder]
-    ) -> SendOutcome {
-        guard let folder = folders.first(where: { $0.id == send.order.folder }), let store,
-            let (file, before) = send.reading.opened
-        else { return .failed(.network) }
-        do throws(UploadFailure) {
-            let partBytes = receipt.partBytes > 0 ? receipt.partBytes : max(receipt.size, 1)
-            let root: SHA256Digest
-            if let known = receipt.root {
-                root = known
-            } else {
-                root = try file.rootDigest(partBytes: partBytes)
-            }
-            let after = try folder.files.reading(of: file)
-            // An object that another session wrote may not be continued, because no session of this agent is its own.
-            let proof = ItemProof(
-                store: store, key: send.order.key, session: receipt.session ?? .zero,
-                stamp: receipt.stamp ?? before.stamp, partBytes: partBytes, root: root, etag: receipt.etag,
-                version: receipt.version)
-            return .stored(
-                StoredReading(
-                    proof, after: after.stamp, fileSystem: after.fileSystem, systemTime: before.systemTime))
-        } catch {
-            return SendOutcome(error)
-        }
     }
 }

@@ -20,7 +20,6 @@ actor FolderShell {
     let logger: Logger
     var machine: Folders
     let clock: FolderClock
-    let startedAt = ContinuousClock.now
     private let eventLoop: any EventLoop
     private var timer = DeadlineTimer()
     private var isPerforming = false
@@ -34,26 +33,29 @@ actor FolderShell {
     /// Why nothing is sent now; `nil` if something is, or nothing is to be sent.
     var waitingReason: String?
     var schedule = RateSchedule.Decision.unlimited
-    var figures: [FolderFigures]
-    var pausedFolders: Set<String> = []
+    private var reports: ReportLog
+    let scans: ScanCounts
     /// Calls that wait for files, with their marks.
     var flushes: [FlushWait] = []
 
-    /// - Parameter served: the service time of the journal.
+    /// - Parameter figures: those of the shell before the reload.
     init(
         _ folders: [WatchedFolder], rules: [FolderRules], limits: FolderLimits, journal: ItemJournal,
-        threads: NIOThreadPool, eventLoop: any EventLoop, logger: Logger
+        threads: NIOThreadPool, eventLoop: any EventLoop, figures: FiguresByFolder, logger: Logger
     ) {
         self.folders = folders
         self.journal = journal
         self.threads = threads
         self.eventLoop = eventLoop
         self.logger = logger
+        scans = ScanCounts(folderCount: folders.count)
         clock = FolderClock()
         machine = Folders(
             rules, limits: limits, generator: SystemGenerator(), served: journal.served, now: clock.now)
-        figures = folders.map { _ in FolderFigures() }
+        reports = ReportLog(folders: folders, logger: logger, figures: figures)
     }
+
+    var figures: FiguresByFolder { reports.figures }
 
     // MARK: Events
 
@@ -110,6 +112,7 @@ actor FolderShell {
         timer.cancel()
         for flush in flushes { flush.done.resume() }
         flushes = []
+        scans.stop()
     }
 
     // MARK: Actions
@@ -126,7 +129,7 @@ actor FolderShell {
         case .journal(let number, let changes, let served): write(number, changes, served)
         case .recall(let request, let key): recall(request, key)
         case .freeReserve: onThread { [journal] in journal.freeReserve() }
-        case .report(let report): self.report(report)
+        case .report(let report): reports.take(report) { machine.item($0)?.folder }
         }
     }
 
@@ -150,6 +153,7 @@ actor FolderShell {
 
     private func scan(_ request: RequestID, _ id: FolderID) {
         guard let folder = folder(id) else { return }
+        let number = scans.began(id)
         let (stream, batches) = AsyncStream.makeStream(of: [ScanEntry].self)
         let scanning = Task {
             defer { batches.finish() }
@@ -167,6 +171,7 @@ actor FolderShell {
         Task {
             for await entries in stream { handle(.scanned(request, entries)) }
             handle(.scanEnded(request, failure: await scanning.value))
+            scans.ended(id, number)
             await measure(folder)
         }
     }

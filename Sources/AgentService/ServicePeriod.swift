@@ -26,14 +26,15 @@ struct ServicePeriod: Sendable {
     ///
     /// - Throws: `ControlRefusal` if this machine cannot use the settings; errors of the journal and of the home.
     static func begin(
-        _ settings: AgentSettings, home: AgentHome, lock: AgentHome.Lock, software: String, logger: Logger
+        _ settings: AgentSettings, home: AgentHome, lock: AgentHome.Lock, software: String, figures: FiguresByFolder,
+        logger: Logger
     ) async throws -> ServicePeriod {
         guard !settings.folders.isEmpty else { throw ControlRefusal.noFolders }
         if let problem = settings.folderProblem(home: home.path) { throw ControlRefusal(problem) }
         let threads = NIOThreadPool(numberOfThreads: max(4, System.coreCount * 2))
         threads.start()
         do {
-            return try await begin(settings, home, lock, software, threads, logger)
+            return try await begin(settings, home, lock, software, figures, threads, logger)
         } catch {
             // try?: the error above is the one to report.
             try? await threads.shutdownGracefully()
@@ -43,7 +44,7 @@ struct ServicePeriod: Sendable {
 
     private static func begin(
         _ settings: AgentSettings, _ home: AgentHome, _ lock: AgentHome.Lock, _ software: String,
-        _ threads: NIOThreadPool, _ logger: Logger
+        _ figures: FiguresByFolder, _ threads: NIOThreadPool, _ logger: Logger
     ) async throws -> ServicePeriod {
         let identity = try home.identity()
         let (folders, journal, paused) = try await threads.runIfActive {
@@ -56,7 +57,7 @@ struct ServicePeriod: Sendable {
         let shell = FolderShell(
             folders, rules: settings.folderRules, limits: settings.folderLimits(device: identity.name),
             journal: journal, threads: threads, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
-            logger: logger)
+            figures: figures, logger: logger)
         let orders = OrderRuns(
             uploader: {
                 Uploader(
@@ -66,13 +67,14 @@ struct ServicePeriod: Sendable {
         let decision = settings.currentRate
         await orders.limitRate(to: decision.rate)
         try await shell.start(orders, paused: paused, decision)
-        let (events, queue) = AsyncStream.makeStream(of: FolderEvent.self)
-        let watchers: [any ServiceWatcher] = [
-            FolderWatcher(folders: folders.map { ($0.id, $0.files) }) { queue.yield($0) },
-            LinkWatcher { queue.yield($0) },
+        let news = WatcherNews()
+        var watchers: [any ServiceWatcher] = [
+            FolderWatcher(folders: folders.map { ($0.id, $0.files) }) { news.add($0) }
         ]
+        // A gateway on this machine is reached without a network.
+        if settings.gateway?.isLoopback != true { watchers.append(LinkWatcher { news.add($0) }) }
         let tasks = [
-            Task { for await event in events { await shell.handle(event) } },
+            Task { await news.deliver(to: shell) },
             Task { await shell.measureAtIntervals() },
             Task { await follow(settings, shell, orders) },
             Task { await followRoute(settings, shell, threads) },

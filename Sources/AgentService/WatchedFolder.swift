@@ -36,3 +36,31 @@ struct WatchedFolder: Sendable {
         return folders
     }
 }
+
+// MARK: - Names that people give
+
+extension [WatchedFolder] {
+    /// The folder of this name; all for `nil`.
+    func named(_ name: String?) throws(ControlRefusal) -> [WatchedFolder] {
+        guard let name else { return self }
+        guard let folder = first(where: { $0.settings.name.hasSameBytes(as: name) }) else {
+            let known = map(\.settings.name).joined(separator: ", ")
+            throw ControlRefusal("there is no folder \(name.withVisibleControls); the settings name \(known)")
+        }
+        return [folder]
+    }
+
+    /// The item that `WatchedFolder.text(of:)` names so.
+    func item(named text: String, _ machine: Folders) throws(ControlRefusal) -> ItemID {
+        let bytes = [UInt8](text.utf8)
+        guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")), let stop = bytes.lastIndex(of: UInt8(ascii: ".")),
+            colon < stop, let place = UInt32(String(decoding: bytes[(colon + 1)..<stop], as: UTF8.self)),
+            let generation = UInt32(String(decoding: bytes[(stop + 1)...], as: UTF8.self)),
+            case let id = ItemID(place: place, generation: generation), let item = machine.item(id),
+            contains(where: { $0.id == item.folder && $0.settings.name.utf8.elementsEqual(bytes[..<colon]) })
+        else {
+            throw ControlRefusal("no file has the id \(text.withVisibleControls); sluice-agent status lists the ids")
+        }
+        return id
+    }
+}

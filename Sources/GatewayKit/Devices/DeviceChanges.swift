@@ -21,8 +21,8 @@ package struct MadeInvitation: Equatable, Sendable {
     ///
     /// - Parameter open: until when the invitation would have been valid.
     package static func advice(about name: String, removedBeforeItsEnd open: Date) -> String {
-        "an invitation for \(name) was open until \(open.formatted(.iso8601)), and its code is no longer valid; a second "
-            + "device needs a name of its own."
+        "an invitation for \(name) was open until \(open.formatted(.iso8601)), and its code is no longer valid; "
+            + "a second device needs a name of its own."
     }
 }
 

@@ -17,8 +17,8 @@ package struct S3Authorities: Sendable {
             bytes = try BoundedFile.read(path, bytesMax: Self.bytesMax, access: .anyone)
         } catch {
             throw S3ConfigurationError(
-                "the file of --s3-ca cannot be read (\(error.debugDescription)); name the file with the certificate of the "
-                    + "store's authority, in PEM")
+                "the file of --s3-ca cannot be read (\(error.debugDescription)); name the file with the certificate "
+                    + "of the store's authority, in PEM")
         }
         // try?: the library's text about a file without a certificate would not help the operator.
         guard let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty else {
