@@ -106,8 +106,9 @@ package struct ServiceStatus: Codable, Equatable, Sendable {
     /// The status in one sentence.
     package var sentence: String {
         let pending = folders.reduce(0) { $0 + $1.pending }
-        if let pause, pending > 0 { return "\(pending) files pending; \(pause)" }
-        return pending == 0 ? "all files are proven" : "\(pending) files pending"
+        guard pending > 0 else { return "all files are proven" }
+        let files = pending == 1 ? "1 file is pending" : "\(pending) files are pending"
+        return pause.map { "\(files); \($0)" } ?? files
     }
 
     package init(software: String, uptimeSeconds: Int, gateway: String, schedule: String) {
