@@ -85,6 +85,7 @@ package final class UploadOrders: Sendable {
 
     package init() {}
 
+    /// Adds an order behind those that the run has not taken yet.
     package func add(_ order: UploadOrder) {
         wake { $0.orders.append(order) }
     }

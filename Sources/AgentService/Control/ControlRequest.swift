@@ -90,16 +90,16 @@ extension ControlRequest {
         var folder: String?
         var items: [String]?
 
-        init(_ bytes: [UInt8], has key: Key?) throws(Refused) {
+        init(_ bytes: [UInt8], has field: Key?) throws(Refused) {
             guard !bytes.isEmpty else { return }
             do {
                 self = try JSONDecoder().decode(Body.self, from: Data(bytes))
-                guard (folder == nil || key == .folder) && (items == nil || key == .items) else {
+                guard folder == nil || field == .folder, items == nil || field == .items else {
                     throw Unknown()
                 }
             } catch {
                 let expected =
-                    switch key {
+                    switch field {
                     case .folder: "{\"folder\": \"NAME\"} or {}"
                     case .items: "{\"items\": [\"ID\"]}"
                     case nil: "{} or nothing"

@@ -21,8 +21,8 @@ package struct SendGate: Hashable, Sendable {
 
     /// The wait after the gateway has refused the device.
     package static let unauthorisedDelay = Duration.seconds(600)
-    /// The wait after another run with the same identity has taken over. Two runs would otherwise take the connection
-    /// from one another for ever.
+    /// The wait after another run with the same identity has taken over. Otherwise two runs would take the connection
+    /// from one another again and again.
     package static let fencedDelay = Duration.seconds(900)
     /// The wait after a failure that does not pass by itself.
     package static let failingDelay = Duration.seconds(60)

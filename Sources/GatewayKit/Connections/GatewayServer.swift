@@ -111,7 +111,7 @@ package struct GatewayServer: Service {
         let machine = Gateway(
             limits: configuration.limits, cryptography: cryptography, software: configuration.software)
         let shell = GatewayShell(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
-        await shell.restoreReports(home.reports())
+        await shell.restoreReports(home.reports.read())
         await shell.devicesChanged(devices)
         // This call also reads the invitations. If that fails, the gateway logs the failure and serves: listed devices
         // need no invitation.
@@ -262,7 +262,7 @@ package struct GatewayServer: Service {
     private func writeReports(of shell: GatewayShell) async {
         guard let reports = await shell.takeChangedReports() else { return }
         do {
-            try await NIOThreadPool.singleton.runIfActive { [home] in try home.write(reports) }
+            try await NIOThreadPool.singleton.runIfActive { [home] in try home.reports.write(reports) }
             reportFailures.succeeded()
         } catch {
             reportFailures.failed(error)

@@ -98,9 +98,13 @@ actor GatewayShell: MachineShell {
         if let name = peer?.name, let device = certified.connected(id, name: name) {
             machine.handle(.deviceVouchedFor(device), now: now)
         }
-        machine.handle(.accepted(id), now: now)
-        perform()
+        handle(.accepted(id))
         return id
+    }
+
+    private func handle(_ event: GatewayEvent) {
+        machine.handle(event, now: now)
+        perform()
     }
 
     func connectionLost(_ id: ConnectionID) {
@@ -112,8 +116,7 @@ actor GatewayShell: MachineShell {
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        machine.handle(.frame(frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds), now: now)
-        perform()
+        handle(.frame(frame, slot: slot, from: id, wallMilliseconds: wallMilliseconds))
         if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
     }
 
@@ -127,8 +130,7 @@ actor GatewayShell: MachineShell {
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.handle(.frameCounted(from: id), now: now).pause }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
-        machine.handle(.malformed(code, message: message, from: id), now: now)
-        perform()
+        handle(.malformed(code, message: message, from: id))
     }
 
     func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
@@ -153,16 +155,14 @@ actor GatewayShell: MachineShell {
 
     func devicesChanged(_ list: DeviceList) {
         assumedPrefixes.tell(list.namesOfAssumedPrefix, logger)
-        machine.handle(.devicesChanged(certified.listChanged(list)), now: now)
-        perform()
+        handle(.devicesChanged(certified.listChanged(list)))
     }
 
     // MARK: Stopping
 
     /// Asks agents to disconnect, and waits until the parts that they are sending are finished or the limit has passed.
     func drain(within limit: Duration) async {
-        machine.handle(.drain(within: limit), now: now)
-        perform()
+        handle(.drain(within: limit))
         guard !machine.isDrained else { return }
         let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) { self.assumeIsolated { $0.endDraining() } }
         await withCheckedContinuation { draining = $0 }
@@ -178,8 +178,7 @@ actor GatewayShell: MachineShell {
         let channels = state.frames.openChannels + state.frames.closingChannels
         for channel in channels { channel.close(promise: nil) }
         // After this event no further call to the store begins. The loop waits for the calls that have begun.
-        machine.handle(.finish, now: now)
-        perform()
+        handle(.finish)
         while !tasks.isEmpty {
             let rest = Array(tasks.values)
             for flow in flows.values { flow.drop() }
@@ -198,8 +197,7 @@ actor GatewayShell: MachineShell {
     func takeActions() -> [GatewayAction] { machine.takeActions() }
 
     func socketTook(_ number: UInt64, of id: ConnectionID) {
-        machine.handle(.written(bytes: number, on: id), now: now)
-        perform()
+        handle(.written(bytes: number, on: id))
     }
 
     func actionsPerformed() {
@@ -246,8 +244,7 @@ actor GatewayShell: MachineShell {
     func logLeftOut() { log.writeLeftOut(now: now) }
 
     private func consumed(_ total: UInt64, flow: FlowID) {
-        machine.handle(.consumed(total: total, flow: flow), now: now)
-        perform()
+        handle(.consumed(total: total, flow: flow))
     }
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
@@ -262,7 +259,6 @@ actor GatewayShell: MachineShell {
         tasks[id] = nil
         // Log before the machine takes the answer: afterwards it no longer knows whose request it was.
         storeLog.answered(request, answer, device: machine.deviceName(of: id))
-        machine.handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds), now: now)
-        perform()
+        handle(.storeAnswered(id, answer, wallMilliseconds: wallMilliseconds))
     }
 }

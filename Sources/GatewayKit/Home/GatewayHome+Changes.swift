@@ -106,7 +106,7 @@ extension GatewayHome {
         }
         let list = try devices()
         let unbounded = list.namesWithoutPrefix.map { "# \($0) may write any key\n" }
-        return list.text + unbounded.joined() + invited.joined() + reportLines(at: now)
+        return list.text + unbounded.joined() + invited.joined() + reports.lines(at: now)
     }
 
     /// Advice about devices of the list whose lines state no prefix; `nil` if there are none. A command that changes

@@ -25,7 +25,7 @@ package struct GatewayHome: Sendable {
     package var configurationPath: String { SettingsFile.usedPath(inHome: path, name: GatewaySettings.fileName) }
     /// Newest reports of this gateway's devices. Each gateway has a file of its own. If the file is lost, only the
     /// reports are lost.
-    package var reportsPath: String { path + "/reports.json" }
+    package var reports: ReportsFile { ReportsFile(path: path + "/reports.json") }
 
     /// Makes a home. Never overwrites an existing file.
     ///

@@ -64,7 +64,7 @@ package enum StoreLocation: Hashable, Sendable {
         guard !prefix.isEmpty else { return .s3(bucket: bucket, prefix: "") }
         let isClean = prefix.utf8.split(separator: ObjectKey.separator, omittingEmptySubsequences: false)
             .allSatisfy { !$0.isEmpty && !$0.isDots }
-        guard isClean else { throw StoreLocationError("the prefix has an empty, . or .. segment") }
+        guard isClean else { throw StoreLocationError("the prefix has an empty segment, or one of dots alone") }
         return .s3(bucket: bucket, prefix: prefix + "/")
     }
 

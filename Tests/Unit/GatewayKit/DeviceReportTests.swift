@@ -30,14 +30,14 @@ import WireProtocol
 
     @Test func roundTrips() async throws {
         try await withHome { home in
-            #expect(home.reports() == [])
+            #expect(home.reports.read() == [])
             let reports = [
                 Self.report("a", reason: "a\u{1B}[2J"),
                 Self.report("b", status: AgentStatus(rawValue: 9), freeBytes: nil),
             ]
-            try home.write(reports)
-            #expect(home.reports() == reports)
-            let attributes = try FileManager.default.attributesOfItem(atPath: home.reportsPath)
+            try home.reports.write(reports)
+            #expect(home.reports.read() == reports)
+            let attributes = try FileManager.default.attributesOfItem(atPath: home.reports.path)
             #expect(attributes[.posixPermissions] as? Int == 0o600)
         }
     }
@@ -45,7 +45,7 @@ import WireProtocol
     @Test func deviceListShowsThem() async throws {
         try await withHome { home in
             try home.addDevice(name: "cam", fingerprint: home.identity().fingerprint, prefix: "cam/")
-            try home.write([Self.report(arrived: Date(timeIntervalSinceNow: -300), reason: "no \u{1B}[31mlink\n# x")])
+            try home.reports.write([Self.report(arrived: Date(timeIntervalSinceNow: -300), reason: "no \u{1B}[31mlink\n# x")])
             let lines = try home.deviceLines().split(separator: "\n").map(String.init)
             let line = try #require(lines.first { $0.contains("reported") })
             #expect(
@@ -58,8 +58,8 @@ import WireProtocol
     @Test(arguments: ["", "{", "[]", #"{"version":2,"reports":[]}"#, "\u{0}"])
     func unreadableFileIsIgnored(text: String) async throws {
         try await withHome { home in
-            try text.write(toFile: home.reportsPath, atomically: true, encoding: .utf8)
-            #expect(home.reports() == [])
+            try text.write(toFile: home.reports.path, atomically: true, encoding: .utf8)
+            #expect(home.reports.read() == [])
             #expect(try !home.deviceLines().contains("reported"))
         }
     }
@@ -70,7 +70,7 @@ import WireProtocol
         try await withHome { home in
             var report = Self.report()
             report.arrivedMilliseconds = milliseconds
-            try home.write([report])
+            try home.reports.write([report])
             #expect(try home.deviceLines().contains("cam reported "))
         }
     }

@@ -9,13 +9,16 @@ import WireProtocol
 // few seconds while reports arrive, and `device list` prints it. Nothing else uses the file except a restarted gateway,
 // which restores the reports from it.
 
-extension GatewayHome {
-    static let reportsBytesMax = 16 << 20
+/// The file `reports.json` in a gateway's home.
+package struct ReportsFile: Sendable {
+    static let bytesMax = 16 << 20
+
+    package let path: String
 
     /// The newest report of each device; empty if the file is missing, unreadable or of another version.
-    package func reports() -> [DeviceReport] {
+    package func read() -> [DeviceReport] {
         // try?: reports only inform people. An unreadable file must not stop a gateway or a command.
-        guard let bytes = try? BoundedFile.read(reportsPath, bytesMax: Self.reportsBytesMax, access: .ownerWrites),
+        guard let bytes = try? BoundedFile.read(path, bytesMax: Self.bytesMax, access: .ownerWrites),
             let file = try? JSONDecoder().decode(ReportFile.self, from: Data(bytes)),  // try?: as for the file.
             file.version == ReportFile.currentVersion
         else { return [] }
@@ -27,12 +30,12 @@ extension GatewayHome {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let bytes = try encoder.encode(ReportFile(reports: reports.map(ReportFile.Entry.init)))
-        try AtomicFile.write(Array(bytes), to: reportsPath, mode: .ownerOnly)
+        try AtomicFile.write(Array(bytes), to: path, mode: .ownerOnly)
     }
 
     /// The newest reports as comment lines, sorted by device name.
-    func reportLines(at now: Date) -> String {
-        reports().sorted { $0.device < $1.device }.map { "# \($0.line(at: now))\n" }.joined()
+    func lines(at now: Date) -> String {
+        read().sorted { $0.device < $1.device }.map { "# \($0.line(at: now))\n" }.joined()
     }
 }
 
