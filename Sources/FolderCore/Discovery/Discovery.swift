@@ -99,12 +99,14 @@ enum Discovery {
     static func changed(
         _ place: UInt32, _ stamp: FileStamp, isAnnounced: Bool, _ context: inout FolderContext
     ) {
-        guard let rules = context.items[place].flatMap({ context.rules(of: $0.folder) }) else { return }
-        let isQuarantined = context.items[place]?.phase.state == .quarantined
+        guard let item = context.items[place], let rules = context.rules(of: item.folder) else { return }
+        let isQuarantined = item.phase.state == .quarantined
         context.items.update(place) {
             $0.stamp = stamp
             if isQuarantined { $0.failures = 0 }
         }
+        // Without a key the file cannot be sent, whatever its content.
+        guard item.key != nil else { return }
         context.settle(place, after: isAnnounced ? .zero : rules.settle, Settling(isAnnounced: isAnnounced))
         // The journal must not say any more that the item is quarantined.
         if isQuarantined { context.put(place) }
@@ -183,15 +185,13 @@ enum Discovery {
         guard case .found(let look) = result, look.stamp.inode == item.stamp.inode, !look.isStillAtFormerPath else {
             return
         }
+        // An item without a key has nothing to keep. The new name may give the file a key.
+        guard item.key != nil else { return replace(id, path, look, &context) }
         let isSameVersion = look.stamp.isRenamed(item.stamp)
         let isSameHead = item.head.byteCount > 0 ? look.headAsRecorded == item.head.hash : isSameVersion
         let continues = item.stored.record.map { look.prefixRoot == $0.root } ?? true
-        guard isSameHead, isSameVersion || continues else {
-            // The inode was given to a new file.
-            context.forget(id.place)
-            let entry = ScanEntry(path, look.stamp, hasMarker: look.hasMarker)
-            return found(item.folder, entry, isAnnounced: false, generation: nil, &context)
-        }
+        // Otherwise the inode was given to a new file.
+        guard isSameHead, isSameVersion || continues else { return replace(id, path, look, &context) }
         let priority = context.rules(of: item.folder)?.priority(of: path) ?? item.priority
         context.items.update(id.place) {
             $0.path = path
@@ -210,6 +210,14 @@ enum Discovery {
             context.put(id.place)
             changed(id.place, look.stamp, isAnnounced: look.hasMarker, &context)
         }
+    }
+
+    /// Forgets an item, and takes the file that a look has found at another path as a new one.
+    private static func replace(_ id: ItemID, _ path: ItemPath, _ look: FileLook, _ context: inout FolderContext) {
+        guard let folder = context.items[id]?.folder else { return }
+        context.forget(id.place)
+        let entry = ScanEntry(path, look.stamp, hasMarker: look.hasMarker)
+        found(folder, entry, isAnnounced: false, generation: nil, &context)
     }
 }
 

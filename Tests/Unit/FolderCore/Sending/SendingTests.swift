@@ -214,6 +214,25 @@ import TransferCommon
         #expect(try driver.reason(6) == "another file of the folder has its key")
     }
 
+    /// Other content does not help a file whose name gives no valid key. Under another name it is a new file.
+    @Test func aFileWithoutAKeyIsSentUnderAnotherName() throws {
+        var driver = FolderDriver()
+        try driver.scan([ScanEntry(ItemPath("a\\b"), Self.stamp)])
+        #expect(try driver.state(5) == .quarantined)
+        let longer = FolderDriver.stamp(5, size: 11)
+        driver.handle(.rescan(FolderDriver.folder))
+        try driver.scan([ScanEntry(ItemPath("a\\b"), longer)])
+        driver.pass(20)
+        #expect(try driver.state(5) == .quarantined)
+        driver.handle(.rescan(FolderDriver.folder))
+        try driver.scan([ScanEntry(ItemPath("b"), longer)])
+        try driver.look("b", longer)
+        #expect(try driver.state(5) == .settling)
+        driver.pass(10)
+        try driver.look("b", longer)
+        #expect(try driver.order().order.key == FolderDriver.key("b"))
+    }
+
     // MARK: Metered networks
 
     @Test func onAMeteredNetworkOnlyUrgentFilesAreSent() throws {
