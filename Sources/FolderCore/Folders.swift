@@ -86,9 +86,12 @@ package struct Folders: Hashable, Sendable {
 
     private mutating func proceed() {
         Discovery.beginScans(&context)
+        KeyClaims.proceed(&context)
         Settlement.proceed(&context)
         Sender.proceed(&context)
         Remover.proceed(&context)
+        // Items that were given a key just now may have given up another one.
+        KeyClaims.proceed(&context)
         let isCheckpointDue = checkpointAt.map { $0 <= context.now } ?? false
         if let next = context.journal.begin(now: context.now, isCheckpoint: isCheckpointDue) {
             context.writtenAt = context.now

@@ -3,7 +3,7 @@ import TransferCommon
 /// Which files exist, and which item each of them is. Notifications are hints: each leads to a look, and a scan finds
 /// whatever they missed.
 enum Discovery {
-    /// The time after which an item whose key belongs to another file tries to get it again.
+    /// The time after which an item whose key belongs to another file tries to get it again, if that file still has it.
     static let keyRetryDelay = Duration.seconds(600)
 
     // MARK: Scans

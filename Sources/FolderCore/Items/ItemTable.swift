@@ -23,6 +23,10 @@ package struct ItemTable: Hashable, Sendable {
     private var turn: UInt32 = 0
     private var byInode: [Inode: UInt32] = [:]
     private var byKey: [ObjectKey: UInt32] = [:]
+    /// The items that wait for a key that another item has. Some may have ceased to wait.
+    private var awaiting: [ObjectKey: Set<ItemID>] = [:]
+    /// The items whose awaited key has become free.
+    private var freed: [ItemID] = []
     private var ends: [FolderID: Ends] = [:]
     private var counts: [FolderID: [ItemState: Int]] = [:]
     private var flushes = FlushCounts()
@@ -141,7 +145,7 @@ package struct ItemTable: Hashable, Sendable {
         unlink(place)
         let inode = Inode(folder: item.folder, inode: item.stamp.inode)
         if byInode[inode] == place { byInode[inode] = nil }
-        if let key = item.key, byKey[key] == place { byKey[key] = nil }
+        if let key = item.key, byKey[key] == place { giveUp(key) }
         counts[item.folder]?[item.phase.state, default: 0] -= 1
         if item.phase.state.isUnderWay { flushes.leave(item.flush) }
         items[Int(place)] = nil
@@ -179,7 +183,7 @@ package struct ItemTable: Hashable, Sendable {
     /// Gives the item this key if no other item has it; returns whether the item has it now.
     mutating func claim(_ key: ObjectKey, for place: UInt32) -> Bool {
         guard let item = self[place], byKey[key] == nil || byKey[key] == place else { return false }
-        if let former = item.key, byKey[former] == place { byKey[former] = nil }
+        if let former = item.key, byKey[former] == place, former != key { giveUp(former) }
         byKey[key] = place
         update(place) {
             $0.key = key
@@ -191,8 +195,27 @@ package struct ItemTable: Hashable, Sendable {
     /// Takes an item's key away, for another item.
     mutating func release(keyOf place: UInt32) {
         guard let item = self[place] else { return }
-        if let key = item.key, byKey[key] == place { byKey[key] = nil }
+        if let key = item.key, byKey[key] == place { giveUp(key) }
         update(place) { $0.ownsKey = false }
+    }
+
+    private mutating func giveUp(_ key: ObjectKey) {
+        byKey[key] = nil
+        guard let waiting = awaiting.removeValue(forKey: key) else { return }
+        // The order of a set differs from run to run.
+        freed += waiting.sorted { $0.place < $1.place }
+    }
+
+    /// Notes that the item waits for its key, which another item has.
+    mutating func awaitKey(_ place: UInt32) {
+        guard let key = self[place]?.key, let id = id(of: place) else { return }
+        awaiting[key, default: []].insert(id)
+    }
+
+    /// Takes the items that have waited for a key that another item has given up.
+    mutating func takeFreed() -> [ItemID] {
+        defer { freed = [] }
+        return freed
     }
 
     /// Notes that a scan has seen the item.

@@ -38,10 +38,10 @@ enum KeyClaims {
     private static func takeKey(
         _ key: ObjectKey, from owner: UInt32, _ other: Item, for place: UInt32, _ context: inout FolderContext
     ) {
+        // Asked first: a key that is released in vain would wake the items that wait for it, again and again.
+        guard let (free, number) = freeKey(like: key, after: 1, context) else { return wait(place, &context) }
         context.items.release(keyOf: owner)
-        guard context.items.claim(key, for: place), let (free, number) = freeKey(like: key, after: 1, context),
-            context.items.claim(free, for: owner)
-        else {
+        guard context.items.claim(key, for: place), context.items.claim(free, for: owner) else {
             context.items.release(keyOf: place)
             _ = context.items.claim(key, for: owner)
             return wait(place, &context)
@@ -70,7 +70,15 @@ enum KeyClaims {
             context.actions.append(.report(.keyTaken(id, item.path, .otherFile)))
         }
         context.rest(place, .taken(.otherFile))
+        context.items.awaitKey(place)
         context.wakes.add(place, at: context.now + Discovery.keyRetryDelay, context.items)
+    }
+
+    /// Wakes the items that have waited for a key that another item has given up.
+    static func proceed(_ context: inout FolderContext) {
+        for id in context.items.takeFreed() where context.items[id]?.phase == .taken(.otherFile) {
+            context.wakes.add(id.place, at: context.now, context.items)
+        }
     }
 
     // MARK: Objects

@@ -214,6 +214,18 @@ import TransferCommon
         #expect(try driver.reason(6) == "another file of the folder has its key")
     }
 
+    @Test func aFileGetsItsKeyWhenTheOtherFileIsGone() throws {
+        var driver = FolderDriver { $0.keys = .name }
+        try driver.scan([ScanEntry(ItemPath("a/x"), Self.stamp), ScanEntry(ItemPath("b/x"), FolderDriver.stamp(6))])
+        #expect(try driver.state(6) == .taken)
+        for _ in 1...2 {
+            driver.handle(.rescan(FolderDriver.folder))
+            try driver.scan([ScanEntry(ItemPath("b/x"), FolderDriver.stamp(6))])
+        }
+        #expect(try driver.state(6) == .settling)
+        #expect(try driver.records[driver.id(6)]?.key == FolderDriver.key("x"))
+    }
+
     /// Other content does not help a file whose name gives no valid key. Under another name it is a new file.
     @Test func aFileWithoutAKeyIsSentUnderAnotherName() throws {
         var driver = FolderDriver()
