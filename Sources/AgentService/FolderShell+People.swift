@@ -96,7 +96,7 @@ extension FolderShell {
         rescanAll()
         await scans.waitUntilEnded(targets)
         let mark = machine.beginFlush()
-        if !machine.isFlushed(mark) {
+        if !isStopped, !machine.isFlushed(mark) {
             let id = FlushWait.ID()
             await withTaskCancellationHandler {
                 await withCheckedContinuation { done in
@@ -106,11 +106,12 @@ extension FolderShell {
             } onCancel: {
                 Task { await self.leave(id) }
             }
-            // A caller that was not waited for must not take the files for proven.
-            guard machine.isFlushed(mark) else {
-                throw ControlRefusal(
-                    "the service has ended, or has read its settings again, before every pending file was proven")
-            }
+        }
+        // A stopped shell does not know the files that its last scans would have found. A caller that was not waited for
+        // must not take the files for proven.
+        guard !isStopped, machine.isFlushed(mark) else {
+            throw ControlRefusal(
+                "the service has ended, or has read its settings again, before every pending file was proven")
         }
         return machine.stoppedCount
     }

@@ -29,9 +29,9 @@ struct RunningService {
         for path in paths { try await waitForLog("Proven", path: path, after: previous) }
     }
 
-    /// Waits until the service has deleted or moved the files of all these paths.
-    func waitUntilRemoved(_ paths: String...) async throws {
-        for path in paths { try await waitForLog("Deleted or moved", path: path) }
+    /// Waits until the service has deleted the files of all these paths.
+    func waitUntilDeleted(_ paths: String...) async throws {
+        for path in paths { try await waitForLog("Deleted", path: path) }
     }
 
     /// The last line of the log so far, to wait for a later one.

@@ -19,7 +19,7 @@ extension EndToEndTests {
                 try await agent.withService { service in
                     let open = try site.open("in/open")
                     try open.write(contentsOf: SeededFile(seed: 8, byteCount: 30_000).bytes)
-                    try await service.waitUntilRemoved("one", "below/two", "three")
+                    try await service.waitUntilDeleted("one", "below/two", "three")
                     for (name, digest) in digests {
                         #expect(!site.exists("in/\(name)"))
                         #expect(try await site.storage.digest(of: name).map { "\($0)" } == digest)
@@ -32,7 +32,7 @@ extension EndToEndTests {
                     #expect(status.folder("in")?.pending == 1, "\(status.text)")
                     let digest = try fileDigest(site.directory.appending(path: "in/open"))
                     try open.close()
-                    try await service.waitUntilRemoved("open")
+                    try await service.waitUntilDeleted("open")
                     #expect(try await site.storage.digest(of: "open") == digest)
                     #expect(try site.hiddenNames(in: "in").isEmpty)
                 }
@@ -47,7 +47,7 @@ extension EndToEndTests {
                 try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
                 try agent.watch(site.folder("in", "after: move, move-to: \(target), grace: 1s"))
                 try await agent.withService { service in
-                    try await service.waitUntilRemoved("below/file")
+                    try await service.waitForLog("Moved", path: "below/file")
                     #expect(!site.exists("in/below/file"))
                     let moved = site.directory.appending(path: "moved/below/file")
                     #expect(try fileDigest(moved) == fileDigest(copy))
@@ -66,7 +66,7 @@ extension EndToEndTests {
                 try await agent.withService { service in
                     try await service.waitUntilProven("file")
                     _ = try site.makeFile("in/file", bytes: 50_000, seed: 2)
-                    try await service.waitUntilRemoved("file")
+                    try await service.waitUntilDeleted("file")
                     try await site.expectObject(rule == "replace" ? "file" : "file~2", equals: changed)
                 }
             }
@@ -84,7 +84,7 @@ extension EndToEndTests {
                     try await service.waitForStatus("a taken key") { $0.trouble("file")?.state == "taken" }
                     // Another file comes through its whole life meanwhile.
                     _ = try site.makeFile("in/other", bytes: 10)
-                    try await service.waitUntilRemoved("other")
+                    try await service.waitUntilDeleted("other")
                     #expect(site.exists("in/file"))
                     try await site.expectObject("file", equals: former)
                 }
@@ -110,7 +110,7 @@ extension EndToEndTests {
                 try FileManager.default.removeItem(atPath: site.path("store/removed"))
                 try agent.watch(site.folder("in", "after: delete, grace: 1s"))
                 try await agent.withService { service in
-                    try await service.waitUntilRemoved("good", "removed")
+                    try await service.waitUntilDeleted("good", "removed")
                     for key in ["good", "removed"] { try await site.expectObject(key, equals: copy) }
                     let status = try await service.waitForStatus("a taken key") {
                         $0.trouble("overwritten")?.state == "taken"
