@@ -107,8 +107,8 @@ extension FolderShell {
                 Task { await self.leave(id) }
             }
         }
-        // A stopped shell does not know the files that its last scans would have found. A caller that was not waited for
-        // must not take the files for proven.
+        // A stopped shell does not know the files that its last scans would have found. A caller that was not waited
+        // for must not take the files for proven.
         guard !isStopped, machine.isFlushed(mark) else {
             throw ControlRefusal(
                 "the service has ended, or has read its settings again, before every pending file was proven")

@@ -69,7 +69,8 @@ extension EndToEndTests {
                     try await service.waitForStatus("a pending file") { $0.folder("in")?.pending == 1 }
                     for isReload in [true, false] {
                         try await withProgram(agent.program, ["flush", "--wait", "--home", agent.home]) { flush in
-                            // A flush that the service has not taken yet ends in the same way, or begins after the reload.
+                            // A flush that the service has not taken yet ends in the same way, or begins after the
+                            // reload.
                             while flush.exitStatus == nil, isReload {
                                 try await service.ask("reload")
                                 try await Task.sleep(for: .milliseconds(500))
@@ -197,7 +198,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The gateway refuses the key of this file, because the device's prefix makes it too long. Other files are sent.
+        /// The gateway refuses the key of this file, because the device's prefix makes it too long. Other files are
+        /// sent.
         @Test func refusedFileBlocksNoOther() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

@@ -146,7 +146,8 @@ struct ServiceStorm {
 
     // MARK: The end
 
-    /// Waits until nothing is pending, the first folder has no files any more, and each file of the other one is proven.
+    /// Waits until nothing is pending, the first folder has no files any more, and each file of the other one is
+    /// proven.
     ///
     /// - Parameter kept: how many files the other folder has.
     private func settle(_ service: RunningService, _ site: Site, kept: Int) async throws {
