@@ -45,7 +45,8 @@ import WireProtocol
     @Test func deviceListShowsThem() async throws {
         try await withHome { home in
             try home.addDevice(name: "cam", fingerprint: home.identity().fingerprint, prefix: "cam/")
-            try home.reports.write([Self.report(arrived: Date(timeIntervalSinceNow: -300), reason: "no \u{1B}[31mlink\n# x")])
+            let reason = "no \u{1B}[31mlink\n# x"
+            try home.reports.write([Self.report(arrived: Date(timeIntervalSinceNow: -300), reason: reason)])
             let lines = try home.deviceLines().split(separator: "\n").map(String.init)
             let line = try #require(lines.first { $0.contains("reported") })
             #expect(
