@@ -223,7 +223,7 @@ extension GatewayHome {
         } catch {
             failure = error
         }
-        for report in reports().sorted(by: { $0.device < $1.device }) { print(JSONObject(report).line) }
+        for report in reports.read().sorted(by: { $0.device < $1.device }) { print(JSONObject(report).line) }
         if let failure { throw failure }
     }
 }
