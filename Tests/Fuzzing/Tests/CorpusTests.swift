@@ -37,6 +37,13 @@ struct CorpusTests {
         }
     }
 
+    /// The corpus has only short inputs, and a fuzzer that begins with them reaches long ones late.
+    @Test(arguments: [64 << 10, (64 << 10) + 1, (1 << 20) - 1], 0...3 as ClosedRange<UInt8>)
+    func longAnswersOfAStoreHaveNoFinding(count: Int, kind: UInt8) {
+        let text = [UInt8](repeating: UInt8(ascii: "a"), count: count)
+        #expect(throws: Never.self) { try FuzzTarget.xml.check([kind] + text) }
+    }
+
     @Test(arguments: FuzzTarget.all.map(\.name), [1, 2] as [UInt64])
     func mutationsOfTheCorpusHaveNoFinding(name: String, seed: UInt64) throws {
         let target = try #require(FuzzTarget.named(name))
