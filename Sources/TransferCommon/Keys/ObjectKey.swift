@@ -70,16 +70,16 @@ package enum ObjectKeyError: Error, Hashable, Sendable, CustomStringConvertible 
     case zeroByte
     case notUTF8
 
-    /// A sentence for the person who chose the key.
+    /// The reason for the person who chose the key, to be part of a sentence.
     package var description: String {
         switch self {
-        case .empty: "The key is empty."
-        case .tooLong(let bytes): "The key has \(bytes) bytes; at most 1,024 are allowed."
-        case .slashAtEdge: "The key begins or ends with a slash."
-        case .emptySegment: "The key has two slashes in a row."
-        case .dotSegment: "The key has a segment that is one full stop or two."
-        case .zeroByte: "The key has a zero byte."
-        case .notUTF8: "The key is not UTF-8."
+        case .empty: "the key is empty"
+        case .tooLong(let bytes): "the key has \(bytes) bytes; at most 1,024 are allowed"
+        case .slashAtEdge: "the key begins or ends with a slash"
+        case .emptySegment: "the key has two slashes in a row"
+        case .dotSegment: "the key has a segment that is one full stop or two"
+        case .zeroByte: "the key has a zero byte"
+        case .notUTF8: "the key is not UTF-8"
         }
     }
 }
