@@ -2,7 +2,8 @@
 package protocol ServiceControl: Sendable {
     func status() async -> ServiceStatus
 
-    /// Stops sending from a folder, or from all; deleting continues. A paused folder stays paused across restarts.
+    /// Stops sending, deleting and moving of files from a folder, or from all. A paused folder stays paused across
+    /// restarts.
     ///
     /// - Parameter folder: the name of a folder; `nil` for all.
     func pause(_ folder: String?) async throws(ControlRefusal)
