@@ -109,7 +109,6 @@ package final class AgentService: ServiceControl {
     private func swap(
         _ period: ServicePeriod, to next: AgentSettings, else settings: AgentSettings, _ lock: AgentHome.Lock
     ) async throws -> (ServicePeriod, ControlRefusal?) {
-        notifier.send(.reloading)
         defer { notifier.send(.ready) }
         await period.stop()
         let figures = await period.shell.figures
@@ -188,14 +187,21 @@ extension AgentService {
     package func flush() async throws(ControlRefusal) -> Int { try await shell().flush() }
 
     package func reload() async throws(ControlRefusal) {
+        notifier.send(.reloading)
         let settings: AgentSettings
         do {
-            settings = try readSettings()
-            guard !settings.folders.isEmpty else { throw ControlRefusal.noFolders }
-            _ = try WatchedFolder.all(of: settings, home: home)
+            // Files are read, so this belongs on a thread that may block.
+            settings = try await NIOThreadPool.singleton.runIfActive { [readSettings, home] in
+                let settings = try readSettings()
+                guard !settings.folders.isEmpty else { throw ControlRefusal.noFolders }
+                _ = try WatchedFolder.all(of: settings, home: home)
+                return settings
+            }
         } catch {
             let refusal = ControlRefusal.of(error)
             state.withLock { $0.settingsProblem = refusal.message }
+            // systemd waits for the end of a reload, also of one that is refused.
+            notifier.send(.ready)
             throw refusal
         }
         let refusal: ControlRefusal? = await withCheckedContinuation { done in

@@ -95,6 +95,9 @@ extension FolderShell {
         let targets = scans.next
         rescanAll()
         await scans.waitUntilEnded(targets)
+        for (folder, summary) in zip(folders, machine.summaries(troublesMax: 0)) where summary.activity == .failed {
+            throw ControlRefusal("\(folder.settings.name): \(summary.reason ?? "the folder cannot be scanned")")
+        }
         let mark = machine.beginFlush()
         if !isStopped, !machine.isFlushed(mark) {
             let id = FlushWait.ID()

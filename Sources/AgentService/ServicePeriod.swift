@@ -107,12 +107,12 @@ struct ServicePeriod: Sendable {
         }
         while !Task.isCancelled {
             let used = await threads.answer {
+                // The parts of a file are spread over all interfaces that the settings name.
                 settings.interfaces.isEmpty
                     ? GatewayRoute.interface(host: gateway.host, port: gateway.port).map { [$0] } ?? []
-                    : settings.interfaces
+                    : settings.interfaces.filter(NetworkInterfaces.exists)
             }
-            // Without a route nothing is sent in any case.
-            let isMetered = used.map { !$0.isEmpty && $0.allSatisfy(metered.interfaces.contains) } ?? false
+            let isMetered = used?.contains(where: metered.interfaces.contains) ?? false
             await shell.handle(.metered(minPriority: isMetered ? UInt8(clamping: priority) : nil))
             // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
             try? await Task.sleep(for: routeInterval)

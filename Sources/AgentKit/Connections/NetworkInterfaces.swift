@@ -24,6 +24,9 @@ package enum NetworkInterfaces {
         return missing
     }
 
+    /// Whether this machine has an interface of this name now.
+    package static func exists(_ name: String) -> Bool { if_nametoindex(name) != 0 }
+
     /// Whether this is a valid name of an interface: 1 to 15 bytes, without slashes and spaces.
     package static func isName(_ name: String) -> Bool {
         (1..<nameBytes).contains(name.utf8.count)

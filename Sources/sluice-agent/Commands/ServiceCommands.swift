@@ -22,7 +22,7 @@ struct ServiceOption: ParsableArguments {
 struct Pause: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Has a running service send nothing from a folder, until unpause.",
-        discussion: "Files that are proven are still deleted or moved. A restart of the service changes nothing.")
+        discussion: "Its files are not deleted or moved either. A restart of the service changes nothing.")
     @Argument(help: "The folder's name in the settings; none for all.") var folder: String?
     @OptionGroup var service: ServiceOption
 
