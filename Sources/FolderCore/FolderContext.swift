@@ -121,6 +121,11 @@ struct FolderContext: Hashable, Sendable {
         folder.number < folders.count ? folders[Int(folder.number)].rules : nil
     }
 
+    /// The number of the scan of a folder that runs or ran last.
+    func scanGeneration(of folder: FolderID) -> UInt32 {
+        folder.number < folders.count ? folders[Int(folder.number)].scan.generation : 0
+    }
+
     /// Changes a folder; an id without a folder has no effect.
     mutating func withFolder(_ folder: FolderID, _ change: (inout FolderState) -> Void) {
         guard folder.number < folders.count else { return }

@@ -60,8 +60,9 @@ enum Discovery {
         guard let place = context.items.place(of: folder, inode: entry.stamp.inode), let item = context.items[place],
             let id = context.items.id(of: place)
         else {
-            add(folder, entry, isAnnounced: isAnnounced || entry.hasMarker, generation: generation ?? 0, &context)
-            return
+            // A scan that runs now may have passed the path already. It must not count as one that has missed the file.
+            let seenIn = generation ?? context.scanGeneration(of: folder)
+            return add(folder, entry, isAnnounced: isAnnounced || entry.hasMarker, generation: seenIn, &context)
         }
         guard item.path != entry.path else {
             if let generation { context.items.saw(place, in: generation) }

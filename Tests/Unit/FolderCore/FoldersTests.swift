@@ -49,6 +49,19 @@ import TransferCommon
         #expect(try driver.step().step == .compare(ItemPath("a"), partBytes: nil))
     }
 
+    /// A scan has passed the path before the file was made, and ends after a notification has led to it.
+    @Test func aFileFoundDuringAScanIsNotForgottenAtItsEnd() throws {
+        var driver = FolderDriver()
+        try driver.scan([])
+        driver.handle(.rescan(FolderDriver.folder))
+        driver.handle(.noticed(FolderDriver.folder, ItemPath("a"), .changed))
+        try driver.look("a", FolderDriver.stamp(5))
+        let id = try driver.id(5)
+        try driver.scan([])
+        #expect(try driver.id(5) == id)
+        #expect(try driver.state(5) == .settling)
+    }
+
     @Test func aFileThatChangesSettlesAgain() throws {
         var driver = FolderDriver()
         try driver.scan([ScanEntry(ItemPath("a"), FolderDriver.stamp(5))])
