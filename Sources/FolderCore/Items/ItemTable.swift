@@ -183,6 +183,7 @@ package struct ItemTable: Hashable, Sendable {
     /// Gives the item this key if no other item has it; returns whether the item has it now.
     mutating func claim(_ key: ObjectKey, for place: UInt32) -> Bool {
         guard let item = self[place], byKey[key] == nil || byKey[key] == place else { return false }
+        // Both are ObjectKey.
         if let former = item.key, byKey[former] == place, former != key { giveUp(former) }
         byKey[key] = place
         update(place) {

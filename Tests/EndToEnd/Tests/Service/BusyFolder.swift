@@ -71,6 +71,7 @@ struct BusyFolder {
         let file = try open(name, O_WRONLY | O_CREAT | O_TRUNC)
         defer { close(file) }
         try write(content.prefix(content.count / 2), to: file, name)
+        // A program that writes slowly is what this imitates.
         try await Task.sleep(for: .milliseconds(draw(0...30)))
         try write(content.dropFirst(content.count / 2), to: file, name)
         versions[name] = try digest(of: file)

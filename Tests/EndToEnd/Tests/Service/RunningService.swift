@@ -79,7 +79,7 @@ struct RunningService {
                 if wanted(status) { return status }
                 last.update { $0 = status.text }
                 try await meanwhile()
-                // The service tells nobody of changes of its status, so ask again.
+                // The service reports no changes of its status, so ask again.
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

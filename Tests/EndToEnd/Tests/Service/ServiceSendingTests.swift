@@ -73,6 +73,7 @@ extension EndToEndTests {
                             // reload.
                             while flush.exitStatus == nil, isReload {
                                 try await service.ask("reload")
+                                // Nothing tells when the service has taken the flush.
                                 try await Task.sleep(for: .milliseconds(500))
                             }
                             if !isReload { try await service.stop() }

@@ -141,6 +141,7 @@ struct ServiceStorm {
     private func pause(
         _ share: ClosedRange<Double>, of most: Duration, _ generator: inout SeededGenerator
     ) async throws {
+        // No event: the kill must hit any moment of the work.
         try await Task.sleep(for: most * Double.random(in: share, using: &generator))
     }
 
