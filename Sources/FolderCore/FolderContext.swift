@@ -52,7 +52,7 @@ enum Asked: Hashable, Sendable {
     /// A look because a notification named the path.
     case notice(FolderID, ItemPath, Notice)
     /// A look because the inode of the item was seen at another path.
-    case rename(ItemID, ItemPath)
+    case rename(ItemID, ItemPath, isAnnounced: Bool)
     case sending(ItemID)
     case recall(ItemID)
     case step(ItemID)

@@ -152,7 +152,8 @@ package struct Folders: Hashable, Sendable {
         case .confirmation(let id): Sender.confirmed(id, request, result, &context)
         case .notice(let folder, let path, let notice):
             Discovery.noticeLooked(folder, path, notice, result, &context)
-        case .rename(let id, let path): Discovery.renameLooked(id, path, result, &context)
+        case .rename(let id, let path, let isAnnounced):
+            Discovery.renameLooked(id, path, isAnnounced: isAnnounced, result, &context)
         case .scan, .sending, .recall, .step, .proving: break  // Their answers are other events.
         }
     }

@@ -73,7 +73,8 @@ enum Discovery {
             if item.seenIn == generation { return }
             context.items.saw(place, in: generation)
         }
-        if !item.phase.isInExchange { context.lookBacklog.append(.rename(id, entry.path)) }
+        guard !item.phase.isInExchange else { return }
+        context.lookBacklog.append(.rename(id, entry.path, isAnnounced: isAnnounced || entry.hasMarker))
     }
 
     private static func compare(
@@ -176,7 +177,9 @@ enum Discovery {
     }
 
     /// A look has its answer that was made because the inode of an item was seen at another path.
-    static func renameLooked(_ id: ItemID, _ path: ItemPath, _ result: LookResult, _ context: inout FolderContext) {
+    static func renameLooked(
+        _ id: ItemID, _ path: ItemPath, isAnnounced: Bool, _ result: LookResult, _ context: inout FolderContext
+    ) {
         guard let item = context.items[id], !item.phase.isInExchange, item.path != path else { return }
         if case .unreadable(let reason) = result {
             // Without its content the file cannot be told from a new one with this inode. Later looks will show it.
@@ -186,13 +189,19 @@ enum Discovery {
         guard case .found(let look) = result, look.stamp.inode == item.stamp.inode, !look.isStillAtFormerPath else {
             return
         }
-        // An item without a key has nothing to keep. The new name may give the file a key.
-        guard item.key != nil else { return replace(id, path, look, &context) }
+        let isAnnounced = isAnnounced || look.hasMarker
+        // Nothing was sent yet, so the file is stored under the key of its new name: a program may have written it under
+        // a temporary one.
+        guard item.key != nil, item.hasBeenSent || item.stored.record != nil else {
+            return replace(id, path, look, isAnnounced: isAnnounced, &context)
+        }
         let isSameVersion = look.stamp.isRenamed(item.stamp)
         let isSameHead = item.head.byteCount > 0 ? look.headAsRecorded == item.head.hash : isSameVersion
         let continues = item.stored.record.map { look.prefixRoot == $0.root } ?? true
         // Otherwise the inode was given to a new file.
-        guard isSameHead, isSameVersion || continues else { return replace(id, path, look, &context) }
+        guard isSameHead, isSameVersion || continues else {
+            return replace(id, path, look, isAnnounced: isAnnounced, &context)
+        }
         let priority = context.rules(of: item.folder)?.priority(of: path) ?? item.priority
         context.items.update(id.place) {
             $0.path = path
@@ -209,16 +218,18 @@ enum Discovery {
             context.put(id.place)
         } else {
             context.put(id.place)
-            changed(id.place, look.stamp, isAnnounced: look.hasMarker, &context)
+            changed(id.place, look.stamp, isAnnounced: isAnnounced, &context)
         }
     }
 
     /// Forgets an item, and takes the file that a look has found at another path as a new one.
-    private static func replace(_ id: ItemID, _ path: ItemPath, _ look: FileLook, _ context: inout FolderContext) {
+    private static func replace(
+        _ id: ItemID, _ path: ItemPath, _ look: FileLook, isAnnounced: Bool, _ context: inout FolderContext
+    ) {
         guard let folder = context.items[id]?.folder else { return }
         context.forget(id.place)
         let entry = ScanEntry(path, look.stamp, hasMarker: look.hasMarker)
-        found(folder, entry, isAnnounced: false, generation: nil, &context)
+        found(folder, entry, isAnnounced: isAnnounced, generation: nil, &context)
     }
 }
 

@@ -18,6 +18,8 @@ package struct Item: Hashable, Sendable {
     /// How often it has failed in a row for its own reason.
     package internal(set) var failures: UInt8 = 0
     package internal(set) var priority: UInt8 = 0
+    /// Whether an upload under its key has begun in this run.
+    package internal(set) var hasBeenSent = false
     /// Whether the key is this item's: no other item has it.
     package internal(set) var ownsKey = false
     /// Changes with every phase. Entries of queues with an earlier number are void.

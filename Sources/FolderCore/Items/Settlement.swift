@@ -29,7 +29,7 @@ enum Settlement {
         case .notice(let folder, let path, _):
             let wants = LookWants(marker: context.rules(of: folder)?.ready == .marker)
             ask(question, folder, path, wants, &context)
-        case .rename(let id, let path):
+        case .rename(let id, let path, _):
             guard let item = context.items[id], item.path != path else { return }
             var wants = wants(of: item, context)
             wants.formerPath = item.path

@@ -58,6 +58,7 @@ enum Sender {
         }
         let request = context.request(.sending(id))
         context.items.set(place, .sending(request, wish))
+        context.items.update(place) { $0.hasBeenSent = true }
         context.sending += 1
         let order = SendOrder(
             item: id, folder: item.folder, path: item.path, inode: item.stamp.inode, key: key, condition: condition)

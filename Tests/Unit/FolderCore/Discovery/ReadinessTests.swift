@@ -27,6 +27,20 @@ import TransferCommon
         _ = try driver.order()
     }
 
+    @Test func aFileThatIsRenamedBeforeItIsSentHasTheKeyOfItsNewName() throws {
+        var driver = FolderDriver { $0.ready = .rename }
+        let stamp = FolderDriver.stamp(5)
+        try driver.scan([ScanEntry(ItemPath("x.tmp"), stamp)])
+        #expect(try driver.state(5) == .settling)
+        driver.handle(.noticed(FolderDriver.folder, ItemPath("x"), .movedHere))
+        // The look at what was reported finds an inode that is known under another name.
+        try driver.look("x", stamp)
+        try driver.look("x", stamp)
+        driver.pass(0)
+        try driver.look("x", stamp)
+        #expect(try driver.order().order.key == FolderDriver.key("x"))
+    }
+
     @Test(arguments: [FolderRules.Ready.rename, .closeWrite])
     func whatHappenedWhileTheServiceWasDownCountsAsIdle(_ ready: FolderRules.Ready) throws {
         var driver = FolderDriver { $0.ready = ready }
