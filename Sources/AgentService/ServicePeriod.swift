@@ -67,6 +67,7 @@ struct ServicePeriod: Sendable {
         let decision = settings.currentRate
         await orders.limitRate(to: decision.rate)
         try await shell.start(orders, paused: paused, decision)
+        orders.start()
         let news = WatcherNews()
         var watchers: [any ServiceWatcher] = [
             FolderWatcher(folders: folders.map { ($0.id, $0.files) }) { news.add($0) }

@@ -3,8 +3,8 @@ import Synchronization
 import TransferCommon
 package import TransferCore
 
-/// Performs orders by runs of the uploader: the first order begins a run, and the run lasts until `stop`, or until a
-/// failure that concerns all files ends it. The next order then begins another run.
+/// Performs orders by runs of the uploader: `start` or the first order begins a run, and the run lasts until `stop`, or
+/// until a failure that concerns all files ends it. The next order then begins another run.
 package final class OrderRuns: Sendable {
     /// What happens to orders. An order is named by its key.
     package enum News: Sendable {
@@ -82,6 +82,15 @@ package final class OrderRuns: Sendable {
             guard !state.isStopped else { return }
             let run = state.run ?? begin(&state)
             run.add(order)
+        }
+    }
+
+    /// Begins a run before there is an order. Its first news names the store that was used last: until that store is
+    /// known, no proven file is deleted or moved, and there may be no file to send.
+    package func start() {
+        state.withLock { state in
+            guard !state.isStopped, state.run == nil else { return }
+            _ = begin(&state)
         }
     }
 
