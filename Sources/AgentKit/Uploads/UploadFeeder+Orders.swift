@@ -23,7 +23,7 @@ extension UploadFeeder {
             await submission.events.waitUntilRead()
             for order in batch {
                 switch order {
-                case .send(let order): count += try await send(order, &last, submission)
+                case .send(let order): count += await send(order, &last, submission)
                 case .ask(let order):
                     asked -= 1
                     count += await ask(order, as: UploadID(asked), submission)
@@ -43,7 +43,7 @@ extension UploadFeeder {
 
     private func send(
         _ order: SendingOrder, _ last: inout UploadID, _ submission: UploadSubmission
-    ) async throws -> Int {
+    ) async -> Int {
         var count = 0
         do {
             try Self.check(order.key)
@@ -69,7 +69,9 @@ extension UploadFeeder {
             request.fruitlessAttempts = known?.fruitlessAttempts ?? 0
             request.wantsReceipt = order.wantsReceipt || known?.wantsReceipt == true
             return count + (await submission.submit([(request, order.location, .file(file.source))]))
-        } catch let failure as UploadFailure {
+        } catch {
+            // Also if the journal cannot be read: each order gets an outcome, and the run counts what it has submitted.
+            let failure = JournalWriter.failure(error)
             submission.events.add([
                 .refused(path: order.location.path, key: order.key, failure, isResumable: false)
             ])
