@@ -27,24 +27,42 @@ final class RemovalHands: Sendable {
         self.destination = destination
     }
 
-    /// - Parameter device: the file system of the folder, if a scan has seen it.
+    /// - Parameter device: the file system of the folder, if a scan has seen it. On another one the step fails, so that
+    ///   the removal waits: a file whose disk is not mounted is neither gone nor changed.
     func perform(_ step: RemovalStep, device: UInt64?) -> RemovalAnswer {
         // Leaving this scope closes the file, which releases its lease.
         let held = step.aside.flatMap { aside in leased.withLock { $0.removeValue(forKey: aside) } }
         return withExtendedLifetime(held) {
-            do {
-                return try answer(to: step, held, device)
-            } catch let error as FolderError {
-                return error.isMissing ? .missing : .failed(error.reason)
-            } catch let error as UploadFailure {
-                return .failed(error.reason)
-            } catch {
-                return .failed(UploadFailure.cannotProcess(error).reason)
-            }
+            if let problem = problem(ifNotOn: device) { return problem }
+            let answer = attempt(step, held)
+            // The disk may have been unmounted meanwhile.
+            return answer.showsNoFile ? problem(ifNotOn: device) ?? answer : answer
         }
     }
 
-    private func answer(to step: RemovalStep, _ held: SourceFile?, _ device: UInt64?) throws -> RemovalAnswer {
+    private func problem(ifNotOn device: UInt64?) -> RemovalAnswer? {
+        guard let device else { return nil }
+        do throws(FolderError) {
+            guard try tree.openRoot().device != device else { return nil }
+            return .failed("the folder is on another file system than before; mount its disk")
+        } catch {
+            return .failed(error.reason)
+        }
+    }
+
+    private func attempt(_ step: RemovalStep, _ held: SourceFile?) -> RemovalAnswer {
+        do {
+            return try answer(to: step, held)
+        } catch let error as FolderError {
+            return error.isMissing ? .missing : .failed(error.reason)
+        } catch let error as UploadFailure {
+            return .failed(error.reason)
+        } catch {
+            return .failed(UploadFailure.cannotProcess(error).reason)
+        }
+    }
+
+    private func answer(to step: RemovalStep, _ held: SourceFile?) throws -> RemovalAnswer {
         switch step {
         case .compare(let path, let partBytes): try read(path, partBytes, keepsLease: false)
         case .setAside(let path, let aside): try setAside(path, aside)
@@ -54,7 +72,7 @@ final class RemovalHands: Sendable {
         case .moveAway(let aside, let path, let stamp): try moveAway(aside, to: path, stamp, held)
         case .syncDirectory(let path): try syncDirectory(path)
         case .putBack(let aside, let path): try putBack(aside, to: path)
-        case .findBoth(let path, let aside, _): try findBoth(path, aside, device)
+        case .findBoth(let path, let aside, _): try findBoth(path, aside)
         }
     }
 
@@ -85,13 +103,9 @@ final class RemovalHands: Sendable {
         return .found(after, reading.lease, root: root)
     }
 
-    private func findBoth(_ path: ItemPath, _ aside: ItemPath, _ device: UInt64?) throws -> RemovalAnswer {
-        let root = try tree.openRoot()
-        if let device, root.device != device {
-            return .failed("the folder is on another file system than before; mount its disk")
-        }
+    private func findBoth(_ path: ItemPath, _ aside: ItemPath) throws -> RemovalAnswer {
         do throws(FolderError) {
-            let directory = try tree.openDirectory(path.directory, beneath: root)
+            let directory = try tree.openDirectory(of: path)
             return .both(own: try directory.stamp(of: path.name), aside: try directory.stamp(of: aside.name) != nil)
         } catch {
             guard error.isMissing else { throw error }
@@ -231,6 +245,16 @@ extension RemovalStep {
         case .setAside(_, let aside), .compareAside(let aside), .hashAside(let aside, _), .unlink(let aside, _),
             .moveAway(let aside, _, _), .putBack(let aside, _), .findBoth(_, let aside, _):
             aside
+        }
+    }
+}
+
+extension RemovalAnswer {
+    /// Whether no file was found that could be removed or get its name back.
+    fileprivate var showsNoFile: Bool {
+        switch self {
+        case .missing, .both(own: nil, aside: false): true
+        default: false
         }
     }
 }

@@ -149,14 +149,22 @@ import TransferCommon
             var (here, there) = (stat(), stat())
             try #require(stat(sample.root, &here) == 0 && stat(other, &there) == 0)
             guard here.st_dev != there.st_dev else { return }
-            try sample.write("a")
+            let stamp = try sample.write("a")
             #expect(sample.paths() == ["a"])
             try #require(rename(sample.root, sample.root + "-away") == 0)
             try #require(symlink(other, sample.root) == 0)
             #expect(sample.scan().failure?.contains("mount its disk") == true)
-            guard case .failed = sample.files.perform(.findBoth(ItemPath("a"), ItemPath("a").aside(1), inode: 1)) else {
-                Issue.record("the file counts as deleted although its disk is not mounted")
-                return
+            let (path, aside) = (ItemPath("a"), ItemPath("a").aside(1))
+            let steps: [RemovalStep] = [
+                .compare(path, partBytes: 8), .setAside(path, aside), .hashAside(aside, partBytes: 8),
+                .unlink(aside, stamp), .syncDirectory(path), .putBack(aside, to: path),
+                .findBoth(path, aside, inode: stamp.inode),
+            ]
+            for step in steps {
+                guard case .failed = sample.files.perform(step) else {
+                    Issue.record("\(step) takes the file for deleted although its disk is not mounted")
+                    continue
+                }
             }
             // A folder that was moved to another disk has files there.
             try #require(unlink(sample.root) == 0 && rename(sample.root + "-away", sample.root) == 0)
