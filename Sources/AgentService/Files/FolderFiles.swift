@@ -101,9 +101,11 @@ package final class FolderFiles: Sendable {
         names.admitsBelow(path) ? looker.look(path, wants) : .missing
     }
 
-    /// Performs a step of a removal.
+    /// Performs a step of a removal. No removal begins of a file that the settings leave out: it was sent under earlier
+    /// settings, and does not belong to the folder any more.
     package func perform(_ step: RemovalStep) -> RemovalAnswer {
-        hands.perform(step, device: device.withLock { $0 })
+        if let path = step.pathBeforeRemoval, !names.admitsBelow(path) { return .missing }
+        return hands.perform(step, device: device.withLock { $0 })
     }
 
     /// The space on the folder's file system that this process may use; `nil` if the folder cannot be opened.

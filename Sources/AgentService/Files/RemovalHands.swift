@@ -238,6 +238,16 @@ final class RemovalHands: Sendable {
 }
 
 extension RemovalStep {
+    /// The path of a file that the step is the first one to use; `nil` if the file is being removed already.
+    var pathBeforeRemoval: ItemPath? {
+        switch self {
+        case .compare(let path, _): path
+        // An unproven file that is shed has no hidden name.
+        case .unlink(let path, _): path.isAside ? nil : path
+        case .setAside, .compareAside, .hashAside, .moveAway, .syncDirectory, .putBack, .findBoth: nil
+        }
+    }
+
     /// The hidden name that the step uses; `nil` if it uses none.
     var aside: ItemPath? {
         switch self {

@@ -111,6 +111,20 @@ import TransferCore
         }
     }
 
+    /// A file that the settings leave out since a reload was sent before, and may still have a proof.
+    @Test func noRemovalBeginsOfAFileThatTheSettingsLeaveOut() async throws {
+        let names = FolderNames(filter: FileFilter(excluded: ["d"]))
+        try await FolderSample.with(names) { sample in
+            let stamp = try sample.write("d/file")
+            #expect(sample.files.perform(.compare(Self.path, partBytes: nil)) == .missing)
+            #expect(sample.files.perform(.unlink(Self.path, stamp)) == .missing)
+            #expect(sample.text("d/file") == "content")
+            // A removal that has begun comes to its end.
+            try #require(rename(sample.root + "/d/file", sample.root + "/" + Self.aside.text) == 0)
+            #expect(sample.files.perform(.putBack(Self.aside, to: Self.path)) == .done)
+        }
+    }
+
     @Test func fileThatWasReplacedAfterTheComparisonShowsAside() async throws {
         try await FolderSample.with { sample in
             let first = try sample.write("d/file")
