@@ -58,6 +58,7 @@ extension FolderShell {
     }
 
     func setPaused(_ name: String?, _ isPaused: Bool) async throws(ControlRefusal) {
+        try expectRunning()
         for folder in try folders.named(name) {
             let name = folder.settings.name
             do {
@@ -69,16 +70,23 @@ extension FolderShell {
         }
     }
 
+    /// A shell that a reload has ended takes no command, because its successor would not know of it.
+    private func expectRunning() throws(ControlRefusal) {
+        guard !isStopped else { throw ControlRefusal.ended }
+    }
+
     func rescanAll() {
         for folder in folders { handle(.rescan(folder.id)) }
     }
 
     func rescan(_ name: String?) throws(ControlRefusal) {
+        try expectRunning()
         for folder in try folders.named(name) { handle(.rescan(folder.id)) }
     }
 
     /// - Returns: how many items are tried.
     func retry(_ ids: [String]) throws(ControlRefusal) -> Int {
+        try expectRunning()
         var items: [ItemID] = []
         if ids.isEmpty {
             items = machine.summaries(troublesMax: .max).flatMap(\.troubles)
@@ -95,8 +103,11 @@ extension FolderShell {
         let targets = scans.next
         rescanAll()
         await scans.waitUntilEnded(targets)
-        for (folder, summary) in zip(folders, machine.summaries(troublesMax: 0)) where summary.activity == .failed {
-            throw ControlRefusal("\(folder.settings.name): \(summary.reason ?? "the folder cannot be scanned")")
+        for folder in folders where !isStopped {
+            guard let failure = machine.scanFailure(of: folder.id) else { continue }
+            throw ControlRefusal(
+                "the folder \(folder.settings.name) may have files that are not known, because it cannot be scanned: "
+                    + failure)
         }
         let mark = machine.beginFlush()
         if !isStopped, !machine.isFlushed(mark) {

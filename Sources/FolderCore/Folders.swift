@@ -207,6 +207,11 @@ extension Folders {
     /// The number of a folder's items in a state.
     package func count(of folder: FolderID, in state: ItemState) -> Int { context.items.count(of: folder, in: state) }
 
+    /// Why the last scan of a folder was not complete; `nil` if it was.
+    package func scanFailure(of folder: FolderID) -> String? {
+        folder.number < context.folders.count ? context.folders[Int(folder.number)].scan.failure : nil
+    }
+
     /// The item of this id; `nil` if it has left.
     package func item(_ id: ItemID) -> Item? { context.items[id] }
 

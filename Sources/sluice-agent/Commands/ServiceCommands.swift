@@ -101,7 +101,7 @@ struct Flush: AsyncParsableCommand {
         do {
             unproven = try await waiting.value
         } catch ControlFailure.refused(let problem) {
-            // The service refuses a flush only if it cannot wait for its end.
+            // The service refuses a flush only if it does not know all files, or cannot wait for its end.
             Output.advise("sluice-agent: \(problem)")
             throw ExitCode(ProgramExit.tryAgain.rawValue)
         } catch {

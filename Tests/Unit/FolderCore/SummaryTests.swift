@@ -55,7 +55,9 @@ import TransferCommon
         driver.handle(.paused(FolderDriver.folder, true))
         #expect(try Self.summary(driver).activity == .paused)
         driver.handle(.rescan(FolderDriver.folder))
+        #expect(driver.machine.scanFailure(of: FolderDriver.folder) == nil)
         try driver.scan([], failure: "permission denied")
+        #expect(driver.machine.scanFailure(of: FolderDriver.folder) == "permission denied")
         #expect(try Self.summary(driver).activity == .failed)
         #expect(try Self.summary(driver).reason == "the folder cannot be scanned: permission denied")
     }
