@@ -156,17 +156,26 @@ package final class OrderRuns: Sendable {
 }
 
 extension OrderRuns.News {
-    /// What an event of a run means for orders. Events of uploads that no order began have no key of an order.
-    fileprivate static func of(_ event: UploadEvent) -> [Self] {
+    /// What an event of a run means for orders.
+    package static func of(_ event: UploadEvent) -> [Self] {
         switch event {
         case .site(let site): [.site(site)]
         case .part: []
         case .file(let key, let progress): [.progress(key: key, progress), .waiting(nil)]
         case .note(let key, let text): [.note(key: key, text)]
-        case .finished(_, let key, let outcome, _): [.sent(key: key, outcome)]
+        // An upload that another command drops may have the key of an order, which waits for its end.
+        case .finished(_, _, _, let figures) where figures.isDropping: []
+        case .finished(_, let key, let outcome, _):
+            // A small file may be stored without a report of its progress.
+            if case .stored = outcome { [.sent(key: key, outcome), .waiting(nil)] } else { [.sent(key: key, outcome)] }
         case .awaitingGateway(let sentence): [.waiting(sentence)]
         case .ended: []
-        case .checked(let file): [.asked(key: file.key, file.result)]
+        case .checked(let file):
+            if case .found = file.result {
+                [.asked(key: file.key, file.result), .waiting(nil)]
+            } else {
+                [.asked(key: file.key, file.result)]
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 import AgentKit
 import AgentService
 import Testing
+import TransferCommon
 import TransferCore
 
 /// Tests of the runs of the uploader that perform the service's orders.
@@ -36,5 +37,36 @@ import TransferCore
         var count = 0
         for await _ in stream { count += 1 }
         #expect(count == 0)
+    }
+}
+
+/// Tests of what the events of a run mean for orders.
+@Suite struct OrderNewsTests {
+    private static func outcomes(_ event: UploadEvent) -> [UploadOutcome] {
+        OrderRuns.News.of(event).compactMap { if case .sent(_, let outcome) = $0 { outcome } else { nil } }
+    }
+
+    private static func isWaitOver(_ event: UploadEvent) -> Bool {
+        OrderRuns.News.of(event).contains { if case .waiting(nil) = $0 { true } else { false } }
+    }
+
+    private static func finished(_ outcome: UploadOutcome, isDropping: Bool = false) -> UploadEvent {
+        var figures = UploadProgress(size: 1, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+        figures.isDropping = isDropping
+        return .finished(path: "/data/a", key: "a", outcome, figures)
+    }
+
+    /// An order for the key of an upload that is dropped waits for its end, and then begins.
+    @Test func endOfADroppedUploadIsNoOutcomeOfTheNextOrder() {
+        #expect(Self.outcomes(Self.finished(.dropped, isDropping: true)) == [])
+        #expect(Self.outcomes(Self.finished(.failed(.interrupted), isDropping: true)) == [])
+        // Another command has dropped the upload of an order.
+        #expect(Self.outcomes(Self.finished(.dropped)) == [.dropped])
+    }
+
+    @Test func answerOfTheGatewayEndsTheWait() {
+        let receipt = UploadReceipt(size: 1, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")
+        #expect(Self.isWaitOver(Self.finished(.stored(receipt, wasThere: false))))
+        #expect(!Self.isWaitOver(Self.finished(.failed(.interrupted))))
     }
 }
