@@ -1,6 +1,6 @@
-import AgentKit
-import FolderCore
-import TransferCommon
+package import AgentKit
+package import FolderCore
+package import TransferCommon
 import TransferCore
 
 // What the outcome of an upload or a question means for the item.
@@ -45,11 +45,11 @@ extension SendOutcome {
 
 extension ProveAnswer {
     /// - Parameter store: the store of the gateway that has answered; `nil` if it is unknown.
-    init(_ result: CheckedFile.Result, store: StoreIdentity?) {
+    package init(_ result: CheckedFile.Result, store: StoreIdentity?) {
         switch result {
         case .failed(let failure):
-            // A file that cannot be read does not change what the store has.
-            self = .failed(GateCause(failure) ?? .network)
+            // A file that cannot be read says nothing of the gateway: other files are sent as before.
+            self = GateCause(failure).map(Self.failed) ?? .unknown
         case .found(let finding):
             switch finding.state {
             case .proven: self = store.map { .proven(store: $0) } ?? .unknown
