@@ -24,7 +24,7 @@ extension FolderShell {
     /// Restores the items of the journal, and begins.
     func start(_ orders: OrderRuns, paused: Set<String>, _ decision: RateSchedule.Decision) async throws {
         self.orders = orders
-        let batches = try await threads.runIfActive { [journal] in
+        let batches = try await threads.journal.runIfActive { [journal] in
             var batches: [([ItemRecord], Bool)] = []
             try journal.restore { batches.append(($0, $1)) }
             return batches
@@ -62,7 +62,7 @@ extension FolderShell {
         for folder in try folders.named(name) {
             let name = folder.settings.name
             do {
-                try await threads.runIfActive { [journal] in try journal.setPaused(name, isPaused) }
+                try await threads.journal.runIfActive { [journal] in try journal.setPaused(name, isPaused) }
             } catch {
                 throw ControlRefusal("the agent's state cannot be written (\(error)); nothing was changed")
             }

@@ -120,7 +120,7 @@ extension FolderShell {
         case .stored(let receipt, _):
             let store = receipt.site?.store ?? site?.store
             guard let folder = folders.first(where: { $0.id == send.order.folder }) else { return }
-            let outcome = await threads.answer { send.outcome(receipt, store: store, in: folder.files) }
+            let outcome = await threads.files.answer { send.outcome(receipt, store: store, in: folder.files) }
             if let outcome { handle(.sent(send.request, outcome)) }
         case .failed(let failure):
             log(failure, of: send)

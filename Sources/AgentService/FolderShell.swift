@@ -16,7 +16,7 @@ actor FolderShell {
 
     let folders: [WatchedFolder]
     let journal: ItemJournal
-    let threads: NIOThreadPool
+    let threads: ServiceThreads
     let logger: Logger
     var machine: Folders
     let clock: FolderClock
@@ -41,7 +41,7 @@ actor FolderShell {
     /// - Parameter figures: those of the shell before the reload.
     init(
         _ folders: [WatchedFolder], rules: [FolderRules], limits: FolderLimits, journal: ItemJournal,
-        threads: NIOThreadPool, eventLoop: any EventLoop, figures: FiguresByFolder, logger: Logger
+        threads: ServiceThreads, eventLoop: any EventLoop, figures: FiguresByFolder, logger: Logger
     ) {
         self.folders = folders
         self.journal = journal
@@ -128,7 +128,7 @@ actor FolderShell {
             answer(from: folder) { .stepped(request, $0.perform(step)) }
         case .journal(let number, let changes, let served): write(number, changes, served)
         case .recall(let request, let key): recall(request, key)
-        case .freeReserve: onThread { [journal] in journal.freeReserve() }
+        case .freeReserve: freeReserve()
         case .report(let report): reports.take(report) { machine.item($0)?.folder }
         }
     }
@@ -141,14 +141,14 @@ actor FolderShell {
     private func answer(from id: FolderID, _ body: @escaping @Sendable (FolderFiles) -> FolderEvent) {
         guard let folder = folder(id) else { return }
         Task {
-            guard let event = await threads.answer({ body(folder.files) }) else { return }
+            guard let event = await threads.files.answer({ body(folder.files) }) else { return }
             handle(event)
         }
     }
 
-    func onThread(_ body: @escaping @Sendable () -> Void) {
-        // An error means that the pool has ended, and then the work is not needed any more.
-        threads.runIfActive(eventLoop: eventLoop) { body() }.whenComplete { _ in }
+    private func freeReserve() {
+        // An error means that the pool has ended, and then the space is not needed any more.
+        threads.journal.runIfActive(eventLoop: eventLoop) { [journal] in journal.freeReserve() }.whenComplete { _ in }
     }
 
     private func scan(_ request: RequestID, _ id: FolderID) {
@@ -158,7 +158,7 @@ actor FolderShell {
         let scanning = Task {
             defer { batches.finish() }
             do {
-                return try await threads.runIfActive {
+                return try await threads.files.runIfActive {
                     folder.files.scan { entries in
                         batches.yield(entries)
                         return true
@@ -179,7 +179,9 @@ actor FolderShell {
     private func write(_ number: TransactionNumber, _ changes: [JournalChange], _ served: ServiceTime) {
         Task {
             do {
-                let failure = try await threads.runIfActive { [journal] in journal.write(changes, served: served) }
+                let failure = try await threads.journal.runIfActive { [journal] in
+                    journal.write(changes, served: served)
+                }
                 handle(failure.map { .journalFailed(number, $0) } ?? .journalCommitted(number))
             } catch {
                 // The pool has ended, and with it the need for an answer.
@@ -190,7 +192,7 @@ actor FolderShell {
     private func recall(_ request: RequestID, _ key: ObjectKey) {
         Task {
             do {
-                let wasRemoved = try await threads.runIfActive { [journal] in try journal.wasRemoved(key) }
+                let wasRemoved = try await threads.journal.runIfActive { [journal] in try journal.wasRemoved(key) }
                 handle(.recalled(request, wasRemoved: wasRemoved))
             } catch {
                 // An unreadable journal protects the object: it is treated as that of a removed file.
@@ -209,7 +211,7 @@ actor FolderShell {
             try? await Task.sleep(for: Self.measureInterval)
             guard !Task.isCancelled else { return }
             for folder in folders where folder.settings.disk.freeMin != nil { await measure(folder) }
-            let size = await threads.answer { [journal] in
+            let size = await threads.journal.answer { [journal] in
                 journal.renewReserve()
                 return journal.sizeBytes
             }
@@ -218,7 +220,7 @@ actor FolderShell {
     }
 
     private func measure(_ folder: WatchedFolder) async {
-        guard let free = await threads.answer({ folder.files.freeBytes() }) ?? nil else { return }
+        guard let free = await threads.files.answer({ folder.files.freeBytes() }) ?? nil else { return }
         handle(.space(folder.id, freeBytes: free))
     }
 }

@@ -20,7 +20,7 @@ struct ServicePeriod: Sendable {
     private let journal: ItemJournal
     private let watchers: [any ServiceWatcher]
     private let tasks: [Task<Void, Never>]
-    private let threads: NIOThreadPool
+    private let threads: ServiceThreads
 
     /// Opens the journal, restores the items, and begins to watch.
     ///
@@ -31,23 +31,21 @@ struct ServicePeriod: Sendable {
     ) async throws -> ServicePeriod {
         guard !settings.folders.isEmpty else { throw ControlRefusal.noFolders }
         if let problem = settings.folderProblem(home: home.path) { throw ControlRefusal(problem) }
-        let threads = NIOThreadPool(numberOfThreads: max(4, System.coreCount * 2))
-        threads.start()
+        let threads = ServiceThreads()
         do {
             return try await begin(settings, home, lock, software, figures, threads, logger)
         } catch {
-            // try?: the error above is the one to report.
-            try? await threads.shutdownGracefully()
+            await threads.end()
             throw error
         }
     }
 
     private static func begin(
         _ settings: AgentSettings, _ home: AgentHome, _ lock: AgentHome.Lock, _ software: String,
-        _ figures: FiguresByFolder, _ threads: NIOThreadPool, _ logger: Logger
+        _ figures: FiguresByFolder, _ threads: ServiceThreads, _ logger: Logger
     ) async throws -> ServicePeriod {
         let identity = try home.identity()
-        let (folders, journal, paused) = try await threads.runIfActive {
+        let (folders, journal, paused) = try await threads.files.runIfActive {
             let folders = try WatchedFolder.all(of: settings, home: home)
             let (journal, problem) = try ItemJournal.open(
                 path: home.itemsPath, folderNames: settings.folders.map(\.name), reserveBytes: reserveBytes)
@@ -78,7 +76,7 @@ struct ServicePeriod: Sendable {
             Task { await news.deliver(to: shell) },
             Task { await shell.measureAtIntervals() },
             Task { await follow(settings, shell, orders) },
-            Task { await followRoute(settings, shell, threads) },
+            Task { await followRoute(settings, shell, threads.files) },
         ]
         return ServicePeriod(
             shell: shell, orders: orders, journal: journal, watchers: watchers, tasks: tasks, threads: threads)
@@ -126,8 +124,7 @@ struct ServicePeriod: Sendable {
         for task in tasks { task.cancel() }
         await shell.stop()
         await orders.stop()
-        // try?: nothing is left to be done if the pool has ended already.
-        try? await threads.shutdownGracefully()
+        await threads.end()
         journal.close()
     }
 }
