@@ -190,7 +190,7 @@ extension AgentService {
         notifier.send(.reloading)
         let settings: AgentSettings
         do {
-            // Files are read, so this belongs on a thread that may block.
+            // A disk that does not answer must not stop the other tasks of the process.
             settings = try await NIOThreadPool.singleton.runIfActive { [readSettings, home] in
                 let settings = try readSettings()
                 guard !settings.folders.isEmpty else { throw ControlRefusal.noFolders }
