@@ -97,13 +97,13 @@ extension FolderShell {
     }
 
     /// Takes news of the uploader's runs.
-    func received(_ news: OrderRuns.News) async {
+    func received(_ news: OrderRuns.News) {
         switch news {
         case .site(let site):
             self.site = site
             handle(.storeKnown(site.store))
         case .progress(let key, let progress): sends[Array(key.utf8)]?.progress = progress
-        case .sent(let key, let outcome): await sent(Array(key.utf8), outcome)
+        case .sent(let key, let outcome): sent(Array(key.utf8), outcome)
         case .asked(let key, let result):
             guard let request = questions.removeValue(forKey: Array(key.utf8)) else { return }
             handle(.proved(request, ProveAnswer(result, store: site?.store)))
@@ -114,14 +114,17 @@ extension FolderShell {
         }
     }
 
-    private func sent(_ key: [UInt8], _ outcome: UploadOutcome) async {
+    private func sent(_ key: [UInt8], _ outcome: UploadOutcome) {
         guard let send = sends.removeValue(forKey: key) else { return }
         switch outcome {
         case .stored(let receipt, _):
             let store = receipt.site?.store ?? site?.store
             guard let folder = folders.first(where: { $0.id == send.order.folder }) else { return }
-            let outcome = await threads.files.answer { send.outcome(receipt, store: store, in: folder.files) }
-            if let outcome { handle(.sent(send.request, outcome)) }
+            // The news of other files do not wait while this file is read again.
+            Task {
+                let outcome = await threads.files.answer { send.outcome(receipt, store: store, in: folder.files) }
+                if let outcome { handle(.sent(send.request, outcome)) }
+            }
         case .failed(let failure):
             log(failure, of: send)
             handle(.sent(send.request, SendOutcome(failure)))
