@@ -145,7 +145,10 @@ package struct ItemTable: Hashable, Sendable {
         unlink(place)
         let inode = Inode(folder: item.folder, inode: item.stamp.inode)
         if byInode[inode] == place { byInode[inode] = nil }
-        if let key = item.key, byKey[key] == place { giveUp(key) }
+        if let key = item.key {
+            let id = ItemID(place: place, generation: item.generation)
+            if byKey[key] == place { giveUp(key) } else { stopAwaiting(key, id) }
+        }
         counts[item.folder]?[item.phase.state, default: 0] -= 1
         if item.phase.state.isUnderWay { flushes.leave(item.flush) }
         items[Int(place)] = nil
@@ -211,6 +214,12 @@ package struct ItemTable: Hashable, Sendable {
     mutating func awaitKey(_ place: UInt32) {
         guard let key = self[place]?.key, let id = id(of: place) else { return }
         awaiting[key, default: []].insert(id)
+    }
+
+    /// A file that leaves is taken from the list, which would otherwise grow with every new file of the same key.
+    private mutating func stopAwaiting(_ key: ObjectKey, _ id: ItemID) {
+        guard awaiting[key]?.remove(id) != nil, awaiting[key]?.isEmpty == true else { return }
+        awaiting[key] = nil
     }
 
     /// Takes the items that have waited for a key that another item has given up.
