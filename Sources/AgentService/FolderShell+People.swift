@@ -53,7 +53,12 @@ extension FolderShell {
         let summaries = machine.summaries(troublesMax: ServiceStatus.Folder.troublesMax)
         status.folders = zip(folders, summaries).map { folder, summary in
             let own = sends.values.filter { $0.order.folder == folder.id }
-            return ServiceStatus.Folder(folder, summary, figures[folder], sending: own, machine)
+            var row = ServiceStatus.Folder(folder, summary, figures[folder], sending: own, machine)
+            if !own.isEmpty, let waitingReason {
+                // The uploads have begun, and wait for the gateway.
+                (row.state, row.reason) = (FolderSummary.Activity.waiting.rawValue, waitingReason)
+            }
+            return row
         }
     }
 

@@ -129,7 +129,7 @@ actor FolderShell {
         case .journal(let number, let changes, let served): write(number, changes, served)
         case .recall(let request, let key): recall(request, key)
         case .freeReserve: freeReserve()
-        case .report(let report): reports.take(report) { machine.item($0)?.folder }
+        case .report(let report): reports.take(report, of: machine)
         }
     }
 

@@ -26,18 +26,27 @@ struct ReportLog: Sendable {
     let logger: Logger
     var figures: FiguresByFolder
 
-    /// - Parameter owner: the folder of an item; `nil` if the item has left.
-    mutating func take(_ report: FolderReport, owner: (ItemID) -> FolderID?) {
+    /// - Parameter machine: the machine that has made the report.
+    mutating func take(_ report: FolderReport, of machine: Folders) {
         switch report {
         case .proven(let id, let path):
-            logger.info("Proven", metadata: ["path": "\(path)"])
-            guard let folder = folder(owner(id)) else { return }
+            guard let item = machine.item(id), let folder = folder(item.folder) else { return }
+            logger.info(
+                "Proven",
+                metadata: [
+                    "folder": "\(folder.settings.name)", "path": "\(path)", "key": "\(item.key?.text ?? "")",
+                ])
             figures[folder].proven += 1
             figures[folder].lastProven = path.text
         case .removed(_, let id, let path):
             guard let folder = folder(id) else { return }
             figures[folder].removed += 1
-            logger.info(folder.settings.after == .move ? "Moved" : "Deleted", metadata: ["path": "\(path)"])
+            logger.info(
+                folder.settings.after == .move ? "Moved" : "Deleted",
+                metadata: ["folder": "\(folder.settings.name)", "path": "\(path)"])
+        case .removalRefused(_, let path, .failed(let reason)):
+            // The system refuses, which does not pass by itself.
+            logger.warning("A proven file stays: \(reason)", metadata: ["path": "\(path)"])
         case .removalRefused(_, let path, let refusal):
             logger.info("A proven file stays: \(refusal.words)", metadata: ["path": "\(path)"])
         case .renamedBack(_, let from, let to):

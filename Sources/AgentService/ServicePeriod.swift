@@ -45,15 +45,17 @@ struct ServicePeriod: Sendable {
         _ figures: FiguresByFolder, _ threads: ServiceThreads, _ logger: Logger
     ) async throws -> ServicePeriod {
         let identity = try home.identity()
-        let (folders, journal, paused) = try await threads.files.runIfActive {
+        let (folders, journal, paused, device) = try await threads.files.runIfActive {
             let folders = try WatchedFolder.all(of: settings, home: home)
             let (journal, problem) = try ItemJournal.open(
                 path: home.itemsPath, folderNames: settings.folders.map(\.name), reserveBytes: reserveBytes)
             if let problem { logger.warning("\(problem)") }
-            return (folders, journal, try journal.paused())
+            // The name that the operator has given. Before the first connection only that of the certificate is known.
+            let device = try AgentJournal.site(of: home, logger: logger)?.device ?? identity.name
+            return (folders, journal, try journal.paused(), device)
         }
         let shell = FolderShell(
-            folders, rules: settings.folderRules, limits: settings.folderLimits(device: identity.name),
+            folders, rules: settings.folderRules, limits: settings.folderLimits(device: device),
             journal: journal, threads: threads, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
             figures: figures, logger: logger)
         let orders = OrderRuns(

@@ -22,9 +22,13 @@ extension AgentSettings {
 
     /// Why the folders cannot be watched from this home; `nil` if they can. The home must not be sent or deleted.
     ///
-    /// - Parameter home: a path. One that is not absolute is in none of the folders, as far as the text tells.
+    /// - Parameter home: a path. Its links and those of the folders are followed, as far as they exist.
     package func folderProblem(home: String) -> String? {
-        guard let folder = folders.first(where: { FolderConflicts.contains($0.path, home) }) else { return nil }
+        guard let folder = folders.first(where: { Self.isIn($0.path, home) }) else { return nil }
         return "the folder \(folder.name) contains the home \(home.shown); choose another home with --home"
+    }
+
+    private static func isIn(_ folder: String, _ home: String) -> Bool {
+        FolderConflicts.contains(folder, home) || FileIdentity(of: folder)?.contains(home) == true
     }
 }

@@ -12,6 +12,7 @@ extension GatewayAbsence.Notice {
         let address = HostAndPort.text(host: gateway.host, port: gateway.port)
         let end = ReadableQuantity.moment(after: rest, now: now)
         let subject = isConnected ? "waiting" : "waiting for gateway \(address)"
+        if step == .service { return "\(subject): \(reason); tries again until it answers" }
         return "\(subject): \(reason); tries again until \(end), then \(step.afterGivingUp)"
     }
 }
@@ -23,7 +24,7 @@ extension NextStep {
         case .push: "ends, and the same push continues later"
         case .pushStream: "gives the stream up"
         case .drop: "leaves the drop to the next push or resume"
-        case .check, .runAgain: "ends"
+        case .check, .runAgain, .service: "ends"
         }
     }
 }

@@ -13,6 +13,8 @@ package enum NextStep: Hashable, Sendable, CaseIterable {
     /// upload.
     case drop
     case check
+    /// A service is sending, which never gives up.
+    case service
     /// The command has failed before its work began.
     case runAgain
 
@@ -43,6 +45,7 @@ package enum NextStep: Hashable, Sendable, CaseIterable {
         case .pushStream: "push the stream \(again), from its beginning"
         case .drop: "a push or resume drops it when it reaches the gateway"
         case .check: "check \(again)"
+        case .service: "the service sends it \(again)"
         case .runAgain: "run the command \(again)"
         }
     }

@@ -73,7 +73,8 @@ package struct Uploader: Sendable {
         fileprivate var nextStep: NextStep {
             switch self {
             case .push(paths: [SourceStream.path], _, _, _), .pushOutput: .pushStream
-            case .push, .orders: .push
+            case .push: .push
+            case .orders: .service
             case .unfinished: idsIfOnlyDropped == nil ? .pushOrResume : .drop
             case .check: .check
             }

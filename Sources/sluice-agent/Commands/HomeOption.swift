@@ -43,6 +43,12 @@ struct HomeOption: ParsableArguments {
         }
     }
 
+    /// Whether the settings, if they can be read, name folders for the service.
+    var namesFolders: Bool {
+        // try?: another message says why the settings cannot be used.
+        (try? settings([:]))?.folders.isEmpty == false
+    }
+
     var environment: [String: String] { ProcessInfo.processInfo.environment }
 }
 

@@ -22,6 +22,9 @@ struct Run: AsyncParsableCommand {
     func run() async throws {
         let agentHome = try home.agent
         try agentHome.check()
+        guard try !home.settings([:]).folders.isEmpty else {
+            throw ValidationError("The settings name no folder to watch: add one to agent.yaml under folders.")
+        }
         let logger = log.logger(label: "sluice-agent")
         let environment = home.environment
         let path = agentHome.path
