@@ -77,6 +77,8 @@ struct FolderContext: Hashable, Sendable {
     var journal = JournalQueue()
     var wakes = WakeQueue()
     var gate = SendGate()
+    /// The file with which the gate was closed last.
+    var suspect: GateSuspect?
     var rate = RateSchedule.Decision.unlimited
     /// The lowest priority that is sent while the network is metered; `nil` while it is not.
     var meteredPriority: UInt8?
@@ -227,6 +229,13 @@ struct FolderContext: Hashable, Sendable {
             wakes.add(place, at: now + delay, items)
         case .quarantine: quarantine(place, trouble)
         }
+    }
+
+    /// Lets an item wait for a cause that may pass, without counting a failure.
+    mutating func postpone(_ place: UInt32, _ trouble: ItemTrouble) {
+        let until = now + RetryRule.delayMax
+        rest(place, .waiting(trouble, until: until))
+        wakes.add(place, at: until, items)
     }
 
     /// Stops trying an item until a person asks for it, also after a restart if the item has a key.

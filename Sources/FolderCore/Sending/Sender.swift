@@ -26,9 +26,22 @@ enum Sender {
         return "the network is metered, and only files of priority \(least) or more are sent"
     }
 
-    /// Takes the next item: the one with the least rank of all folders that are not paused. An item may not be sent
-    /// because of its priority only if this is so for all items behind it, too.
+    /// Takes the next item. A closed gate is tried with another file than the one that closed it, if there is one: the
+    /// failure may be that file's own, and would keep all others from being sent.
     private static func next(_ context: inout FolderContext) -> UInt32? {
+        guard case .trying = context.gate.state, let id = context.suspect?.item,
+            let folder = (context.items[id]?.folder).map({ Int($0.number) }), folder < context.folders.count,
+            let turn = context.folders[folder].sending.first(context.items), turn.place == id.place
+        else { return first(&context) }
+        _ = context.folders[folder].sending.popFirst()
+        let other = first(&context)
+        context.folders[folder].sending.push(turn, context.items)
+        return other ?? first(&context)
+    }
+
+    /// Takes the first item: the one with the least rank of all folders that are not paused. An item may not be sent
+    /// because of its priority only if this is so for all items behind it, too.
+    private static func first(_ context: inout FolderContext) -> UInt32? {
         var best: (folder: Int, turn: Turn)?
         for index in context.folders.indices where !context.folders[index].isPaused {
             guard let turn = context.folders[index].sending.first(context.items) else { continue }
@@ -69,11 +82,19 @@ enum Sender {
 
     static func sent(_ id: ItemID, _ request: RequestID, _ outcome: SendOutcome, _ context: inout FolderContext) {
         context.sending -= 1
+        // It fails again, and others do not: the store does not take this file now.
+        let failsAlone = context.suspect == GateSuspect(item: id, othersWork: true)
+        if case .failed(.failing(let reason)) = outcome, failsAlone {
+            context.suspect = nil
+            guard case .sending(request, _) = context.items[id]?.phase else { return }
+            return context.postpone(id.place, .refused(reason))
+        }
         if case .failed(let cause) = outcome {
-            let wasOpen = context.gate.reason == nil
-            context.gate.failed(cause, policy: context.limits.retry, now: context.now, using: &context.generator)
-            if wasOpen || cause == .unauthorised { context.actions.append(.report(.gateClosed(cause))) }
+            close(id, cause, &context)
         } else {
+            if case .stored = outcome, !context.gate.isClosed, context.suspect?.item != id {
+                context.suspect?.othersWork = true
+            }
             context.gate.worked()
         }
         guard let item = context.items[id], case .sending(request, let wish) = item.phase else { return }
@@ -87,6 +108,13 @@ enum Sender {
         case .refused(let reason): context.fail(place, .refused(reason))
         case .failed: context.makeReady(place, wish)
         }
+    }
+
+    private static func close(_ id: ItemID, _ cause: GateCause, _ context: inout FolderContext) {
+        let wasOpen = context.gate.reason == nil
+        if !context.gate.isClosed { context.suspect = GateSuspect(item: id) }
+        context.gate.failed(cause, policy: context.limits.retry, now: context.now, using: &context.generator)
+        if wasOpen || cause == .unauthorised { context.actions.append(.report(.gateClosed(cause))) }
     }
 
     private static func stored(
@@ -172,4 +200,11 @@ enum Sender {
         default: break
         }
     }
+}
+
+/// The file with which the gate was closed last.
+struct GateSuspect: Hashable, Sendable {
+    let item: ItemID
+    /// Whether another file was stored since.
+    var othersWork = false
 }

@@ -12,6 +12,34 @@ import TransferCommon
 
     // MARK: The gate
 
+    @Test func aFileThatAlwaysFailsDoesNotKeepOthersFromBeingSent() throws {
+        let cause = GateCause.failing("the store refuses the request")
+        var driver = FolderDriver()
+        try driver.bringToSending("a", FolderDriver.stamp(5))
+        try driver.finishSending(.failed(cause))
+        driver.handle(.rescan(FolderDriver.folder))
+        try driver.bringToSending("b", FolderDriver.stamp(6))
+        driver.pass(120)
+        #expect(try driver.order().order.path == ItemPath("b"))
+        try driver.store(FolderDriver.stamp(6))
+        #expect(try driver.order().order.path == ItemPath("a"))
+        try driver.finishSending(.failed(cause))
+        #expect(try driver.state(5) == .waiting)
+        #expect(driver.machine.sendingPause == nil)
+    }
+
+    /// While nothing is stored, no file is at fault.
+    @Test func aFileIsNotBlamedForAStoreThatFails() throws {
+        let cause = GateCause.failing("the store is full")
+        var driver = FolderDriver()
+        try driver.bringToSending("a", FolderDriver.stamp(5))
+        for _ in 0..<20 {
+            try driver.finishSending(.failed(cause))
+            #expect(try driver.state(5) == .ready)
+            driver.pass(4_000)
+        }
+    }
+
     @Test func theNetworkIsTriedAgainWithinTenSecondsForever() throws {
         var driver = FolderDriver()
         try driver.bringToSending("a", Self.stamp)
