@@ -49,7 +49,7 @@ extension FolderShell {
         handle(.tick)
         status.schedule = schedule.reason
         status.bytesPerSecond = schedule.rate
-        status.pause = machine.sendingPause ?? waitingReason
+        status.pause = waitingReason ?? machine.sendingPause
         let summaries = machine.summaries(troublesMax: ServiceStatus.Folder.troublesMax)
         status.folders = zip(folders, summaries).map { folder, summary in
             let own = sends.values.filter { $0.order.folder == folder.id }

@@ -8,7 +8,8 @@ final class WatcherNews: Sendable {
 
     private let stream: AsyncStream<FolderEvent>
     private let queue: AsyncStream<FolderEvent>.Continuation
-    private let hasDropped = Mutex(false)
+    /// What was dropped: a report about files, and the last report about links.
+    private let dropped = Mutex<(files: Bool, link: FolderEvent?)>((false, nil))
 
     init() {
         (stream, queue) = AsyncStream.makeStream(
@@ -16,18 +17,22 @@ final class WatcherNews: Sendable {
     }
 
     func add(_ event: FolderEvent) {
-        if case .dropped = queue.yield(event) { hasDropped.withLock { $0 = true } }
+        guard case .dropped = queue.yield(event) else { return }
+        dropped.withLock { dropped in
+            if case .link = event { dropped.link = event } else { dropped.files = true }
+        }
     }
 
     /// Delivers reports until the task is cancelled.
     func deliver(to shell: FolderShell) async {
         for await event in stream {
             await shell.handle(event)
-            let hasDropped = hasDropped.withLock { hasDropped in
-                defer { hasDropped = false }
-                return hasDropped
+            let (files, link) = dropped.withLock { dropped in
+                defer { dropped = (false, nil) }
+                return dropped
             }
-            if hasDropped { await shell.rescanAll() }
+            if let link { await shell.handle(link) }
+            if files { await shell.rescanAll() }
         }
     }
 }

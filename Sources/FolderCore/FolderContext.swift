@@ -95,6 +95,8 @@ struct FolderContext: Hashable, Sendable {
     var lookBacklogTaken = 0
     var looking = 0
     var sending = 0
+    /// The folder whose item was sent last.
+    var servedFolder = 0
     var removing = 0
     var isStateFull = false
     var hasStarted = false

@@ -190,8 +190,8 @@ enum Discovery {
             return
         }
         let isAnnounced = isAnnounced || look.hasMarker
-        // Nothing was sent yet, so the file is stored under the key of its new name: a program may have written it under
-        // a temporary one.
+        // Nothing was sent yet, so the file is stored under the key of its new name: a program may have written it
+        // under a temporary one.
         guard item.key != nil, item.hasBeenSent || item.stored.record != nil else {
             return replace(id, path, look, isAnnounced: isAnnounced, &context)
         }

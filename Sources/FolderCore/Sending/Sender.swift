@@ -43,7 +43,11 @@ enum Sender {
     /// because of its priority only if this is so for all items behind it, too.
     private static func first(_ context: inout FolderContext) -> UInt32? {
         var best: (folder: Int, turn: Turn)?
-        for index in context.folders.indices where !context.folders[index].isPaused {
+        // The search begins behind the folder that was served last, so that no folder starves another one.
+        let count = context.folders.count
+        for step in 0..<count {
+            let index = (context.servedFolder + 1 + step) % count
+            guard !context.folders[index].isPaused else { continue }
             guard let turn = context.folders[index].sending.first(context.items) else { continue }
             // Orders of different folders cannot be compared, only priorities.
             if let other = best, other.turn.priority >= turn.priority { continue }
@@ -52,6 +56,7 @@ enum Sender {
         }
         guard let best else { return nil }
         _ = context.folders[best.folder].sending.popFirst()
+        context.servedFolder = best.folder
         return best.turn.place
     }
 

@@ -3,7 +3,8 @@ import SeededRandom
 import Testing
 import TransferCommon
 
-/// Drives the machine of one folder by events, and answers what a test is not about.
+/// Drives the machine of one folder, or of several with the same rules, by events, and answers what a test is not
+/// about.
 struct FolderDriver {
     static let folder = FolderID(0)
     static let store = FolderDriver.digest(200)
@@ -26,14 +27,15 @@ struct FolderDriver {
 
     init(
         _ change: (inout FolderRules) -> Void = { _ in }, limits: (inout FolderLimits) -> Void = { _ in },
-        restoring records: [ItemRecord] = [], isSameBoot: Bool = true, served: ServiceTime = .zero, starts: Bool = true
+        restoring records: [ItemRecord] = [], isSameBoot: Bool = true, served: ServiceTime = .zero,
+        starts: Bool = true, folders: Int = 1
     ) {
         var rules = FolderRules()
         change(&rules)
         var allLimits = FolderLimits()
         limits(&allLimits)
         machine = Folders(
-            [rules], limits: allLimits, generator: SeededGenerator(seed: 1), served: served,
+            [FolderRules](repeating: rules, count: folders), limits: allLimits, generator: SeededGenerator(seed: 1), served: served,
             now: FolderTime(Instant(nanoseconds: 0)))
         for record in records { self.records[record.id] = record }
         handle(.restored(records, isSameBoot: isSameBoot))
@@ -119,11 +121,11 @@ struct FolderDriver {
 
     // MARK: Answers
 
-    /// Answers the scan that is under way.
+    /// Answers the scan that is under way, or the one that began last.
     mutating func scan(_ entries: [ScanEntry], failure: String? = nil) throws {
         let request = try #require(
             actions.compactMap { if case .scan(let request, _) = $0 { request } else { nil } }.last)
-        actions.removeAll { if case .scan = $0 { true } else { false } }
+        actions.removeAll { if case .scan(request, _) = $0 { true } else { false } }
         if !entries.isEmpty { handle(.scanned(request, entries)) }
         handle(.scanEnded(request, failure: failure))
     }

@@ -103,6 +103,24 @@ import TransferCommon
         #expect(Self.sends(driver))
     }
 
+    // MARK: Several folders
+
+    @Test func foldersOfOnePriorityTakeTurns() throws {
+        var driver = FolderDriver(limits: { $0.sendingMax = 1 }, folders: 2)
+        let stamps = (5...8).map { FolderDriver.stamp($0) }
+        try driver.scan([ScanEntry(ItemPath("c"), stamps[2]), ScanEntry(ItemPath("d"), stamps[3])])
+        try driver.scan([ScanEntry(ItemPath("a"), stamps[0]), ScanEntry(ItemPath("b"), stamps[1])])
+        driver.pass(10)
+        for (path, stamp) in zip(["a", "b", "c", "d"], stamps) { try driver.look(path, stamp) }
+        var keys: [String] = []
+        for _ in stamps {
+            let order = try driver.order().order
+            keys.append(order.key.text)
+            try driver.store(FolderDriver.stamp(order.inode))
+        }
+        #expect(keys == ["a", "c", "b", "d"])
+    }
+
     // MARK: The agent's own disk
 
     @Test func aFullDiskPausesSendingAndEndsByItself() throws {
