@@ -33,7 +33,8 @@ struct Status: AsyncParsableCommand {
         for line in UnfinishedTable(rows).lines(width: TerminalOutput.tableWidth) { Output.results.line(line) }
         if home.isBusy { Output.results.line("A sluice-agent is at work in this home.") }
         if self.home.namesFolders {
-            Output.results.line("The settings name folders, and no service watches them; start one with sluice-agent run.")
+            Output.results.line(
+                "The settings name folders, and no service watches them; start one with sluice-agent run.")
         }
         Output.results.line(AgentJournal.Unfinished.advice(about: rows))
     }

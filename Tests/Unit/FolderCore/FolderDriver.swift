@@ -35,7 +35,8 @@ struct FolderDriver {
         var allLimits = FolderLimits()
         limits(&allLimits)
         machine = Folders(
-            [FolderRules](repeating: rules, count: folders), limits: allLimits, generator: SeededGenerator(seed: 1), served: served,
+            [FolderRules](repeating: rules, count: folders), limits: allLimits, generator: SeededGenerator(seed: 1),
+            served: served,
             now: FolderTime(Instant(nanoseconds: 0)))
         for record in records { self.records[record.id] = record }
         handle(.restored(records, isSameBoot: isSameBoot))
