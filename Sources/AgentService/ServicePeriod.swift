@@ -44,6 +44,8 @@ struct ServicePeriod: Sendable {
         _ settings: AgentSettings, _ home: AgentHome, _ lock: AgentHome.Lock, _ software: String,
         _ figures: FiguresByFolder, _ threads: ServiceThreads, _ logger: Logger
     ) async throws -> ServicePeriod {
+        // A file that is changed to something wrong must not stop the uploads before the next reload.
+        let home = AgentHome(path: home.path, settings: settings)
         let identity = try home.identity()
         let (folders, journal, paused, device) = try await threads.files.runIfActive {
             let folders = try WatchedFolder.all(of: settings, home: home)

@@ -15,9 +15,12 @@ import WireProtocol
 /// The files of an agent: its identity, configuration and journal. Only one process may work in a home at a time.
 package struct AgentHome: Sendable {
     package let path: String
+    private let settingsInForce: AgentSettings?
 
-    package init(path: String) {
+    /// - Parameter settings: the settings to go by, also if the file is changed later; `nil` to read the file each time.
+    package init(path: String, settings: AgentSettings? = nil) {
         self.path = path
+        self.settingsInForce = settings
     }
 
     /// The file with the settings of the home: `agent.yaml`, or `agent.json` in a home of an earlier version.
@@ -215,8 +218,9 @@ package struct AgentHome: Sendable {
         return pin
     }
 
-    /// The settings of the file alone, without variables and flags.
+    /// The settings that `init` was given; otherwise those of the file alone, without variables and flags.
     func settings() throws(AgentHomeError) -> AgentSettings {
+        if let settingsInForce { return settingsInForce }
         do {
             let file = try SettingsFile.inHome(path, name: AgentSettings.fileName)
             return try AgentSettings.table.read(file: file).values
