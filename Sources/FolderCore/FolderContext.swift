@@ -35,12 +35,6 @@ struct FolderState: Hashable, Sendable {
     /// space that they free shows only in the next report.
     var mayDeleteEarly = false
 
-    /// Whether the gateway is asked for the object before a file is deleted or moved. A folder that is short of space
-    /// and may lose even unproven files does not wait for a gateway before it deletes proven ones.
-    var asksBeforeRemoval: Bool {
-        rules.confirmsBeforeRemoval && !(rules.whenFull == .shed && space.state == .low)
-    }
-
     init(_ rules: FolderRules, now: Instant) {
         self.rules = rules
         self.scan = FolderScan(now: now)

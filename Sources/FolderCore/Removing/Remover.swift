@@ -19,8 +19,7 @@ enum Remover {
     /// Takes the folder's next proven item whose grace is over, or the oldest one if the disk is full.
     private static func nextDue(_ index: Int, _ context: inout FolderContext) -> UInt32? {
         let rules = context.folders[index].rules
-        let folder = context.folders[index]
-        guard let store = context.store, !folder.asksBeforeRemoval || !context.gate.isClosed else { return nil }
+        guard let store = context.store, !rules.confirmsBeforeRemoval || !context.gate.isClosed else { return nil }
         while let turn = context.folders[index].proven.first(context.items) {
             let isDue = rules.grace != nil && turn.rank <= context.served.wholeNanoseconds
             let isEarly =
@@ -43,13 +42,12 @@ enum Remover {
         guard let item = context.items[place], item.phase == .proven, let proof = item.stored.proof,
             let id = context.items.id(of: place), let rules = context.rules(of: item.folder)
         else { return }
-        let asks = context.folders[Int(item.folder.number)].asksBeforeRemoval
         var aim = Removal.Aim.delete
         if case .move = rules.after { aim = .move }
         let request = context.request(.step(id))
         let removal = Removal(
             aim, of: item.path, proof, aside: item.path.aside(context.generator.next()),
-            confirms: asks, rechecks: rules.rechecksContent, request)
+            confirms: rules.confirmsBeforeRemoval, rechecks: rules.rechecksContent, request)
         start(removal, request, place, item.folder, &context)
     }
 
