@@ -85,12 +85,12 @@ extension FolderSimulation {
         if standing.reason.isEmpty { return "\(path) has no reason" }
         if item.path != path { return files.now.names[item.path] == file.inode ? nil : "\(place) under \(item.path)" }
         let object = item.key.flatMap { store.object($0) }
+        // On such file systems a write may not show in the stamp, and only a removal reads the content again.
+        let isUnseen = scenario.kind != .stamping && item.stamp == files.stamp(of: file)
         switch standing.state {
         case .proven:
             if journal.records[id]?.stored.proof == nil { return "\(place), but the journal has no proof" }
             if scenario.rules.after != .keep { return "\(place), and not removed" }
-            // On such file systems a write may not show in the stamp, and only a removal reads the content again.
-            let isUnseen = scenario.kind != .stamping && item.stamp == files.stamp(of: file)
             // Foreign writers may replace an object at any time.
             if object?.content != file.content, !scenario.hasForeignWriters, !isUnseen {
                 return "\(place), but its object is another one"
@@ -99,7 +99,8 @@ extension FolderSimulation {
         case .taken:
             if case .taken(.otherFile) = item.phase { return nil }
             if scenario.rules.onChange != .keep { return place }
-            return object == nil || object?.content != file.content ? nil : "\(place), but the object is its own"
+            // A write may also have given the file the content of the object.
+            return object?.content != file.content || isUnseen ? nil : "\(place), but the object is its own"
         case .quarantined: return file.isBad ? nil : place
         case .unmarked: return files.now.names[path.marker] == nil ? nil : place
         case .waiting: return file.isBad ? nil : place
