@@ -8,18 +8,6 @@ import TransferCore
 
 // What people ask of the shell, and what it tells them.
 
-/// A call that waits until the files that were pending when it began are proven or stopped.
-struct FlushWait {
-    /// Tells the calls apart.
-    final class ID: Sendable, Equatable {
-        static func == (left: ID, right: ID) -> Bool { left === right }
-    }
-
-    let id: ID
-    let mark: FlushMark
-    let done: CheckedContinuation<Void, Never>
-}
-
 extension FolderShell {
     /// Restores the items of the journal, and begins.
     func start(_ orders: OrderRuns, paused: Set<String>, _ decision: RateSchedule.Decision) async throws {
@@ -116,11 +104,11 @@ extension FolderShell {
         }
         let mark = machine.beginFlush()
         if !isStopped, !machine.isFlushed(mark) {
-            let id = FlushWait.ID()
+            let id = FlushWaits.ID()
             await withTaskCancellationHandler {
                 await withCheckedContinuation { done in
                     guard !isStopped, !Task.isCancelled else { return done.resume() }
-                    flushes.append(FlushWait(id: id, mark: mark, done: done))
+                    flushes.add(id, mark, done)
                 }
             } onCancel: {
                 Task { await self.leave(id) }

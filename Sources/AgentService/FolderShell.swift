@@ -36,7 +36,7 @@ actor FolderShell {
     private var reports: ReportLog
     let scans: ScanCounts
     /// Calls that wait for files, with their marks.
-    var flushes: [FlushWait] = []
+    var flushes = FlushWaits()
 
     /// - Parameter figures: those of the shell before the reload.
     init(
@@ -77,7 +77,7 @@ actor FolderShell {
             actions = machine.takeActions()
         }
         isPerforming = false
-        endFlushes()
+        flushes.endReached { machine.isFlushed($0) }
         armTimer()
     }
 
@@ -94,24 +94,13 @@ actor FolderShell {
     }
 
     /// Ends a wait whose caller has left.
-    func leave(_ flush: FlushWait.ID) {
-        guard let index = flushes.firstIndex(where: { $0.id == flush }) else { return }
-        flushes.remove(at: index).done.resume()
-    }
-
-    private func endFlushes() {
-        guard !flushes.isEmpty else { return }
-        let ended = flushes.filter { machine.isFlushed($0.mark) }
-        flushes.removeAll { machine.isFlushed($0.mark) }
-        for flush in ended { flush.done.resume() }
-    }
+    func leave(_ flush: FlushWaits.ID) { flushes.end(flush) }
 
     /// Ends the shell: no further event has an effect, and no further action is performed.
     func stop() {
         isStopped = true
         timer.cancel()
-        for flush in flushes { flush.done.resume() }
-        flushes = []
+        flushes.endReached { _ in true }
         scans.stop()
     }
 

@@ -17,10 +17,9 @@ package struct AgentHome: Sendable {
     package let path: String
     private let settingsInForce: AgentSettings?
 
-    /// - Parameter settings: the settings to go by, also if the file is changed later; `nil` to read the file each time.
+    /// - Parameter settings: go by these, also if the file is changed later; `nil` to read the file each time.
     package init(path: String, settings: AgentSettings? = nil) {
-        self.path = path
-        self.settingsInForce = settings
+        (self.path, settingsInForce) = (path, settings)
     }
 
     /// The file with the settings of the home: `agent.yaml`, or `agent.json` in a home of an earlier version.

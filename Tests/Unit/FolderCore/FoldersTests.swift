@@ -228,7 +228,7 @@ import TransferCommon
         var driver = FolderDriver()
         try driver.scan([ScanEntry(ItemPath([0xFF, 0xFE]), FolderDriver.stamp(5))])
         #expect(try driver.state(5) == .quarantined)
-        #expect(try driver.reason(5) == "the file has no valid key: The key is not UTF-8.")
+        #expect(try driver.reason(5) == "the file has no valid key: the key is not UTF-8")
     }
 
     @Test func aPausedFolderSendsNothing() throws {

@@ -130,7 +130,7 @@ import TransferCommon
         ("key: \"{yyyy}/{ext}\"", "folders[1].key: the key pattern gives several files the same key"),
         ("key: \"{nam}\"", "folders[1].key: the key pattern has the unknown field {nam}"),
         ("key: \"{name\"", "folders[1].key: the key pattern has a { without }"),
-        ("key: \"/{name}\"", "folders[1].key: the file a/b.c gets no valid key from it: The key begins"),
+        ("key: \"/{name}\"", "folders[1].key: the file a/b.c gets no valid key from it: the key begins"),
         ("ready: {when: idel}", "folders[1].ready.when: \"idel\" is none of"),
         ("ready: {for: 10}", "folders[1].ready.for: a number needs a unit"),
         ("ready: {marker: .done}", "folders[1].ready.marker: has no effect without when: marker"),
