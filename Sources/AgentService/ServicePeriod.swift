@@ -156,7 +156,10 @@ extension AgentSettings {
         return rateSchedule.decision(utc: now >= Self.clockMin ? now : nil, offset: LocalTime().offset(at:))
     }
 
-    /// The uploader's configuration for a service: it never gives up.
+    /// How long a run of the uploader tries to reach the gateway.
+    private var retryTime: Duration { .seconds(60) }
+
+    /// The uploader's configuration for a service.
     func serviceConfiguration(software: String) throws(UploadFailure) -> Uploader.Configuration {
         guard let gateway else {
             throw UploadFailure(.unreachable, "no gateway is known; run sluice-agent init, or name one in agent.yaml")
@@ -165,7 +168,8 @@ extension AgentSettings {
         configuration.limits.concurrency = concurrency
         configuration.limits.connections = connections
         configuration.interfaces = interfaces
-        configuration.limits.retryFor = AgentLimits.retryForMax
+        // After that the machine of folders decides what to try next, and may shed a file that was being sent.
+        configuration.limits.retryFor = retryTime
         configuration.compression = compress
         configuration.partBytesWish = partSize?.bytes
         configuration.isPlaintext = plaintext

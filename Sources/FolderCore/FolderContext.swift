@@ -64,6 +64,8 @@ enum Asked: Hashable, Sendable {
 struct FolderContext: Hashable, Sendable {
     /// The time between two transactions with the service time, if grace counts in it.
     static let checkpointInterval = Duration.seconds(3_600)
+    /// The time after which an unchanged file counts as complete although the report that its folder needs is missing.
+    static let unreportedDelay = Duration.seconds(600)
 
     let limits: FolderLimits
     var folders: [FolderState]
@@ -182,7 +184,19 @@ struct FolderContext: Hashable, Sendable {
     /// Lets an item settle from the beginning.
     mutating func settleAnew(_ place: UInt32) {
         guard let item = items[place], let rules = rules(of: item.folder) else { return }
-        settle(place, after: rules.settle)
+        settle(place, after: settleDelay(of: item, rules))
+    }
+
+    /// How long a file has to be unchanged until it counts as complete without a report.
+    ///
+    /// With `rename` and `close-write`, a file without a report is usually still written, perhaps under a temporary
+    /// name. But a report may have been lost, so that the file must not wait without an end. What happened before this
+    /// run has no report, and neither has what happens in a folder that is not watched.
+    func settleDelay(of item: Item, _ rules: FolderRules) -> Duration {
+        let awaitsReport = rules.ready == .rename || rules.ready == .closeWrite
+        let isWatched = item.folder.number < folders.count && folders[Int(item.folder.number)].isWatched
+        guard awaitsReport, isWatched, !item.isFromBefore else { return rules.settle }
+        return max(rules.settle, Self.unreportedDelay)
     }
 
     mutating func makeReady(_ place: UInt32, _ wish: SendWish) {

@@ -105,11 +105,13 @@ enum Discovery {
         let isQuarantined = item.phase.state == .quarantined
         context.items.update(place) {
             $0.stamp = stamp
+            $0.isFromBefore = false
             if isQuarantined { $0.failures = 0 }
         }
         // Without a key the file cannot be sent, whatever its content.
         guard item.key != nil else { return }
-        context.settle(place, after: isAnnounced ? .zero : rules.settle, Settling(isAnnounced: isAnnounced))
+        let delay = context.settleDelay(of: context.items[place] ?? item, rules)
+        context.settle(place, after: isAnnounced ? .zero : delay, Settling(isAnnounced: isAnnounced))
         // The journal must not say any more that the item is quarantined.
         if isQuarantined { context.put(place) }
     }
@@ -123,7 +125,10 @@ enum Discovery {
                 of: entry.path, modified: entry.stamp.modification, device: context.limits.device)
             let place = context.items.add(
                 folder, entry.path, entry.stamp, key: key, phase: .new(0, isAnnounced: isAnnounced))
-            context.items.update(place) { $0.priority = rules.priority(of: entry.path) }
+            context.items.update(place) {
+                $0.priority = rules.priority(of: entry.path)
+                $0.isFromBefore = generation <= 1
+            }
             context.items.saw(place, in: generation)
             KeyClaims.claimFirst(place, &context)
         } catch {

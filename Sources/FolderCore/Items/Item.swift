@@ -18,6 +18,8 @@ package struct Item: Hashable, Sendable {
     /// How often it has failed in a row for its own reason.
     package internal(set) var failures: UInt8 = 0
     package internal(set) var priority: UInt8 = 0
+    /// Whether the file is as it was when this run began.
+    var isFromBefore = false
     /// Whether an upload under its key has begun in this run.
     package internal(set) var hasBeenSent = false
     /// Whether the key is this item's: no other item has it.

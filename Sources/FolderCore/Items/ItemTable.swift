@@ -120,6 +120,7 @@ package struct ItemTable: Hashable, Sendable {
             stamp: record.stamp, head: record.head, phase: phase)
         item.stored = record.stored
         item.keyNumber = record.keyNumber
+        item.isFromBefore = true
         insert(item, at: place)
         return place
     }

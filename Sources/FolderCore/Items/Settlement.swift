@@ -106,7 +106,9 @@ enum Settlement {
         case .hash: context.settle(place, after: .zero, Settling(content: .wanted))
         case .stillWritten:
             let content = look.root.map { Settling.Content.root($0) } ?? .unread
-            context.settle(place, after: rules.settle, Settling(content: content))
+            context.items.update(place) { $0.isFromBefore = false }
+            let delay = context.settleDelay(of: context.items[place] ?? item, rules)
+            context.settle(place, after: delay, Settling(content: content))
         }
     }
 

@@ -190,7 +190,8 @@ enum Sender {
         switch item.phase {
         case .new(number, let isAnnounced):
             context.settle(
-                id.place, after: isAnnounced ? .zero : rules.settle, Settling(isAnnounced: isAnnounced))
+                id.place, after: isAnnounced ? .zero : context.settleDelay(of: item, rules),
+                Settling(isAnnounced: isAnnounced))
         case .claiming(number, let wish): context.makeReady(id.place, wish)
         case .recording(number, let proof):
             let since = context.served

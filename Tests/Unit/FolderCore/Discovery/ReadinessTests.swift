@@ -48,6 +48,21 @@ import TransferCommon
         _ = try driver.order()
     }
 
+    /// A temporary file that is idle for a while must not be sent, and not be deleted.
+    @Test(arguments: [FolderRules.Ready.rename, .closeWrite])
+    func aNewFileWithoutAReportWaitsLong(ready: FolderRules.Ready) throws {
+        var driver = FolderDriver { $0.ready = ready }
+        driver.handle(.watching(FolderDriver.folder, true))
+        try driver.scan([])
+        driver.handle(.rescan(FolderDriver.folder))
+        try driver.scan([ScanEntry(ItemPath("a.tmp"), Self.stamp)])
+        driver.pass(599)
+        #expect(try driver.state(5) == .settling)
+        driver.pass(1)
+        try driver.look("a.tmp", Self.stamp)
+        _ = try driver.order()
+    }
+
     @Test func aFileWaitsForItsMarker() throws {
         var driver = FolderDriver { $0.ready = .marker }
         try driver.scan([ScanEntry(ItemPath("d/a"), Self.stamp)])
