@@ -117,8 +117,8 @@ extension EndToEndTests {
         @Test func serviceWithoutFoldersSaysSo() async throws {
             try await Site.serving { _, agent in
                 let program = try await agent.runForPeople(["run"])
-                #expect(program.exitStatus == .exited(1) || program.exitStatus == .exited(64), "\(program.transcript)")
-                #expect(program.transcript.contains("the settings name no folder to watch"), "\(program.transcript)")
+                #expect(program.exitStatus == .exited(64), "\(program.transcript)")
+                #expect(program.transcript.contains("The settings name no folder to watch"), "\(program.transcript)")
             }
         }
 
