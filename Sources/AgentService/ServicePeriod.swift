@@ -79,7 +79,7 @@ struct ServicePeriod: Sendable {
         let tasks = [
             Task { await news.deliver(to: shell) },
             Task { await shell.measureAtIntervals() },
-            Task { await follow(settings, shell, orders) },
+            Task { await follow(settings, from: decision, shell, orders) },
             Task { await followRoute(settings, shell, threads.files) },
         ]
         return ServicePeriod(
@@ -87,14 +87,20 @@ struct ServicePeriod: Sendable {
     }
 
     /// Applies the schedule when it changes, and once a minute: a clock that is set, or summer time, may change it.
-    private static func follow(_ settings: AgentSettings, _ shell: FolderShell, _ orders: OrderRuns) async {
-        while !Task.isCancelled {
-            let decision = settings.currentRate
+    ///
+    /// - Parameter decision: the one that holds already.
+    private static func follow(
+        _ settings: AgentSettings, from decision: RateSchedule.Decision, _ shell: FolderShell, _ orders: OrderRuns
+    ) async {
+        var decision = decision
+        while true {
+            let untilChange = decision.changesAt.map { Double($0) - Date().timeIntervalSince1970 } ?? 60
+            // try?: cancellation ends the sleep early, and the next line ends the loop.
+            try? await Task.sleep(for: .seconds(min(max(untilChange, 1), 60)))
+            guard !Task.isCancelled else { return }
+            decision = settings.currentRate
             await shell.apply(decision)
             await orders.limitRate(to: decision.rate)
-            let untilChange = decision.changesAt.map { Double($0) - Date().timeIntervalSince1970 } ?? 60
-            // try?: cancellation ends the sleep early, and the condition of the loop ends the loop.
-            try? await Task.sleep(for: .seconds(min(max(untilChange, 1), 60)))
         }
     }
 
@@ -156,23 +162,18 @@ extension AgentSettings {
         return rateSchedule.decision(utc: now >= Self.clockMin ? now : nil, offset: LocalTime().offset(at:))
     }
 
-    /// How long a run of the uploader tries to reach the gateway.
-    private var retryTime: Duration { .seconds(60) }
+    /// How long a run of the service's uploader tries to reach the gateway.
+    private static let serviceRetryTime = Duration.seconds(60)
 
     /// The uploader's configuration for a service.
     func serviceConfiguration(software: String) throws(UploadFailure) -> Uploader.Configuration {
         guard let gateway else {
             throw UploadFailure(.unreachable, "no gateway is known; run sluice-agent init, or name one in agent.yaml")
         }
-        var configuration = Uploader.Configuration(host: gateway.host, port: gateway.port, software: software)
-        configuration.limits.concurrency = concurrency
-        configuration.limits.connections = connections
-        configuration.interfaces = interfaces
+        var configuration = uploaderConfiguration(to: gateway, software: software)
         // After that the machine of folders decides what to try next, and may shed a file that was being sent.
-        configuration.limits.retryFor = retryTime
-        configuration.compression = compress
+        configuration.limits.retryFor = Self.serviceRetryTime
         configuration.partBytesWish = partSize?.bytes
-        configuration.isPlaintext = plaintext
         return configuration
     }
 }

@@ -50,17 +50,7 @@ extension AgentSettings {
     /// What all commands that connect to a gateway take from the settings.
     var uploaderConfiguration: Uploader.Configuration {
         get throws {
-            let gateway = try knownGateway
-            var configuration = Uploader.Configuration(
-                host: gateway.host, port: gateway.port, software: "sluice-agent \(sluiceVersion)")
-            configuration.limits.concurrency = concurrency
-            configuration.limits.connections = connections
-            configuration.interfaces = interfaces
-            configuration.limits.bytesPerSecond = limitRate?.bytesPerSecond
-            configuration.limits.retryFor = retryFor.duration
-            configuration.compression = compress
-            configuration.isPlaintext = plaintext
-            return configuration
+            try uploaderConfiguration(to: knownGateway, software: "sluice-agent \(sluiceVersion)")
         }
     }
 }
