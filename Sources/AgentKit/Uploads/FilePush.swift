@@ -296,22 +296,17 @@ struct FilePush {
     private mutating func request(for look: Look) throws(UploadFailure) -> UploadSubmission.Request {
         let file = try look.file.get()
         try UploadFeeder.check(size: file.seen.stamp.size, expected: submission.configuration.expectedBytes)
-        let known = look.record.unfinished
-        if known == nil { last = UploadID(last.value + 1) }
+        if look.record.unfinished == nil { last = UploadID(last.value + 1) }
+        let configuration = submission.configuration
         var request = UploadRequest(
-            id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.seen.stamp,
-            policy: submission.configuration.policy,
-            partBytesWish: submission.configuration.partBytesWish ?? known?.partBytesWish, saved: known?.saved,
-            wasStoredBefore: look.record.hasReceipt)
-        request.metadata = submission.configuration.metadata
+            pushing: look.candidate.key, file.seen.stamp, after: look.record, newID: last,
+            policy: configuration.policy, partBytesWish: configuration.partBytesWish,
+            metadata: configuration.metadata, wantsReceipt: configuration.wantsReceipts)
         request.proof = look.record.proof
         request.signedReceipt = look.record.signedReceipt
-        if let proof = look.record.proof, !submission.configuration.readsUnchanged {
+        if let proof = look.record.proof, !configuration.readsUnchanged {
             request.isUnchanged = FileCheck.isStampOf(proof, file.seen)
         }
-        request.withdrawn = look.record.withdrawn
-        request.fruitlessAttempts = known?.fruitlessAttempts ?? 0
-        request.wantsReceipt = submission.configuration.wantsReceipts || known?.wantsReceipt == true
         request.stampCounts = file.seen.stampCounts
         return (request, look.candidate.location, .file(file.source))
     }

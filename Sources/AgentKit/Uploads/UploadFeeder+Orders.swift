@@ -14,7 +14,8 @@ extension UploadFeeder {
     func perform(_ orders: UploadOrders, _ submission: UploadSubmission) async throws -> Int {
         control.whenEnded { orders.wake() }
         var last = UploadID(try await submission.read { try $0.lastUpload() })
-        var count = await dropMarked(submission)
+        // try?: an unreadable journal ends the run at its next write.
+        var count = await drop((try? await submission.read { try $0.dropping() }) ?? [], submission)
         var asked: Int64 = 0
         while true {
             let room = min(await shell.waitForRoom(), Self.batchMax)
@@ -32,15 +33,6 @@ extension UploadFeeder {
         }
     }
 
-    private func dropMarked(_ submission: UploadSubmission) async -> Int {
-        var count = 0
-        // try?: an unreadable journal ends the run at its next write.
-        for id in (try? await submission.read { try $0.dropping() }) ?? [] {
-            count += await submission.takeUp(id, at: nil, abort: true)
-        }
-        return count
-    }
-
     private func send(
         _ order: SendingOrder, _ last: inout UploadID, _ submission: UploadSubmission
     ) async -> Int {
@@ -56,18 +48,12 @@ extension UploadFeeder {
                 _ = await shell.waitForFree([order.key])
                 record = try await submission.read { try $0.record(ofKey: order.key) }
             }
-            let known = record.unfinished
-            if known == nil { last = UploadID(last.value + 1) }
+            if record.unfinished == nil { last = UploadID(last.value + 1) }
             var request = UploadRequest(
-                id: known?.id ?? last, purpose: .push, key: order.key, stamp: file.stamp, policy: order.policy,
-                partBytesWish: order.partBytesWish ?? known?.partBytesWish, saved: known?.saved,
-                wasStoredBefore: record.hasReceipt)
-            request.metadata = order.metadata
+                pushing: order.key, file.stamp, after: record, newID: last, policy: order.policy,
+                partBytesWish: order.partBytesWish, metadata: order.metadata, wantsReceipt: order.wantsReceipt)
             // Only the proof of the named session lets the machine replace that session's object.
             if let continued = order.continues, record.proof?.session == continued { request.proof = record.proof }
-            request.withdrawn = record.withdrawn
-            request.fruitlessAttempts = known?.fruitlessAttempts ?? 0
-            request.wantsReceipt = order.wantsReceipt || known?.wantsReceipt == true
             return count + (await submission.submit([(request, order.location, .file(file.source))]))
         } catch {
             // Also if the journal cannot be read: each order gets an outcome, and the run counts what it has submitted.

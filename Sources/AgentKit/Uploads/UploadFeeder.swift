@@ -79,7 +79,7 @@ package struct UploadFeeder {
         events.add([.allSubmitted(count: count, notBegun: notBegun)])
     }
 
-    private func drop(_ ids: [UploadID], _ submission: UploadSubmission) async -> Int {
+    func drop(_ ids: [UploadID], _ submission: UploadSubmission) async -> Int {
         var count = 0
         for id in ids { count += await submission.takeUp(id, at: nil, abort: true) }
         return count
@@ -87,19 +87,14 @@ package struct UploadFeeder {
 
     private func push(_ stream: SourceStream, key: String, _ submission: UploadSubmission) async throws -> Int {
         let (record, last) = try await submission.read { (try $0.record(ofKey: key), try $0.lastUpload()) }
-        let known = record.unfinished
-        let next = UploadID(last + 1)
         let now = ModificationTime(seconds: Int64(Date().timeIntervalSince1970), nanoseconds: 0)
         let stamp = FileStamp(device: 0, inode: 0, size: 0, modification: now, change: now)
         var request = UploadRequest(
-            id: known?.id ?? next, purpose: .push, key: key, stamp: stamp,
-            policy: configuration.policy, partBytesWish: configuration.partBytesWish ?? known?.partBytesWish,
-            saved: known?.saved, wasStoredBefore: false)
+            pushing: key, stamp, after: record, newID: UploadID(last + 1), policy: configuration.policy,
+            partBytesWish: configuration.partBytesWish, metadata: configuration.metadata,
+            wantsReceipt: configuration.wantsReceipts)
         request.isStream = true
-        request.metadata = configuration.metadata
-        request.withdrawn = record.withdrawn
-        request.fruitlessAttempts = known?.fruitlessAttempts ?? 0
-        request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
+        request.wasStoredBefore = false
         return await submission.submit([(request, FileLocation(root: SourceStream.path), .stream(stream))])
     }
 
