@@ -64,7 +64,7 @@ final class ReadingBegin: Sendable {
 
 extension FolderShell {
     func send(_ request: RequestID, _ order: SendOrder) {
-        guard let folder = folders.first(where: { $0.id == order.folder }), let orders else { return }
+        guard let folder = folders[order.folder], let orders else { return }
         let reading = ReadingBegin()
         sends[order.key.bytes] = SendUnderWay(request: request, order: order, reading: reading)
         var policy = ExistingKeyPolicy.verify
@@ -84,7 +84,7 @@ extension FolderShell {
     }
 
     func prove(_ request: RequestID, _ id: FolderID, _ path: ItemPath, _ proof: ItemProof) {
-        guard let folder = folders.first(where: { $0.id == id }), let orders else { return }
+        guard let folder = folders[id], let orders else { return }
         questions[proof.key.bytes] = request
         orders.add(
             .ask(
@@ -119,7 +119,7 @@ extension FolderShell {
         switch outcome {
         case .stored(let receipt, _):
             let store = receipt.site?.store ?? site?.store
-            guard let folder = folders.first(where: { $0.id == send.order.folder }) else { return }
+            guard let folder = folders[send.order.folder] else { return }
             // The news of other files do not wait while this file is read again.
             Task {
                 let outcome = await threads.files.answer { send.outcome(receipt, store: store, in: folder.files) }

@@ -122,13 +122,9 @@ actor FolderShell {
         }
     }
 
-    private func folder(_ id: FolderID) -> WatchedFolder? {
-        id.number < folders.count ? folders[Int(id.number)] : nil
-    }
-
     /// Uses the files of a folder on a pool thread, and passes the resulting event to the machine.
     private func answer(from id: FolderID, _ body: @escaping @Sendable (FolderFiles) -> FolderEvent) {
-        guard let folder = folder(id) else { return }
+        guard let folder = folders[id] else { return }
         Task {
             guard let event = await threads.files.answer({ body(folder.files) }) else { return }
             handle(event)
@@ -141,7 +137,7 @@ actor FolderShell {
     }
 
     private func scan(_ request: RequestID, _ id: FolderID) {
-        guard let folder = folder(id) else { return }
+        guard let folder = folders[id] else { return }
         let number = scans.began(id)
         let (stream, batches) = AsyncStream.makeStream(of: [ScanEntry].self)
         let scanning = Task {

@@ -30,7 +30,7 @@ struct ReportLog: Sendable {
     mutating func take(_ report: FolderReport, of machine: Folders) {
         switch report {
         case .proven(let id, let path):
-            guard let item = machine.item(id), let folder = folder(item.folder) else { return }
+            guard let item = machine.item(id), let folder = folders[item.folder] else { return }
             logger.info(
                 "Proven",
                 metadata: [
@@ -39,7 +39,7 @@ struct ReportLog: Sendable {
             figures[folder].proven += 1
             figures[folder].lastProven = path.text
         case .removed(_, let id, let path):
-            guard let folder = folder(id) else { return }
+            guard let folder = folders[id] else { return }
             figures[folder].removed += 1
             logger.info(
                 folder.settings.after == .move ? "Moved" : "Deleted",
@@ -63,11 +63,10 @@ struct ReportLog: Sendable {
                 metadata: ["path": "\(path)", "bytes": "\(size)"])
         case .gateClosed(let cause): logger.warning("Nothing is sent now: \(cause.words)")
         case .spaceLow(let id):
-            logger.warning("The disk is nearly full", metadata: ["folder": "\(folder(id)?.settings.name ?? "")"])
+            logger.warning("The disk is nearly full", metadata: ["folder": "\(folders[id]?.settings.name ?? "")"])
         case .spaceEnough(let id):
-            logger.notice("The disk has enough space again", metadata: ["folder": "\(folder(id)?.settings.name ?? "")"])
+            logger.notice(
+                "The disk has enough space again", metadata: ["folder": "\(folders[id]?.settings.name ?? "")"])
         }
     }
-
-    private func folder(_ id: FolderID?) -> WatchedFolder? { folders.first { $0.id == id } }
 }

@@ -37,9 +37,12 @@ struct WatchedFolder: Sendable {
     }
 }
 
-// MARK: - Names that people give
+// MARK: - Finding folders and items
 
 extension [WatchedFolder] {
+    /// The folder of this id, which is its position; `nil` if there is none.
+    subscript(id: FolderID) -> WatchedFolder? { id.number < count ? self[Int(id.number)] : nil }
+
     /// The folder of this name; all for `nil`.
     func named(_ name: String?) throws(ControlRefusal) -> [WatchedFolder] {
         guard let name else { return self }
