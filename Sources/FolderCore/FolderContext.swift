@@ -183,8 +183,7 @@ struct FolderContext: Hashable, Sendable {
 
     /// Lets an item settle from the beginning.
     mutating func settleAnew(_ place: UInt32) {
-        guard let item = items[place], let rules = rules(of: item.folder) else { return }
-        settle(place, after: settleDelay(of: item, rules))
+        settle(place, after: settleDelay(at: place))
     }
 
     /// How long a file has to be unchanged until it counts as complete without a report.
@@ -192,9 +191,10 @@ struct FolderContext: Hashable, Sendable {
     /// With `rename` and `close-write`, a file without a report is usually still written, perhaps under a temporary
     /// name. But a report may have been lost, so that the file must not wait without an end. What happened before this
     /// run has no report, and neither has what happens in a folder that is not watched.
-    func settleDelay(of item: Item, _ rules: FolderRules) -> Duration {
+    func settleDelay(at place: UInt32) -> Duration {
+        guard let item = items[place], let rules = rules(of: item.folder) else { return .zero }
         let awaitsReport = rules.ready == .rename || rules.ready == .closeWrite
-        let isWatched = item.folder.number < folders.count && folders[Int(item.folder.number)].isWatched
+        let isWatched = folders[Int(item.folder.number)].isWatched
         guard awaitsReport, isWatched, !item.isFromBefore else { return rules.settle }
         return max(rules.settle, Self.unreportedDelay)
     }

@@ -101,7 +101,7 @@ enum Discovery {
     static func changed(
         _ place: UInt32, _ stamp: FileStamp, isAnnounced: Bool, _ context: inout FolderContext
     ) {
-        guard let item = context.items[place], let rules = context.rules(of: item.folder) else { return }
+        guard let item = context.items[place] else { return }
         let isQuarantined = item.phase.state == .quarantined
         context.items.update(place) {
             $0.stamp = stamp
@@ -110,8 +110,8 @@ enum Discovery {
         }
         // Without a key the file cannot be sent, whatever its content.
         guard item.key != nil else { return }
-        let delay = context.settleDelay(of: context.items[place] ?? item, rules)
-        context.settle(place, after: isAnnounced ? .zero : delay, Settling(isAnnounced: isAnnounced))
+        let delay = isAnnounced ? .zero : context.settleDelay(at: place)
+        context.settle(place, after: delay, Settling(isAnnounced: isAnnounced))
         // The journal must not say any more that the item is quarantined.
         if isQuarantined { context.put(place) }
     }

@@ -107,8 +107,7 @@ enum Settlement {
         case .stillWritten:
             let content = look.root.map { Settling.Content.root($0) } ?? .unread
             context.items.update(place) { $0.isFromBefore = false }
-            let delay = context.settleDelay(of: context.items[place] ?? item, rules)
-            context.settle(place, after: delay, Settling(content: content))
+            context.settle(place, after: context.settleDelay(at: place), Settling(content: content))
         }
     }
 

@@ -7,17 +7,8 @@ enum KeyClaims {
 
     /// Gives an item its first key. If another item has the key, the folder's `on-change` decides.
     static func claimFirst(_ place: UInt32, _ context: inout FolderContext) {
-        guard let item = context.items[place], let rules = context.rules(of: item.folder) else { return }
-        let key: ObjectKey
-        do throws(KeyTemplate.Refusal) {
-            // A file whose name allowed no key may have been renamed.
-            key =
-                if let former = item.key { former } else {
-                    try rules.keys.key(
-                        of: item.path, modified: item.stamp.modification, device: context.limits.device)
-                }
-        } catch {
-            return context.quarantine(place, .noKey(error.message))
+        guard let item = context.items[place], let key = item.key, let rules = context.rules(of: item.folder) else {
+            return
         }
         if item.ownsKey || context.items.claim(key, for: place) { return record(place, &context) }
         switch rules.onChange {

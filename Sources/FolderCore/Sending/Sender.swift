@@ -186,11 +186,11 @@ enum Sender {
 
     /// The journal has what the item waits for.
     static func committed(_ id: ItemID, _ number: TransactionNumber, _ context: inout FolderContext) {
-        guard let item = context.items[id], let rules = context.rules(of: item.folder) else { return }
+        guard let item = context.items[id] else { return }
         switch item.phase {
         case .new(number, let isAnnounced):
             context.settle(
-                id.place, after: isAnnounced ? .zero : context.settleDelay(of: item, rules),
+                id.place, after: isAnnounced ? .zero : context.settleDelay(at: id.place),
                 Settling(isAnnounced: isAnnounced))
         case .claiming(number, let wish): context.makeReady(id.place, wish)
         case .recording(number, let proof):
