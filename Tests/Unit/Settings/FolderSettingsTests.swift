@@ -8,17 +8,10 @@ import TransferCommon
 /// Tests of the settings of watched folders, from the text of `agent.yaml` to the rules of the machine.
 @Suite struct FolderSettingsTests {
     private func read(_ text: String) throws(SettingsError) -> SettingsInForce<AgentSettings> {
-        try AgentSettings.table.read(file: SettingsFile(path: "agent.yaml", bytes: Array(text.utf8)))
+        try AgentSettings.table.read(text, at: "agent.yaml")
     }
 
-    private func problems(_ text: String) -> [String] {
-        do throws(SettingsError) {
-            _ = try read(text)
-            return []
-        } catch {
-            return error.lines
-        }
-    }
+    private func problems(_ text: String) -> [String] { AgentSettings.table.problems(of: text, at: "agent.yaml") }
 
     /// The settings of one folder with these keys beside its name and path.
     private func folder(_ keys: String) throws -> FolderSettings {

@@ -52,17 +52,10 @@ private struct Room: Equatable, Sendable {
 /// Tests of settings that are maps or lists of maps.
 @Suite struct SettingMapTests {
     private func read(_ text: String) throws(SettingsError) -> SettingsInForce<Room> {
-        try Room.table.read(file: SettingsFile(path: "/h/a.yaml", bytes: Array(text.utf8)))
+        try Room.table.read(text, at: "/h/a.yaml")
     }
 
-    private func problems(_ text: String) -> [String] {
-        do throws(SettingsError) {
-            _ = try read(text)
-            return []
-        } catch {
-            return error.lines
-        }
-    }
+    private func problems(_ text: String) -> [String] { Room.table.problems(of: text, at: "/h/a.yaml") }
 
     @Test func mapsAreRead() throws {
         let room = try read("shelves:\n  - {name: a, boxes: 2}\n  - name: b\n    lamp: {on: true}\nlamp: {count: 3}\n")
