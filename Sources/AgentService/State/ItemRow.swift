@@ -199,7 +199,7 @@ enum ItemRow {
     }
 }
 
-/// Reads the columns of a row one after the other. By their indices, because GRDB searches for a name in each row.
+/// Reads the columns of a row one after the other, by their indices: GRDB searches the row for a column's name.
 private struct ColumnReader {
     let row: Row
     var index: Int
