@@ -250,7 +250,11 @@ extension FolderSimulation {
         if chance(300) {
             store.put(key, nil)
         } else {
-            store.put(key, ModelObject(content: content(), session: SessionID(high: 0, low: draw())))
+            var written = content()
+            // An object with the content of a file would be as good as the file's own, and nothing tells the agent of
+            // it.
+            while files.now.files.values.contains(where: { $0.content == written }) { written.append(0xFF) }
+            store.put(key, ModelObject(content: written, session: SessionID(high: 0, low: draw())))
         }
         trace("foreign writer wrote \(key)")
     }
