@@ -251,8 +251,7 @@ extension FolderSimulation {
             store.put(key, nil)
         } else {
             var written = content()
-            // An object with the content of a file would be as good as the file's own, and nothing tells the agent of
-            // it.
+            // An object with the content of a file would be the file's own, and no event tells the agent of it.
             while files.now.files.values.contains(where: { $0.content == written }) { written.append(0xFF) }
             store.put(key, ModelObject(content: written, session: SessionID(high: 0, low: draw())))
         }
